@@ -1,0 +1,24 @@
+"""What every test is held to: no task, no socket and no coroutine may outlive it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _no_leaked_tasks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Fail a test that leaves a task behind; collect garbage, so that an unclosed socket is reported here."""
+    yield
+    if not inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        return
+    for _ in range(3):  # tasks that were cancelled at the end of the test get their turns to end
+        await asyncio.sleep(0)
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    gc.collect()
+    assert not left, f"tasks outlived the test: {left}"

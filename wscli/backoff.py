@@ -1,0 +1,112 @@
+"""The backoff policy, and the waits that tenacity draws from it."""
+
+from __future__ import annotations
+
+import random
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from tenacity import RetryCallState, Retrying
+from tenacity.stop import stop_after_attempt, stop_after_delay, stop_base, stop_never
+from tenacity.wait import wait_base, wait_exponential
+
+from wscli.values import Count, Duration, StrictModel, shown
+
+__all__ = ["BackoffPolicy", "GiveUpAfter", "GiveUpAttempts", "delay_for", "gives_up"]
+
+
+class GiveUpAttempts(StrictModel):
+    """Give up after so many attempts in a row without health."""
+
+    attempts: Annotated[Count, Field(ge=1)]
+
+
+class GiveUpAfter(StrictModel):
+    """Give up after so long without health."""
+
+    after: Annotated[Duration, Field(gt=0)]
+
+
+def _parse_multiplier(text: object) -> float:
+    if isinstance(text, (int, float)):
+        return float(text)
+    try:
+        return float(str(text))
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not a number") from None
+
+
+Multiplier = Annotated[float, BeforeValidator(_parse_multiplier), WithJsonSchema({"type": "number", "minimum": 1})]
+
+
+class BackoffPolicy(StrictModel):
+    """How long to wait before the next attempt, and when to give up."""
+
+    initial: Annotated[Duration, Field(gt=0, description="the first wait, before jitter")] = 0.5
+    multiplier: Annotated[Multiplier, Field(ge=1, description="each wait is this many times the last")] = 2.0
+    max: Annotated[Duration, Field(gt=0, description="no wait is longer, before jitter")] = 30.0
+    jitter: Annotated[
+        Literal["full", "none"],
+        Field(description="full: drawn evenly from zero to the wait, also at the maximum; none: exactly the wait"),
+    ] = "full"
+    reset_after: Annotated[Duration, Field(description="a connection healthy for this long starts the waits anew")] = (
+        10.0
+    )
+    give_up: Annotated[
+        Literal["never"] | GiveUpAttempts | GiveUpAfter,
+        Field(description="never, {attempts: N} in a row, or {after: DURATION} without health"),
+    ] = "never"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BackoffPolicy:
+        if self.initial > self.max:
+            raise ValueError("initial is longer than max; no wait could ever be drawn from it")
+        return self
+
+
+class _FullJitter(wait_base):
+    """Draw evenly between zero and the wait, from a source of chance that is handed in.
+
+    tenacity's own random waits draw from the global ``random``, and its exponential jitter adds nothing once the cap
+    is reached: a thousand channels at the cap would return together.
+    """
+
+    def __init__(self, inner: wait_base, chance: random.Random) -> None:
+        self._inner = inner
+        self._chance = chance
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        return self._chance.uniform(0.0, self._inner(retry_state))
+
+
+def _wait(policy: BackoffPolicy, chance: random.Random) -> wait_base:
+    exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
+    return exponential if policy.jitter == "none" else _FullJitter(exponential, chance)
+
+
+def _stop(policy: BackoffPolicy) -> stop_base:
+    match policy.give_up:
+        case GiveUpAttempts(attempts=attempts):
+            return stop_after_attempt(attempts)
+        case GiveUpAfter(after=seconds):
+            return stop_after_delay(seconds)
+        case _:
+            return stop_never
+
+
+def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = attempt
+    state.outcome_timestamp = state.start_time + without_health
+    return state
+
+
+def delay_for(policy: BackoffPolicy, attempt: int, chance: random.Random) -> float:
+    """Seconds to wait after ``attempt`` attempts (one or more) in a row without health."""
+    return float(_wait(policy, chance)(_call_state(attempt)))
+
+
+def gives_up(policy: BackoffPolicy, attempt: int, without_health: float) -> bool:
+    """Whether ``attempt`` attempts in a row, or ``without_health`` seconds since the last health, are enough."""
+    verdict: Any = _stop(policy)(_call_state(attempt, without_health))
+    return bool(verdict)

@@ -1,0 +1,1 @@
+"""The configuration: YAML with line numbers in, a `Plan` out."""

@@ -1,0 +1,108 @@
+"""What a valid file comes to: every channel resolved against its endpoint, references checked, templates compiled.
+
+The daemon works from these and never sees YAML. Two plans are compared by ``reload``: the fields of ``Dial`` are
+connection keys (a change redials), the other fields of ``ChannelPlan`` are policy keys (applied in place).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wscli.backoff import BackoffPolicy
+from wscli.history.limits import HistoryLimits
+from wscli.templates import PathTemplate, Template
+from wscli.tokens.models import TokenSource
+from wscli.values import Rate, Secret
+from wscli.verdicts import VerdictTable
+
+__all__ = ["ChannelPlan", "Dial", "Keepalive", "Plan", "ProxyPlan", "TlsPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlan:
+    """TLS beyond the system's defaults; the paths are absolute."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    key_password: Secret | None = None
+    server_name: str | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyPlan:
+    """How to reach the server: ``auto`` follows the environment, ``none`` dials directly, ``url`` uses that proxy."""
+
+    mode: Literal["auto", "none", "url"] = "auto"
+    url: Secret | None = None
+    """The proxy's URL with username and password merged in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """Protocol pings: one every ``ping`` seconds, answered within ``timeout`` seconds. ``ping`` None: no pings."""
+
+    ping: float | None = 20.0
+    timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """All that decides how a channel's connection is opened."""
+
+    url: Secret
+    """ws:// or wss://, the endpoint's own, with its own query; the channel's path is not yet appended."""
+    shown_url: str
+    """The same without userinfo and query, and with ``***`` for what came from the environment."""
+    path: PathTemplate | None = None
+    query: Mapping[str, Template] = ()  # type: ignore[assignment]
+    headers: Mapping[str, Template] = ()  # type: ignore[assignment]
+    subprotocols: tuple[Template, ...] = ()
+    compression: Literal["deflate", "none"] = "deflate"
+    tls: TlsPlan = TlsPlan()
+    proxy: ProxyPlan = ProxyPlan()
+    max_message: int = 1 << 20
+    timeout: float = 10.0
+
+    @property
+    def token_names(self) -> frozenset[str]:
+        """The token sources that its templates name."""
+        templates = (*self.query.values(), *self.headers.values(), *self.subprotocols)
+        return frozenset(name for template in templates for space, name in template.references if space == "token")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlan:
+    """One declared channel, or a template of channels when ``params`` is not empty."""
+
+    name: str
+    """As declared: ``notifications``, ``consultations/{id}``."""
+    params: tuple[str, ...]
+    endpoint: str
+    dial: Dial
+    connect_rate: Rate
+    keepalive: Keepalive
+    verdicts: tuple[VerdictTable, ...]
+    """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
+    backoff: BackoffPolicy
+    history: HistoryLimits
+    eager: bool
+    critical: bool
+    linger: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole file."""
+
+    name: str
+    """The instance, ``[a-z0-9_-]{1,32}``."""
+    file: Path
+    """The file's real path."""
+    channels: Mapping[str, ChannelPlan]
+    tokens: Mapping[str, TokenSource]
+    announce_after: float = 5.0

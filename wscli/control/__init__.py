@@ -1,0 +1,1 @@
+"""Between the commands and the manager: messages, frames, paths, the one client."""

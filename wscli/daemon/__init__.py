@@ -1,0 +1,1 @@
+"""The manager: everything that acts."""

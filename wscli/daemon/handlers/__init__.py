@@ -1,0 +1,1 @@
+"""The manager's answers, one verb a file, mirroring the commands."""

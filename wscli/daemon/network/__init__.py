@@ -1,0 +1,1 @@
+"""Awareness of the network: routes that come and go, a machine that slept."""

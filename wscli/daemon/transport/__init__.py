@@ -1,0 +1,1 @@
+"""The wire: how a connection is opened, read and written."""

@@ -1,0 +1,1 @@
+"""The embedded demo back end: a small telehealth-like server."""

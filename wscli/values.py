@@ -1,0 +1,270 @@
+"""The values that a configuration is made of: Duration, Size, Rate, Secret, and the strict base model.
+
+Scalars arrive as text (a YAML file is read without guessing types) and are typed here, by the schema. Every parser
+raises ``ValueError`` with a lower-case sentence that quotes the value.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from typing import Annotated, Any, NamedTuple, NoReturn
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = [
+    "Count",
+    "Duration",
+    "Flag",
+    "Json",
+    "Percent",
+    "Rate",
+    "RateOf",
+    "Scalar",
+    "Secret",
+    "Size",
+    "StrictModel",
+    "format_duration",
+    "parse_duration",
+    "parse_json_scalar",
+    "parse_rate",
+    "parse_size",
+]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d))")
+_SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB|TiB)")
+_RATE = re.compile(r"(\d+)/(\d+(?:\.\d+)?)?(ms|s|m|h|d)")
+
+
+class Scalar(str):
+    """The text of a YAML scalar, and what must be known of it beside its text.
+
+    ``plain`` is false for a quoted scalar. ``redacted`` is the text with ``***`` for what came from ``${VAR}``.
+    """
+
+    __slots__ = ("plain", "redacted")
+
+    plain: bool
+    redacted: str
+
+    def __new__(cls, text: str, *, plain: bool = True, redacted: str | None = None) -> Scalar:
+        """Make one; without ``redacted`` nothing in it came from the environment."""
+        scalar = super().__new__(cls, text)
+        scalar.plain = plain
+        scalar.redacted = text if redacted is None else redacted
+        return scalar
+
+
+def shown(value: object) -> str:
+    """Quote a value for an error message, without what came from the environment."""
+    return repr(value.redacted if isinstance(value, Scalar) else value)
+
+
+class StrictModel(BaseModel):
+    """The base of every configuration model: unknown keys are errors, and instances never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+def parse_duration(text: object) -> float:
+    """Read ``500ms``, ``10s``, ``1m30s`` into seconds; the unit is required."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return float(text)  # a default written in Python
+    pieces = list(_DURATION.finditer(str(text)))
+    if not pieces or "".join(piece.group() for piece in pieces) != str(text):
+        raise ValueError(f"{shown(text)} is not a duration; write a number with its unit, such as 500ms, 10s or 1m30s")
+    return sum(float(piece["number"]) * _UNITS[piece["unit"]] for piece in pieces)
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds as a duration that a person reads at once: ``0.25`` is ``250ms``, ``90`` is ``1m30s``."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 10 and seconds != round(seconds):
+        return f"{seconds:.1f}s"
+    whole, parts = round(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+def parse_size(text: object) -> int:
+    """Read ``64KiB`` into bytes; the unit is required."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    found = _SIZE.fullmatch(str(text))
+    if not found:
+        raise ValueError(f"{shown(text)} is not a size; write a whole number with B, KiB, MiB or GiB, such as 64KiB")
+    return int(found[1]) * _SIZES[found[2]]
+
+
+class Rate(NamedTuple):
+    """So many events in so many seconds."""
+
+    count: int
+    seconds: float
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two events that keep the rate."""
+        return self.seconds / self.count
+
+    def __str__(self) -> str:
+        return f"{self.count}/{'s' if self.seconds == 1 else format_duration(self.seconds)}"
+
+
+def parse_rate(text: object) -> Rate:
+    """Read ``5/s`` or ``300/5m``."""
+    if isinstance(text, Rate):
+        return text
+    found = _RATE.fullmatch(str(text))
+    if not found or int(found[1]) == 0 or float(found[2] or 1) == 0:
+        raise ValueError(f"{shown(text)} is not a rate; write a count and a time, such as 5/s or 300/5m")
+    return Rate(int(found[1]), float(found[2] or 1) * _UNITS[found[3]])
+
+
+def _parse_count(text: object) -> int:
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    if not re.fullmatch(r"\d{1,18}", str(text)):
+        raise ValueError(f"{shown(text)} is not a whole number")
+    return int(str(text))
+
+
+def _parse_flag(text: object) -> bool:
+    if isinstance(text, bool):
+        return text
+    if str(text) not in ("true", "false"):
+        raise ValueError(f"{shown(text)} is neither true nor false")
+    return str(text) == "true"
+
+
+def _parse_percent(text: object) -> float:
+    if isinstance(text, float):
+        return text
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)%", str(text))
+    if not found or not 0 < float(found[1]) <= 100:
+        raise ValueError(f"{shown(text)} is not a percentage above 0% and up to 100%")
+    return float(found[1]) / 100
+
+
+def parse_json_scalar(text: Scalar) -> Any:
+    """Read a scalar of a message as JSON would: a plain ``10``, ``true`` or ``null`` is typed, all else is text."""
+    if not text.plain:
+        return str(text)
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(constant)  # NaN and Infinity are not JSON (RFC 8259, section 6)
+
+    try:
+        value = json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return str(text)
+    return value if value is None or isinstance(value, (bool, int, float)) else str(text)
+
+
+def _parse_json(value: object) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _parse_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_parse_json(item) for item in value]
+    return parse_json_scalar(value) if isinstance(value, Scalar) else value
+
+
+def _text_schema(pattern: str, description: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "pattern": pattern, "description": description, "examples": list(examples)}
+    )
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    _text_schema(r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", "a duration with its unit", "500ms", "10s", "1m30s"),
+]
+Size = Annotated[int, BeforeValidator(parse_size), _text_schema(r"^\d+(B|KiB|MiB|GiB|TiB)$", "a size", "64KiB", "1MiB")]
+RateOf = Annotated[
+    Rate,
+    BeforeValidator(parse_rate),
+    _text_schema(r"^\d+/(\d+(\.\d+)?)?(ms|s|m|h|d)$", "so many in a time", "5/s", "300/5m"),
+]
+Percent = Annotated[float, BeforeValidator(_parse_percent), _text_schema(r"^\d{1,3}(\.\d+)?%$", "a percentage", "80%")]
+Count = Annotated[
+    int,
+    BeforeValidator(_parse_count),
+    WithJsonSchema({"type": "integer", "minimum": 0, "description": "a whole number"}),
+]
+Flag = Annotated[bool, BeforeValidator(_parse_flag), WithJsonSchema({"type": "boolean"})]
+Json = Annotated[Any, BeforeValidator(_parse_json), WithJsonSchema({"description": "any JSON value"})]
+
+
+class Secret:
+    """Text that cannot be printed by accident: every way of showing it gives ``***``.
+
+    ``reveal()`` is the one way to the text, so that a reader can find each use. Comparison takes constant time.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take text, and serialise to ``***``."""
+        from_text = core_schema.no_info_plain_validator_function(cls._from_config)
+        return core_schema.json_or_python_schema(
+            from_text, from_text, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe it as text."""
+        return {"type": "string", "format": "password"}
+
+    @classmethod
+    def _from_config(cls, value: object) -> Secret:
+        if isinstance(value, Secret):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("a secret is text")  # noqa: TRY004 - pydantic collects ValueError, not TypeError
+        return cls(str(value))
