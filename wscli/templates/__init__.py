@@ -1,0 +1,28 @@
+"""Templates: text with ``{ns.name:filter}`` in it, compiled once and filled at run time; pure.
+
+``text`` holds the placeholder itself, ``trees`` the YAML mappings that become JSON, ``names`` the bare ``{id}`` of
+channel names and paths.
+"""
+
+from __future__ import annotations
+
+from wscli.templates.filters import Scope, TemplateError, did_you_mean
+from wscli.templates.names import NameTemplate, PathTemplate, compile_name, compile_path
+from wscli.templates.text import NAMESPACES, Template, compile_template, unquoted_placeholder
+from wscli.templates.trees import JsonTemplate, compile_json
+
+__all__ = [
+    "NAMESPACES",
+    "JsonTemplate",
+    "NameTemplate",
+    "PathTemplate",
+    "Scope",
+    "Template",
+    "TemplateError",
+    "compile_json",
+    "compile_name",
+    "compile_path",
+    "compile_template",
+    "did_you_mean",
+    "unquoted_placeholder",
+]
