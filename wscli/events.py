@@ -137,13 +137,15 @@ class HandshakeDone:
 class AttemptEnded:
     """The attempt failed, or its connection ended.
 
-    ``healthy_for`` is how many seconds it was ready (zero where it never was); ``token_used`` says whether a token went
-    into it, which is what makes ``reauth`` sensible.
+    ``healthy_for`` is how many seconds it was ready (zero where it never was), ``without_health`` how many have passed
+    since the channel was last healthy or was first tried. ``token_used`` says whether a token went into it, which is
+    what makes ``reauth`` sensible.
     """
 
     generation: int
     failure: Failure
     healthy_for: float = 0.0
+    without_health: float = 0.0
     token_used: bool = False
 
 

@@ -38,20 +38,20 @@ class ChannelState(StrEnum):
 _S = ChannelState
 
 TRANSITIONS: dict[ChannelState, frozenset[ChannelState]] = {
-    _S.IDLE: frozenset({_S.CONNECTING, _S.OFFLINE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
+    _S.IDLE: frozenset({_S.CONNECTING, _S.PAUSED, _S.STOPPED, _S.FAILED}),
     _S.CONNECTING: frozenset(
         {_S.HANDSHAKING, _S.WAITING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
     ),
     _S.HANDSHAKING: frozenset(
         {_S.READY, _S.CONNECTING, _S.WAITING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
     ),
-    _S.READY: frozenset({_S.CONNECTING, _S.WAITING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}),
+    _S.READY: frozenset({_S.CONNECTING, _S.WAITING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}),
     _S.WAITING: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
     _S.OFFLINE: frozenset({_S.CONNECTING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
-    _S.PAUSED: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.STOPPED, _S.FAILED}),
-    _S.STOPPED: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.FAILED}),
-    _S.FAILED: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED}),
-    _S.DONE: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
+    _S.PAUSED: frozenset({_S.CONNECTING, _S.IDLE, _S.STOPPED, _S.FAILED}),
+    _S.STOPPED: frozenset({_S.CONNECTING, _S.FAILED}),
+    _S.FAILED: frozenset({_S.CONNECTING, _S.STOPPED}),
+    _S.DONE: frozenset({_S.CONNECTING, _S.STOPPED, _S.FAILED}),
 }
 
 HOLDS_CONNECTION = frozenset({_S.CONNECTING, _S.HANDSHAKING, _S.READY})

@@ -1,0 +1,412 @@
+"""The machine's promises: what follows what, what a verdict does, and that a late callback does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from wscli.backoff import BackoffPolicy
+from wscli.events import (
+    AttemptEnded,
+    AttemptProgressed,
+    Event,
+    Failure,
+    FailureKind,
+    HandshakeDone,
+    LingerElapsed,
+    NetworkLost,
+    NetworkReturned,
+    Opened,
+    PauseRequested,
+    RedialRequested,
+    ResumeRequested,
+    RetryDue,
+    RetryScheduled,
+    StartRequested,
+    StopRequested,
+    TaskCrashed,
+    Used,
+)
+from wscli.machine import (
+    Dial,
+    ForgetTokens,
+    Hangup,
+    IllegalTransition,
+    Policy,
+    Probe,
+    ScheduleRetry,
+    Snapshot,
+    step,
+)
+from wscli.states import HOLDS_CONNECTION, TRANSITIONS, ChannelState
+from wscli.verdicts import parse_verdicts
+
+S = ChannelState
+POLICY = Policy(BackoffPolicy())
+
+
+def close(code: int, **more: Any) -> Failure:
+    return Failure(FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer", **more)
+
+
+def status(code: int, **more: Any) -> Failure:
+    return Failure(FailureKind.STATUS, f"HTTP {code}", code=code, **more)
+
+
+TCP = Failure(FailureKind.TCP, "connection refused")
+
+
+def run(*events: Event, snapshot: Snapshot | None = None, policy: Policy = POLICY) -> tuple[Snapshot, list[Any]]:
+    snapshot, commands = snapshot or Snapshot(), []
+    for event in events:
+        snapshot, more = step(snapshot, event, policy)
+        commands += more
+    return snapshot, commands
+
+
+def ready(policy: Policy = POLICY) -> Snapshot:
+    return run(Used(), Opened(1), HandshakeDone(1), policy=policy)[0]
+
+
+def waiting(failure: Failure = TCP) -> Snapshot:
+    return run(Used(), AttemptEnded(1, failure))[0]
+
+
+def test_first_use_dials_and_becomes_ready() -> None:
+    snapshot, commands = run(Used(), Opened(1), HandshakeDone(1))
+    assert snapshot.state is S.READY
+    assert commands == [Dial(1)]
+
+
+def test_a_second_use_changes_nothing() -> None:
+    assert run(Used(), snapshot=ready()) == (ready(), [])
+
+
+def test_a_late_callback_of_an_old_attempt_changes_nothing() -> None:
+    snapshot, _ = run(RedialRequested("restarted by hand"), snapshot=ready())
+    assert snapshot.generation == 2
+    for event in (Opened(1), HandshakeDone(1), AttemptEnded(1, TCP), RetryDue(1), AttemptProgressed(1, "x", "y")):
+        assert step(snapshot, event, POLICY) == (snapshot, ())
+
+
+def test_an_illegal_event_raises() -> None:
+    with pytest.raises(IllegalTransition, match="connecting -> ready on HandshakeDone"):
+        step(run(Used())[0], HandshakeDone(1), POLICY)
+    with pytest.raises(IllegalTransition, match="ready -> handshaking on Opened"):
+        step(ready(), Opened(1), POLICY)
+
+
+def test_a_failed_dial_waits_with_its_reason() -> None:
+    snapshot, commands = run(Used(), AttemptEnded(1, TCP), RetryScheduled(1, 0.3, 1000.3))
+    assert (snapshot.state, snapshot.reason.code, snapshot.reason.text) == (S.WAITING, "tcp", "connection refused")
+    assert snapshot.next == ("retry", 1000.3)
+    assert commands == [Dial(1), ScheduleRetry(1, 1, 0.0)]
+
+
+def test_the_end_of_an_attempt_reported_twice_counts_once() -> None:
+    once, _ = run(Used(), AttemptEnded(1, TCP))
+    assert run(AttemptEnded(1, TCP), snapshot=once) == (once, [])
+
+
+def test_attempts_count_up_without_health_and_start_anew_with_it() -> None:
+    snapshot, _ = run(Used(), AttemptEnded(1, TCP), RetryDue(1), AttemptEnded(2, TCP), RetryDue(2))
+    assert snapshot.attempt == 3
+    snapshot, commands = run(
+        Opened(3), HandshakeDone(3), AttemptEnded(3, close(1006), healthy_for=10.0), snapshot=snapshot
+    )
+    assert commands[-1] == ScheduleRetry(3, 1, 0.0)
+    assert run(RetryDue(3), snapshot=snapshot)[0].attempt == 1
+
+
+def test_a_connection_that_closes_at_once_does_not_reset_the_backoff() -> None:
+    snapshot, generation = run(Used())[0], 1
+    for attempt in range(1, 6):
+        snapshot, commands = run(
+            Opened(generation),
+            HandshakeDone(generation),
+            AttemptEnded(generation, close(1000), healthy_for=9.9),
+            snapshot=snapshot,
+        )
+        assert commands == [ScheduleRetry(generation, attempt, 0.0)]
+        snapshot, _ = run(RetryDue(generation), snapshot=snapshot)
+        generation += 1
+
+
+def test_retry_after_is_no_sooner() -> None:
+    snapshot, commands = run(Used(), AttemptEnded(1, status(503, retry_after=3.0)))
+    assert commands[-1] == ScheduleRetry(1, 1, 3.0)
+    assert snapshot.no_sooner
+    declared = Policy(BackoffPolicy(), (parse_verdicts({"503": {"retry": "60s"}}),))
+    assert run(Used(), AttemptEnded(1, status(503, retry_after=3.0)), policy=declared)[1][-1].no_sooner == 60.0
+
+
+@pytest.mark.parametrize("failure", [close(4401), status(401), status(403)])
+def test_a_refused_token_is_dropped_and_dialled_again_at_once_then_with_backoff(failure: Failure) -> None:
+    snapshot, commands = run(Used(), AttemptEnded(1, failure, token_used=True))
+    assert commands == [Dial(1), ForgetTokens(1), Dial(2)]
+    snapshot, commands = run(AttemptEnded(2, failure, token_used=True), snapshot=snapshot)
+    assert snapshot.state is S.WAITING
+    assert commands == [ForgetTokens(2), ScheduleRetry(2, 2, 0.0)]
+
+
+@pytest.mark.parametrize("failure", [close(4401), status(401), status(403)])
+def test_credentials_refused_without_a_token_fail_for_authentication(failure: Failure) -> None:
+    snapshot, _ = run(Used(), AttemptEnded(1, failure))
+    assert snapshot.state is S.FAILED
+    assert snapshot.refused_credentials
+    assert snapshot.next.action == "start"
+
+
+def test_a_reconnect_verdict_dials_at_once_but_once_per_health() -> None:
+    policy = Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect"}),))
+    snapshot, commands = run(AttemptEnded(1, close(4000), healthy_for=20.0), snapshot=ready(), policy=policy)
+    assert commands == [Dial(2)]
+    snapshot, commands = run(
+        Opened(2), HandshakeDone(2), AttemptEnded(2, close(4000), healthy_for=1.0), snapshot=snapshot, policy=policy
+    )
+    assert [type(command) for command in commands] == [ScheduleRetry]
+    snapshot, commands = run(
+        RetryDue(2),
+        Opened(3),
+        HandshakeDone(3),
+        AttemptEnded(3, close(4000), healthy_for=10.0),
+        snapshot=snapshot,
+        policy=policy,
+    )
+    assert commands == [Dial(3), Dial(4)]
+
+
+def test_done_ends_without_an_error_and_a_new_use_does_not_reopen_it() -> None:
+    policy = Policy(BackoffPolicy(), (parse_verdicts({"4100": "done"}),))
+    snapshot, commands = run(AttemptEnded(1, close(4100)), Used(), snapshot=ready(), policy=policy)
+    assert snapshot.state is S.DONE
+    assert commands == []
+
+
+def test_policy_violations_stop_after_three_in_a_row() -> None:
+    snapshot, _ = run(Used(), AttemptEnded(1, close(1008)), RetryDue(1), AttemptEnded(2, close(1008)), RetryDue(2))
+    assert run(AttemptEnded(3, close(1006)), snapshot=snapshot)[0].policy_violations == 0
+    assert run(AttemptEnded(3, close(1008)), snapshot=snapshot)[0].state is S.FAILED
+
+
+def test_giving_up_names_the_attempts_and_the_last_reason() -> None:
+    policy = Policy(BackoffPolicy(give_up={"attempts": "2"}))  # type: ignore[arg-type]  # as a file says it
+    snapshot, _ = run(
+        Used(), AttemptEnded(1, TCP), RetryDue(1), AttemptEnded(2, TCP, without_health=4.0), policy=policy
+    )
+    assert snapshot.state is S.FAILED
+    assert snapshot.reason.text == "gave up after 2 attempts in 4s: connection refused"
+
+
+def test_nothing_is_dialled_while_offline_and_the_attempt_is_not_counted() -> None:
+    snapshot, commands = run(Used(), NetworkLost())
+    assert (snapshot.state, snapshot.attempt) == (S.OFFLINE, 0)
+    assert commands == [Dial(1), Hangup(1)]
+    snapshot, commands = run(NetworkReturned(), snapshot=snapshot)
+    assert (snapshot.state, snapshot.attempt) == (S.CONNECTING, 1)
+    assert commands == [Dial(3)]
+
+
+def test_a_network_change_probes_what_is_ready() -> None:
+    assert run(NetworkLost(), NetworkReturned(), snapshot=ready()) == (ready(), [Probe(1), Probe(1)])
+
+
+def test_a_returning_network_cuts_short_a_wait_for_the_network_but_never_a_wait_that_was_asked_for() -> None:
+    assert run(NetworkReturned(), snapshot=waiting())[1] == [Dial(2)]
+    for failure in (status(503, retry_after=30.0), status(500), close(1011)):
+        assert run(NetworkReturned(), snapshot=waiting(failure))[1] == []
+
+
+def test_stopped_survives_use_pause_resume_and_reload() -> None:
+    stopped, commands = run(StopRequested(), snapshot=ready())
+    assert commands == [Hangup(1)]
+    for event in (Used(), PauseRequested(), ResumeRequested(True), RedialRequested("reload"), LingerElapsed()):
+        assert step(stopped, event, POLICY) == (stopped, ())
+    assert run(StartRequested(), snapshot=stopped)[0].state is S.CONNECTING
+
+
+@pytest.mark.parametrize(("wanted", "state"), [(True, S.CONNECTING), (False, S.IDLE)])
+def test_resume_opens_what_is_wanted(wanted: bool, state: ChannelState) -> None:
+    assert run(PauseRequested(), ResumeRequested(wanted), snapshot=ready())[0].state is state
+
+
+def test_a_redial_closes_the_old_connection_before_the_new_one() -> None:
+    assert run(RedialRequested("reload"), snapshot=ready())[1] == [Hangup(1), Dial(2)]
+
+
+def test_a_crash_is_stated_and_closes_what_is_open() -> None:
+    snapshot, commands = run(TaskCrashed("KeyError"), snapshot=ready())
+    assert (snapshot.state, snapshot.reason.code) == (S.FAILED, "internal")
+    assert commands == [Hangup(1)]
+
+
+FAILURES = st.sampled_from(
+    [
+        TCP,
+        close(1000),
+        close(1006),
+        close(1008),
+        close(4401),
+        close(4000),
+        close(4100),
+        close(1002),
+        status(401),
+        status(503),
+    ]
+)
+POLICIES = st.sampled_from(
+    [
+        POLICY,
+        Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect", "4100": "done", "503": "fresh"}),)),
+        Policy(BackoffPolicy(give_up={"attempts": "3"})),  # type: ignore[arg-type]  # as a file says it
+    ]
+)
+
+
+class OneConnection(RuleBasedStateMachine):
+    """Whatever happens in whatever order: one live attempt at most, and none without a state that says so."""
+
+    @initialize(policy=POLICIES)
+    def begin(self, policy: Policy) -> None:
+        self.policy, self.snapshot = policy, Snapshot()
+        self.live: int | None = None
+        self.scheduled: int | None = None
+        self.stage = ""
+
+    def feed(self, event: Event) -> None:
+        before = self.snapshot
+        self.snapshot, commands = step(before, event, self.policy)
+        if self.snapshot.state is not S.WAITING or self.snapshot.generation != before.generation:
+            self.scheduled = None
+        for command in commands:
+            if isinstance(command, Hangup):
+                assert command.generation == self.live
+                self.live = None
+            elif isinstance(command, Dial):
+                assert self.live is None, "a second connection beside the first"
+                assert command.generation == self.snapshot.generation
+                self.live, self.stage = command.generation, "dialling"
+            elif isinstance(command, ScheduleRetry):
+                assert self.scheduled is None
+                self.scheduled = command.generation
+
+    @rule(event=st.sampled_from([Used(), LingerElapsed(), NetworkLost(), NetworkReturned(), TaskCrashed("x")]))
+    def surroundings(self, event: Event) -> None:
+        self.feed(event)
+
+    @rule(
+        event=st.sampled_from(
+            [
+                StartRequested(),
+                StopRequested(),
+                PauseRequested(),
+                ResumeRequested(True),
+                ResumeRequested(False),
+                RedialRequested("reload"),
+            ]
+        )
+    )
+    def by_hand(self, event: Event) -> None:
+        self.feed(event)
+
+    @rule(ahead=st.booleans())
+    def attempt_goes_on(self, ahead: bool) -> None:
+        if self.live is None:
+            return
+        if self.stage == "dialling":
+            self.feed(AttemptProgressed(self.live, "dialling", "dialling"))
+            if ahead:
+                self.stage = "open"
+                self.feed(Opened(self.live))
+        elif self.stage == "open":
+            self.stage = "ready"
+            self.feed(HandshakeDone(self.live))
+
+    @rule(failure=FAILURES, healthy_for=st.sampled_from([0.0, 1.0, 60.0]), token_used=st.booleans())
+    def attempt_ends(self, failure: Failure, healthy_for: float, token_used: bool) -> None:
+        if self.live is not None:
+            ended, self.live = self.live, None
+            self.feed(AttemptEnded(ended, failure, healthy_for=healthy_for, token_used=token_used))
+
+    @rule(back=st.integers(1, 3), failure=FAILURES)
+    def late_callback(self, back: int, failure: Failure) -> None:
+        old = self.snapshot.generation - back
+        for event in (Opened(old), HandshakeDone(old), AttemptEnded(old, failure), RetryDue(old)):
+            assert step(self.snapshot, event, self.policy) == (self.snapshot, ())
+
+    @rule()
+    def wait_is_over(self) -> None:
+        if self.scheduled is not None:
+            self.feed(RetryScheduled(self.scheduled, 1.0, 2.0))
+            due, self.scheduled = self.scheduled, None
+            self.feed(RetryDue(due))
+
+    @invariant()
+    def a_connection_is_held_exactly_in_the_states_that_say_so(self) -> None:
+        assert (self.live is not None) == (self.snapshot.state in HOLDS_CONNECTION)
+
+    @invariant()
+    def every_wait_has_its_timer(self) -> None:
+        assert (self.scheduled is not None) == (self.snapshot.state is S.WAITING)
+
+    @invariant()
+    def every_state_has_a_reason_and_a_next_step(self) -> None:
+        assert self.snapshot.reason.code
+        assert self.snapshot.reason.text
+        assert self.snapshot.next.action
+
+
+OneConnection.TestCase.settings = settings(stateful_step_count=30, deadline=None)
+TestOneConnection = OneConnection.TestCase
+
+
+@given(st.sampled_from(list(S)), st.sampled_from(list(S)), FAILURES)
+def test_the_table_and_the_machine_agree(before: ChannelState, after: ChannelState, failure: Failure) -> None:
+    """Whatever one event does to any state stands in the table."""
+    snapshot = replace(Snapshot(), state=before, generation=1, attempt=1, failure=failure)
+    for event in (
+        Used(),
+        LingerElapsed(),
+        StartRequested(),
+        StopRequested(),
+        PauseRequested(),
+        ResumeRequested(True),
+        ResumeRequested(False),
+        RedialRequested("x"),
+        AttemptEnded(1, failure),
+        RetryDue(1),
+        NetworkLost(),
+        NetworkReturned(),
+        TaskCrashed("x"),
+    ):
+        new, _ = step(snapshot, event, POLICY)
+        assert new.state is before or new.state in TRANSITIONS[before]
+
+
+def test_every_row_of_the_table_can_happen() -> None:
+    """No transition stands in the table that no event leads to."""
+    policies = [POLICY, Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect", "4100": "done"}),))]
+    events: list[Event] = [
+        Used(), LingerElapsed(), StartRequested(), StopRequested(), PauseRequested(), ResumeRequested(True),
+        ResumeRequested(False), RedialRequested("x"), Opened(1), HandshakeDone(1), RetryDue(1), NetworkLost(),
+        NetworkReturned(), TaskCrashed("x"), AttemptEnded(1, TCP), AttemptEnded(1, close(1002)),
+        AttemptEnded(1, close(4000)), AttemptEnded(1, close(4100)),
+    ]  # fmt: skip
+    happened = set()
+    for state in S:
+        for policy in policies:
+            for event in events:
+                snapshot = replace(Snapshot(), state=state, generation=1, attempt=1, failure=TCP)
+                try:
+                    after, _ = step(snapshot, event, policy)
+                except IllegalTransition:
+                    continue
+                if after.state is not state:
+                    happened.add((state, after.state))
+    declared = {(before, after) for before, targets in TRANSITIONS.items() for after in targets}
+    assert declared == happened

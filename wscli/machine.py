@@ -1,0 +1,382 @@
+"""A channel without I/O: an event in, the next snapshot and the actions to carry out.
+
+``step`` reads no clock, draws no chance and opens no socket; what it needs to know of time comes in the events. A step
+that ``states.TRANSITIONS`` does not allow raises, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from wscli.backoff import BackoffPolicy, gives_up
+from wscli.events import (
+    AttemptEnded,
+    AttemptProgressed,
+    Event,
+    Failure,
+    FailureKind,
+    HandshakeDone,
+    LingerElapsed,
+    NetworkLost,
+    NetworkReturned,
+    Opened,
+    PauseRequested,
+    RedialRequested,
+    ResumeRequested,
+    RetryDue,
+    RetryScheduled,
+    StartRequested,
+    StopRequested,
+    TaskCrashed,
+    Used,
+)
+from wscli.states import HOLDS_CONNECTION, SETTLED, TRANSITIONS, ChannelState
+from wscli.values import format_duration
+from wscli.verdicts import POLICY_VIOLATION, Action, Verdict, VerdictTable, decide
+
+__all__ = [
+    "Command",
+    "Dial",
+    "ForgetTokens",
+    "Hangup",
+    "IllegalTransition",
+    "Next",
+    "Policy",
+    "Probe",
+    "Reason",
+    "ScheduleRetry",
+    "Snapshot",
+    "step",
+]
+
+S = ChannelState
+
+
+class IllegalTransition(RuntimeError):
+    """A step that the table does not allow: an error of ours, never of a user."""
+
+
+class Reason(NamedTuple):
+    """Why a channel is where it is: a code for scripts, a text for people."""
+
+    code: str
+    text: str
+
+
+class Next(NamedTuple):
+    """What happens next (``at`` is wall time): ``retry dial network use resume start none``."""
+
+    action: str
+    at: float | None = None
+
+
+class Policy(NamedTuple):
+    """What the machine is governed by; it may change between two steps."""
+
+    backoff: BackoffPolicy
+    verdicts: Sequence[VerdictTable] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Begin attempt ``generation``, once the connection before it is gone."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Close what attempt ``generation`` has opened or is opening."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRetry:
+    """Draw a wait for ``attempt``, ``no_sooner`` seconds at least, and report it as ``RetryScheduled``."""
+
+    generation: int
+    attempt: int
+    no_sooner: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetTokens:
+    """Invalidate the very tokens that attempt ``generation`` used."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ping the open connection at once: the network changed under it."""
+
+    generation: int
+
+
+Command = Dial | Hangup | ScheduleRetry | ForgetTokens | Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a channel's next step depends on.
+
+    ``attempt`` counts the attempts in a row without health, the present one included. ``reconnected`` and ``reauthed``
+    say that a verdict of that name was already followed since the last health, so that it is not followed in a circle.
+    ``no_sooner`` says that the present wait was asked for by the server or a verdict, and is not to be cut short.
+    """
+
+    state: ChannelState = S.IDLE
+    reason: Reason = Reason("unused", "nobody has used it yet")
+    next: Next = Next("use")
+    generation: int = 0
+    attempt: int = 0
+    failure: Failure | None = None
+    policy_violations: int = 0
+    reconnected: bool = False
+    reauthed: bool = False
+    no_sooner: bool = False
+
+    @property
+    def refused_credentials(self) -> bool:
+        """Whether it failed because the server or a token source refused its credentials."""
+        return (
+            self.state is S.FAILED
+            and self.failure is not None
+            and (self.failure.kind is FailureKind.TOKEN or self.failure.code in (401, 403, 4401, 4403))
+        )
+
+
+Step = tuple[Snapshot, tuple[Command, ...]]
+
+
+def step(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    """Take one event.
+
+    Raises:
+        IllegalTransition: the event would lead where the table does not allow.
+
+    """
+    generation = getattr(event, "generation", snapshot.generation)
+    if generation != snapshot.generation:
+        return snapshot, ()  # a late callback of an attempt that is over
+    after, commands = _HANDLERS[type(event)](snapshot, event, policy)
+    if after.state is not snapshot.state and after.state not in TRANSITIONS[snapshot.state]:
+        raise IllegalTransition(f"{snapshot.state} -> {after.state} on {type(event).__name__}")
+    return after, commands
+
+
+def _dial(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Snapshot:
+    return replace(
+        snapshot,
+        state=S.CONNECTING,
+        reason=reason,
+        next=Next("dial"),
+        generation=snapshot.generation + 1,
+        attempt=attempt,
+        no_sooner=False,
+    )
+
+
+def _dial_now(snapshot: Snapshot, reason: Reason) -> Step:
+    """Dial after forgetting what went before, hanging up first where something is open."""
+    after = _dial(_forgiven(snapshot), reason, attempt=1)
+    return after, (*_hangup(snapshot), Dial(after.generation))
+
+
+def _forgiven(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, failure=None, policy_violations=0, reconnected=False, reauthed=False)
+
+
+def _hangup(snapshot: Snapshot) -> tuple[Command, ...]:
+    return (Hangup(snapshot.generation),) if snapshot.state in HOLDS_CONNECTION else ()
+
+
+def _settle(snapshot: Snapshot, state: ChannelState, reason: Reason, next_: Next) -> Step:
+    """Let go of whatever is open or scheduled: the next generation makes late callbacks and timers void."""
+    after = replace(
+        snapshot, state=state, reason=reason, next=next_, generation=snapshot.generation + 1, attempt=0, no_sooner=False
+    )
+    return after, _hangup(snapshot)
+
+
+def _used(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    if snapshot.state is not S.IDLE:
+        return snapshot, ()
+    return _dial_now(snapshot, Reason("used", "opening: it is wanted"))
+
+
+def _linger_elapsed(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    if snapshot.state in SETTLED or snapshot.state is S.IDLE:
+        return snapshot, ()
+    return _settle(_forgiven(snapshot), S.IDLE, Reason("unused", "nobody uses it"), Next("use"))
+
+
+def _start(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    if snapshot.state in HOLDS_CONNECTION:
+        return snapshot, ()
+    return _dial_now(snapshot, Reason("started", "started by hand"))
+
+
+def _stop(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    if snapshot.state is S.STOPPED:
+        return snapshot, ()
+    return _settle(_forgiven(snapshot), S.STOPPED, Reason("by_hand", "stopped by hand"), Next("start"))
+
+
+def _pause(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    if snapshot.state in SETTLED:
+        return snapshot, ()
+    return _settle(_forgiven(snapshot), S.PAUSED, Reason("by_hand", "paused by hand"), Next("resume"))
+
+
+def _resume(snapshot: Snapshot, event: ResumeRequested, policy: Policy) -> Step:
+    if snapshot.state is not S.PAUSED:
+        return snapshot, ()
+    if event.wanted:
+        return _dial_now(snapshot, Reason("resumed", "resumed by hand"))
+    return _settle(snapshot, S.IDLE, Reason("unused", "resumed by hand, and nobody uses it"), Next("use"))
+
+
+def _redial(snapshot: Snapshot, event: RedialRequested, policy: Policy) -> Step:
+    if snapshot.state in SETTLED or snapshot.state is S.IDLE:
+        return snapshot, ()
+    return _dial_now(snapshot, Reason("redial", event.text))
+
+
+def _progressed(snapshot: Snapshot, event: AttemptProgressed, policy: Policy) -> Step:
+    if snapshot.state is not S.CONNECTING:
+        return snapshot, ()
+    return replace(snapshot, reason=Reason(event.code, event.text)), ()
+
+
+def _opened(snapshot: Snapshot, event: Opened, policy: Policy) -> Step:
+    reason = Reason("upgraded", "connected; the session is being opened")
+    return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
+
+
+def _handshake_done(snapshot: Snapshot, event: HandshakeDone, policy: Policy) -> Step:
+    return replace(snapshot, state=S.READY, reason=Reason("ready", "connected and ready"), next=Next("none")), ()
+
+
+def _ended(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Step:
+    if snapshot.state not in HOLDS_CONNECTION:
+        return snapshot, ()  # the same end, reported twice
+    failure = event.failure
+    if event.healthy_for >= policy.backoff.reset_after:
+        snapshot = replace(_forgiven(snapshot), attempt=0)
+    violations = snapshot.policy_violations + 1 if failure.code == POLICY_VIOLATION else 0
+    snapshot = replace(snapshot, failure=failure, policy_violations=violations)
+    verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
+    reason = Reason(_reason_code(failure), failure.text)
+    over = replace(snapshot, next=Next("start"), no_sooner=False)
+    if verdict.action is Action.STOP:
+        return replace(over, state=S.FAILED, reason=reason), ()
+    if verdict.action is Action.DONE:
+        return replace(over, state=S.DONE, reason=reason), ()
+    forget: tuple[Command, ...] = (ForgetTokens(snapshot.generation),) if verdict.action is Action.REAUTH else ()
+    if _at_once(snapshot, verdict) and failure.retry_after is None:
+        again = _dial(_remember(snapshot, verdict), Reason(reason.code, failure.text), attempt=snapshot.attempt + 1)
+        return again, (*forget, Dial(again.generation))
+    if gives_up(policy.backoff, snapshot.attempt, event.without_health):
+        text = f"gave up after {snapshot.attempt} attempts in {format_duration(event.without_health)}: {failure.text}"
+        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), forget
+    no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
+    waiting = replace(snapshot, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
+    return waiting, (*forget, ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner))
+
+
+def _at_once(snapshot: Snapshot, verdict: Verdict) -> bool:
+    """Whether a verdict's immediate reconnection is still to be had; each is, once per health."""
+    match verdict.action:
+        case Action.REAUTH:
+            return not snapshot.reauthed
+        case Action.RECONNECT | Action.REPLACE | Action.FRESH:
+            return not snapshot.reconnected
+        case _:
+            return False
+
+
+def _remember(snapshot: Snapshot, verdict: Verdict) -> Snapshot:
+    if verdict.action is Action.REAUTH:
+        return replace(snapshot, reauthed=True)
+    return replace(snapshot, reconnected=True)
+
+
+def _reason_code(failure: Failure) -> str:
+    return failure.kind if failure.code is None else f"{failure.kind}:{failure.code}"
+
+
+def _retry_scheduled(snapshot: Snapshot, event: RetryScheduled, policy: Policy) -> Step:
+    if snapshot.state is not S.WAITING:
+        return snapshot, ()
+    return replace(snapshot, next=Next("retry", event.at)), ()
+
+
+def _retry_due(snapshot: Snapshot, event: RetryDue, policy: Policy) -> Step:
+    if snapshot.state is not S.WAITING:
+        return snapshot, ()
+    after = _dial(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
+    return after, (Dial(after.generation),)
+
+
+_FROM_THE_NETWORK = (
+    FailureKind.DNS,
+    FailureKind.TCP,
+    FailureKind.PROXY,
+    FailureKind.TIMEOUT,
+    FailureKind.KEEPALIVE,
+)
+
+
+def _network_lost(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    match snapshot.state:
+        case S.READY:
+            return snapshot, (Probe(snapshot.generation),)
+        case S.CONNECTING | S.HANDSHAKING | S.WAITING:
+            made = snapshot.attempt if snapshot.state is S.WAITING else snapshot.attempt - 1
+            reason = Reason("offline", "no network leads to the server")
+            after, commands = _settle(snapshot, S.OFFLINE, reason, Next("network"))
+            return replace(after, attempt=made), commands
+        case _:
+            return snapshot, ()
+
+
+def _network_returned(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+    match snapshot.state:
+        case S.READY:
+            return snapshot, (Probe(snapshot.generation),)
+        case S.OFFLINE:
+            pass
+        case S.WAITING if not snapshot.no_sooner and snapshot.failure and snapshot.failure.kind in _FROM_THE_NETWORK:
+            pass
+        case _:
+            return snapshot, ()
+    after = _dial(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
+    return after, (Dial(after.generation),)
+
+
+def _crashed(snapshot: Snapshot, event: TaskCrashed, policy: Policy) -> Step:
+    return _settle(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
+
+
+_HANDLERS: dict[type[Event], Callable[..., Step]] = {
+    Used: _used,
+    LingerElapsed: _linger_elapsed,
+    StartRequested: _start,
+    StopRequested: _stop,
+    PauseRequested: _pause,
+    ResumeRequested: _resume,
+    RedialRequested: _redial,
+    AttemptProgressed: _progressed,
+    Opened: _opened,
+    HandshakeDone: _handshake_done,
+    AttemptEnded: _ended,
+    RetryScheduled: _retry_scheduled,
+    RetryDue: _retry_due,
+    NetworkLost: _network_lost,
+    NetworkReturned: _network_returned,
+    TaskCrashed: _crashed,
+}
