@@ -1,0 +1,338 @@
+"""One channel: who uses it, what came over it, and how to send on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from wscli.config.plan import ChannelPlan
+from wscli.daemon.announce import Announcer
+from wscli.daemon.connection import Connection, Services
+from wscli.daemon.counters import Counters
+from wscli.daemon.pacing import Pacer
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
+from wscli.events import (
+    Event,
+    Failure,
+    LingerElapsed,
+    PauseRequested,
+    RedialRequested,
+    ResumeRequested,
+    StartRequested,
+    StopRequested,
+    Used,
+)
+from wscli.history.memory import MemoryHistory
+from wscli.machine import Snapshot
+from wscli.states import SETTLED, ChannelState
+from wscli.values import format_duration
+
+__all__ = ["Channel"]
+
+S = ChannelState
+
+
+class Channel:
+    """A declared channel, or one instance of a template."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: ChannelPlan,
+        params: Mapping[str, str],
+        services: Services,
+        *,
+        announce_after: float,
+        on_change: Callable[[Channel], None],
+    ) -> None:
+        self.name = name
+        self.plan = plan
+        self.history = MemoryHistory(plan.history, clock=services.clock)
+        self.counters = Counters()
+        self.readers = 0
+        self.removed = False
+        self.since = services.clock.wall()
+        self.announcer = Announcer(name, after=announce_after, clock=services.clock, call_later=services.call_later)
+        self.connection = Connection(plan, params, services, self)
+        self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.call_later)
+        self._services = services
+        self._on_change = on_change
+        self._uses = 0
+        self._held_open = False
+        self._linger: asyncio.TimerHandle | None = None
+        self._outage: tuple[float, str] | None = None
+        self._waiters: set[Callable[[], None]] = set()
+
+    # what it is
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Where it stands, why, and what happens next."""
+        return self.connection.snapshot
+
+    @property
+    def state(self) -> ChannelState:
+        """Where it stands."""
+        return self.snapshot.state
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is to be open: eager, started by hand, or in use."""
+        return self.plan.eager or self._held_open or self._uses > 0
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a reader or a sender holds it."""
+        return self._uses > 0
+
+    def unavailable(self) -> WscliError | None:
+        """Why it is no use to wait for it, or None while it may still become ready."""
+        if self.removed:
+            return ChannelUnavailable(f"channel {self.name!r} was removed from the configuration")
+        snapshot = self.snapshot
+        if snapshot.state not in SETTLED:
+            return None
+        kind = AuthError if snapshot.refused_credentials else ChannelUnavailable
+        verb = "resume" if snapshot.state is S.PAUSED else "start"
+        return kind(
+            f"channel {self.name!r} is {snapshot.state}: {snapshot.reason.text}",
+            f"`wscli {verb} {self.name}` opens it again",
+        )
+
+    # by hand
+
+    def start(self) -> None:
+        """Open it, whatever held it."""
+        self._held_open = True
+        self._feed(StartRequested())
+
+    def stop(self) -> None:
+        """Close it until ``start``."""
+        self._held_open = False
+        self._feed(StopRequested())
+
+    def restart(self) -> None:
+        """Close it and open it again; one that is not open is started."""
+        if self.state in SETTLED or self.state is S.IDLE:
+            self.start()
+        else:
+            self._feed(RedialRequested("restarted by hand"))
+
+    def pause(self) -> None:
+        """Hold it until ``resume``; one that was stopped or failed stays as it is."""
+        self._feed(PauseRequested())
+
+    def resume(self) -> None:
+        """End a pause."""
+        self._feed(ResumeRequested(self.wanted))
+
+    # by use
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
+        self._uses += 1
+        self._cancel_linger()
+        self._feed(Used())
+        try:
+            yield
+        finally:
+            self._uses -= 1
+            if not self.wanted:
+                self._linger = self._services.call_later(self.plan.linger, lambda: self._feed(LingerElapsed()))
+
+    def open(self) -> None:
+        """Open it, if it is eager."""
+        if self.plan.eager:
+            self._feed(Used())
+
+    async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
+        """Wait until it is in one of the states, and return that one; the caller bounds the wait."""
+        if self.state in states:
+            return self.state
+        done: asyncio.Future[ChannelState] = asyncio.get_running_loop().create_future()
+
+        def look() -> None:
+            if not done.done() and (self.state in states or self.removed):
+                done.set_result(self.state)
+
+        self._waiters.add(look)
+        try:
+            return await done
+        finally:
+            self._waiters.discard(look)
+
+    async def send(self, payload: bytes, *, binary: bool, timeout: float) -> None:
+        """Hand a message to the open, ready connection.
+
+        Args:
+            payload: the message; text must be UTF-8.
+            binary: whether it goes as a binary message.
+            timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
+
+        Raises:
+            NotSent: it did not become ready in time, or the connection ended first: nothing was written.
+            OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
+            ChannelUnavailable: it is failed, done, stopped or paused.
+            AuthError: it failed for its credentials.
+
+        """
+        began = self._services.clock.monotonic()
+        with self.use():
+            await self._until_ready(timeout)
+            link = self.connection.link
+            if link is None:
+                raise NotSent(f"channel {self.name!r} lost its connection", "send it again")
+            try:
+                async with asyncio.timeout(max(0.0, timeout - (self._services.clock.monotonic() - began))):
+                    await link.send(payload, binary=binary)
+            except TimeoutError:
+                raise OutcomeUnknown(
+                    f"channel {self.name!r} took the message, and the server had not read it"
+                    f" after {format_duration(timeout)}",
+                    "the server reads too slowly; see `wscli status`",
+                ) from None
+            self.counters.count_sent(payload)
+
+    async def _until_ready(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self.wait_for(SETTLED | {S.READY})
+        except TimeoutError:
+            raise NotSent(
+                f"channel {self.name!r} was not ready within {format_duration(timeout)}:"
+                f" {self.state}: {self.snapshot.reason.text}",
+                "`wscli status` says what it waits for; --timeout waits longer",
+            ) from None
+        unavailable = self.unavailable()
+        if unavailable is not None:
+            raise unavailable
+
+    # its life
+
+    def update(self, plan: ChannelPlan, *, announce_after: float) -> bool:
+        """Take another plan; say whether the connection had to be dialled anew for it."""
+        redial = plan.dial != self.plan.dial
+        was_eager = self.plan.eager
+        self.plan = plan
+        self.announcer.after = announce_after
+        self.history.limit(plan.history)
+        self.connection.update(plan)
+        if redial:
+            self._feed(RedialRequested("the configuration changed"))
+        if plan.eager and not was_eager:
+            self.open()
+        return redial
+
+    def remove(self) -> None:
+        """End it for good: its readers are told, and its connection is closed."""
+        self.removed = True
+        self.shut()
+        self._changed()
+
+    def shut(self) -> None:
+        """Close its connection and its timers."""
+        self._cancel_linger()
+        self.pacer.close()
+        if self.state is not S.STOPPED:
+            self._feed(StopRequested())
+        self.announcer.close()
+
+    async def closed(self) -> None:
+        """Wait until its connection is closed."""
+        await self.connection.closed()
+
+    # what the connection tells (connection.Hooks)
+
+    def state_changed(self, before: Snapshot, after: Snapshot) -> None:
+        """Keep the books of a step: outages, announcements, waiters."""
+        now = self._services.clock.wall()
+        if after.state is not before.state:
+            self.since = now
+            if before.state is S.READY and self._outage is None:
+                deliberate = after.state in (S.PAUSED, S.STOPPED, S.IDLE)
+                self._outage = (now, "paused" if deliberate else "outage")
+            if after.state is S.READY and self._outage is not None:
+                start, reason = self._outage
+                self._outage = None
+                self.history.record_gap(reason, start=start, end=now)
+        self.announcer.changed(before, after)
+        self._changed()
+
+    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take messages into the history."""
+        self.counters.count_received(payloads)
+        self.history.append(payloads, kinds)
+
+    def connected(self) -> None:
+        """Count it."""
+        self.counters.connects += 1
+
+    def ended(self, failure: Failure) -> None:
+        """Keep how the connection ended."""
+        self.counters.last_close = failure
+        self.pacer.close()
+
+    def measured(self, rtt: float) -> None:
+        """Keep the round-trip time."""
+        self.counters.rtt = rtt
+
+    # for itself
+
+    def _feed(self, event: Event) -> None:
+        self.connection.feed(event)
+
+    def _changed(self) -> None:
+        for look in tuple(self._waiters):
+            look()
+        self._on_change(self)
+
+    def _cancel_linger(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    def _pause_reading(self) -> None:
+        if self.connection.link is not None:
+            self.connection.link.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self.connection.link is not None:
+            self.connection.link.resume_reading()
+
+    def status(self) -> dict[str, Any]:
+        """The object of ``status --json``."""
+        snapshot = self.snapshot
+        place = self.connection.last_attempt.place if self.connection.last_attempt else None
+        text = snapshot.reason.text
+        if place is not None and snapshot.state is S.CONNECTING:
+            text = f"place {place.ahead + 1} in the connect budget of endpoint {self.plan.endpoint!r}"
+        return {
+            "channel": self.name,
+            "state": str(snapshot.state),
+            "since": self.since,
+            "reason": {"code": snapshot.reason.code, "text": text},
+            "next": {"action": snapshot.next.action, "at": snapshot.next.at},
+            "critical": self.plan.critical,
+            "attempt": snapshot.attempt,
+        }
+
+    def stats(self) -> dict[str, Any]:
+        """The channel's part of ``stats --json``."""
+        snapshot, clock = self.snapshot, self._services.clock
+        at = snapshot.next.at if snapshot.state is S.WAITING else None
+        link = self.connection.link
+        return {
+            "state": str(snapshot.state),
+            "since": self.since,
+            "critical": self.plan.critical,
+            **self.counters.as_dict(),
+            "readers": self.readers,
+            "history": {"first": self.history.first, "last": self.history.last},
+            "retry_in_s": None if at is None else max(0.0, round(at - clock.wall(), 3)),
+            "transport": link.adapter if link is not None else None,
+            "short_outages": self.announcer.quiet_outages,
+            "gaps": self.history.gaps,
+        }

@@ -1,0 +1,282 @@
+"""The shell around the machine: it carries out what the machine decides, and reports what came of it.
+
+One channel has one ``Connection``; a connection has one live attempt at most. A new attempt begins only when the one
+before it is closed, or was aborted after a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from wscli.backoff import delay_for
+from wscli.clock import Clock
+from wscli.config.plan import ChannelPlan
+from wscli.daemon.attempt import Attempt
+from wscli.daemon.dialer import AttemptRecord, Dialer
+from wscli.daemon.keepalive import KeepaliveWheel
+from wscli.daemon.tasks import Tasks
+from wscli.daemon.transport.link import DialError, Link, Listener
+from wscli.events import (
+    AttemptEnded,
+    AttemptProgressed,
+    Event,
+    Failure,
+    FailureKind,
+    HandshakeDone,
+    NetworkLost,
+    NetworkReturned,
+    Opened,
+    RetryDue,
+    RetryScheduled,
+    TaskCrashed,
+)
+from wscli.machine import Command, Dial, ForgetTokens, Hangup, Policy, Probe, ScheduleRetry, Snapshot, step
+from wscli.states import HOLDS_CONNECTION, ChannelState
+from wscli.tokens.broker import Broker, TokenFailed
+from wscli.values import format_duration
+
+__all__ = ["Connection", "Hooks", "Services"]
+
+CLOSE_DEADLINE = 1.0
+"""Seconds that a close handshake may take before the connection is dropped."""
+
+
+class Hooks(Protocol):
+    """What a connection tells its channel."""
+
+    def state_changed(self, before: Snapshot, after: Snapshot) -> None:
+        """The snapshot changed; called before the commands of the step are carried out."""
+
+    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Messages came."""
+
+    def connected(self) -> None:
+        """The connection is open; its first message is still to come."""
+
+    def ended(self, failure: Failure) -> None:
+        """An open connection ended."""
+
+    def measured(self, rtt: float) -> None:
+        """A pong came, this many seconds after its ping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all connections of a manager share."""
+
+    dialer: Dialer
+    broker: Broker
+    wheel: KeepaliveWheel
+    tasks: Tasks
+    clock: Clock
+    chance: random.Random
+    reachable: Callable[[str], bool]
+    call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+
+
+class Connection:
+    """A channel's connection."""
+
+    def __init__(self, plan: ChannelPlan, params: Mapping[str, str], services: Services, hooks: Hooks) -> None:
+        self.plan = plan
+        self.snapshot = Snapshot()
+        self.last_attempt: AttemptRecord | None = None
+        self._params = params
+        self._services = services
+        self._hooks = hooks
+        self._events: deque[Event] = deque()
+        self._stepping = False
+        self._attempt: Attempt | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unhealthy_since: float | None = None
+        self._peer: str | None = None
+
+    @property
+    def link(self) -> Link | None:
+        """The open link, while the channel is ready."""
+        ready = self.snapshot.state is ChannelState.READY and self._attempt is not None
+        return self._attempt.link if ready and self._attempt is not None else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a link is held open, or still being closed."""
+        held = self._attempt is not None and self._attempt.link is not None
+        return held or (self._closing is not None and not self._closing.done())
+
+    def feed(self, event: Event) -> None:
+        """Take an event; one that comes while another is being carried out waits for its turn."""
+        self._events.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._events:
+                self._step(self._events.popleft())
+        finally:
+            self._stepping = False
+
+    def network_changed(self) -> None:
+        """Say whether a route leads to the last known address; an unknown address is taken for reachable."""
+        self.feed(NetworkReturned() if self._is_reachable() else NetworkLost())
+
+    def probe(self) -> None:
+        """Ping at once, if it is open."""
+        if self._attempt is not None and self._attempt.watch is not None:
+            self._attempt.watch.probe()
+
+    def update(self, plan: ChannelPlan) -> None:
+        """Take a plan that changes no connection key."""
+        self.plan = plan
+        if self._attempt is not None and self._attempt.watch is not None:
+            self._attempt.watch.update(plan.keepalive)
+
+    async def try_out(self, record: AttemptRecord, listener: Listener) -> None:
+        """Open a second connection beside the channel's own, and close it; ``record`` tells how it went."""
+        try:
+            link = await self._services.dialer.dial(self.plan, self._params, listener, record, lambda code, text: None)
+        except (DialError, TokenFailed) as error:
+            record.failure = error.failure
+        else:
+            await link.close(1000, deadline=CLOSE_DEADLINE)
+
+    async def closed(self) -> None:
+        """Wait until nothing is open or closing any more."""
+        if self._closing is not None:
+            await asyncio.wait([self._closing])
+
+    def _step(self, event: Event) -> None:
+        before = self.snapshot
+        policy = Policy(self.plan.backoff, self.plan.verdicts)
+        self.snapshot, commands = step(before, event, policy)
+        if self.snapshot.state is not ChannelState.WAITING or self.snapshot.generation != before.generation:
+            self._cancel_timer()
+        if self.snapshot != before:
+            self._hooks.state_changed(before, self.snapshot)
+        for command in commands:
+            self._carry_out(command)
+        if self.snapshot.state not in HOLDS_CONNECTION and self.snapshot.attempt == 0:
+            self._unhealthy_since = None
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Dial(generation=generation):
+                self._dial(generation)
+            case Hangup(generation=generation):
+                self._hang_up(generation)
+            case ScheduleRetry():
+                self._schedule(command)
+            case ForgetTokens():
+                for name, version in (self.last_attempt.tokens if self.last_attempt else {}).items():
+                    self._services.broker.invalidate(name, version)
+            case Probe():
+                self.probe()
+
+    def _dial(self, generation: int) -> None:
+        if not self._is_reachable():
+            self.feed(NetworkLost())
+            return
+        if self._attempt is not None:
+            raise RuntimeError(f"attempt {self._attempt.generation} of {self.plan.name!r} is still alive")
+        now = self._services.clock.monotonic()
+        self._unhealthy_since = now if self._unhealthy_since is None else self._unhealthy_since
+        record = self.last_attempt = AttemptRecord(started=self._services.clock.wall())
+        attempt = self._attempt = Attempt(generation, record, self)
+        attempt.task = self._services.tasks.spawn(
+            self._run(attempt, self._closing), name=f"dial {self.plan.name}", on_crash=self._crashed
+        )
+
+    async def _run(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+
+        def progress(code: str, text: str) -> None:
+            self.feed(AttemptProgressed(attempt.generation, code, text))
+
+        try:
+            link = await self._services.dialer.dial(self.plan, self._params, attempt, attempt.record, progress)
+        except (DialError, TokenFailed) as error:
+            self._peer = attempt.record.timeline.peer or self._peer
+            attempt.fail(error.failure)
+            return
+        self._peer = attempt.record.timeline.peer or self._peer
+        attempt.ready(link, self._services.clock.monotonic(), lambda: self._opened(attempt, link))
+
+    def _opened(self, attempt: Attempt, link: Link) -> None:
+        def dead() -> None:
+            within = format_duration(self.plan.keepalive.timeout)
+            attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
+
+        attempt.watch = self._services.wheel.add(
+            link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead
+        )
+        self._hooks.connected()
+        self.feed(Opened(attempt.generation))
+        self.feed(HandshakeDone(attempt.generation))
+
+    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Pass messages on (called by the attempt)."""
+        self._hooks.received(payloads, kinds)
+
+    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
+        """Report the end (called by the attempt, once)."""
+        if self._attempt is attempt:
+            self._attempt = None
+        now = self._services.clock.monotonic()
+        healthy_for = 0.0
+        if attempt.ready_at is not None:
+            healthy_for = now - attempt.ready_at
+            self._hooks.ended(failure)
+        if healthy_for >= self.plan.backoff.reset_after:
+            self._unhealthy_since = now
+        without_health = now - (self._unhealthy_since if self._unhealthy_since is not None else now)
+        self.feed(
+            AttemptEnded(
+                attempt.generation,
+                failure,
+                healthy_for=healthy_for,
+                without_health=without_health,
+                token_used=bool(attempt.record.tokens),
+            )
+        )
+
+    def _hang_up(self, generation: int) -> None:
+        attempt = self._attempt
+        if attempt is None or attempt.generation != generation:
+            return
+        self._attempt = None
+        if attempt.ready_at is not None:
+            self._hooks.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
+        self._closing = self._services.tasks.spawn(
+            self._close(attempt, self._closing), name=f"close {self.plan.name}", on_crash=self._crashed
+        )
+
+    async def _close(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
+        await attempt.hang_up(CLOSE_DEADLINE)
+        if previous is not None:  # what is being closed must be gone too, before anything is dialled
+            await asyncio.wait([previous])
+
+    def _schedule(self, command: ScheduleRetry) -> None:
+        if not self._is_reachable():
+            self.feed(NetworkLost())
+            return
+        delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
+        at = self._services.clock.wall() + delay
+        self._timer = self._services.call_later(delay, lambda: self.feed(RetryDue(command.generation)))
+        self.feed(RetryScheduled(command.generation, delay, at))
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _is_reachable(self) -> bool:
+        return self._peer is None or self._services.reachable(self._peer)
+
+    def _crashed(self, error: BaseException) -> None:
+        self.feed(TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))

@@ -1,0 +1,126 @@
+"""One attempt: tokens, a place in the endpoint's connect budget, the dial, and redirects within the origin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wscli.clock import Clock
+from wscli.config.plan import ChannelPlan
+from wscli.daemon.budget import ConnectBudget, Place
+from wscli.daemon.target import make_target, redirected
+from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.events import Failure, FailureKind
+from wscli.tokens.broker import Broker, Token
+
+__all__ = ["AttemptRecord", "Dialer", "OpenLink"]
+
+MAX_REDIRECTS = 5
+
+
+class OpenLink(Protocol):
+    """How a link is opened: the transport, or a scripted one."""
+
+    def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Awaitable[Link]:
+        """Open one link, or raise ``DialError``."""
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """What is known of an attempt beside its link; ``doctor`` shows it."""
+
+    started: float
+    """Wall-clock time."""
+    tokens: dict[str, int] = field(default_factory=dict)
+    """Name and version of each token that went into it."""
+    timeline: Timeline = field(default_factory=Timeline)
+    place: Place | None = None
+    """Its place in the connect budget, while it waits for one."""
+    failure: Failure | None = None
+
+
+class Dialer:
+    """Opens links for all channels."""
+
+    def __init__(self, broker: Broker, budgets: Mapping[str, ConnectBudget], open_link: OpenLink, clock: Clock) -> None:
+        self._broker = broker
+        self._budgets = budgets
+        self._open_link = open_link
+        self._clock = clock
+
+    async def dial(
+        self,
+        plan: ChannelPlan,
+        params: Mapping[str, str],
+        listener: Listener,
+        record: AttemptRecord,
+        progress: Callable[[str, str], None],
+    ) -> Link:
+        """Open a link for a channel.
+
+        ``progress`` is told a code and a text for each step that may take long.
+
+        Raises:
+            DialError: the dial failed.
+            TokenFailed: a token could not be had.
+
+        """
+        url: str | None = None
+        for _ in range(MAX_REDIRECTS + 1):
+            tokens = await self._admitted(plan, record, progress)
+            target = make_target(plan.dial, params, tokens, url=url)
+            progress("dialling", f"dialling {plan.dial.shown_url}")
+            try:
+                return await self._open_link(target, listener, record.timeline)
+            except DialError as error:
+                url = redirected(target, error.failure)
+                if url is None:
+                    raise
+        raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
+
+    async def _admitted(
+        self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
+    ) -> dict[str, str]:
+        """Get the tokens, then a place; a token that was lost in the queue sends the attempt back for another."""
+        while True:
+            tokens = await self._tokens(plan, record, progress)
+            await self._place(plan, record, progress)
+            current = {name: self._current(name, token) for name, token in tokens.items()}
+            good = {name: token for name, token in current.items() if token is not None}
+            if len(good) == len(tokens):
+                record.tokens = {name: token.version for name, token in good.items()}
+                return {name: token.value.reveal() for name, token in good.items()}
+
+    async def _tokens(
+        self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
+    ) -> dict[str, Token]:
+        tokens = {}
+        for name in sorted(plan.dial.token_names):
+            began = self._clock.monotonic()
+            cached = self._broker.peek(name) is not None
+            if not cached:
+                progress("token", f"fetching token {name!r}")
+            tokens[name] = await self._broker.get(name)
+            took = self._clock.monotonic() - began
+            record.timeline.add("token", took, f"{name!r} {'from the cache' if cached else 'fetched'}")
+        return tokens
+
+    def _current(self, name: str, token: Token) -> Token | None:
+        if not self._broker.single_use(name):
+            return self._broker.peek(name)
+        expired = token.expires_at is not None and token.expires_at <= self._clock.boottime()
+        return None if expired else token
+
+    async def _place(self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]) -> None:
+        began = self._clock.monotonic()
+        place = self._budgets[plan.endpoint].enter(critical=plan.critical)
+        record.place = place
+        try:
+            if place.ahead:
+                progress("budget", f"queued for the connect budget of endpoint {plan.endpoint!r} ({plan.connect_rate})")
+            await place.granted()
+            record.timeline.add("budget", self._clock.monotonic() - began, f"{plan.connect_rate} for {plan.endpoint!r}")
+        finally:
+            record.place = None
+            place.leave()

@@ -1,0 +1,101 @@
+"""Instances of channel templates: made on demand, bounded in number, forgotten some time after they closed."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable
+from functools import partial
+
+from wscli.config.plan import ChannelPlan, Plan
+from wscli.daemon.channel import Channel
+from wscli.errors import UnknownChannel
+from wscli.states import ChannelState
+from wscli.templates import NameTemplate, compile_name
+
+__all__ = ["Instances"]
+
+MAX_INSTANCES = 1_000
+FORGET_AFTER = 600.0
+"""Seconds that a closed, unused instance keeps its history."""
+
+_FORGETTABLE = frozenset({ChannelState.IDLE, ChannelState.FAILED, ChannelState.DONE})
+
+
+class Instances:
+    """Finds the template that a name fits, and forgets instances that nobody needs."""
+
+    def __init__(
+        self,
+        channels: dict[str, Channel],
+        *,
+        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+    ) -> None:
+        self._channels = channels
+        self._call_later = call_later
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._compiled: dict[str, NameTemplate] = {}
+
+    def find(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
+        """Give the declared plan of a name and its parameters; a literal channel beats a template."""
+        literal = plan.channels.get(name)
+        if literal is not None:
+            return None if literal.params else (literal, {})
+        for declared in plan.channels.values():
+            if declared.params and (params := self._template(declared.name).match(name)) is not None:
+                return declared, params
+        return None
+
+    def match(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]]:
+        """Give the template that a name fits, and the parameters.
+
+        Raises:
+            UnknownChannel: nothing fits, or a thousand instances are open.
+
+        """
+        found = self.find(name, plan)
+        if found is None:
+            raise UnknownChannel(f"no channel {name!r} in instance {plan.name!r}", self._hint(name, plan))
+        if sum(bool(channel.plan.params) for channel in self._channels.values()) >= MAX_INSTANCES:
+            raise UnknownChannel(
+                f"channel {name!r} would be one more than {MAX_INSTANCES} open channels of templates",
+                "stop some that are not needed",
+            )
+        return found
+
+    def changed(self, channel: Channel) -> None:
+        """Look at an instance whose state changed: a closed one is forgotten after a while."""
+        if not channel.plan.params:
+            return
+        timer = self._timers.pop(channel.name, None)
+        if timer is not None:
+            timer.cancel()
+        if channel.state in _FORGETTABLE and not channel.removed:
+            self._timers[channel.name] = self._call_later(FORGET_AFTER, partial(self._forget, channel))
+
+    def close(self) -> None:
+        """Forget nothing more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _forget(self, channel: Channel) -> None:
+        self._timers.pop(channel.name, None)
+        if channel.in_use:
+            self._timers[channel.name] = self._call_later(FORGET_AFTER, partial(self._forget, channel))
+        elif self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
+            channel.remove()
+
+    def _template(self, name: str) -> NameTemplate:
+        if name not in self._compiled:
+            self._compiled[name] = compile_name(name)
+        return self._compiled[name]
+
+    @staticmethod
+    def _hint(name: str, plan: Plan) -> str:
+        template = next((declared for declared in plan.channels if declared == name), None)
+        if template is not None:
+            return f"{name!r} is a template; fill its placeholders, as in {name.replace('{', '').replace('}', '')!r}"
+        close = difflib.get_close_matches(name, plan.channels, n=1)
+        return f"did you mean {close[0]!r}?" if close else "`wscli status` lists the channels"

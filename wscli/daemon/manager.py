@@ -1,0 +1,244 @@
+"""The registry: names to channels. There is one channel of a name, and a channel has one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from wscli.clock import Clock
+from wscli.config.plan import ChannelPlan, Plan
+from wscli.daemon.budget import ConnectBudget
+from wscli.daemon.channel import Channel
+from wscli.daemon.connection import Services
+from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.instances import Instances
+from wscli.daemon.keepalive import KeepaliveWheel
+from wscli.daemon.tasks import Tasks
+from wscli.errors import UnknownChannel
+from wscli.events import Failure
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import MemoryHistory
+from wscli.tokens.broker import Broker
+
+__all__ = ["Manager", "ReloadReport"]
+
+logger = logging.getLogger("wscli.manager")
+
+_FEED = HistoryLimits(keep=10_000, max_size=8 << 20)
+
+
+class ReloadReport(NamedTuple):
+    """What a new plan did to each channel, by name."""
+
+    kept: list[str]
+    updated: list[str]
+    restarted: list[str]
+    added: list[str]
+    removed: list[str]
+
+
+class Manager:
+    """All channels of one instance, and what they share."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        open_link: OpenLink,
+        reachable: Callable[[str], bool],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.plan = plan
+        self.clock = clock
+        self.started = clock.monotonic()
+        self.changes = MemoryHistory(_FEED, clock=clock)
+        """Every change of a state, as the JSON of ``status --json``."""
+        self.log = MemoryHistory(_FEED, clock=clock)
+        """The manager's own log, as JSON records."""
+        self.stopping = asyncio.Event()
+        """Set by whoever wants the manager to go."""
+        self.tasks = Tasks()
+        self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
+        self._budgets: dict[str, ConnectBudget] = {}
+        self._wheel = KeepaliveWheel(clock=clock, chance=chance, on_wake=self._woke)
+        self._dialer = Dialer(self.broker, self._budgets, open_link, clock)
+        self._services = Services(
+            dialer=self._dialer,
+            broker=self.broker,
+            wheel=self._wheel,
+            tasks=self.tasks,
+            clock=clock,
+            chance=chance,
+            reachable=reachable,
+            call_later=loop.call_later,
+        )
+        self._channels: dict[str, Channel] = {}
+        self._instances = Instances(self._channels, call_later=loop.call_later)
+        self._set_budgets()
+        for name, channel in plan.channels.items():
+            if not channel.params:
+                self._channels[name] = self._make(name, channel, {})
+
+    # the registry
+
+    def channels(self) -> list[Channel]:
+        """Every declared channel and every live instance of a template, in the order in which they came."""
+        return list(self._channels.values())
+
+    def channel(self, name: str) -> Channel:
+        """Give the one channel of a name; an instance of a template is made on demand.
+
+        Raises:
+            UnknownChannel: neither a channel nor a template of that name is declared, or too many instances live.
+
+        """
+        channel = self._channels.get(name)
+        if channel is None:
+            plan, params = self._instances.match(name, self.plan)
+            channel = self._channels[name] = self._make(name, plan, params)
+        return channel
+
+    def select(self, names: Sequence[str]) -> list[Channel]:
+        """Give the named channels, or all of them; an instance that nobody opened yet is unknown here.
+
+        Raises:
+            UnknownChannel: one of the names is none.
+
+        """
+        if not names:
+            return self.channels()
+        for name in names:
+            if name not in self._channels:
+                self._instances.match(name, self.plan)
+                raise UnknownChannel(
+                    f"channel {name!r} is not open", f"`wscli tail {name}` or `wscli start {name}` opens it"
+                )
+        return [self._channels[name] for name in dict.fromkeys(names)]
+
+    def noncritical(self) -> list[Channel]:
+        """Give the channels that may be paused."""
+        return [channel for channel in self.channels() if not channel.plan.critical]
+
+    def _make(self, name: str, plan: ChannelPlan, params: dict[str, str]) -> Channel:
+        return Channel(
+            name,
+            plan,
+            params,
+            self._services,
+            announce_after=self.plan.announce_after,
+            on_change=self._changed,
+        )
+
+    def _changed(self, channel: Channel) -> None:
+        self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
+        self._instances.changed(channel)
+
+    # its life
+
+    def open(self) -> None:
+        """Open every eager channel."""
+        for channel in self.channels():
+            channel.open()
+
+    async def close(self) -> None:
+        """Close all channels in parallel, a second for close frames at most, and end every task."""
+        channels = self.channels()
+        self._instances.close()
+        for channel in channels:
+            channel.shut()
+        await asyncio.gather(*(channel.closed() for channel in channels))
+        await self._wheel.close()
+        await self.tasks.close()
+        await self.broker.close()
+
+    def network_changed(self) -> None:
+        """Let every channel look whether a route leads to its server, and ping what is open."""
+        for channel in self.channels():
+            channel.connection.network_changed()
+
+    def _woke(self, seconds: float) -> None:
+        logger.info("the machine slept for %.0f s; every connection is probed", seconds, extra={"event": "woke"})
+        self.network_changed()
+
+    # reload
+
+    def apply(self, plan: Plan) -> ReloadReport:
+        """Take another plan: a channel that it does not change is not disturbed."""
+        report = ReloadReport([], [], [], [], [])
+        self.plan = plan
+        self.broker.replace(plan.tokens)
+        self._set_budgets()
+        for name, channel in list(self._channels.items()):
+            self._apply_to(name, channel, plan, report)
+        for name, declared in plan.channels.items():
+            if not declared.params and name not in self._channels:
+                self._channels[name] = self._make(name, declared, {})
+                self._channels[name].open()
+                report.added.append(name)
+        return report
+
+    def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
+        declared = self._instances.find(name, plan)
+        if declared is None:
+            del self._channels[name]
+            channel.remove()
+            report.removed.append(name)
+        elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
+            report.kept.append(name)
+        elif channel.update(declared[0], announce_after=plan.announce_after):
+            report.restarted.append(name)
+        else:
+            report.updated.append(name)
+
+    def _set_budgets(self) -> None:
+        for channel in self.plan.channels.values():
+            budget = self._budgets.get(channel.endpoint)
+            if budget is None:
+                self._budgets[channel.endpoint] = ConnectBudget(channel.connect_rate, self.clock)
+            else:
+                budget.rate = channel.connect_rate
+
+    # what it reports
+
+    def status(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The objects of ``status --json``."""
+        return [channel.status() for channel in self.select(names)]
+
+    def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
+        """The object of ``stats --json``."""
+        channels = self.select(names)
+        return {
+            "schema": 1,
+            "instance": self.plan.name,
+            "pid": os.getpid(),
+            "uptime_s": round(self.clock.monotonic() - self.started, 3),
+            "connections": {
+                "active": sum(channel.connection.is_open for channel in self._channels.values()),
+                "total": len(self._channels),
+            },
+            "channels": {channel.name: channel.stats() for channel in channels},
+            "tokens": self.broker.stats(),
+        }
+
+    async def dial_once(self, channel: Channel) -> AttemptRecord:
+        """Open a second connection for ``doctor --dial``, close it at once, and give the record of it."""
+        record = AttemptRecord(started=self.clock.wall())
+        await channel.connection.try_out(record, _Deaf())
+        return record
+
+
+class _Deaf:
+    """The listener of a connection that is only tried out."""
+
+    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take no messages."""
+
+    def on_end(self, failure: Failure) -> None:
+        """Expect the end."""

@@ -1,0 +1,56 @@
+"""Every task has an owner: nothing is started beside this, and everything started ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+__all__ = ["Tasks"]
+
+logger = logging.getLogger("wscli.manager")
+
+
+class Tasks:
+    """A set of running tasks that is cancelled and awaited as a whole.
+
+    ``on_crash`` of ``spawn`` is told the exception of a task that failed, so that its owner states it; the other tasks
+    go on.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def spawn(
+        self,
+        work: Coroutine[Any, Any, Any],
+        *,
+        name: str,
+        on_crash: Callable[[BaseException], None] | None = None,
+    ) -> asyncio.Task[Any]:
+        """Start a task, keep it until it ends, and hand its failure on."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            self._running.discard(task)
+            if task.cancelled() or (error := task.exception()) is None:
+                return
+            logger.error("task %s failed: %r", name, error, exc_info=error)
+            if on_crash is not None:
+                on_crash(error)
+
+        task.add_done_callback(ended)
+        return task
+
+    async def close(self) -> None:
+        """Cancel every task, and wait until each has ended."""
+        while self._running:
+            running = list(self._running)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
