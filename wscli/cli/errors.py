@@ -1,0 +1,85 @@
+"""How an error reaches the user: one line on stderr, and one that begins with ``hint:``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+import click
+
+from wscli.control.escape import escape
+from wscli.errors import ConfigError, UsageError, WscliError
+
+__all__ = ["note", "report", "report_click", "report_crash", "styled", "suggestion", "unknown"]
+
+
+def styled(text: str, stream: object = None, **style: object) -> str:
+    """Colour text if it goes to a terminal (stderr by default) and NO_COLOR is not set."""
+    stream = sys.stderr if stream is None else stream
+    isatty = getattr(stream, "isatty", None)
+    if os.environ.get("NO_COLOR") or isatty is None or not isatty():
+        return text
+    return click.style(text, **style)  # type: ignore[arg-type]  # passed through as it came
+
+
+def note(text: str) -> None:
+    """Say something beside the data: one escaped line on stderr."""
+    if sys.stderr is not None:
+        sys.stderr.write(escape(text) + "\n")
+        sys.stderr.flush()
+
+
+def report(error: WscliError) -> int:
+    """Print an error and give its exit code."""
+    if sys.stderr is None:
+        return int(error.exit_code)
+    if isinstance(error, ConfigError):  # one line a problem, which begins with its place, as a compiler's does
+        text = escape(error.message, keep="\n")
+    else:
+        text = f"{styled('error:', fg='red', bold=True)} {escape(error.message)}"
+    lines = [text]
+    if error.hint:
+        lines.append(f"{styled('hint:', fg='cyan')} {escape(error.hint)}")
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+    return int(error.exit_code)
+
+
+def report_click(error: click.ClickException) -> int:
+    """Print an error of click's in our form."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"see `{context.command_path} -h`" if context is not None else "see `wscli -h`"
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option {error.option_name!r}"
+        if error.possibilities:
+            hint = f"did you mean {error.possibilities[0]!r}?"
+    else:
+        message = " ".join(error.format_message().split())
+        message = (message[:1].lower() + message[1:]).rstrip(".")
+    ours = UsageError(message, hint) if error.exit_code == UsageError.exit_code else WscliError(message, hint)
+    return report(ours)
+
+
+def report_crash(error: Exception) -> int:
+    """Print an error that nobody foresaw; with WSCLI_DEBUG set, where it came from as well."""
+    if os.environ.get("WSCLI_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    text = " ".join(str(error).split())
+    hint = "this is a bug of wscli: please report it, with what WSCLI_DEBUG=1 prints"
+    return report(WscliError(f"wscli itself failed: {type(error).__name__}: {text}", hint))
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """Give the known word that a misspelt one is closest to."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1)), None)
+
+
+def unknown(kind: str, word: str, known: Iterable[str], otherwise: str) -> UsageError:
+    """Make the error for a word that is none of the known ones."""
+    meant = suggestion(word, known)
+    return UsageError(f"no such {kind} {word!r}", f"did you mean {meant!r}?" if meant else otherwise)

@@ -1,0 +1,139 @@
+"""The options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from wscli.control.selection import Selection
+
+__all__ = [
+    "DURATION",
+    "channel_argument",
+    "channels_argument",
+    "instance_options",
+    "json_option",
+    "selection_of",
+    "timeout_option",
+    "with_instance",
+]
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PIECE = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
+
+
+class DurationType(click.ParamType):
+    """``500ms``, ``10s``, ``1m30s``, or a bare number of seconds; the value is in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read one."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return float(value)
+        if not re.fullmatch(f"({_PIECE})+", value):
+            self.fail(f"{value!r} is not a duration; write 500ms, 10s or 1m30s", param, ctx)
+        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PIECE, value))
+
+
+DURATION = DurationType()
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    chosen: dict[str, str] = ctx.find_root().ensure_object(dict)
+    if value is not None and param.name is not None:
+        chosen[param.name] = value
+
+
+def _complete_instances(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from wscli.cli.completion import instance_names
+
+    return instance_names(incomplete)
+
+
+def _complete_channels(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from wscli.cli.completion import channel_names
+
+    return channel_names(ctx, incomplete)
+
+
+def instance_options(function: F) -> F:
+    """Accept -i and -c, which choose the instance; before the verb or after it, the later wins."""
+    for option in (
+        click.option(
+            "-c",
+            "--file",
+            "file",
+            type=click.Path(),
+            metavar="FILE",
+            expose_value=False,
+            callback=_remember,
+            help="The instance that runs this file.",
+        ),
+        click.option(
+            "-i",
+            "--instance",
+            "name",
+            metavar="NAME",
+            expose_value=False,
+            callback=_remember,
+            shell_complete=_complete_instances,
+            help="The instance of this name.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def selection_of(ctx: click.Context) -> Selection:
+    """Give what -i and -c said."""
+    chosen: dict[str, str] = ctx.find_root().ensure_object(dict)
+    return Selection(chosen.get("name"), chosen.get("file"))
+
+
+def with_instance(function: Callable[Concatenate[Selection, P], int]) -> Callable[P, int]:
+    """Accept -i and -c after the verb, and hand the selection over as the first argument."""
+
+    @instance_options
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> int:
+        return function(selection_of(click.get_current_context()), *args, **kwargs)
+
+    return called
+
+
+def channels_argument(*, required: bool) -> Callable[[F], F]:
+    """Accept CHANNEL..., completed by asking the manager."""
+    return click.argument(
+        "channels",
+        nargs=-1,
+        required=required,
+        metavar="CHANNEL..." if required else "[CHANNEL]...",
+        shell_complete=_complete_channels,
+    )
+
+
+def channel_argument(function: F) -> F:
+    """Accept one CHANNEL, completed by asking the manager."""
+    return click.argument("channel", metavar="CHANNEL", shell_complete=_complete_channels)(function)
+
+
+def json_option(help_text: str = "Print JSON.") -> Callable[[F], F]:
+    """Accept --json."""
+    return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def timeout_option(help_text: str, default: str | None = None) -> Callable[[F], F]:
+    """Accept --timeout T."""
+    return click.option(
+        "--timeout", type=DURATION, default=default, show_default=default is not None, metavar="T", help=help_text
+    )

@@ -1,0 +1,150 @@
+"""The root command: finds the verb, imports it alone, and turns every end into an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from wscli import __version__
+from wscli.cli.errors import report, report_click, report_crash
+from wscli.cli.options import instance_options
+from wscli.errors import ExitCode, WscliError
+
+__all__ = ["VERBS", "root", "run"]
+
+VERBS = {
+    "up": "Run the manager of a file.",
+    "down": "Stop a manager cleanly.",
+    "ls": "List the running instances.",
+    "tail": "Print the messages of channels, one a line.",
+    "send": "Send one message, or one a line of stdin.",
+    "connect": "Talk on a channel or to a URL, interactively.",
+    "stats": "Show the counters.",
+    "status": "Show the states, with the reason and the next step.",
+    "wait": "Block until channels are ready.",
+    "start": "Open channels by hand, whatever held them.",
+    "stop": "Close channels by hand, until they are started.",
+    "restart": "Close channels and open them anew.",
+    "pause": "Hold channels without giving up.",
+    "resume": "End a pause.",
+    "token": "Get, list, refresh or forget tokens.",
+    "config": "Check, show or describe a configuration file.",
+    "reload": "Apply what changed in the file.",
+    "logs": "Show the manager's own log.",
+    "doctor": "Show a channel's last attempt, step by step.",
+    "demo": "Run a demo server, a manager on it, and a live view.",
+}
+"""Every verb, with the first sentence of its help; the module of the same name holds its ``command``."""
+
+
+@contextlib.contextmanager
+def _ends() -> Iterator[None]:
+    """Turn an interrupt and a closed stdout into exit codes before click makes something else of them."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence_stdout()
+        raise click.exceptions.Exit(ExitCode.OK) from None
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+
+
+def silence_stdout() -> None:
+    """Point stdout at /dev/null, so that what is still buffered does not fail once more at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+class Root(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"wscli.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or say which may be meant."""
+        if args[0] in VERBS or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from wscli.cli.errors import unknown
+
+        raise unknown("command", args[0], VERBS, "see `wscli -h`")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        """Complete a verb without importing any."""
+        from click.shell_completion import CompletionItem
+
+        own = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(verb, help=text) for verb, text in VERBS.items() if verb.startswith(incomplete)), *own]
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """Parse."""
+        with _ends():
+            return super().make_context(info_name, args, *rest, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        with _ends():
+            code = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return code
+
+
+@click.group(cls=Root, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@instance_options
+@click.version_option(__version__, "-V", "--version", prog_name="wscli", message="%(prog)s %(version)s")
+def root() -> None:
+    """Hold one WebSocket connection a channel, shared by every script of this machine.
+
+    One YAML file declares the channels; `wscli up -c FILE` runs the manager that holds them.
+    """
+
+
+def _on_sigterm(number: int, frame: object) -> NoReturn:
+    raise SystemExit(ExitCode.TERMINATED)
+
+
+def run(args: list[str]) -> int:
+    """Run a command line and give its exit code; errors are printed here and nowhere else."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a closed one is None, a replaced one may lack it
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # for the same reason
+    with contextlib.suppress(ValueError):  # not the main thread: then whoever owns it decides
+        signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        return int(root.main(args, "wscli", standalone_mode=False) or 0)
+    except WscliError as error:
+        return report(error)
+    except click.ClickException as error:
+        return report_click(error)
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        where = f" {error.filename!r}" if error.filename else ""
+        return report(WscliError(f"{(error.strerror or str(error)).lower()}{where}"))
+    except Exception as error:  # the last resort: a traceback is no answer to a user, who did nothing wrong
+        return report_crash(error)

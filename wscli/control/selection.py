@@ -1,0 +1,121 @@
+"""Which instance a command means.
+
+``-i``, ``-c``, WSCLI_INSTANCE, ``./wscli.yaml`` or a parent's, the only one running: the first that says something.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from wscli.control.paths import Instance, is_instance_name, is_trusted, registered
+from wscli.errors import NoInstance, UsageError, WscliError
+
+__all__ = ["Selection", "dial", "find_file", "running", "select"]
+
+
+class Selection(NamedTuple):
+    """What the command line says; at most one of the two is set."""
+
+    name: str | None = None
+    """-i"""
+    file: str | None = None
+    """-c"""
+
+
+def dial(instance: Instance, environ: Mapping[str, str]) -> socket.socket | None:
+    """Connect to an instance; None when nobody listens there any more.
+
+    Raises:
+        WscliError: somebody may listen, but cannot be reached.
+
+    """
+    path = instance.socket
+    if not is_trusted(os.path.dirname(path), environ):  # noqa: PTH120 - pathlib costs the thin client milliseconds
+        return None
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    except OSError as error:
+        sock.close()
+        reason = (error.strerror or str(error)).lower()
+        raise WscliError(f"cannot reach the manager of {instance.name!r} at {path!r}: {reason}") from None
+    return sock
+
+
+def running(environ: Mapping[str, str]) -> list[Instance]:
+    """Give the instances that answer a dial."""
+    alive = []
+    for instance in registered(environ):
+        if sock := dial(instance, environ):
+            sock.close()
+            alive.append(instance)
+    return alive
+
+
+def find_file(start: str) -> str | None:
+    """Give the real path of ``wscli.yaml`` in a directory or the nearest parent that has one."""
+    directory = os.path.realpath(start)
+    while True:
+        file = os.path.join(directory, "wscli.yaml")  # noqa: PTH118
+        if os.path.isfile(file):  # noqa: PTH113
+            return os.path.realpath(file)
+        parent = os.path.dirname(directory)  # noqa: PTH120
+        if parent == directory:
+            return None
+        directory = parent
+
+
+def select(selection: Selection, environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
+    """Find the instance that is meant, and connect to it.
+
+    Raises:
+        NoInstance: it is not running, or none is.
+        UsageError: several are running and nothing says which.
+
+    """
+    if selection.name and selection.file:
+        raise UsageError("-i and -c both choose an instance", "give one of them")
+    if name := selection.name or (environ.get("WSCLI_INSTANCE") if not selection.file else None):
+        return _by_name(name, environ)
+    if selection.file:
+        return _by_file(os.path.realpath(selection.file), selection.file, environ)
+    if file := find_file("."):
+        return _by_file(file, file, environ)
+    return _only_one(environ)
+
+
+def _by_name(name: str, environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
+    if not is_instance_name(name):
+        raise UsageError(f"{name!r} is no instance name", "a name is of a-z, 0-9, _ and -, 32 at most; see `wscli ls`")
+    for instance in registered(environ):
+        if instance.name == name and (sock := dial(instance, environ)):
+            return instance, sock
+    raise NoInstance(f"no instance named {name!r} is running", _start_or_choose(environ))
+
+
+def _by_file(path: str, given: str, environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
+    for instance in registered(environ):
+        if instance.file == path and (sock := dial(instance, environ)):
+            return instance, sock
+    if not os.path.exists(path):  # noqa: PTH110
+        raise NoInstance(f"no instance of {given!r} is running, and there is no such file", _start_or_choose(environ))
+    raise NoInstance(f"no instance of {given!r} is running", f"start it with `wscli up -d -c {given}`")
+
+
+def _only_one(environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
+    found = running(environ)
+    if len(found) > 1:
+        candidates = ", ".join(f"{instance.name} ({instance.file})" for instance in found)
+        raise UsageError(f"{len(found)} instances are running: {candidates}", "choose one with -i NAME")
+    if found and (sock := dial(found[0], environ)):
+        return found[0], sock
+    raise NoInstance("no instance is running", "start one with `wscli up -d -c FILE`")
+
+
+def _start_or_choose(environ: Mapping[str, str]) -> str:
+    names = ", ".join(instance.name for instance in running(environ))
+    return f"running: {names}" if names else "start one with `wscli up -d -c FILE`"

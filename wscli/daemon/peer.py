@@ -1,0 +1,143 @@
+"""The manager's end of one client's connection: a raw non-blocking socket, read by the line or by the byte.
+
+Raw, since a stream is handed the socket itself: asyncio's transports would copy what waits to be sent for each reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode, encode
+
+__all__ = ["Peer", "PeerGone", "peer_uid"]
+
+_CHUNK = 1 << 16
+ANSWER_DEADLINE = 30.0
+"""Seconds for a client to take an answer."""
+
+
+class PeerGone(Exception):
+    """The client hung up; nobody is left to be told anything."""
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """Give the user id of the process at the other end of a Unix socket.
+
+    SO_PEERCRED on Linux (unix(7)), LOCAL_PEERCRED on macOS (its ``struct xucred``).
+    """
+    if sys.platform == "darwin":
+        credentials = sock.getsockopt(0, 1, 76)  # SOL_LOCAL, LOCAL_PEERCRED
+        return int(struct.unpack_from("=Ii", credentials)[1])
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
+
+
+class Peer:
+    """One client. ``sock`` may be taken over by a stream, once nothing else of this class is being awaited."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._buffer = bytearray()
+        self._greeting: Mapping[str, Any] = {}
+        self._ended = False
+
+    def greet_with(self, greeting: Mapping[str, Any]) -> None:
+        """Begin the first line that is sent with these keys."""
+        self._greeting = greeting
+
+    async def read_line(self, limit: int = LINE_LIMIT) -> dict[str, Any]:
+        """Read one JSON object.
+
+        Args:
+            limit: bytes, the newline included.
+
+        Raises:
+            PeerGone: the client hung up before the line's end.
+            ProtocolError: the line is too long, or no JSON object.
+
+        """
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched >= limit:
+                break
+            if not await self._fill():
+                raise PeerGone
+        if not 0 <= end < limit:
+            raise ProtocolError(f"the request line is over {limit} bytes", "what is to be sent follows it as raw bytes")
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return decode(line)
+
+    async def read_exactly(self, count: int) -> bytes:
+        """Read raw bytes.
+
+        Raises:
+            PeerGone: the client hung up before they were complete.
+
+        """
+        while len(self._buffer) < count:
+            if not await self._fill():
+                raise PeerGone
+        data = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return data
+
+    async def at_end(self) -> bool:
+        """Whether the client hung up with everything read; waits until that, or more to read, is certain."""
+        return not self._buffer and not await self._fill()
+
+    async def send_line(self, message: Mapping[str, Any]) -> None:
+        """Send one JSON object.
+
+        Raises:
+            PeerGone: the client hung up, or does not read.
+
+        """
+        line = encode({**self._greeting, **message})
+        self._greeting = {}
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE):
+                await asyncio.get_running_loop().sock_sendall(self.sock, line)
+        except (OSError, TimeoutError):
+            raise PeerGone from None
+
+    async def closed(self) -> None:
+        """Return when the client has hung up, or sends what nobody asked for."""
+        while len(self._buffer) < LINE_LIMIT:
+            if not await self._fill():
+                return
+
+    async def _fill(self) -> bool:
+        """Add what has arrived to the buffer; False at the end. Cancelling it loses nothing."""
+        while not self._ended:
+            try:
+                data = self.sock.recv(_CHUNK)
+            except (BlockingIOError, InterruptedError):
+                await self._readable()
+                continue
+            except OSError:
+                data = b""
+            self._ended = not data
+            self._buffer += data
+            return bool(data)
+        return False
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self.sock.fileno(), _settle, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self.sock.fileno())
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
