@@ -9,12 +9,14 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode, encode
 
 __all__ = ["Peer", "PeerGone", "peer_uid"]
+
+T = TypeVar("T")
 
 _CHUNK = 1 << 16
 ANSWER_DEADLINE = 30.0
@@ -112,6 +114,24 @@ class Peer:
         while len(self._buffer) < LINE_LIMIT:
             if not await self._fill():
                 return
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something for as long as the client is there to be told of it.
+
+        Raises:
+            PeerGone: the client hung up; the work was cancelled.
+
+        """
+        doing, gone = asyncio.ensure_future(work), asyncio.ensure_future(self.closed())
+        try:
+            await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise PeerGone
+            return doing.result()
+        finally:
+            doing.cancel()
+            gone.cancel()
+            await asyncio.wait({doing, gone})
 
     async def _fill(self) -> bool:
         """Add what has arrived to the buffer; False at the end. Cancelling it loses nothing."""

@@ -1,1 +1,44 @@
 """The manager's answers, one verb a file, mirroring the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wscli.daemon.handlers import (
+    complete,
+    doctor,
+    down,
+    pause,
+    ping,
+    reload,
+    restart,
+    resume,
+    send,
+    start,
+    stats,
+    status,
+    stop,
+    token,
+    wait,
+)
+from wscli.daemon.server import Handler
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: Mapping[str, Handler] = {
+    "complete": complete.handle,
+    "doctor": doctor.handle,
+    "down": down.handle,
+    "pause": pause.handle,
+    "ping": ping.handle,
+    "reload": reload.handle,
+    "restart": restart.handle,
+    "resume": resume.handle,
+    "send": send.handle,
+    "start": start.handle,
+    "stats": stats.handle,
+    "status": status.handle,
+    "stop": stop.handle,
+    "token": token.handle,
+    "wait": wait.handle,
+}

@@ -1,0 +1,36 @@
+"""``doctor``: a channel's last attempt, step by step; or a new one beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscli.daemon.handlers.args import flag, text
+
+if TYPE_CHECKING:
+    from wscli.daemon.dialer import AttemptRecord
+    from wscli.daemon.manager import Manager
+    from wscli.daemon.peer import Peer
+
+
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    """Give the channel's status and the record of the attempt, None where it was never dialled."""
+    channel = manager.channel(text(args, "channel"))
+    if flag(args, "dial"):
+        record: AttemptRecord | None = await peer.while_connected(manager.dial_once(channel))
+    else:
+        record = channel.connection.last_attempt
+    return {"channel": channel.status(), "url": channel.plan.dial.shown_url, "attempt": record and _facts(record)}
+
+
+def _facts(record: AttemptRecord) -> dict[str, Any]:
+    timeline, failure = record.timeline, record.failure
+    return {
+        "started": record.started,
+        "peer": timeline.peer,
+        "tokens": sorted(record.tokens),
+        "steps": [
+            {"name": step.name, "seconds": round(step.seconds, 6), "detail": step.detail, "ok": step.ok}
+            for step in timeline.steps
+        ],
+        "failure": failure and {"kind": str(failure.kind), "code": failure.code, "text": failure.text},
+    }

@@ -1,0 +1,16 @@
+"""``down``: the manager is to go. The client learns that it went when it gets the lock."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wscli.daemon.manager import Manager
+    from wscli.daemon.peer import Peer
+
+
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+    """Answer first: once the manager stops, nobody answers any more."""
+    await peer.send_line({"ok": True, "result": {"pid": os.getpid()}})
+    manager.stopping.set()

@@ -1,0 +1,17 @@
+"""``resume``: end a pause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscli.daemon.handlers.hands import each
+from wscli.daemon.handlers.pause import chosen
+
+if TYPE_CHECKING:
+    from wscli.daemon.manager import Manager
+    from wscli.daemon.peer import Peer
+
+
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    """Resume those of them that are paused."""
+    return each([one for one in chosen(manager, args) if one.state == "paused"], lambda channel: channel.resume())

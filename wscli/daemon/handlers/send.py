@@ -1,0 +1,95 @@
+r"""``send``: payloads to one channel, in blocks of raw bytes.
+
+A block is announced by ``bytes``: the first may be announced by the request's own arguments, further ones by a line
+each, ``{"bytes": 120, "framing": "line"}``. Every block is answered by ``{"sent": N}``, or by the error of the first
+message that failed with ``sent`` beside it: those before it left, those after it were not tried. The client hangs up
+when it has no more.
+
+Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, success
+from wscli.daemon.handlers.args import flag, number, optional_count, text
+from wscli.errors import NotSent, WscliError
+
+if TYPE_CHECKING:
+    from wscli.daemon.channel import Channel
+    from wscli.daemon.manager import Manager
+    from wscli.daemon.peer import Peer
+
+DEFAULT_TIMEOUT = 10.0
+_ENDS = {"line": b"\n", "nul": b"\0"}
+
+
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+    """Send block after block, holding the channel in use between them."""
+    channel = manager.channel(text(args, "channel"))
+    binary, timeout = flag(args, "binary"), number(args, "timeout", DEFAULT_TIMEOUT)
+    with channel.use():
+        block = args if "bytes" in args else await _next(peer)
+        while block is not None:
+            messages = split(await peer.read_exactly(_size(block)), block.get("framing", "whole"))
+            sent = Sent()
+            try:
+                await peer.while_connected(_send(channel, messages, sent, binary=binary, timeout=timeout))
+            except WscliError as error:
+                await peer.send_line(failure(error, sent=sent.count))
+                return
+            await peer.send_line(success({"sent": sent.count}))
+            block = await _next(peer)
+
+
+class Sent:
+    """How many messages of a block left."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+def split(block: bytes, framing: object) -> list[bytes]:
+    """Cut a block into messages; what follows the last end is a message as well, unless it is empty."""
+    if framing == "whole":
+        return [block]
+    if not isinstance(framing, str) or framing not in _ENDS:
+        raise ProtocolError(f"{str(framing)[:40]!r} is no framing", "a framing is one of whole, line, nul")
+    messages = block.split(_ENDS[framing])
+    if not messages[-1]:
+        messages.pop()
+    return messages
+
+
+def _size(block: dict[str, Any]) -> int:
+    size = optional_count(block, "bytes")
+    if size is None:
+        raise ProtocolError("a block carries 'bytes', the number of raw bytes that follow it")
+    if size > BLOCK_LIMIT:
+        raise NotSent(f"{size} bytes at once are more than {BLOCK_LIMIT >> 20} MiB", "send it in smaller messages")
+    return size
+
+
+async def _next(peer: Peer) -> dict[str, Any] | None:
+    return None if await peer.at_end() else await peer.read_line()
+
+
+async def _send(channel: Channel, messages: list[bytes], sent: Sent, *, binary: bool, timeout: float) -> None:
+    for message in messages:
+        if not binary:
+            _check_text(message)
+        await channel.send(message, binary=binary, timeout=timeout)
+        sent.count += 1
+
+
+def _check_text(message: bytes) -> None:
+    try:
+        message.decode()  # RFC 6455, section 5.6: a text message is UTF-8
+    except UnicodeDecodeError as error:
+        raise NotSent(
+            f"the message is not UTF-8: byte {error.start} of {len(message)} is 0x{message[error.start]:02x}",
+            "--binary sends bytes as they are",
+        ) from None

@@ -1,0 +1,18 @@
+"""``start``: open channels by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscli.daemon.handlers.args import names
+from wscli.daemon.handlers.hands import each
+
+if TYPE_CHECKING:
+    from wscli.daemon.manager import Manager
+    from wscli.daemon.peer import Peer
+
+
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    """Start the named channels; an instance of a template is made."""
+    channels = [manager.channel(name) for name in names(args, required=True)]
+    return each(channels, lambda channel: channel.start())

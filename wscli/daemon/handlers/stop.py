@@ -1,0 +1,17 @@
+"""``stop``: close channels by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscli.daemon.handlers.args import names
+from wscli.daemon.handlers.hands import each
+
+if TYPE_CHECKING:
+    from wscli.daemon.manager import Manager
+    from wscli.daemon.peer import Peer
+
+
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    """Stop the named channels."""
+    return each(manager.select(names(args, required=True)), lambda channel: channel.stop())
