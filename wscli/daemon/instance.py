@@ -1,0 +1,203 @@
+"""Ownership of an instance: the lock decides, the socket and the registration follow.
+
+Whoever holds ``flock`` on NAME.lock owns the instance. The kernel drops the lock with its process, so a manager that
+crashed blocks nobody; what it left behind is replaced by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from wscli import __version__
+from wscli.config.plan import Plan
+from wscli.control import paths
+from wscli.control.protocol import PROTOCOL
+from wscli.control.selection import running
+from wscli.errors import WscliError
+
+__all__ = ["Instance", "InstanceHeld", "own"]
+
+LOCK_PATIENCE = 1.0
+"""Seconds to wait for a lock that may be held for a moment only: by ``down``, or by a manager that registers."""
+BACKLOG = 512
+
+
+class InstanceHeld(WscliError):
+    """Another manager owns the name."""
+
+
+class Instance(NamedTuple):
+    """An owned instance."""
+
+    name: str
+    file: Path
+    pid: int
+    directory: str
+    listener: socket.socket
+    """Bound, listening, non-blocking; whoever serves it closes it."""
+
+
+@contextlib.contextmanager
+def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Instance]:
+    """Own the instance of a plan for as long as the context lasts; its files are gone afterwards.
+
+    Raises:
+        InstanceHeld: another manager owns the name; the message says which.
+        WscliError: the runtime directory or the socket cannot be used.
+
+    """
+    directory = paths.runtime_directory(environ)
+    _make_private(directory)
+    _refuse_namesakes(plan, directory, environ)
+    lock = _lock(plan, directory)
+    try:
+        _unlink(paths.registration_path(directory, plan.name))
+        path = paths.socket_path(directory, plan.name)
+        if (parent := str(Path(path).parent)) != directory:
+            _make_private(parent)
+        with _bind(path) as listener:
+            pid = os.getpid()
+            _register(plan, directory, pid)
+            try:
+                yield Instance(plan.name, plan.file, pid, directory, listener)
+            finally:
+                _unlink(path)
+                _unlink(paths.registration_path(directory, plan.name))
+    finally:
+        _unlink(paths.lock_path(directory, plan.name))  # while it is held: a later holder has another inode
+        os.close(lock)
+
+
+def _make_private(directory: str) -> None:
+    """Make a directory of mode 0700, or check that there is one of ours."""
+    try:
+        Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = os.lstat(directory)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WscliError(
+            f"the runtime directory {directory!r} cannot be made: {reason}", "set WSCLI_RUNTIME_DIR to another"
+        ) from None
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
+        raise WscliError(
+            f"the runtime directory {directory!r} is not a directory of user {os.geteuid()}",
+            "remove it, or set WSCLI_RUNTIME_DIR to another",
+        )
+    if facts.st_mode & 0o077:
+        raise WscliError(
+            f"the runtime directory {directory!r} is open to other users (mode {facts.st_mode & 0o777:04o})",
+            f"chmod 700 {directory}",
+        )
+
+
+def _refuse_namesakes(plan: Plan, directory: str, environ: Mapping[str, str]) -> None:
+    for other in running(environ):
+        if other.name == plan.name and (other.directory != directory or other.file != str(plan.file)):
+            raise _held(plan, other)
+
+
+def _held(plan: Plan, holder: paths.Instance | None) -> InstanceHeld:
+    if holder is None:
+        return InstanceHeld(f"instance {plan.name!r} is held by another manager", "see `wscli ls`")
+    if holder.file == str(plan.file):
+        return InstanceHeld(
+            f"instance {plan.name!r} is already running as pid {holder.pid}",
+            "`wscli reload` applies changes of its file, `wscli down` stops it",
+        )
+    return InstanceHeld(
+        f"the name {plan.name!r} is held by pid {holder.pid}, which runs {holder.file!r}",
+        "give one of the two files another 'name:', or stop the other with `wscli down -i " + plan.name + "`",
+    )
+
+
+def _lock(plan: Plan, directory: str) -> int:
+    """Take the lock, or say who has it."""
+    path = paths.lock_path(directory, plan.name)
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_same_file(lock, path):
+                return lock
+            os.close(lock)  # its last holder removed it between the two calls: there is a new one to lock
+            continue
+        except BlockingIOError:
+            os.close(lock)
+        holder = paths.read_registration(directory, plan.name)
+        if holder is not None and _lives(holder.pid):
+            raise _held(plan, holder)
+        if time.monotonic() >= deadline:
+            raise _held(plan, None)
+        time.sleep(0.02)
+
+
+def _is_same_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), Path(path).stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _bind(path: str) -> socket.socket:
+    """Listen at a path, replacing a socket only after it refused a dial."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            _unlink(path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise WscliError(f"the socket {path!r} cannot be used: {reason}", f"remove {path}") from None
+        else:
+            raise InstanceHeld(f"somebody without the lock listens at {path!r}", f"end it, then remove {path}")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(path)
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise WscliError(f"the socket {path!r} cannot be bound: {reason}", "set WSCLI_RUNTIME_DIR to another") from None
+    finally:
+        os.umask(before)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _register(plan: Plan, directory: str, pid: int) -> None:
+    path = paths.registration_path(directory, plan.name)
+    facts = {"v": PROTOCOL, "wscli": __version__, "name": plan.name, "file": str(plan.file), "pid": pid}
+    temporary = f"{path}.{pid}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(descriptor, json.dumps(facts).encode("ascii"))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    Path(temporary).replace(path)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).unlink()
