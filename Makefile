@@ -1,0 +1,63 @@
+# Everything a developer runs. Each target makes the virtual environment that it needs.
+
+PYTHON ?= python3
+VENV := .venv
+WHEEL_VENV := .venv-wheel
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast test-wheel soak lint types imports check bench docs clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/.fast: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fast]'
+	touch $@
+
+demo: $(VENV)/.installed ## a demo back end, a manager on it, and messages arriving until Ctrl-C
+	@$(BIN)/wscli demo
+
+test: $(VENV)/.installed ## the tests, as installed from this checkout
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.fast ## the transport's tests with the extra `fast`
+	$(BIN)/python -m pytest tests/daemon/transport $(PYTEST_ARGS)
+
+test-wheel: ## the tests against the built wheel, with the extra `fast`
+	rm -rf build dist $(WHEEL_VENV)
+	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check build
+	$(WHEEL_VENV)/bin/python -m build --wheel --outdir dist .
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev,fast]"
+	cd $(WHEEL_VENV) && ../$(WHEEL_VENV)/bin/python -m pytest --rootdir=.. -c ../pyproject.toml ../tests $(PYTEST_ARGS)
+
+soak: $(VENV)/.fast ## the tests that take minutes
+	$(BIN)/python -m pytest -m soak --timeout 1800 $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.fast ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed ## the layers of docs/architecture.md
+	$(BIN)/lint-imports
+
+check: lint types imports test ## all that must pass before a commit
+
+bench: $(VENV)/.fast ## side by side with its peers, in one run
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.installed ## write again what is generated in docs/
+	$(BIN)/python docs/generate_states.py
+
+clean: ## what was built
+	rm -rf build dist $(VENV) $(WHEEL_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
