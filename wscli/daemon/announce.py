@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 
 from wscli.clock import Clock
+from wscli.daemon.timing import Schedule, Timer
 from wscli.machine import Snapshot
 from wscli.states import SETTLED, ChannelState
 from wscli.values import format_duration
@@ -25,17 +24,17 @@ class Announcer:
         *,
         after: float,
         clock: Clock,
-        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        schedule: Schedule,
     ) -> None:
         self.after = after
         self.quiet_outages = 0
         """Outages that were over before they were announced."""
         self._name = name
         self._clock = clock
-        self._call_later = call_later
+        self._schedule = schedule
         self._lost_at: float | None = None
         self._announced = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._why = ""
 
     def changed(self, before: Snapshot, after: Snapshot) -> None:
@@ -70,7 +69,7 @@ class Announcer:
         self._lost_at = self._clock.monotonic()
         self._why = after.reason.text
         self.close()
-        self._timer = self._call_later(self.after, self._announce_lost)
+        self._timer = self._schedule(self.after, self._announce_lost)
 
     def _announce_lost(self) -> None:
         self._timer = None

@@ -12,6 +12,7 @@ from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection, Services
 from wscli.daemon.counters import Counters
 from wscli.daemon.pacing import Pacer
+from wscli.daemon.timing import Timer
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 from wscli.events import (
     Event,
@@ -54,14 +55,14 @@ class Channel:
         self.readers = 0
         self.removed = False
         self.since = services.clock.wall()
-        self.announcer = Announcer(name, after=announce_after, clock=services.clock, call_later=services.call_later)
+        self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self)
-        self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.call_later)
+        self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.schedule)
         self._services = services
         self._on_change = on_change
         self._uses = 0
         self._held_open = False
-        self._linger: asyncio.TimerHandle | None = None
+        self._linger: Timer | None = None
         self._outage: tuple[float, str] | None = None
         self._waiters: set[Callable[[], None]] = set()
 
@@ -141,7 +142,7 @@ class Channel:
         finally:
             self._uses -= 1
             if not self.wanted:
-                self._linger = self._services.call_later(self.plan.linger, lambda: self._feed(LingerElapsed()))
+                self._linger = self._services.schedule(self.plan.linger, lambda: self._feed(LingerElapsed()))
 
     def open(self) -> None:
         """Open it, if it is eager."""

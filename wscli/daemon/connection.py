@@ -20,6 +20,7 @@ from wscli.daemon.attempt import Attempt
 from wscli.daemon.dialer import AttemptRecord, Dialer
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
+from wscli.daemon.timing import Schedule, Timer
 from wscli.daemon.transport.link import DialError, Link, Listener
 from wscli.events import (
     AttemptEnded,
@@ -76,7 +77,7 @@ class Services:
     clock: Clock
     chance: random.Random
     reachable: Callable[[str], bool]
-    call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+    schedule: Schedule
 
 
 class Connection:
@@ -93,7 +94,7 @@ class Connection:
         self._stepping = False
         self._attempt: Attempt | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
         self._peer: str | None = None
 
@@ -212,9 +213,7 @@ class Connection:
             within = format_duration(self.plan.keepalive.timeout)
             attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
-        attempt.watch = self._services.wheel.add(
-            link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead
-        )
+        attempt.watch = self._services.wheel.add(link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead)
         self._hooks.connected()
         self.feed(Opened(attempt.generation))
         self.feed(HandshakeDone(attempt.generation))
@@ -267,7 +266,7 @@ class Connection:
             return
         delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
         at = self._services.clock.wall() + delay
-        self._timer = self._services.call_later(delay, lambda: self.feed(RetryDue(command.generation)))
+        self._timer = self._services.schedule(delay, lambda: self.feed(RetryDue(command.generation)))
         self.feed(RetryScheduled(command.generation, delay, at))
 
     def _cancel_timer(self) -> None:

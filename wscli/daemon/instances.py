@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
-from collections.abc import Callable
 from functools import partial
 
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.daemon.channel import Channel
+from wscli.daemon.timing import Schedule, Timer
 from wscli.errors import UnknownChannel
 from wscli.states import ChannelState
 from wscli.templates import NameTemplate, compile_name
@@ -29,11 +28,11 @@ class Instances:
         self,
         channels: dict[str, Channel],
         *,
-        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        schedule: Schedule,
     ) -> None:
         self._channels = channels
-        self._call_later = call_later
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._schedule = schedule
+        self._timers: dict[str, Timer] = {}
         self._compiled: dict[str, NameTemplate] = {}
 
     def find(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
@@ -71,7 +70,7 @@ class Instances:
         if timer is not None:
             timer.cancel()
         if channel.state in _FORGETTABLE and not channel.removed:
-            self._timers[channel.name] = self._call_later(FORGET_AFTER, partial(self._forget, channel))
+            self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
 
     def close(self) -> None:
         """Forget nothing more."""
@@ -82,7 +81,7 @@ class Instances:
     def _forget(self, channel: Channel) -> None:
         self._timers.pop(channel.name, None)
         if channel.in_use:
-            self._timers[channel.name] = self._call_later(FORGET_AFTER, partial(self._forget, channel))
+            self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
         elif self._channels.get(channel.name) is channel:
             del self._channels[channel.name]
             channel.remove()

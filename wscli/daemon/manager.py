@@ -19,6 +19,7 @@ from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
 from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
+from wscli.daemon.timing import call_later
 from wscli.errors import UnknownChannel
 from wscli.events import Failure
 from wscli.history.limits import HistoryLimits
@@ -54,7 +55,6 @@ class Manager:
         open_link: OpenLink,
         reachable: Callable[[str], bool],
     ) -> None:
-        loop = asyncio.get_running_loop()
         self.plan = plan
         self.clock = clock
         self.started = clock.monotonic()
@@ -77,10 +77,10 @@ class Manager:
             clock=clock,
             chance=chance,
             reachable=reachable,
-            call_later=loop.call_later,
+            schedule=call_later,
         )
         self._channels: dict[str, Channel] = {}
-        self._instances = Instances(self._channels, call_later=loop.call_later)
+        self._instances = Instances(self._channels, schedule=call_later)
         self._set_budgets()
         for name, channel in plan.channels.items():
             if not channel.params:
@@ -143,7 +143,8 @@ class Manager:
     # its life
 
     def open(self) -> None:
-        """Open every eager channel."""
+        """Open every eager channel, and begin to look for sleep."""
+        self._wheel.start()
         for channel in self.channels():
             channel.open()
 
