@@ -1,0 +1,89 @@
+"""What the broker holds of one source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wscli.events import Failure
+from wscli.tokens.fetch import Token
+from wscli.tokens.models import TokenSource
+from wscli.values import Secret
+
+__all__ = ["Entry"]
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+
+
+@dataclass(slots=True)
+class Entry:
+    """A source, its token, the fetch under way, and counters; all times are on ``Clock.boottime``."""
+
+    source: TokenSource
+    token: Token | None = None
+    refresh_at: float | None = None
+    """From then on a use starts a fetch in the background; None: never."""
+    life: float = 0.0
+    """Seconds that the token had when it came."""
+    made_of: Mapping[str, int] = field(default_factory=dict)
+    task: asyncio.Task[Token | Failure] | None = None
+    memory: dict[str, Secret] = field(default_factory=dict)
+    fetches: int = 0
+    served: int = 0
+    failures: int = 0
+    failed: bool = False
+    """Whether the last fetch that ended did so without a token."""
+
+    @property
+    def fetching(self) -> asyncio.Task[Token | Failure] | None:
+        """The one fetch under way."""
+        return None if self.task is None or self.task.done() else self.task
+
+    def valid(self, now: float) -> Token | None:
+        """The token, unless it has expired."""
+        token = self.token
+        return None if token is None or (token.expires_at is not None and token.expires_at <= now) else token
+
+    def due(self, now: float) -> bool:
+        """Whether a use should start a fetch in the background."""
+        return self.refresh_at is not None and now >= self.refresh_at
+
+    def keep(self, token: Token, made_of: Mapping[str, int], began: float) -> None:
+        """Take a new token, whose life counts from ``began``."""
+        self.token, self.made_of, self.failed = token, made_of, False
+        self.life = 0.0 if token.expires_at is None else token.expires_at - began
+        self.refresh_at = None if token.expires_at is None else began + self.life * self.source.refresh
+
+    def fail(self, now: float, retry_after: float | None) -> None:
+        """Note a failure; a token that is still held is not refreshed again at once, but after a part of its life."""
+        self.failures += 1
+        self.failed = True
+        if self.refresh_at is not None:
+            pause = min(max(self.life / 20, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+            self.refresh_at = now + max(pause, retry_after or 0.0)
+
+    def drop(self) -> None:
+        """Forget the token."""
+        self.token, self.refresh_at, self.made_of = None, None, {}
+
+    def stats(self, now: float) -> dict[str, Any]:
+        """The object of ``stats --json``."""
+        token = self.valid(now)
+        if token is not None:
+            state = "valid"
+        elif self.fetching is not None:
+            state = "fetching"
+        elif self.failed:
+            state = "failed"
+        else:
+            state = "empty" if self.token is None else "expired"
+        left = None if token is None or token.expires_at is None else token.expires_at - now
+        return {
+            "state": state,
+            "expires_in_s": left,
+            "fetches": self.fetches,
+            "served": self.served,
+            "failures": self.failures,
+        }

@@ -1,0 +1,113 @@
+"""What a source is handed when it fetches, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wscli.clock import Clock
+from wscli.errors import AuthError
+from wscli.events import Failure
+from wscli.templates import Scope
+from wscli.values import Secret
+
+if TYPE_CHECKING:
+    from wscli.tokens.http import HttpClient
+
+__all__ = ["Answer", "FetchContext", "Fetched", "Source", "SourceFailed", "Token", "TokenFailed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as the broker hands it out."""
+
+    value: Secret
+    version: int
+    """Of all tokens that a broker ever held, no two have one version."""
+    expires_at: float | None
+    """On ``Clock.boottime``; None when nothing said that it ends."""
+
+
+class TokenFailed(AuthError):
+    """A token could not be had; ``failure`` is of kind TOKEN, and its text names the token."""
+
+    def __init__(self, failure: Failure, hint: str | None = None) -> None:
+        super().__init__(failure.text, hint)
+        self.failure = failure
+
+
+class SourceFailed(Exception):
+    """A source could not fetch: one lower-case line without secrets, which the broker puts the token's name before."""
+
+    def __init__(self, text: str, *, retry_after: float | None = None, refused: bool = False) -> None:
+        """``retry_after`` is in seconds; ``refused`` says that the tokens this fetch was made with were refused."""
+        super().__init__(text)
+        self.text = text
+        self.retry_after = retry_after
+        self.refused = refused
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a source came back with, before ``read`` finds the token in it."""
+
+    text: Secret
+    expires_in: float | None = None
+    """Seconds; set by a source that knows."""
+    made_of: Mapping[str, int] = field(default_factory=dict)
+    """Name and version of the tokens that are part of this one: when this one is refused, so are they."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A token, fresh from its source; ``expires_in`` is in seconds from the answer."""
+
+    token: Secret
+    expires_in: float | None = None
+    made_of: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FetchContext:
+    """All that a fetch may use."""
+
+    base: Path
+    """What file names are relative to."""
+    environ: Mapping[str, str]
+    clock: Clock
+    http: HttpClient
+    token: Callable[[str], Awaitable[Token]]
+    """Gets another token from the broker."""
+    memory: dict[str, Secret] = field(default_factory=dict)
+    """What the source wants to remember until its next fetch, such as a rotated refresh token."""
+    used: dict[str, Token] = field(default_factory=dict)
+    """The other tokens that went into this fetch."""
+
+    async def scope(self, names: Iterable[str]) -> Scope:
+        """Get the named tokens, for templates.
+
+        Raises:
+            TokenFailed: one of them could not be had.
+
+        """
+        for name in sorted(names):
+            self.used[name] = await self.token(name)
+        return {"token": {name: token.value.reveal() for name, token in self.used.items()}}
+
+
+class Source(Protocol):
+    """One way to come by a token."""
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        """Fetch once.
+
+        Raises:
+            SourceFailed: it did not work.
+            TokenFailed: another token, that this one needs, could not be had.
+
+        """
+
+    def references(self) -> frozenset[str]:
+        """The names of the other tokens that its templates hold."""

@@ -1,0 +1,142 @@
+"""The field types of the sources: templates that may name ``{token.other}``, URLs, headers, JSON, paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from wscli.paths import JsonPath, compile_path_expression
+from wscli.templates import (
+    JsonTemplate,
+    Template,
+    TemplateError,
+    compile_json,
+    compile_template,
+    unquoted_placeholder,
+)
+from wscli.values import Duration, Scalar
+
+__all__ = [
+    "Header",
+    "HeaderName",
+    "JsonBody",
+    "PathText",
+    "TemplateText",
+    "Timeout",
+    "Url",
+    "UrlText",
+    "names_in",
+    "parse_template",
+]
+
+_NAMESPACES = ("token",)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_BREAKS = re.compile(r"[\r\n\0]")
+
+
+def _text(value: object) -> str:
+    meant = unquoted_placeholder(value)
+    if meant is not None:
+        raise TemplateError(f"'{meant}' without quotes is a mapping to YAML; quote it")
+    if not isinstance(value, str):
+        raise ValueError("this is not text")  # noqa: TRY004 - pydantic collects ValueError, not TypeError
+    return value
+
+
+def parse_template(value: object) -> Template:
+    """Compile text that may name other tokens."""
+    return value if isinstance(value, Template) else compile_template(_text(value), _NAMESPACES)
+
+
+def _header_name(value: object) -> str:
+    if not _HEADER_NAME.fullmatch(str(value)):
+        raise ValueError(f"{value!r} is not a header's name (RFC 9110, section 5.6.2)")
+    return str(value)
+
+
+def _header(value: object) -> Template:
+    template = parse_template(value)
+    if _BREAKS.search(template.source):
+        raise ValueError("the header's value holds a line break or NUL")
+    return template
+
+
+class Url:
+    """An http or https URL with placeholders; ``shown`` is what of it may be printed."""
+
+    __slots__ = ("shown", "template")
+
+    def __init__(self, template: Template, shown: str) -> None:
+        self.template = template
+        self.shown = shown
+
+    def __eq__(self, other: object) -> bool:
+        return self.template == other.template if isinstance(other, Url) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.template)
+
+    def __repr__(self) -> str:
+        return self.shown
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether it carries a user."""
+        return "@" in urlsplit(self.template.source).netloc
+
+
+def _url(value: object) -> Url:
+    if isinstance(value, Url):
+        return value
+    text = _text(value)
+    template = compile_template(text, _NAMESPACES)
+    redacted = text.redacted if isinstance(text, Scalar) else text
+    try:
+        parts = urlsplit(template.source)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        seen = urlsplit(redacted)
+    except ValueError:  # a port or an IPv6 address that is none
+        fits = False
+    if not fits or _BREAKS.search(text):
+        raise ValueError("this is not a URL that begins with https:// or http:// and names a host")
+    host = seen.netloc.rpartition("@")[2]
+    return Url(template, f"{seen.scheme}://{host}{seen.path}" if seen.scheme and host else "***")
+
+
+def _path(value: object) -> JsonPath:
+    return value if isinstance(value, JsonPath) else compile_path_expression(_text(value))
+
+
+def _json(value: object) -> JsonTemplate:
+    return value if isinstance(value, JsonTemplate) else compile_json(value, _NAMESPACES)
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+
+TemplateText = Annotated[Template, PlainValidator(parse_template), _TEXT]
+HeaderName = Annotated[str, PlainValidator(_header_name), _TEXT]
+Header = Annotated[Template, PlainValidator(_header), _TEXT]
+UrlText = Annotated[
+    Url,
+    PlainValidator(_url),
+    WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/ws-token"]}),
+]
+PathText = Annotated[
+    JsonPath, PlainValidator(_path), WithJsonSchema({"type": "string", "pattern": r"^\.", "examples": [".token"]})
+]
+JsonBody = Annotated[JsonTemplate, PlainValidator(_json), WithJsonSchema({"description": "any JSON value"})]
+Timeout = Annotated[Duration, Field(gt=0, le=600)]
+
+
+def names_in(holders: Iterable[Any]) -> frozenset[str]:
+    """Give the token names that templates, JSON templates and URLs refer to; None among them counts for nothing."""
+    found: set[str] = set()
+    for holder in holders:
+        template = holder.template if isinstance(holder, Url) else holder
+        if isinstance(template, (Template, JsonTemplate)):
+            found.update(name for space, name in template.references if space == "token")
+    return frozenset(found)

@@ -1,0 +1,57 @@
+"""What aiohttp raises, said in our words: never with its own text, which quotes URLs and remote lines."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["explain"]
+
+
+def _clauses() -> list[tuple[type[Exception], Callable[[Any], str]]]:
+    """What to say of each class; a narrower one stands before its base."""
+    import aiohttp
+
+    return [
+        (aiohttp.ClientConnectorDNSError, lambda _: "the host's name cannot be resolved"),
+        (aiohttp.ClientProxyConnectionError, lambda error: f"cannot connect to the proxy: {_system(error.os_error)}"),
+        (aiohttp.ClientHttpProxyError, lambda error: f"the proxy answered HTTP {error.status}"),
+        (
+            aiohttp.ClientConnectorCertificateError,
+            lambda error: f"the certificate is refused: {_tls(error.certificate_error)}",
+        ),
+        (aiohttp.ServerFingerprintMismatch, lambda _: "the certificate is refused: its fingerprint differs"),
+        (aiohttp.ClientSSLError, lambda error: f"TLS failed: {_tls(error.os_error)}"),
+        (aiohttp.ClientConnectorError, lambda error: f"cannot connect: {_system(error.os_error)}"),
+        (aiohttp.ServerDisconnectedError, lambda _: "the connection ended before an answer"),
+        (aiohttp.ClientPayloadError, lambda _: "the connection ended before the whole answer"),
+        (aiohttp.ClientResponseError, lambda _: "what came back is not HTTP"),
+        (aiohttp.InvalidURL, lambda _: "this is not a URL that can be fetched"),
+        (aiohttp.NonHttpUrlClientError, lambda _: "this is not a URL that can be fetched"),
+        (TimeoutError, lambda _: "no answer in time"),
+        (OSError, lambda error: f"the connection broke: {_system(error)}"),
+        (ValueError, lambda _: "no request can be made of this URL and these headers"),
+    ]
+
+
+def explain(error: Exception) -> str:
+    """One lower-case clause for an exception of aiohttp, of yarl, or of the system."""
+    for kind, clause in _clauses():
+        if isinstance(error, kind):
+            return clause(error)
+    return f"the request failed ({type(error).__name__})"
+
+
+def _system(error: OSError) -> str:
+    """The system's own word for an error number; without one, no text of unknown origin is taken over."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else type(error).__name__
+
+
+def _tls(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message.lower()
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return _system(error) if isinstance(error, OSError) else type(error).__name__

@@ -1,0 +1,177 @@
+"""Finding the token and its expiry in what a source answered."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from datetime import datetime
+from typing import Annotated, Any, NoReturn
+
+from pydantic import Field, model_validator
+
+from wscli.paths import ABSENT, JsonPath
+from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.fields import PathText
+from wscli.values import Secret, StrictModel
+
+__all__ = ["OAUTH_READ", "Read", "check_token", "jwt_expiry", "read_answer"]
+
+_LONGEST_TOKEN = 64 << 10
+_LONGEST_LIFE = 100 * 365 * 86400.0
+"""Seconds. Beyond a century somebody mistook milliseconds for seconds, or a date for a duration."""
+_KINDS = {dict: "an object", list: "an array", str: "text", bool: "a boolean", type(None): "null"}
+
+
+class Read(StrictModel):
+    """Where a JSON answer holds the token and its expiry."""
+
+    token: Annotated[PathText, Field(description="the path of the token, such as .token")]
+    expires_in: Annotated[
+        PathText | None, Field(description="the path of the token's life in seconds, a number or text of one")
+    ] = None
+    expires_at: Annotated[
+        PathText | None, Field(description="the path of the token's end, in seconds since 1970 or as RFC 3339")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_expiry(self) -> Read:
+        if self.expires_in is not None and self.expires_at is not None:
+            raise ValueError("expires_in and expires_at say the same thing; keep one")
+        return self
+
+
+OAUTH_READ = Read.model_validate({"token": ".access_token", "expires_in": ".expires_in"})
+"""RFC 6749, section 5.1."""
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(text)  # NaN and Infinity are not JSON (RFC 8259, section 6)
+
+
+def parse_answer(text: str) -> Any:
+    """Read JSON; SourceFailed where it is none."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise SourceFailed("the answer is not JSON") from None
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "a number")
+
+
+def _token(value: Any, path: JsonPath) -> str:
+    found = path.get(value)
+    if found is ABSENT:
+        raise SourceFailed(f"the answer has no '{path.source}'")
+    if not isinstance(found, str):
+        raise SourceFailed(f"'{path.source}' of the answer is {_kind(found)}, not text")
+    return found
+
+
+def check_token(text: str) -> Secret:
+    """Refuse what cannot stand in a header: nothing, a line break, what is not printable, what is far too long."""
+    if not text:
+        raise SourceFailed("the token is empty")
+    if len(text) > _LONGEST_TOKEN:
+        raise SourceFailed(f"the token is longer than {_LONGEST_TOKEN >> 10} KiB")
+    if not text.isprintable():
+        what = "a line break" if "\n" in text or "\r" in text else "an unprintable character"
+        raise SourceFailed(f"the token holds {what}")
+    return Secret(text)
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            raise SourceFailed(f"{what} is text, not a number") from None
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SourceFailed(f"{what} is {_kind(value)}, not a number")
+    else:
+        number = math.inf if abs(value) > 1e300 else float(value)
+    if not math.isfinite(number):
+        raise SourceFailed(f"{what} is not a finite number")
+    return number
+
+
+def _instant(value: Any, what: str) -> float:
+    """Seconds since 1970, from a number or from RFC 3339."""
+    if isinstance(value, str) and "T" in value.upper():
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise SourceFailed(f"{what} is not a time as RFC 3339 writes it") from None
+        if moment.tzinfo is None:
+            raise SourceFailed(f"{what} has no time zone")
+        return moment.timestamp()
+    return _number(value, what)
+
+
+def _life(seconds: float, what: str) -> float:
+    if seconds <= 0:
+        raise SourceFailed(f"by {what} the token has expired already")
+    if seconds > _LONGEST_LIFE:
+        raise SourceFailed(f"by {what} the token lives more than a century; is it in milliseconds?")
+    return seconds
+
+
+def _said(value: Any, read: Read, wall: float, *, must_say: bool) -> float | None:
+    """The life that the answer speaks of, in seconds; None where it says nothing."""
+    path = read.expires_in or read.expires_at
+    if path is None:
+        return None
+    found, what = path.get(value), f"'{path.source}' of the answer"
+    if found is ABSENT and must_say:
+        raise SourceFailed(f"the answer has no '{path.source}'")
+    if found is ABSENT or found is None:
+        return None
+    return _life(_number(found, what) if read.expires_in else _instant(found, what) - wall, what)
+
+
+def jwt_expiry(token: str) -> float | None:
+    """The ``exp`` of a signed JWT (RFC 7519, section 4.1.4), in seconds since 1970; None for anything else.
+
+    The signature is not checked: the token is ours to present, not to judge.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        header, claims = (json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
+    except (ValueError, RecursionError, binascii.Error):
+        return None
+    if not isinstance(header, dict) or "alg" not in header or not isinstance(claims, dict):
+        return None
+    expiry = claims.get("exp")
+    if isinstance(expiry, bool) or not isinstance(expiry, (int, float)) or not abs(expiry) < 1e15:
+        return None
+    return float(expiry)
+
+
+def read_answer(
+    text: str, read: Read | None, life: float | None, wall: float, *, must_say: bool = True
+) -> tuple[Secret, float | None]:
+    """Give the token, and its life in seconds where that is known.
+
+    What the answer says of the life goes first, then ``life`` (which the file says), then a JWT's own ``exp``. With
+    ``must_say``, an answer without what ``read`` names is an error; null there says that nothing is known.
+
+    Raises:
+        SourceFailed: no token is there, none that can be sent, or one that has expired.
+
+    """
+    if read is None:
+        token = check_token(text.strip())
+    else:
+        value = parse_answer(text)
+        token = check_token(_token(value, read.token).strip())
+        said = _said(value, read, wall, must_say=must_say)
+        life = life if said is None else said
+    if life is None:
+        expiry = jwt_expiry(token.reveal())
+        life = None if expiry is None else _life(expiry - wall, "its own 'exp'")
+    return token, life

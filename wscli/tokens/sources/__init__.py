@@ -1,0 +1,1 @@
+"""One file a source: its keys, and its one method ``fetch``."""

@@ -1,0 +1,47 @@
+"""``env: NAME``: a variable of the manager's environment."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.values import Secret, shown
+
+__all__ = ["Env", "EnvSource"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvSource:
+    """A variable of the environment that the manager was started with."""
+
+    name: str
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        """Read it."""
+        value = context.environ.get(self.name)
+        if value is None:
+            raise SourceFailed(f"the environment variable '{self.name}' is not set")
+        return Answer(Secret(value))
+
+    def references(self) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+
+def _parse(value: object) -> EnvSource:
+    if isinstance(value, EnvSource):
+        return value
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not the name of an environment variable; write env: API_TOKEN")
+    return EnvSource(str(value))
+
+
+Env = Annotated[
+    EnvSource, PlainValidator(_parse), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+]

@@ -1,0 +1,99 @@
+"""``http: {post: URL, ...}``: a token endpoint of one's own."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+from urllib.parse import urlencode
+
+from pydantic import ConfigDict, Field, model_validator
+
+from wscli.templates import Scope, TemplateError
+from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.fields import Header, HeaderName, JsonBody, TemplateText, Timeout, Url, UrlText, names_in
+from wscli.tokens.http import HttpRequest
+from wscli.tokens.proxies import ProxyText
+from wscli.tokens.tls import TlsSettings
+from wscli.values import Secret, StrictModel
+
+__all__ = ["HttpOptions", "HttpSource", "check_headers"]
+
+
+class HttpOptions(StrictModel):
+    """What every request to a token endpoint may set."""
+
+    headers: dict[HeaderName, Header] = Field(
+        default_factory=dict, description="headers to send; values may name {token.other}"
+    )
+    tls: Annotated[TlsSettings | None, Field(description="TLS beyond the system's defaults")] = None
+    proxy: Annotated[
+        ProxyText, Field(description="auto (the environment's), none, a URL, or {url, username, password}")
+    ] = "auto"
+    timeout: Annotated[Timeout, Field(description="for the whole request, redirects included")] = 10.0
+
+
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Refuse a filled header that would end its line early."""
+    for name, value in headers.items():
+        if any(sign in value for sign in "\r\n\0"):
+            raise SourceFailed(f"the header '{name}' would hold a line break")
+    return headers
+
+
+class HttpSource(HttpOptions):
+    """A request whose answer holds the token."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in ("post", "get", "put")]})
+
+    post: Annotated[UrlText | None, Field(description="the URL to POST to")] = None
+    get: Annotated[UrlText | None, Field(description="the URL to GET")] = None
+    put: Annotated[UrlText | None, Field(description="the URL to PUT to")] = None
+    body_json: Annotated[JsonBody | None, Field(alias="json", description="the body, sent as compact JSON")] = None
+    form: Annotated[dict[str, TemplateText] | None, Field(description="the body, sent as a form")] = None
+
+    @model_validator(mode="after")
+    def _one_request(self) -> HttpSource:
+        given = [url for url in (self.post, self.get, self.put) if url is not None]
+        if len(given) != 1:
+            raise ValueError("an http source has exactly one of post, get and put")
+        if self.body_json is not None and self.form is not None:
+            raise ValueError("json and form are both the body; keep one")
+        if self.get is not None and (self.body_json is not None or self.form is not None):
+            raise ValueError("a GET has no body; use post or put")
+        if given[0].has_credentials and any(name.lower() == "authorization" for name in self.headers):
+            raise ValueError("the URL's user and the Authorization header say the same thing; keep one")
+        return self
+
+    def _target(self) -> tuple[str, Url]:
+        for method, url in (("POST", self.post), ("GET", self.get), ("PUT", self.put)):
+            if url is not None:
+                return method, url
+        raise AssertionError("the validator lets none through without a URL")
+
+    def references(self) -> frozenset[str]:
+        """The tokens in the URL, the headers and the body."""
+        return names_in((self._target()[1], *self.headers.values(), self.body_json, *(self.form or {}).values()))
+
+    def _body(self, scope: Scope) -> tuple[bytes | None, str | None]:
+        if self.body_json is not None:
+            text = json.dumps(self.body_json.render(scope), separators=(",", ":"), ensure_ascii=False)
+            return text.encode(), "application/json"
+        if self.form is not None:
+            fields = {name: template.render(scope) for name, template in self.form.items()}
+            return urlencode(fields).encode(), "application/x-www-form-urlencoded"
+        return None, None
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        """Make the request."""
+        method, url = self._target()
+        scope = await context.scope(self.references())
+        try:
+            headers = check_headers({name: template.render(scope) for name, template in self.headers.items()})
+            body, kind = self._body(scope)
+            address = url.template.render(scope)
+        except TemplateError as error:
+            raise SourceFailed(str(error)) from None
+        if kind and not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = kind
+        request = HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout)
+        return Answer(Secret((await context.http.fetch(request)).text(url.shown)))

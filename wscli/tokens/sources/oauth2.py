@@ -1,0 +1,157 @@
+"""``oauth2: {...}``: the client credentials and refresh token grants (RFC 6749, sections 4.4 and 6)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Literal
+from urllib.parse import quote_plus, urlencode
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from wscli.templates import Scope, Template, TemplateError
+from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.fields import TemplateText, UrlText, names_in
+from wscli.tokens.http import HttpAnswer, HttpRequest
+from wscli.tokens.read import parse_answer
+from wscli.tokens.sources.http import HttpOptions, check_headers
+from wscli.values import Secret
+
+__all__ = ["OAuth2Source"]
+
+_ERRORS = frozenset(
+    {
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+"""RFC 6749, section 5.2, and RFC 8707: words that may be repeated, being none of the server's own."""
+_ROTATED = "refresh_token"
+
+
+def _scopes(value: object) -> object:
+    """Take ``[a, b]`` as well as the ``a b`` of the specification."""
+    return value.split() if isinstance(value, str) else value
+
+
+Scopes = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_scopes),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+class OAuth2Source(HttpOptions):
+    """An OAuth 2 token endpoint. Without ``read``, the token is ``.access_token`` and its life ``.expires_in``."""
+
+    token_url: Annotated[UrlText, Field(description="the token endpoint")]
+    client_id: Annotated[TemplateText, Field(description="who we are")]
+    client_secret: Annotated[
+        TemplateText | None, Field(description="the client's secret; public clients have none")
+    ] = None
+    client_auth: Annotated[
+        Literal["basic", "body"],
+        Field(description="where client_id and client_secret go: the Authorization header, or the form"),
+    ] = "basic"
+    grant: Annotated[
+        Literal["client_credentials", "refresh_token"] | None,
+        Field(description="the grant; refresh_token where one is given, else client_credentials"),
+    ] = None
+    refresh_token: Annotated[
+        TemplateText | None,
+        Field(description="the first refresh token; a server's new ones are kept in memory, never in a file"),
+    ] = None
+    scopes: Annotated[Scopes, Field(description="the scopes to ask for, a list or text with spaces")] = ()
+    audience: Annotated[TemplateText | None, Field(description="the audience to ask for, where a server wants one")] = (
+        None
+    )
+    parameters: dict[str, TemplateText] = Field(default_factory=dict, description="further fields of the form")
+
+    @model_validator(mode="after")
+    def _complete(self) -> OAuth2Source:
+        if self.grant == "refresh_token" and self.refresh_token is None:
+            raise ValueError("the refresh_token grant needs a refresh_token")
+        if self.grant == "client_credentials" and self.refresh_token is not None:
+            raise ValueError("the client_credentials grant has no refresh_token")
+        if self._grant == "client_credentials" and self.client_secret is None and self.client_auth == "basic":
+            raise ValueError("the client_credentials grant needs a client_secret")
+        return self
+
+    @property
+    def _grant(self) -> str:
+        return self.grant or ("refresh_token" if self.refresh_token is not None else "client_credentials")
+
+    def references(self) -> frozenset[str]:
+        """The tokens in the URL, the headers, the credentials and the form."""
+        credentials = (self.token_url, self.client_id, self.client_secret, self.refresh_token, self.audience)
+        return names_in((*credentials, *self.headers.values(), *self.parameters.values()))
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        """Ask for a token, and remember a new refresh token if one comes along."""
+        scope = await context.scope(self.references())
+        try:
+            request = self._request(scope, context.memory.get(_ROTATED))
+        except TemplateError as error:
+            raise SourceFailed(str(error)) from None
+        answer = await context.http.fetch(request, read_errors=True)
+        try:
+            text = answer.text(request.shown)
+        except SourceFailed as error:
+            self._forget_dead(context, answer)
+            raise SourceFailed(
+                f"{error.text}{_named(answer)}", retry_after=error.retry_after, refused=error.refused
+            ) from None
+        value = parse_answer(text)
+        rotated = value.get("refresh_token") if isinstance(value, dict) else None
+        if self._grant == "refresh_token" and isinstance(rotated, str) and rotated:
+            context.memory[_ROTATED] = Secret(rotated)
+        return Answer(Secret(text))
+
+    def _request(self, scope: Scope, rotated: Secret | None) -> HttpRequest:
+        form = {"grant_type": self._grant}
+        if self._grant == "refresh_token":
+            form["refresh_token"] = rotated.reveal() if rotated else _filled(self.refresh_token, scope)
+        if self.scopes:
+            form["scope"] = " ".join(self.scopes)
+        if self.audience is not None:
+            form["audience"] = self.audience.render(scope)
+        form |= {name: template.render(scope) for name, template in self.parameters.items()}
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        who, secret = self.client_id.render(scope), _filled(self.client_secret, scope)
+        if self.client_auth == "basic" and self.client_secret is not None:
+            # RFC 6749, section 2.3.1: both are form-encoded before they are joined.
+            pair = f"{quote_plus(who)}:{quote_plus(secret)}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        else:
+            form |= {"client_id": who} | ({"client_secret": secret} if self.client_secret is not None else {})
+        headers |= {name: template.render(scope) for name, template in self.headers.items()}
+        url, shown = self.token_url.template.render(scope), self.token_url.shown
+        body = urlencode(form).encode()
+        return HttpRequest("POST", url, shown, check_headers(headers), body, self.tls, self.proxy, self.timeout)
+
+    def _forget_dead(self, context: FetchContext, answer: HttpAnswer) -> None:
+        """Go back to the declared refresh token once the server no longer knows the one it gave."""
+        if _error_of(answer) == "invalid_grant":
+            context.memory.pop(_ROTATED, None)
+
+
+def _filled(template: Template | None, scope: Scope) -> str:
+    return "" if template is None else template.render(scope)
+
+
+def _error_of(answer: HttpAnswer) -> str | None:
+    try:
+        value = parse_answer(answer.body.decode(errors="replace"))
+    except SourceFailed:
+        return None
+    error = value.get("error") if isinstance(value, dict) else None
+    return error if isinstance(error, str) and error in _ERRORS else None
+
+
+def _named(answer: HttpAnswer) -> str:
+    error = _error_of(answer)
+    return f": {error}" if error else ""
