@@ -148,7 +148,7 @@ class Server:
         except TimeoutError:
             raise TimedOut(f"no request came within {self._request_deadline:g} seconds") from None
         verb, args = request.get("verb"), request.get("args", {})
-        if verb not in SPOKEN_BY_ALL:
+        if not isinstance(verb, str) or verb not in SPOKEN_BY_ALL:
             check_version(request, "client")
         if not isinstance(verb, str) or verb not in self._handlers:
             raise ProtocolError(f"no such verb {str(verb)[:40]!r}", f"known are {', '.join(sorted(self._handlers))}")
