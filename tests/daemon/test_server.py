@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.served import Served, serve, served
+from tests.daemon.served import Served, descriptors, serve, served, until
 from wscli import __version__
 from wscli.control.protocol import LINE_LIMIT
 from wscli.daemon import server as server_module
-from wscli.daemon.server import Server
 from wscli.states import ChannelState
 
 __all__ = ["served"]
@@ -22,12 +21,6 @@ __all__ = ["served"]
 
 def request(verb: str, **args: Any) -> bytes:
     return json.dumps({"v": 1, "wscli": "0.1.0", "verb": verb, "args": args}).encode() + b"\n"
-
-
-async def until_no_client(server: Server) -> None:
-    async with asyncio.timeout(10):
-        while server.clients:
-            await asyncio.sleep(0.001)
 
 
 async def test_an_answer_begins_with_the_protocols_number_and_our_version(served: Served) -> None:
@@ -87,12 +80,10 @@ async def test_a_client_over_the_limit_is_told_so_and_a_place_that_is_left_is_gi
     async with serve(client_limit=1) as served:
         with served.dial() as first:
             first.sendall(b"{")
-            async with asyncio.timeout(10):
-                while not served.server.clients:
-                    await asyncio.sleep(0.001)
+            await until(lambda: served.server.clients)
             [answer] = await served.exchange(b"")
             assert "already has 1 clients" in answer["error"]["message"]
-        await until_no_client(served.server)
+        await until(lambda: not served.server.clients)
         assert (await served.ask("ping"))["instance"] == "app"
 
 
@@ -130,10 +121,8 @@ async def test_a_client_that_hangs_up_ends_its_handler(served: Served) -> None:
     channel.send_blocks = asyncio.Event()
     with served.dial() as sock:
         sock.sendall(request("send", channel="calls", bytes=2) + b"hi")
-        async with asyncio.timeout(10):
-            while not channel.uses:
-                await asyncio.sleep(0.001)
-    await until_no_client(served.server)
+        await until(lambda: channel.uses)
+    await until(lambda: not served.server.clients)
     channel.send_blocks.set()
     assert channel.sent == []
     assert channel.uses == 0
@@ -144,9 +133,7 @@ async def test_closing_ends_the_clients_that_wait_and_takes_no_new_ones() -> Non
         await served.manager.known["calls"].become(ChannelState.WAITING)
         with served.dial() as sock:
             sock.sendall(request("wait", channels=["calls"]))
-            async with asyncio.timeout(10):
-                while not served.manager.known["calls"].uses:
-                    await asyncio.sleep(0.001)
+            await until(lambda: served.manager.known["calls"].uses)
             await served.server.close()
             assert await asyncio.to_thread(sock.recv, 1) == b""
         with pytest.raises(ConnectionRefusedError):
@@ -178,10 +165,10 @@ async def test_a_lack_of_descriptors_is_waited_out(
 
 async def test_no_descriptor_is_left_after_many_clients(served: Served) -> None:
     await served.ask("ping")
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for _ in range(50):
         await served.exchange(b"rubbish\n")
         served.dial().close()
         await served.ask("stats")
-    await until_no_client(served.server)
-    assert len(os.listdir("/proc/self/fd")) == before
+    await until(lambda: not served.server.clients)
+    assert descriptors() == before

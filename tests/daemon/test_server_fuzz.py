@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, serve
+from tests.daemon.served import Served, descriptors, serve
 from wscli.daemon.handlers import HANDLERS
 
 EXAMPLES = 10_000 if os.environ.get("WSCLI_HYPOTHESIS_PROFILE") == "ci" else 300
@@ -107,10 +107,10 @@ def test_whatever_is_sent_every_answer_is_ours_and_the_server_goes_on(live: Serv
 def test_after_all_that_no_descriptor_is_left(live: Served) -> None:
     """Run after the test above, on the same server: nothing but the listener and the loop's own stays open."""
     converse(live, b"{}\n")
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for _ in range(100):
         converse(live, os.urandom(50) + b"\n")
     deadline = threading.Event()
     while live.server.clients and not deadline.wait(0.001):
         pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
