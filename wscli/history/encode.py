@@ -1,0 +1,164 @@
+"""Messages as they go out: encoded once per batch and format, whoever reads them.
+
+A format is how messages become bytes: ``plain`` (a newline after each; binary ones are left out), ``nul`` (a NUL after
+each), ``json`` (a record a line, as DESIGN's ``tail --json``). Labelled, plain and nul begin each message with
+``CHANNEL<TAB>``. A message that holds the separator itself is written as it is: json is the format that is never
+ambiguous.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import compress, count
+from typing import Any, Literal, NamedTuple
+
+from wscli.history.records import BINARY, TEXT, Batch, Gap
+
+__all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode", "gap_record"]
+
+PART_BYTES = 256 << 10
+"""Bytes of one part at most, but for a single larger message."""
+CACHE_BYTES = 4 << 20
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Form(NamedTuple):
+    """All that the bytes of a batch depend on, beside the batch."""
+
+    format: Literal["plain", "nul", "json"]
+    channel: str
+    epoch: str
+    labelled: bool = False
+
+    def prints(self, batch: Batch) -> int:
+        """Say how many messages of a batch it shows."""
+        if self.format == "plain" and batch.kinds is not None:
+            return batch.kinds.count(TEXT)
+        return len(batch)
+
+
+class Encoded(NamedTuple):
+    """A batch as it goes out: ``parts`` of whole messages, each with the number of its last one."""
+
+    parts: tuple[tuple[int, bytes], ...]
+    skipped: int = 0
+    """Binary messages that are left out."""
+    skipped_bytes: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts."""
+        return sum(len(body) for _, body in self.parts)
+
+
+def encode(batch: Batch, form: Form) -> Encoded:
+    """Encode a batch."""
+    numbers: Sequence[int] = range(batch.first, batch.last + 1)
+    if form.format == "json":
+        return Encoded(_parts(batch, numbers, _records(batch, form)))
+    payloads, skipped = batch.payloads, []
+    if batch.kinds is not None and form.format == "plain":
+        is_text = [kind == TEXT for kind in batch.kinds]
+        numbers, payloads = list(compress(numbers, is_text)), list(compress(payloads, is_text))
+        skipped = [payload for payload, kind in zip(batch.payloads, batch.kinds, strict=True) if kind == BINARY]
+    end = b"\0" if form.format == "nul" else b"\n"
+    label = form.channel.encode("utf-8", "surrogateescape") + b"\t" if form.labelled else b""
+    return Encoded(_lines(batch, numbers, payloads, label, end), len(skipped), sum(map(len, skipped)))
+
+
+def cut(batch: Batch, form: Form, most: int) -> Batch:
+    """Give as much of a batch, from its beginning, as shows so many messages; at least one, and all if it has fewer."""
+    if form.prints(batch) <= most:
+        return batch
+    length = most
+    if form.format == "plain" and batch.kinds is not None:
+        shown = [index for index, kind in enumerate(batch.kinds) if kind == TEXT]
+        length = shown[most - 1] + 1
+    return batch.part(batch.first, batch.first + length - 1)
+
+
+def gap_record(gap: Gap, channel: str) -> dict[str, Any]:
+    """Make a gap's record, as ``tail --json`` prints it."""
+    return {
+        "channel": channel,
+        "type": "gap",
+        "after": gap.after,
+        "reason": gap.reason,
+        "start": None if gap.start is None else round(gap.start, 6),
+        "end": None if gap.end is None else round(gap.end, 6),
+        "missed": gap.missed,
+    }
+
+
+class EncodedCache:
+    """The batches that were encoded last, so that readers who are near each other share the work and the bytes."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self.size = 0
+        self._limit = limit
+        self._kept: OrderedDict[tuple[int, int, Form], Encoded] = OrderedDict()
+
+    def get(self, batch: Batch, form: Form) -> Encoded:
+        """Encode a batch, or give what came of it before."""
+        key = (batch.first, batch.last, form)
+        encoded = self._kept.get(key)
+        if encoded is not None:
+            self._kept.move_to_end(key)
+            return encoded
+        encoded = self._kept[key] = encode(batch, form)
+        self.size += encoded.size
+        while self.size > self._limit:
+            self.size -= self._kept.popitem(last=False)[1].size
+        return encoded
+
+    def clear(self) -> None:
+        """Forget everything: nobody reads."""
+        self._kept.clear()
+        self.size = 0
+
+
+def _lines(
+    batch: Batch, numbers: Sequence[int], payloads: list[bytes], label: bytes, end: bytes
+) -> tuple[tuple[int, bytes], ...]:
+    if not payloads:
+        return ()
+    if batch.size + len(payloads) * (len(label) + 1) <= PART_BYTES:
+        items = payloads.copy()  # so that one join copies the bytes once
+        items[0] = label + items[0]
+        items[-1] += end
+        return ((batch.last, (end + label).join(items)),)
+    return _parts(batch, numbers, [b"".join((label, payload, end)) for payload in payloads])
+
+
+def _records(batch: Batch, form: Form) -> list[bytes]:
+    head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(form.epoch)},"seq":'
+    text = f',"ts":{round(batch.ts, 6)!r},"type":"text","data":'
+    binary = f',"ts":{round(batch.ts, 6)!r},"type":"binary","encoding":"base64","data":"'
+    if batch.kinds is None:
+        return [
+            f"{head}{seq}{text}{_quoted(payload.decode())}}}\n".encode()
+            for seq, payload in enumerate(batch.payloads, batch.first)
+        ]
+    return [
+        f"{head}{seq}{text}{_quoted(payload.decode())}}}\n".encode()
+        if kind == TEXT
+        else f'{head}{seq}{binary}{b64encode(payload).decode()}"}}\n'.encode()
+        for seq, payload, kind in zip(count(batch.first), batch.payloads, batch.kinds, strict=False)
+    ]
+
+
+def _parts(batch: Batch, numbers: Sequence[int], records: list[bytes]) -> tuple[tuple[int, bytes], ...]:
+    """Join records into parts; the last part answers for what is left out behind it as well."""
+    if sum(map(len, records)) <= PART_BYTES:
+        return ((batch.last, b"".join(records)),)
+    parts, start, size = [], 0, 0
+    for index, record in enumerate(records):
+        if index > start and size + len(record) > PART_BYTES:
+            parts.append((numbers[index - 1], b"".join(records[start:index])))
+            start, size = index, 0
+        size += len(record)
+    return (*parts, (batch.last, b"".join(records[start:])))

@@ -1,0 +1,84 @@
+"""A queue with keys: put at the back, dropped from the front, found by key in O(log n)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Shelf"]
+
+T = TypeVar("T")
+
+_SLACK = 64
+
+
+class Shelf(Generic[T]):
+    """Items under rising keys.
+
+    Two lists and the index of the first that counts, so that bisect works at full speed; what was dropped is cut off
+    once it is the larger half, which makes every step O(1) amortised.
+    """
+
+    __slots__ = ("_head", "_items", "_keys")
+
+    def __init__(self) -> None:
+        self._keys: list[int] = []
+        self._items: list[Any] = []  # of T, and None before the head
+        self._head = 0
+
+    def __len__(self) -> int:
+        return len(self._keys) - self._head
+
+    def put(self, key: int, item: T) -> None:
+        """Add one at the back; its key is greater than all before."""
+        self._keys.append(key)
+        self._items.append(item)
+
+    def first(self) -> T:
+        """Give the one at the front."""
+        return self._at(self._head)
+
+    def first_key(self) -> int:
+        """Give the key of the one at the front."""
+        return self._keys[self._head]
+
+    def drop_first(self) -> None:
+        """Drop the one at the front."""
+        self._items[self._head] = None
+        self._head += 1
+        if self._head > _SLACK and self._head * 2 > len(self._keys):
+            del self._keys[: self._head]
+            del self._items[: self._head]
+            self._head = 0
+
+    def last(self) -> T:
+        """Give the one at the back."""
+        return self._at(len(self._items) - 1)
+
+    def drop_last(self) -> T:
+        """Take the one at the back away."""
+        item = self.last()
+        self._keys.pop()
+        self._items.pop()
+        return item
+
+    def first_where(self, measure: Callable[[T], float], least: float) -> tuple[int, T] | None:
+        """Give the first whose measure, which never falls from front to back, is at least so much, with its key."""
+        index = bisect_left(self._items, least, self._head, key=measure)
+        return None if index == len(self._keys) else (self._keys[index], self._at(index))
+
+    def holding(self, key: int) -> T:
+        """Give the one with the greatest key that is not above ``key``."""
+        return self._at(bisect_right(self._keys, key, self._head) - 1)
+
+    def following(self, key: int) -> tuple[int, T] | None:
+        """Give the first one above ``key``, with its key."""
+        index = bisect_right(self._keys, key, self._head)
+        return None if index == len(self._keys) else (self._keys[index], self._at(index))
+
+    def _at(self, index: int) -> T:
+        if index < self._head:
+            raise IndexError("nothing stands there")
+        item: T = self._items[index]
+        return item
