@@ -1,0 +1,143 @@
+"""The client's side of a stream: frames from the manager's socket, bytes to wherever they are wanted.
+
+It blocks, and imports next to nothing: ``tail`` starts at once and copies what the manager has encoded.
+"""
+
+import math
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, Frame, FrameReader, read_end, read_json
+from wscli.control.output import Output, OutputClosed
+from wscli.errors import ExitCode, NoInstance, TimedOut
+
+__all__ = ["Sink", "Stream"]
+
+_OK = End(ExitCode.OK, "", None)
+
+
+class Sink(Protocol):
+    """Takes what comes. ``data`` and ``gap`` give true once they have had enough."""
+
+    def data(self, channel: str, body: memoryview) -> bool:
+        """Take encoded messages; the view is good for this call only."""
+
+    def gap(self, record: dict[str, Any]) -> bool:
+        """Take a gap's record."""
+
+    def state(self, record: dict[str, Any]) -> None:
+        """Take the word that a channel came to a state."""
+
+    def notice(self, record: dict[str, Any]) -> None:
+        """Take the word that messages were left out."""
+
+
+class Stream:
+    """One stream of one or several channels.
+
+    Args:
+        sock: the socket, blocking, after the manager's answer.
+        sink: takes what comes.
+        rest: what was received together with the answer.
+        channel: the stream's channel, where it has only one.
+        output: a pipe to notice the end of; None where nothing is written to one.
+        idle_timeout: seconds without a message after which it ends.
+        clock: seconds that never step back.
+
+    ``cursors`` holds the number of the last message of each channel that the sink has taken.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        sink: Sink,
+        *,
+        rest: bytes = b"",
+        channel: str = "",
+        output: Output | None = None,
+        idle_timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.cursors: dict[str, int] = {}
+        self._sock = sock
+        self._sink = sink
+        self._rest = rest
+        self._channel = channel
+        self._idle_timeout = idle_timeout
+        self._clock = clock
+        self._heard_at = clock()
+        self._frames = FrameReader()
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._watched = output.watch(self._poll) if output is not None else None
+
+    def run(self) -> End:
+        """Take frames until the end, and say what it was; a sink that has had enough, or lost its reader, ends well.
+
+        Raises:
+            TimedOut: no message came for ``idle_timeout``.
+            NoInstance: the manager was gone, without a word.
+            FrameError: what came is no stream.
+
+        """
+        try:
+            while True:
+                frame = self._frames.take()
+                if frame is None:
+                    self._receive()
+                elif frame.kind == END:
+                    return read_end(frame.body)
+                elif self._handle(frame):
+                    return _OK
+        except OutputClosed:
+            return _OK
+
+    def _handle(self, frame: Frame) -> bool:
+        kind, seq, body = frame
+        enough = False
+        if kind == DATA:
+            enough = self._sink.data(self._channel, body)
+            self._heard_at = self._clock()
+        elif kind == CHANNEL:
+            self._channel = str(body, "utf-8", "surrogateescape")
+        elif kind == GAP:
+            enough = self._sink.gap(read_json(body))
+        elif kind == STATE:
+            self._sink.state(read_json(body))
+        elif kind == NOTICE:
+            self._sink.notice(read_json(body))
+        if seq:
+            self.cursors[self._channel] = seq
+        return enough
+
+    def _receive(self) -> None:
+        space = self._frames.space()
+        if self._rest:
+            count = min(len(self._rest), len(space))
+            space[:count] = self._rest[:count]
+            self._rest = self._rest[count:]
+        else:
+            self._wait()
+            try:
+                count = self._sock.recv_into(space)
+            except ConnectionResetError:
+                count = 0
+            if count == 0:
+                raise NoInstance("the manager was gone without a word", "see `wscli ls`; `wscli up` starts it again")
+        self._frames.received(count)
+
+    def _wait(self) -> None:
+        while True:
+            left = None
+            if self._idle_timeout is not None:
+                left = self._heard_at + self._idle_timeout - self._clock()
+                if left <= 0:
+                    raise TimedOut(f"no message came for {self._idle_timeout:g} s", "--idle-timeout waits longer")
+            ready = self._poll.poll(None if left is None else math.ceil(left * 1000))
+            if any(fd == self._watched for fd, _ in ready):
+                raise OutputClosed
+            if ready:
+                return
