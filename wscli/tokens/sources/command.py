@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
@@ -25,7 +25,7 @@ _LIST = {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples"
 class Argv:
     """A program and its arguments; ``shown`` is what may be printed of the program's name."""
 
-    words: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)
     shown: str
 
 

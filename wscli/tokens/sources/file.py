@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ _LARGEST = 64 << 10
 class FileSource:
     """A regular file of at most 64 KiB; a relative path starts at the YAML file."""
 
-    path: str
+    path: str = field(repr=False)
     shown: str
 
     async def fetch(self, context: FetchContext) -> Answer:

@@ -1,0 +1,124 @@
+"""A clock that stands until it is told, and a token endpoint on loopback that answers as scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from wscli.events import Failure, FailureKind
+from wscli.tokens.fetch import FetchContext, Token, TokenFailed
+from wscli.tokens.http import HttpClient
+from wscli.values import Secret
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FakeClock:
+    """Every clock in one, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.wall_now = 1_800_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def boottime(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.wall_now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        self.wall_now += seconds
+
+
+@dataclass
+class Seen:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Endpoint:
+    """The server; ``answer`` is what it says next."""
+
+    url: str
+    seen: list[Seen] = field(default_factory=list)
+    answer: Handler | None = None
+
+    def say(self, text: str = "", *, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(status=status, text=text, headers=headers)
+
+        self.answer = answer
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+async def serve(port: int = 0) -> tuple[Endpoint, web.AppRunner]:
+    endpoint = Endpoint("")
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        endpoint.seen.append(Seen(request.method, request.path_qs, headers, await request.read()))
+        assert endpoint.answer is not None
+        return await endpoint.answer(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    listener = socket.create_server(("127.0.0.1", port))
+    await web.SockSite(runner, listener).start()
+    endpoint.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return endpoint, runner
+
+
+@pytest_asyncio.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    served, runner = await serve()
+    yield served
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def other_endpoint() -> AsyncIterator[Endpoint]:
+    served, runner = await serve()
+    yield served
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def http(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HttpClient]:
+    client = HttpClient(base=tmp_path, clock=clock, environ={})
+    yield client
+    await client.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def context(tmp_path: Path, clock: FakeClock, http: HttpClient) -> FetchContext:
+    """What a source fetches with; the tokens ``other`` and ``second`` can be had."""
+
+    async def token(name: str) -> Token:
+        if name not in ("other", "second"):
+            raise TokenFailed(Failure(FailureKind.TOKEN, f"token {name!r}: broken"))
+        return Token(Secret(f"{name}-value"), 7, clock.now + (50 if name == "other" else 90))
+
+    return FetchContext(tmp_path, {"PATH": "/usr/bin:/bin"}, clock, http, token)

@@ -1,0 +1,541 @@
+"""One fetch for everybody, and what a refusal, a failure, a cancellation and a reload do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from wscli.clock import Clock
+from wscli.errors import AuthError, ExitCode
+from wscli.events import FailureKind
+from wscli.tokens.broker import Broker, Token, TokenFailed
+from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.models import TokenSource
+from wscli.values import Secret
+
+
+class Script:
+    """A source whose fetches wait until the test answers them."""
+
+    def __init__(self, needs: frozenset[str] = frozenset()) -> None:
+        self.waiting: list[asyncio.Future[Answer]] = []
+        self.begun = 0
+        self._needs = needs
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        self.begun += 1
+        await context.scope(self._needs)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        try:
+            return await future
+        finally:
+            self.waiting.remove(future)
+
+    def references(self) -> frozenset[str]:
+        return self._needs
+
+    async def answer(self, text: str = "t", life: float | None = None) -> None:
+        self.waiting[0].set_result(Answer(Secret(text), life))
+        await turns()
+
+    async def fail(self, error: Exception | None = None) -> None:
+        self.waiting[0].set_exception(error or SourceFailed("HTTP 500 from https://api.example.com/ws-token"))
+        await turns()
+
+
+async def turns() -> None:
+    """Let everything that can go on go on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def scripted(script: Script, **keys: Any) -> TokenSource:
+    return TokenSource.model_construct(value=script, **keys)
+
+
+Make = Callable[[Mapping[str, TokenSource]], Broker]
+
+
+@pytest_asyncio.fixture
+async def make(clock: Clock, tmp_path: Path) -> AsyncIterator[Make]:
+    made: list[Broker] = []
+
+    def make_broker(sources: Mapping[str, TokenSource]) -> Broker:
+        made.append(Broker(sources, base=tmp_path, clock=clock, environ={}))
+        return made[-1]
+
+    yield make_broker
+    for broker in made:
+        await broker.close()
+
+
+async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.Task[Token]]:
+    tasks = [asyncio.create_task(broker.get(name)) for _ in range(times)]
+    await turns()
+    return tasks
+
+
+async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> Token:
+    """Get a first token."""
+    (task,) = await ask(broker)
+    await script.answer(text, life)
+    return task.result()
+
+
+async def test_one_fetch_serves_all_who_ask(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    tasks = await ask(broker, times=20)
+    assert broker.stats()["s"]["state"] == "fetching"
+    await script.answer("abc")
+    tokens = [task.result() for task in tasks]
+    assert script.begun == 1
+    assert {token.value.reveal() for token in tokens} == {"abc"}
+    assert (await broker.get("s")) is tokens[0]
+    assert broker.stats()["s"] == {"state": "valid", "expires_in_s": None, "fetches": 1, "served": 21, "failures": 0}
+
+
+async def test_nothing_is_fetched_before_somebody_asks(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    await turns()
+    assert script.begun == 0
+    assert broker.peek("s") is None
+    assert broker.stats()["s"]["state"] == "empty"
+
+
+async def test_peek_neither_fetches_nor_counts(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    token = await filled(broker, script, life=10)
+    clock.advance(9)
+    assert broker.peek("s") is token
+    clock.advance(1)
+    assert broker.peek("s") is None
+    assert broker.peek("nobody") is None
+    assert (script.begun, broker.stats()["s"]["served"]) == (1, 1)
+
+
+async def test_a_cancelled_caller_leaves_the_fetch_to_the_others(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    first, second = await ask(broker, times=2)
+    first.cancel()
+    await turns()
+    await script.answer()
+    assert first.cancelled()
+    assert second.result().value.reveal() == "t"
+
+
+async def test_a_fetch_that_all_callers_left_still_fills_the_cache(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    (task,) = await ask(broker)
+    task.cancel()
+    await turns()
+    await script.answer()
+    assert broker.peek("s") is not None
+
+
+async def test_past_refresh_the_old_one_is_served_while_one_fetch_runs(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script, refresh=0.5)})
+    old = await filled(broker, script, "old", life=100)
+    clock.advance(49)
+    assert await broker.get("s") is old
+    assert script.begun == 1
+    clock.advance(1)
+    for _ in range(5):
+        assert await broker.get("s") is old
+    await turns()
+    assert script.begun == 2
+    await script.answer("new", 100)
+    new = await broker.get("s")
+    assert new.value.reveal() == "new"
+    assert new.version > old.version
+
+
+async def test_without_a_user_no_refresh_runs(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    await filled(broker, script, life=100)
+    clock.advance(90)
+    await turns()
+    assert script.begun == 1
+
+
+async def test_a_background_failure_disturbs_nobody_until_expiry(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    old = await filled(broker, script, life=100)
+    clock.advance(85)
+    assert await broker.get("s") is old
+    await turns()
+    await script.fail()
+    assert await broker.get("s") is old
+    assert broker.stats()["s"]["failures"] == 1
+    assert broker.stats()["s"]["state"] == "valid"
+    clock.advance(15)
+    assert broker.stats()["s"]["state"] == "failed"
+    (task,) = await ask(broker)
+    await script.answer("new", 100)
+    assert task.result().value.reveal() == "new"
+
+
+async def test_a_failed_background_fetch_is_not_tried_again_at_every_use(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    await filled(broker, script, life=100)
+    clock.advance(80)
+    await broker.get("s")
+    await turns()
+    await script.fail()
+    await broker.get("s")
+    clock.advance(4)
+    await broker.get("s")
+    assert script.begun == 2
+    clock.advance(1)
+    await broker.get("s")
+    await turns()
+    assert script.begun == 3
+    await script.fail(SourceFailed("HTTP 503", retry_after=12))
+    clock.advance(11)
+    await broker.get("s")
+    await turns()
+    assert script.begun == 3
+
+
+async def test_nobody_hears_of_an_exception_that_was_never_retrieved(make: Make, clock: Any) -> None:
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: heard.append(problem))
+    script = Script()
+    broker = make({"s": scripted(script)})
+    await filled(broker, script, life=100)
+    clock.advance(80)
+    await broker.get("s")
+    await turns()
+    await script.fail()
+    (abandoned,) = await ask(broker, "s")
+    broker.forget("s")
+    (abandoned,) = await ask(broker, "s")
+    abandoned.cancel()
+    await turns()
+    await script.fail(KeyError("bug"))
+    gc.collect()
+    await turns()
+    assert heard == []
+    assert broker.stats()["s"]["failures"] == 2
+
+
+async def test_a_failure_reaches_every_waiter_and_is_not_remembered(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    tasks = await ask(broker, times=3)
+    await script.fail(SourceFailed("HTTP 503 from https://api.example.com/ws-token", retry_after=3.0))
+    errors = [task.exception() for task in tasks]
+    assert len({id(error) for error in errors}) == 3
+    for error in errors:
+        assert isinstance(error, TokenFailed)
+        assert isinstance(error, AuthError)
+        assert error.exit_code is ExitCode.AUTH
+        assert str(error) == "token 's': HTTP 503 from https://api.example.com/ws-token"
+        assert error.failure.kind is FailureKind.TOKEN
+        assert error.failure.retry_after == 3.0
+    assert broker.stats()["s"]["state"] == "failed"
+    (again,) = await ask(broker)
+    assert script.begun == 2
+    await script.answer()
+    assert again.result().value.reveal() == "t"
+    assert broker.stats()["s"]["state"] == "valid"
+
+
+async def test_a_fault_of_a_source_is_stated_without_its_text(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    (task,) = await ask(broker)
+    await script.fail(RuntimeError("hunter2"))
+    assert "failed unexpectedly (RuntimeError at test_broker.py:" in str(task.exception())
+    assert "hunter2" not in str(task.exception()) + caplog.text
+
+
+async def test_an_expired_token_is_waited_for(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    await filled(broker, script, "old", life=10)
+    clock.advance(10)
+    assert broker.stats()["s"]["state"] == "expired"
+    (task,) = await ask(broker)
+    assert not task.done()
+    await script.answer("new", 10)
+    assert task.result().value.reveal() == "new"
+
+
+async def test_expiry_counts_from_before_the_request(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    (task,) = await ask(broker)
+    clock.advance(4)
+    await script.answer(life=10)
+    assert task.result().expires_at == clock.now + 6
+    assert broker.stats()["s"]["expires_in_s"] == 6
+
+
+async def test_a_token_that_expired_on_its_way_is_a_failure(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    (task,) = await ask(broker)
+    clock.advance(11)
+    await script.answer(life=10)
+    assert str(task.exception()) == "token 's': the token expired while it was fetched"
+
+
+async def test_twenty_refusals_of_one_version_cost_one_fetch(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    old = await filled(broker, script, "old")
+    assert [broker.invalidate("s", old.version) for _ in range(20)] == [True] + [False] * 19
+    tasks = await ask(broker, times=20)
+    await script.answer("new")
+    assert {task.result().value.reveal() for task in tasks} == {"new"}
+    assert broker.invalidate("s", old.version) is False
+    assert await broker.get("s") is tasks[0].result()
+    assert script.begun == 2
+
+
+async def test_a_refusal_during_a_background_fetch_joins_it(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    old = await filled(broker, script, "old", life=100)
+    clock.advance(80)
+    await broker.get("s")
+    await turns()
+    assert broker.invalidate("s", old.version)
+    (task,) = await ask(broker)
+    assert script.begun == 2
+    await script.answer("new", 100)
+    assert task.result().value.reveal() == "new"
+
+
+async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+
+    async def quick() -> None:
+        broker.invalidate("s", (await broker.get("s")).version)
+
+    first = asyncio.create_task(quick())
+    (second,) = await ask(broker)
+    await script.answer("refused")
+    assert first.done()
+    assert script.begun == 2
+    await script.answer("good")
+    assert second.result().value.reveal() == "good"
+
+
+async def test_unknown_names_and_versions_invalidate_nothing(make: Make) -> None:
+    broker = make({"s": scripted(Script())})
+    assert broker.invalidate("nobody", 1) is False
+    assert broker.invalidate("s", 1) is False
+
+
+async def test_an_unknown_token_is_refused_with_a_suggestion(make: Make) -> None:
+    broker = make({"session": scripted(Script())})
+    with pytest.raises(TokenFailed, match="no token is called 'sesion'") as caught:
+        await broker.get("sesion")
+    assert caught.value.hint == "did you mean 'session'?"
+    with pytest.raises(TokenFailed) as caught:
+        broker.forget("zzz")
+    assert caught.value.hint == "declared: session"
+
+
+async def test_forget_makes_the_next_use_fetch(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    await filled(broker, script)
+    broker.forget("s")
+    assert broker.peek("s") is None
+    await ask(broker)
+    assert script.begun == 2
+
+
+async def test_refresh_fetches_now_and_the_old_one_is_served_meanwhile(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    old = await filled(broker, script, "old")
+    task = asyncio.create_task(broker.refresh("s"))
+    await turns()
+    assert await broker.get("s") is old
+    await script.answer("new")
+    assert task.result() is await broker.get("s")
+    failing = asyncio.create_task(broker.refresh("s"))
+    await turns()
+    await script.fail()
+    assert isinstance(failing.exception(), TokenFailed)
+    assert (await broker.get("s")).value.reveal() == "new"
+
+
+async def test_refresh_joins_a_fetch_under_way(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    (get,) = await ask(broker)
+    refresh = asyncio.create_task(broker.refresh("s"))
+    await turns()
+    await script.answer()
+    assert refresh.result() is get.result()
+    assert script.begun == 1
+
+
+async def test_single_use_fetches_one_for_each_use(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script, single_use=True)})
+    assert broker.single_use("s")
+    assert not broker.single_use("nobody")
+    first, second = await ask(broker, times=2)
+    assert script.begun == 2
+    await script.answer("one")
+    await script.answer("two")
+    assert (first.result().value.reveal(), second.result().value.reveal()) == ("one", "two")
+    assert first.result().version != second.result().version
+    assert broker.peek("s") is None
+    assert broker.invalidate("s", first.result().version) is False
+    assert broker.stats()["s"] == {"state": "empty", "expires_in_s": None, "fetches": 2, "served": 2, "failures": 0}
+
+
+async def test_a_single_use_fetch_ends_with_its_caller(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script, single_use=True)})
+    (task,) = await ask(broker)
+    task.cancel()
+    await turns()
+    assert script.waiting == []
+
+
+async def test_a_single_use_failure_is_raised(make: Make) -> None:
+    script = Script()
+    broker = make({"s": scripted(script, single_use=True)})
+    task = asyncio.create_task(broker.refresh("s"))
+    await turns()
+    await script.fail()
+    assert isinstance(task.exception(), TokenFailed)
+
+
+async def test_a_token_may_need_another(make: Make) -> None:
+    app, session = Script(), Script(frozenset({"app"}))
+    broker = make({"s": scripted(session), "app": scripted(app)})
+    tasks = await ask(broker, times=3)
+    assert (app.begun, len(session.waiting)) == (1, 0)
+    await app.answer("app")
+    await session.answer("session")
+    assert {task.result().value.reveal() for task in tasks} == {"session"}
+    token = await broker.get("app")
+    broker.invalidate("app", token.version)
+    assert broker.peek("s") is not None
+    assert broker.stats()["app"]["served"] == 2
+
+
+async def test_what_fails_underneath_is_named(make: Make) -> None:
+    app, session = Script(), Script(frozenset({"app"}))
+    broker = make({"s": scripted(session), "app": scripted(app)})
+    (task,) = await ask(broker)
+    await app.fail(SourceFailed("HTTP 503 from https://x.example", retry_after=9))
+    error = task.exception()
+    assert isinstance(error, TokenFailed)
+    assert str(error) == "token 's': needs token 'app': HTTP 503 from https://x.example"
+    assert error.failure.retry_after == 9
+
+
+async def test_a_refused_fetch_drops_the_tokens_it_was_made_with(make: Make) -> None:
+    app, session = Script(), Script(frozenset({"app"}))
+    broker = make({"s": scripted(session), "app": scripted(app)})
+    await ask(broker)
+    await app.answer("stale")
+    await session.fail(SourceFailed("HTTP 401 from https://x.example", refused=True))
+    assert broker.peek("app") is None
+    await ask(broker)
+    assert app.begun == 2
+
+
+async def test_text_around_another_token_ends_and_is_dropped_with_it(make: Make, clock: Any) -> None:
+    script = Script()
+    around = TokenSource.model_validate({"value": "Bearer {token.app}"})
+    broker = make({"s": around, "app": scripted(script)})
+    (task,) = await ask(broker)
+    await script.answer("one", 100)
+    token = task.result()
+    assert token.value.reveal() == "Bearer one"
+    assert token.expires_at == clock.now + 100
+    assert broker.invalidate("s", token.version)
+    assert broker.peek("app") is None
+    (task,) = await ask(broker)
+    await script.answer("two", 100)
+    assert task.result().value.reveal() == "Bearer two"
+
+
+async def test_a_circle_of_tokens_is_refused(make: Make) -> None:
+    with pytest.raises(ValueError, match="a -> b -> a"):
+        make(
+            {
+                "a": TokenSource.model_validate({"value": "{token.b}"}),
+                "b": TokenSource.model_validate({"value": "{token.a}"}),
+            }
+        )
+
+
+async def test_a_reload_keeps_what_did_not_change(make: Make) -> None:
+    script = Script()
+    source = scripted(script)
+    changed = TokenSource.model_validate({"value": "one"})
+    broker = make({"s": source, "changed": changed, "gone": changed})
+    token = await filled(broker, script)
+    one = await broker.get("changed")
+    broker.replace({"changed": TokenSource.model_validate({"value": "two"}), "s": source, "new": changed})
+    assert broker.peek("s") is token
+    assert list(broker.stats()) == ["changed", "s", "new"]
+    assert not broker.invalidate("changed", one.version)
+    two = await broker.get("changed")
+    assert (two.value.reveal(), one.version == two.version) == ("two", False)
+    with pytest.raises(TokenFailed, match="no token is called 'gone'"):
+        await broker.get("gone")
+
+
+async def test_a_reload_sends_waiters_to_the_new_source(make: Make) -> None:
+    old, gone, new = Script(), Script(), Script()
+    broker = make({"s": scripted(old), "gone": scripted(gone)})
+    (waiter,) = await ask(broker)
+    refresher = asyncio.create_task(broker.refresh("s"))
+    (lost,) = await ask(broker, "gone")
+    broker.replace({"s": scripted(new)})
+    await turns()
+    assert (old.waiting, gone.waiting) == ([], [])
+    assert isinstance(lost.exception(), TokenFailed)
+    await new.answer("new")
+    assert waiter.result().value.reveal() == "new"
+    assert refresher.result() is waiter.result()
+
+
+async def test_close_ends_every_fetch_and_refuses_more(make: Make) -> None:
+    shared, single = Script(), Script()
+    broker = make({"s": scripted(shared), "one": scripted(single, single_use=True)})
+    (waiter,) = await ask(broker)
+    (other,) = await ask(broker, "one")
+    await broker.close()
+    await turns()
+    assert (shared.waiting, single.waiting) == ([], [])
+    for task in (waiter, other):
+        assert isinstance(task.exception(), TokenFailed)
+    with pytest.raises(TokenFailed, match="the manager is stopping"):
+        await broker.get("s")
+    await broker.close()
+
+
+async def test_a_token_is_never_printed(make: Make) -> None:
+    broker = make({"s": TokenSource.model_validate({"value": "hunter2"})})
+    token = await broker.get("s")
+    assert "hunter2" not in f"{token} {token!r} {broker.stats()} {token.value!r}"

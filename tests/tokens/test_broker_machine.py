@@ -1,0 +1,175 @@
+"""Hypothesis drives the broker: time, uses, refusals, failures, in any order."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from wscli.tokens.broker import Broker, Token, TokenFailed
+from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.models import TokenSource
+from wscli.values import Secret
+
+REFRESH = 0.5
+
+
+class Source:
+    """Notes every fetch, judges whether it was needed, and lets the machine answer it."""
+
+    def __init__(self, machine: BrokerMachine) -> None:
+        self.machine = machine
+        self.pending: asyncio.Future[Answer] | None = None
+        self.begun = 0
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        if self.pending is not None:
+            self.machine.broken.append("two fetches at once")
+        if not self.machine.needs_fetch():
+            self.machine.broken.append("a fetch that nobody needed")
+        self.begun += 1
+        self.pending = asyncio.get_running_loop().create_future()
+        try:
+            return await self.pending
+        finally:
+            self.pending = None
+
+    def references(self) -> frozenset[str]:
+        return frozenset()
+
+
+class BrokerMachine(RuleBasedStateMachine):
+    """The broker, and what it promises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.now = 0.0
+        self.broken: list[str] = []
+        self.source = Source(self)
+        self.newest: Token | None = None
+        """The newest token that anybody saw."""
+        self.refused: set[int] = set()
+        self.lives: dict[str, float | None] = {}
+        """Seconds, by the token's text."""
+        self.users: list[asyncio.Task[None]] = []
+        source = TokenSource.model_construct(value=self.source, refresh=REFRESH)
+        self.broker = Broker({"s": source}, base=Path(), clock=self, environ={})
+
+    def boottime(self) -> float:
+        return self.now
+
+    monotonic = wall = boottime
+
+    def needs_fetch(self) -> bool:
+        token = self.broker.peek("s")
+        if token is None:
+            return True
+        life = self.lives[token.value.reveal()]
+        return token.expires_at is not None and life is not None and self.now >= token.expires_at - life * REFRESH
+
+    def see(self, token: Token) -> None:
+        if token.expires_at is not None and token.expires_at <= self.now:
+            self.broken.append("an expired token was served")
+        if token.version in self.refused:
+            self.broken.append("a refused token was served")
+        if self.newest is not None and token.version < self.newest.version:
+            self.broken.append("an older token was served after a newer one")
+        self.newest = token
+
+    async def settle(self) -> None:
+        for _ in range(8):
+            await asyncio.sleep(0)
+
+    async def one_use(self) -> None:
+        try:
+            self.see(await self.broker.get("s"))
+        except TokenFailed as error:
+            if "unexpectedly" in str(error):
+                self.broken.append(str(error))
+
+    @rule(users=st.integers(1, 5))
+    def use(self, users: int) -> None:
+        async def go() -> None:
+            self.users += [asyncio.create_task(self.one_use()) for _ in range(users)]
+            await self.settle()
+
+        self.runner.run(go())
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 10.0, 100.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @precondition(lambda self: self.source.pending is not None)
+    @rule(life=st.none() | st.sampled_from([1.0, 5.0, 50.0]))
+    def answer(self, life: float | None) -> None:
+        async def go() -> None:
+            assert self.source.pending is not None
+            text = f"t{len(self.lives)}"
+            self.lives[text] = life
+            self.source.pending.set_result(Answer(Secret(text), life))
+            await self.settle()
+
+        self.runner.run(go())
+        token = self.broker.peek("s")
+        if token is not None:
+            self.see(token)
+
+    @precondition(lambda self: self.source.pending is not None)
+    @rule(retry_after=st.none() | st.just(2.0))
+    def fail(self, retry_after: float | None) -> None:
+        async def go() -> None:
+            assert self.source.pending is not None
+            self.source.pending.set_exception(SourceFailed("no", retry_after=retry_after))
+            await self.settle()
+
+        before = self.broker.peek("s")
+        self.runner.run(go())
+        assert self.broker.peek("s") is before, "a failure took a valid token away"
+
+    @precondition(lambda self: self.newest is not None)
+    @rule(channels=st.integers(1, 20))
+    def refuse(self, channels: int) -> None:
+        assert self.newest is not None
+        version = self.newest.version
+        dropped = sum(self.broker.invalidate("s", version) for _ in range(channels))
+        assert dropped == 0 if version in self.refused else dropped <= 1, "one version was dropped twice"
+        self.refused.add(version)
+
+    @precondition(lambda self: bool(self.users))
+    @rule()
+    def give_up(self) -> None:
+        async def go() -> None:
+            self.users[-1].cancel()
+            await self.settle()
+
+        self.runner.run(go())
+
+    @invariant()
+    def promises_are_kept(self) -> None:
+        assert self.broken == []
+        for user in [user for user in self.users if user.done()]:
+            self.users.remove(user)
+            assert user.cancelled() or user.exception() is None
+        assert self.source.pending is not None or not self.users, "a user waits without a fetch"
+        stats = self.broker.stats()["s"]
+        assert stats["fetches"] == self.source.begun
+        assert (stats["state"] == "valid") == (self.broker.peek("s") is not None)
+
+    def teardown(self) -> None:
+        async def go() -> None:
+            await self.broker.close()
+            await self.settle()
+            assert all(user.done() for user in self.users)
+
+        self.runner.run(go())
+        self.promises_are_kept()
+        self.runner.close()
+
+
+def test_the_broker_keeps_its_promises_in_any_order() -> None:
+    """Never two fetches at once, never an expired or refused token, one fetch a refused version."""
+    run_state_machine_as_test(BrokerMachine, settings=settings(max_examples=300, stateful_step_count=40, deadline=None))
