@@ -19,7 +19,7 @@ from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
 from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
-from wscli.daemon.timing import call_later
+from wscli.daemon.timing import Schedule, call_later
 from wscli.errors import UnknownChannel
 from wscli.events import Failure
 from wscli.history.limits import HistoryLimits
@@ -54,6 +54,7 @@ class Manager:
         chance: random.Random,
         open_link: OpenLink,
         reachable: Callable[[str], bool],
+        schedule: Schedule = call_later,
     ) -> None:
         self.plan = plan
         self.clock = clock
@@ -67,7 +68,7 @@ class Manager:
         self.tasks = Tasks()
         self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
         self._budgets: dict[str, ConnectBudget] = {}
-        self._wheel = KeepaliveWheel(clock=clock, chance=chance, on_wake=self._woke)
+        self._wheel = KeepaliveWheel(clock=clock, chance=chance, on_wake=self._woke, schedule=schedule)
         self._dialer = Dialer(self.broker, self._budgets, open_link, clock)
         self._services = Services(
             dialer=self._dialer,
@@ -77,10 +78,10 @@ class Manager:
             clock=clock,
             chance=chance,
             reachable=reachable,
-            schedule=call_later,
+            schedule=schedule,
         )
         self._channels: dict[str, Channel] = {}
-        self._instances = Instances(self._channels, schedule=call_later)
+        self._instances = Instances(self._channels, schedule=schedule)
         self._set_budgets()
         for name, channel in plan.channels.items():
             if not channel.params:
@@ -202,7 +203,9 @@ class Manager:
         for channel in self.plan.channels.values():
             budget = self._budgets.get(channel.endpoint)
             if budget is None:
-                self._budgets[channel.endpoint] = ConnectBudget(channel.connect_rate, self.clock)
+                self._budgets[channel.endpoint] = ConnectBudget(
+                    channel.connect_rate, self.clock, schedule=self._services.schedule
+                )
             else:
                 budget.rate = channel.connect_rate
 

@@ -1,0 +1,192 @@
+"""A manager whose time is virtual and whose links are scripted: no socket, no clock, no chance."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.daemon.virtual_time import VirtualTime
+from wscli.backoff import BackoffPolicy
+from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
+from wscli.daemon.manager import Manager
+from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.errors import NotSent
+from wscli.events import Failure, FailureKind
+from wscli.history.limits import HistoryLimits
+from wscli.templates import compile_path, compile_template
+from wscli.tokens.models import TokenSource
+from wscli.values import Rate, Secret
+
+REFUSED = Failure(FailureKind.TCP, "connection refused by 192.0.2.1:80")
+
+
+def status(code: int, **more: Any) -> Failure:
+    return Failure(FailureKind.STATUS, f"HTTP {code}", code=code, **more)
+
+
+def closed(code: int, by: str = "peer") -> Failure:
+    return Failure(FailureKind.CLOSE, f"closed by the server: {code}", code=code, by=by)
+
+
+class ScriptedLink:
+    """A link that does what the test says; it counts itself among the server's open connections."""
+
+    adapter = "scripted"
+    subprotocol = None
+
+    def __init__(self, server: ScriptedServer, target: Target, listener: Listener) -> None:
+        self.server, self.target, self.listener = server, target, listener
+        self.sent: list[tuple[bytes, bool]] = []
+        self.open = True
+        self.deaf = False
+        self.clogged = False
+        self.reading = True
+        self.slow_close = 0.0
+        self.pings = 0
+
+    async def send(self, payload: bytes, *, binary: bool) -> None:
+        if not self.open:
+            raise NotSent("the connection is closed")
+        self.sent.append((payload, binary))
+        if self.clogged:
+            await asyncio.get_running_loop().create_future()
+
+    async def ping(self) -> float:
+        self.pings += 1
+        if self.deaf:
+            await asyncio.get_running_loop().create_future()
+        return 0.012
+
+    async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
+        if self.slow_close:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.server.time.schedule(min(self.slow_close, deadline), lambda: done.set_result(None))
+            await done
+        self.end(closed(code, by="us"))
+
+    def abort(self) -> None:
+        self.end(closed(1006, by="us"))
+
+    def end(self, failure: Failure) -> None:
+        if self.open:
+            self.open = False
+            self.server.links.remove(self)
+            self.listener.on_end(failure)
+
+    def say(self, *messages: str) -> None:
+        self.listener.on_batch([message.encode() for message in messages], None)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+class ScriptedServer:
+    """Answers dials: with a link, or with the next of ``refusals``."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        self.time = time
+        self.links: list[ScriptedLink] = []
+        self.refusals: list[Failure] = []
+        self.always: Failure | None = None
+        self.dials: list[tuple[float, Target]] = []
+        self.hold: asyncio.Future[None] | None = None
+        self.most = 0
+        self.on_open: Callable[[ScriptedLink], None] = lambda link: None
+
+    async def open_link(self, target: Target, listener: Listener, timeline: Timeline) -> Link:
+        self.dials.append((self.time.now, target))
+        timeline.peer = "192.0.2.1"
+        if self.hold is not None:
+            await self.hold
+        if self.always or self.refusals:
+            raise DialError(self.always or self.refusals.pop(0))
+        link = ScriptedLink(self, target, listener)
+        self.links.append(link)
+        self.most = max(self.most, len(self.links))
+        self.on_open(link)
+        return link
+
+    @property
+    def link(self) -> ScriptedLink:
+        """The one link."""
+        (link,) = self.links
+        return link
+
+
+def channel_plan(name: str = "news", **changes: Any) -> ChannelPlan:
+    """A plan without jitter, so that every wait is known: 1, 2, 4, 8, 8 seconds."""
+    params = ("id",) if "{id}" in name else ()
+    dial = Dial(
+        url=Secret("ws://192.0.2.1/ws"),
+        shown_url="ws://192.0.2.1/ws",
+        path=compile_path(f"/{name}"),
+        query={},
+        headers={},
+    )
+    plan = ChannelPlan(
+        name=name,
+        params=params,
+        endpoint="api",
+        dial=dial,
+        connect_rate=Rate(1000, 1.0),
+        keepalive=Keepalive(20.0, 10.0),
+        verdicts=(),
+        backoff=BackoffPolicy(initial=1.0, max=8.0, jitter="none"),
+        history=HistoryLimits(),
+        eager=not params,
+        critical=True,
+        linger=0.0,
+    )
+    return replace(plan, **changes)
+
+
+def with_token(plan: ChannelPlan) -> ChannelPlan:
+    query = {"token": compile_template("{token.session}", ("token",))}
+    return replace(plan, dial=replace(plan.dial, query=query))
+
+
+class Scripted:
+    """A manager, its time, and the server that it meets."""
+
+    def __init__(self, *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None) -> None:
+        self.time = VirtualTime()
+        self.server = ScriptedServer(self.time)
+        self.online = True
+        channels = {plan.name: plan for plan in plans or (channel_plan(),)}
+        self.plan = Plan(name="app", file=Path("/nonexistent/app.yaml"), channels=channels, tokens=tokens or {})
+        self.manager = Manager(
+            self.plan,
+            clock=self.time,
+            chance=random.Random(1),
+            open_link=self.server.open_link,
+            reachable=lambda address: self.online,
+            schedule=self.time.schedule,
+        )
+
+    def network(self, online: bool) -> None:
+        self.online = online
+        self.manager.network_changed()
+
+
+@asynccontextmanager
+async def scripted(*plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None) -> AsyncIterator[Scripted]:
+    """Open a manager on scripted links, and check that it ends with nothing left."""
+    it = Scripted(*plans, tokens=tokens)
+    it.manager.open()
+    await it.time.settle()
+    yield it
+    closing = asyncio.ensure_future(it.manager.close())
+    while not closing.done():
+        await it.time.advance(1.0)
+    await closing
+    assert it.server.links == [], "a connection outlived its manager"
+    assert it.time.pending == [], "a timer outlived its manager"
+    assert len(it.manager.tasks) == 0

@@ -1,0 +1,226 @@
+"""A channel's promises: its uses, its gaps, its sends, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
+from wscli.history.records import Gap
+from wscli.machine import Snapshot
+from wscli.states import SETTLED
+from wscli.states import ChannelState as S
+from wscli.verdicts import parse_verdicts
+
+LAZY = channel_plan(eager=False, linger=30.0)
+
+
+def gaps(channel: object) -> list[tuple[int, str, float, float]]:
+    cursor = channel.history.seek_start().cursor  # type: ignore[attr-defined]  # a Channel
+    found = []
+    while (item := channel.history.read(cursor)) is not None:  # type: ignore[attr-defined]  # as above
+        cursor = item.cursor
+        if isinstance(item.item, Gap):
+            found.append((item.item.after, item.item.reason, item.item.start, item.item.end))
+    return found
+
+
+async def test_a_lazy_channel_opens_on_first_use_and_closes_its_linger_after_the_last() -> None:
+    async with scripted(LAZY) as it:
+        channel = it.manager.channel("news")
+        assert channel.state is S.IDLE
+        with channel.use():
+            with channel.use():
+                await it.time.settle()
+                assert channel.state is S.READY
+            await it.time.advance(60)
+            assert channel.state is S.READY
+        await it.time.advance(29)
+        with channel.use():
+            await it.time.advance(29)
+        await it.time.advance(29)
+        assert channel.state is S.READY
+        await it.time.advance(1.01)
+        assert channel.state is S.IDLE
+        assert it.server.links == []
+
+
+async def test_a_lazy_channel_started_by_hand_stays_open_until_it_is_stopped() -> None:
+    async with scripted(LAZY) as it:
+        channel = it.manager.channel("news")
+        channel.start()
+        with channel.use():
+            await it.time.settle()
+        await it.time.advance(3600)
+        assert channel.state is S.READY
+        channel.stop()
+        await it.time.settle()
+        assert it.server.links == []
+
+
+async def test_one_gap_an_outage_however_many_attempts_it_took() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        it.server.link.say("one", "two")
+        lost = it.time.wall()
+        it.server.refusals = [REFUSED] * 3
+        it.server.link.end(closed(1006))
+        await it.time.advance(60)
+        it.server.link.say("three")
+        assert gaps(channel) == [(2, "outage", lost, lost + 15)]
+        assert channel.history.last == 3
+
+
+async def test_what_was_deliberate_is_a_gap_of_another_name() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        channel.pause()
+        await it.time.advance(5)
+        assert gaps(channel) == []
+        channel.resume()
+        await it.time.settle()
+        assert [gap[1] for gap in gaps(channel)] == ["paused"]
+
+
+async def test_a_send_goes_out_on_the_shared_connection_and_is_counted() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        await channel.send(b"hello", binary=False, timeout=1)
+        await channel.send(b"\x00", binary=True, timeout=1)
+        assert it.server.link.sent == [(b"hello", False), (b"\x00", True)]
+        assert (channel.counters.sent, channel.counters.sent_bytes) == (2, 6)
+
+
+async def test_a_send_opens_a_lazy_channel() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        await it.manager.channel("news").send(b"hello", binary=False, timeout=1)
+        await it.time.advance(0.01)
+        assert len(it.server.dials) == 1
+        assert it.server.links == []
+
+
+async def test_a_send_that_no_connection_came_for_was_certainly_not_sent() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.always = REFUSED
+        with pytest.raises(NotSent, match=r"not ready within 10ms: waiting: connection refused"):
+            await it.manager.channel("news").send(b"hello", binary=False, timeout=0.01)
+
+
+async def test_a_send_whose_deadline_passes_in_a_full_buffer_has_an_unknown_outcome() -> None:
+    async with scripted() as it:
+        it.server.link.clogged = True
+        with pytest.raises(OutcomeUnknown, match="had not read it after 10ms"):
+            await it.manager.channel("news").send(b"hello", binary=False, timeout=0.01)
+        assert it.manager.channel("news").counters.sent == 0
+
+
+@pytest.mark.parametrize(("hold", "state"), [("stop", "stopped"), ("pause", "paused")])
+async def test_a_send_to_a_channel_that_is_held_fails_at_once(hold: str, state: str) -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        getattr(channel, hold)()
+        with pytest.raises(ChannelUnavailable, match=f"'news' is {state}") as caught:
+            await channel.send(b"hello", binary=False, timeout=60)
+        assert caught.value.hint is not None
+        assert "opens it again" in caught.value.hint
+
+
+async def test_refused_credentials_are_an_authentication_error() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.always = status(401)
+        channel = it.manager.channel("news")
+        with pytest.raises(AuthError, match="'news' is failed: HTTP 401"):
+            await channel.send(b"hello", binary=False, timeout=60)
+
+
+async def test_a_done_channel_is_not_reopened_by_a_use() -> None:
+    async with scripted(channel_plan(verdicts=(parse_verdicts({"4100": "done"}),))) as it:
+        channel = it.manager.channel("news")
+        it.server.link.end(closed(4100))
+        with channel.use():
+            await it.time.settle()
+        assert channel.state is S.DONE
+        assert await channel.wait_for(SETTLED) is S.DONE
+
+
+async def test_wait_for_returns_when_the_state_comes() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        it.server.link.end(closed(1006))
+        wait = asyncio.ensure_future(channel.wait_for({S.READY}))
+        await it.time.settle()
+        assert not wait.done()
+        await it.time.advance(2)
+        assert await wait is S.READY
+
+
+async def test_a_short_outage_is_counted_and_not_announced(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wscli.channel")
+    async with scripted() as it:
+        caplog.clear()
+        it.server.link.end(closed(1006))
+        await it.time.advance(4)
+        assert caplog.messages == []
+        assert it.manager.channel("news").stats()["short_outages"] == 1
+
+
+async def test_a_long_outage_is_announced_once_with_its_reason_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wscli.channel")
+    async with scripted() as it:
+        caplog.clear()
+        it.server.refusals = [REFUSED] * 4
+        it.server.link.end(closed(1006))
+        await it.time.advance(60)
+        assert caplog.messages == [
+            "news: not connected for 5s: closed by the server: 1006",
+            "news: ready again after 23s",
+        ]
+
+
+async def test_the_statistics_hold_every_key_of_the_contract() -> None:
+    async with scripted() as it:
+        it.server.link.say("hello")
+        it.server.link.end(closed(4000))
+        await it.time.settle()
+        stats = it.manager.channel("news").stats()
+        contract = {
+            "state": "waiting", "since": it.time.wall(), "critical": True, "received": 1, "received_bytes": 5,
+            "sent": 0, "sent_bytes": 0, "connects": 1, "reconnects": 0, "rtt_s": None, "readers": 0,
+            "history": {"first": 1, "last": 1}, "retry_in_s": 1.0,
+            "last_close": {"code": 4000, "reason": "", "by": "peer"},
+        }  # fmt: skip
+        assert {key: stats[key] for key in contract} == contract
+
+
+async def test_the_status_holds_every_key_of_the_contract() -> None:
+    async with scripted() as it:
+        assert it.manager.channel("news").status() == {
+            "channel": "news",
+            "state": "ready",
+            "since": it.time.wall(),
+            "reason": {"code": "ready", "text": "connected and ready"},
+            "next": {"action": "none", "at": None},
+            "critical": True,
+            "attempt": 1,
+        }
+
+
+async def test_reading_is_paused_and_resumed_on_the_open_link_only() -> None:
+    async with scripted() as it:
+        channel, link = it.manager.channel("news"), it.server.link
+        reader = object()
+        channel.pacer.report(reader, 0.9, it.time.now)
+        assert not link.reading
+        await it.time.advance(0.26)
+        assert link.reading
+        channel.pacer.report(reader, 0.9, it.time.now)
+        link.end(closed(1006))
+        await it.time.advance(2)
+        assert it.server.link.reading
+
+
+def test_a_snapshot_of_a_new_channel_is_idle() -> None:
+    assert Snapshot().state is S.IDLE

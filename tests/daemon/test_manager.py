@@ -1,0 +1,209 @@
+"""The registry's promises: one channel of a name, tokens shared, and a reload that disturbs only what it changes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, status, with_token
+from wscli.daemon.instances import FORGET_AFTER, MAX_INSTANCES
+from wscli.errors import UnknownChannel
+from wscli.history.limits import HistoryLimits
+from wscli.states import ChannelState as S
+from wscli.tokens.models import TokenSource
+from wscli.values import Rate, Secret
+
+CONSULTATIONS = channel_plan("consultations/{id}", linger=30.0)
+SESSION = {"session": TokenSource.model_validate({"value": "s3cret"})}
+
+
+def apply(it: Scripted, *plans: object) -> dict[str, list[str]]:
+    plan = replace(it.manager.plan, channels={one.name: one for one in plans})  # type: ignore[attr-defined]  # plans
+    return {what: names for what, names in it.manager.apply(plan)._asdict().items() if names}
+
+
+async def test_a_template_makes_one_channel_an_instance_with_its_own_path() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        channel = it.manager.channel("consultations/42")
+        assert it.manager.channel("consultations/42") is channel
+        with channel.use(), it.manager.channel("consultations/43").use():
+            await it.time.settle()
+            assert [target.url for _, target in it.server.dials] == [
+                "ws://192.0.2.1/ws/consultations/42",
+                "ws://192.0.2.1/ws/consultations/43",
+            ]
+
+
+async def test_a_literal_channel_beats_a_template() -> None:
+    async with scripted(CONSULTATIONS, channel_plan("consultations/all", critical=False)) as it:
+        assert it.manager.channel("consultations/all").plan.critical is False
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("newz", "no channel 'newz' in instance 'app'", "did you mean 'news'?"),
+        ("zzz", "no channel 'zzz' in instance 'app'", "`wscli status` lists the channels"),
+        (
+            "consultations/{id}",
+            "no channel 'consultations/{id}' in instance 'app'",
+            "'consultations/{id}' is a template; fill its placeholders, as in 'consultations/id'",
+        ),
+        ("consultations/..", "no channel 'consultations/..' in instance 'app'", None),
+    ],
+)
+async def test_an_unknown_channel_is_named_with_the_way_out(name: str, message: str, hint: str | None) -> None:
+    async with scripted(channel_plan(), CONSULTATIONS) as it:
+        with pytest.raises(UnknownChannel) as caught:
+            it.manager.channel(name)
+        assert caught.value.message == message
+        assert hint is None or caught.value.hint == hint
+
+
+async def test_instances_are_bounded_and_forgotten_some_time_after_they_closed() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        for number in range(MAX_INSTANCES):
+            it.manager.channel(f"consultations/{number}")
+        with pytest.raises(UnknownChannel, match="one more than 1000 open channels"):
+            it.manager.channel("consultations/more")
+        with it.manager.channel("consultations/7").use():
+            await it.time.settle()
+        await it.time.advance(30 + FORGET_AFTER + 1)
+        assert len(it.manager.channels()) == MAX_INSTANCES - 1
+
+
+async def test_a_stopped_instance_is_not_forgotten() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        it.manager.channel("consultations/7").stop()
+        await it.time.advance(FORGET_AFTER * 3)
+        assert it.manager.channel("consultations/7").state is S.STOPPED
+
+
+async def test_twenty_channels_that_get_4401_with_one_token_cost_one_fetch() -> None:
+    plans = [with_token(channel_plan(f"c{number}")) for number in range(20)]
+    async with scripted(*plans, tokens=SESSION) as it:
+        assert it.manager.broker.stats()["session"]["fetches"] == 1
+        assert it.server.dials[0][1].url == "ws://192.0.2.1/ws/c0?token=s3cret"
+        for link in list(it.server.links):
+            link.end(closed(4401))
+        await it.time.advance(1)
+        assert it.manager.broker.stats()["session"]["fetches"] == 2
+        assert {channel.state for channel in it.manager.channels()} == {S.READY}
+
+
+async def test_a_plain_outage_costs_no_token() -> None:
+    async with scripted(with_token(channel_plan()), tokens=SESSION) as it:
+        for _ in range(5):
+            it.server.link.end(closed(1006))
+            await it.time.advance(60)
+        assert it.manager.broker.stats()["session"]["fetches"] == 1
+
+
+async def test_a_token_that_cannot_be_had_backs_off_in_the_same_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WSCLI_NO_SUCH_VARIABLE", raising=False)
+    sources = {"session": TokenSource.model_validate({"env": "WSCLI_NO_SUCH_VARIABLE"})}
+    async with scripted(with_token(channel_plan()), tokens=sources) as it:
+        await it.time.advance(4)
+        shown = it.manager.channel("news").status()
+        assert (shown["state"], shown["reason"]["code"], shown["attempt"]) == ("waiting", "token", 3)
+        assert it.server.dials == []
+
+
+async def test_the_budget_paces_the_herd_and_lets_critical_channels_go_first() -> None:
+    plans = [channel_plan(f"c{n}", connect_rate=Rate(10, 1.0), critical=n >= 20) for n in range(40)]
+    async with scripted(*plans) as it:
+        await it.time.advance(10)
+        times = [at for at, _ in it.server.dials]
+        assert len(times) == 40
+        assert all(sum(at <= other < at + 1 for other in times) <= 11 for at in times)
+        first = [int(target.url.rsplit("c", 1)[1]) for _, target in it.server.dials][1:21]
+        assert sum(number >= 20 for number in first) >= 19
+
+
+async def test_status_shows_the_place_in_the_queue() -> None:
+    plans = [channel_plan(f"c{n}", connect_rate=Rate(1, 1.0)) for n in range(5)]
+    async with scripted(*plans) as it:
+        shown = it.manager.status(["c4"])[0]
+        assert shown["state"] == "connecting"
+        assert shown["reason"]["text"] == "place 4 in the connect budget of endpoint 'api'"
+
+
+async def test_pausing_the_noncritical_ones_leaves_the_others_alone() -> None:
+    async with scripted(channel_plan("news"), channel_plan("calls", critical=False)) as it:
+        for channel in it.manager.noncritical():
+            channel.pause()
+        await it.time.settle()
+        assert [one["state"] for one in it.manager.status()] == ["ready", "paused"]
+
+
+async def test_reload_keeps_updates_restarts_adds_and_removes() -> None:
+    names = ("kept", "updated", "redialled", "removed")
+    async with scripted(*map(channel_plan, names)) as it:
+        kept, updated, redialled, _ = it.manager.plan.channels.values()
+        removed = it.manager.channel("removed")
+        report = apply(
+            it,
+            kept,
+            replace(updated, history=HistoryLimits(keep=5)),
+            replace(redialled, dial=replace(redialled.dial, url=Secret("ws://192.0.2.1/v2"))),
+            channel_plan("added"),
+        )
+        await it.time.advance(1)
+        assert report == {
+            "kept": ["kept"],
+            "updated": ["updated"],
+            "restarted": ["redialled"],
+            "added": ["added"],
+            "removed": ["removed"],
+        }
+        assert {target.url.removeprefix("ws://192.0.2.1") for _, target in it.server.dials[4:]} == {
+            "/v2/redialled",
+            "/ws/added",
+        }
+        assert removed.unavailable() is not None
+        assert len(it.server.links) == 4
+
+
+async def test_reload_leaves_a_stopped_channel_stopped() -> None:
+    async with scripted() as it:
+        it.manager.channel("news").stop()
+        plan = it.manager.plan.channels["news"]
+        apply(it, replace(plan, dial=replace(plan.dial, timeout=1.0)))
+        await it.time.advance(5)
+        assert it.manager.channel("news").state is S.STOPPED
+
+
+async def test_every_change_of_a_state_is_in_the_feed() -> None:
+    async with scripted() as it:
+        it.server.refusals = [status(503)]
+        it.server.link.end(closed(1006))
+        await it.time.advance(5)
+        cursor, seen = it.manager.changes.seek_start().cursor, []
+        while (found := it.manager.changes.read(cursor)) is not None:
+            cursor = found.cursor
+            seen += [json.loads(line)["state"] for line in found.item.payloads]  # type: ignore[union-attr]  # no gaps
+        states = [state for state, before in zip(seen, [None, *seen], strict=False) if state != before]
+        assert states == [
+            "connecting", "handshaking", "ready", "waiting", "connecting", "waiting", "connecting", "handshaking",
+            "ready",
+        ]  # fmt: skip
+
+
+async def test_the_statistics_are_one_object_with_the_same_keys_always() -> None:
+    async with scripted(with_token(channel_plan()), tokens=SESSION) as it:
+        stats = it.manager.stats()
+        assert list(stats) == ["schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens"]
+        assert stats["connections"] == {"active": 1, "total": 1}
+        assert stats["tokens"]["session"]["state"] == "valid"
+        assert "s3cret" not in json.dumps(stats) + json.dumps(it.manager.status())
+
+
+async def test_doctor_dials_a_second_connection_and_closes_it() -> None:
+    async with scripted() as it:
+        record = await it.manager.dial_once(it.manager.channel("news"))
+        assert record.failure is None
+        assert (len(it.server.dials), len(it.server.links)) == (2, 1)
+        it.server.refusals = [status(503)]
+        assert (await it.manager.dial_once(it.manager.channel("news"))).failure == status(503)
