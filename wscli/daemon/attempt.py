@@ -92,10 +92,8 @@ class Attempt:
         """Close what is open, or stop opening it, within ``deadline`` seconds; nothing is reported."""
         self._retired = True
         self._unwatch()
-        if self.link is not None:
-            await self.link.close(1000, deadline=deadline)
-        elif self.task is not None:
+        if self.link is None and self.task is not None:
             self.task.cancel()
             await asyncio.wait([self.task])
-            if self.link is not None:
-                await self.link.close(1000, deadline=deadline)
+        if self.link is not None:
+            await self.link.close(1000, deadline=deadline)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from wscli.backoff import delay_for
 from wscli.clock import Clock
@@ -21,7 +22,7 @@ from wscli.daemon.dialer import AttemptRecord, Dialer
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, Timer
-from wscli.daemon.transport.link import DialError, Link, Listener
+from wscli.daemon.transport.link import DialError, Link, Listener, Timeline
 from wscli.events import (
     AttemptEnded,
     AttemptProgressed,
@@ -96,7 +97,8 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
-        self._peer: str | None = None
+        self.peer: str | None = None
+        """The IP address that the last dial reached: the server's, or its proxy's."""
 
     @property
     def link(self) -> Link | None:
@@ -202,11 +204,15 @@ class Connection:
         try:
             link = await self._services.dialer.dial(self.plan, self._params, attempt, attempt.record, progress)
         except (DialError, TokenFailed) as error:
-            self._peer = attempt.record.timeline.peer or self._peer
+            self._note_peer(attempt.record.timeline)
             attempt.fail(error.failure)
             return
-        self._peer = attempt.record.timeline.peer or self._peer
+        self._note_peer(attempt.record.timeline)
         attempt.ready(link, self._services.clock.monotonic(), lambda: self._opened(attempt, link))
+
+    def _note_peer(self, timeline: Timeline) -> None:
+        if timeline.peer is not None:
+            self.peer = urlsplit(f"//{timeline.peer}").hostname
 
     def _opened(self, attempt: Attempt, link: Link) -> None:
         def dead() -> None:
@@ -275,7 +281,7 @@ class Connection:
             self._timer = None
 
     def _is_reachable(self) -> bool:
-        return self._peer is None or self._services.reachable(self._peer)
+        return self.peer is None or self._services.reachable(self.peer)
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))

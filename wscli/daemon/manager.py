@@ -160,6 +160,10 @@ class Manager:
         await self.tasks.close()
         await self.broker.close()
 
+    def peers(self) -> set[str]:
+        """Give the addresses that the channels were last connected to."""
+        return {peer for channel in self.channels() if (peer := channel.connection.peer) is not None}
+
     def network_changed(self) -> None:
         """Let every channel look whether a route leads to its server, and ping what is open."""
         for channel in self.channels():

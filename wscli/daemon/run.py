@@ -1,0 +1,93 @@
+"""A manager process's life: its instance, its log, its channels, its socket, its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections.abc import Callable, Iterator, Mapping
+
+from wscli import __version__
+from wscli.clock import SystemClock
+from wscli.config.plan import Plan
+from wscli.daemon.handlers import HANDLERS
+from wscli.daemon.instance import Instance, own
+from wscli.daemon.log import capture, release
+from wscli.daemon.manager import Manager
+from wscli.daemon.network import NetworkMonitor, reachable
+from wscli.daemon.reload import reload
+from wscli.daemon.server import Server
+from wscli.daemon.transport import open_link
+from wscli.errors import ConfigError, ExitCode
+
+__all__ = ["run"]
+
+logger = logging.getLogger("wscli.manager")
+
+
+def run(plan: Plan, environ: Mapping[str, str], *, on_ready: Callable[[], None] = lambda: None) -> int:
+    """Hold the channels of a plan until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
+
+    ``on_ready`` is called once, when the socket answers and before any channel is ready.
+
+    Raises:
+        WscliError: another manager holds the instance, or the runtime directory cannot be used.
+
+    """
+    with own(plan, environ) as instance:
+        return asyncio.run(_live(plan, instance, on_ready))
+
+
+async def _live(plan: Plan, instance: Instance, on_ready: Callable[[], None]) -> int:
+    clock, chance = SystemClock(), random.SystemRandom()
+    manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable)
+    handlers = capture(manager.log)
+    monitor = NetworkMonitor(clock=clock, destinations=manager.peers)
+    server = Server(manager, instance.listener, HANDLERS)
+    try:
+        with _signals(manager) as received:
+            logger.info("wscli %s runs %s as pid %d", __version__, plan.name, instance.pid, extra={"event": "started"})
+            monitor.start(manager.network_changed)
+            server.start()
+            manager.open()
+            on_ready()
+            await manager.stopping.wait()
+            logger.info("stopping", extra={"event": "stopping"})
+    finally:
+        await monitor.close()
+        await manager.close()
+        await server.close()
+        release(handlers)
+    return ExitCode.INTERRUPTED if signal.SIGINT in received else ExitCode.OK
+
+
+@contextlib.contextmanager
+def _signals(manager: Manager) -> Iterator[list[int]]:
+    """SIGTERM and SIGINT stop the manager, SIGHUP reloads its file; gives the list of those that came."""
+    loop = asyncio.get_running_loop()
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        manager.stopping.set()
+
+    def hang_up() -> None:
+        manager.tasks.spawn(_reload(manager), name="reload")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    try:
+        yield received
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+async def _reload(manager: Manager) -> None:
+    try:
+        await reload(manager)
+    except ConfigError as error:
+        logger.warning("not reloaded: %s", error, extra={"event": "not-reloaded"})
