@@ -8,6 +8,7 @@ from wscli.daemon.handlers import (
     complete,
     doctor,
     down,
+    logs,
     pause,
     ping,
     reload,
@@ -18,6 +19,7 @@ from wscli.daemon.handlers import (
     stats,
     status,
     stop,
+    tail,
     token,
     wait,
 )
@@ -29,6 +31,7 @@ HANDLERS: Mapping[str, Handler] = {
     "complete": complete.handle,
     "doctor": doctor.handle,
     "down": down.handle,
+    "logs": logs.handle,
     "pause": pause.handle,
     "ping": ping.handle,
     "reload": reload.handle,
@@ -39,6 +42,7 @@ HANDLERS: Mapping[str, Handler] = {
     "stats": stats.handle,
     "status": status.handle,
     "stop": stop.handle,
+    "tail": tail.handle,
     "token": token.handle,
     "wait": wait.handle,
 }

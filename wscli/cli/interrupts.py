@@ -1,0 +1,48 @@
+"""Signals and a deadline, for verbs that write a stream: prompt, and without tearing what is being written."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from wscli.control.output import Output
+from wscli.errors import ExitCode, TimedOut
+
+__all__ = ["interruptible"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+
+
+@contextlib.contextmanager
+def interruptible(output: Output, timeout: float | None) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and a deadline end what stands inside, wherever it blocks.
+
+    Raises:
+        KeyboardInterrupt: SIGINT.
+        SystemExit: SIGTERM, with 143.
+        TimedOut: ``timeout`` seconds have passed.
+
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        output.interrupt(_reason(number, timeout))
+
+    before = [signal.signal(number, interrupt) for number in _SIGNALS]
+    try:
+        if timeout is not None:
+            signal.setitimer(signal.ITIMER_REAL, max(timeout, 1e-6))
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _reason(number: int, timeout: float | None) -> BaseException:
+    if number == signal.SIGINT:
+        return KeyboardInterrupt()
+    if number == signal.SIGTERM:
+        return SystemExit(ExitCode.TERMINATED)
+    return TimedOut(f"the {timeout or 0:g} s of --timeout are over")

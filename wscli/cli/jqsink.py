@@ -1,0 +1,138 @@
+"""``--jq``: each message through a jq program, printed as ``jq -rc`` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import jq  # type: ignore[import-not-found]  # an extension module without types
+
+from wscli.control.frames import json_body
+from wscli.control.output import Output
+from wscli.control.sinks import CopySink
+from wscli.errors import UsageError
+
+__all__ = ["JqSink"]
+
+_FLUSH = 1 << 16
+
+
+class JqSink(CopySink):
+    """Takes records as ``json`` encodes them, and prints what a program makes of each message.
+
+    The program sees the parsed message; with ``records`` it sees the record, whose ``value`` is the parsed message, and
+    gap records as well. What is not JSON, and what the program fails on, is left out and counted.
+
+    Args:
+        program: the jq program.
+        labelled: begin each result with its channel's name and a tab.
+        end: what ends each result.
+        count: have enough after so many messages that printed something.
+
+    Raises:
+        UsageError: the program does not compile.
+
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        note: Callable[[str], None],
+        program: str,
+        *,
+        records: bool = False,
+        labelled: bool = False,
+        end: bytes = b"\n",
+        count: int | None = None,
+        show: Callable[[memoryview], bytes] | None = None,
+    ) -> None:
+        super().__init__(output, note, records=records, show=show)
+        self._run = _compile(program)
+        self._labelled = labelled
+        self._end = end
+        self._left = count
+        self._not_json = self._failed = 0
+        self._why = ""
+        self._results = bytearray()
+
+    def data(self, channel: str, body: memoryview) -> bool:
+        """Run the program on each record."""
+        label = channel.encode("utf-8", "surrogateescape") + b"\t" if self._labelled else b""
+        for line in bytes(body).split(b"\n")[:-1]:
+            text = self._input(line.decode())
+            if text is None:
+                self._not_json += 1
+            elif self._put(text, label) and self._left is not None:
+                self._left -= 1
+                if self._left == 0:
+                    break
+        self._flush()
+        return self._left == 0
+
+    def gap(self, record: dict[str, Any]) -> bool:
+        """Run the program on a gap's record, or tell of it."""
+        if not self._records:
+            return super().gap(record)
+        self._put(json_body(record).decode(), b"")
+        self._flush()
+        return False
+
+    def close(self) -> None:
+        """Tell what was left out."""
+        super().close()
+        if self._not_json:
+            self._note(f"{_messages(self._not_json)} skipped: not JSON")
+        if self._failed:
+            self._note(f"{_messages(self._failed)} skipped: jq: {self._why}")
+
+    def _input(self, line: str) -> str | None:
+        record = json.loads(line)
+        if record["type"] != "text" or not _is_json(record["data"]):
+            return None
+        return f'{line[:-1]},"value":{record["data"]}}}' if self._records else str(record["data"])
+
+    def _put(self, text: str, label: bytes) -> bool:
+        """Run the program, and say whether anything came of it."""
+        printed = False
+        try:
+            for result in self._run(text):
+                printed = True
+                self._results += b"".join((label, result.encode("utf-8", "backslashreplace"), self._end))
+                if len(self._results) > _FLUSH:
+                    self._flush()
+        except ValueError as error:  # jq's own: the program failed, or its parser is stricter than Python's
+            self._failed += 1
+            self._why = str(error)
+        return printed
+
+    def _flush(self) -> None:
+        results, self._results = self._results, bytearray()
+        if results:
+            self.write(memoryview(results))
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+def _compile(program: str) -> Callable[[str], Iterator[str]]:
+    try:
+        jq.compile(program)  # by itself first, so that an error's place is the user's
+        compiled = jq.compile(f'({program}\n) | if type == "string" then . else tojson end')
+    except ValueError as error:
+        what = str(error).removeprefix("jq: error: ").splitlines()[0]
+        raise UsageError(f"--jq does not compile: {what}", f"it reads {program!r}") from None
+    return lambda text: iter(compiled.input_text(text))
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN and Infinity are not JSON (RFC 8259, section 6)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return True

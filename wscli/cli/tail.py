@@ -1,0 +1,140 @@
+"""``wscli tail``: the messages of channels, one a line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NamedTuple
+
+import click
+
+from wscli.cli.errors import note
+from wscli.cli.interrupts import interruptible
+from wscli.cli.moments import read_moment
+from wscli.cli.options import DURATION, channels_argument, json_option, timeout_option, with_instance
+from wscli.control.client import connect
+from wscli.control.output import Output
+from wscli.control.protocol import result_of
+from wscli.control.selection import Selection
+from wscli.control.sinks import CopySink, shown_json, shown_text
+from wscli.control.stream import Stream
+from wscli.errors import UsageError, error_for
+
+__all__ = ["Wanted", "command", "tail"]
+
+_ANSWER = 30.0  # seconds for the manager to answer
+
+
+class Wanted(NamedTuple):
+    """What the command line asks for; times are seconds, ``since`` is since the epoch."""
+
+    channels: tuple[str, ...]
+    as_json: bool = False
+    last: int | None = None
+    since: float | None = None
+    after: str | None = None
+    most: int | None = None
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    jq: str | None = None
+    nul: bool = False
+    follow: bool = True
+
+
+def tail(selection: Selection, wanted: Wanted) -> int:
+    """Print messages until the end that was asked for, and give the exit code.
+
+    Raises:
+        UsageError: the options contradict each other.
+        WscliError: the stream ended with an error, or a deadline passed.
+
+    """
+    _check(wanted)
+    if sys.stdout is None:
+        return 0  # stdout is closed, and its number would be taken by the socket
+    output = Output(sys.stdout.fileno())
+    sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
+    with interruptible(output, wanted.timeout):
+        try:
+            with connect(selection) as client:
+                client.start("tail", _request(wanted))
+                result_of(client.answer(timeout=_ANSWER))
+                sock, rest = client.take_over()
+                stream = Stream(
+                    sock,
+                    sink,
+                    rest=rest,
+                    channel=wanted.channels[0],
+                    output=output,
+                    idle_timeout=wanted.idle_timeout,
+                )
+                end = stream.run()
+        finally:
+            sink.close()
+    if end.exit_code:
+        raise error_for(end.exit_code, end.message, end.hint)
+    return 0
+
+
+def _check(wanted: Wanted) -> None:
+    if sum(one is not None for one in (wanted.last, wanted.since, wanted.after)) > 1:
+        raise UsageError("--last, --since and --after exclude each other", "each says where to begin: give one")
+    if wanted.after is not None and len(set(wanted.channels)) > 1:
+        raise UsageError("--after goes with one channel", "a cursor is a place in one channel's history")
+    if wanted.as_json and wanted.nul and wanted.jq is None:
+        raise UsageError("--json and -0 exclude each other", "a record has no newline in it: read --json by the line")
+
+
+def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
+    if wanted.jq is None:
+        show = (shown_json if wanted.as_json else shown_text) if terminal else None
+        return CopySink(output, note, records=wanted.as_json, show=show)
+    from wscli.cli.jqsink import JqSink
+
+    return JqSink(
+        output,
+        note,
+        wanted.jq,
+        records=wanted.as_json,
+        labelled=len(set(wanted.channels)) > 1 and not wanted.as_json,
+        end=b"\0" if wanted.nul else b"\n",
+        count=wanted.most,
+        show=shown_text if terminal else None,
+    )
+
+
+def _request(wanted: Wanted) -> dict[str, Any]:
+    """Make the arguments; with --jq the messages come as records, and are counted here."""
+    return {
+        "channels": wanted.channels,
+        "format": "json" if wanted.as_json or wanted.jq is not None else "nul" if wanted.nul else "plain",
+        "last": wanted.last,
+        "since": wanted.since,
+        "after": None if wanted.after is None else {wanted.channels[0]: wanted.after},
+        "count": wanted.most if wanted.jq is None else None,
+        "follow": wanted.follow,
+    }
+
+
+@click.command("tail")
+@with_instance
+@channels_argument(required=True)
+@json_option("A record a line, gaps included.")
+@click.option("-n", "--last", type=click.IntRange(0), metavar="N", help="Replay the last N of each channel first.")
+@click.option(
+    "--since", callback=read_moment, metavar="T", help="Replay from so long ago (10m), or from an RFC 3339 time."
+)
+@click.option("--after", metavar="CURSOR", help="Go on after a record's epoch:seq.")
+@click.option("--count", "most", type=click.IntRange(1), metavar="N", help="End after N messages, over all channels.")
+@timeout_option("End with 124 after this long, whatever came.")
+@click.option("--idle-timeout", type=DURATION, metavar="T", help="End with 124 after this long without a message.")
+@click.option("--jq", metavar="EXPR", help="Print what this jq program makes of each message, as `jq -rc` does.")
+@click.option("-0", "nul", is_flag=True, help="End each message with NUL instead of a newline.")
+@click.option("--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]")
+def command(selection: Selection, /, **options: Any) -> int:
+    """Print the messages of channels, one a line.
+
+    It begins with what comes next, or with --no-follow at the oldest message that is kept; --last, --since and --after
+    begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary messages need --json or -0.
+    """
+    return tail(selection, Wanted(**options))
