@@ -41,10 +41,11 @@ __all__ = [
 ]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 100 * 366 * 86400.0
 _DURATION = re.compile(r"(?:(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d))")
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB|TiB)")
-_RATE = re.compile(r"(\d+)/(\d+(?:\.\d+)?)?(ms|s|m|h|d)")
+_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)")
+_RATE = re.compile(r"(\d{1,9})/(\d{1,9}(?:\.\d+)?)?(ms|s|m|h|d)")
 
 
 class Scalar(str):
@@ -68,6 +69,8 @@ class Scalar(str):
 
 def shown(value: object) -> str:
     """Quote a value for an error message, without what came from the environment."""
+    if isinstance(value, (dict, list, tuple)):
+        return "a list" if isinstance(value, (list, tuple)) else "a mapping"  # whose leaves may be secret
     return repr(value.redacted if isinstance(value, Scalar) else value)
 
 
@@ -84,7 +87,10 @@ def parse_duration(text: object) -> float:
     pieces = list(_DURATION.finditer(str(text)))
     if not pieces or "".join(piece.group() for piece in pieces) != str(text):
         raise ValueError(f"{shown(text)} is not a duration; write a number with its unit, such as 500ms, 10s or 1m30s")
-    return sum(float(piece["number"]) * _UNITS[piece["unit"]] for piece in pieces)
+    seconds = sum(float(piece["number"]) * _UNITS[piece["unit"]] for piece in pieces)
+    if seconds > _LONGEST:
+        raise ValueError(f"{shown(text)} is longer than 100 years")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
@@ -114,16 +120,16 @@ def parse_size(text: object) -> int:
 class Rate(NamedTuple):
     """So many events in so many seconds."""
 
-    count: int
+    events: int
     seconds: float
 
     @property
     def interval(self) -> float:
         """Seconds between two events that keep the rate."""
-        return self.seconds / self.count
+        return self.seconds / self.events
 
     def __str__(self) -> str:
-        return f"{self.count}/{'s' if self.seconds == 1 else format_duration(self.seconds)}"
+        return f"{self.events}/{'s' if self.seconds == 1 else format_duration(self.seconds)}"
 
 
 def parse_rate(text: object) -> Rate:

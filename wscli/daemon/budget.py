@@ -117,7 +117,7 @@ class ConnectBudget:
     def _set_rate(self, rate: Rate) -> None:
         self._rate = rate
         self._interval = rate.interval
-        self._burst = max(1, math.floor(BURST_WINDOW * rate.count / rate.seconds))
+        self._burst = max(1, math.floor(BURST_WINDOW * rate.events / rate.seconds))
 
     def enter(self, *, critical: bool) -> Place:
         """Queue up; the place is granted only while ``granted`` is awaited."""
