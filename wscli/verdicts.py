@@ -105,7 +105,9 @@ Verdicts = Annotated[
                         {"enum": list(Action)},
                         {
                             "type": "object",
-                            "properties": {"retry": {"type": "string"}},
+                            "properties": {
+                                "retry": {"type": "string", "description": "retry, no sooner than this, such as 60s"}
+                            },
                             "required": ["retry"],
                             "additionalProperties": False,
                         },

@@ -105,4 +105,6 @@ class Plan:
     """The file's real path."""
     channels: Mapping[str, ChannelPlan]
     tokens: Mapping[str, TokenSource]
+    endpoints: tuple[str, ...] = ()
+    """The names of all that are declared, used or not."""
     announce_after: float = 5.0

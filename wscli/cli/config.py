@@ -1,0 +1,105 @@
+"""``wscli config``: check, show and describe a configuration file."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wscli.cli.options import instance_options, json_option, selection_of
+from wscli.control.selection import Selection, find_file
+from wscli.errors import UsageError
+
+__all__ = ["check", "command", "file_of", "schema", "show"]
+
+
+def file_of(selection: Selection, given: str | None, environ: Mapping[str, str]) -> Path:
+    """Give the file that is meant: the argument, -c, the one that -i's instance runs, ``./wscli.yaml`` or a parent's.
+
+    Raises:
+        UsageError: nothing says which, or two things do.
+
+    """
+    if given and (selection.file or selection.name):
+        raise UsageError(f"both {given!r} and an option choose a file", "give one of them")
+    if given or selection.file:
+        return Path(given or selection.file or "")
+    if selection.name:
+        return _file_of_instance(selection.name, environ)
+    found = find_file(".")
+    if found is None:
+        raise UsageError(
+            "no file is named, and neither this directory nor a parent has a 'wscli.yaml'", "name it: -c FILE"
+        )
+    return Path(os.path.relpath(found))
+
+
+def _file_of_instance(name: str, environ: Mapping[str, str]) -> Path:
+    from wscli.control.paths import registered
+
+    for instance in registered(environ):
+        if instance.name == name:
+            return Path(instance.file)
+    raise UsageError(f"no instance {name!r} is registered, and only it would know its file", "name the file: -c FILE")
+
+
+def check(file: Path, environ: Mapping[str, str]) -> int:
+    """Say that a file is valid, and what it declares; ConfigError holds every problem of one that is not."""
+    from wscli.config import load
+
+    plan = load(file, environ)
+    counted = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
+    declared = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counted)
+    sys.stdout.write(f"{'<stdin>' if file == Path('-') else file}: ok: {declared}\n")
+    return 0
+
+
+def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+    """Print a valid file without its secrets."""
+    from wscli import config
+
+    sys.stdout.write(config.show(file, environ, as_json=as_json))
+    return 0
+
+
+def schema() -> int:
+    """Print the JSON Schema."""
+    from wscli.config import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _with_file(function: Callable[..., int]) -> Callable[..., int]:
+    @instance_options
+    @click.argument("named", required=False, metavar="[FILE]", type=click.Path())
+    @functools.wraps(function)
+    def called(named: str | None, **options: Any) -> int:
+        return function(file_of(selection_of(click.get_current_context()), named, os.environ), os.environ, **options)
+
+    return called
+
+
+@click.group("config", no_args_is_help=False)
+def command() -> None:
+    """Check, show or describe a configuration file.
+
+    The file is FILE, or -c FILE, or wscli.yaml in this directory or a parent; - is stdin.
+    """
+
+
+command.add_command(
+    click.command("check", help="Validate: every problem at once, with its line and column.")(_with_file(check))
+)
+command.add_command(
+    click.command("show", help="Print the file without its secrets.")(
+        json_option("Print JSON instead of YAML.")(_with_file(show))
+    )
+)
+command.add_command(click.command("schema", help="Print the JSON Schema of the file, for editors.")(schema))

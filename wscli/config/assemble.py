@@ -1,0 +1,79 @@
+"""A plan, from what was typed and what was compiled; nothing is wrong with either any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from wscli.config.channels import Channel
+from wscli.config.endpoints import Endpoint
+from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel
+from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    model: FileModel, endpoints: Mapping[str, Endpoint], channels: Mapping[str, Channel], *, name: str, file: Path
+) -> Plan:
+    """Put the plan together. Channels share with their endpoint what they do not change."""
+    return Plan(
+        name=name,
+        file=file,
+        channels={
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
+            for channel, compiled in channels.items()
+        },
+        tokens=model.tokens,
+        endpoints=tuple(endpoints),
+        announce_after=model.announce_after,
+    )
+
+
+def _channel(name: str, compiled: Channel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]) -> ChannelPlan:
+    above = endpoints[model.endpoint]
+    endpoint = compiled.endpoint
+    dial = Dial(
+        url=endpoint.address.url,
+        shown_url=endpoint.address.shown,
+        path=compiled.path,
+        query=compiled.request.query,
+        headers=compiled.request.headers,
+        subprotocols=compiled.request.subprotocols,
+        compression=above.compression,
+        tls=endpoint.tls,
+        proxy=endpoint.proxy,
+        max_message=above.max_message if model.max_message is None else model.max_message,
+        timeout=above.connect.timeout,
+    )
+    return ChannelPlan(
+        name=name,
+        params=compiled.params,
+        endpoint=str(model.endpoint),
+        dial=dial,
+        connect_rate=above.connect.rate,
+        keepalive=_keepalive(above, model),
+        verdicts=compiled.verdicts,
+        backoff=compiled.backoff,
+        history=model.history,
+        eager=not compiled.params and model.open != "lazy",
+        critical=model.critical,
+        linger=model.linger,
+    )
+
+
+_DEFAULT = Keepalive()
+_NO_PINGS = Keepalive(ping=None)
+
+
+def _keepalive(endpoint: EndpointModel, channel: ChannelModel) -> Keepalive:
+    """Merge by key: a channel that sets one of the two keeps the other of its endpoint's."""
+    nearest = endpoint.keepalive if channel.keepalive is None else channel.keepalive
+    if not isinstance(nearest, KeepaliveModel):
+        return _NO_PINGS
+    merged: dict[str, float] = {}
+    for level in (endpoint.keepalive, channel.keepalive):
+        if isinstance(level, KeepaliveModel):
+            merged |= level.model_dump(exclude_unset=True)
+    keepalive = Keepalive(**merged)
+    return _DEFAULT if keepalive == _DEFAULT else keepalive

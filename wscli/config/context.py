@@ -1,0 +1,66 @@
+"""What the checks beside pydantic share: where problems go, where files lie, which tokens there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from wscli.config.problems import Problems
+from wscli.config.spots import Spot
+from wscli.templates import Template, TemplateError, compile_template, did_you_mean
+
+__all__ = ["DIAL_NAMESPACES", "Context", "Placed"]
+
+DIAL_NAMESPACES = ("token", "param")
+
+
+class Placed(NamedTuple):
+    """A template, and where it was written."""
+
+    template: Template
+    spot: Spot
+
+
+@dataclass(slots=True)
+class Context:
+    """One load of one file."""
+
+    problems: Problems
+    base: Path
+    """What file names are relative to."""
+    tokens: Collection[str] = ()
+    """The names of the declared sources."""
+    _templates: dict[tuple[str, str], Template] = field(default_factory=dict)
+
+    def add(self, spot: Spot, text: str, *, key: bool = False) -> None:
+        """Note a problem with a value, or with its key."""
+        self.problems.add(spot.key_at if key else spot.mark, spot.path, text)
+
+    def template(self, spot: Spot) -> Placed | None:
+        """Compile a value that fills a part of a dial; equal texts share one template."""
+        text = spot.text
+        if text is None:  # said by the types
+            return None
+        same = (str(text), text.redacted)
+        template = self._templates.get(same)
+        if template is None:
+            try:
+                template = compile_template(text, DIAL_NAMESPACES)
+            except TemplateError as error:
+                self.add(spot, str(error))
+                return None
+            self._templates[same] = template
+        for space, name in sorted(template.references):
+            if space == "token" and name not in self.tokens:
+                self.add(spot, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
+        return Placed(template, spot)
+
+
+def unknown_token(name: str, known: Collection[str]) -> str:
+    """Say that no source has this name, and which may be meant."""
+    near = did_you_mean(name, known)
+    if not near:
+        near = f"; declared: {', '.join(known)}" if 0 < len(known) <= 8 else "; 'tokens:' declares them"
+    return f"no token source is called {name!r}{near}"

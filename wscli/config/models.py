@@ -1,0 +1,172 @@
+"""The keys of the file, their types and what each is for. What they refer to is checked beside, on the node tree.
+
+``backoff`` and ``verdicts`` pass as they are: a policy is complete only once it is merged, and each verdict is to have
+its own line. Their types stand here for the JSON Schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
+from pydantic_core import PydanticKnownError
+
+from wscli.backoff import BackoffPolicy
+from wscli.history.limits import HistoryLimits
+from wscli.tokens.models import TokenSource
+from wscli.values import Duration, Flag, Rate, RateOf, Size, StrictModel
+from wscli.verdicts import Verdicts
+
+__all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "Text", "TlsModel"]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return value
+
+
+Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+"""Text that keeps what is known of it (``Scalar``)."""
+
+Templates = dict[str, Text]
+BackoffOf = Annotated[
+    SkipValidation[str | BackoffPolicy],
+    Field(description="the name of a policy, or a policy of its own, merged over the one that would apply"),
+]
+VerdictsOf = Annotated[
+    SkipValidation[Verdicts],
+    Field(
+        default_factory=dict,
+        description="what to do about close codes (4401), ranges (4000-4099) and HTTP statuses (503, 5xx)",
+    ),
+]
+
+
+class TlsModel(StrictModel):
+    """TLS beyond the system's defaults; files are relative to this file."""
+
+    ca: Annotated[
+        Text | None, Field(description="a PEM file of the authorities to trust, in place of the system's")
+    ] = None
+    cert: Annotated[Text | None, Field(description="a PEM file with the client's certificate")] = None
+    key: Annotated[
+        Text | None, Field(description="a PEM file with its key; default: in the file of the certificate")
+    ] = None
+    key_password: Annotated[Text | None, Field(description="the password of the key")] = None
+    server_name: Annotated[
+        Text | None, Field(description="the name to ask for and to verify, if not the URL's host")
+    ] = None
+    insecure: Annotated[Flag, Field(description="true: verify nothing; for tests")] = False
+
+
+class ProxyModel(StrictModel):
+    """A proxy with its credentials apart."""
+
+    url: Annotated[Text, Field(description="http://, https://, socks5://, socks5h:// or socks4:// HOST:PORT")]
+    username: Annotated[Text | None, Field(description="the user to authenticate as")] = None
+    password: Annotated[Text | None, Field(description="the user's password")] = None
+
+
+class ConnectModel(StrictModel):
+    """How dials are made, for all channels of the endpoint together."""
+
+    timeout: Annotated[Duration, Field(gt=0, description="for all of DNS, TCP, proxy, TLS and upgrade together")] = 10.0
+    rate: Annotated[RateOf, Field(description="the connect budget: so many dials at most, critical channels first")] = (
+        Rate(10, 1.0)
+    )
+
+
+class KeepaliveModel(StrictModel):
+    """Protocol pings."""
+
+    ping: Annotated[Duration, Field(gt=0, description="a ping this often")] = 20.0
+    timeout: Annotated[Duration, Field(gt=0, description="a pong later than this means that the peer is gone")] = 20.0
+
+
+KeepaliveOf = Annotated[
+    Literal["none"] | KeepaliveModel, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
+]
+Headers = Annotated[Templates, Field(default_factory=dict, description="HTTP headers of the upgrade, by name")]
+Query = Annotated[
+    Templates, Field(default_factory=dict, description="query parameters that are added to the url, by name")
+]
+Subprotocols = Annotated[tuple[Text, ...], Field(description="what to offer as Sec-WebSocket-Protocol, in this order")]
+MaxMessage = Annotated[Size, Field(ge=1, description="a larger message closes the connection with 1009")]
+
+
+class EndpointModel(StrictModel):
+    """A server, and how to connect to it."""
+
+    url: Annotated[Text, Field(description="ws:// or wss://; the paths of channels are appended")]
+    query: Query
+    headers: Headers
+    subprotocols: Subprotocols = ()
+    compression: Annotated[
+        Literal["deflate", "none"], Field(description="deflate: offer permessage-deflate; none: offer nothing")
+    ] = "deflate"
+    tls: Annotated[TlsModel, Field(description="TLS beyond the system's defaults")] = TlsModel()
+    proxy: Annotated[
+        Text | ProxyModel, Field(description="auto (the environment's), none, a URL, or {url, username, password}")
+    ] = "auto"
+    max_message: MaxMessage = 1 << 20
+    connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
+    keepalive: KeepaliveOf = KeepaliveModel()
+    verdicts: VerdictsOf
+    backoff: BackoffOf = "default"
+
+
+class ChannelModel(StrictModel):
+    """A channel type: one connection, or with {id} in its name one for each id that is used."""
+
+    endpoint: Annotated[Text, Field(description="the name of its endpoint")]
+    path: Annotated[
+        Text | None, Field(description="what is appended to the endpoint's url, such as /notifications")
+    ] = None
+    critical: Annotated[
+        Flag, Field(description="false: `wscli pause --noncritical` pauses it, and critical channels dial before it")
+    ] = True
+    open: Annotated[
+        Literal["eager", "lazy"] | None,
+        Field(description="eager: at the start; lazy: at its first use. Default: eager; of templates: lazy"),
+    ] = None
+    linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 0.0
+    history: Annotated[HistoryLimits, Field(description="the replay window")] = HistoryLimits()
+    query: Query
+    headers: Headers
+    subprotocols: Annotated[Subprotocols | None, Field(description="in place of the endpoint's")] = None
+    keepalive: Annotated[KeepaliveOf | None, Field(description="merged over the endpoint's")] = None
+    verdicts: VerdictsOf
+    backoff: BackoffOf | None = None
+    max_message: Annotated[MaxMessage | None, Field(description="in place of the endpoint's")] = None
+
+
+class FileModel(StrictModel):
+    """A wscli file: servers, tokens and the channels that scripts share."""
+
+    version: Annotated[
+        Literal["1"],
+        Field(description="of this format"),
+        WithJsonSchema({"enum": [1, "1"], "description": "of this format"}),
+    ] = "1"
+    name: Annotated[
+        Text | None,
+        Field(description="the instance: a-z, 0-9, _ or -; default: the file's stem (for wscli.yaml its directory)"),
+    ] = None
+    endpoints: Annotated[dict[str, EndpointModel], Field(default_factory=dict, description="servers, by name")]
+    tokens: Annotated[
+        dict[str, TokenSource],
+        Field(default_factory=dict, description="token sources, by the name in {token.NAME}"),
+    ]
+    verdicts: VerdictsOf
+    backoff: Annotated[
+        SkipValidation[dict[str, BackoffPolicy]],
+        Field(
+            default_factory=dict,
+            description="backoff policies, by name; each is merged over 'default', which applies where none is named",
+        ),
+    ]
+    channels: Annotated[dict[str, ChannelModel], Field(default_factory=dict, description="channel types, by name")]
+    announce_after: Annotated[
+        Duration, Field(description="an outage shorter than this is counted, and not announced")
+    ] = 5.0

@@ -1,0 +1,40 @@
+"""Values that are not there: ``path:``, ``path: ~`` and ``path: null`` are null to YAML, and nothing to the schema."""
+
+from __future__ import annotations
+
+from wscli.config.nodes import Branch, Items, Leaf, Node, Path
+from wscli.config.problems import Problems
+from wscli.config.spots import Spot
+from wscli.templates import unquoted_placeholder
+
+__all__ = ["refuse_nothing"]
+
+
+def refuse_nothing(root: Spot, problems: Problems) -> None:
+    """Refuse nulls everywhere but in JSON bodies."""
+    _visit(root.node, (), problems)
+
+
+def _visit(node: Node, path: Path, problems: Problems) -> None:
+    if path[:1] == ("tokens",) and path[-1:] == ("json",):
+        return
+    if isinstance(node, Items):
+        for place, item in enumerate(node.items):
+            _visit(item, (*path, place), problems)
+    elif isinstance(node, Branch):
+        if len(node.entries) == 1 and _is_placeholder(node):
+            return  # and is told to be quoted
+        for key, entry in node.entries.items():
+            if key != "<<":
+                _visit(entry.value, (*path, key), problems)
+    elif node.is_nothing and not problems.at(node.mark):
+        if node.value:
+            text = f"'{node.value}' is no value here; leave the key out, or quote it to mean the text"
+        else:
+            text = "no value stands here; leave the key out, or write '' for an empty text"
+        problems.add(node.mark, path, text)
+
+
+def _is_placeholder(branch: Branch) -> bool:
+    leaves = {key: entry.value.value for key, entry in branch.entries.items() if isinstance(entry.value, Leaf)}
+    return unquoted_placeholder(leaves) is not None

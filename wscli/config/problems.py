@@ -1,0 +1,74 @@
+"""What is wrong with a file: collected, sorted, and said all at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wscli.config.nodes import Mark, Path
+from wscli.errors import ConfigError
+
+__all__ = ["FatalProblem", "Problems", "path_text"]
+
+HINT = "`wscli config schema` describes every key, and docs/configuration.md shows each in use"
+
+
+class _Problem(NamedTuple):
+    mark: Mark
+    path: str
+    text: str
+
+
+class FatalProblem(Exception):
+    """Nothing after this place can be understood."""
+
+    def __init__(self, mark: Mark | None, text: str, path: Path = ()) -> None:
+        super().__init__(text)
+        self.mark = mark
+        self.text = text
+        self.path = path
+
+
+def _step(key: str) -> str:
+    return key if key.isprintable() and key else repr(key)
+
+
+def path_text(path: Path) -> str:
+    """Write a path as people do: ``channels.calls.subprotocols[0]``."""
+    written = ""
+    for step in path:
+        written += f"[{step}]" if isinstance(step, int) else f".{_step(step)}"
+    return written.removeprefix(".")
+
+
+class Problems:
+    """A file's problems."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        """The file, as the user named it."""
+        self._found: dict[_Problem, None] = {}
+        self._marks: set[Mark] = set()
+
+    def add(self, mark: Mark, path: Path, text: str) -> None:
+        """Note one; saying the same of the same place twice is saying it once."""
+        self._found[_Problem(mark, path_text(path), text)] = None
+        self._marks.add(mark)
+
+    def at(self, mark: Mark) -> bool:
+        """Whether something is wrong at a place already, so that what follows from it need not be said."""
+        return mark in self._marks
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def error(self, fatal: FatalProblem | None = None) -> ConfigError:
+        """Make the error that says it all."""
+        if fatal is not None and fatal.mark is None:
+            return ConfigError(f"{self.label}: {fatal.text}", HINT)
+        if fatal is not None and fatal.mark is not None:
+            self.add(fatal.mark, fatal.path, fatal.text)
+        return ConfigError("\n".join(map(self._line, sorted(self._found))), HINT)
+
+    def _line(self, problem: _Problem) -> str:
+        where = f"{self.label}:{problem.mark.line}:{problem.mark.column}"
+        return ": ".join(part for part in (where, problem.path, problem.text) if part)

@@ -1,0 +1,114 @@
+"""The file, printed without its secrets: what came from ``${VAR}``, and every value at a place where secrets stand."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from wscli.config.nodes import Branch, Items, Leaf, Node, Path
+from wscli.values import Scalar, parse_json_scalar
+
+__all__ = ["redact", "to_json", "to_yaml"]
+
+REDACTED = Scalar("***", plain=False)
+
+_SECRET = {"headers", "query", "username", "password", "key_password"}
+"""Keys below which everything is secret, in an endpoint, a channel and a token source."""
+_URLS = {"url", "proxy", "get", "post", "put", "token_url"}
+_OPEN_IN_TOKENS = {
+    *("env", "file", "run", "refresh", "expires_in", "expires_at", "single_use", "timeout", "read", "token"),
+    *("ca", "cert", "key", "server_name", "insecure", "client_id", "client_auth", "grant", "scopes", "audience"),
+}
+"""Keys of a token source whose values are no secrets; any other, one that comes to be included, is."""
+_BODIES = {"json", "form", "environment", "parameters"}
+"""Keys below which the file's own names stand."""
+_URL = re.compile(
+    r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]*://)?)(?P<user>[^/?#]*@)?(?P<rest>[^?#]*)(?P<query>\?.*)?", re.DOTALL
+)
+
+
+def redact(node: Node, path: Path = ()) -> Any:
+    """Give the tree as dicts, lists and ``Scalar``, with ``***`` for each secret."""
+    if isinstance(node, Branch):
+        return {key: redact(entry.value, (*path, key)) for key, entry in node.entries.items()}
+    if isinstance(node, Items):
+        return [redact(item, (*path, place)) for place, item in enumerate(node.items)]
+    return _leaf(node, path)
+
+
+def _leaf(leaf: Leaf, path: Path) -> Scalar:
+    keys = [step for step in path[2:] if isinstance(step, str)]
+    shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
+    if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):
+        return shown
+    if _SECRET.intersection(keys):
+        return REDACTED
+    last = keys[-1] if keys else ""
+    if last in _URLS:
+        return _url(shown)
+    if path[0] == "tokens" and not _is_open(keys):
+        return REDACTED
+    return shown
+
+
+def _is_open(keys: list[str]) -> bool:
+    """Whether a value of a token source may be shown."""
+    return keys == ["command"] or (keys[-1:] != [] and keys[-1] in _OPEN_IN_TOKENS and not _BODIES.intersection(keys))
+
+
+def _url(text: Scalar) -> Scalar:
+    """Keep scheme, host and path; say where something else was."""
+    found = _URL.fullmatch(text)
+    if found is None:
+        return REDACTED
+    query = re.sub(r"=[^&]*", "=***", found["query"] or "")
+    user = "***@" if found["user"] else ""
+    return Scalar(
+        f"{found['scheme']}{user}{found['rest']}{query if '=' in query else query and '?***'}", plain=text.plain
+    )
+
+
+_STRING = "tag:yaml.org,2002:str"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text as it was read: plain where it was plain, quoted where it was quoted."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
+def _represent(dumper: yaml.SafeDumper, text: Scalar) -> yaml.ScalarNode:
+    tag: str = _STRING
+    if text.plain:
+        tag = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]  # in its stubs
+    return dumper.represent_scalar(tag, str(text), style=None if text.plain else '"')
+
+
+_Dumper.add_representer(Scalar, _represent)
+
+
+def to_yaml(root: Branch) -> str:
+    """Print as YAML that loads again."""
+    return yaml.dump(
+        redact(root), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100
+    )
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    return parse_json_scalar(value)
+
+
+def to_json(root: Branch) -> str:
+    """Print as JSON; a plain number is a number."""
+    return json.dumps(_typed(redact(root)), ensure_ascii=False, indent=2) + "\n"

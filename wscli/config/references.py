@@ -1,0 +1,85 @@
+"""What the token sources refer to: each other, and never in a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wscli.config.context import Context, unknown_token
+from wscli.config.spots import Spot
+from wscli.config.tls import check_tls_files
+from wscli.templates import TemplateError, compile_template
+
+__all__ = ["check_tokens"]
+
+
+def check_tokens(spot: Spot | None, context: Context) -> None:
+    """Check the references and the files of all sources."""
+    uses: dict[str, dict[str, Spot]] = {}
+    for name, source in spot.entries() if spot is not None else ():
+        uses[name] = {}
+        for kind, settings in source.entries():
+            if kind == "read":
+                continue
+            for leaf in _leaves(settings):
+                for other in _references(leaf):
+                    uses[name].setdefault(other, leaf)
+            tls = settings.get("tls")
+            if tls is not None:
+                check_tls_files(tls, context)
+    _check_known(uses, context)
+    _check_circles(uses, context)
+
+
+def _leaves(spot: Spot) -> Iterator[Spot]:
+    if spot.text is not None:
+        yield spot
+    for _, child in spot.entries():
+        yield from _leaves(child)
+    for item in spot.items():
+        yield from _leaves(item)
+
+
+def _references(leaf: Spot) -> list[str]:
+    if leaf.text is None or "{" not in leaf.text:
+        return []
+    try:
+        return sorted(name for _, name in compile_template(leaf.text, ("token",)).references)
+    except TemplateError:  # said by the source's own model, if it takes templates there
+        return []
+
+
+def _check_known(uses: dict[str, dict[str, Spot]], context: Context) -> None:
+    for others in uses.values():
+        for name, leaf in others.items():
+            if name not in uses:
+                context.add(leaf, f"'{{token.{name}}}': {unknown_token(name, uses)}")
+
+
+def _check_circles(uses: dict[str, dict[str, Spot]], context: Context) -> None:
+    done: set[str] = set()
+    for start in uses:
+        way: list[str] = []
+        todo = [(start, 0)]
+        while todo:
+            name, depth = todo.pop()
+            del way[depth:]
+            if name in done or name not in uses:
+                continue
+            way.append(name)
+            for other, leaf in uses[name].items():
+                if other in way:
+                    circle = " -> ".join((*way[way.index(other) :], other))
+                    context.add(leaf, f"'{{token.{other}}}' closes a circle: {circle}")
+                else:
+                    todo.append((other, depth + 1))
+        done.update(_reachable(start, uses))
+
+
+def _reachable(start: str, uses: dict[str, dict[str, Spot]]) -> set[str]:
+    found, todo = set(), [start]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += uses.get(name, ())
+    return found

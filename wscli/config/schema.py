@@ -1,0 +1,94 @@
+"""The JSON Schema of the file, for editors: from the models, with ``${VAR}`` allowed wherever text is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from wscli.config.models import FileModel
+from wscli.values import Duration, Percent, RateOf, Size, format_duration
+
+__all__ = ["file_schema"]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "with ${VAR} of the environment"}
+_NAMED = ("properties", "$defs", "patternProperties")
+"""Keywords whose mappings have names of the file for keys."""
+
+
+def file_schema() -> dict[str, Any]:
+    """Describe the whole file (draft 2020-12)."""
+    schema = _rewritten(FileModel.model_json_schema(mode="validation"))
+    return {"$schema": _DIALECT, "title": "wscli configuration", **schema}
+
+
+def _rewritten(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_rewritten(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # pydantic's titles are made of names, and editors would show them in place of the descriptions.
+    notes = {key: schema[key] for key in ("description", "examples") if key in schema}
+    default = _written(schema)
+    if default is not None:
+        notes["default"] = default
+    rest = _without_null({key: value for key, value in schema.items() if key not in ("title", "default", *notes)})
+    if _is_typed(rest):
+        return {**notes, "anyOf": [rest, _VARIABLE]}
+    for key, value in rest.items():
+        if key in _NAMED:
+            rest[key] = {name: _rewritten(item) for name, item in value.items()}
+        else:
+            rest[key] = _rewritten(value)
+    return {**notes, **rest}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Drop null, which stands for a key that is left out; of two alternatives one is left, and takes their place."""
+    forms = [form for form in schema.get("anyOf", ()) if form != {"type": "null"}]
+    if len(forms) == len(schema.get("anyOf", ())):
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**forms[0], **rest} if len(forms) == 1 else {**rest, "anyOf": forms}
+
+
+def _is_typed(schema: dict[str, Any]) -> bool:
+    """Whether the text of a variable would not fit by itself."""
+    kind = schema.get("type")
+    typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in schema)
+    return typed or "enum" in schema or "const" in schema
+
+
+def _write_size(count: int) -> str:
+    size, units = count, ["B", "KiB", "MiB", "GiB"]
+    while size % 1024 == 0 and size and len(units) > 1:
+        size, units = size // 1024, units[1:]
+    return f"{size}{units[0]}"
+
+
+def _write_rate(rate: Any) -> str:
+    count, seconds = rate
+    return f"{count}/{'s' if seconds == 1 else format_duration(seconds)}"
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    TypeAdapter(kind).json_schema()["pattern"]: write
+    for kind, write in (
+        (Duration, lambda seconds: format_duration(seconds) if seconds else "0s"),
+        (Size, _write_size),
+        (RateOf, _write_rate),
+        (Percent, lambda share: f"{share:.0%}"),
+    )
+}
+
+
+def _written(schema: dict[str, Any]) -> Any:
+    """Give a default as the file would have it; None for none, and for a mapping, whose keys have their own."""
+    default = schema.get("default")
+    forms = [schema, *schema.get("anyOf", ())]
+    write = next((_WRITERS[form["pattern"]] for form in forms if form.get("pattern") in _WRITERS), None)
+    if write is not None and default is not None:
+        return write(default)
+    return None if isinstance(default, (dict, list)) else default

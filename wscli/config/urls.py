@@ -1,0 +1,104 @@
+"""The URLs of endpoints and proxies."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from wscli.config.context import Context
+from wscli.config.plan import ProxyPlan
+from wscli.config.spots import Spot
+from wscli.values import Scalar, Secret
+
+__all__ = ["Address", "check_url", "compile_proxy", "shown_url"]
+
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
+_MEANT = {"http": "ws", "https": "wss", "socks": "socks5"}
+_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+
+
+class Address(NamedTuple):
+    """An endpoint's URL."""
+
+    url: Secret
+    shown: str
+    secure: bool
+    has_user: bool
+
+
+def shown_url(text: str) -> str:
+    """Give what may be printed of a valid URL: no userinfo, no query."""
+    return re.split("[?#]", _USERINFO.sub(r"\1", text), maxsplit=1)[0]
+
+
+def _quoted(text: Scalar) -> str:
+    """Quote a URL that is none, unless it may hold a secret in a place where none would be looked for."""
+    return "" if any(sign in text.redacted for sign in "@?#") or not text else f"{text.redacted!r}: "
+
+
+def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
+    """Say what is wrong with a URL, without quoting it."""
+    if any(not "!" <= sign <= "~" for sign in text):
+        return "this URL holds a blank or a character beyond ASCII; percent-encode it"
+    if "{" in text or "}" in text:
+        return "a URL holds no placeholder; use 'query:', 'headers:' or the 'path:' of a channel"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return "this URL's host or port cannot be read"
+    if parts.scheme not in schemes or "://" not in text:
+        meant = _MEANT.get(parts.scheme)
+        near = f"; did you mean {meant}://?" if meant in schemes and "://" in text else ""
+        return f"a URL begins with {' or '.join(f'{scheme}://' for scheme in schemes[:2])} here{near}"
+    if not parts.hostname or port == 0:
+        return "this URL names no host" if not parts.hostname else "this URL's port is 0"
+    if "#" in text:
+        return "a WebSocket URL has no fragment (RFC 6455, section 3); '%23' writes a '#'"
+    return None
+
+
+def check_url(spot: Spot, context: Context) -> Address | None:
+    """Check an endpoint's URL."""
+    text = spot.text
+    if text is None or context.problems.at(spot.mark):
+        return None
+    wrong = _wrong(text, ("ws", "wss"))
+    if wrong:
+        context.add(spot, f"{_quoted(text)}{wrong}")
+        return None
+    parts = urlsplit(text)
+    return Address(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
+
+
+def compile_proxy(spot: Spot | None, context: Context) -> ProxyPlan:
+    """Read ``auto``, ``none``, a URL, or ``{url, username, password}``."""
+    if spot is None or spot.text in ("auto", "none"):
+        return ProxyPlan(mode="none" if spot is not None and spot.text == "none" else "auto")
+    url = spot if spot.text is not None else spot.get("url")
+    if url is None or url.text is None or context.problems.at(url.mark):
+        return ProxyPlan()
+    wrong = _wrong(url.text, PROXY_SCHEMES)
+    if wrong is None and urlsplit(url.text).path.strip("/"):
+        wrong = "a proxy's URL has no path"
+    if wrong:
+        extra = "; or write auto or none" if spot.text is not None else ""
+        context.add(url, f"{_quoted(url.text)}{wrong}{extra}")
+        return ProxyPlan()
+    parts = urlsplit(url.text)
+    return ProxyPlan("url", Secret(_with_user(parts, spot, context)))
+
+
+def _with_user(parts: SplitResult, spot: Spot, context: Context) -> str:
+    user, password = spot.get("username"), spot.get("password")
+    if user is None or user.text is None:
+        if password is not None:
+            context.add(password, "a password without its username; add 'username:'", key=True)
+        return urlunsplit(parts)
+    if "@" in parts.netloc:
+        context.add(user, "the url already names a user; keep one of the two", key=True)
+    credentials = quote(user.text, safe="")
+    if password is not None and password.text is not None:
+        credentials += f":{quote(password.text, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))
