@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -19,6 +19,7 @@ __all__ = [
     "json_option",
     "selection_of",
     "timeout_option",
+    "token_argument",
     "with_instance",
 ]
 
@@ -29,7 +30,13 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PIECE = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
 
 
-class DurationType(click.ParamType):
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]
+else:
+    _FloatType = click.ParamType  # generic since click 8.2 only
+
+
+class DurationType(_FloatType):
     """``500ms``, ``10s``, ``1m30s``, or a bare number of seconds; the value is in seconds."""
 
     name = "duration"
@@ -125,6 +132,17 @@ def channels_argument(*, required: bool) -> Callable[[F], F]:
 def channel_argument(function: F) -> F:
     """Accept one CHANNEL, completed by asking the manager."""
     return click.argument("channel", metavar="CHANNEL", shell_complete=_complete_channels)(function)
+
+
+def _complete_tokens(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from wscli.cli.completion import token_names
+
+    return token_names(ctx, incomplete)
+
+
+def token_argument(function: F) -> F:
+    """Accept the NAME of a token, completed by asking the manager."""
+    return click.argument("name", metavar="NAME", shell_complete=_complete_tokens)(function)
 
 
 def json_option(help_text: str = "Print JSON.") -> Callable[[F], F]:

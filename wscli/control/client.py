@@ -3,7 +3,6 @@
 A connection carries one request. It blocks; nothing here imports asyncio, so that a command starts at once.
 """
 
-import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -73,14 +72,14 @@ class Client:
         self.start(verb, args, payload=payload)
         return result_of(self.answer(timeout=timeout))
 
-    def start(self, verb: str, args: Mapping[str, Any] | None = None, *, payload: bytes = b"") -> None:
-        """Send a request without waiting for its answer."""
+    def start(self, verb: str, args: Mapping[str, Any] | None = None, *, payload: bytes = b"") -> bool:
+        """Send a request without waiting for its answer; say whether the manager was there to take all of it."""
         self._any_version = verb in SPOKEN_BY_ALL
-        self._write(encode({**greeting(), "verb": verb, "args": dict(args or {})}) + payload)
+        return self._write(encode({**greeting(), "verb": verb, "args": dict(args or {})}) + payload)
 
-    def send_block(self, header: dict[str, Any], payload: bytes) -> None:
-        """Send a header line and the bytes that it announces."""
-        self._write(encode(header) + payload)
+    def send_block(self, header: dict[str, Any], payload: bytes) -> bool:
+        """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
+        return self._write(encode(header) + payload)
 
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
@@ -97,10 +96,13 @@ class Client:
         rest, self._buffer = bytes(self._buffer), bytearray()
         return self.sock, rest
 
-    def _write(self, data: bytes) -> None:
-        # a manager that refuses hangs up early; its answer, which says why, is still there to be read
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    def _write(self, data: bytes) -> bool:
+        self.sock.settimeout(None)
+        try:
             self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return False  # a manager that refuses hangs up early; its answer, which says why, is still to be read
+        return True
 
     def _read_line(self) -> bytes:
         searched = 0

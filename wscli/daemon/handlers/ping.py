@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from wscli import __version__
+
 if TYPE_CHECKING:
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
@@ -14,6 +16,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str
     """Describe the instance."""
     states = [channel.state for channel in manager.channels()]
     return {
+        "version": __version__,
         "instance": manager.plan.name,
         "pid": os.getpid(),
         "file": str(manager.plan.file),

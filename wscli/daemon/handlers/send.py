@@ -1,9 +1,9 @@
 r"""``send``: payloads to one channel, in blocks of raw bytes.
 
-A block is announced by ``bytes``: the first may be announced by the request's own arguments, further ones by a line
-each, ``{"bytes": 120, "framing": "line"}``. Every block is answered by ``{"sent": N}``, or by the error of the first
-message that failed with ``sent`` beside it: those before it left, those after it were not tried. The client hangs up
-when it has no more.
+A block is announced by ``bytes``: the first may be announced by the request's own arguments (else the request is
+answered by itself), further ones by a line each, ``{"bytes": 120, "framing": "line"}``. Every block is answered by
+``{"sent": N}``, or by the error of the first message that failed with ``sent`` beside it: those before it left, those
+after it were not tried. The client hangs up when it has no more.
 
 Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
 """
@@ -30,7 +30,11 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     channel = manager.channel(text(args, "channel"))
     binary, timeout = flag(args, "binary"), number(args, "timeout", DEFAULT_TIMEOUT)
     with channel.use():
-        block = args if "bytes" in args else await _next(peer)
+        if "bytes" in args:
+            block: dict[str, Any] | None = args
+        else:
+            await peer.send_line(success({"sent": 0}))  # the channel is known: so much can be said at once
+            block = await _next(peer)
         while block is not None:
             messages = split(await peer.read_exactly(_size(block)), block.get("framing", "whole"))
             sent = Sent()

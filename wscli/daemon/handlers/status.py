@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wscli.daemon.handlers.args import names
+from wscli.control.protocol import success
+from wscli.daemon.handlers.args import flag, names
+from wscli.daemon.readers import stream
+from wscli.daemon.sources import Options, Source
 
 if TYPE_CHECKING:
     from wscli.daemon.manager import Manager
@@ -12,5 +15,12 @@ if TYPE_CHECKING:
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any] | None:
-    """Give the objects of ``status --json``."""
-    return {"instance": manager.plan.name, "channels": manager.status(names(args))}
+    """Give the objects of ``status --json``; with ``watch`` every change follows, as a stream of the same objects."""
+    watch = flag(args, "watch")
+    source = Source("status", manager.changes, manager.changes.seek_last(0))
+    result = {"instance": manager.plan.name, "channels": manager.status(names(args))}
+    if not watch:
+        return result
+    await peer.send_line(success(result))  # the changes are read from before it, so that none is lost between
+    await stream(peer.sock, [source], Options(), clock=manager.clock)
+    return None

@@ -1,0 +1,74 @@
+"""``wscli doctor``: a channel's last attempt, step by step and timed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from wscli.cli.errors import note
+from wscli.cli.options import channel_argument, json_option, with_instance
+from wscli.cli.words import duration, next_step
+from wscli.control.client import ask
+from wscli.control.escape import escape
+from wscli.control.selection import Selection
+from wscli.errors import ExitCode
+
+DIAL_DEADLINE = 300.0
+"""Seconds for a dial with its token and its place in the connect budget; they have shorter deadlines of their own."""
+
+
+def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> int:
+    """Print it; 8 if the dial of ``--dial`` failed, 4 if it did for want of a token."""
+    if dial:
+        note(f"dialling a second connection for {channel}, beside the channel's own")
+    result = ask(selection, "doctor", {"channel": channel, "dial": dial}, timeout=DIAL_DEADLINE)
+    sys.stdout.write(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))
+    failure = result["attempt"] and result["attempt"]["failure"]
+    if not dial or not failure:
+        return 0
+    refused = failure["kind"] == "token" or failure["code"] in (401, 403, 4401)
+    return ExitCode.AUTH if refused else ExitCode.CHANNEL_UNAVAILABLE
+
+
+def report_text(result: dict[str, Any], *, now: float | None = None) -> str:
+    """Show the channel, the attempt's steps, and how it ended."""
+    now = time.time() if now is None else now
+    one, attempt = result["channel"], result["attempt"]
+    step = next_step(one, now=now)
+    lines = [
+        f"channel  {one['channel']}: {one['state']}: {one['reason']['text']}" + (f"; {step}" if step else ""),
+        f"url      {result['url']}",
+    ]
+    if attempt is None:
+        return _joined([*lines, "attempt  none yet"])
+    tokens = ", with token " + ", ".join(attempt["tokens"]) if attempt["tokens"] else ""
+    peer = f", to {attempt['peer']}" if attempt["peer"] else ""
+    lines.append(f"attempt  {duration(now - attempt['started'])} ago{peer}{tokens}")
+    for part in attempt["steps"]:
+        mark = "ok" if part["ok"] else "FAILED"
+        lines.append(f"  {part['name']:<8} {mark:<6} {duration(part['seconds']):>7}  {part['detail']}")
+    if attempt["failure"]:
+        lines.append(f"ended    {attempt['failure']['text']}")
+    return _joined(lines)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(escape(line).rstrip() + "\n" for line in lines)
+
+
+@click.command("doctor")
+@with_instance
+@channel_argument
+@click.option("--dial", is_flag=True, help="Open a second connection, close it, and report on that.")
+@json_option("One JSON object.")
+def command(selection: Selection, channel: str, dial: bool, as_json: bool) -> int:
+    """Show a channel's last attempt, step by step.
+
+    Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. --dial exits with 8 if the dial failed,
+    with 4 if it did for want of credentials.
+    """
+    return doctor(selection, channel, dial=dial, as_json=as_json)

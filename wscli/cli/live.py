@@ -1,0 +1,54 @@
+"""A table of the states on a terminal that redraws itself: ``status --watch``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from wscli.cli.feed import follow
+from wscli.cli.words import duration, next_step, state_style
+from wscli.control.client import Client
+from wscli.control.escape import escape
+
+__all__ = ["states_table", "watch_live"]
+
+_REDRAWS = 4
+"""A second; a wait that counts down is redrawn as it does."""
+
+
+def states_table(instance: str, states: list[dict[str, Any]], *, now: float | None = None) -> Table:
+    """Draw the states."""
+    now = time.time() if now is None else now
+    drawn = Table(title=Text(escape(instance)), title_justify="left", expand=False)
+    for name in ("channel", "state", "for", "reason", "next"):
+        drawn.add_column(name, overflow="fold")
+    for one in states:
+        style = state_style(one["state"])
+        cells = (duration(now - one["since"]), one["reason"]["text"], next_step(one, now=now))
+        drawn.add_row(
+            Text(escape(one["channel"]), style="" if one["critical"] else "dim"),
+            Text(one["state"], style=style),
+            *(Text(escape(cell)) for cell in cells),
+        )
+    return drawn
+
+
+def watch_live(client: Client, result: dict[str, Any], names: tuple[str, ...]) -> int:
+    """Redraw until interrupted, or until the manager goes."""
+    known = {one["channel"]: one for one in result["channels"]}
+
+    def take(change: dict[str, Any]) -> None:
+        if not names or change["channel"] in names:
+            known[change["channel"]] = change
+
+    def draw() -> Table:
+        return states_table(result["instance"], list(known.values()))
+
+    with Live(get_renderable=draw, console=Console(), refresh_per_second=_REDRAWS):
+        follow(client, take)
+    return 0

@@ -1,0 +1,51 @@
+"""``wscli logs``: the manager's own log."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from wscli.cli.errors import styled
+from wscli.cli.options import json_option, with_instance
+from wscli.control.client import connect
+from wscli.control.escape import escape
+from wscli.control.selection import Selection
+
+_COLOURS = {"error": "red", "critical": "red", "warning": "yellow"}
+
+
+def logs(selection: Selection, *, follow: bool, last: int, as_json: bool) -> int:
+    """Print the last records, and those to come."""
+    from wscli.cli import feed
+
+    def take(record: dict[str, Any]) -> None:
+        feed.put(json.dumps(record, separators=(",", ":")) + "\n" if as_json else _line(record))
+
+    with connect(selection) as client:
+        client.request("logs", {"n": last, "follow": follow}, timeout=30.0)
+        feed.follow(client, take)
+    return 0
+
+
+def _line(record: dict[str, Any]) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["ts"]))
+    level = styled(record["level"], sys.stdout, fg=_COLOURS.get(record["level"]))
+    text = f"{at} {level} {escape(record['message'])}\n"
+    return text + escape(record["traceback"], keep="\n") + "\n" if record.get("traceback") else text
+
+
+@click.command("logs")
+@with_instance
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on.")
+@click.option("-n", "--last", type=click.IntRange(min=0), default=100, show_default=True, metavar="N", help="How many.")
+@json_option("One JSON object for each record.")
+def command(selection: Selection, follow: bool, last: int, as_json: bool) -> int:
+    """Show the manager's own log.
+
+    The manager keeps its last 10,000 records; a detached one writes them to a file as well.
+    """
+    return logs(selection, follow=follow, last=last, as_json=as_json)

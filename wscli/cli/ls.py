@@ -1,0 +1,53 @@
+"""``wscli ls``: the running instances."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from wscli.cli.options import json_option
+from wscli.control.client import Client
+from wscli.control.paths import Instance, registered
+from wscli.control.selection import dial
+from wscli.errors import WscliError
+
+ANSWER_DEADLINE = 2.0
+"""Seconds for a manager to answer; one that does not is listed as such."""
+
+
+def ls(*, as_json: bool) -> int:
+    """Ask every registered manager who it is; those that crashed are left out."""
+    found = [facts for instance in registered(os.environ) if (facts := _facts(instance)) is not None]
+    if as_json:
+        sys.stdout.write("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
+    else:
+        from wscli.cli.tables import instances_text
+
+        sys.stdout.write(instances_text(found))
+    return 0
+
+
+def _facts(instance: Instance) -> dict[str, Any] | None:
+    sock = dial(instance, os.environ)
+    if sock is None:
+        return None
+    unknown = {"instance": instance.name, "pid": instance.pid, "file": instance.file, "version": None}
+    try:
+        with Client(instance, sock) as client:
+            return client.request("ping", timeout=ANSWER_DEADLINE)
+    except WscliError:
+        return {**unknown, "uptime_s": None, "channels": None, "ready": None}
+
+
+@click.command("ls")
+@json_option("One JSON object for each instance.")
+def command(as_json: bool) -> int:
+    """List the running instances.
+
+    They are looked for in every runtime directory of this user.
+    """
+    return ls(as_json=as_json)

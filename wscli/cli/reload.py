@@ -1,0 +1,41 @@
+"""``wscli reload``: apply what changed in the file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from wscli.cli.options import json_option, with_instance
+from wscli.control.client import ask
+from wscli.control.escape import escape
+from wscli.control.selection import Selection
+
+__all__ = ["command", "reload", "report_text"]
+
+
+def reload(selection: Selection, *, as_json: bool) -> int:
+    """Have the manager read its file again, and say what became of each channel."""
+    report = ask(selection, "reload", timeout=60.0)
+    sys.stdout.write(json.dumps(report, separators=(",", ":")) + "\n" if as_json else report_text(report))
+    return 0
+
+
+def report_text(report: dict[str, Any]) -> str:
+    """Show what happened, a line for each kind that did."""
+    width = max(len(kind) for kind in report)
+    return "".join(f"{kind.ljust(width)}  {escape(', '.join(names))}\n" for kind, names in report.items() if names)
+
+
+@click.command("reload")
+@with_instance
+@json_option("One JSON object, with a list of channels for each kind.")
+def command(selection: Selection, as_json: bool) -> int:
+    """Apply what changed in the file.
+
+    An invalid file changes nothing and exits with 3. Of the channels: kept ones did not change; updated ones took
+    another policy without a new connection; restarted ones dial anew; added and removed ones came and went.
+    """
+    return reload(selection, as_json=as_json)

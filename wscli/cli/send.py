@@ -1,0 +1,147 @@
+"""``wscli send``: one message, or one a line of stdin."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from wscli.cli.options import channel_argument, timeout_option, with_instance
+from wscli.control.client import Client, ManagerGone, connect
+from wscli.control.protocol import BLOCK_LIMIT, result_of
+from wscli.control.selection import Selection
+from wscli.errors import NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError, error_for
+
+_CHUNK = 1 << 16
+_ENDS = {"line": b"\n", "nul": b"\0"}
+PATIENCE = 10.0
+"""Seconds beyond the message's own deadline for the manager to say how it went."""
+
+
+def send(selection: Selection, channel: str, message: str | None, *, binary: bool, framing: str, timeout: float) -> int:
+    """Send the message, or what stdin has."""
+    args = {"channel": channel, "binary": binary, "timeout": timeout}
+    with connect(selection) as client:
+        sender = Sender(client, args, timeout + PATIENCE)
+        if message is not None and message != "-":
+            sender.block(os.fsencode(message), "whole")
+        elif framing == "whole":
+            sender.block(_all_of_stdin(), "whole")
+        else:
+            sender.begin()
+            _stream_stdin(sender, framing)
+    return 0
+
+
+class Sender:
+    """Sends block after block on one request, and keeps count."""
+
+    def __init__(self, client: Client, args: dict[str, Any], patience: float) -> None:
+        self._client = client
+        self._args = args
+        self._patience = patience
+        self._begun = False
+        self._sent = 0
+
+    def begin(self) -> None:
+        """Ask whether there is such a channel, before there is anything to send."""
+        self._client.request("send", self._args, timeout=self._patience)
+        self._begun = True
+
+    def block(self, payload: bytes, framing: str) -> None:
+        """Send one block, and wait until the manager has sent all of it.
+
+        Raises:
+            NotSent: and its siblings, as the manager answered, for the first message that failed.
+            OutcomeUnknown: the manager took it, and never answered.
+
+        """
+        if len(payload) > BLOCK_LIMIT:
+            raise NotSent(
+                f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
+            )
+        header = {"bytes": len(payload), "framing": framing}
+        if self._begun:
+            whole = self._client.send_block(header, payload)
+        else:
+            whole = self._client.start("send", {**self._args, **header}, payload=payload)
+            self._begun = True
+        try:
+            answer = self._client.answer(timeout=self._patience)
+        except (ManagerGone, TimedOut) as error:
+            kind = OutcomeUnknown if whole else NotSent
+            raise kind(self._counted(error.message), error.hint) from None
+        try:
+            self._sent += int(result_of(answer)["sent"])
+        except WscliError as error:
+            sent = answer["error"].get("sent", 0)
+            self._sent += sent if isinstance(sent, int) else 0
+            raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
+
+    def _counted(self, text: str) -> str:
+        if not self._sent:
+            return text
+        return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} sent before)"
+
+
+def _all_of_stdin() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def _stream_stdin(sender: Sender, framing: str) -> None:
+    """Send every message as soon as its end has been read; those that came together go together."""
+    end, descriptor = _ENDS[framing], sys.stdin.fileno()
+    pending = bytearray()
+    while chunk := os.read(descriptor, _CHUNK):
+        cut = chunk.rfind(end) + 1
+        if cut:
+            sender.block(bytes(pending) + chunk[:cut], framing)
+            pending = bytearray(chunk[cut:])
+        else:
+            pending += chunk
+        if len(pending) > BLOCK_LIMIT:
+            raise NotSent(f"a message of stdin is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones")
+    if pending:
+        sender.block(bytes(pending), framing)
+
+
+def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> str:
+    """Decide how stdin is cut, and refuse what makes no sense."""
+    if whole and nul:
+        raise UsageError("--whole and -0 exclude each other", "give one of them")
+    if message is not None and message != "-":
+        if whole or nul:
+            raise UsageError("--whole and -0 say how stdin is cut, and here is a MESSAGE", "leave one of them out")
+        return "whole"
+    if sys.stdin is None:
+        raise UsageError("there is no MESSAGE, and stdin is closed", "give a MESSAGE")
+    if message is None and sys.stdin.isatty():
+        raise UsageError("there is no MESSAGE, and stdin is a terminal", "give a MESSAGE, or - to type one a line")
+    if nul:
+        return "nul"
+    return "whole" if whole or binary else "line"
+
+
+@click.command("send")
+@with_instance
+@channel_argument
+@click.argument("message", required=False)
+@click.option("--binary", is_flag=True, help="Send binary messages; from stdin all of it as one, unless -0 is given.")
+@click.option("--whole", is_flag=True, help="All of stdin is one message.")
+@click.option("-0", "nul", is_flag=True, help="The messages of stdin end with NUL, not with a newline.")
+@timeout_option("How long a message may wait for the channel to be ready.", "10s")
+def command(
+    selection: Selection, channel: str, message: str | None, binary: bool, whole: bool, nul: bool, timeout: float
+) -> int:
+    """Send one message, or one a line of stdin.
+
+    MESSAGE is sent as it stands; - or none is stdin. Put -- before a MESSAGE that begins with a dash.
+
+    Exits with 0 once every message was handed to an open, ready connection. Else with the code of the first that was
+    not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. What follows it is not
+    tried.
+    """
+    framing = _framing(message, binary=binary, whole=whole, nul=nul)
+    return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout)

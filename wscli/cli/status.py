@@ -1,0 +1,96 @@
+"""``wscli status``: the states of the channels, with the reason and the next step."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from wscli.cli.options import channels_argument, json_option, with_instance
+from wscli.control.client import Client, connect
+from wscli.control.selection import Selection
+from wscli.errors import ExitCode, UsageError
+
+_FINE = ("ready", "idle", "done")
+
+
+def status(
+    selection: Selection, channels: tuple[str, ...], *, as_json: bool, line: bool, watch: bool, check: bool
+) -> int:
+    """Print the states once, or each change as it comes."""
+    if as_json and line:
+        raise UsageError("--json and --line exclude each other", "give one of them")
+    if watch and check:
+        raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
+    with connect(selection) as client:
+        result = client.request("status", {"channels": channels, "watch": watch}, timeout=30.0)
+        if watch:
+            return _watch(client, result, channels, as_json=as_json, line=line)
+    sys.stdout.write(_shown(result, as_json=as_json, line=line))
+    return _verdict(result["channels"]) if check else 0
+
+
+def _shown(result: dict[str, Any], *, as_json: bool, line: bool) -> str:
+    states = result["channels"]
+    if as_json:
+        return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in states)
+    if line:
+        from wscli.cli.statusline import status_line
+
+        return status_line(result["instance"], states) + "\n"
+    from wscli.cli.tables import status_text
+
+    return status_text(states)
+
+
+def _watch(client: Client, result: dict[str, Any], names: tuple[str, ...], *, as_json: bool, line: bool) -> int:
+    if not as_json and not line and sys.stdout.isatty():
+        from wscli.cli.live import watch_live
+
+        return watch_live(client, result, names)
+    from wscli.cli.feed import follow, put
+    from wscli.cli.statusline import change_line
+
+    def lines(states: list[dict[str, Any]]) -> str:
+        return "".join(map(change_line, states))
+
+    known = {one["channel"]: one for one in result["channels"]}
+    plain = not as_json and not line
+    put(lines(result["channels"]) if plain else _shown(result, as_json=as_json, line=line))
+
+    def take(change: dict[str, Any]) -> None:
+        if names and change["channel"] not in names:
+            return
+        known[change["channel"]] = change
+        if plain:
+            put(lines([change]))
+        else:
+            shown = [change] if as_json else list(known.values())
+            put(_shown({"instance": result["instance"], "channels": shown}, as_json=as_json, line=line))
+
+    follow(client, take)
+    return 0
+
+
+def _verdict(states: list[dict[str, Any]]) -> int:
+    fine = all(one["state"] in _FINE for one in states if one["critical"])
+    return ExitCode.OK if fine else ExitCode.CHANNEL_UNAVAILABLE
+
+
+@click.command("status")
+@with_instance
+@channels_argument(required=False)
+@json_option("One JSON object for each channel.")
+@click.option("--line", is_flag=True, help="One line for all, for prompts and status bars.")
+@click.option("--watch", is_flag=True, help="Show the states, then every change, until interrupted.")
+@click.option("--check", is_flag=True, help="Exit with 8 unless every critical channel is ready, idle or done.")
+def command(
+    selection: Selection, channels: tuple[str, ...], as_json: bool, line: bool, watch: bool, check: bool
+) -> int:
+    """Show the states, with the reason and the next step.
+
+    Without CHANNEL: all of them. --watch redraws a table on a terminal; elsewhere it prints a line for each change.
+    """
+    return status(selection, channels, as_json=as_json, line=line, watch=watch, check=check)

@@ -1,0 +1,41 @@
+"""The states in one line, for prompts and status bars; and one change in one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from wscli.cli.words import next_step
+from wscli.control.escape import escape
+
+__all__ = ["change_line", "status_line"]
+
+NAMED = 3
+"""How many channels that are not ready are named."""
+
+
+def status_line(instance: str, states: Sequence[dict[str, Any]]) -> str:
+    """Say how many are ready, and which are not: ``app: 3/4 ready; calls waiting, dials in 14s``."""
+    idle = sum(one["state"] == "idle" for one in states)
+    ready = sum(one["state"] == "ready" for one in states)
+    line = f"{instance}: {ready}/{len(states) - idle} ready" + (f", {idle} idle" if idle else "")
+    others = [one for one in states if one["state"] not in ("ready", "idle")]
+    named = [_briefly(one) for one in others[:NAMED]]
+    if len(others) > NAMED:
+        named.append(f"{len(others) - NAMED} more")
+    return escape("; ".join([line, *named]))
+
+
+def _briefly(one: dict[str, Any]) -> str:
+    step = next_step(one) if one["state"] in ("waiting", "connecting") else ""
+    return f"{one['channel']} {one['state']}" + (f", {step}" if step else "")
+
+
+def change_line(one: dict[str, Any]) -> str:
+    """Say one state, with its time: ``10:00:00 calls waiting: HTTP 503; dials in 14s``."""
+    at = time.strftime("%H:%M:%S", time.localtime(one["since"]))
+    step = next_step(one)
+    return (
+        escape(f"{at} {one['channel']} {one['state']}: {one['reason']['text']}" + (f"; {step}" if step else "")) + "\n"
+    )

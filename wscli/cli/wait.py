@@ -1,0 +1,66 @@
+"""``wscli wait``: block until channels are ready."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+
+from wscli.cli.options import channels_argument, timeout_option, with_instance
+from wscli.cli.words import duration
+from wscli.control.client import ask
+from wscli.control.selection import Selection
+from wscli.errors import TimedOut, WscliError
+
+STATES = (
+    "idle",
+    "connecting",
+    "handshaking",
+    "ready",
+    "waiting",
+    "offline",
+    "paused",
+    "stopped",
+    "failed",
+    "done",
+)
+
+
+def wait(selection: Selection, channels: tuple[str, ...], state: str, timeout: float | None) -> int:
+    """Wait until all of them are in the state."""
+    try:
+        ask(selection, "wait", {"channels": channels, "for": state}, timeout=timeout)
+    except TimedOut:
+        stands = _stands(selection, channels, state)
+        raise TimedOut(f"not {state} within {duration(timeout or 0)}{stands}", "--timeout waits longer") from None
+    return 0
+
+
+def _stands(selection: Selection, channels: tuple[str, ...], state: str) -> str:
+    with contextlib.suppress(WscliError):  # the deadline is the news; how they stand is a courtesy
+        for one in ask(selection, "status", {"channels": channels}, timeout=2.0)["channels"]:
+            if one["state"] != state:
+                return f": {one['channel']} is {one['state']}: {one['reason']['text']}"
+    return ""
+
+
+@click.command("wait")
+@with_instance
+@channels_argument(required=True)
+@click.option(
+    "--for",
+    "state",
+    type=click.Choice(STATES),
+    default="ready",
+    show_default=True,
+    metavar="STATE",
+    help="The state to wait for: " + ", ".join(STATES) + ".",
+)
+@timeout_option("Exit with 124 after this long; without it, wait for ever.")
+def command(selection: Selection, channels: tuple[str, ...], state: str, timeout: float | None) -> int:
+    """Block until channels are ready.
+
+    A lazy channel is opened for as long as this waits. Exits at once with 8 for a channel that is failed, done, stopped
+    or paused, with 4 if its credentials were refused.
+    """
+    return wait(selection, channels, state, timeout)

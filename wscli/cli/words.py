@@ -1,0 +1,59 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+__all__ = ["duration", "next_step", "size", "state_style"]
+
+_SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def duration(seconds: float) -> str:
+    """Write seconds: ``12ms``, ``4.2s``, ``1h2m``."""
+    if seconds < 0.9995:
+        return f"{max(0.0, seconds) * 1000:.0f}ms" if seconds >= 0.01 or seconds <= 0 else f"{seconds * 1000:.1f}ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    left, parts = round(seconds), []
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+def size(count: int) -> str:
+    """Write bytes: ``80B``, ``3.3KiB``."""
+    for unit, name in _SIZES:
+        if count >= unit:
+            return f"{count / unit:.1f}{name}"
+    return f"{count}B"
+
+
+def next_step(status: dict[str, Any], *, now: float | None = None) -> str:
+    """Say what happens next to a channel, from its status object."""
+    action, at = status["next"]["action"], status["next"]["at"]
+    channel = status["channel"]
+    if action in ("retry", "dial") and at is not None:
+        left = at - (time.time() if now is None else now)
+        return f"dials in {duration(left)}" if left > 0 else "dials now"
+    return {
+        "dial": "dials now",
+        "retry": "dials again",
+        "network": "dials when there is a network",
+        "use": "opens on first use",
+        "resume": f"`wscli resume {channel}`",
+        "start": f"`wscli start {channel}`",
+        "none": "",
+    }.get(action, str(action))
+
+
+def state_style(state: str) -> str:
+    """Give the colour of a state."""
+    if state in ("ready", "done"):
+        return "green"
+    if state in ("failed", "stopped"):
+        return "red"
+    return "bright_black" if state in ("idle", "paused") else "yellow"
