@@ -37,12 +37,12 @@ def gap_text(record: dict[str, Any]) -> str:
     said = {
         "outage": f"not connected{lasted}; messages after {after} may be missing",
         "paused": f"paused{lasted}; messages after {after} may be missing",
-        "lagged": f"this reader fell behind; {count} after {after} are missing here",
-        "truncated": f"{count} after {after} are not kept any more",
+        "lagged": f"this reader fell behind and missed {count} after {after}",
+        "truncated": f"no longer kept: {count} after {after}",
         "reset": "the cursor is of another numbering; what came between is unknown",
-    }.get(str(reason), f"{reason}; {count} after {after} may be missing")
+    }.get(str(reason), f"{reason}; may be missing: {count} after {after}")
     if reason == "truncated" and missed is None:
-        said = f"messages up to {after} are not kept any more"
+        said = f"no longer kept: messages up to {after}"
     return f"gap: {channel}: {said}"
 
 

@@ -1,0 +1,175 @@
+"""The client's side of a stream: what reaches the sink, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+import pytest
+
+from wscli.control.frames import (
+    CHANNEL,
+    DATA,
+    END,
+    GAP,
+    NOTICE,
+    STATE,
+    End,
+    FrameError,
+    end_body,
+    header,
+    json_body,
+)
+from wscli.control.output import Output
+from wscli.control.stream import Stream
+from wscli.errors import NoInstance, TimedOut
+
+OK = End(0, "", None)
+
+
+class Sink:
+    """Notes what it is given, and has enough after so many messages."""
+
+    def __init__(self, enough=None):
+        self.got = []
+        self.enough = enough
+
+    def data(self, channel, body):
+        self.got.append((channel, bytes(body)))
+        return len(self.got) == self.enough
+
+    def gap(self, record):
+        self.got.append(record)
+        return False
+
+    def state(self, record):
+        self.got.append(record)
+
+    def notice(self, record):
+        self.got.append(record)
+
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+def frame(kind, seq, body):
+    return header(kind, seq, len(body)) + body
+
+
+def test_frames_reach_the_sink_in_order_until_the_end(pair):
+    ours, theirs = pair
+    sink = Sink()
+    theirs.sendall(
+        frame(DATA, 3, b"a\nb\nc\n")
+        + frame(GAP, 3, json_body({"reason": "outage"}))
+        + frame(STATE, 0, json_body({"state": "done"}))
+        + frame(NOTICE, 4, json_body({"binary": 1}))
+        + frame(END, 0, end_body(8, "gone", "start it"))
+        + frame(DATA, 9, b"never seen\n")
+    )
+    stream = Stream(ours, sink, channel="n")
+    assert stream.run() == End(8, "gone", "start it")
+    assert sink.got == [("n", b"a\nb\nc\n"), {"reason": "outage"}, {"state": "done"}, {"binary": 1}]
+    assert stream.cursors == {"n": 4}
+
+
+def test_what_came_with_the_answer_comes_first(pair):
+    ours, theirs = pair
+    sink = Sink()
+    whole = frame(DATA, 1, b"a\n") + frame(DATA, 2, b"b\n") + frame(END, 0, end_body(0))
+    theirs.sendall(whole[20:])
+    assert Stream(ours, sink, channel="n", rest=whole[:20]).run() == OK
+    assert sink.got == [("n", b"a\n"), ("n", b"b\n")]
+
+
+def test_channels_are_told_apart_and_each_has_its_cursor(pair):
+    ours, theirs = pair
+    sink = Sink()
+    for name, seq, body in [("a", 5, b"1\n"), ("b/é", 2, b"2\n"), ("a", 6, b"3\n")]:
+        theirs.sendall(frame(CHANNEL, 0, name.encode()) + frame(DATA, seq, body))
+    theirs.sendall(frame(END, 0, end_body(0)))
+    stream = Stream(ours, sink)
+    assert stream.run() == OK
+    assert sink.got == [("a", b"1\n"), ("b/é", b"2\n"), ("a", b"3\n")]
+    assert stream.cursors == {"a": 6, "b/é": 2}
+
+
+def test_a_sink_that_has_enough_ends_it_well(pair):
+    ours, theirs = pair
+    theirs.sendall(b"".join(frame(DATA, seq, b"x\n") for seq in range(1, 10)))
+    sink = Sink(enough=3)
+    assert Stream(ours, sink).run() == OK
+    assert len(sink.got) == 3
+
+
+def test_a_manager_that_is_gone_without_a_word_is_no_instance(pair):
+    ours, theirs = pair
+    theirs.sendall(frame(DATA, 1, b"a\n")[:-1])
+    theirs.close()
+    sink = Sink()
+    with pytest.raises(NoInstance):
+        Stream(ours, sink).run()
+    assert sink.got == []  # half a frame is not printed
+
+
+def test_what_is_no_stream_is_refused(pair):
+    ours, theirs = pair
+    theirs.sendall(b'{"ok": false, "error": {"code": 1}}\n')
+    with pytest.raises(FrameError):
+        Stream(ours, Sink()).run()
+
+
+def test_silence_for_the_idle_timeout_ends_it_with_124(pair):
+    ours, _ = pair
+    times = iter([0.0, 5.0])
+    with pytest.raises(TimedOut, match="no message came for 5 s") as caught:
+        Stream(ours, Sink(), idle_timeout=5.0, clock=lambda: next(times)).run()
+    assert caught.value.exit_code == 124
+
+
+def test_a_message_restarts_the_idle_timeout_and_a_gap_does_not(pair):
+    ours, theirs = pair
+    now = 0.0
+    sink = Sink()
+
+    def take(record):
+        nonlocal now
+        sink.got.append(record)
+        now += 4.0
+        return False
+
+    sink.gap = take
+    sink.data = lambda channel, body: take(bytes(body))
+    gap = frame(GAP, 0, json_body({"reason": "outage"}))
+    theirs.sendall(gap + frame(DATA, 1, b"a\n") + gap + gap)
+    with pytest.raises(TimedOut):
+        Stream(ours, sink, idle_timeout=6.0, clock=lambda: now).run()
+    assert len(sink.got) == 4  # without the message in between it would have ended after two gaps
+
+
+def test_a_pipe_that_nobody_reads_ends_it_well_though_nothing_comes(pair):
+    ours, _ = pair
+    reading, writing = os.pipe()
+    output = Output(writing)
+    thread = threading.Timer(0.05, os.close, [reading])
+    thread.start()
+    assert Stream(ours, Sink(), output=output).run() == OK
+    thread.join()
+    os.close(writing)
+
+
+def test_a_closed_stdout_ends_it_well_while_writing(pair):
+    ours, theirs = pair
+    reading, writing = os.pipe()
+    os.close(reading)
+    output, sink = Output(writing), Sink()
+    sink.data = lambda channel, body: output.write(body)
+    theirs.sendall(frame(DATA, 1, b"a\n"))
+    assert Stream(ours, sink).run() == OK
+    os.close(writing)

@@ -1,0 +1,313 @@
+"""The memory history: the window, the seeks, and what a reader gets from each."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.history.ticking import Ticking
+from wscli.history.gaps import GAPS_AFTER_ONE
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import BATCH_BYTES, BATCH_MESSAGES, MemoryHistory, new_epoch
+from wscli.history.records import Batch, Cursor, Gap, Position, Start
+
+
+@pytest.fixture
+def clock():
+    return Ticking()
+
+
+def history_of(clock, *, keep=100, max_size=1 << 20, epoch="k3f9"):
+    return MemoryHistory(HistoryLimits(keep=keep, max_size=max_size), clock=clock, epoch=epoch)
+
+
+def fill(history, *sizes):
+    """Append batches of so many messages; each message is its own number."""
+    for size in sizes:
+        history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
+
+
+def drain(history, start):
+    """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
+    cursor, seen = start.cursor, []
+    if start.gap is not None:
+        seen.append((start.gap.reason, start.gap.after, start.gap.missed))
+    while (found := history.read(cursor)) is not None:
+        cursor = found.cursor
+        if isinstance(found.item, Gap):
+            seen.append((found.item.reason, found.item.after, found.item.missed))
+        else:
+            assert [int(payload) for payload in found.item.payloads] == list(
+                range(found.item.first, found.item.last + 1)
+            )
+            seen.extend(int(payload) for payload in found.item.payloads)
+    return seen
+
+
+def test_an_empty_history_begins_at_one(clock):
+    history = history_of(clock)
+    assert (history.first, history.last, history.size) == (1, 0, 0)
+    assert history.read(history.seek_last(0).cursor) is None
+    assert drain(history, history.seek_start()) == []
+
+
+def test_messages_are_numbered_from_one_and_carry_their_batchs_time(clock):
+    history = history_of(clock)
+    fill(history, 2)
+    clock.now += 1.5
+    fill(history, 1)
+    first = history.read(Cursor(0, 0))
+    assert (first.item.first, first.item.last, first.item.ts) == (1, 2, clock.now - 1.5)
+    second = history.read(first.cursor)
+    assert (second.item.first, second.item.last, second.item.ts) == (3, 3, clock.now)
+
+
+def test_an_empty_batch_changes_nothing(clock):
+    history = history_of(clock)
+    history.append([], None)
+    assert history.last == 0
+
+
+def test_the_window_keeps_at_least_keep_and_less_than_a_batch_more(clock):
+    history = history_of(clock, keep=10)
+    fill(history, 4, 4, 4, 4)
+    assert history.last - history.first + 1 == 12
+    assert drain(history, history.seek_last(10)) == list(range(7, 17))
+
+
+def test_the_window_is_bounded_by_bytes_as_well(clock):
+    history = history_of(clock, keep=1000, max_size=1024)
+    for _ in range(50):
+        history.append([b"x" * 100], None)
+        assert history.size <= 1024
+    assert history.last - history.first + 1 == 10
+
+
+def test_the_newest_batch_stays_however_large(clock):
+    history = history_of(clock, keep=1, max_size=1024)
+    history.append([b"x" * 5000, b"y"], None)
+    assert (history.first, history.last) == (1, 2)
+
+
+def test_new_limits_are_applied_at_once(clock):
+    history = history_of(clock, keep=100)
+    fill(history, *[1] * 50)
+    history.limit(HistoryLimits(keep=5, max_size=1024))
+    assert history.first == 46
+
+
+def test_a_large_append_is_cut_into_batches(clock):
+    history = history_of(clock, keep=10_000)
+    kinds = bytes(b"tb"[number % 2] for number in range(BATCH_MESSAGES * 2 + 1))
+    history.append([b"%d" % (number + 1) for number in range(len(kinds))], kinds)
+    cursor, lengths = Cursor(0, 0), []
+    while (found := history.read(cursor)) is not None:
+        cursor = found.cursor
+        lengths.append(len(found.item))
+        assert found.item.kinds == kinds[found.item.first - 1 : found.item.last]
+    assert lengths == [BATCH_MESSAGES, BATCH_MESSAGES, 1]
+
+
+def test_an_append_of_many_bytes_is_cut_as_well_but_not_within_a_message(clock):
+    history = history_of(clock, max_size=64 << 20)
+    history.append([b"a" * (BATCH_BYTES - 1), b"b", b"c" * BATCH_BYTES * 2, b"d"], None)
+    cursor, sizes = Cursor(0, 0), []
+    while (found := history.read(cursor)) is not None:
+        cursor = found.cursor
+        sizes.append(found.item.size)
+    assert sizes == [BATCH_BYTES, BATCH_BYTES * 2, 1]
+
+
+def test_last_replays_within_a_batch_and_the_gaps_between(clock):
+    history = history_of(clock)
+    fill(history, 3)
+    history.record_gap("outage")
+    fill(history, 3)
+    history.record_gap("outage")
+    assert drain(history, history.seek_last(2)) == [5, 6, ("outage", 6, None)]
+    assert drain(history, history.seek_last(3)) == [4, 5, 6, ("outage", 6, None)]
+    assert drain(history, history.seek_last(4)) == [3, ("outage", 3, None), 4, 5, 6, ("outage", 6, None)]
+
+
+def test_last_zero_begins_with_what_comes_next(clock):
+    history = history_of(clock)
+    fill(history, 3)
+    history.record_gap("outage")
+    start = history.seek_last(0)
+    assert drain(history, start) == []
+    history.record_gap("paused")
+    fill(history, 1)
+    assert drain(history, start) == [("paused", 3, None), 4]
+
+
+def test_last_of_more_than_ever_came_is_no_gap_of_more_than_is_kept_is(clock):
+    history = history_of(clock, keep=4)
+    fill(history, 2, 2)
+    assert drain(history, history.seek_last(100)) == [1, 2, 3, 4]
+    fill(history, 2, 2)
+    assert drain(history, history.seek_last(6)) == [("truncated", 2, 2), 5, 6, 7, 8]
+
+
+def test_since_begins_with_the_first_message_at_that_time(clock):
+    history = history_of(clock)
+    for _ in range(3):
+        fill(history, 2)
+        clock.now += 10
+    assert drain(history, history.seek_since(clock.now - 20)) == [3, 4, 5, 6]
+    assert drain(history, history.seek_since(clock.now - 19)) == [5, 6]
+    assert drain(history, history.seek_since(clock.now)) == []
+    assert drain(history, history.seek_since(0)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_since_shows_the_gaps_that_ended_later(clock):
+    history = history_of(clock)
+    fill(history, 1)
+    history.record_gap("outage", start=clock.now, end=clock.now + 1)
+    history.record_gap("outage", start=clock.now + 2, end=clock.now + 9)
+    clock.now += 10
+    fill(history, 1)
+    assert drain(history, history.seek_since(clock.now - 5)) == [("outage", 1, None), 2]
+    assert drain(history, history.seek_since(clock.now)) == [2]
+
+
+def test_since_loses_nothing_when_the_wall_clock_stepped_back(clock):
+    history = history_of(clock)
+    since = clock.now
+    for step in (0, 10, -100, 50):
+        clock.now += step
+        fill(history, 1)
+    assert drain(history, history.seek_since(since)) == [1, 2, 3, 4]
+
+
+def test_since_from_before_the_window_says_so(clock):
+    history = history_of(clock, keep=2)
+    began = clock.now
+    for _ in range(4):
+        fill(history, 1)
+        clock.now += 1
+    assert drain(history, history.seek_since(began)) == [("truncated", 2, None), 3, 4]
+    assert drain(history, history.seek_since(began + 1.5)) == [3, 4]
+
+
+def test_after_goes_on_exclusively_with_the_gaps_in_between(clock):
+    history = history_of(clock)
+    fill(history, 3)
+    history.record_gap("outage")
+    fill(history, 1)
+    assert drain(history, history.seek_after(Position("k3f9", 2))) == [3, ("outage", 3, None), 4]
+    assert drain(history, history.seek_after(Position("k3f9", 3))) == [("outage", 3, None), 4]
+    assert drain(history, history.seek_after(Position("k3f9", 4))) == []
+
+
+def test_after_a_position_from_before_the_window_counts_what_is_missing(clock):
+    history = history_of(clock, keep=2)
+    fill(history, 1, 1, 1, 1)
+    assert drain(history, history.seek_after(Position("k3f9", 1))) == [("truncated", 1, 1), 3, 4]
+    assert drain(history, history.seek_after(Position("k3f9", 2))) == [3, 4]
+
+
+@pytest.mark.parametrize("position", [Position("zzzz", 1), Position("k3f9", 5)])
+def test_after_a_position_of_another_numbering_begins_anew(clock, position):
+    history = history_of(clock)
+    fill(history, 4)
+    assert drain(history, history.seek_after(position)) == [("reset", 0, None), 1, 2, 3, 4]
+
+
+def test_a_reader_past_the_window_is_told_exactly_how_much_it_missed(clock):
+    history = history_of(clock, keep=3)
+    start = history.seek_last(0)
+    fill(history, 1, 1)
+    history.record_gap("outage")  # lies within what was missed
+    fill(history, *[1] * 5)
+    history.record_gap("paused")
+    assert drain(history, start) == [("lagged", 0, 4), 5, 6, 7, ("paused", 7, None)]
+
+
+def test_gaps_after_one_message_keep_their_order(clock):
+    history = history_of(clock)
+    fill(history, 1)
+    for reason in ("outage", "paused", "outage"):
+        history.record_gap(reason)
+    fill(history, 1)
+    assert drain(history, history.seek_last(2)) == [
+        1,
+        ("outage", 1, None),
+        ("paused", 1, None),
+        ("outage", 1, None),
+        2,
+    ]
+    assert history.gaps == {"outage": 2, "paused": 1}
+
+
+def test_gaps_after_one_message_are_bounded_and_the_last_tells_of_the_others(clock):
+    history = history_of(clock)
+    fill(history, 1)
+    live = history.seek_last(0)
+    for number in range(GAPS_AFTER_ONE + 10):
+        history.record_gap("outage", start=float(number), end=number + 0.5, missed=1)
+        if number == GAPS_AFTER_ONE + 4:  # a reader that followed until here
+            cursor = live.cursor
+            while (found := history.read(cursor)) is not None:
+                cursor = found.cursor
+    late = drain(history, history.seek_after(Position("k3f9", 1)))
+    assert len(late) == GAPS_AFTER_ONE
+    assert late[-1] == ("outage", 1, 11)
+    assert history.read(cursor).item == Gap(1, "outage", float(GAPS_AFTER_ONE - 1), GAPS_AFTER_ONE + 9.5, 11)
+    assert history.gaps == {"outage": GAPS_AFTER_ONE + 10}
+
+
+def test_lag_is_the_share_of_the_window_by_count_or_by_bytes(clock):
+    history = history_of(clock, keep=100, max_size=2048)
+    fill(history, 25, 25)
+    assert history.lag(Cursor(50, 0)) == 0.0
+    assert history.lag(Cursor(25, 0)) == 0.25
+    history.append([b"x" * 1024], None)
+    assert history.lag(Cursor(50, 0)) == 0.5
+    fill(history, *[1] * 200)
+    assert history.lag(Cursor(50, 0)) >= 1.0
+
+
+def test_subscribers_are_woken_by_messages_and_gaps_until_they_leave(clock):
+    history = history_of(clock)
+    woken = []
+    leave = history.subscribe(lambda: woken.append(history.last))
+    fill(history, 1)
+    history.record_gap("outage")
+    leave()
+    fill(history, 1)
+    assert woken == [1, 1]
+
+
+def test_an_epoch_is_drawn_anew_for_each_history(clock):
+    limits = HistoryLimits()
+    one, other = (MemoryHistory(limits, clock=clock) for _ in range(2))
+    assert one.epoch != other.epoch
+    assert Position.parse(f"{new_epoch()}:1").seq == 1
+
+
+def test_a_position_reads_as_it_is_written():
+    assert Position.parse("k3f9:17") == Position("k3f9", 17)
+    assert str(Position("k3f9", 17)) == "k3f9:17"
+
+
+@pytest.mark.parametrize("text", ["", "17", "k3f9", "k3f9:", "k3f9:-1", "K3F9:1", "k3f9:1\n", "k3f9:" + "9" * 30])
+def test_what_is_no_position_is_refused_with_an_example(text):
+    with pytest.raises(ValueError, match="such as k3f9:17"):
+        Position.parse(text)
+
+
+def test_a_part_of_a_batch_knows_its_place():
+    batch = Batch(5, 1.0, [b"a", b"bb", b"ccc"], b"tbt", offset=100)
+    part = batch.part(6, 7)
+    assert (part.first, part.last, part.payloads, part.kinds, part.size, part.offset) == (
+        6,
+        7,
+        [b"bb", b"ccc"],
+        b"bt",
+        5,
+        101,
+    )
+    assert batch.part(1, 9) is batch
+
+
+def test_a_start_without_a_gap_has_none():
+    assert Start(Cursor(0, 0)).gap is None
