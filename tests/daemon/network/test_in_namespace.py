@@ -1,0 +1,46 @@
+"""The monitor and the route look-up on a real network: Linux network namespaces, each with its own virtual cable."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCENARIOS = Path(__file__).with_name("scenarios.py")
+
+
+@functools.cache
+def unshare() -> list[str] | str:
+    """Find the command that makes a network namespace; a text says why there is none."""
+    if sys.platform != "linux":
+        return "network namespaces are Linux's"
+    if shutil.which("ip") is None:
+        return "the ip command (Debian: iproute2) is missing"
+    said = "no attempt was made"
+    for options in (["--net"], ["--map-root-user", "--net"]):
+        command = ["unshare", *options]
+        probe = [*command, "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1"]
+        made = subprocess.run(probe, capture_output=True, text=True, timeout=10, check=False)
+        if made.returncode == 0:
+            return command
+        said = made.stderr.strip()
+    return f"a network namespace with a virtual cable is not permitted here: {said}"
+
+
+@pytest.mark.parametrize(
+    "scenario", ["empty", "cable", "cable6", "told_again", "burst", "overflow", "polled", "no_packet"]
+)
+def test_in_a_namespace(scenario: str) -> None:
+    """See scenarios.py for what each one promises."""
+    command = unshare()
+    if isinstance(command, str):
+        pytest.skip(command)
+    run = subprocess.run(
+        [*command, sys.executable, "-W", "error", str(SCENARIOS), scenario],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
