@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import Any
 
 import click
 
-from wscli.cli.errors import note
 from wscli.cli.options import channel_argument, json_option, with_instance
+from wscli.cli.printing import note, put
 from wscli.cli.words import duration, next_step
 from wscli.control.client import ask
 from wscli.control.escape import escape
@@ -26,7 +25,7 @@ def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> 
     if dial:
         note(f"dialling a second connection for {channel}, beside the channel's own")
     result = ask(selection, "doctor", {"channel": channel, "dial": dial}, timeout=DIAL_DEADLINE)
-    sys.stdout.write(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))
+    put(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))
     failure = result["attempt"] and result["attempt"]["failure"]
     if not dial or not failure:
         return 0

@@ -9,8 +9,8 @@ import time
 
 import click
 
-from wscli.cli.errors import note
 from wscli.cli.options import timeout_option, with_instance
+from wscli.cli.printing import note
 from wscli.cli.words import duration
 from wscli.control.client import ManagerGone, connect
 from wscli.control.paths import lock_path

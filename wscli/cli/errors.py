@@ -8,26 +8,11 @@ from collections.abc import Iterable
 
 import click
 
+from wscli.cli.printing import note, styled
 from wscli.control.escape import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
-__all__ = ["note", "report", "report_click", "report_crash", "styled", "suggestion", "unknown"]
-
-
-def styled(text: str, stream: object = None, **style: object) -> str:
-    """Colour text if it goes to a terminal (stderr by default) and NO_COLOR is not set."""
-    stream = sys.stderr if stream is None else stream
-    isatty = getattr(stream, "isatty", None)
-    if os.environ.get("NO_COLOR") or isatty is None or not isatty():
-        return text
-    return click.style(text, **style)  # type: ignore[arg-type]  # passed through as it came
-
-
-def note(text: str) -> None:
-    """Say something beside the data: one escaped line on stderr."""
-    if sys.stderr is not None:
-        sys.stderr.write(escape(text) + "\n")
-        sys.stderr.flush()
+__all__ = ["note", "report", "report_click", "report_crash", "suggestion", "unknown"]
 
 
 def report(error: WscliError) -> int:
@@ -37,10 +22,10 @@ def report(error: WscliError) -> int:
     if isinstance(error, ConfigError):  # one line a problem, which begins with its place, as a compiler's does
         text = escape(error.message, keep="\n")
     else:
-        text = f"{styled('error:', fg='red', bold=True)} {escape(error.message)}"
+        text = f"{styled('error:', sys.stderr, fg='red', bold=True)} {escape(error.message)}"
     lines = [text]
     if error.hint:
-        lines.append(f"{styled('hint:', fg='cyan')} {escape(error.hint)}")
+        lines.append(f"{styled('hint:', sys.stderr, fg='cyan')} {escape(error.hint)}")
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
     return int(error.exit_code)

@@ -12,7 +12,7 @@ from wscli.control.output import Output
 from wscli.control.stream import Stream
 from wscli.errors import error_for
 
-__all__ = ["follow", "put"]
+__all__ = ["follow"]
 
 
 class _Records:
@@ -43,8 +43,10 @@ def follow(client: Client, take: Callable[[dict[str, Any]], None]) -> None:
         WscliError: what the manager ended it with.
 
     """
+    if sys.stdout is None:
+        return
     sock, rest = client.take_over()
-    output = None if sys.stdout is None or sys.stdout.isatty() else _stdout()
+    output = None if sys.stdout.isatty() else _stdout()
     end = Stream(sock, _Records(take), rest=rest, output=output).run()
     if end.exit_code:
         raise error_for(end.exit_code, end.message, end.hint)
@@ -55,9 +57,3 @@ def _stdout() -> Output | None:
         return Output(sys.stdout.fileno())
     except (OSError, ValueError):  # replaced by something that is no file
         return None
-
-
-def put(text: str) -> None:
-    """Write to stdout at once, in a pipe as well."""
-    sys.stdout.write(text)
-    sys.stdout.flush()

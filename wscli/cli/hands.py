@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wscli.cli.errors import note
+from wscli.cli.printing import note
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from wscli.cli.errors import styled
 from wscli.cli.options import json_option, with_instance
+from wscli.cli.printing import put, styled
 from wscli.control.client import connect
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
@@ -23,7 +23,7 @@ def logs(selection: Selection, *, follow: bool, last: int, as_json: bool) -> int
     from wscli.cli import feed
 
     def take(record: dict[str, Any]) -> None:
-        feed.put(json.dumps(record, separators=(",", ":")) + "\n" if as_json else _line(record))
+        put(json.dumps(record, separators=(",", ":")) + "\n" if as_json else _line(record))
 
     with connect(selection) as client:
         client.request("logs", {"n": last, "follow": follow}, timeout=30.0)

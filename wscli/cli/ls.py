@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 import click
 
 from wscli.cli.options import json_option
+from wscli.cli.printing import put
 from wscli.control.client import Client
 from wscli.control.paths import Instance, registered
 from wscli.control.selection import dial
@@ -23,11 +23,11 @@ def ls(*, as_json: bool) -> int:
     """Ask every registered manager who it is; those that crashed are left out."""
     found = [facts for instance in registered(os.environ) if (facts := _facts(instance)) is not None]
     if as_json:
-        sys.stdout.write("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
+        put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
     else:
         from wscli.cli.tables import instances_text
 
-        sys.stdout.write(instances_text(found))
+        put(instances_text(found))
     return 0
 
 

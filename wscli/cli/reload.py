@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
 
 from wscli.cli.options import json_option, with_instance
+from wscli.cli.printing import put
 from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
@@ -19,7 +19,7 @@ __all__ = ["command", "reload", "report_text"]
 def reload(selection: Selection, *, as_json: bool) -> int:
     """Have the manager read its file again, and say what became of each channel."""
     report = ask(selection, "reload", timeout=60.0)
-    sys.stdout.write(json.dumps(report, separators=(",", ":")) + "\n" if as_json else report_text(report))
+    put(json.dumps(report, separators=(",", ":")) + "\n" if as_json else report_text(report))
     return 0
 
 

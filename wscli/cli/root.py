@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -76,6 +77,9 @@ class Root(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"wscli.cli.{cmd_name}").command
+        if not gc.isenabled():  # ``main`` turned it off for as long as modules are imported
+            gc.freeze()
+            gc.enable()
         return command
 
     def resolve_command(
@@ -116,7 +120,9 @@ class Root(click.Group):
 
 @click.group(cls=Root, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @instance_options
-@click.version_option(__version__, "-V", "--version", prog_name="wscli", message="%(prog)s %(version)s")
+@click.version_option(
+    __version__, "-V", "--version", prog_name="wscli", message="%(prog)s %(version)s", help="Show the version and exit."
+)
 def root() -> None:
     """Hold one WebSocket connection a channel, shared by every script of this machine.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
 from wscli.cli.options import channels_argument, json_option, with_instance
+from wscli.cli.printing import put
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 
@@ -16,11 +16,11 @@ def stats(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int
     """Print them as one JSON object, or as a table."""
     result = ask(selection, "stats", {"channels": channels})
     if as_json:
-        sys.stdout.write(json.dumps(result, separators=(",", ":")) + "\n")
+        put(json.dumps(result, separators=(",", ":")) + "\n")
         return 0
     from wscli.cli.tables import stats_text
 
-    sys.stdout.write(stats_text(result))
+    put(stats_text(result))
     return 0
 
 

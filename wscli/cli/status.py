@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from wscli.cli.options import channels_argument, json_option, with_instance
+from wscli.cli.printing import put
 from wscli.control.client import Client, connect
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, UsageError
@@ -28,7 +29,7 @@ def status(
         result = client.request("status", {"channels": channels, "watch": watch}, timeout=30.0)
         if watch:
             return _watch(client, result, channels, as_json=as_json, line=line)
-    sys.stdout.write(_shown(result, as_json=as_json, line=line))
+    put(_shown(result, as_json=as_json, line=line))
     return _verdict(result["channels"]) if check else 0
 
 
@@ -46,11 +47,11 @@ def _shown(result: dict[str, Any], *, as_json: bool, line: bool) -> str:
 
 
 def _watch(client: Client, result: dict[str, Any], names: tuple[str, ...], *, as_json: bool, line: bool) -> int:
-    if not as_json and not line and sys.stdout.isatty():
+    if not as_json and not line and sys.stdout is not None and sys.stdout.isatty():
         from wscli.cli.live import watch_live
 
         return watch_live(client, result, names)
-    from wscli.cli.feed import follow, put
+    from wscli.cli.feed import follow
     from wscli.cli.statusline import change_line
 
     def lines(states: list[dict[str, Any]]) -> str:

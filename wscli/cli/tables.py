@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wscli.cli.errors import styled
+from wscli.cli.printing import styled
 from wscli.cli.words import duration, next_step, size, state_style
 from wscli.control.escape import escape
 

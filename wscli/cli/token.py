@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
-from wscli.cli.errors import note
 from wscli.cli.options import json_option, token_argument, with_instance
+from wscli.cli.printing import note, put
 from wscli.cli.words import duration
 from wscli.control.client import ask
 from wscli.control.selection import Selection
@@ -20,7 +19,7 @@ FETCH_DEADLINE = 120.0
 def get(selection: Selection, name: str) -> int:
     """Print a token."""
     token = ask(selection, "token", {"action": "get", "name": name}, timeout=FETCH_DEADLINE)["token"]
-    sys.stdout.write(token + "\n")
+    put(token + "\n")
     return 0
 
 
@@ -28,11 +27,11 @@ def ls(selection: Selection, *, as_json: bool) -> int:
     """List the tokens, without a value."""
     tokens = ask(selection, "token", {"action": "ls"})["tokens"]
     if as_json:
-        sys.stdout.write(json.dumps(tokens, separators=(",", ":")) + "\n")
+        put(json.dumps(tokens, separators=(",", ":")) + "\n")
     else:
         from wscli.cli.tables import tokens_text
 
-        sys.stdout.write(tokens_text(tokens))
+        put(tokens_text(tokens))
     return 0
 
 

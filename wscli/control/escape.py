@@ -17,15 +17,21 @@ def _written(code: int) -> str:
     return _NAMED.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
-_TABLE = {code: _written(code) for code in (*_CONTROLS, *_BIDI, *_SEPARATORS)}
+def _table(keep: str) -> dict[int, str]:
+    if keep not in _TABLES:
+        codes = (*_CONTROLS, *_BIDI, *_SEPARATORS)
+        _TABLES[keep] = {code: _written(code) for code in codes if chr(code) not in keep}
+    return _TABLES[keep]
+
+
+_TABLES: dict[str, dict[int, str]] = {}
 
 
 def escape(text: str, *, keep: str = "") -> str:
     r"""Write control characters as ``\x1b`` or ``\u202e``, but for those in ``keep`` (``"\t"``, say)."""
     if text.isprintable():  # all that is escaped here is unprintable to Python; most text takes this way
         return text
-    table = {code: shown for code, shown in _TABLE.items() if chr(code) not in keep} if keep else _TABLE
-    text = text.translate(table)
+    text = text.translate(_table(keep))
     if text.isascii():
         return text
     return "".join(_written(ord(one)) if ord(one) in _SURROGATES else one for one in text)

@@ -1,0 +1,114 @@
+"""``up -d``, as the command that was typed sees it: start the manager, hear whether it came up, wait for its channels.
+
+It never forks: the manager is this program executed anew, in a session of its own, with a pipe for its first words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wscli.cli.printing import note, put
+from wscli.control.client import ask
+from wscli.control.paths import state_directory
+from wscli.control.selection import Selection, running
+from wscli.errors import WscliError, error_for
+
+if TYPE_CHECKING:
+    from wscli.config.plan import Plan
+
+__all__ = ["log_file", "start_or_reload", "wait_until_ready"]
+
+LOG_LIMIT = 8 << 20
+"""Bytes of a log that a new manager still appends to; a larger one is put aside as NAME.log.1."""
+
+
+def start_or_reload(plan: Plan) -> None:
+    """Start a manager in the background, or have the one that runs this file apply what changed.
+
+    Raises:
+        WscliError: why it did not come up.
+
+    """
+    for instance in running(os.environ):
+        if instance.file == str(plan.file):
+            from wscli.cli.reload import report_text
+
+            report = ask(Selection(instance.name), "reload", timeout=60.0)
+            note(f"{instance.name} is running already as pid {instance.pid}; its file was applied")
+            put(report_text(report))
+            return
+    log = log_file(plan.name)
+    pid = _start(plan, log)
+    note(f"{plan.name} is up as pid {pid}; it logs to {log}")
+
+
+def log_file(name: str) -> Path:
+    """Give the log of a detached manager, in a directory that exists."""
+    directory = Path(state_directory(os.environ))
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WscliError(f"there is no place for the log: {str(directory)!r}: {reason}", "set XDG_STATE_HOME") from None
+    return directory / f"{name}.log"
+
+
+def _start(plan: Plan, log: Path) -> int:
+    """Execute the manager, and give its pid once its socket answers."""
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--status-fd", str(theirs)]
+    try:
+        with _opened(log) as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(theirs,),
+                start_new_session=True,
+                cwd="/",
+            )
+    finally:
+        os.close(theirs)
+    with open(ours, "rb") as words:  # noqa: PTH123 - a descriptor, no path
+        said = words.read(1 << 20)  # until the manager closes its end, or dies
+    process.returncode = 0  # it lives on, and is nobody's to wait for: keeps Popen from warning that it does
+    return _heard(said, plan, log)
+
+
+@contextlib.contextmanager
+def _opened(log: Path) -> Iterator[int]:
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _heard(said: bytes, plan: Plan, log: Path) -> int:
+    try:
+        words = json.loads(said)
+    except ValueError:
+        raise WscliError(f"the manager of {plan.name!r} died before it was up", f"see {log}") from None
+    if error := words.get("error"):
+        raise error_for(error["code"], error["message"], error["hint"])
+    return int(words["pid"])
+
+
+def wait_until_ready(plan: Plan, timeout: float | None) -> int:
+    """Wait for every eager critical channel of a plan."""
+    names = [one.name for one in plan.channels.values() if one.eager and one.critical and not one.params]
+    if names:
+        from wscli.cli.wait import wait
+
+        return wait(Selection(plan.name), tuple(names), "ready", timeout)
+    return 0

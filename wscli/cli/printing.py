@@ -1,0 +1,34 @@
+"""Data on stdout, words on stderr; colour only on a terminal, and never with NO_COLOR."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from wscli.control.escape import escape
+
+__all__ = ["note", "put", "styled"]
+
+
+def styled(text: str, stream: object, **style: object) -> str:
+    """Colour text if it goes to a terminal and NO_COLOR is not set (https://no-color.org)."""
+    isatty = getattr(stream, "isatty", None)
+    if os.environ.get("NO_COLOR") or isatty is None or not isatty():
+        return text
+    return click.style(text, **style)  # type: ignore[arg-type]  # passed through as it came
+
+
+def put(text: str) -> None:
+    """Write data to stdout at once, in a pipe as well; a stdout that was closed from the start takes nothing."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Say something beside the data: one escaped line on stderr."""
+    if sys.stderr is not None:
+        sys.stderr.write(escape(text) + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,87 @@
+"""``wscli up``: run the manager of a file, here or detached."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wscli.cli.options import timeout_option, with_instance
+from wscli.cli.printing import note
+from wscli.control.selection import Selection, find_file
+from wscli.errors import UsageError
+
+if TYPE_CHECKING:
+    from wscli.config.plan import Plan
+
+
+def chosen_file(selection: Selection) -> Path:
+    """Give the file to run: -c FILE, or ``wscli.yaml`` here or in a parent.
+
+    Raises:
+        UsageError: there is none, or -i was given.
+
+    """
+    if selection.name:
+        raise UsageError(
+            "-i chooses a running instance, and up starts one", "give -c FILE; its 'name:' is the instance"
+        )
+    if selection.file:
+        return Path(selection.file)
+    found = find_file(".")
+    if found is None:
+        raise UsageError("no file to run: there is no wscli.yaml here or above", "give one with -c FILE")
+    return Path(found)
+
+
+def up(selection: Selection, *, detach: bool, wait: bool, timeout: float | None, status_fd: int | None) -> int:
+    """Validate the file, then run its manager here, or start or reload a detached one."""
+    if (wait or timeout is not None) and not detach:
+        raise UsageError(
+            "--wait goes with -d: a manager that runs here does not return", "`wscli wait` waits for channels"
+        )
+    if timeout is not None and not wait:
+        raise UsageError("--timeout goes with --wait", "add --wait")
+    file = chosen_file(selection)
+    if status_fd is not None:
+        from wscli.cli.detached import run_detached
+
+        return run_detached(file, status_fd)
+    from wscli.config import load
+
+    plan = load(file, os.environ)
+    if not detach:
+        return run_here(plan)
+    from wscli.cli.detach import start_or_reload, wait_until_ready
+
+    start_or_reload(plan)
+    return wait_until_ready(plan, timeout) if wait else 0
+
+
+def run_here(plan: Plan) -> int:
+    """Run the manager in this process, until it is stopped."""
+    from wscli.daemon.run import run
+
+    return run(plan, os.environ, on_ready=lambda: note(f"{plan.name} is up; Ctrl-C stops it"))
+
+
+@click.command("up")
+@with_instance
+@click.option("-d", "--detach", is_flag=True, help="Run in the background, in a session of its own.")
+@click.option("--wait", is_flag=True, help="With -d: return when every eager critical channel is ready.")
+@timeout_option("With --wait: exit with 124 after this long.")
+@click.option("--status-fd", type=int, hidden=True)
+def command(selection: Selection, detach: bool, wait: bool, timeout: float | None, status_fd: int | None) -> int:
+    """Run the manager of a file.
+
+    The file is -c FILE, or wscli.yaml in this directory or the nearest parent that has one. In the foreground it runs
+    until Ctrl-C, SIGTERM or `wscli down`, logging to stderr; SIGHUP reloads the file.
+
+    -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli). On an instance
+    that runs already it applies what changed in the file, as `wscli reload` does.
+
+    --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
+    """
+    return up(selection, detach=detach, wait=wait, timeout=timeout, status_fd=status_fd)
