@@ -98,7 +98,7 @@ class Position(NamedTuple):
         """
         found = _POSITION.fullmatch(text)
         if not found:
-            raise ValueError(f"{text!r} is not a cursor; it is a record's epoch and seq, such as k3f9:17")
+            raise ValueError(f"{text!r} is not a cursor")
         return cls(found[1], int(found[2]))
 
 

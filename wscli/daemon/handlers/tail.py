@@ -128,7 +128,7 @@ def _start(channel: Channel, args: dict[str, Any], options: Options) -> Start:
             try:
                 return history.seek_after(Position.parse(after[channel.name]))
             except ValueError as error:
-                raise UsageError(str(error)) from None
+                raise UsageError(str(error), "it is a record's epoch and seq, such as k3f9:17") from None
     if since is not None:
         if isinstance(since, bool) or not isinstance(since, (int, float)) or not math.isfinite(since):
             raise ProtocolError("argument 'since' is no time", "it is in seconds since the epoch")
