@@ -31,6 +31,8 @@ class Target:
     max_message: int = 1 << 20
     timeout: float = 10.0
     """Seconds for all of DNS, TCP, proxy, TLS and upgrade together."""
+    label: str | None = None
+    """What texts call the server where its host and port must not be shown; None: ``host:port``."""
 
 
 @dataclass(frozen=True, slots=True)
