@@ -1,0 +1,124 @@
+"""The one client, against a scripted manager."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from wscli.control.client import Client, ManagerGone
+from wscli.control.paths import Instance
+from wscli.control.protocol import ProtocolError
+from wscli.errors import TimedOut, UnknownChannel
+
+INSTANCE = Instance("app", "/srv/app.yaml", 1, "/run")
+GREETING = b'{"v":1,"wscli":"0.1.0",'
+
+
+@contextmanager
+def scripted(script: Callable[[socket.socket], None]) -> Iterator[Client]:
+    ours, theirs = socket.socketpair()
+
+    def act() -> None:
+        with theirs:
+            script(theirs)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        with Client(INSTANCE, ours) as client:
+            yield client
+    finally:
+        thread.join(10)
+
+
+def says(data: bytes) -> Callable[[socket.socket], None]:
+    def script(sock: socket.socket) -> None:
+        sock.recv(1 << 16)
+        sock.sendall(data)
+
+    return script
+
+
+def test_a_result_is_given_and_an_error_is_raised_as_its_class() -> None:
+    with scripted(says(GREETING + b'"ok":true,"result":{"a":1}}\n')) as client:
+        assert client.request("ping") == {"a": 1}
+    refusal = b'"ok":false,"error":{"code":6,"message":"no","hint":null}}\n'
+    with scripted(says(GREETING + refusal)) as client, pytest.raises(UnknownChannel, match="no"):
+        client.request("ping")
+
+
+def test_what_comes_with_the_answer_belongs_to_the_stream() -> None:
+    with scripted(says(GREETING + b'"ok":true,"result":{}}\nframes')) as client:
+        client.request("tail")
+        sock, rest = client.take_over()
+        assert rest == b"frames"
+        assert sock.recv(1) == b""
+
+
+def test_an_answer_in_pieces_is_put_together() -> None:
+    def slowly(sock: socket.socket) -> None:
+        sock.recv(1 << 16)
+        for byte in GREETING + b'"ok":true,"result":{}}\n':
+            sock.sendall(bytes([byte]))
+
+    with scripted(slowly) as client:
+        assert client.request("ping") == {}
+
+
+def test_a_manager_that_hangs_up_is_told_from_one_that_is_late() -> None:
+    with scripted(says(b'{"v":1')) as client, pytest.raises(ManagerGone, match="'app' hung up"):
+        client.request("ping")
+    done = threading.Event()
+
+    def late(sock: socket.socket) -> None:
+        done.wait(10)
+
+    with scripted(late) as client:
+        with pytest.raises(TimedOut):
+            client.request("ping", timeout=0.01)
+        done.set()
+
+
+def test_the_refusal_of_a_manager_that_read_nothing_is_still_read() -> None:
+    said = threading.Event()
+
+    def refuse(sock: socket.socket) -> None:
+        sock.sendall(GREETING + b'"ok":false,"error":{"code":1,"message":"full","hint":null}}\n')
+        sock.close()
+        said.set()
+
+    with scripted(refuse) as client:
+        said.wait(10)
+        with pytest.raises(Exception, match="full"):
+            client.request("stats", payload=b"x" * 100)
+
+
+def test_a_manager_of_another_version_is_an_error_except_for_what_all_versions_speak() -> None:
+    answer = b'{"v":2,"wscli":"9.0","ok":true,"result":{}}\n'
+    with scripted(says(answer)) as client, pytest.raises(ProtocolError, match="protocol 2"):
+        client.request("stats")
+    for verb in ("ping", "down"):
+        with scripted(says(answer)) as client:
+            assert client.request(verb) == {}
+
+
+def test_only_the_first_line_carries_the_number() -> None:
+    with scripted(says(GREETING + b'"ok":true,"result":{}}\n{"ok":true,"result":{"sent":2}}\n')) as client:
+        client.request("send")
+        assert client.answer()["result"] == {"sent": 2}
+
+
+def test_rubbish_is_an_error() -> None:
+    with scripted(says(b"SSH-2.0-OpenSSH\n")) as client, pytest.raises(ProtocolError):
+        client.request("ping")
+
+
+def test_sending_says_whether_the_manager_was_there_to_take_it() -> None:
+    with scripted(says(b"")) as client:
+        assert client.start("send") is True
+        assert client.sock.recv(1) == b""
+        assert client.send_block({"bytes": 1 << 20}, b"x" * (1 << 20)) is False

@@ -1,0 +1,89 @@
+"""The lines of the control socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wscli import __version__
+from wscli.control.protocol import (
+    PROTOCOL,
+    ProtocolError,
+    check_version,
+    decode,
+    encode,
+    failure,
+    greeting,
+    result_of,
+    success,
+)
+from wscli.errors import ExitCode, UnknownChannel, WscliError, error_for
+
+
+def test_a_line_is_one_line_whatever_its_text_holds() -> None:
+    line = encode({"text": "a\nb\u2028\udcff"})
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert decode(line) == {"text": "a\nb\u2028\udcff"}
+
+
+@pytest.mark.parametrize("line", [b"", b"nonsense", b"[]", b"7", b"\xff", b"[" * 100_000])
+def test_what_is_no_object_is_refused(line: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        decode(line)
+
+
+def test_the_same_protocol_passes_whatever_the_version() -> None:
+    check_version({"v": PROTOCOL, "wscli": "99.0"}, "client")
+    check_version(greeting(), "manager")
+
+
+@pytest.mark.parametrize(
+    ("number", "other", "way_out"),
+    [
+        (PROTOCOL + 1, "manager", "upgrade the wscli that this command comes from"),
+        (PROTOCOL - 1, "manager", "`wscli down`, then `wscli up -d`"),
+        (PROTOCOL + 1, "client", "`wscli down`, then `wscli up -d`"),
+        (PROTOCOL - 1, "client", "upgrade the wscli that this command comes from"),
+    ],
+)
+def test_another_protocol_names_both_versions_and_the_side_to_upgrade(number: int, other: str, way_out: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        check_version({"v": number, "wscli": "9.9.9"}, other)
+    assert "9.9.9" in caught.value.message
+    assert __version__ in caught.value.message
+    assert way_out in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("number", [None, "1", 1.0, True, [1]])
+def test_a_first_line_without_a_number_is_no_first_line(number: Any) -> None:
+    with pytest.raises(ProtocolError, match="no protocol number"):
+        check_version({"v": number}, "client")
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_an_error_crosses_the_socket_with_its_class_its_words_and_its_hint(code: ExitCode) -> None:
+    error = error_for(code, "channel 'x' is not there", "look elsewhere")
+    with pytest.raises(type(error)) as caught:
+        result_of(decode(encode(failure(error))))
+    assert (caught.value.message, caught.value.hint) == (error.message, error.hint)
+
+
+def test_an_error_without_a_hint_stays_without_one() -> None:
+    with pytest.raises(UnknownChannel) as caught:
+        result_of(failure(UnknownChannel("no")))
+    assert caught.value.hint is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"ok": 1}, {"ok": True}, {"ok": True, "result": 7}, {"ok": False}, {"ok": False, "error": {"code": "6"}}],
+)
+def test_an_answer_that_is_none_is_an_error_and_no_crash(answer: dict[str, Any]) -> None:
+    with pytest.raises(WscliError):
+        result_of(answer)
+
+
+def test_a_result_comes_out_as_it_went_in() -> None:
+    assert result_of(success({"a": 1})) == {"a": 1}
