@@ -17,7 +17,7 @@ from wscli.tokens.fetch import FetchContext, Token, TokenFailed
 from wscli.tokens.http import HttpClient
 from wscli.values import Secret
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class FakeClock:
@@ -60,7 +60,7 @@ class Endpoint:
     answer: Handler | None = None
 
     def say(self, text: str = "", *, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        async def answer(_: web.Request) -> web.Response:
+        async def answer(_: web.BaseRequest) -> web.Response:
             return web.Response(status=status, text=text, headers=headers)
 
         self.answer = answer
@@ -71,18 +71,16 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-async def serve(port: int = 0) -> tuple[Endpoint, web.AppRunner]:
+async def serve(port: int = 0) -> tuple[Endpoint, web.ServerRunner]:
     endpoint = Endpoint("")
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         endpoint.seen.append(Seen(request.method, request.path_qs, headers, await request.read()))
         assert endpoint.answer is not None
         return await endpoint.answer(request)
 
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", port))
     await web.SockSite(runner, listener).start()

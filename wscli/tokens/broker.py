@@ -64,19 +64,20 @@ class Broker:
         """
         while True:
             entry = self._entry(name)
-            if entry.source.single_use:
-                return await self._get_unshared(name, entry)
-            now = self._clock.boottime()
-            token = entry.valid(now)
-            if token is not None:
-                if entry.due(now):
-                    self._start(name, entry)
-                entry.served += 1
-                return token
-            outcome = await self._outcome(self._start(name, entry))
-            if isinstance(outcome, Failure) and self._entries.get(name) is entry:
-                raise TokenFailed(outcome)
-            # From the top: it may have been invalidated, or its source replaced, before this waiter's turn came.
+            alone, now = entry.source.single_use, self._clock.boottime()
+            token = None if alone else entry.valid(now)
+            if token is None:
+                outcome = await (self._unshared(name, entry) if alone else self._outcome(self._start(name, entry)))
+                if isinstance(outcome, Failure) and self._entries.get(name) is entry:
+                    raise TokenFailed(outcome)
+                if not alone or not isinstance(outcome, Token):
+                    # From the top: it may have been refused, or its source replaced, before this waiter's turn came.
+                    continue
+                token = outcome
+            elif entry.due(now):
+                self._start(name, entry)
+            entry.served += 1
+            return token
 
     def peek(self, name: str) -> Token | None:
         """Give the token if it is valid now, without fetching or counting."""
@@ -117,7 +118,7 @@ class Broker:
         entry = self._entry(name)
         if not entry.source.single_use:
             outcome = await self._outcome(self._start(name, entry))
-            if self._entries.get(name) is entry:
+            if outcome is not None and self._entries.get(name) is entry:
                 if isinstance(outcome, Failure):
                     raise TokenFailed(outcome)
                 return outcome
@@ -179,24 +180,18 @@ class Broker:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome:
-        """Wait for a fetch; the caller's own cancellation does not reach it."""
+    async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
+        """Wait for a fetch; the caller's own cancellation does not reach it. None: a reload or the end cancelled it."""
         await asyncio.wait((task,))
-        if task.cancelled():
-            return Failure(FailureKind.TOKEN, f"{task.get_name()}: the fetch was given up")
-        return task.result()
+        return None if task.cancelled() else task.result()
 
-    async def _get_unshared(self, name: str, entry: Entry) -> Token:
+    async def _unshared(self, name: str, entry: Entry) -> Outcome | None:
         task = self._spawn(name, entry)
         try:
-            outcome = await self._outcome(task)
+            return await self._outcome(task)
         except asyncio.CancelledError:
             task.cancel()  # nobody else waits for it
             raise
-        if isinstance(outcome, Failure):
-            raise TokenFailed(outcome)
-        entry.served += 1
-        return outcome
 
     async def _fetch(self, name: str, entry: Entry) -> Outcome:
         """Fetch once; every way of failing comes back as a value, so that no task ends with an exception."""

@@ -69,9 +69,9 @@ class Fetched:
     made_of: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class FetchContext:
-    """All that a fetch may use."""
+    """All that a fetch may use; the environment holds secrets, and so it has no repr."""
 
     base: Path
     """What file names are relative to."""
@@ -105,6 +105,7 @@ class Source(Protocol):
 
         Raises:
             SourceFailed: it did not work.
+            TemplateError: the value of another token does not fit its filter.
             TokenFailed: another token, that this one needs, could not be had.
 
         """

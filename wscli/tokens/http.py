@@ -7,6 +7,7 @@ Redirects are followed here, to the same origin only: aiohttp drops ``Authorizat
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,11 +88,9 @@ class HttpClient:
             SourceFailed: there is no answer, it is too large, or it redirects to another origin.
 
         """
-        from yarl import URL
-
         try:
             async with asyncio.timeout(request.timeout):
-                return await self._follow(request, URL(request.url), read_errors=read_errors)
+                return await self._follow(request, _parsed(request.url), read_errors=read_errors)
         except TimeoutError:
             raise SourceFailed(f"no answer from {request.shown} within {request.timeout:g} s") from None
         # ValueError: yarl and aiohttp refuse a URL or header with it, quoting what may be a secret.
@@ -172,14 +171,23 @@ class HttpClient:
         return HttpAnswer(response.status, bytes(body), retry_after)
 
 
-def _redirected(shown: str, url: URL, location: str | None) -> URL:
-    """Where a redirect leads, at the same scheme, host and port (RFC 6454, section 4)."""
+def _parsed(text: str) -> URL:
+    """Take a URL as it is written; only one with characters that no request may hold is quoted."""
     from yarl import URL
 
+    return URL(text, encoded=re.fullmatch(r"[!-~]+", text) is not None)
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    return url.scheme, (url.host or "").lower(), url.port
+
+
+def _redirected(shown: str, url: URL, location: str | None) -> URL:
+    """Where a redirect leads, at the same scheme, host and port (RFC 6454, section 4)."""
     if not location:
         raise SourceFailed(f"{shown} redirects to nowhere")
-    target = url.join(URL(location))
-    if target.scheme not in ("http", "https") or not target.host or target.origin() != url.origin():
+    target = url.join(_parsed(location))
+    if _origin(target) != _origin(url):
         raise SourceFailed(f"{shown} redirects to another origin, where credentials are not taken")
     return target.with_user(url.user).with_password(url.password)
 

@@ -32,6 +32,7 @@ def _clauses() -> list[tuple[type[Exception], Callable[[Any], str]]]:
         (aiohttp.NonHttpUrlClientError, lambda _: "this is not a URL that can be fetched"),
         (TimeoutError, lambda _: "no answer in time"),
         (OSError, lambda error: f"the connection broke: {_system(error)}"),
+        (aiohttp.ClientConnectionError, lambda _: "the connection failed"),
         (ValueError, lambda _: "no request can be made of this URL and these headers"),
     ]
 

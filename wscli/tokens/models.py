@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
-from wscli.tokens.fetch import FetchContext, Fetched, Source
+from wscli.templates import TemplateError
+from wscli.tokens.fetch import FetchContext, Fetched, Source, SourceFailed
 from wscli.tokens.read import OAUTH_READ, Read, read_answer
 from wscli.tokens.sources.command import Command, CommandSource
 from wscli.tokens.sources.env import Env, EnvSource
@@ -82,7 +83,10 @@ class TokenSource(StrictModel):
             TokenFailed: another token, that this one needs, could not be had.
 
         """
-        answer = await self.source.fetch(context)
+        try:
+            answer = await self.source.fetch(context)
+        except TemplateError as error:
+            raise SourceFailed(str(error)) from None
         life = self.expires_in if answer.expires_in is None else answer.expires_in
         read = self.read or (OAUTH_READ if self.oauth2 is not None else None)
         # RFC 6749, section 5.1, only recommends expires_in; where the file names a path, the answer must have it.

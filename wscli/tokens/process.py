@@ -86,14 +86,16 @@ async def run(
     except (OSError, ValueError) as error:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "NUL in an argument"
         raise SourceFailed(f"cannot run the command '{shown}': {why}") from None
+    ended = False
     try:
         _feed(transport, stdin)
         async with asyncio.timeout(timeout):
             await conversation.over
+        ended = not conversation.overflowed
     except TimeoutError:
         raise SourceFailed(f"the command '{shown}' took longer than {timeout:g} s and was killed") from None
     finally:
-        await _end(transport, conversation)
+        await _end(transport, conversation, kill=not ended)
     if conversation.overflowed:
         raise SourceFailed(f"the command '{shown}' printed more than {_LARGEST >> 10} KiB and was killed")
     code = transport.get_returncode()
@@ -107,9 +109,9 @@ def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:
         pipe.close()  # after what is buffered
 
 
-async def _end(transport: asyncio.SubprocessTransport, conversation: _Conversation) -> None:
+async def _end(transport: asyncio.SubprocessTransport, conversation: _Conversation, *, kill: bool) -> None:
     """Leave no process and no pipe, however the run ended."""
-    if transport.get_returncode() is None or not conversation.over.done() or conversation.overflowed:
+    if kill:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             # It leads its own session, so that its number is the group's as well.
             os.killpg(transport.get_pid(), signal.SIGKILL)

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
@@ -21,6 +22,7 @@ __all__ = ["OAUTH_READ", "Read", "check_token", "jwt_expiry", "read_answer"]
 _LONGEST_TOKEN = 64 << 10
 _LONGEST_LIFE = 100 * 365 * 86400.0
 """Seconds. Beyond a century somebody mistook milliseconds for seconds, or a date for a duration."""
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-")
 _KINDS = {dict: "an object", list: "an array", str: "text", bool: "a boolean", type(None): "null"}
 
 
@@ -100,7 +102,7 @@ def _number(value: Any, what: str) -> float:
 
 def _instant(value: Any, what: str) -> float:
     """Seconds since 1970, from a number or from RFC 3339."""
-    if isinstance(value, str) and "T" in value.upper():
+    if isinstance(value, str) and _DATE.match(value):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic_core import CoreSchema
 
-from wscli.templates import Scope, TemplateError, compile_template
+from wscli.templates import Scope, compile_template
 from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
 from wscli.tokens.fields import TemplateText, Timeout, names_in
 from wscli.tokens.process import Finished, run
@@ -89,11 +89,8 @@ class CommandSource(StrictModel):
             raise SourceFailed(f"the command '{self.run.shown}' printed what is not UTF-8") from None
 
     def _secrets(self, scope: Scope) -> tuple[dict[str, str], str | None]:
-        try:
-            extra = {name: template.render(scope) for name, template in self.environment.items()}
-            return extra, None if self.stdin is None else self.stdin.render(scope)
-        except TemplateError as error:
-            raise SourceFailed(str(error)) from None
+        extra = {name: template.render(scope) for name, template in self.environment.items()}
+        return extra, None if self.stdin is None else self.stdin.render(scope)
 
     def _failure(self, done: Finished, secrets: list[str]) -> str:
         how = f"exited with {done.code}" if done.code > 0 else f"was killed by signal {-done.code}"
@@ -115,7 +112,7 @@ def _last_line(errors: bytes, secrets: list[str]) -> str:
 
 
 def _from_list(value: object) -> object:
-    return CommandSource(run=_argv(value)) if isinstance(value, (list, tuple)) else value
+    return CommandSource(run=_argv(value)) if isinstance(value, (list, tuple, str)) else value
 
 
 class _ListInSchema:

@@ -37,12 +37,15 @@ class FileSource:
         except (OSError, ValueError) as error:
             why = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
             raise SourceFailed(f"cannot read the file '{self.shown}': {why}") from None
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        try:
+            mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
                 what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
                 raise SourceFailed(f"cannot read the file '{self.shown}': it is {what}")
-            data = file.read(_LARGEST + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(_LARGEST + 1)
+        finally:
+            os.close(descriptor)
         if len(data) > _LARGEST:
             raise SourceFailed(f"cannot read the file '{self.shown}': it is larger than {_LARGEST >> 10} KiB")
         try:

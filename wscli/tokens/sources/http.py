@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import ConfigDict, Field, model_validator
 
-from wscli.templates import Scope, TemplateError
+from wscli.templates import Scope
 from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
 from wscli.tokens.fields import Header, HeaderName, JsonBody, TemplateText, Timeout, Url, UrlText, names_in
 from wscli.tokens.http import HttpRequest
@@ -87,12 +87,9 @@ class HttpSource(HttpOptions):
         """Make the request."""
         method, url = self._target()
         scope = await context.scope(self.references())
-        try:
-            headers = check_headers({name: template.render(scope) for name, template in self.headers.items()})
-            body, kind = self._body(scope)
-            address = url.template.render(scope)
-        except TemplateError as error:
-            raise SourceFailed(str(error)) from None
+        headers = check_headers({name: template.render(scope) for name, template in self.headers.items()})
+        body, kind = self._body(scope)
+        address = url.template.render(scope)
         if kind and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = kind
         request = HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout)

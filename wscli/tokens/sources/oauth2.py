@@ -8,7 +8,7 @@ from urllib.parse import quote_plus, urlencode
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from wscli.templates import Scope, Template, TemplateError
+from wscli.templates import Scope, Template
 from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
 from wscli.tokens.fields import TemplateText, UrlText, names_in
 from wscli.tokens.http import HttpAnswer, HttpRequest
@@ -93,10 +93,7 @@ class OAuth2Source(HttpOptions):
     async def fetch(self, context: FetchContext) -> Answer:
         """Ask for a token, and remember a new refresh token if one comes along."""
         scope = await context.scope(self.references())
-        try:
-            request = self._request(scope, context.memory.get(_ROTATED))
-        except TemplateError as error:
-            raise SourceFailed(str(error)) from None
+        request = self._request(scope, context.memory.get(_ROTATED))
         answer = await context.http.fetch(request, read_errors=True)
         try:
             text = answer.text(request.shown)

@@ -1,0 +1,49 @@
+"""docs/tokens.md: its examples load, and no key is missing from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from wscli.tokens.models import SOURCES, TokenSource, find_cycle
+from wscli.tokens.proxies import ProxySettings
+from wscli.tokens.read import Read
+from wscli.tokens.sources.command import CommandSource
+from wscli.tokens.sources.http import HttpSource
+from wscli.tokens.sources.oauth2 import OAuth2Source
+from wscli.tokens.tls import TlsSettings
+from wscli.values import Scalar
+
+TEXT = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text()
+
+
+def scalars(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: scalars(item) for key, item in value.items()}
+    return [scalars(item) for item in value] if isinstance(value, list) else Scalar(value)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
+def test_every_example_loads_and_names_only_its_own_tokens(block: str) -> None:
+    declared = yaml.load(block, Loader=yaml.BaseLoader)["tokens"]
+    sources = {name: TokenSource.model_validate(scalars(keys)) for name, keys in declared.items()}
+    assert find_cycle(sources) is None
+    for source in sources.values():
+        assert source.references() <= sources.keys()
+
+
+@pytest.mark.parametrize(
+    "model", [TokenSource, Read, HttpSource, OAuth2Source, CommandSource, TlsSettings, ProxySettings]
+)
+def test_every_key_is_in_the_text(model: type[BaseModel]) -> None:
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    assert {key for key in keys if not re.search(rf"\b{key}\b", TEXT)} == set()
+
+
+def test_every_source_is_in_the_table() -> None:
+    assert all(f"| `{name}` |" in TEXT for name in SOURCES)

@@ -1,0 +1,201 @@
+"""The ``tokens:`` section: exactly one source, every mistake in one sentence, every key described."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from wscli.tokens.models import SOURCES, TokenSource, find_cycle
+from wscli.values import Scalar
+
+URL = "https://api.example.com/ws-token"
+
+
+def scalars(value: Any) -> Any:
+    """Turn a value into what the YAML reader hands over."""
+    if isinstance(value, dict):
+        return {Scalar(key): scalars(item) for key, item in value.items()}
+    return [scalars(item) for item in value] if isinstance(value, list) else Scalar(value)
+
+
+def load(**keys: Any) -> TokenSource:
+    return TokenSource.model_validate(scalars(keys))
+
+
+EXAMPLES: list[dict[str, Any]] = [
+    {
+        "http": {
+            "post": URL,
+            "headers": {"Authorization": "Bearer k {token.app}"},
+            "json": {"a": "{token.b}", "n": "1"},
+            "tls": {"ca": "ca.pem", "insecure": "true"},
+            "proxy": "none",
+            "timeout": "3s",
+        },
+        "read": {"token": ".token", "expires_in": ".expires_in"},
+        "refresh": "80%",
+    },
+    {"http": {"put": URL + "?a={token.c:url}", "form": {"x": "{token.d}"}}, "expires_in": "50m"},
+    {"env": "API_TOKEN"},
+    {"file": "session.token", "single_use": "true"},
+    {"command": ["vault", "print", "token"]},
+    {"command": {"run": ["prog"], "stdin": "{token.e}", "environment": {"A": "{token.f}"}, "timeout": "5s"}},
+    {"value": "Bearer {token.g}"},
+    {
+        "oauth2": {
+            "token_url": URL,
+            "client_id": "me",
+            "client_secret": "{token.h}",
+            "scopes": ["a", "b"],
+            "audience": "x",
+            "parameters": {"resource": "{token.i}"},
+        }
+    },
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_source_is_read_from_yaml_scalars_and_is_equal_to_itself(example: dict[str, Any]) -> None:
+    assert load(**example) == load(**example)
+    assert load(**example).source is not None
+
+
+def test_unlike_sources_are_unequal() -> None:
+    loaded = [load(**example) for example in EXAMPLES]
+    assert all(one != other for one in loaded for other in loaded if one is not other)
+
+
+def test_the_tokens_that_a_source_needs_are_named() -> None:
+    expected = [{"app", "b"}, {"c", "d"}, set(), set(), set(), {"e", "f"}, {"g"}, {"h", "i"}]
+    assert [load(**example).references() for example in EXAMPLES] == expected
+
+
+def test_the_registry_and_the_fields_name_the_same_sources() -> None:
+    common = {"read", "refresh", "expires_in", "single_use"}
+    assert set(SOURCES) == set(TokenSource.model_fields) - common
+
+
+@pytest.mark.parametrize(
+    ("keys", "where", "sentence"),
+    [
+        ({}, "", "a token has exactly one of http, env, file, command, value, oauth2, and this has none"),
+        ({"env": "A", "value": "b"}, "", "not env and value"),
+        ({"env": "A-B"}, "env", "'A-B' is not the name of an environment variable"),
+        ({"env": {"a": "b"}}, "env", "is not the name of an environment variable"),
+        ({"file": ""}, "file", "'' is not a path"),
+        ({"value": {"token.x": ""}}, "value", "'{token.x}' without quotes is a mapping to YAML; quote it"),
+        ({"value": ["a"]}, "value", "this is not text"),
+        ({"value": "{tokn.x}"}, "value", "did you mean 'token'?"),
+        ({"value": "{param.id}"}, "value", "'{param.id}' cannot be used here; only '{token.NAME}' can"),
+        ({"command": "vault print token"}, "command", "a command is a list"),
+        ({"command": []}, "command", "a command is a list"),
+        ({"command": [""]}, "command", "the command's program is empty"),
+        ({"command": ["a", "{token.x}"]}, "command", "item 1 of the command holds a secret"),
+        ({"command": ["a", "b\0"]}, "command", "item 1 of the command is not text"),
+        ({"command": {"run": ["a"], "timeout": "0s"}}, "command.timeout", "greater than 0"),
+        ({"command": {"run": ["a"], "shell": "true"}}, "command.shell", "Extra inputs"),
+        ({"http": {}}, "http", "an http source has exactly one of post, get and put"),
+        ({"http": {"post": URL, "get": URL}}, "http", "exactly one of post, get and put"),
+        ({"http": {"post": URL, "json": {}, "form": {}}}, "http", "json and form are both the body"),
+        ({"http": {"get": URL, "form": {}}}, "http", "a GET has no body"),
+        ({"http": {"post": "ws://a"}}, "http.post", "begins with https:// or http://"),
+        ({"http": {"post": "https:///x"}}, "http.post", "names a host"),
+        ({"http": {"post": "https://a:x/"}}, "http.post", "names a host"),
+        ({"http": {"post": "https://[/"}}, "http.post", "names a host"),
+        ({"http": {"post": "https://a/\r\nX: y"}}, "http.post", "this is not a URL"),
+        ({"http": {"post": "https://u@a/", "headers": {"authorization": "x"}}}, "http", "say the same thing"),
+        ({"http": {"post": URL, "headers": {"A": "b\r\nC: d"}}}, "http.headers.A", "holds a line break"),
+        ({"http": {"post": URL, "headers": {"A B": "c"}}}, "http.headers.A B.[key]", "is not a header's name"),
+        ({"http": {"post": URL, "timeout": "5"}}, "http.timeout", "is not a duration"),
+        ({"http": {"post": URL, "tls": {"key": "a"}}}, "http.tls", "a key without its certificate"),
+        ({"http": {"post": URL, "json": {"a": {"token.x": ""}}}}, "http.json", "quote it"),
+        ({"value": "a", "read": {"token": "token"}}, "read.token", "'token' is not a path"),
+        ({"value": "a", "read": {}}, "read.token", "Field required"),
+        ({"value": "a", "refresh": "0%"}, "refresh", "is not a percentage"),
+        ({"value": "a", "expires_in": "0s"}, "expires_in", "greater than 0"),
+        ({"oauth2": {"token_url": URL, "client_id": "a"}}, "oauth2", "needs a client_secret"),
+        ({"oauth2": {"token_url": URL, "client_id": "a", "grant": "refresh_token"}}, "oauth2", "needs a refresh_token"),
+        (
+            {"oauth2": {"token_url": URL, "client_id": "a", "grant": "client_credentials", "refresh_token": "r"}},
+            "oauth2",
+            "has no refresh_token",
+        ),
+    ],
+)
+def test_a_mistake_is_found_where_it_stands(keys: dict[str, Any], where: str, sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        load(**keys)
+    found = {".".join(map(str, error["loc"])): error["msg"] for error in caught.value.errors()}
+    assert where in found
+    assert sentence in found[where]
+
+
+def test_what_came_from_the_environment_is_kept_out_of_arguments_and_errors() -> None:
+    secret = Scalar("hunter2", redacted="***")
+    with pytest.raises(ValidationError, match="item 1 of the command holds a secret") as caught:
+        TokenSource.model_validate({"command": ["prog", secret]})
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        TokenSource.model_validate(
+            {"http": {"post": secret, "proxy": secret}, "env": Scalar("hunter-2", redacted="***")}
+        )
+    assert "hunter" not in str(caught.value)
+
+
+def test_a_source_is_never_printed() -> None:
+    secret = Scalar("hunter2", redacted="***")
+    url = Scalar(
+        "https://u:hunter2@api.example.com/hunter2?key=hunter2", redacted="https://u:p@api.example.com/***?a=b"
+    )
+    sources = [
+        {"value": secret},
+        {"file": secret},
+        {"command": [secret, "x"]},
+        {"command": {"run": ["x"], "stdin": secret, "environment": {"A": secret}}},
+        {"http": {"post": url, "headers": {"A": secret}, "json": {"a": secret}, "proxy": "http://u:hunter2@a"}},
+        {"http": {"post": url, "form": {"a": secret}, "tls": {"cert": "a", "key": "b", "key_password": secret}}},
+        {"oauth2": {"token_url": url, "client_id": secret, "client_secret": secret, "refresh_token": secret}},
+    ]
+    printed = " ".join(repr(TokenSource.model_validate(source)) for source in sources)
+    assert "hunter2" not in printed
+    assert "https://api.example.com/***" in printed
+
+
+def models(kind: type[BaseModel]) -> set[type[BaseModel]]:
+    found = {kind}
+    for field in kind.model_fields.values():
+        for part in getattr(field.annotation, "__args__", (field.annotation,)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= models(part)
+    return found
+
+
+def test_every_key_says_what_it_does() -> None:
+    for model in models(TokenSource):
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+
+
+def test_the_json_schema_takes_the_short_forms() -> None:
+    schema = TokenSource.model_json_schema()
+    json.dumps(schema)
+    assert {"required": ["oauth2"]} in schema["oneOf"]
+    assert {kind.get("type") for kind in schema["properties"]["command"]["anyOf"]} >= {"array"}
+    assert "json" in schema["$defs"]["HttpSource"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("needs", "cycle"),
+    [
+        ({"a": "b", "b": "c", "c": ""}, None),
+        ({"a": "b", "b": "gone"}, None),
+        ({"a": "a"}, ("a", "a")),
+        ({"x": "a", "a": "b", "b": "c", "c": "a"}, ("a", "b", "c", "a")),
+    ],
+)
+def test_a_circle_of_tokens_is_found(needs: dict[str, str], cycle: tuple[str, ...] | None) -> None:
+    sources = {name: load(value=f"{{token.{other}}}" if other else "v") for name, other in needs.items()}
+    assert find_cycle(sources) == cycle
