@@ -260,7 +260,8 @@ class Channel:
                 self._outage = None
                 self.history.record_gap(reason, start=start, end=now)
         self.announcer.changed(before, after)
-        self._changed()
+        if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
+            self._changed()
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Take messages into the history."""

@@ -30,7 +30,8 @@ __all__ = ["Manager", "ReloadReport"]
 
 logger = logging.getLogger("wscli.manager")
 
-_FEED = HistoryLimits(keep=10_000, max_size=8 << 20)
+_FEED = HistoryLimits(keep=1_000, max_size=1 << 20)
+"""Of changes and log records: what a slow watcher may lag by before it is told that it missed some."""
 
 
 class ReloadReport(NamedTuple):

@@ -19,7 +19,7 @@ from wscli.daemon.manager import Manager
 from wscli.daemon.network import NetworkMonitor, reachable
 from wscli.daemon.reload import reload
 from wscli.daemon.server import Server
-from wscli.daemon.transport import open_link
+from wscli.daemon.transport.open import open_link
 from wscli.errors import ConfigError, ExitCode
 
 __all__ = ["run"]

@@ -82,10 +82,11 @@ class Controls:
             client.unmute()
         return {}
 
-    async def revoke(self) -> dict[str, Any]:
-        """Make every token invalid, and close the connections with 4401."""
+    async def revoke(self, *, close: bool = True) -> dict[str, Any]:
+        """Make every token invalid, and close the connections with 4401 unless ``close`` is false."""
         revoked = self._backend.desk.revoke_all()
-        return {"revoked": revoked, **await self.kick(code=4401, reason="the token was revoked")}
+        kicked = await self.kick(code=4401, reason="the token was revoked") if close else {"kicked": 0}
+        return {"revoked": revoked, **kicked}
 
     async def blast(self, path: str | None = None, *, count: int = 1000, size: int = 200) -> dict[str, Any]:
         """Send ``count`` numbered messages of ``size`` bytes to each, as fast as each takes them; return once sent."""

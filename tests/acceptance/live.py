@@ -1,0 +1,62 @@
+"""A manager on real sockets in the test's own loop, made from YAML as a user writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from wscli.clock import SystemClock
+from wscli.config import load
+from wscli.daemon.channel import Channel
+from wscli.daemon.manager import Manager
+from wscli.daemon.network import reachable
+from wscli.daemon.transport.open import open_link
+from wscli.history.records import Gap
+from wscli.states import ChannelState
+
+
+@asynccontextmanager
+async def live(directory: Path, text: str) -> AsyncIterator[Manager]:
+    """Run a manager on a file of this text."""
+    file = directory / "app.yaml"
+    file.write_text(text)
+    manager = Manager(
+        load(file, {}), clock=SystemClock(), chance=random.Random(7), open_link=open_link, reachable=reachable
+    )
+    manager.open()
+    try:
+        yield manager
+    finally:
+        await manager.close()
+
+
+async def all_in(manager: Manager, state: ChannelState, timeout: float = 30.0) -> None:
+    """Wait until every channel is in a state."""
+    async with asyncio.timeout(timeout):
+        await asyncio.gather(*(channel.wait_for({state}) for channel in manager.channels()))
+
+
+async def until(manager: Manager, predicate: Callable[[], bool], timeout: float = 30.0) -> None:
+    """Wait until something holds, looking at each change of any channel's state."""
+    changed = asyncio.Event()
+    unsubscribe = manager.changes.subscribe(changed.set)
+    try:
+        async with asyncio.timeout(timeout):
+            while not predicate():
+                changed.clear()
+                await changed.wait()
+    finally:
+        unsubscribe()
+
+
+def gaps(channel: Channel) -> list[str]:
+    """The reasons of a channel's gaps, in order."""
+    cursor, found = channel.history.seek_start().cursor, []
+    while (item := channel.history.read(cursor)) is not None:
+        cursor = item.cursor
+        if isinstance(item.item, Gap):
+            found.append(item.item.reason)
+    return found

@@ -1,0 +1,63 @@
+"""Three hundred channels lose their server at once: they come back paced, all of them, and fetch no token."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.acceptance.live import all_in, live, until
+from wscli.demo.server import DemoServer
+from wscli.states import ChannelState
+
+CHANNELS = 300
+
+
+def config(demo: DemoServer) -> str:
+    channels = "\n".join(f"  c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
+    return f"""
+version: 1
+endpoints:
+  api:
+    url: {demo.ws_url}
+    query: {{token: "{{token.session}}"}}
+    connect: {{rate: 100/s}}
+    compression: none
+tokens:
+  session: {{http: {{post: {demo.url}/ws-token}}, read: {{token: .token, expires_in: .expires_in}}}}
+backoff:
+  default: {{initial: 100ms, max: 1s}}
+channels:
+{channels}
+"""
+
+
+async def test_a_herd_that_loses_its_server_returns_within_its_budget(tmp_path: Path) -> None:
+    async with (
+        DemoServer(port=0, interval=None, calls=None, token_life=3600.0, compression=False) as demo,
+        live(tmp_path, config(demo)) as manager,
+    ):
+        await all_in(manager, ChannelState.READY)
+        assert demo.token_requests == 1
+        await demo.reset_counters()
+        await demo.kick(abort=True)
+        await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()))
+        await all_in(manager, ChannelState.READY)
+        assert demo.connections.now == CHANNELS
+        assert demo.most_dials_within(1.0) <= 130
+        assert demo.token_requests == 1
+        assert len(demo.dials) == CHANNELS
+
+
+async def test_a_server_that_is_gone_and_returns_is_not_stormed(tmp_path: Path) -> None:
+    async with (
+        DemoServer(port=0, interval=None, calls=None, token_life=3600.0, compression=False) as demo,
+        live(tmp_path, config(demo)) as manager,
+    ):
+        await all_in(manager, ChannelState.READY)
+        await demo.reset_counters()
+        await demo.refuse(2.0)
+        await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()), 60)
+        await all_in(manager, ChannelState.READY)
+        assert demo.most_dials_within(1.0) <= 130
+        assert demo.token_requests == 1
+        await asyncio.sleep(0)
