@@ -53,6 +53,7 @@ READ: list[tuple[bytes, list[Change]]] = [
     (route(4), [RouteChange(4, UNICAST, cached=False, gone=False)]),
     (route(None, BLACKHOLE, kind=DEL_ROUTE), [RouteChange(None, BLACKHOLE, cached=False, gone=True)]),
     (route(4, flags=0x200), [RouteChange(4, UNICAST, cached=True, gone=False)]),
+    (message(NEW_ADDRESS, struct.pack("=BBBBI", 2, 24, PERMANENT, 0, 4)), []),
     (message(2, struct.pack("=i", -101) + bytes(16)), [Trouble(101)]),
     (message(4, b""), [Trouble(0)]),
     (message(3, bytes(4)), []),
@@ -94,6 +95,13 @@ def test_an_attribute_whose_length_cannot_be_ends_the_attributes(length: int) ->
     head = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, 2, 0, UNICAST, 0)
     body = head + struct.pack("=HH", length, 4) + bytes(4)
     assert list(parse(message(NEW_ROUTE, body))) == [RouteChange(None, UNICAST, cached=False, gone=False)]
+
+
+def test_the_marks_on_an_attribute_type_are_no_part_of_it() -> None:
+    """NLA_F_NESTED and NLA_F_NET_BYTEORDER (linux/netlink.h)."""
+    head = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, 2, 0, UNICAST, 0)
+    (change,) = parse(message(NEW_ROUTE, head + attribute(4 | 0x8000, struct.pack("=I", 7))))
+    assert change == RouteChange(7, UNICAST, cached=False, gone=False)
 
 
 def test_the_reading_of_a_storm_ends() -> None:
@@ -162,7 +170,7 @@ def test_relevant_is_only_what_changes_something() -> None:
     assert judge(address(4, "10.9.0.1")) == [True]
     assert judge(address(4, "fd09::1", TENTATIVE)) == [False], "not ours yet"
     assert judge(address(4, "fd09::1")) == [True]
-    assert judge(address(4, "fd09::1", TENTATIVE | 0x8)) == [True], "somebody else has it"
+    assert judge(address(4, "fd09::1", PERMANENT | 0x8)) == [True], "somebody else has it"
 
     assert judge(route(4)) == [True]
     assert judge(route(4, kind=DEL_ROUTE)) == [True]
