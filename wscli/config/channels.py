@@ -32,9 +32,12 @@ class Channel:
 
 
 def compile_channels(
-    spot: Spot | None, endpoints: Mapping[str, Endpoint], policies: Policies, context: Context
+    spot: Spot | None, endpoints: Mapping[str, Endpoint] | None, policies: Policies, context: Context
 ) -> dict[str, Channel]:
-    """Compile and check all channels; what is wrong goes to the context's problems."""
+    """Compile and check all channels; what is wrong goes to the context's problems.
+
+    ``endpoints`` is None where nobody can tell which there are.
+    """
     overlaps, found = Overlaps(), {}
     for name, channel in spot.entries() if spot is not None else ():
         params = channel_params(channel, context)
@@ -49,7 +52,7 @@ def compile_channels(
 
 
 def _compile(
-    spot: Spot, params: tuple[str, ...], endpoints: Mapping[str, Endpoint], policies: Policies, context: Context
+    spot: Spot, params: tuple[str, ...], endpoints: Mapping[str, Endpoint] | None, policies: Policies, context: Context
 ) -> Channel | None:
     path = _path(spot.get("path"), params, context)
     endpoint = _endpoint(spot.get("endpoint"), endpoints, context)
@@ -76,8 +79,8 @@ def _compile(
     )
 
 
-def _endpoint(spot: Spot | None, endpoints: Mapping[str, Endpoint], context: Context) -> Endpoint | None:
-    if spot is None or spot.text is None or context.problems.at(spot.mark):
+def _endpoint(spot: Spot | None, endpoints: Mapping[str, Endpoint] | None, context: Context) -> Endpoint | None:
+    if endpoints is None or spot is None or spot.text is None or context.problems.at(spot.mark):
         return None
     found = endpoints.get(str(spot.text))
     if found is None:

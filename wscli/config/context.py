@@ -30,8 +30,8 @@ class Context:
     problems: Problems
     base: Path
     """What file names are relative to."""
-    tokens: Collection[str] = ()
-    """The names of the declared sources."""
+    tokens: Collection[str] | None = ()
+    """The names of the declared sources; None where nobody can tell."""
     _templates: dict[tuple[str, str], Template] = field(default_factory=dict)
 
     def add(self, spot: Spot, text: str, *, key: bool = False) -> None:
@@ -53,7 +53,7 @@ class Context:
                 return None
             self._templates[same] = template
         for space, name in sorted(template.references):
-            if space == "token" and name not in self.tokens:
+            if space == "token" and self.tokens is not None and name not in self.tokens:
                 self.add(spot, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
         return Placed(template, spot)
 

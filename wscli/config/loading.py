@@ -69,9 +69,12 @@ def _plan(root: Spot, file: Path, problems: Problems) -> Plan | None:
     model = _typed(root, problems)
     tokens = root.get("tokens")
     context = Context(
-        problems, base=Path.cwd() if file == STDIN else real.parent, tokens=[name for name, _ in _entries(tokens)]
+        problems,
+        base=Path.cwd() if file == STDIN else real.parent,
+        tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
     )
-    name = instance_name(root.get("name"), Path(os.path.abspath(file)), context)  # noqa: PTH100 - keeps links as named
+    named = file if file == STDIN else Path(os.path.abspath(file))  # noqa: PTH100 - links keep their own names
+    name = instance_name(root.get("name"), named, context)
     for spot, what in ((root.get("endpoints"), "endpoint"), (tokens, "token source"), (root.get("backoff"), "policy")):
         check_names(spot, what, context)
     check_tokens(tokens, context)
@@ -81,12 +84,18 @@ def _plan(root: Spot, file: Path, problems: Problems) -> Plan | None:
     endpoints = {
         name: compile_endpoint(spot, policies, above, context) for name, spot in _entries(root.get("endpoints"))
     }
-    channels = compile_channels(root.get("channels"), endpoints, policies, context)
+    known = endpoints if _is_map(root.get("endpoints")) else None
+    channels = compile_channels(root.get("channels"), known, policies, context)
     if not problems and not channels and not tokens:
         problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
     if problems or model is None:
         return None
     return assemble(model, endpoints, channels, name=name, file=real)
+
+
+def _is_map(spot: Spot | None) -> bool:
+    """Whether a section can be read; one that is left out can."""
+    return spot is None or isinstance(spot.node, Branch)
 
 
 def _entries(spot: Spot | None) -> list[tuple[str, Spot]]:

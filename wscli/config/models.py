@@ -132,13 +132,18 @@ class ChannelModel(StrictModel):
     ] = None
     linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 0.0
     history: Annotated[HistoryLimits, Field(description="the replay window")] = HistoryLimits()
-    query: Query
-    headers: Headers
-    subprotocols: Annotated[Subprotocols | None, Field(description="in place of the endpoint's")] = None
-    keepalive: Annotated[KeepaliveOf | None, Field(description="merged over the endpoint's")] = None
+    query: Annotated[Query, Field(description="query parameters, merged over the endpoint's")]
+    headers: Annotated[Headers, Field(description="headers of the upgrade, merged over the endpoint's")]
+    subprotocols: Annotated[
+        Subprotocols | None, Field(description="what to offer as Sec-WebSocket-Protocol, in place of the endpoint's")
+    ] = None
+    keepalive: Annotated[
+        KeepaliveOf | None,
+        Field(description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings"),
+    ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None
-    max_message: Annotated[MaxMessage | None, Field(description="in place of the endpoint's")] = None
+    max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
 
 
 class FileModel(StrictModel):

@@ -52,6 +52,8 @@ class Branch:
     """How many nodes it holds, itself and every use of an alias included."""
     height: int = 1
     """How many levels it holds, its own included."""
+    merges: bool = False
+    """Whether ``<<`` stood in it, so that keys may be missing."""
 
 
 @dataclass(slots=True)

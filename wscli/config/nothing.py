@@ -25,13 +25,12 @@ def _visit(node: Node, path: Path, problems: Problems) -> None:
         if len(node.entries) == 1 and _is_placeholder(node):
             return  # and is told to be quoted
         for key, entry in node.entries.items():
-            if key != "<<":
-                _visit(entry.value, (*path, key), problems)
+            _visit(entry.value, (*path, key), problems)
     elif node.is_nothing and not problems.at(node.mark):
         if node.value:
             text = f"'{node.value}' is no value here; leave the key out, or quote it to mean the text"
         else:
-            text = "no value stands here; leave the key out, or write '' for an empty text"
+            text = "no value stands here; leave the key out, or give it one ('' is an empty text)"
         problems.add(node.mark, path, text)
 
 

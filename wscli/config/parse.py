@@ -21,6 +21,7 @@ __all__ = ["MAX_ALIASED", "MAX_DEPTH", "MAX_NODES", "parse"]
 MAX_DEPTH = 32
 MAX_NODES = 200_000
 MAX_ALIASED = 10_000
+MERGE = "<<"
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -35,9 +36,11 @@ def parse(text: str, problems: Problems, *, loader: type[Any] = _LOADER) -> Bran
     events = _events(text, loader)
     root = _Builder(events, problems).document()
     if root is None:
-        raise FatalProblem(Mark(1, 1), "the file is empty; start from configs/minimal.yaml")
+        raise FatalProblem(Mark(1, 1), "the file is empty; 'endpoints:' and 'channels:' are the least that it needs")
     if isinstance(root, Leaf) and root.is_nothing:
-        raise FatalProblem(root.mark, "the file declares nothing; start from configs/minimal.yaml")
+        raise FatalProblem(
+            root.mark, "the file declares nothing; 'endpoints:' and 'channels:' are the least that it needs"
+        )
     if not isinstance(root, Branch):
         kind = "a list" if isinstance(root, Items) else "text"
         raise FatalProblem(root.mark, f"{kind} stands where the keys 'endpoints:', 'channels:' and so on are wanted")
@@ -116,28 +119,30 @@ class _Builder:
 
     def _branch(self, mark: Mark, path: Path, depth: int) -> Branch:
         entries: dict[str, Entry] = {}
+        merges = False
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key_mark = mark_of(event.start_mark)
-            key = self._key(self._node(event, path, depth + 1), key_mark, path)
+            node = self._node(event, path, depth + 1)
+            merges = merges or _is_merge(node)
+            key = self._key(node, key_mark, path)
             value = self._node(next(self._events), path if key is None else (*path, key), depth + 1)
             if isinstance(value, Leaf) and value.is_nothing and not value.value:
                 value = Leaf(key_mark, value.value)  # YAML places what is not there at the next thing that is
-            if key is None:
-                continue
             if key in entries:
                 line = entries[key].key_mark.line
                 self._problems.add(key_mark, (*path, key), f"duplicate key; the first is on line {line}")
-                continue
-            entries[key] = Entry(key_mark, value)
-        return Branch(mark, entries, *_extent([entry.value for entry in entries.values()]))
+            elif key is not None:
+                entries[key] = Entry(key_mark, value)
+        return Branch(mark, entries, *_extent([entry.value for entry in entries.values()]), merges=merges)
 
     def _key(self, node: Node, mark: Mark, path: Path) -> str | None:
+        """Give the key, or None for one that cannot be used."""
         if not isinstance(node, Leaf):
             self._problems.add(mark, path, "a key must be text")
             return None
-        if node.value == "<<" and node.value.plain:
+        if _is_merge(node):
             self._problems.add(
                 mark, path, "'<<' merges nothing here; give the keys themselves, or let the endpoint hold them"
             )
@@ -158,6 +163,10 @@ class _Builder:
         if depth + node.height - 1 > MAX_DEPTH:
             raise FatalProblem(mark, f"this is nested more than {MAX_DEPTH} levels deep", path[:3])
         return node
+
+
+def _is_merge(node: Node) -> bool:
+    return isinstance(node, Leaf) and node.value.plain and node.value == MERGE
 
 
 def _extent(nodes: list[Node]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from wscli.errors import ConfigError
 
 __all__ = ["FatalProblem", "Problems", "path_text"]
 
-HINT = "`wscli config schema` describes every key, and docs/configuration.md shows each in use"
+HINT = "`wscli config schema` describes every key"
 
 
 class _Problem(NamedTuple):
@@ -64,11 +64,15 @@ class Problems:
     def error(self, fatal: FatalProblem | None = None) -> ConfigError:
         """Make the error that says it all."""
         if fatal is not None and fatal.mark is None:
-            return ConfigError(f"{self.label}: {fatal.text}", HINT)
+            return ConfigError(_on_one_line(f"{self.label}: {fatal.text}"), "-c FILE names the file")
         if fatal is not None and fatal.mark is not None:
             self.add(fatal.mark, fatal.path, fatal.text)
         return ConfigError("\n".join(map(self._line, sorted(self._found))), HINT)
 
     def _line(self, problem: _Problem) -> str:
         where = f"{self.label}:{problem.mark.line}:{problem.mark.column}"
-        return ": ".join(part for part in (where, problem.path, problem.text) if part)
+        return _on_one_line(": ".join(part for part in (where, problem.path, problem.text) if part))
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

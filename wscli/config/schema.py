@@ -42,7 +42,7 @@ def _rewritten(schema: Any) -> Any:
             rest[key] = {name: _rewritten(item) for name, item in value.items()}
         else:
             rest[key] = _rewritten(value)
-    return {**notes, **rest}
+    return {**notes, **rest, **notes}  # what a key says goes before what its type says
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,12 @@ __all__ = ["MAX_BYTES", "STDIN", "decode", "read"]
 MAX_BYTES = 4 << 20
 STDIN = Path("-")
 
-_FOREIGN_BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", codecs.BOM_UTF32_BE: "UTF-32"}
+_FOREIGN_BOMS = {  # UTF-32's first: in little endian it begins with UTF-16's
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 """YAML's printable characters, without the line breaks that only YAML counts (U+0085, U+2028, U+2029) and the BOM."""
 

@@ -51,7 +51,7 @@ def translate(error: yaml.YAMLError, text: str) -> tuple[Mark, str]:
         return _unfinished(text, at, begun, problem)
     for words, sentence in _SENTENCES:
         if any(word in problem for word in words):
-            return mark_of(begun if "never closed" in sentence else at), sentence
+            return mark_of(begun if "quoted scalar" in (error.context or "") else at), sentence
     if here == "\t":
         return mark_of(at), _SENTENCES[0][1]
     return mark_of(at), _FALLBACK
@@ -85,5 +85,6 @@ def _unfinished(text: str, at: yaml.Mark, begun: yaml.Mark, problem: str) -> tup
             ), f'quote "{meant}" here: within {{...}} and [...] a bare brace is YAML\'s'
         return mark_of(at), _QUOTE_BRACE
     if not line[at.column :].strip():
-        return mark_of(begun), f"this {'{' if closing == '}' else '['!r} is never closed".replace("this {", "this '{'")
-    return mark_of(at), f"a ',' or {closing!r} is missing here"
+        return mark_of(begun), f"this '{'{' if closing == '}' else '['}' is never closed"
+    opened = f"; it began on line {begun.line + 1}" if begun.line != at.line else ""
+    return mark_of(at), f"a ',' or {closing!r} is missing here{opened}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wscli.config.context import Context
+from wscli.config.nodes import Branch
 from wscli.config.plan import TlsPlan
 from wscli.config.spots import Spot
 from wscli.values import Secret, shown
@@ -51,7 +52,7 @@ def check_tls(spot: Spot | None, context: Context, *, secure: bool) -> TlsPlan:
     for alone in (spot.get("key"), password):
         if alone is not None and cert is None:
             context.add(alone, "a key without its certificate; add 'cert:'", key=True)
-    if not secure:
+    if not secure and isinstance(spot.node, Branch):
         context.add(spot, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)
     return TlsPlan(
         **files,

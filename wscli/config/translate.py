@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,8 @@ _BOUNDS = {
     "less_than": ("too large", "below", "lt"),
     "less_than_equal": ("too large", "at most", "le"),
 }
+_CLOSE = 0.7
+"""How much of a misspelt key must be right: ``session``, which some version may bring, is no ``compression``."""
 
 
 class _Found:
@@ -100,7 +103,8 @@ def _note_union(group: list[_Found], problems: Problems) -> None:
 def _note(found: _Found, problems: Problems) -> None:
     spot = found.spot
     if found.key is not None:
-        problems.add(spot.key_at, spot.path, f"the key {found.key!r} is missing")
+        if not (isinstance(spot.node, Branch) and spot.node.merges):
+            problems.add(spot.key_at, spot.path, f"the key {found.key!r} is missing")
     elif found.kind == "extra_forbidden":
         if not problems.at(spot.key_at):
             problems.add(spot.key_at, spot.path, _unknown(spot))
@@ -112,7 +116,8 @@ def _note(found: _Found, problems: Problems) -> None:
 
 def _unknown(spot: Spot) -> str:
     known = known_keys(spot.path[:-1])
-    near = did_you_mean(spot.key, known)
+    meant = difflib.get_close_matches(spot.key, known, n=1, cutoff=_CLOSE)
+    near = f"; did you mean {meant[0]!r}?" if meant else ""
     if not near and (elsewhere := misplaced(spot.key, spot.path)):
         return f"unknown key; {elsewhere}"
     if not near and 0 < len(known) <= 8:

@@ -1,0 +1,234 @@
+"""What a valid file comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wscli.backoff import BackoffPolicy, GiveUpAttempts
+from wscli.config import load
+from wscli.config.plan import Keepalive, Plan, ProxyPlan, TlsPlan
+from wscli.errors import ConfigError
+from wscli.history.limits import HistoryLimits
+from wscli.values import Rate, Secret
+from wscli.verdicts import parse_verdicts
+
+Loads = Callable[..., Plan]
+API = "endpoints: {api: {url: ws://h}}\n"
+
+
+def rendered(templates: Any) -> dict[str, str]:
+    scope = {"token": {"t": "T"}, "param": {"id": "7"}}
+    return {name: template.render(scope) for name, template in templates.items()}
+
+
+def test_the_defaults(loads: Loads) -> None:
+    plan = loads(API + "channels: {c: {endpoint: api}}\n")
+    assert (plan.name, plan.file.name, plan.announce_after, plan.tokens) == ("app", "app.yaml", 5.0, {})
+    assert plan.endpoints == ("api",)
+    channel = plan.channels["c"]
+    assert (channel.name, channel.params, channel.endpoint) == ("c", (), "api")
+    assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
+    assert (channel.connect_rate, channel.keepalive) == (Rate(10, 1.0), Keepalive(20.0, 20.0))
+    assert (channel.verdicts, channel.backoff, channel.history) == ((), BackoffPolicy(), HistoryLimits())
+    dial = channel.dial
+    assert (dial.url, dial.shown_url, dial.path) == (Secret("ws://h"), "ws://h", None)
+    assert (dict(dial.query), dict(dial.headers), dial.subprotocols) == ({}, {}, ())
+    assert (dial.compression, dial.tls, dial.proxy) == ("deflate", TlsPlan(), ProxyPlan())
+    assert (dial.max_message, dial.timeout) == (1 << 20, 10.0)
+
+
+def test_a_template_is_lazy_and_knows_its_parameters(loads: Loads) -> None:
+    plan = loads(
+        API + "channels:\n  rooms/{room}/users/{id}: {endpoint: api, path: '/{room}/{id}', linger: 30s}\n"
+        "  lazy: {endpoint: api, open: lazy, critical: false}\n"
+    )
+    template = plan.channels["rooms/{room}/users/{id}"]
+    assert (template.eager, template.critical, template.linger, template.params) == (False, True, 30.0, ("room", "id"))
+    assert template.dial.path is not None
+    assert template.dial.path.render({"room": "a b", "id": "1"}) == "/a%20b/1"
+    assert (plan.channels["lazy"].eager, plan.channels["lazy"].critical) == (False, False)
+
+
+OVERRIDES = """\
+endpoints:
+  api:
+    url: wss://h/ws?v=1
+    query: {token: "{token.t}", lang: de}
+    headers: {Origin: https://a, X-Kept: "1"}
+    subprotocols: [a, b]
+    max_message: 2MiB
+    keepalive: {ping: 7s, timeout: 3s}
+    verdicts: {4401: stop}
+    backoff: {initial: 2s}
+    connect: {timeout: 3s, rate: 300/5m}
+    compression: none
+tokens: {t: {value: x}}
+verdicts: {529: stop}
+backoff: {default: {max: 1m, jitter: none}, slow: {initial: 5s}}
+channels:
+  same: {endpoint: api}
+  other/{id}:
+    endpoint: api
+    query: {lang: en, room: "{param.id}"}
+    headers: {origin: https://b}
+    subprotocols: [c]
+    max_message: 1KiB
+    keepalive: {ping: 5s}
+    verdicts: {4402: done}
+    backoff: {give_up: {attempts: 3}}
+  quiet: {endpoint: api, keepalive: none, backoff: slow, subprotocols: []}
+"""
+
+
+def test_maps_merge_by_key_and_lists_replace(loads: Loads) -> None:
+    plan = loads(OVERRIDES)
+    dial = plan.channels["other/{id}"].dial
+    assert rendered(dial.query) == {"token": "T", "lang": "en", "room": "7"}
+    assert rendered(dial.headers) == {"X-Kept": "1", "origin": "https://b"}
+    assert [template.render({}) for template in dial.subprotocols] == ["c"]
+    assert plan.channels["quiet"].dial.subprotocols == ()
+    assert dial.max_message == 1024
+    assert dial.token_names == {"t"}
+    same = plan.channels["same"].dial
+    assert rendered(same.query) == {"token": "T", "lang": "de"}
+    assert (same.max_message, same.timeout, same.compression) == (2 << 20, 3.0, "none")
+    assert same.url.reveal() == "wss://h/ws?v=1"
+    assert same.shown_url == "wss://h/ws"
+
+
+def test_a_channel_changes_one_side_of_the_keepalive(loads: Loads) -> None:
+    plan = loads(OVERRIDES)
+    assert plan.channels["same"].keepalive == Keepalive(7.0, 3.0)
+    assert plan.channels["other/{id}"].keepalive == Keepalive(5.0, 3.0)
+    assert plan.channels["quiet"].keepalive.ping is None
+
+
+def test_a_channel_may_have_pings_where_its_endpoint_has_none(loads: Loads) -> None:
+    plan = loads(
+        "endpoints: {a: {url: ws://h, keepalive: none}}\nchannels: {c: {endpoint: a, keepalive: {ping: 1s}}}\n"
+    )
+    assert plan.channels["c"].keepalive == Keepalive(1.0, 20.0)
+
+
+def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -> None:
+    plan = loads(OVERRIDES)
+    own, endpoint, file = (parse_verdicts(table) for table in ({"4402": "done"}, {"4401": "stop"}, {"529": "stop"}))
+    assert plan.channels["other/{id}"].verdicts == (own, endpoint, file)
+    assert plan.channels["same"].verdicts == (endpoint, file)
+
+
+def test_backoff_merges_over_what_would_apply(loads: Loads) -> None:
+    """The file's default under everything; an endpoint's keys over it; a channel's over those; a name stands alone."""
+    plan = loads(OVERRIDES)
+    assert plan.channels["same"].backoff == BackoffPolicy(initial=2.0, max=60.0, jitter="none")
+    assert plan.channels["other/{id}"].backoff == BackoffPolicy(
+        initial=2.0, max=60.0, jitter="none", give_up=GiveUpAttempts(attempts=3)
+    )
+    assert plan.channels["quiet"].backoff == BackoffPolicy(initial=5.0, max=60.0, jitter="none")
+
+
+def test_a_default_that_is_written_last_is_still_under_the_others(loads: Loads) -> None:
+    plan = loads(
+        API + "channels: {c: {endpoint: api, backoff: slow}}\nbackoff: {slow: {initial: 40s}, default: {max: 1m}}\n"
+    )
+    assert (plan.channels["c"].backoff.initial, plan.channels["c"].backoff.max) == (40.0, 60.0)
+
+
+def test_a_thousand_channels_share_what_they_do_not_change(loads: Loads) -> None:
+    lines = "".join(f"  c{n}: {{endpoint: api, path: /{n}}}\n" for n in range(1000))
+    plan = loads(
+        "endpoints:\n  api:\n    url: ws://h\n    query: {a: b}\n    headers: {X: '{token.t}'}\n"
+        "    subprotocols: [s]\n    verdicts: {4401: stop}\n"
+        "tokens: {t: {value: x}}\nbackoff: {default: {max: 1m}}\nchannels:\n" + lines
+    )
+    channels = list(plan.channels.values())
+    for part in (
+        lambda channel: channel.verdicts,
+        lambda channel: channel.backoff,
+        lambda channel: channel.dial.query,
+        lambda channel: channel.dial.headers,
+        lambda channel: channel.dial.subprotocols,
+        lambda channel: channel.dial.url,
+        lambda channel: channel.dial.tls,
+    ):
+        assert len({id(part(channel)) for channel in channels}) == 1
+
+
+def test_a_proxy_gets_its_credentials_encoded(loads: Loads) -> None:
+    plan = loads(
+        "endpoints: {api: {url: wss://h, proxy: {url: 'http://p:3128', username: 'me@x', password: 'a:/b'}}}\n"
+        "channels: {c: {endpoint: api}}\n"
+    )
+    assert plan.channels["c"].dial.proxy == ProxyPlan("url", Secret("http://me%40x:a%3A%2Fb@p:3128"))
+
+
+@pytest.mark.parametrize(("text", "mode"), [("auto", "auto"), ("none", "none"), ("socks5h://p:1080", "url")])
+def test_a_proxy_is_a_word_or_a_url(loads: Loads, text: str, mode: str) -> None:
+    plan = loads(f"endpoints: {{api: {{url: wss://h, proxy: '{text}'}}}}\nchannels: {{c: {{endpoint: api}}}}\n")
+    assert plan.channels["c"].dial.proxy.mode == mode
+
+
+def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    for name in ("ca.pem", "me.pem", "me.key"):
+        (tmp_path / "certs" / name).touch()
+    plan = loads(
+        "endpoints:\n  api:\n    url: wss://h\n"
+        "    tls: {ca: certs/ca.pem, cert: certs/me.pem, key: certs/me.key, key_password: pw, server_name: n}\n"
+        "channels: {c: {endpoint: api}}\n"
+    )
+    base = tmp_path.resolve() / "certs"
+    assert plan.channels["c"].dial.tls == TlsPlan(base / "ca.pem", base / "me.pem", base / "me.key", Secret("pw"), "n")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("My App.yaml", "my-app"),
+        ("tele.health.yml", "tele-health"),
+        ("Clinic/wscli.yaml", "clinic"),
+        ("x" * 40, "x" * 32),
+    ],
+)
+def test_the_instance_is_named_after_the_file(tmp_path: Path, path: str, name: str) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(API + "channels: {c: {endpoint: api}}\n")
+    assert load(file, {}).name == name
+
+
+def test_a_file_whose_name_makes_none_must_say_one(tmp_path: Path) -> None:
+    file = tmp_path / "здоровье.yaml"
+    file.write_text(API + "channels: {c: {endpoint: api}}\n")
+    with pytest.raises(ConfigError, match=r"1:1: no instance name can be made of 'здоровье'; add 'name:'"):
+        load(file, {})
+
+
+def test_a_link_names_the_instance_and_its_target_is_the_file(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    target = tmp_path / "..data" / "real.yaml"
+    target.write_text(API + "channels: {c: {endpoint: api}}\n")
+    link = tmp_path / "app.yaml"
+    link.symlink_to(target)
+    plan = load(link, {})
+    assert (plan.name, plan.file) == ("app", target.resolve())
+
+
+def test_a_file_of_tokens_alone_is_a_token_broker(loads: Loads) -> None:
+    plan = loads("tokens: {t: {value: x}}\n")
+    assert (list(plan.tokens), plan.channels) == (["t"], {})
+
+
+def test_equal_files_make_equal_plans(loads: Loads) -> None:
+    """What ``reload`` compares: nothing changed means nothing is touched."""
+    assert loads(OVERRIDES).channels == loads("# a comment\n" + OVERRIDES).channels
+    assert loads(OVERRIDES).channels != loads(OVERRIDES.replace("lang: en", "lang: fr")).channels
+
+
+def test_a_literal_may_stand_beside_a_template_that_fits_it(loads: Loads) -> None:
+    plan = loads(API + "channels:\n  rooms/{id}: {endpoint: api}\n  rooms/lobby: {endpoint: api}\n")
+    assert list(plan.channels) == ["rooms/{id}", "rooms/lobby"]

@@ -1,0 +1,89 @@
+"""``config show``: the file, printed so that it loads again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wscli.config import show
+from wscli.config.nodes import plain
+from wscli.config.parse import parse
+from wscli.config.problems import Problems
+from wscli.config.redact import to_yaml
+from wscli.values import Scalar
+
+TEXT = """\
+version: 1
+name: "42"
+endpoints:
+  api: {url: wss://h/ws, subprotocols: [a, "{token.t}"], verdicts: {4401: stop}}
+tokens:
+  t: {command: [prog, --flag], expires_in: 50m}
+channels:
+  c: &c {endpoint: api, critical: false, history: {keep: 10}}
+  d: *c
+"""
+
+
+def test_the_order_and_the_quotes_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(TEXT)
+    assert show(tmp_path / "app.yaml", {}) == (
+        "version: 1\n"
+        'name: "42"\n'
+        "endpoints:\n"
+        "  api:\n"
+        "    url: wss://h/ws\n"
+        "    subprotocols:\n"
+        "      - a\n"
+        '      - "{token.t}"\n'
+        "    verdicts:\n"
+        "      '4401': stop\n"
+        "tokens:\n"
+        "  t:\n"
+        "    command:\n"
+        "      - prog\n"
+        "      - --flag\n"
+        "    expires_in: 50m\n"
+        "channels:\n"
+        "  c: &id001\n".replace(" &id001", "")
+        + "    endpoint: api\n"
+        "    critical: false\n"
+        "    history:\n"
+        "      keep: 10\n"
+        "  d:\n"
+        "    endpoint: api\n"
+        "    critical: false\n"
+        "    history:\n"
+        "      keep: 10\n"
+    )
+
+
+def test_as_json_plain_scalars_have_their_types(tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(TEXT)
+    shown = json.loads(show(tmp_path / "app.yaml", {}, as_json=True))
+    assert (shown["version"], shown["name"]) == (1, "42")
+    assert shown["channels"]["d"] == {"endpoint": "api", "critical": False, "history": {"keep": 10}}
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12)
+
+
+@given(st.dictionaries(texts.filter(lambda key: "<<" not in key and "${" not in key), texts, min_size=1, max_size=4))
+def test_what_is_printed_reads_the_same(tree: dict[str, str]) -> None:
+    """Plain text stays plain where it may, and is quoted where it would be something else."""
+    written = yaml.safe_dump({"x": tree}, allow_unicode=True)
+    if any(sign in written for sign in "\x85\u2028\u2029\ufeff"):
+        written = yaml.safe_dump({"x": tree}, allow_unicode=False)
+    root = parse(written, Problems("app.yaml"))
+    again = parse(to_yaml(root), Problems("app.yaml"))
+    assert plain(again) == {"x": tree}
+
+
+def test_a_scalar_that_only_looks_plain_is_quoted() -> None:
+    root = parse("a: '*b'\nc: '123'\nd: 123\n", Problems("app.yaml"))
+    assert to_yaml(root) == 'a: "*b"\nc: "123"\nd: 123\n'
+    assert isinstance(root.entries["a"].value.value, Scalar)  # type: ignore[union-attr]  # text, by the file above
