@@ -5,41 +5,32 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from pathlib import Path
 
 from wscli.control.protocol import failure
 from wscli.errors import WscliError
 
-__all__ = ["run_detached"]
+__all__ = ["Starter"]
 
 
-def run_detached(file: Path, status_fd: int) -> int:
-    """Run the manager; say through the descriptor that it is up, or why it is not, and close it.
+class Starter:
+    """The command that waits for our first words: that the manager is up, or why it is not.
 
-    Raises:
-        WscliError: why it did not come up; it is said in the log as well.
-
+    Later words are not for it: its descriptor is closed, and the number may be another's by then.
     """
-    os.set_inheritable(status_fd, False)
-    starter = _Starter(status_fd)
-    try:
-        from wscli.config import load
-        from wscli.daemon.run import run
-
-        return run(load(file, os.environ), os.environ, on_ready=lambda: starter.tell({"pid": os.getpid()}))
-    except WscliError as error:
-        starter.tell(failure(error))
-        raise
-
-
-class _Starter:
-    """The command that waits for our first words."""
 
     def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
         self._descriptor: int | None = descriptor
 
-    def tell(self, words: dict[str, object]) -> None:
-        """Say the first words; later ones are not for it, and its descriptor's number is another's by then."""
+    def is_up(self) -> None:
+        """Say that the socket answers."""
+        self._tell({"pid": os.getpid()})
+
+    def failed(self, error: WscliError) -> None:
+        """Say why it does not come up."""
+        self._tell(failure(error))
+
+    def _tell(self, words: dict[str, object]) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(BrokenPipeError):  # whoever started it is gone

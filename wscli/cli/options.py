@@ -79,7 +79,7 @@ def instance_options(function: F) -> F:
         click.option(
             "-c",
             "--file",
-            "file",
+            "instance_file",
             type=click.Path(),
             metavar="FILE",
             expose_value=False,
@@ -89,7 +89,7 @@ def instance_options(function: F) -> F:
         click.option(
             "-i",
             "--instance",
-            "name",
+            "instance_name",
             metavar="NAME",
             expose_value=False,
             callback=_remember,
@@ -104,7 +104,7 @@ def instance_options(function: F) -> F:
 def selection_of(ctx: click.Context) -> Selection:
     """Give what -i and -c said."""
     chosen: dict[str, str] = ctx.find_root().ensure_object(dict)
-    return Selection(chosen.get("name"), chosen.get("file"))
+    return Selection(chosen.get("instance_name"), chosen.get("instance_file"))
 
 
 def with_instance(function: Callable[Concatenate[Selection, P], int]) -> Callable[P, int]:

@@ -11,7 +11,7 @@ import click
 from wscli.cli.options import timeout_option, with_instance
 from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
-from wscli.errors import UsageError
+from wscli.errors import UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
@@ -46,8 +46,6 @@ def up(selection: Selection, *, detach: bool, wait: bool, timeout: float | None,
         raise UsageError("--timeout goes with --wait", "add --wait")
     file = chosen_file(selection)
     if status_fd is not None:
-        from wscli.cli.detached import run_detached
-
         return run_detached(file, status_fd)
     from wscli.config import load
 
@@ -65,6 +63,25 @@ def run_here(plan: Plan) -> int:
     from wscli.daemon.run import run
 
     return run(plan, os.environ, on_ready=lambda: note(f"{plan.name} is up; Ctrl-C stops it"))
+
+
+def run_detached(file: Path, status_fd: int) -> int:
+    """Run the manager in this process, which ``up -d`` started; tell that one how it went.
+
+    Raises:
+        WscliError: why it did not come up; it goes to the log as well.
+
+    """
+    from wscli.cli.detached import Starter
+    from wscli.config import load
+    from wscli.daemon.run import run
+
+    starter = Starter(status_fd)
+    try:
+        return run(load(file, os.environ), os.environ, on_ready=starter.is_up)
+    except WscliError as error:
+        starter.failed(error)
+        raise
 
 
 @click.command("up")
