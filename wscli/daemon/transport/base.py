@@ -1,10 +1,6 @@
 """What both adapters share: a link's life from its first batch to its end, its write side and its pings.
 
 An adapter supplies the frames: it parses what arrives into an ``Assembler``, and serialises what leaves.
-
-The write buffer's high-water mark is one byte, so that ``send`` returns when the kernel has taken the message (over
-TLS up to 64 KiB more may wait in asyncio). Nothing but ``send`` waits for it, so that ``close`` and ``abort`` work with
-a full write buffer and a server that reads nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +11,8 @@ import itertools
 from wscli.daemon.transport.batch import Assembler, portions
 from wscli.daemon.transport.closing import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
 from wscli.daemon.transport.link import Listener
-from wscli.errors import NotSent, OutcomeUnknown
+from wscli.daemon.transport.writing import WriteSide
+from wscli.errors import NotSent
 from wscli.events import Failure
 
 __all__ = ["BINARY", "CLOSE_WAIT", "PING", "PONG", "TEXT", "BaseLink"]
@@ -34,12 +31,10 @@ class BaseLink:
     __slots__ = (
         "_assembler",
         "_begun",
-        "_blocked",
         "_cause",
         "_deaf",
         "_end",
         "_gone",
-        "_late_pong",
         "_listener",
         "_loop",
         "_over",
@@ -48,8 +43,7 @@ class BaseLink:
         "_sent_close",
         "_timer",
         "_transport",
-        "_turn",
-        "_waiters",
+        "_writing",
         "subprotocol",
     )
 
@@ -71,15 +65,10 @@ class BaseLink:
         self._end: tuple[Exception | None] | None = None
         """The TCP connection's end, when it came before the beginning."""
         self._over = False
-        self._blocked = False
-        """The kernel takes no more for now."""
-        self._late_pong: bytes | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._writing = WriteSide(transport)
         self._gone: list[asyncio.Future[None]] = []
-        self._turn: asyncio.Lock | None = None
         self._pings: dict[bytes, asyncio.Future[float]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        transport.set_write_buffer_limits(high=1, low=0)
         transport.pause_reading()
 
     # What an adapter supplies.
@@ -130,9 +119,14 @@ class BaseLink:
         if self._cause is None:
             self._cause = failed(violation)
         if self._sent_close is None and not self._transport.is_closing():
-            self._sent_close = violation.code
-            self._transport.write(self._close_frame(violation.code, cut_reason(violation.text)))
+            self._say_close(violation.code, violation.text)
         self._wind_down(CLOSE_WAIT)
+
+    def _say_close(self, code: int, reason: str) -> None:
+        """Start the closing handshake."""
+        self._sent_close = code
+        self._writing.drop_pong()
+        self._writing.control(self._close_frame(code, cut_reason(reason)))
 
     def _heard_close(self, code: int, reason: str) -> None:
         """A close frame came, and was answered where an answer was due."""
@@ -181,7 +175,8 @@ class BaseLink:
         try:
             self._listener.on_end(failure)
         finally:
-            for waiter in (*self._waiters, *self._gone):
+            self._writing.end()
+            for waiter in self._gone:
                 if not waiter.done():
                     waiter.set_result(None)
 
@@ -196,45 +191,18 @@ class BaseLink:
             raise NotSent("the connection is closed")
 
     def pause_writing(self) -> None:
-        """The kernel takes no more: asyncio calls this."""
-        self._blocked = True
+        """Asyncio says that the kernel takes no more."""
+        self._writing.block()
 
     def resume_writing(self) -> None:
-        """The kernel took all: asyncio calls this."""
-        self._blocked = False
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        if self._late_pong is not None:
-            pong, self._late_pong = self._late_pong, None
-            if self._open:
-                self._transport.write(pong)
-
-    async def _writable(self) -> bool:
-        """Wait until the kernel took all that was written, or until the end: False."""
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.remove(waiter)
-        return not self._over
+        """Asyncio says that the kernel took all."""
+        self._writing.unblock()
 
     async def send(self, payload: bytes, *, binary: bool) -> None:
         """See ``Link.send``; messages leave in the order of the calls."""
         self._require_open()
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with self._turn:
-            while self._blocked and self._open:
-                await self._writable()
-            self._require_open()
-            self._transport.write(self._frame(BINARY if binary else TEXT, payload))
-            taken = not self._transport.is_closing()  # else the write itself failed
-        if self._blocked:
-            taken = await self._writable()
-        if not taken:
-            raise OutcomeUnknown("the connection ended while the message was being sent")
+        opcode = BINARY if binary else TEXT
+        await self._writing.message(lambda: self._frame(opcode, payload), lambda: self._open)
 
     async def ping(self) -> float:
         """See ``Link.ping``."""
@@ -244,21 +212,14 @@ class BaseLink:
         pong: asyncio.Future[float] = self._loop.create_future()
         self._pings[payload] = pong
         try:
-            self._transport.write(self._frame(PING, payload))
+            self._writing.control(self._frame(PING, payload))
             return await pong - began
         finally:
             self._pings.pop(payload, None)
 
     def _heard_ping(self, payload: bytes) -> None:
-        """Answer; while the kernel takes no more only the last ping is (RFC 6455, 5.5.3), so that nothing piles up."""
         if self._open:
-            self._send_pong(self._frame(PONG, payload))
-
-    def _send_pong(self, frame: bytes) -> None:
-        if self._blocked:
-            self._late_pong = frame
-        else:
-            self._transport.write(frame)
+            self._writing.pong(self._frame(PONG, payload))
 
     def _heard_pong(self, payload: bytes) -> None:
         """A pong answers its ping and all before it (RFC 6455, section 5.5.3)."""
@@ -278,8 +239,7 @@ class BaseLink:
         if self._over:
             return
         if self._open:
-            self._sent_close = code
-            self._transport.write(self._close_frame(code, cut_reason(reason)))
+            self._say_close(code, reason)
         self._wind_down(deadline)
         gone: asyncio.Future[None] = self._loop.create_future()
         self._gone.append(gone)

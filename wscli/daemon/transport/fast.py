@@ -84,7 +84,7 @@ class FastLink(BaseLink, asyncio.BufferedProtocol):
     def _answer_close(self, code: int, reason: str) -> None:
         """Echo the code, as the RFC's section 5.5.1 has it, unless the frame is itself the answer to ours."""
         if self._open:
-            self._transport.write(self._close_frame(code, ""))
+            self._writing.control(self._close_frame(code, ""))
         self._heard_close(code, reason)
 
     def _own_failure(self) -> None:

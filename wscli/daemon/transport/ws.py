@@ -114,10 +114,10 @@ class WebsocketsLink(BaseLink, asyncio.Protocol):
     def _reply(self) -> None:
         """Write what the wire answered: a pong for each ping, then perhaps one close frame."""
         for frame in self._wire.data_to_send():
-            if frame[0] & 0x0F == Opcode.PONG:
-                self._send_pong(frame)
+            if frame and frame[0] & 0x0F == Opcode.PONG:
+                self._writing.pong(frame)
             elif frame:
-                self._transport.write(frame)
+                self._writing.control(frame)
 
     def _heed(self) -> None:
         """Act on the close frame that the wire received, or on its own failure."""
