@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from wscli.backoff import BackoffPolicy
+from wscli.commands import Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
 from wscli.events import (
     AttemptEnded,
     AttemptProgressed,
@@ -32,17 +33,8 @@ from wscli.events import (
     TaskCrashed,
     Used,
 )
-from wscli.machine import (
-    Dial,
-    ForgetTokens,
-    Hangup,
-    IllegalTransition,
-    Policy,
-    Probe,
-    ScheduleRetry,
-    Snapshot,
-    step,
-)
+from wscli.machine import IllegalTransition, Policy, step
+from wscli.snapshot import Snapshot
 from wscli.states import HOLDS_CONNECTION, TRANSITIONS, ChannelState
 from wscli.verdicts import parse_verdicts
 

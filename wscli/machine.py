@@ -7,10 +7,11 @@ that ``states.TRANSITIONS`` does not allow raises, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from wscli.backoff import BackoffPolicy, gives_up
+from wscli.commands import Command, Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
 from wscli.events import (
     AttemptEnded,
     AttemptProgressed,
@@ -32,24 +33,12 @@ from wscli.events import (
     TaskCrashed,
     Used,
 )
+from wscli.snapshot import Next, Reason, Snapshot
 from wscli.states import HOLDS_CONNECTION, SETTLED, TRANSITIONS, ChannelState
 from wscli.values import format_duration
 from wscli.verdicts import POLICY_VIOLATION, Action, Verdict, VerdictTable, decide
 
-__all__ = [
-    "Command",
-    "Dial",
-    "ForgetTokens",
-    "Hangup",
-    "IllegalTransition",
-    "Next",
-    "Policy",
-    "Probe",
-    "Reason",
-    "ScheduleRetry",
-    "Snapshot",
-    "step",
-]
+__all__ = ["IllegalTransition", "Policy", "step"]
 
 S = ChannelState
 
@@ -58,95 +47,11 @@ class IllegalTransition(RuntimeError):
     """A step that the table does not allow: an error of ours, never of a user."""
 
 
-class Reason(NamedTuple):
-    """Why a channel is where it is: a code for scripts, a text for people."""
-
-    code: str
-    text: str
-
-
-class Next(NamedTuple):
-    """What happens next (``at`` is wall time): ``retry dial network use resume start none``."""
-
-    action: str
-    at: float | None = None
-
-
 class Policy(NamedTuple):
     """What the machine is governed by; it may change between two steps."""
 
     backoff: BackoffPolicy
     verdicts: Sequence[VerdictTable] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """Begin attempt ``generation``, once the connection before it is gone."""
-
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hangup:
-    """Close what attempt ``generation`` has opened or is opening."""
-
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleRetry:
-    """Draw a wait for ``attempt``, ``no_sooner`` seconds at least, and report it as ``RetryScheduled``."""
-
-    generation: int
-    attempt: int
-    no_sooner: float
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetTokens:
-    """Invalidate the very tokens that attempt ``generation`` used."""
-
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Ping the open connection at once: the network changed under it."""
-
-    generation: int
-
-
-Command = Dial | Hangup | ScheduleRetry | ForgetTokens | Probe
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that a channel's next step depends on.
-
-    ``attempt`` counts the attempts in a row without health, the present one included. ``reconnected`` and ``reauthed``
-    say that a verdict of that name was already followed since the last health, so that it is not followed in a circle.
-    ``no_sooner`` says that the present wait was asked for by the server or a verdict, and is not to be cut short.
-    """
-
-    state: ChannelState = S.IDLE
-    reason: Reason = Reason("unused", "nobody has used it yet")
-    next: Next = Next("use")
-    generation: int = 0
-    attempt: int = 0
-    failure: Failure | None = None
-    policy_violations: int = 0
-    reconnected: bool = False
-    reauthed: bool = False
-    no_sooner: bool = False
-
-    @property
-    def refused_credentials(self) -> bool:
-        """Whether it failed because the server or a token source refused its credentials."""
-        return (
-            self.state is S.FAILED
-            and self.failure is not None
-            and (self.failure.kind is FailureKind.TOKEN or self.failure.code in (401, 403, 4401, 4403))
-        )
 
 
 Step = tuple[Snapshot, tuple[Command, ...]]

@@ -10,7 +10,7 @@ import pytest
 from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.history.records import Gap
-from wscli.machine import Snapshot
+from wscli.snapshot import Snapshot
 from wscli.states import SETTLED
 from wscli.states import ChannelState as S
 from wscli.verdicts import parse_verdicts

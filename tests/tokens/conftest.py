@@ -13,7 +13,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from wscli.events import Failure, FailureKind
-from wscli.tokens.fetch import FetchContext, Token, TokenFailed
+from wscli.tokens.failed import TokenFailed
+from wscli.tokens.fetch import FetchContext, Token
 from wscli.tokens.http import HttpClient
 from wscli.values import Secret
 

@@ -15,7 +15,8 @@ from wscli.clock import Clock
 from wscli.errors import AuthError, ExitCode
 from wscli.events import FailureKind
 from wscli.tokens.broker import Broker, Token, TokenFailed
-from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import Answer, FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 

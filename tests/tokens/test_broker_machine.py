@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from wscli.tokens.broker import Broker, Token, TokenFailed
-from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import Answer, FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.failed import SourceFailed
 from wscli.tokens.http import HttpClient, HttpRequest
 from wscli.tokens.proxies import ProxySettings
 from wscli.tokens.tls import TlsSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.failed import SourceFailed
 from wscli.tokens.proxies import ProxySettings, ProxyText, proxy_for
 
 adapter: TypeAdapter[object] = TypeAdapter(ProxyText)

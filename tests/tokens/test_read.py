@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.failed import SourceFailed
 from wscli.tokens.read import OAUTH_READ, Read, jwt_expiry, read_answer
 
 NOW = 1_800_000_000.0

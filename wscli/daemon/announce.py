@@ -6,7 +6,7 @@ import logging
 
 from wscli.clock import Clock
 from wscli.daemon.timing import Schedule, Timer
-from wscli.machine import Snapshot
+from wscli.snapshot import Snapshot
 from wscli.states import SETTLED, ChannelState
 from wscli.values import format_duration
 

@@ -12,6 +12,7 @@ from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection, Services
 from wscli.daemon.counters import Counters
 from wscli.daemon.pacing import Pacer
+from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 from wscli.events import (
@@ -26,7 +27,7 @@ from wscli.events import (
     Used,
 )
 from wscli.history.memory import MemoryHistory
-from wscli.machine import Snapshot
+from wscli.snapshot import Snapshot
 from wscli.states import SETTLED, ChannelState
 from wscli.values import format_duration
 
@@ -306,35 +307,8 @@ class Channel:
 
     def status(self) -> dict[str, Any]:
         """The object of ``status --json``."""
-        snapshot = self.snapshot
-        place = self.connection.last_attempt.place if self.connection.last_attempt else None
-        text = snapshot.reason.text
-        if place is not None and snapshot.state is S.CONNECTING:
-            text = f"place {place.ahead + 1} in the connect budget of endpoint {self.plan.endpoint!r}"
-        return {
-            "channel": self.name,
-            "state": str(snapshot.state),
-            "since": self.since,
-            "reason": {"code": snapshot.reason.code, "text": text},
-            "next": {"action": snapshot.next.action, "at": snapshot.next.at},
-            "critical": self.plan.critical,
-            "attempt": snapshot.attempt,
-        }
+        return channel_status(self)
 
     def stats(self) -> dict[str, Any]:
         """The channel's part of ``stats --json``."""
-        snapshot, clock = self.snapshot, self._services.clock
-        at = snapshot.next.at if snapshot.state is S.WAITING else None
-        link = self.connection.link
-        return {
-            "state": str(snapshot.state),
-            "since": self.since,
-            "critical": self.plan.critical,
-            **self.counters.as_dict(),
-            "readers": self.readers,
-            "history": {"first": self.history.first, "last": self.history.last},
-            "retry_in_s": None if at is None else max(0.0, round(at - clock.wall(), 3)),
-            "transport": link.adapter if link is not None else None,
-            "short_outages": self.announcer.quiet_outages,
-            "gaps": self.history.gaps,
-        }
+        return channel_stats(self, self._services.clock.wall())

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from wscli.backoff import delay_for
 from wscli.clock import Clock
+from wscli.commands import Command, Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.attempt import Attempt
 from wscli.daemon.dialer import AttemptRecord, Dialer
@@ -37,7 +38,8 @@ from wscli.events import (
     RetryScheduled,
     TaskCrashed,
 )
-from wscli.machine import Command, Dial, ForgetTokens, Hangup, Policy, Probe, ScheduleRetry, Snapshot, step
+from wscli.machine import Policy, step
+from wscli.snapshot import Snapshot
 from wscli.states import HOLDS_CONNECTION, ChannelState
 from wscli.tokens.broker import Broker, TokenFailed
 from wscli.values import format_duration

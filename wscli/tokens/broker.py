@@ -20,7 +20,8 @@ from wscli.clock import Clock
 from wscli.events import Failure, FailureKind
 from wscli.templates import did_you_mean
 from wscli.tokens.entry import Entry
-from wscli.tokens.fetch import FetchContext, Fetched, SourceFailed, Token, TokenFailed
+from wscli.tokens.failed import SourceFailed, TokenFailed
+from wscli.tokens.fetch import FetchContext, Fetched, Token
 from wscli.tokens.http import HttpClient
 from wscli.tokens.models import TokenSource, find_cycle
 

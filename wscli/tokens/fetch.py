@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wscli.clock import Clock
-from wscli.errors import AuthError
-from wscli.events import Failure
 from wscli.templates import Scope
 from wscli.values import Secret
 
 if TYPE_CHECKING:
     from wscli.tokens.http import HttpClient
 
-__all__ = ["Answer", "FetchContext", "Fetched", "Source", "SourceFailed", "Token", "TokenFailed"]
+__all__ = ["Answer", "FetchContext", "Fetched", "Source", "Token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +26,6 @@ class Token:
     """Of all tokens that a broker ever held, no two have one version."""
     expires_at: float | None
     """On ``Clock.boottime``; None when nothing said that it ends."""
-
-
-class TokenFailed(AuthError):
-    """A token could not be had; ``failure`` is of kind TOKEN, and its text names the token."""
-
-    def __init__(self, failure: Failure, hint: str | None = None) -> None:
-        super().__init__(failure.text, hint)
-        self.failure = failure
-
-
-class SourceFailed(Exception):
-    """A source could not fetch: one lower-case line without secrets, which the broker puts the token's name before."""
-
-    def __init__(self, text: str, *, retry_after: float | None = None, refused: bool = False) -> None:
-        """``retry_after`` is in seconds; ``refused`` says that the tokens this fetch was made with were refused."""
-        super().__init__(text)
-        self.text = text
-        self.retry_after = retry_after
-        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from wscli import __version__
 from wscli.clock import Clock
-from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.failed import SourceFailed
 from wscli.tokens.http_errors import explain
 from wscli.tokens.proxies import Proxy, proxy_for
 from wscli.tokens.retry_after import parse_retry_after

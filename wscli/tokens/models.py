@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 
 from wscli.templates import TemplateError
-from wscli.tokens.fetch import FetchContext, Fetched, Source, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import FetchContext, Fetched, Source
 from wscli.tokens.read import OAUTH_READ, Read, read_answer
 from wscli.tokens.sources.command import Command, CommandSource
 from wscli.tokens.sources.env import Env, EnvSource

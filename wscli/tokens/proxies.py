@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
 
-from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.failed import SourceFailed
 from wscli.values import Secret, StrictModel
 
 __all__ = ["ProxySettings", "ProxyText", "proxy_for"]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from wscli.tokens.fetch import SourceFailed
+from wscli.tokens.failed import SourceFailed
 from wscli.values import Flag, Secret, StrictModel
 
 __all__ = ["TlsSettings", "make_context"]

@@ -11,7 +11,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from wscli.tokens.fetch import FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 

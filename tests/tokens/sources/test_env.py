@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wscli.tokens.fetch import FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import FetchContext
 from wscli.tokens.sources.env import EnvSource
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wscli.tokens.fetch import FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 

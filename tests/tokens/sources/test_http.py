@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from wscli.tokens.fetch import FetchContext, Fetched, SourceFailed, TokenFailed
+from wscli.tokens.failed import SourceFailed, TokenFailed
+from wscli.tokens.fetch import FetchContext, Fetched
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 

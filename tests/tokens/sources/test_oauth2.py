@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from wscli.tokens.fetch import FetchContext, Fetched, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import FetchContext, Fetched
 from wscli.tokens.models import TokenSource
 
 

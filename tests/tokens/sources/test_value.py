@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wscli.tokens.fetch import FetchContext, SourceFailed, TokenFailed
+from wscli.tokens.failed import SourceFailed, TokenFailed
+from wscli.tokens.fetch import FetchContext
 from wscli.tokens.models import TokenSource
 
 

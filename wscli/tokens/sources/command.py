@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidato
 from pydantic_core import CoreSchema
 
 from wscli.templates import Scope, compile_template
-from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import Answer, FetchContext
 from wscli.tokens.fields import TemplateText, Timeout, names_in
 from wscli.tokens.process import Finished, run
 from wscli.values import Scalar, Secret, StrictModel

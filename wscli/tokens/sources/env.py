@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import Answer, FetchContext
 from wscli.values import Secret, shown
 
 __all__ = ["Env", "EnvSource"]

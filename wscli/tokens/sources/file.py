@@ -10,7 +10,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import Answer, FetchContext
 from wscli.values import Scalar, Secret, shown
 
 __all__ = ["File", "FileSource"]

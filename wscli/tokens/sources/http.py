@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from pydantic import ConfigDict, Field, model_validator
 
 from wscli.templates import Scope
-from wscli.tokens.fetch import Answer, FetchContext, SourceFailed
+from wscli.tokens.failed import SourceFailed
+from wscli.tokens.fetch import Answer, FetchContext
 from wscli.tokens.fields import Header, HeaderName, JsonBody, TemplateText, Timeout, Url, UrlText, names_in
 from wscli.tokens.http import HttpRequest
 from wscli.tokens.proxies import ProxyText
