@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from wscli.clock import SystemClock
+from wscli.daemon.dialer import AttemptRecord
+from wscli.daemon.tasks import Tasks
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
@@ -27,6 +29,8 @@ class FakeChannel:
         self.plan = SimpleNamespace(critical=critical, dial=SimpleNamespace(shown_url="wss://example.com/ws"))
         self.connection = SimpleNamespace(last_attempt=None)
         self.history = MemoryHistory(HistoryLimits(), clock=SystemClock())
+        self.pacer = None
+        self.snapshot = SimpleNamespace(reason=SimpleNamespace(text="so it was set"))
         self.uses = 0
         self.steps: list[str] = []
         self.sent: list[tuple[bytes, bool]] = []
@@ -156,6 +160,7 @@ class FakeManager:
         self.changes = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.log = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.stopping = asyncio.Event()
+        self.tasks = Tasks()
 
     def channels(self) -> list[FakeChannel]:
         return list(self.known.values())
@@ -170,6 +175,9 @@ class FakeManager:
 
     def noncritical(self) -> list[FakeChannel]:
         return [channel for channel in self.channels() if not channel.plan.critical]
+
+    async def dial_once(self, channel: FakeChannel) -> AttemptRecord:
+        return AttemptRecord(started=self.clock.wall())
 
     def status(self, names: list[str]) -> list[dict[str, Any]]:
         return [channel.status() for channel in self.select(names)]

@@ -95,6 +95,7 @@ async def serve(
             yield Served(manager, server, directory)
         finally:
             await server.close()
+            await manager.tasks.close()
 
 
 @pytest_asyncio.fixture

@@ -94,12 +94,17 @@ def converse(served: Served, data: bytes) -> bytes:
     return answer
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=conversations)
 def test_whatever_is_sent_every_answer_is_ours_and_the_server_goes_on(live: Served, data: bytes) -> None:
-    for line in converse(live, data).splitlines():
-        answer = json.loads(line)
-        assert isinstance(answer.get("result") if answer["ok"] else answer["error"]["message"], (dict, str))
+    said = converse(live, data)
+    if said:  # further lines follow of send alone, and frames of what streams
+        answer = json.loads(said.splitlines()[0])
+        if answer["ok"]:
+            assert isinstance(answer["result"], dict)
+        else:
+            assert "the manager failed" not in answer["error"]["message"]
     [alive] = converse(live, b'{"v":1,"wscli":"0.1.0","verb":"ping","args":{}}\n').splitlines()
     assert json.loads(alive)["ok"] is True
 

@@ -1,0 +1,37 @@
+"""``token``: the broker, for other scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.daemon.served import Served, served
+from wscli.errors import AuthError, UsageError, WscliError
+
+__all__ = ["served"]
+
+
+async def test_each_action_asks_the_broker_and_only_get_gives_the_value_away(served: Served) -> None:
+    assert await served.ask("token", {"action": "get", "name": "session"}) == {"token": "s3cret"}
+    assert await served.ask("token", {"action": "refresh", "name": "session"}) == {"version": 2, "expires_in_s": None}
+    assert await served.ask("token", {"action": "forget", "name": "session"}) == {}
+    assert "s3cret" not in str(await served.ask("token", {"action": "ls"}))
+    assert served.manager.broker.calls == [("get", "session"), ("refresh", "session"), ("forget", "session")]
+
+
+async def test_a_token_that_cannot_be_had_is_4(served: Served) -> None:
+    served.manager.broker.fails = AuthError("token 'session': HTTP 500")
+    with pytest.raises(AuthError, match="HTTP 500"):
+        await served.ask("token", {"action": "get", "name": "session"})
+
+
+@pytest.mark.parametrize("action", ["get", "refresh", "forget"])
+async def test_an_undeclared_token_is_refused_with_those_that_are(served: Served, action: str) -> None:
+    with pytest.raises(UsageError, match="no such token 'sesion'") as caught:
+        await served.ask("token", {"action": action, "name": "sesion"})
+    assert caught.value.hint == "the tokens of this instance: session"
+    assert served.manager.broker.calls == []
+
+
+async def test_an_unknown_action_is_refused(served: Served) -> None:
+    with pytest.raises(WscliError, match="no such action"):
+        await served.ask("token", {"action": "steal", "name": "session"})
