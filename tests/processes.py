@@ -167,7 +167,7 @@ class Manager(Process):
         self._expects_trouble = False
 
     def __enter__(self) -> Self:
-        self.until(lambda: any(" as pid " in line for line in self.err))  # what it logs once its socket is bound
+        self.until(lambda: any(" is up;" in line for line in self.err))  # what it says once its socket answers
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

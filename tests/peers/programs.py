@@ -104,8 +104,12 @@ class Chromium:
             raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def kill(self) -> None:
+        """End it, and all of its processes, as ``kill -9`` does."""
         self._process.kill()
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill()
         shutil.rmtree(self._profile, ignore_errors=True)  # its last child may still be writing there
 
     def _endpoint(self) -> str | None:
