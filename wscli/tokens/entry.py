@@ -82,7 +82,7 @@ class Entry:
         left = None if token is None or token.expires_at is None else token.expires_at - now
         return {
             "state": state,
-            "expires_in_s": left,
+            "expires_in_s": None if left is None else round(left, 3),
             "fetches": self.fetches,
             "served": self.served,
             "failures": self.failures,
