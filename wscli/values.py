@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
 from typing import Annotated, Any, NamedTuple, NoReturn
 
@@ -42,10 +43,17 @@ __all__ = [
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 100 * 366 * 86400.0
-_DURATION = re.compile(r"(?:(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d))")
+_LONGEST_QUOTE = 100
+_PIECE = r"[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)"
+_PIECES = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(f"(?:{_PIECE})+")
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)")
-_RATE = re.compile(r"(\d{1,9})/(\d{1,9}(?:\.\d+)?)?(ms|s|m|h|d)")
+_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|TiB)")
+_RATE = re.compile(rf"([0-9]{{1,9}})/(ms|s|m|h|d|(?:{_PIECE})+)")
+_COUNT = re.compile(r"[0-9]{1,18}")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
+_JSON_SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+"""RFC 8259, sections 3 and 6, without strings."""
 
 
 class Scalar(str):
@@ -68,10 +76,11 @@ class Scalar(str):
 
 
 def shown(value: object) -> str:
-    """Quote a value for an error message, without what came from the environment."""
+    """Quote the beginning of a value for an error message, without what came from the environment."""
     if isinstance(value, (dict, list, tuple)):
         return "a list" if isinstance(value, (list, tuple)) else "a mapping"  # whose leaves may be secret
-    return repr(value.redacted if isinstance(value, Scalar) else value)
+    quoted = repr(value.redacted if isinstance(value, Scalar) else value)
+    return quoted if len(quoted) <= _LONGEST_QUOTE else f"{quoted[:_LONGEST_QUOTE]}..."
 
 
 class StrictModel(BaseModel):
@@ -84,21 +93,24 @@ def parse_duration(text: object) -> float:
     """Read ``500ms``, ``10s``, ``1m30s`` into seconds; the unit is required."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         return float(text)  # a default written in Python
-    pieces = list(_DURATION.finditer(str(text)))
-    if not pieces or "".join(piece.group() for piece in pieces) != str(text):
+    if not _DURATION.fullmatch(str(text)):
         raise ValueError(f"{shown(text)} is not a duration; write a number with its unit, such as 500ms, 10s or 1m30s")
-    seconds = sum(float(piece["number"]) * _UNITS[piece["unit"]] for piece in pieces)
+    seconds = _in_seconds(str(text))
     if seconds > _LONGEST:
         raise ValueError(f"{shown(text)} is longer than 100 years")
     return seconds
 
 
+def _in_seconds(pieces: str) -> float:
+    return sum(float(number) * _UNITS[unit] for number, unit in _PIECES.findall(pieces))
+
+
 def format_duration(seconds: float) -> str:
     """Write seconds as a duration that a person reads at once: ``0.25`` is ``250ms``, ``90`` is ``1m30s``."""
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:
         return f"{round(seconds * 1000)}ms"
-    if seconds < 10 and seconds != round(seconds):
-        return f"{seconds:.1f}s"
+    if float(tenths := f"{seconds:.1f}") < 10:
+        return f"{tenths.removesuffix('.0')}s"
     whole, parts = round(seconds), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, whole = divmod(whole, size)
@@ -137,15 +149,16 @@ def parse_rate(text: object) -> Rate:
     if isinstance(text, Rate):
         return text
     found = _RATE.fullmatch(str(text))
-    if not found or int(found[1]) == 0 or float(found[2] or 1) == 0:
+    seconds = (_UNITS.get(found[2]) or _in_seconds(found[2])) if found else 0.0
+    if not found or int(found[1]) == 0 or not 0 < seconds <= _LONGEST:
         raise ValueError(f"{shown(text)} is not a rate; write a count and a time, such as 5/s or 300/5m")
-    return Rate(int(found[1]), float(found[2] or 1) * _UNITS[found[3]])
+    return Rate(int(found[1]), seconds)
 
 
 def _parse_count(text: object) -> int:
     if isinstance(text, int) and not isinstance(text, bool):
         return text
-    if not re.fullmatch(r"\d{1,18}", str(text)):
+    if not _COUNT.fullmatch(str(text)):
         raise ValueError(f"{shown(text)} is not a whole number")
     return int(str(text))
 
@@ -161,7 +174,7 @@ def _parse_flag(text: object) -> bool:
 def _parse_percent(text: object) -> float:
     if isinstance(text, float):
         return text
-    found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)%", str(text))
+    found = _PERCENT.fullmatch(str(text))
     if not found or not 0 < float(found[1]) <= 100:
         raise ValueError(f"{shown(text)} is not a percentage above 0% and up to 100%")
     return float(found[1]) / 100
@@ -169,17 +182,13 @@ def _parse_percent(text: object) -> float:
 
 def parse_json_scalar(text: Scalar) -> Any:
     """Read a scalar of a message as JSON would: a plain ``10``, ``true`` or ``null`` is typed, all else is text."""
-    if not text.plain:
+    if not text.plain or not _JSON_SCALAR.fullmatch(text):
         return str(text)
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(constant)  # NaN and Infinity are not JSON (RFC 8259, section 6)
-
     try:
-        value = json.loads(text, parse_constant=refuse)
+        value = json.loads(text)
     except ValueError:
-        return str(text)
-    return value if value is None or isinstance(value, (bool, int, float)) else str(text)
+        return str(text)  # more digits than Python turns into a number
+    return str(text) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _parse_json(value: object) -> Any:
@@ -205,7 +214,7 @@ Size = Annotated[int, BeforeValidator(parse_size), _text_schema(r"^\d+(B|KiB|MiB
 RateOf = Annotated[
     Rate,
     BeforeValidator(parse_rate),
-    _text_schema(r"^\d+/(\d+(\.\d+)?)?(ms|s|m|h|d)$", "so many in a time", "5/s", "300/5m"),
+    _text_schema(r"^\d+/((ms|s|m|h|d)|(\d+(\.\d+)?(ms|s|m|h|d))+)$", "so many in a time", "5/s", "300/5m"),
 ]
 Percent = Annotated[float, BeforeValidator(_parse_percent), _text_schema(r"^\d{1,3}(\.\d+)?%$", "a percentage", "80%")]
 Count = Annotated[
@@ -215,6 +224,10 @@ Count = Annotated[
 ]
 Flag = Annotated[bool, BeforeValidator(_parse_flag), WithJsonSchema({"type": "boolean"})]
 Json = Annotated[Any, BeforeValidator(_parse_json), WithJsonSchema({"description": "any JSON value"})]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # what came from the environment need not be UTF-8 (PEP 383)
 
 
 class Secret:
@@ -243,7 +256,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
