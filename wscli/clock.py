@@ -25,13 +25,15 @@ class SystemClock:
     """The machine's own clocks."""
 
     def monotonic(self) -> float:
-        """``CLOCK_MONOTONIC``."""
+        """The clock of the event loop: ``CLOCK_MONOTONIC`` on Linux."""
         return time.monotonic()
 
     def boottime(self) -> float:
-        """``CLOCK_BOOTTIME`` where there is one; macOS has it as the continuous ``CLOCK_MONOTONIC``."""
-        clock = getattr(time, "CLOCK_BOOTTIME", None)
-        return time.monotonic() if clock is None else time.clock_gettime(clock)
+        """``CLOCK_BOOTTIME``; where there is none, as on macOS, ``CLOCK_MONOTONIC`` counts sleep itself.
+
+        ``time.monotonic()`` does not there: Python takes it from ``mach_absolute_time()``, which stands still.
+        """
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def wall(self) -> float:
         """``CLOCK_REALTIME``."""
