@@ -151,6 +151,16 @@ async def test_a_deadline_ends_it_with_124_though_messages_come(tailed):
     assert words == "error: the 1 s of --timeout are over\n"
 
 
+async def test_a_deadline_holds_though_nobody_takes_what_is_printed(tailed):
+    reading, writing = os.pipe()
+    async with tail(tailed, "notifications", "--timeout", "700ms", stdout=writing) as running:
+        os.close(writing)
+        fill(tailed.notifications, b"x" * (1 << 20))
+        code, _ = await running.ends()
+    os.close(reading)
+    assert code == 124
+
+
 async def test_a_deadline_holds_for_a_manager_that_does_not_answer(tailed):
     tailed.manager.known["notifications"].history.seek_last = lambda count: time.sleep(3)
     async with tail(tailed, "notifications", "--timeout", "500ms", attached=False) as running:

@@ -39,8 +39,21 @@ class FarEnd:
                 count = await asyncio.get_running_loop().sock_recv_into(self.sock, self._reader.space())
                 self.at_end = count == 0
                 self._reader.received(count)
-                while (frame := self._reader.take()) is not None:
-                    self.frames.append((frame.kind, frame.seq, bytes(frame.body)))
+                self._take()
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received from the socket past this object."""
+        while data:
+            space = self._reader.space()
+            count = min(len(space), len(data))
+            space[:count] = data[:count]
+            data = data[count:]
+            self._reader.received(count)
+            self._take()
+
+    def _take(self) -> None:
+        while (frame := self._reader.take()) is not None:
+            self.frames.append((frame.kind, frame.seq, bytes(frame.body)))
 
     def _enough(self, until: int | None, frames: int | None) -> bool:
         if frames is not None:

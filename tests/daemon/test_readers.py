@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.daemon.framed import FarEnd, socket_pair
 from tests.daemon.virtual_time import VirtualTime
@@ -347,23 +350,51 @@ async def test_what_goes_wrong_with_one_reader_touches_neither_the_channel_nor_t
         assert far.frames == []
 
 
-async def test_a_feed_that_grows_while_it_is_sent_is_sent_on_and_not_into_itself():
+class Chatty(Pacer):
+    """Logs when it is asked, into what is being read, as a log might."""
+
+    def __init__(self, history):
+        time = VirtualTime()
+        super().__init__(lambda: None, lambda: None, time, time.schedule)
+        self.history = history
+
+    def report(self, reader, lag, moved_at):
+        if self.history.last < 50:
+            fill(self.history, 1)
+
+
+@pytest.mark.parametrize("size", [0, 300_000])
+async def test_a_feed_that_grows_while_it_is_sent_is_sent_on_and_not_into_itself(size):
     history = history_of()
+    async with reading([live(history, pacer=Chatty(history))], buffer=1 << 14) as (_, far, _):
+        fill(history, 1, size=size)
+        await far.read(frames=50)
+        assert numbers(far.data) == list(range(1, 51))
 
-    class Chatty(Pacer):
-        """Logs whenever it is asked, into what is being read, as a log might."""
 
-        def report(self, reader, lag, moved_at):
-            if history.last < 3:
-                fill(history, 1)
+async def test_a_reader_whose_socket_is_full_costs_no_system_call_until_it_is_not():
+    history = history_of()
+    ours, theirs = socket_pair(buffer=1 << 14)
+    tried = []
 
-    time = VirtualTime()
-    pacer = Chatty(lambda: None, lambda: None, time, time.schedule)
-    async with reading([live(history, pacer=pacer)]) as (reader, far, _):
-        fill(history, 1)
-        reader.finish(OK)
-        await far.read(until=END)
-        assert numbers(far.data) == list(range(1, history.last + 1))
+    class Counting:
+        def fileno(self):
+            return ours.fileno()
+
+        def setsockopt(self, *args):
+            pass
+
+        def sendmsg(self, pieces):
+            tried.append(len(pieces))
+            return ours.sendmsg(pieces)
+
+    with ours, theirs:
+        running = asyncio.create_task(stream(Counting(), [live(history)], Options()))
+        await asyncio.sleep(0)
+        fill(history, 100, messages=50, size=MESSAGE)
+        assert len(tried) <= 2
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_a_batch_is_encoded_once_however_many_read_it(monkeypatch):
@@ -431,3 +462,69 @@ async def test_a_reader_that_leaves_holds_nobody_back():
         await running
         assert upstream.reading
         assert not time.pending
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 1), st.integers(1, 30), st.sampled_from([0, 10, 5000])),
+        st.tuples(st.just("gap"), st.integers(0, 1)),
+        st.tuples(st.just("take"), st.integers(1, 200_000)),
+        st.tuples(st.just("turn"), st.integers(1, 3)),
+    ),
+    max_size=40,
+)
+
+
+@given(steps, st.integers(0, 40), st.sampled_from([1 << 12, 1 << 16, None]))
+@settings(deadline=None, max_examples=60)
+def test_whatever_the_pace_each_message_comes_once_and_in_order_or_is_counted_as_missed(plan, last, buffer):
+    asyncio.run(_follow_plan(plan, last, buffer))
+
+
+async def _follow_plan(plan, last, buffer):
+    histories = [history_of(keep=40), history_of(keep=40)]
+    for history in histories:
+        fill(history, 5, messages=7)
+    sources = [Source(str(index), one, one.seek_last(last)) for index, one in enumerate(histories)]
+    begins = [source.cursor.seq for source in sources]
+    gaps = [0, 0]
+    async with reading(sources, Options(labelled=True), buffer=buffer) as (reader, far, _):
+        for step in plan:
+            if step[0] == "append":
+                fill(histories[step[1]], 1, messages=step[2], size=step[3])
+            elif step[0] == "gap":
+                histories[step[1]].record_gap("outage")
+                gaps[step[1]] += 1
+            elif step[0] == "take":
+                with contextlib.suppress(BlockingIOError):
+                    far.feed(far.sock.recv(step[1]))
+            else:
+                for _ in range(step[1]):
+                    await asyncio.sleep(0)
+        reader.finish(OK)
+        await far.read(until=END)
+    _check(far.frames, histories, begins, gaps)
+
+
+def _check(frames, histories, begins, gaps):
+    """Walk through what came: each channel's next number, or a gap that says how many are missing before it."""
+    expected, channel, outages, lagged = list(begins), 0, [0, 0], [False, False]
+    for kind, seq, body in frames[:-1]:
+        if kind == CHANNEL:
+            channel = int(body)
+        elif kind == GAP:
+            gap = json.loads(body)
+            assert gap["after"] == expected[channel]
+            if gap["reason"] == "outage":
+                outages[channel] += 1
+            else:
+                lagged[channel] = True
+                expected[channel] += gap["missed"]
+        else:
+            for line in body.splitlines():
+                expected[channel] += 1
+                assert line.startswith(b"%d\t%d." % (channel, expected[channel]))
+            assert seq == expected[channel]
+    assert expected == [history.last for history in histories]
+    for index in (0, 1):  # an outage within what was missed is told of by the count
+        assert outages[index] == gaps[index] or (lagged[index] and outages[index] < gaps[index])

@@ -46,7 +46,7 @@ class Reader:
         self._moved_at = float("-inf")
         self._blocked = False  # the socket is full, and the loop tells when it is not
         self._scheduled = False  # there is more to do in the loop's next turn
-        self._pumping = False
+        self._busy = False
         with contextlib.suppress(OSError):  # a smaller buffer costs speed only
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
@@ -83,19 +83,31 @@ class Reader:
         self._wake()
 
     def _wake(self) -> None:
-        if self._blocked or self._scheduled:
-            self._report()
+        """There is more to read; called from where it was appended, by the channel or by a log."""
+        if self._busy:  # what this reader does made somebody log, and the log may be what it reads
+            self._schedule()
+        elif self._blocked or self._scheduled:
+            self._guarded(self._report)
         else:
             self._pump()
 
     def _pump(self) -> None:
-        """Send as much as the socket and the turn allow; whatever goes wrong ends this reader alone."""
-        if self._pumping or self._done.done():  # sending can make somebody log, and the log may be what is read here
+        """Send as much as the socket and the turn allow."""
+        self._scheduled = False
+        self._guarded(self._send)
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Whatever goes wrong ends this reader alone."""
+        if self._done.done():
             return
-        self._pumping, self._scheduled = True, False
+        self._busy = True
         try:
-            self._send()
-            self._report()
+            act()
         except _Gone:
             self._end()
         except Exception as error:  # called from a channel's receiving, which must not suffer: `run` raises it
@@ -103,7 +115,7 @@ class Reader:
                 raise
             self._done.set_exception(error)
         finally:
-            self._pumping = False
+            self._busy = False
 
     def _send(self) -> None:
         budget = TURN_BYTES
@@ -118,9 +130,9 @@ class Reader:
             if self._rest:
                 break
         else:
-            self._scheduled = True
-            self._loop.call_soon(self._pump)
+            self._schedule()
         self._wait_writable(bool(self._rest))
+        self._report()
 
     def _send_some(self) -> int:
         try:

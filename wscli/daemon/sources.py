@@ -133,7 +133,7 @@ class Merger:
         if self._left is not None:
             item = cut(item, form, self._left)
             self._left -= form.prints(item)
-        source.cursor = found.cursor._replace(seq=item.last)
+        source.cursor = found.cursor
         encoded = source.history.encoded.get(item, form)
         for seq, body in encoded.parts:
             _frame(pieces, DATA, seq, body)

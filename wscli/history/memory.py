@@ -31,8 +31,9 @@ def new_epoch() -> str:
 class MemoryHistory:
     """The window of the newest messages, as whole batches, and the gaps between them.
 
-    At least ``keep`` messages stay, as far as ``max_size`` allows; both are exceeded by less than one batch. The
-    newest batch always stays, so that readers who keep up see it.
+    At least ``keep`` messages stay, less than a batch more, and no more than ``max_size`` bytes of them; but the newest
+    batch always stays, so that readers who keep up see it. All of it belongs to one thread, the loop's: appending wakes
+    readers then and there.
     """
 
     def __init__(self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None) -> None:
