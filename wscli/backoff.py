@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -27,13 +28,15 @@ class GiveUpAfter(StrictModel):
     after: Annotated[Duration, Field(gt=0)]
 
 
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?")
+
+
 def _parse_multiplier(text: object) -> float:
-    if isinstance(text, (int, float)):
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
         return float(text)
-    try:
-        return float(str(text))
-    except ValueError:
-        raise ValueError(f"{shown(text)} is not a number") from None
+    if not _NUMBER.fullmatch(str(text)):
+        raise ValueError(f"{shown(text)} is not a number; write one such as 2 or 1.5")
+    return float(str(text))
 
 
 Multiplier = Annotated[float, BeforeValidator(_parse_multiplier), WithJsonSchema({"type": "number", "minimum": 1})]
@@ -97,7 +100,7 @@ def _stop(policy: BackoffPolicy) -> stop_base:
 def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
-    state.outcome_timestamp = state.start_time + without_health
+    state.start_time, state.outcome_timestamp = 0.0, without_health  # tenacity looks at their difference alone
     return state
 
 
