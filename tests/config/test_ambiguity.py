@@ -46,3 +46,18 @@ def test_the_last_name_is_compared_with_all_before_it(names: list[str], earlier:
     for name in before:
         overlaps.add(name)
     assert overlaps.add(last) == earlier
+
+
+@given(st.lists(st.lists(patterns, min_size=1, max_size=3), min_size=2, max_size=5))
+def test_a_name_overlaps_exactly_where_each_of_its_segments_does(names: list[list[str]]) -> None:
+    overlaps = Overlaps()
+    *before, last = (list(name) for name in names)
+    for segments in before:
+        overlaps.add("/".join(segments).replace("\0", "{x}"))
+    expected = {
+        "/".join(segments).replace("\0", "{x}")
+        for segments in before
+        if len(segments) == len(last) and all(map(segments_overlap, segments, last))
+    }
+    found = overlaps.add("/".join(last).replace("\0", "{x}"))
+    assert found in expected if expected else found is None

@@ -211,3 +211,26 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
             load(tmp_path / name, {})
         assert str(caught.value).endswith(reason)
         assert caught.value.hint == "-c FILE names the file"
+
+
+HOSTILE = {
+    "unclosed variables": "name: '" + "${" * 100_000 + "'",
+    "a token of every other": "tokens:\n"
+    + "".join(
+        f"  t{n}: {{value: '{''.join(f'{{token.t{other}}}' for other in range(n + 1, 200))}'}}\n" for n in range(200)
+    ),
+    "a chain of tokens": "tokens:\n" + "".join(f"  t{n}: {{value: '{{token.t{n + 1}}}'}}\n" for n in range(2000)),
+    "templates alike": "channels:\n" + "".join(f"  'a{{x}}b{n}/{{y}}': {{endpoint: e}}\n" for n in range(500)),
+    "a name of parameters": f"channels: {{'{'{a}b' * 50_000}': {{endpoint: e}}}}",
+    "a path of parameters": f"channels: {{c: {{endpoint: e, path: '/{'{a}' * 50_000}'}}}}",
+    "a long duration": f"announce_after: {'1s' * 100_000}",
+    "a long number": f"channels: {{c: {{endpoint: e, history: {{keep: {'9' * 100_000}}}}}}}",
+    "keys by the thousand": "".join(f"key{n}: 1\n" for n in range(2000)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.timeout(20)
+def test_nothing_takes_long(name: str, tmp_path: Path) -> None:
+    """Each of these is linear, or nearly; were it quadratic or worse, it would take minutes, or not end."""
+    survives(tmp_path / "app.yaml", HOSTILE[name].encode())

@@ -208,14 +208,15 @@ def test_a_file_whose_name_makes_none_must_say_one(tmp_path: Path) -> None:
         load(file, {})
 
 
-def test_a_link_names_the_instance_and_its_target_is_the_file(tmp_path: Path) -> None:
-    (tmp_path / "..data").mkdir()
-    target = tmp_path / "..data" / "real.yaml"
+def test_a_file_is_one_instance_whatever_link_leads_to_it(tmp_path: Path) -> None:
+    """``reload`` reads the real path, which must make the same name."""
+    target = tmp_path / "real.yaml"
     target.write_text(API + "channels: {c: {endpoint: api}}\n")
     link = tmp_path / "app.yaml"
     link.symlink_to(target)
     plan = load(link, {})
-    assert (plan.name, plan.file) == ("app", target.resolve())
+    assert (plan.name, plan.file) == ("real", target.resolve())
+    assert load(plan.file, {}) == plan
 
 
 def test_a_file_of_tokens_alone_is_a_token_broker(loads: Loads) -> None:

@@ -15,7 +15,7 @@ from wscli.values import Scalar
 
 __all__ = ["expand", "expand_tree"]
 
-_PIECE = re.compile(r"\$\$|\$\{(?P<body>[^}]*)\}|\$\{")
+_SIGN = re.compile(r"\$[${]")
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<how>[-?])(?P<rest>.*))?", re.DOTALL)
 _ELSEWHERE = re.compile(rf"({'|'.join(NAMESPACES)})[.:].*|msg", re.DOTALL)
 REDACTED = "***"
@@ -23,30 +23,32 @@ REDACTED = "***"
 
 def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]:
     """Fill one scalar; with what is wrong with it, if anything is."""
-    if "$" not in text:
+    found = _SIGN.search(text)
+    if found is None:
         return text, []
-    full, redacted, wrong, at = "", "", [], 0
-    for found in _PIECE.finditer(text):
-        literal = text[at : found.start()]
-        at = found.end()
-        if found.group() == "$$":
-            full, redacted = full + literal + "$", redacted + literal + "$"
-            continue
-        value, problem = _value(found, environ)
-        if problem:
-            wrong.append(problem)
-        full, redacted = full + literal + value, redacted + literal + REDACTED
-    if redacted == "" and at == 0:
-        return text, []
-    tail = text[at:]
-    from_environment = REDACTED in redacted
-    return Scalar(full + tail, plain=text.plain and not from_environment, redacted=redacted + tail), wrong
+    full: list[str] = []
+    redacted: list[str] = []
+    wrong: list[str] = []
+    from_environment, at = False, 0
+    while found is not None:
+        value, shown, end = "$", "$", found.end()
+        if found.group() == "${":
+            end = text.find("}", found.end()) + 1 or len(text)
+            value, problem = _value(text[found.start() : end], environ)
+            shown, from_environment = REDACTED, True
+            wrong += [problem] if problem else []
+        for pieces, piece in ((full, value), (redacted, shown)):
+            pieces += [text[at : found.start()], piece]
+        at, found = end, _SIGN.search(text, end)
+    plain = text.plain and not from_environment
+    return Scalar("".join(full) + text[at:], plain=plain, redacted="".join(redacted) + text[at:]), wrong
 
 
-def _value(found: re.Match[str], environ: Mapping[str, str]) -> tuple[str, str | None]:
-    body = found["body"]
-    if body is None:
+def _value(written: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """Give what ``${...}`` stands for, and what is wrong with it."""
+    if not written.endswith("}"):
         return "", "'${' without its '}'; '$$' writes a '$'"
+    body = written[2:-1]
     if "${" in body:
         return "", "'${' within '${...}'; a default cannot hold another"
     parts = _BODY.fullmatch(body)

@@ -73,8 +73,7 @@ def _plan(root: Spot, file: Path, problems: Problems) -> Plan | None:
         base=Path.cwd() if file == STDIN else real.parent,
         tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
     )
-    named = file if file == STDIN else Path(os.path.abspath(file))  # noqa: PTH100 - links keep their own names
-    name = instance_name(root.get("name"), named, context)
+    name = instance_name(root.get("name"), real, context)
     for spot, what in ((root.get("endpoints"), "endpoint"), (tokens, "token source"), (root.get("backoff"), "policy")):
         check_names(spot, what, context)
     check_tokens(tokens, context)

@@ -56,30 +56,19 @@ def _check_known(uses: dict[str, dict[str, Spot]], context: Context) -> None:
 
 
 def _check_circles(uses: dict[str, dict[str, Spot]], context: Context) -> None:
+    """Walk in depth, each token once; whatever leads back onto the way that is being walked closes a circle."""
     done: set[str] = set()
-    for start in uses:
-        way: list[str] = []
-        todo = [(start, 0)]
-        while todo:
-            name, depth = todo.pop()
-            del way[depth:]
-            if name in done or name not in uses:
-                continue
-            way.append(name)
-            for other, leaf in uses[name].items():
-                if other in way:
-                    circle = " -> ".join((*way[way.index(other) :], other))
-                    context.add(leaf, f"'{{token.{other}}}' closes a circle: {circle}")
-                else:
-                    todo.append((other, depth + 1))
-        done.update(_reachable(start, uses))
-
-
-def _reachable(start: str, uses: dict[str, dict[str, Spot]]) -> set[str]:
-    found, todo = set(), [start]
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += uses.get(name, ())
-    return found
+    for start, others in uses.items():
+        way: dict[str, Iterator[str]] = {} if start in done else {start: iter(others)}
+        while way:
+            name = next(reversed(way))
+            other = next(way[name], None)
+            if other is None:
+                done.add(name)
+                del way[name]
+            elif other in way:
+                names = list(way)
+                circle = " -> ".join((*names[names.index(other) :], other))
+                context.add(uses[name][other], f"'{{token.{other}}}' closes a circle: {circle}")
+            elif other in uses and other not in done:
+                way[other] = iter(uses[other])
