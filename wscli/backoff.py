@@ -35,7 +35,7 @@ def _parse_multiplier(text: object) -> float:
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         return float(text)
     if not _NUMBER.fullmatch(str(text)):
-        raise ValueError(f"{shown(text)} is not a number; write one such as 2 or 1.5")
+        raise ValueError(f"{shown(text)} is not a number")
     return float(str(text))
 
 

@@ -52,7 +52,7 @@ class CodeRange(NamedTuple):
 
 VerdictTable = Mapping[CodeRange, Verdict]
 
-_CODE_KEY = re.compile(r"(?P<code>\d{3,4})|(?P<low>\d{3,4})-(?P<high>\d{3,4})|(?P<hundred>[1-5])xx")
+_CODE_KEY = re.compile(r"(?P<code>[0-9]{3,4})|(?P<low>[0-9]{3,4})-(?P<high>[0-9]{3,4})|(?P<hundred>[1-5])xx")
 
 
 def _parse_key(key: object) -> CodeRange:
@@ -89,7 +89,13 @@ def parse_verdicts(value: object) -> VerdictTable:
     """Read ``{4401: reauth, 4000-4099: stop, 529: {retry: 60s}, 5xx: retry}``."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{shown(value)} is no mapping of codes to verdicts")  # noqa: TRY004 - for pydantic
-    return {key if isinstance(key, CodeRange) else _parse_key(key): _parse_verdict(item) for key, item in value.items()}
+    table: dict[CodeRange, Verdict] = {}
+    for key, item in value.items():
+        codes = key if isinstance(key, CodeRange) else _parse_key(key)
+        if codes in table:
+            raise ValueError(f"{shown(key)} names the same codes as a key before it")
+        table[codes] = _parse_verdict(item)
+    return table
 
 
 Verdicts = Annotated[
@@ -121,6 +127,9 @@ Verdicts = Annotated[
 
 _STOP = Verdict(Action.STOP)
 _RETRY = Verdict(Action.RETRY)
+_BY_THE_SERVER = (FailureKind.CLOSE, FailureKind.STATUS)
+"""The kinds whose codes are the server's own word; a proxy's 403 says nothing about our credentials there."""
+
 _NEEDS_CREDENTIALS = (401, 403, 4401)
 _BUILT_IN: dict[int, Verdict] = {
     **dict.fromkeys((400, 405, 410, 426), _STOP),
@@ -136,8 +145,6 @@ def _narrowest(table: VerdictTable, code: int) -> Verdict | None:
 
 
 def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> Verdict:
-    if failure.kind is FailureKind.CERTIFICATE:
-        return _STOP
     if failure.code in _NEEDS_CREDENTIALS:
         return Verdict(Action.REAUTH) if token_used else _STOP
     if failure.kind is FailureKind.STATUS and failure.code is not None and 300 <= failure.code <= 399:
@@ -159,7 +166,9 @@ def decide(
         policy_violations: how many 1008 came in a row without health, this one included.
 
     """
-    if failure.kind in (FailureKind.CLOSE, FailureKind.STATUS) and failure.code is not None:
+    if failure.kind not in _BY_THE_SERVER:
+        return _STOP if failure.kind is FailureKind.CERTIFICATE else _RETRY
+    if failure.code is not None:
         for table in levels:
             declared = _narrowest(table, failure.code)
             if declared is not None:
