@@ -41,7 +41,7 @@ def test_the_order_and_the_quotes_are_kept(tmp_path: Path) -> None:
         "      - a\n"
         '      - "{token.t}"\n'
         "    verdicts:\n"
-        "      '4401': stop\n"
+        "      4401: stop\n"
         "tokens:\n"
         "  t:\n"
         "    command:\n"

@@ -36,7 +36,7 @@ tokens:
       json: {password: BODY-s3c15, deep: [{pin: BODY-s3c16}]}
       proxy: {url: "http://proxy:1", username: TPUSER-s3c17, password: TPPASS-s3c18}
       tls: {cert: here.pem, key_password: TKEYPW-s3c19}
-  c: {http: {post: "https://h", form: {password: FORM-s3c20, token: FORM-s3c21, file: FORM-s3c22}}}
+  c: {http: {post: "https://h", form: {password: FORM-s3c20, token: FORM-s3c21, file: FORM-s3c22, url: FORM-s3c32}}}
   d:
     oauth2:
       token_url: https://h/token

@@ -37,8 +37,10 @@ def check_verdicts(spot: Spot | None, context: Context) -> VerdictTable:
         try:
             table.update(parse_verdicts({key: plain(value.node)}))
         except ValueError as error:
-            if not context.problems.at(value.mark):
-                context.add(value, str(error))
+            inner = [spot for _, spot in value.entries()]
+            wrong = inner[0] if [spot.key for spot in inner] == ["retry"] else value
+            if not context.problems.at(wrong.mark):
+                context.add(wrong, str(error))
     return table
 
 

@@ -25,6 +25,7 @@ _OPEN_IN_TOKENS = {
 """Keys of a token source whose values are no secrets; any other, one that comes to be included, is."""
 _BODIES = {"json", "form", "environment", "parameters"}
 """Keys below which the file's own names stand."""
+_CODE = re.compile("[1-9][0-9]{2,3}")
 _URL = re.compile(
     r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]*://)?)(?P<user>[^/?#]*@)?(?P<rest>[^?#]*)(?P<query>\?.*)?", re.DOTALL
 )
@@ -33,10 +34,15 @@ _URL = re.compile(
 def redact(node: Node, path: Path = ()) -> Any:
     """Give the tree as dicts, lists and ``Scalar``, with ``***`` for each secret."""
     if isinstance(node, Branch):
-        return {key: redact(entry.value, (*path, key)) for key, entry in node.entries.items()}
+        return {_key(key): redact(entry.value, (*path, key)) for key, entry in node.entries.items()}
     if isinstance(node, Items):
         return [redact(item, (*path, place)) for place, item in enumerate(node.items)]
     return _leaf(node, path)
+
+
+def _key(key: str) -> str:
+    """Let a code stand without quotes, as it was surely written."""
+    return Scalar(key) if _CODE.fullmatch(key) else key
 
 
 def _leaf(leaf: Leaf, path: Path) -> Scalar:
@@ -44,7 +50,7 @@ def _leaf(leaf: Leaf, path: Path) -> Scalar:
     shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
     if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):
         return shown
-    if _SECRET.intersection(keys):
+    if _SECRET.intersection(keys) or (path[0] == "tokens" and _BODIES.intersection(keys)):
         return REDACTED
     last = keys[-1] if keys else ""
     if last in _URLS:
@@ -56,7 +62,7 @@ def _leaf(leaf: Leaf, path: Path) -> Scalar:
 
 def _is_open(keys: list[str]) -> bool:
     """Whether a value of a token source may be shown."""
-    return keys == ["command"] or (keys[-1:] != [] and keys[-1] in _OPEN_IN_TOKENS and not _BODIES.intersection(keys))
+    return keys == ["command"] or (bool(keys) and keys[-1] in _OPEN_IN_TOKENS)
 
 
 def _url(text: Scalar) -> Scalar:
