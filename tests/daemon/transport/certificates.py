@@ -41,7 +41,7 @@ def certificates(directory: Path) -> Certificates:
     """Make them, once a run."""
     ours, theirs = trustme.CA(), trustme.CA()
     loopback = ("localhost", "127.0.0.1", "::1")
-    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    past = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 
     def write(name: str, leaf: trustme.LeafCert) -> Path:
         path = directory / f"{name}.pem"
@@ -54,9 +54,7 @@ def certificates(directory: Path) -> Certificates:
         ca=ca,
         good=write("good", ours.issue_cert(*loopback)),
         other_host=write("other", ours.issue_cert("elsewhere.example")),
-        expired=write(
-            "expired", ours.issue_cert(*loopback, not_before=long_ago.replace(year=2019), not_after=long_ago)
-        ),
+        expired=write("expired", ours.issue_cert(*loopback, not_before=past[0], not_after=past[1])),
         self_signed=write("self", theirs.issue_cert(*loopback)),
         client=write("client", ours.issue_cert("client@example.org")),
     )

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.daemon.transport.certificates import Certificates
 from tests.daemon.transport.conftest import Dials
-from tests.daemon.transport.servers import CLOSE, TEXT, Peer, close_payload, frame, serve
+from tests.daemon.transport.recorder import Recorder
+from tests.daemon.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, frame, serve
 from tests.daemon.transport.test_refusals import refused
 from wscli.config.plan import TlsPlan
 from wscli.daemon.transport.tls import make_tls
@@ -255,3 +256,35 @@ def test_what_is_wrong_with_the_files_is_one_line_each(certs: Certificates, tmp_
         with pytest.raises(ConfigError) as caught:
             make_tls(plan)
         assert str(caught.value) == text
+
+
+async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dials, certs: Certificates) -> None:
+    """Over TLS a message is written in slices; pongs, pings and a close wait for its end, a cancelled sender too."""
+    may_read = asyncio.Event()
+    received: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await may_read.wait()
+        await peer.send(frame(PING, b"1") + frame(PING, b"2") + frame(TEXT, b"seen"))
+        await heard.received(1)
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        while CLOSE not in received:
+            received.append((await peer.read_frame()).opcode)
+        await peer.send(frame(CLOSE, close_payload(1000)))
+
+    heard = Recorder()
+    async with serve(script, tls=certs.serving(certs.good)) as server:
+        link, _ = await dial(server.url, heard, tls=make_tls(TlsPlan(ca=certs.ca)))
+        sending = asyncio.ensure_future(link.send(os.urandom(16 << 20), binary=True))
+        await asyncio.sleep(0)
+        pinging = asyncio.ensure_future(link.ping())
+        may_read.set()
+        await heard.received(1)
+        assert not sending.done()
+        sending.cancel()
+        await link.close(deadline=5.0)
+        pinging.cancel()
+        assert received[0] == BINARY
+        assert sorted(received[1:]) in ([CLOSE, PING], [CLOSE, PING, PONG])

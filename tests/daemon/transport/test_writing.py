@@ -63,8 +63,7 @@ async def test_concurrent_senders_leave_in_the_order_of_their_calls(dial: Dials)
 
     async def script(peer: Peer) -> None:
         await peer.upgrade()
-        for _ in range(20):
-            received.append((await peer.read_frame()).payload[0])
+        received.extend([(await peer.read_frame()).payload[0] for _ in range(20)])
 
     async with serve(script) as server:
         link, seen = await dial(server.url)
@@ -121,8 +120,7 @@ async def test_a_cancelled_sender_leaves_the_turn_to_the_next(dial: Dials) -> No
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
         await may_read.wait()
         peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
-        for _ in range(2):
-            received.append((await peer.read_frame()).payload[:1])
+        received.extend([(await peer.read_frame()).payload[:1] for _ in range(2)])
 
     async with serve(script) as server:
         link, seen = await dial(server.url)

@@ -59,6 +59,26 @@ async def open_picows(course: Course, conduit: Conduit) -> FastLink:
 
 
 async def _connect(course: Course, conduit: Conduit) -> FastLink:
+    made: list[Frames] = []
+
+    def listen(request: WSUpgradeRequest, response: WSUpgradeResponse) -> Frames:
+        made.append(Frames(course.listener, course.target.max_message, _subprotocol(response, course)))
+        return made[0]
+
+    try:
+        await _ws_connect(course, conduit, listen)
+    except BaseException:
+        if made and made[0].link is not None:  # opened, just when the dial was given up
+            made[0].link.abort()
+        raise
+    if not made or made[0].link is None:  # picows takes a connection that ended for one that opened
+        raise _no_upgrade(course, "closed the connection without answering the upgrade")
+    return made[0].link
+
+
+async def _ws_connect(
+    course: Course, conduit: Conduit, listen: Callable[[WSUpgradeRequest, WSUpgradeResponse], Frames]
+) -> None:
     target = course.target
     headers = list(course.headers)
     if target.subprotocols:
@@ -68,12 +88,6 @@ async def _connect(course: Course, conduit: Conduit) -> FastLink:
         "ssl_handshake_timeout": target.timeout + 60.0,  # the dial's own deadline comes first
         "ssl_shutdown_timeout": 1.0,
     }
-    made: list[Frames] = []
-
-    def listen(request: WSUpgradeRequest, response: WSUpgradeResponse) -> Frames:
-        made.append(Frames(course.listener, target.max_message, _subprotocol(response, course)))
-        return made[0]
-
     await ws_connect(
         listen,
         f"{course.address.origin}{course.address.resource}",
@@ -89,9 +103,6 @@ async def _connect(course: Course, conduit: Conduit) -> FastLink:
         use_aiofastnet=False,
         **(for_tls if course.tls is not None else {}),
     )
-    if not made or made[0].link is None:  # picows takes a connection that ended for one that opened
-        raise _no_upgrade(course, "closed the connection without answering the upgrade")
-    return made[0].link
 
 
 class _Announced:

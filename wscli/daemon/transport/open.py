@@ -12,7 +12,7 @@ from wscli.daemon.transport.base import BaseLink
 from wscli.daemon.transport.course import Course
 from wscli.daemon.transport.failures import FOREIGN, timed_out, translate
 from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
-from wscli.daemon.transport.proxy import Proxy, find_proxy
+from wscli.daemon.transport.proxy import find_proxy
 from wscli.daemon.transport.tunnel import Conduit, reach
 from wscli.daemon.transport.upgrade import open_websockets
 from wscli.errors import ConfigError
@@ -74,7 +74,10 @@ async def _open(course: Course, adapter: Adapter) -> BaseLink:
     fast = None if adapter == "websockets" else _picows()
     if fast is None and adapter == "picows":
         raise ConfigError("the adapter 'picows' is not installed", hint="install wscli-manager[fast]")
-    if fast is not None and (adapter == "picows" or _suits_picows(course, proxy)):
+    through_tls = proxy is not None and proxy.scheme == "https"
+    if through_tls and adapter == "picows":
+        raise DialError(Failure(FailureKind.PROXY, "the adapter 'picows' does not speak TLS to a proxy"))
+    if fast is not None and (adapter == "picows" or (_suits_picows(course) and not through_tls)):
         opener, refusal = fast
         try:
             return await opener(course, await reach(course, proxy))
@@ -88,10 +91,9 @@ async def _open(course: Course, adapter: Adapter) -> BaseLink:
     return await open_websockets(course, await reach(course, proxy))
 
 
-def _suits_picows(course: Course, proxy: Proxy | None) -> bool:
-    """Whether picows does all that this dial needs: it knows no compression, and takes sockets only."""
-    through_tls = proxy is not None and proxy.scheme == "https"
-    return course.target.compression == "none" and not through_tls and course.address.origin not in _fallbacks
+def _suits_picows(course: Course) -> bool:
+    """Whether picows does all that this dial needs: its native listener knows no compression."""
+    return course.target.compression == "none" and course.address.origin not in _fallbacks
 
 
 def _remember(origin: str, why: str) -> None:

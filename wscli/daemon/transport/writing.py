@@ -2,8 +2,8 @@
 
 The write buffer's high-water mark is one byte, so that a message counts as handed over when the kernel has taken it.
 Over TLS asyncio encrypts all that it is given into a buffer that it does not show; there a message is given in slices,
-which leaves at most 128 KiB of it unseen. Nothing but messages waits: control frames, ``close`` and ``abort`` work with a
-full write buffer and a server that reads nothing.
+which leaves at most 128 KiB of it unseen. Nothing but messages waits: control frames, ``close`` and ``abort`` work with
+a full write buffer and a server that reads nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class WriteSide:
             self._transport.write(frame)
 
     def pong(self, frame: bytes) -> None:
-        """Write a pong; while the kernel takes no more only the last is kept (RFC 6455, 5.5.3), so that none pile up."""
+        """Write a pong; while the kernel takes no more only the last is kept (RFC 6455, section 5.5.3)."""
         self._late_pong = frame
         if not self._blocked:
             self._write_late_pong()
@@ -115,7 +115,8 @@ class WriteSide:
             return not self._transport.is_closing()
         finally:
             # A sender that gives up must not leave half a frame behind: the rest goes without waiting.
-            self._transport.write(b"".join([frame[at:], *self._held]))
+            if not self._transport.is_closing():
+                self._transport.write(b"".join([frame[at:], *self._held]))
             self._held = None
             self._write_late_pong()
 
