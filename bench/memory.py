@@ -53,5 +53,5 @@ def show(found: dict[str, Any]) -> str:
         ]
         for one in found["results"]
     ]
-    head = ["resident", "1 channel", f"{found['channels']:,} channels", "added", "each"]
-    return table(f"private memory of the manager, median of {found['runs']}", head, rows)
+    head = ["manager", "1 channel", f"{found['channels']:,} channels", "added", "each"]
+    return table(f"resident memory of the manager, median of {found['runs']}", head, rows)

@@ -119,10 +119,15 @@ class DemoProcess:
         return self.order("stats")
 
     def until(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = 10.0) -> dict[str, Any]:
-        """Ask for its figures until they satisfy the predicate; TimeoutError otherwise."""
+        """Ask for its figures until they satisfy the predicate; TimeoutError otherwise. It may be gone meanwhile."""
         deadline = time.monotonic() + timeout
-        while not predicate(found := self.stats()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"after {timeout} s the back end still says {found}")
+        found: object = None
+        while time.monotonic() < deadline:
+            try:
+                stats = found = self.stats()
+                if predicate(stats):
+                    return stats
+            except urllib.error.URLError as error:
+                found = error
             time.sleep(0.02)  # a poll of another process, which cannot wake us
-        return found
+        raise TimeoutError(f"after {timeout} s the back end still says {found}")

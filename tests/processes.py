@@ -189,6 +189,13 @@ class Manager(Process):
         """What ``wscli stats --json`` says."""
         return self._command.json("stats", "--json")
 
+    def until_stats(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = _PATIENCE) -> dict[str, Any]:
+        """Ask for the counters until they satisfy the predicate; AssertionError otherwise."""
+        deadline = time.monotonic() + timeout
+        while not predicate(found := self.stats()):
+            assert time.monotonic() < deadline, f"after {timeout} s the counters still say {found}"
+        return found
+
     def wait_for(self, *channels: str, state: str = "ready", timeout: float = _PATIENCE) -> None:
         """Wait until channels are in a state, as ``wscli wait`` does."""
         done = self._command("wait", *channels, "--for", state, "--timeout", f"{timeout}s")
