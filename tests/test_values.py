@@ -264,6 +264,13 @@ def test_what_came_from_the_environment_is_not_quoted_in_an_error() -> None:
     assert shown({"key": hidden}) == "a mapping"
 
 
+def test_a_truth_is_no_number() -> None:
+    for parse in (parse_duration, parse_size):
+        with pytest.raises(ValueError, match=r"^True is not a"):
+            parse(True)
+    assert "True is not a whole number" in refusal(count=True)
+
+
 def test_a_model_refuses_what_it_does_not_know_and_never_changes() -> None:
     with pytest.raises(ValidationError, match="Extra inputs"):
         Model.model_validate({"wiat": "1s"})
@@ -323,6 +330,7 @@ def test_secrets_compare_by_their_text_and_with_nothing_else() -> None:
 @given(st.text(st.characters(), max_size=10), st.text(st.characters(), max_size=10))
 @example("\udcff", "\udcff")
 @example("\udcff", "x")
+@example("\udcff", "?")
 def test_any_text_of_the_environment_can_be_compared(one: str, other: str) -> None:
     """A variable that is not UTF-8 holds lone surrogates (PEP 383)."""
     assert (Secret(one) == Secret(other)) is (one == other)
