@@ -26,7 +26,7 @@ __all__ = ["Served", "descriptors", "serve", "served", "until"]
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop turn until something holds."""
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - of things that tell nobody when they change
             await asyncio.sleep(0.001)
 
 

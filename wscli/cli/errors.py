@@ -35,13 +35,11 @@ def report_click(error: click.ClickException) -> int:
     """Print an error of click's in our form."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"see `{context.command_path} -h`" if context is not None else "see `wscli -h`"
-    if isinstance(error, click.NoSuchOption):
-        message = f"no such option {error.option_name!r}"
-        if error.possibilities:
-            hint = f"did you mean {error.possibilities[0]!r}?"
-    else:
-        message = " ".join(error.format_message().split())
-        message = (message[:1].lower() + message[1:]).rstrip(".")
+    meant = getattr(error, "possibilities", None)  # of an option, and since click 8.4 of a command
+    if meant:
+        hint = f"did you mean {meant[0]!r}?"
+    message = " ".join((error.message if meant else error.format_message()).split())
+    message = (message[:1].lower() + message[1:]).rstrip(".")
     ours = UsageError(message, hint) if error.exit_code == UsageError.exit_code else WscliError(message, hint)
     return report(ours)
 

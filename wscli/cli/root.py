@@ -51,18 +51,26 @@ def _ends() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        silence_stdout()
+        _silence_stdout()
         raise click.exceptions.Exit(ExitCode.OK) from None
     except KeyboardInterrupt:
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
 
 
-def silence_stdout() -> None:
+def _silence_stdout() -> None:
     """Point stdout at /dev/null, so that what is still buffered does not fail once more at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+
+
+def _drop_what_stdout_refuses() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
 
 
 class Root(click.Group):
@@ -150,6 +158,7 @@ def run(args: list[str]) -> int:
     except click.Abort:
         return ExitCode.INTERRUPTED
     except OSError as error:
+        _drop_what_stdout_refuses()
         where = f" {error.filename!r}" if error.filename else ""
         return report(WscliError(f"{(error.strerror or str(error)).lower()}{where}"))
     except Exception as error:  # the last resort: a traceback is no answer to a user, who did nothing wrong

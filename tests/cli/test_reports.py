@@ -1,0 +1,248 @@
+"""``stats``, ``status``, ``ls``, ``logs``, ``doctor``: the same facts for programs and for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from tests.cli.commands import Cli, cli
+from tests.daemon.served import until
+from wscli.daemon.dialer import AttemptRecord
+from wscli.events import Failure, FailureKind
+from wscli.states import ChannelState
+
+__all__ = ["cli"]
+
+STATS_KEYS = {
+    "state",
+    "since",
+    "critical",
+    "received",
+    "received_bytes",
+    "sent",
+    "sent_bytes",
+    "connects",
+    "reconnects",
+    "rtt_s",
+    "readers",
+    "history",
+    "last_close",
+    "retry_in_s",
+}
+
+
+async def test_stats_json_is_one_object_on_one_line(cli: Cli) -> None:
+    result = await cli("stats", "--json")
+    assert result.out.count("\n") == 1
+    assert set(result.json) == {"schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens"}
+    assert set(result.json["channels"]["calls"]) == STATS_KEYS
+
+
+async def test_stats_are_of_the_named_channels(cli: Cli) -> None:
+    assert list((await cli("stats", "--json", "calls")).json["channels"]) == ["calls"]
+    result = await cli("stats", "nowhere")
+    assert result.code == 6
+    assert result.err.startswith("error: no channel 'nowhere'")
+
+
+async def test_stats_for_people_are_aligned_tables(cli: Cli) -> None:
+    lines = (await cli("stats")).out.splitlines()
+    assert lines[0] == "app: pid 4711, up 1h, 1 of 2 connections open"
+    assert lines[3].split()[:4] == ["notifications", "ready", "17", "3.3KiB"]
+    assert lines[-1].split() == ["session", "valid", "4m", "1", "12"]
+
+
+async def test_status_has_a_form_for_everybody(cli: Cli) -> None:
+    await cli.manager.known["calls"].become(ChannelState.FAILED)
+    table = await cli("status")
+    assert table.out.splitlines()[2].split()[:2] == ["calls", "failed"]
+    records = [json.loads(line) for line in (await cli("status", "--json")).out.splitlines()]
+    assert [set(one) for one in records] == [
+        {"channel", "state", "since", "reason", "next", "critical", "attempt"} for _ in range(2)
+    ]
+    assert (await cli("status", "--line")).out == "app: 1/2 ready; calls failed\n"
+    assert (await cli("status", "notifications", "--line")).out == "app: 1/1 ready\n"
+
+
+@pytest.mark.parametrize(
+    ("channel", "state", "code"),
+    [
+        ("notifications", "ready", 0),
+        ("notifications", "idle", 0),
+        ("notifications", "done", 0),
+        ("notifications", "connecting", 8),
+        ("notifications", "waiting", 8),
+        ("notifications", "failed", 8),
+        ("calls", "failed", 0),
+    ],
+)
+async def test_check_fails_unless_what_is_critical_is_well(cli: Cli, channel: str, state: str, code: int) -> None:
+    await cli.manager.known[channel].become(ChannelState(state))
+    result = await cli("status", "--check", "--line")
+    assert result.code == code
+    assert result.out.startswith("app: ")
+
+
+@asynccontextmanager
+async def watching(*args: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(20):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def line(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode()
+
+
+async def change(cli: Cli, channel: str, state: str) -> None:
+    one = cli.manager.known[channel]
+    await one.become(ChannelState(state))
+    cli.manager.changes.append([json.dumps(one.status()).encode()], None)
+
+
+async def test_watch_prints_how_things_stand_and_then_each_change_as_it_comes(cli: Cli) -> None:
+    async with watching("status", "--watch") as process:
+        assert "notifications ready" in await line(process)
+        assert "calls ready" in await line(process)
+        await change(cli, "calls", "waiting")
+        assert "calls waiting: so it was set" in await line(process)
+
+
+async def test_watch_json_is_the_same_objects(cli: Cli) -> None:
+    async with watching("status", "--watch", "--json", "calls") as process:
+        assert json.loads(await line(process))["channel"] == "calls"
+        await change(cli, "notifications", "failed")
+        await change(cli, "calls", "stopped")
+        assert json.loads(await line(process)) == cli.manager.known["calls"].status()
+
+
+async def test_watch_line_redraws_the_line(cli: Cli) -> None:
+    async with watching("status", "--watch", "--line") as process:
+        assert await line(process) == "app: 2/2 ready\n"
+        await change(cli, "calls", "paused")
+        assert await line(process) == "app: 1/2 ready; calls paused\n"
+
+
+async def test_watch_ends_with_5_when_the_manager_goes(cli: Cli) -> None:
+    async with watching("status", "--watch") as process:
+        await line(process)
+        await until(lambda: cli.served.server.clients)
+        await cli.served.server.close()
+        _, err = await process.communicate()
+        assert process.returncode == 5
+        assert b"manager was stopped" in err
+
+
+async def test_watch_ends_with_0_when_nobody_reads(cli: Cli) -> None:
+    command = f"{sys.executable} -m wscli status --watch | head -1"
+    process = await asyncio.create_subprocess_shell(
+        f"({command}; exit $PIPESTATUS)", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert out.count(b"\n") == 1
+    assert err == b""
+
+
+async def test_ls_asks_every_manager_and_leaves_out_the_dead(cli: Cli) -> None:
+    result = await cli("ls", "--json")
+    assert {key: result.json[key] for key in ("instance", "file", "channels", "ready")} == {
+        "instance": "app",
+        "file": "/nowhere/app.yaml",
+        "channels": 2,
+        "ready": 2,
+    }
+    assert (await cli("ls")).out.splitlines()[1].split()[-5:] == ["2", "of", "2", "ready", "/nowhere/app.yaml"]
+    await cli.served.server.close()
+    assert (await cli("ls", "--json")) == (0, "", "")
+
+
+async def test_ls_lists_a_manager_that_does_not_answer(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wscli.cli import ls
+
+    assert cli.served.server._accepting is not None
+    cli.served.server._accepting.cancel()
+    monkeypatch.setattr(ls, "ANSWER_DEADLINE", 0.01)
+    assert "not answering" in (await cli("ls")).out
+
+
+async def test_logs_are_for_people_or_for_programs(cli: Cli) -> None:
+    record = {"ts": 1764000000.0, "level": "warning", "message": "calls: bye \x1b[2J", "channel": "calls"}
+    cli.manager.log.append([json.dumps(record).encode()], None)
+    result = await cli("logs")
+    assert result.out.endswith(" warning calls: bye \\x1b[2J\n")
+    assert (await cli("logs", "--json")).json == record
+    assert (await cli("logs", "-n", "0")) == (0, "", "")
+
+
+async def test_a_traceback_in_the_log_stands_below_its_line(cli: Cli) -> None:
+    record = {"ts": 1764000000.0, "level": "error", "message": "oh", "traceback": "Traceback:\n  boom"}
+    cli.manager.log.append([json.dumps(record).encode()], None)
+    assert (await cli("logs")).out.endswith(" error oh\nTraceback:\n  boom\n")
+
+
+async def test_logs_are_followed(cli: Cli) -> None:
+    async with watching("logs", "-f", "-n", "0", "--json") as process:
+        await until(lambda: cli.manager.log._wakes)  # somebody reads it
+        cli.manager.log.append([b'{"message":"new"}'], None)
+        assert await line(process) == '{"message":"new"}\n'
+
+
+def attempt(*, failure: Failure | None = None) -> AttemptRecord:
+    made = AttemptRecord(started=1764000000.0, tokens={"session": 3})
+    made.timeline.peer = "192.0.2.1:443"
+    made.timeline.add("tcp", 0.0123, "connected to 192.0.2.1:443")
+    made.timeline.add("upgrade", 0.2, "HTTP 503", ok=failure is None)
+    made.failure = failure
+    return made
+
+
+async def test_doctor_shows_each_step_and_its_time(cli: Cli) -> None:
+    assert "attempt  none yet" in (await cli("doctor", "calls")).out
+    failure = Failure(FailureKind.STATUS, "HTTP 503 with Retry-After", code=503)
+    cli.manager.known["calls"].connection = SimpleNamespace(last_attempt=attempt(failure=failure))
+    result = await cli("doctor", "calls")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0] == "channel  calls: ready: so it was set"
+    assert lines[1] == "url      wss://example.com/ws"
+    assert lines[2].endswith(" ago, to 192.0.2.1:443, with token session")
+    assert lines[3].split() == ["tcp", "ok", "12ms", "connected", "to", "192.0.2.1:443"]
+    assert lines[4].split() == ["upgrade", "FAILED", "200ms", "HTTP", "503"]
+    assert lines[5] == "ended    HTTP 503 with Retry-After"
+    assert (await cli("doctor", "calls", "--json")).json["attempt"]["failure"]["code"] == 503
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (None, 0),
+        (Failure(FailureKind.TCP, "refused"), 8),
+        (Failure(FailureKind.STATUS, "HTTP 401", code=401), 4),
+        (Failure(FailureKind.TOKEN, "no token"), 4),
+    ],
+)
+async def test_doctor_dial_says_that_it_dials_and_ends_as_the_dial_did(
+    cli: Cli, failure: Failure | None, code: int
+) -> None:
+    async def dial_once(channel: object) -> AttemptRecord:
+        return attempt(failure=failure)
+
+    cli.manager.dial_once = dial_once  # type: ignore[method-assign]
+    result = await cli("doctor", "calls", "--dial")
+    assert result.code == code
+    assert result.err == "dialling a second connection for calls, beside the channel's own\n"

@@ -1,0 +1,118 @@
+"""``wait``, ``start``, ``stop``, ``restart``, ``pause``, ``resume``, ``reload``, ``token``, ``down``."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+
+import pytest
+
+from tests.cli.commands import Cli, cli
+from tests.daemon.served import until
+from wscli.cli.reload import report_text
+from wscli.cli.wait import STATES
+from wscli.control.paths import lock_path
+from wscli.errors import AuthError
+from wscli.states import ChannelState
+
+__all__ = ["cli"]
+
+
+def test_wait_knows_every_state() -> None:
+    assert set(STATES) == set(ChannelState)
+
+
+async def test_wait_is_silent_and_0_when_all_are_there(cli: Cli) -> None:
+    assert await cli("wait", "notifications", "calls", "--timeout", "5s") == (0, "", "")
+
+
+async def test_wait_returns_as_soon_as_the_last_one_is_there(cli: Cli) -> None:
+    calls = cli.manager.known["calls"]
+    await calls.become(ChannelState.CONNECTING)
+    waiting = asyncio.create_task(cli("wait", "notifications", "calls"))
+    await until(lambda: calls.uses)
+    await calls.become(ChannelState.READY)
+    assert (await waiting).code == 0
+
+
+async def test_wait_that_times_out_is_124_and_says_what_it_waited_for(cli: Cli) -> None:
+    await cli.manager.known["calls"].become(ChannelState.WAITING)
+    result = await cli("wait", "notifications", "calls", "--timeout", "10ms")
+    assert result.code == 124
+    assert result.err.startswith("error: not ready within 10ms: calls is waiting: so it was set\n")
+
+
+@pytest.mark.parametrize(("refused", "code"), [(False, 8), (True, 4)])
+async def test_wait_for_a_channel_that_failed_is_over_at_once(cli: Cli, refused: bool, code: int) -> None:
+    cli.manager.known["calls"].refused_credentials = refused
+    await cli.manager.known["calls"].become(ChannelState.FAILED)
+    result = await cli("wait", "calls")
+    assert result.code == code
+    assert "'calls' is failed" in result.err
+    assert "hint: " in result.err
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "pause"])
+async def test_steps_by_hand_are_taken_and_the_outcome_is_told_on_stderr(cli: Cli, verb: str) -> None:
+    result = await cli(verb, "calls")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"calls: {cli.manager.known['calls'].state}: so it was set\n"
+    assert cli.manager.known["calls"].steps == [verb]
+
+
+async def test_pause_and_resume_take_all_or_those_that_are_not_critical(cli: Cli) -> None:
+    await cli("pause", "--noncritical")
+    assert cli.manager.known["calls"].steps == ["pause"]
+    assert cli.manager.known["notifications"].steps == []
+    await cli("pause")
+    assert cli.manager.known["notifications"].steps == ["pause"]
+    await cli("resume")
+    assert cli.manager.known["calls"].steps == ["pause", "pause", "resume"]
+
+
+async def test_a_token_is_printed_alone_and_all_else_is_without_a_value(cli: Cli) -> None:
+    assert await cli("token", "get", "session") == (0, "s3cret\n", "")
+    assert (await cli("token", "refresh", "session")).err == "token 'session' is fresh\n"
+    assert (await cli("token", "forget", "session")).err == "token 'session' is forgotten\n"
+    assert (await cli("token", "ls", "--json")).json["session"]["state"] == "valid"
+    assert "s3cret" not in (await cli("token", "ls")).out
+
+
+async def test_a_token_that_cannot_be_had_is_4_and_an_unknown_one_2(cli: Cli) -> None:
+    cli.manager.broker.fails = AuthError("token 'session': HTTP 500")
+    assert (await cli("token", "get", "session"))[::2] == (4, "error: token 'session': HTTP 500\n")
+    assert (await cli("token", "get", "sesion")).code == 2
+
+
+async def test_an_invalid_file_is_3_at_reload(cli: Cli) -> None:
+    assert (await cli("reload")).code == 3
+
+
+def test_a_reload_is_told_by_kind_and_what_did_not_happen_is_left_out() -> None:
+    report = {"kept": ["a", "b"], "updated": [], "restarted": ["c\x1b"], "added": [], "removed": []}
+    assert report_text(report) == "kept       a, b\nrestarted  c\\x1b\n"
+
+
+async def test_down_returns_once_the_lock_is_free(cli: Cli) -> None:
+    lock = os.open(lock_path(cli.served.instance.directory, "app"), os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    downing = asyncio.create_task(cli("down"))
+    await cli.manager.stopping.wait()
+    assert not downing.done()
+    os.close(lock)
+    assert await downing == (0, "", "app is down\n")
+
+
+async def test_down_that_takes_too_long_is_124_and_names_the_process(cli: Cli) -> None:
+    lock = os.open(lock_path(cli.served.instance.directory, "app"), os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    result = await cli("down", "--timeout", "20ms")
+    os.close(lock)
+    assert result.code == 124
+    assert f"`kill -9 {os.getpid()}`" in result.err
+
+
+async def test_down_of_nothing_is_5(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
+    assert (await cli("down")).code == 5
