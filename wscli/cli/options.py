@@ -15,6 +15,7 @@ __all__ = [
     "DURATION",
     "channel_argument",
     "channels_argument",
+    "file_option",
     "instance_options",
     "json_option",
     "selection_of",
@@ -73,32 +74,33 @@ def _complete_channels(ctx: click.Context, param: click.Parameter, incomplete: s
     return channel_names(ctx, incomplete)
 
 
+def file_option(help_text: str) -> Callable[[F], F]:
+    """Accept -c; before the verb or after it, the later wins."""
+    return click.option(
+        "-c",
+        "--file",
+        "instance_file",
+        type=click.Path(),
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember,
+        help=help_text,
+    )
+
+
 def instance_options(function: F) -> F:
     """Accept -i and -c, which choose the instance; before the verb or after it, the later wins."""
-    for option in (
-        click.option(
-            "-c",
-            "--file",
-            "instance_file",
-            type=click.Path(),
-            metavar="FILE",
-            expose_value=False,
-            callback=_remember,
-            help="The instance that runs this file.",
-        ),
-        click.option(
-            "-i",
-            "--instance",
-            "instance_name",
-            metavar="NAME",
-            expose_value=False,
-            callback=_remember,
-            shell_complete=_complete_instances,
-            help="The instance of this name.",
-        ),
-    ):
-        function = option(function)
-    return function
+    name_option = click.option(
+        "-i",
+        "--instance",
+        "instance_name",
+        metavar="NAME",
+        expose_value=False,
+        callback=_remember,
+        shell_complete=_complete_instances,
+        help="The instance of this name.",
+    )
+    return name_option(file_option("The instance that runs this file.")(function))
 
 
 def selection_of(ctx: click.Context) -> Selection:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wscli.cli.options import timeout_option, with_instance
+from wscli.cli.options import file_option, selection_of, timeout_option
 from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
 from wscli.errors import UsageError, WscliError
@@ -85,12 +85,12 @@ def run_detached(file: Path, status_fd: int) -> int:
 
 
 @click.command("up")
-@with_instance
+@file_option("The file to run.")
 @click.option("-d", "--detach", is_flag=True, help="Run in the background, in a session of its own.")
 @click.option("--wait", is_flag=True, help="With -d: return when every eager critical channel is ready.")
 @timeout_option("With --wait: exit with 124 after this long.")
 @click.option("--status-fd", type=int, hidden=True)
-def command(selection: Selection, detach: bool, wait: bool, timeout: float | None, status_fd: int | None) -> int:
+def command(detach: bool, wait: bool, timeout: float | None, status_fd: int | None) -> int:
     """Run the manager of a file.
 
     The file is -c FILE, or wscli.yaml in this directory or the nearest parent that has one. In the foreground it runs
@@ -101,4 +101,5 @@ def command(selection: Selection, detach: bool, wait: bool, timeout: float | Non
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
+    selection = selection_of(click.get_current_context())
     return up(selection, detach=detach, wait=wait, timeout=timeout, status_fd=status_fd)
