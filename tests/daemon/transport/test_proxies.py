@@ -103,7 +103,7 @@ async def test_tls_through_an_http_proxy_is_with_the_server(dial: Dials, certs: 
 
 @pytest.mark.parametrize("secure", [False, True])
 async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TLS to the proxy with the system's authorities, and TLS in TLS to the server; ``auto`` takes websockets for it."""
+    """TLS to the proxy by the system's authorities, TLS in TLS to the server: ``auto`` takes websockets for it."""
     monkeypatch.setattr("wscli.daemon.transport.tunnel.make_tls", lambda plan: make_tls(TlsPlan(ca=certs.ca)))
     asked: list[Peer] = []
     async with AsyncExitStack() as stack:
@@ -162,8 +162,8 @@ async def test_socks5_with_a_password(dial: Dials) -> None:
     ("answer", "text"),
     [
         (
-            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-            "answered CONNECT with HTTP 407 Proxy Authentication Required",
+            b"HTTP/1.1 407 Authenticate\r\n\r\n",
+            "answered CONNECT with HTTP 407 Authenticate",
         ),
         (b"HTTP/1.0 403 Forbidden\r\n\r\n", "answered CONNECT with HTTP 403 Forbidden"),
         (b"SSH-2.0-x\r\n\r\n", "did not answer CONNECT with HTTP"),

@@ -92,9 +92,10 @@ def _reason(error: OSError) -> str:
 def _tls(error: ssl.SSLError, place: Place) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failure(
-            FailureKind.CERTIFICATE, f"the certificate of {place.where} is refused: {_lower(error.verify_message)}"
+            FailureKind.CERTIFICATE,
+            f"the certificate of {place.where} is refused: {_lower(getattr(error, 'verify_message', None))}",
         )
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
     if "ALERT" in reason and any(word in reason for word in _CERTIFICATE_ALERTS):
         return Failure(FailureKind.CERTIFICATE, f"{place.where} refuses our certificate: {_words(reason)}")
     if reason in _NO_TLS:

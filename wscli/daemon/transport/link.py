@@ -47,10 +47,13 @@ class Step:
 
 @dataclass(slots=True)
 class Timeline:
-    """The steps of the last attempt, for ``doctor``; ``peer`` is the address that was reached."""
+    """The steps of an attempt, for ``doctor``."""
 
     steps: list[Step] = field(default_factory=list)
     peer: str | None = None
+    """The address and port that were reached."""
+    addresses: tuple[str, ...] = ()
+    """The IP addresses that the dial may go to: the server's, or its proxy's."""
 
     def add(self, name: str, seconds: float, detail: str, *, ok: bool = True) -> None:
         """Note that a step ended."""

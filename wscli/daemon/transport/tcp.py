@@ -37,7 +37,8 @@ async def connect_tcp(course: Course, place: Place) -> socket.socket:
     """
     course.begin("dns", place)
     infos = await _resolve(place)
-    course.done(", ".join(dict.fromkeys(str(info[4][0]) for info in infos)))
+    course.timeline.addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
+    course.done(", ".join(course.timeline.addresses))
     course.begin("tcp")
     sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HEAD_START)
     host, port = sock.getpeername()[:2]
