@@ -26,9 +26,9 @@ async def dial(demo: DemoServer, path: str = "/notifications", token: str | None
     return await connect(f"{demo.ws_url}{path}?token={token}", proxy=None)
 
 
-async def refusal(demo: DemoServer, **options: object) -> InvalidStatus:
+async def refusal(demo: DemoServer) -> InvalidStatus:
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{demo.ws_url}/notifications", proxy=None, **options)
+        await connect(f"{demo.ws_url}/notifications", proxy=None)
     return refused.value
 
 
