@@ -99,11 +99,12 @@ class ScriptedServer:
         self.dials: list[tuple[float, Target]] = []
         self.hold: asyncio.Future[None] | None = None
         self.most = 0
+        self.addresses = ("192.0.2.1",)
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
 
     async def open_link(self, target: Target, listener: Listener, timeline: Timeline) -> Link:
         self.dials.append((self.time.now, target))
-        timeline.peer = "192.0.2.1"
+        timeline.addresses = self.addresses
         if self.hold is not None:
             await self.hold
         if self.always or self.refusals:
@@ -160,6 +161,8 @@ class Scripted:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
         self.online = True
+        self.routes: set[str] | None = None
+        """The addresses that routes lead to while it is online; None for all."""
         channels = {plan.name: plan for plan in plans or (channel_plan(),)}
         self.plan = Plan(name="app", file=Path("/nonexistent/app.yaml"), channels=channels, tokens=tokens or {})
         self.manager = Manager(
@@ -167,7 +170,7 @@ class Scripted:
             clock=self.time,
             chance=random.Random(1),
             open_link=self.server.open_link,
-            reachable=lambda address: self.online,
+            reachable=lambda address: self.online and (self.routes is None or address in self.routes),
             schedule=self.time.schedule,
         )
 

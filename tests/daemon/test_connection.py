@@ -134,6 +134,22 @@ async def test_offline_dials_nothing_and_the_return_dials_at_once() -> None:
         assert channel.state is S.READY
 
 
+async def test_a_host_of_two_families_is_offline_only_when_no_route_leads_to_either() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.addresses = ("2001:db8::1", "192.0.2.1")
+        channel = it.manager.channel("news")
+        channel.start()
+        await it.time.settle()
+        it.routes = {"192.0.2.1"}
+        it.server.link.end(closed(1006))
+        await it.time.advance(2)
+        assert channel.state is S.READY
+        it.routes = set()
+        it.server.link.end(closed(1006))
+        await it.time.advance(60)
+        assert channel.state is S.OFFLINE
+
+
 async def test_a_change_of_the_network_pings_what_is_open_and_a_dead_one_is_noticed_by_its_deadline() -> None:
     async with scripted() as it:
         it.server.link.deaf = True

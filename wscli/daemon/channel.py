@@ -14,7 +14,7 @@ from wscli.daemon.counters import Counters
 from wscli.daemon.pacing import Pacer
 from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
-from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.events import (
     Event,
     Failure,
@@ -92,7 +92,7 @@ class Channel:
     def unavailable(self) -> WscliError | None:
         """Why it is no use to wait for it, or None while it may still become ready."""
         if self.removed:
-            return ChannelUnavailable(f"channel {self.name!r} was removed from the configuration")
+            return UnknownChannel(f"channel {self.name!r} was removed from the configuration")
         snapshot = self.snapshot
         if snapshot.state not in SETTLED:
             return None
@@ -266,8 +266,7 @@ class Channel:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Take messages into the history."""
-        self.counters.count_received(payloads)
-        self.history.append(payloads, kinds)
+        self.counters.count_received(len(payloads), self.history.append(payloads, kinds))
 
     def connected(self) -> None:
         """Count it."""

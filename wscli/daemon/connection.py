@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from wscli.backoff import delay_for
 from wscli.clock import Clock
@@ -23,7 +22,7 @@ from wscli.daemon.dialer import AttemptRecord, Dialer
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, Timer
-from wscli.daemon.transport.link import DialError, Link, Listener, Timeline
+from wscli.daemon.transport.link import DialError, Link, Listener
 from wscli.events import (
     AttemptEnded,
     AttemptProgressed,
@@ -99,8 +98,8 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
-        self.peer: str | None = None
-        """The IP address that the last dial reached: the server's, or its proxy's."""
+        self.addresses: tuple[str, ...] = ()
+        """The IP addresses that the last dial could go to: the server's, or its proxy's."""
 
     @property
     def link(self) -> Link | None:
@@ -126,9 +125,9 @@ class Connection:
         finally:
             self._stepping = False
 
-    def network_changed(self) -> None:
-        """Say whether a route leads to the last known address; an unknown address is taken for reachable."""
-        self.feed(NetworkReturned() if self._is_reachable() else NetworkLost())
+    def network_changed(self, reachable: Callable[[str], bool]) -> None:
+        """Look whether a route leads to the server: dial or ping if one does, and wait for one otherwise."""
+        self.feed(NetworkReturned() if self._leads_anywhere(reachable) else NetworkLost())
 
     def probe(self) -> None:
         """Ping at once, if it is open."""
@@ -206,15 +205,11 @@ class Connection:
         try:
             link = await self._services.dialer.dial(self.plan, self._params, attempt, attempt.record, progress)
         except (DialError, TokenFailed) as error:
-            self._note_peer(attempt.record.timeline)
             attempt.fail(error.failure)
             return
-        self._note_peer(attempt.record.timeline)
+        finally:
+            self.addresses = attempt.record.timeline.addresses or self.addresses
         attempt.ready(link, self._services.clock.monotonic(), lambda: self._opened(attempt, link))
-
-    def _note_peer(self, timeline: Timeline) -> None:
-        if timeline.peer is not None:
-            self.peer = urlsplit(f"//{timeline.peer}").hostname
 
     def _opened(self, attempt: Attempt, link: Link) -> None:
         def dead() -> None:
@@ -283,7 +278,11 @@ class Connection:
             self._timer = None
 
     def _is_reachable(self) -> bool:
-        return self.peer is None or self._services.reachable(self.peer)
+        return self._leads_anywhere(self._services.reachable)
+
+    def _leads_anywhere(self, reachable: Callable[[str], bool]) -> bool:
+        """Whether a route leads to one of its addresses; addresses that nobody knows yet are taken for reachable."""
+        return not self.addresses or any(map(reachable, self.addresses))
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))

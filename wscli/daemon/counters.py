@@ -23,10 +23,10 @@ class Counters:
         self.rtt: float | None = None
         self.last_close: Failure | None = None
 
-    def count_received(self, payloads: list[bytes]) -> None:
-        """Count messages that came."""
-        self.received += len(payloads)
-        self.received_bytes += sum(map(len, payloads))
+    def count_received(self, messages: int, size: int) -> None:
+        """Count messages that came, of ``size`` bytes together."""
+        self.received += messages
+        self.received_bytes += size
 
     def count_sent(self, payload: bytes) -> None:
         """Count a message that went out."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+import threading
 import time
 from typing import TextIO
 
@@ -28,11 +30,13 @@ class TextFormatter(logging.Formatter):
 
 
 class HistoryHandler(logging.Handler):
-    """Appends each record to a history, as one JSON object."""
+    """Appends each record to a history, as one JSON object, in the thread of the loop that it was made in."""
 
     def __init__(self, history: MemoryHistory) -> None:
         super().__init__()
         self._history = history
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._traceback = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -47,7 +51,11 @@ class HistoryHandler(logging.Handler):
         }
         if record.exc_info:
             entry["traceback"] = self._traceback.formatException(record.exc_info)
-        self._history.append([json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()], None)
+        line = json.dumps(entry, separators=(",", ":")).encode()
+        if threading.get_ident() == self._thread:
+            self._history.append([line], None)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._history.append, [line], None)
 
 
 def capture(history: MemoryHistory, stream: TextIO | None = None) -> list[logging.Handler]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -161,14 +162,15 @@ class Manager:
         await self.tasks.close()
         await self.broker.close()
 
-    def peers(self) -> set[str]:
-        """Give the addresses that the channels were last connected to."""
-        return {peer for channel in self.channels() if (peer := channel.connection.peer) is not None}
+    def addresses(self) -> set[str]:
+        """Give the IP addresses that the channels dial."""
+        return {address for channel in self.channels() for address in channel.connection.addresses}
 
     def network_changed(self) -> None:
         """Let every channel look whether a route leads to its server, and ping what is open."""
+        reachable = functools.cache(self._services.reachable)
         for channel in self.channels():
-            channel.connection.network_changed()
+            channel.connection.network_changed(reachable)
 
     def _woke(self, seconds: float) -> None:
         logger.info("the machine slept for %.0f s; every connection is probed", seconds, extra={"event": "woke"})

@@ -44,7 +44,7 @@ async def _live(plan: Plan, instance: Instance, on_ready: Callable[[], None]) ->
     clock, chance = SystemClock(), random.SystemRandom()
     manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable)
     handlers = capture(manager.log)
-    monitor = NetworkMonitor(clock=clock, destinations=manager.peers)
+    monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
     server = Server(manager, instance.listener, HANDLERS)
     try:
         with _signals(manager) as received:

@@ -68,8 +68,8 @@ class MemoryHistory:
 
     # writing
 
-    def append(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Add messages that arrived together; the list is the history's from now on.
+    def append(self, payloads: list[bytes], kinds: bytes | None) -> int:
+        """Add messages that arrived together, and give their bytes; the list is the history's from now on.
 
         Args:
             payloads: the messages; those of text are UTF-8.
@@ -81,10 +81,11 @@ class MemoryHistory:
         if size <= BATCH_BYTES and len(payloads) <= BATCH_MESSAGES:
             if payloads:
                 self._put(payloads, kinds, size, now)
-            return
+            return size
         for start, stop in _cuts(payloads):
             part = payloads[start:stop]
             self._put(part, None if kinds is None else kinds[start:stop], sum(map(len, part)), now)
+        return size
 
     def record_gap(
         self, reason: str, *, start: float | None = None, end: float | None = None, missed: int | None = None
