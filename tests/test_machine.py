@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.examples import EXAMPLES
 from wscli.backoff import BackoffPolicy
 from wscli.commands import Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
 from wscli.events import (
@@ -353,7 +354,7 @@ class OneConnection(RuleBasedStateMachine):
         assert self.snapshot.next.action
 
 
-OneConnection.TestCase.settings = settings(stateful_step_count=30, deadline=None)
+OneConnection.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)
 TestOneConnection = OneConnection.TestCase
 
 

@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.served import Served, descriptors, serve
+from tests.examples import EXAMPLES
 from wscli.daemon.handlers import HANDLERS
-
-EXAMPLES = 10_000 if os.environ.get("WSCLI_HYPOTHESIS_PROFILE") == "ci" else 300
 
 words = st.sampled_from(["", "notifications", "calls", "rooms/{id}", "session", "line", "nul", "whole", "get", "ready"])
 json_values = st.recursive(
