@@ -180,6 +180,14 @@ async def test_a_long_outage_is_announced_once_with_its_reason_and_its_end(caplo
         ]
 
 
+async def test_the_end_of_the_manager_is_announced_for_no_channel(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wscli.channel")
+    async with scripted() as it:
+        assert it.manager.channel("news").state is S.READY
+        caplog.clear()
+    assert caplog.messages == []
+
+
 async def test_the_statistics_hold_every_key_of_the_contract() -> None:
     async with scripted() as it:
         it.server.link.say("hello")

@@ -36,10 +36,11 @@ class Announcer:
         self._announced = False
         self._timer: Timer | None = None
         self._why = ""
+        self._closed = False
 
     def changed(self, before: Snapshot, after: Snapshot) -> None:
         """Take a step of the machine."""
-        if after.state is before.state:
+        if self._closed or after.state is before.state:
             return
         if after.state is ChannelState.READY:
             self._ready()
@@ -49,13 +50,17 @@ class Announcer:
             self._lost(after)
 
     def close(self) -> None:
-        """Announce nothing more."""
+        """Announce nothing more: what follows is the manager's own end."""
+        self._closed = True
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _ready(self) -> None:
-        self.close()
+        self._cancel_timer()
         if self._lost_at is None:
             self._log(logging.INFO, "ready", "ready")
         elif self._announced:
@@ -68,7 +73,7 @@ class Announcer:
     def _lost(self, after: Snapshot) -> None:
         self._lost_at = self._clock.monotonic()
         self._why = after.reason.text
-        self.close()
+        self._cancel_timer()
         self._timer = self._schedule(self.after, self._announce_lost)
 
     def _announce_lost(self) -> None:
@@ -77,7 +82,7 @@ class Announcer:
         self._log(logging.WARNING, "lost", f"not connected for {format_duration(self.after)}: {self._why}")
 
     def _settled(self, after: Snapshot) -> None:
-        self.close()
+        self._cancel_timer()
         self._lost_at, self._announced = None, False
         level = logging.ERROR if after.state is ChannelState.FAILED else logging.INFO
         self._log(level, after.state, f"{after.state}: {after.reason.text}")

@@ -235,12 +235,12 @@ class Channel:
         self._changed()
 
     def shut(self) -> None:
-        """Close its connection and its timers."""
+        """Close its connection and its timers, without a word."""
+        self.announcer.close()
         self._cancel_linger()
         self.pacer.close()
         if self.state is not S.STOPPED:
             self._feed(StopRequested())
-        self.announcer.close()
 
     async def closed(self) -> None:
         """Wait until its connection is closed."""
