@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -156,6 +159,34 @@ async def test_watch_ends_with_0_when_nobody_reads(cli: Cli) -> None:
     out, err = await asyncio.wait_for(process.communicate(), 20)
     assert out.count(b"\n") == 1
     assert err == b""
+
+
+async def test_watch_on_a_terminal_is_a_table_that_redraws_itself(cli: Cli) -> None:
+    ours, theirs = pty.openpty()
+    loop = asyncio.get_running_loop()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "status", "--watch", "calls"),
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    seen = bytearray()
+
+    async def shows(text: bytes) -> None:
+        async with asyncio.timeout(20):
+            while text not in seen:
+                seen.extend(await loop.run_in_executor(None, os.read, ours, 1 << 16))
+
+    await shows(b"ready")
+    assert "\u2500".encode() in seen
+    await change(cli, "calls", "waiting")
+    await shows(b"waiting")
+    assert b"notifications" not in seen
+    process.send_signal(signal.SIGINT)
+    await shows(b"\x1b[?25h")  # the cursor is back
+    assert await process.wait() == 130
+    os.close(ours)
 
 
 async def test_ls_asks_every_manager_and_leaves_out_the_dead(cli: Cli) -> None:
