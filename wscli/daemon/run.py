@@ -19,12 +19,15 @@ from wscli.daemon.manager import Manager
 from wscli.daemon.network import NetworkMonitor, reachable
 from wscli.daemon.reload import reload
 from wscli.daemon.server import Server
+from wscli.daemon.threads import AbandonedThreads
 from wscli.daemon.transport.open import open_link
 from wscli.errors import ConfigError, ExitCode
 
 __all__ = ["run"]
 
 logger = logging.getLogger("wscli.manager")
+
+_OURS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run(plan: Plan, environ: Mapping[str, str], *, on_ready: Callable[[], None] = lambda: None) -> int:
@@ -46,8 +49,9 @@ async def _live(plan: Plan, instance: Instance, on_ready: Callable[[], None]) ->
     handlers = capture(manager.log)
     monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
     server = Server(manager, instance.listener, HANDLERS)
-    try:
-        with _signals(manager) as received:
+    asyncio.get_running_loop().set_default_executor(AbandonedThreads())
+    with _signals(manager) as received:
+        try:
             logger.info("wscli %s runs %s as pid %d", __version__, plan.name, instance.pid, extra={"event": "started"})
             monitor.start(manager.network_changed)
             server.start()
@@ -55,26 +59,33 @@ async def _live(plan: Plan, instance: Instance, on_ready: Callable[[], None]) ->
             on_ready()
             await manager.stopping.wait()
             logger.info("stopping", extra={"event": "stopping"})
-    finally:
-        await monitor.close()
-        await manager.close()
-        await server.close()
-        release(handlers)
+        finally:
+            manager.stopping.set()
+            await monitor.close()
+            await manager.close()
+            await server.close()
+            release(handlers)
     return ExitCode.INTERRUPTED if signal.SIGINT in received else ExitCode.OK
 
 
 @contextlib.contextmanager
 def _signals(manager: Manager) -> Iterator[list[int]]:
-    """SIGTERM and SIGINT stop the manager, SIGHUP reloads its file; gives the list of those that came."""
+    """SIGTERM and SIGINT stop the manager, SIGHUP reloads its file; gives the list of those that came.
+
+    Once the manager stops they change nothing any more, then or later: what is left to do takes a second at most, and
+    a second signal would tear it.
+    """
     loop = asyncio.get_running_loop()
     received: list[int] = []
 
     def stop(number: int) -> None:
-        received.append(number)
+        if not manager.stopping.is_set():
+            received.append(number)
         manager.stopping.set()
 
     def hang_up() -> None:
-        manager.tasks.spawn(_reload(manager), name="reload")
+        if not manager.stopping.is_set():
+            manager.tasks.spawn(_reload(manager), name="reload")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
@@ -82,8 +93,11 @@ def _signals(manager: Manager) -> Iterator[list[int]]:
     try:
         yield received
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+        for number in _OURS:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def _reload(manager: Manager) -> None:

@@ -1,0 +1,65 @@
+"""How a manager ends: by ``down`` or a signal, once, promptly, leaving nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.rawserver import Conn, RawServer
+from tests.processes import Process, Wscli, wscli
+
+__all__ = ["wscli"]
+
+CONFIG = """
+version: 1
+name: raw
+endpoints:
+  api: {{url: "{url}"}}
+channels:
+  feed: {{endpoint: api}}
+"""
+
+SLOW_LOOKUP = """
+import socket, sys, time
+lookup = socket.getaddrinfo
+def slow(host, *args, **kwargs):
+    if host == "slow.test":
+        time.sleep(20)
+    return lookup(host, *args, **kwargs)
+socket.getaddrinfo = slow
+from wscli.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""A resolver that does not answer, which a test can have no other way."""
+
+
+def answers_nothing(conn: Conn) -> None:
+    conn.upgrade()
+    conn.until_closed()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_second_signal_does_not_tear_the_end(wscli: Wscli, number: signal.Signals, code: int) -> None:
+    with RawServer(answers_nothing) as server, wscli.up(CONFIG.format(url=server.url)) as manager:
+        manager.wait_for("feed")
+        manager.popen.send_signal(number)
+        manager.until(lambda: any("stopping" in line for line in manager.err))
+        for again in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, number):
+            manager.popen.send_signal(again)
+        assert manager.wait() == code, manager.shown()
+        assert list(wscli.runtime.iterdir()) == []
+        server.until(lambda: server.open == 0)
+
+
+def test_a_lookup_that_hangs_does_not_hold_up_the_end(wscli: Wscli) -> None:
+    file = wscli.file(CONFIG.format(url="ws://slow.test/"))
+    command = [sys.executable, "-c", SLOW_LOOKUP, "up", "-c", str(file)]
+    with Process(command, env=wscli.env, cwd=wscli.directory) as manager:
+        manager.until(lambda: any(" is up;" in line for line in manager.err))
+        wscli("wait", "feed", "--for", "connecting", "--timeout", "10s")
+        assert wscli("down", "--timeout", "8s").returncode == 0
+        assert manager.wait(8) == 0
+    assert list(Path(wscli.runtime).iterdir()) == []
