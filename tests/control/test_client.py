@@ -80,6 +80,8 @@ def test_a_manager_that_hangs_up_is_told_from_one_that_is_late() -> None:
     with scripted(late) as client:
         with pytest.raises(TimedOut):
             client.request("ping", timeout=0.01)
+        with pytest.raises(TimedOut):
+            client.answer(timeout=0)
         done.set()
 
 

@@ -141,4 +141,6 @@ def test_a_socket_that_cannot_be_reached_is_told_apart_from_none(runtime: Runtim
     loop = Path(paths.socket_path(str(runtime.directory), "app"))
     loop.symlink_to(loop)
     with pytest.raises(WscliError, match="cannot reach the manager of 'app'"):
-        runtime.chosen()
+        runtime.chosen(Selection("app"))
+    runtime.run("other", "/srv/other.yaml")
+    assert runtime.chosen() == "other"

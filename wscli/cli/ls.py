@@ -32,15 +32,15 @@ def ls(*, as_json: bool) -> int:
 
 
 def _facts(instance: Instance) -> dict[str, Any] | None:
-    sock = dial(instance, os.environ)
-    if sock is None:
-        return None
-    unknown = {"instance": instance.name, "pid": instance.pid, "file": instance.file, "version": None}
     try:
+        sock = dial(instance, os.environ)
+        if sock is None:
+            return None
         with Client(instance, sock) as client:
             return client.request("ping", timeout=ANSWER_DEADLINE)
     except WscliError:
-        return {**unknown, "uptime_s": None, "channels": None, "ready": None}
+        unknown = dict.fromkeys(("version", "uptime_s", "channels", "ready"))
+        return {**unknown, "instance": instance.name, "pid": instance.pid, "file": instance.file}
 
 
 @click.command("ls")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from typing import Any
 
@@ -12,7 +13,7 @@ from wscli.cli.options import channel_argument, timeout_option, with_instance
 from wscli.control.client import Client, ManagerGone, connect
 from wscli.control.protocol import BLOCK_LIMIT, result_of
 from wscli.control.selection import Selection
-from wscli.errors import NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError, error_for
+from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError, error_for
 
 _CHUNK = 1 << 16
 _ENDS = {"line": b"\n", "nul": b"\0"}
@@ -80,6 +81,18 @@ class Sender:
             self._sent += sent if isinstance(sent, int) else 0
             raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
 
+    def reading(self, descriptor: int, most: int) -> bytes:
+        """Read what is to be sent next, unless the manager goes first.
+
+        Raises:
+            NoInstance: it went.
+
+        """
+        ready, _, _ = select.select([descriptor, self._client.sock], [], [])
+        if self._client.sock in ready:  # it says nothing between two blocks: this is its end
+            raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again")
+        return os.read(descriptor, most)
+
     def _counted(self, text: str) -> str:
         if not self._sent:
             return text
@@ -94,7 +107,7 @@ def _stream_stdin(sender: Sender, framing: str) -> None:
     """Send every message as soon as its end has been read; those that came together go together."""
     end, descriptor = _ENDS[framing], sys.stdin.fileno()
     pending = bytearray()
-    while chunk := os.read(descriptor, _CHUNK):
+    while chunk := sender.reading(descriptor, _CHUNK):
         cut = chunk.rfind(end) + 1
         if cut:
             sender.block(bytes(pending) + chunk[:cut], framing)

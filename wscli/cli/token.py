@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
@@ -10,6 +11,7 @@ from wscli.cli.options import json_option, token_argument, with_instance
 from wscli.cli.printing import note, put
 from wscli.cli.words import duration
 from wscli.control.client import ask
+from wscli.control.escape import escape
 from wscli.control.selection import Selection
 
 FETCH_DEADLINE = 120.0
@@ -19,7 +21,7 @@ FETCH_DEADLINE = 120.0
 def get(selection: Selection, name: str) -> int:
     """Print a token."""
     token = ask(selection, "token", {"action": "get", "name": name}, timeout=FETCH_DEADLINE)["token"]
-    put(token + "\n")
+    put((escape(token) if sys.stdout is not None and sys.stdout.isatty() else token) + "\n")
     return 0
 
 

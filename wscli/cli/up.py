@@ -97,7 +97,8 @@ def command(detach: bool, wait: bool, timeout: float | None, status_fd: int | No
     until Ctrl-C, SIGTERM or `wscli down`, logging to stderr; SIGHUP reloads the file.
 
     -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli). On an instance
-    that runs already it applies what changed in the file, as `wscli reload` does.
+    that runs already it applies what changed in the file, as `wscli reload` does: with the environment that the manager
+    was started with.
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """

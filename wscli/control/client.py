@@ -118,7 +118,7 @@ class Client:
     def _receive(self) -> bytes:
         try:
             data = self.sock.recv(_CHUNK)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # the latter where no time was given at all
             raise TimedOut("the manager did not answer in time", "see `wscli logs`") from None
         except ConnectionResetError:
             data = b""

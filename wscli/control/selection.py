@@ -3,6 +3,7 @@
 ``-i``, ``-c``, WSCLI_INSTANCE, ``./wscli.yaml`` or a parent's, the only one running: the first that says something.
 """
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -47,12 +48,13 @@ def dial(instance: Instance, environ: Mapping[str, str]) -> socket.socket | None
 
 
 def running(environ: Mapping[str, str]) -> list[Instance]:
-    """Give the instances that answer a dial."""
+    """Give the instances that answer a dial; one that cannot be reached is nobody's business but its own."""
     alive = []
     for instance in registered(environ):
-        if sock := dial(instance, environ):
-            sock.close()
-            alive.append(instance)
+        with contextlib.suppress(WscliError):
+            if sock := dial(instance, environ):
+                sock.close()
+                alive.append(instance)
     return alive
 
 

@@ -90,10 +90,10 @@ class Server:
             try:
                 sock, _ = await loop.sock_accept(self._listener)
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    log.warning("cannot accept a client: %s", (error.strerror or "").lower())
-                    await asyncio.sleep(_ACCEPT_PAUSE)  # the connection stays queued: without a pause this would spin
-                continue  # anything else concerns that one connection, which is gone
+                if error.errno != errno.ECONNABORTED:  # which is that client's own affair
+                    log.warning("cannot accept a client: %s", (error.strerror or str(error)).lower())
+                await asyncio.sleep(_ACCEPT_PAUSE)  # without descriptors it stays queued, and this would spin
+                continue
             sock.setblocking(False)
             if refusal := self._refusal(sock):
                 _refuse(sock, refusal)

@@ -3,7 +3,8 @@ r"""``send``: payloads to one channel, in blocks of raw bytes.
 A block is announced by ``bytes``: the first may be announced by the request's own arguments (else the request is
 answered by itself), further ones by a line each, ``{"bytes": 120, "framing": "line"}``. Every block is answered by
 ``{"sent": N}``, or by the error of the first message that failed with ``sent`` beside it: those before it left, those
-after it were not tried. The client hangs up when it has no more.
+after it were not tried. The client hangs up when it has no more; one that hangs up earlier, or shuts down its sending
+side, takes along what has not left yet.
 
 Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
 """
