@@ -172,6 +172,11 @@ def test_tls_alerts_are_told_apart(reason: str, kind: FailureKind, text: str | N
     [
         (ConnectionRefusedError(errno.ECONNREFUSED, ""), "tcp", "cannot connect to {}: connection refused"),
         (OSError(errno.ENETUNREACH, ""), "tcp", "cannot connect to {}: network is unreachable"),
+        (
+            OSError(f"Multiple: [Errno {errno.ENETUNREACH}] for ('::1', 1, 0, 0), [Errno {errno.ECONNREFUSED}] for x"),
+            "tcp",
+            "cannot connect to {}: network is unreachable, connection refused",
+        ),
         (ConnectionResetError(errno.ECONNRESET, ""), "upgrade", "{} reset the connection before answering the upgrade"),
         (ConnectionResetError(), "tls", "{} closed the connection during the TLS handshake"),
         (OSError(errno.EHOSTUNREACH, ""), "proxy", "the connection to {} broke: no route to host"),

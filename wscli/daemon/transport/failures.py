@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 
@@ -47,6 +48,7 @@ _NO_TLS = frozenset(
 )
 _CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _MAX_DETAIL = 200
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def translate(error: Exception, step: str, place: Place) -> Failure:
@@ -86,7 +88,9 @@ def _during(step: str) -> str:
 
 
 def _reason(error: OSError) -> str:
-    return os.strerror(error.errno).lower() if error.errno else "no answer"
+    # Several addresses that failed differently come as one error, which names each number.
+    numbers = [error.errno] if error.errno else [int(number) for number in _ERRNO.findall(str(error))]
+    return ", ".join(dict.fromkeys(os.strerror(number).lower() for number in numbers)) or "no answer"
 
 
 def _tls(error: ssl.SSLError, place: Place) -> Failure:

@@ -48,6 +48,8 @@ class FastLink(BaseLink, asyncio.BufferedProtocol):
         return Frame(Opcode(opcode), payload).serialize(mask=True)
 
     def _close_frame(self, code: int, reason: str) -> bytes:
+        if self._wire.is_close_frame_sent:  # picows was faster, about an error further on
+            return b""
         payload = b"" if code == NO_CODE else Close(code, reason).serialize()
         return Frame(Opcode.CLOSE, payload).serialize(mask=True)
 
@@ -94,6 +96,10 @@ class FastLink(BaseLink, asyncio.BufferedProtocol):
         self._sent_close = code
         self._fail(Violation(code, reason))
 
+    def heard_control(self, is_ping: bool, payload: bytes) -> None:
+        """Act on a ping or a pong."""
+        (self._heard_ping if is_ping else self._heard_pong)(payload)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection is gone; picows need not know, everything of it goes with us."""
         self._frames.link = None
@@ -138,15 +144,15 @@ class Frames(WSListener):
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             raise Violation(1002, "reserved bits must be 0")
         kind, payload = frame.msg_type, frame.get_payload_as_bytes()
-        if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
-            self.assembler.first(payload, text=kind is WSMsgType.TEXT, fin=frame.fin)
-        elif kind is WSMsgType.CONTINUATION:
+        if kind in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self.assembler.first(payload, text=kind == WSMsgType.TEXT, fin=frame.fin)
+        elif kind == WSMsgType.CONTINUATION:
             self.assembler.more(payload, fin=frame.fin)
-        elif kind is WSMsgType.CLOSE:
+        elif kind == WSMsgType.CLOSE:
             self.closed = _read_close(payload)
             self.assembler.plain = False
         elif self.link is not None:
-            (self.link._heard_ping if kind is WSMsgType.PING else self.link._heard_pong)(payload)
+            self.link.heard_control(kind == WSMsgType.PING, payload)
 
 
 def _read_close(payload: bytes) -> tuple[int, str]:
