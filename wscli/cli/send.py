@@ -88,8 +88,9 @@ class Sender:
             NoInstance: it went.
 
         """
-        ready, _, _ = select.select([descriptor, self._client.sock], [], [])
-        if self._client.sock in ready:  # it says nothing between two blocks: this is its end
+        manager = self._client.sock.fileno()
+        ready, _, _ = select.select([descriptor, manager], [], [])
+        if manager in ready:  # it says nothing between two blocks: this is its end
             raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again")
         return os.read(descriptor, most)
 

@@ -21,14 +21,14 @@ from wscli.control.protocol import (
     result_of,
 )
 from wscli.control.selection import Selection, select
-from wscli.errors import TimedOut, WscliError
+from wscli.errors import NoInstance, TimedOut
 
 __all__ = ["Client", "ManagerGone", "ask", "connect"]
 
 _CHUNK = 1 << 18
 
 
-class ManagerGone(WscliError):
+class ManagerGone(NoInstance):
     """The manager closed the connection before it answered."""
 
 

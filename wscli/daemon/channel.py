@@ -14,7 +14,7 @@ from wscli.daemon.counters import Counters
 from wscli.daemon.pacing import Pacer
 from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
-from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
+from wscli.errors import AuthError, ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.events import (
     Event,
     Failure,
@@ -55,6 +55,7 @@ class Channel:
         self.counters = Counters()
         self.readers = 0
         self.removed = False
+        self._shut = False
         self.since = services.clock.wall()
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self)
@@ -92,7 +93,11 @@ class Channel:
     def unavailable(self) -> WscliError | None:
         """Why it is no use to wait for it, or None while it may still become ready."""
         if self.removed:
-            return UnknownChannel(f"channel {self.name!r} was removed from the configuration")
+            return UnknownChannel(
+                f"channel {self.name!r} was removed from the configuration", "`wscli status` lists the channels"
+            )
+        if self._shut:
+            return NoInstance("the manager was stopped", "`wscli up` starts it again")
         snapshot = self.snapshot
         if snapshot.state not in SETTLED:
             return None
@@ -235,7 +240,8 @@ class Channel:
         self._changed()
 
     def shut(self) -> None:
-        """Close its connection and its timers, without a word."""
+        """Close its connection and its timers, without a word: the channel or the manager goes."""
+        self._shut = True
         self.announcer.close()
         self._cancel_linger()
         self.pacer.close()

@@ -100,7 +100,9 @@ def _error(manager: Manager, channel: Channel) -> WscliError | None:
     if manager.stopping.is_set():
         return NoInstance("the manager was stopped", "`wscli up` starts it again")
     if channel.removed:
-        return UnknownChannel(f"channel {channel.name!r} was removed from the configuration")
+        return UnknownChannel(
+            f"channel {channel.name!r} was removed from the configuration", "`wscli status` lists the channels"
+        )
     return None if channel.state is ChannelState.DONE else channel.unavailable()
 
 
