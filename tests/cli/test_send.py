@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import socket
 import subprocess
 import sys
 
@@ -13,6 +14,9 @@ import pytest
 from tests.cli.commands import Cli, cli
 from tests.daemon.served import until
 from wscli.cli import send as send_module
+from wscli.cli.send import Sender
+from wscli.control.client import Client
+from wscli.control.paths import Instance
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 from wscli.states import ChannelState
 
@@ -167,18 +171,24 @@ async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(c
     assert "hung up" in result.err
 
 
-async def test_a_manager_that_was_gone_before_the_message_is_certain(cli: Cli) -> None:
-    reading, writing = os.pipe()
+async def test_a_manager_that_goes_between_two_messages_ends_it_with_5_and_the_count(cli: Cli) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=reading, stderr=subprocess.PIPE
+        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    await until(lambda: cli.manager.known["calls"].uses)
+    assert process.stdin is not None
+    process.stdin.write(b"m\n")
+    await until(lambda: sent(cli))
     await cli.served.server.close()
-    os.write(writing, b"m\n")
-    os.close(writing)
-    _, err = await process.communicate()
-    os.close(reading)
-    assert process.returncode == 7, err
+    assert process.stderr is not None
+    assert b"stopped (1 message was sent before)" in await process.stderr.read()
+    assert await process.wait() == 5
+
+
+def test_a_message_that_the_manager_never_took_whole_was_certainly_not_sent() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with Client(Instance("app", "/srv/app.yaml", 1, "/run"), ours) as client, pytest.raises(NotSent):
+        Sender(client, {"channel": "calls"}, 1.0).block(b"m", "whole")
 
 
 async def test_no_instance_is_5(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,9 @@ from wscli.control.escape import escape
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode
 
+if TYPE_CHECKING:
+    from wscli.control.messages import Doctor
+
 DIAL_DEADLINE = 300.0
 """Seconds for a dial with its token and its place in the connect budget; they have shorter deadlines of their own."""
 
@@ -24,7 +27,7 @@ def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> 
     """Print it; 8 if the dial of ``--dial`` failed, 4 if it did for want of a token."""
     if dial:
         note(f"dialling a second connection for {channel}, beside the channel's own")
-    result = ask(selection, "doctor", {"channel": channel, "dial": dial}, timeout=DIAL_DEADLINE)
+    result: Doctor = ask(selection, "doctor", {"channel": channel, "dial": dial}, timeout=DIAL_DEADLINE)
     put(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))
     failure = result["attempt"] and result["attempt"]["failure"]
     if not dial or not failure:
@@ -33,7 +36,7 @@ def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> 
     return ExitCode.AUTH if refused else ExitCode.CHANNEL_UNAVAILABLE
 
 
-def report_text(result: dict[str, Any], *, now: float | None = None) -> str:
+def report_text(result: Doctor, *, now: float | None = None) -> str:
     """Show the channel, the attempt's steps, and how it ended."""
     now = time.time() if now is None else now
     one, attempt = result["channel"], result["attempt"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -15,13 +15,16 @@ from wscli.cli.words import duration, next_step, state_style
 from wscli.control.client import Client
 from wscli.control.escape import escape
 
+if TYPE_CHECKING:
+    from wscli.control.messages import States, Status
+
 __all__ = ["states_table", "watch_live"]
 
 _REDRAWS = 4
 """A second; a wait that counts down is redrawn as it does."""
 
 
-def states_table(instance: str, states: list[dict[str, Any]], *, now: float | None = None) -> Table:
+def states_table(instance: str, states: list[Status], *, now: float | None = None) -> Table:
     """Draw the states."""
     now = time.time() if now is None else now
     drawn = Table(title=Text(escape(instance)), title_justify="left", expand=False)
@@ -38,11 +41,11 @@ def states_table(instance: str, states: list[dict[str, Any]], *, now: float | No
     return drawn
 
 
-def watch_live(client: Client, result: dict[str, Any], names: tuple[str, ...]) -> int:
+def watch_live(client: Client, result: States, names: tuple[str, ...]) -> int:
     """Redraw until interrupted, or until the manager goes."""
     known = {one["channel"]: one for one in result["channels"]}
 
-    def take(change: dict[str, Any]) -> None:
+    def take(change: Any) -> None:
         if not names or change["channel"] in names:
             known[change["channel"]] = change
 

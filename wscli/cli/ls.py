@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,9 @@ from wscli.control.client import Client
 from wscli.control.paths import Instance, registered
 from wscli.control.selection import dial
 from wscli.errors import WscliError
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Ping
 
 ANSWER_DEADLINE = 2.0
 """Seconds for a manager to answer; one that does not is listed as such."""
@@ -31,16 +34,24 @@ def ls(*, as_json: bool) -> int:
     return 0
 
 
-def _facts(instance: Instance) -> dict[str, Any] | None:
+def _facts(instance: Instance) -> Ping | None:
     try:
         sock = dial(instance, os.environ)
         if sock is None:
             return None
         with Client(instance, sock) as client:
-            return client.request("ping", timeout=ANSWER_DEADLINE)
+            facts: Ping = client.request("ping", timeout=ANSWER_DEADLINE)
+            return facts
     except WscliError:
-        unknown = dict.fromkeys(("version", "uptime_s", "channels", "ready"))
-        return {**unknown, "instance": instance.name, "pid": instance.pid, "file": instance.file}
+        return {
+            "version": None,
+            "instance": instance.name,
+            "pid": instance.pid,
+            "file": instance.file,
+            "uptime_s": None,
+            "channels": None,
+            "ready": None,
+        }
 
 
 @click.command("ls")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,20 +13,24 @@ from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
 
+if TYPE_CHECKING:
+    from wscli.control.messages import Reload
+
 __all__ = ["command", "reload", "report_text"]
 
 
 def reload(selection: Selection, *, as_json: bool) -> int:
     """Have the manager read its file again, and say what became of each channel."""
-    report = ask(selection, "reload", timeout=60.0)
+    report: Reload = ask(selection, "reload", timeout=60.0)
     put(json.dumps(report, separators=(",", ":")) + "\n" if as_json else report_text(report))
     return 0
 
 
-def report_text(report: dict[str, Any]) -> str:
+def report_text(report: Reload) -> str:
     """Show what happened, a line for each kind that did."""
     width = max(len(kind) for kind in report)
-    return "".join(f"{kind.ljust(width)}  {escape(', '.join(names))}\n" for kind, names in report.items() if names)
+    lists = cast("dict[str, list[str]]", report).items()
+    return "".join(f"{kind.ljust(width)}  {escape(', '.join(names))}\n" for kind, names in lists if names)
 
 
 @click.command("reload")

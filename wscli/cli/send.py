@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +15,18 @@ from wscli.control.protocol import BLOCK_LIMIT, result_of
 from wscli.control.selection import Selection
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError, error_for
 
+if TYPE_CHECKING:
+    from wscli.control.messages import Block, Framing
+
 _CHUNK = 1 << 16
 _ENDS = {"line": b"\n", "nul": b"\0"}
 PATIENCE = 10.0
 """Seconds beyond the message's own deadline for the manager to say how it went."""
 
 
-def send(selection: Selection, channel: str, message: str | None, *, binary: bool, framing: str, timeout: float) -> int:
+def send(
+    selection: Selection, channel: str, message: str | None, *, binary: bool, framing: Framing, timeout: float
+) -> int:
     """Send the message, or what stdin has."""
     args = {"channel": channel, "binary": binary, "timeout": timeout}
     with connect(selection) as client:
@@ -51,7 +56,7 @@ class Sender:
         self._client.request("send", self._args, timeout=self._patience)
         self._begun = True
 
-    def block(self, payload: bytes, framing: str) -> None:
+    def block(self, payload: bytes, framing: Framing) -> None:
         """Send one block, and wait until the manager has sent all of it.
 
         Raises:
@@ -63,7 +68,7 @@ class Sender:
             raise NotSent(
                 f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
             )
-        header = {"bytes": len(payload), "framing": framing}
+        header: Block = {"bytes": len(payload), "framing": framing}
         if self._begun:
             whole = self._client.send_block(header, payload)
         else:
@@ -104,7 +109,7 @@ def _all_of_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _stream_stdin(sender: Sender, framing: str) -> None:
+def _stream_stdin(sender: Sender, framing: Framing) -> None:
     """Send every message as soon as its end has been read; those that came together go together."""
     end, descriptor = _ENDS[framing], sys.stdin.fileno()
     pending = bytearray()
@@ -121,7 +126,7 @@ def _stream_stdin(sender: Sender, framing: str) -> None:
         sender.block(bytes(pending), framing)
 
 
-def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> str:
+def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Framing:
     """Decide how stdin is cut, and refuse what makes no sense."""
     if whole and nul:
         raise UsageError("--whole and -0 exclude each other", "give one of them")

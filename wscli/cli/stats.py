@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +12,13 @@ from wscli.cli.printing import put
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 
+if TYPE_CHECKING:
+    from wscli.control.messages import Stats
+
 
 def stats(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     """Print them as one JSON object, or as a table."""
-    result = ask(selection, "stats", {"channels": channels})
+    result: Stats = ask(selection, "stats", {"channels": channels})
     if as_json:
         put(json.dumps(result, separators=(",", ":")) + "\n")
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from wscli.cli.printing import put
 from wscli.control.client import Client, connect
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from wscli.control.messages import States, Status
 
 _FINE = ("ready", "idle", "done")
 
@@ -26,14 +29,14 @@ def status(
     if watch and check:
         raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
     with connect(selection) as client:
-        result = client.request("status", {"channels": channels, "watch": watch}, timeout=30.0)
+        result: States = client.request("status", {"channels": channels, "watch": watch}, timeout=30.0)
         if watch:
             return _watch(client, result, channels, as_json=as_json, line=line)
     put(_shown(result, as_json=as_json, line=line))
     return _verdict(result["channels"]) if check else 0
 
 
-def _shown(result: dict[str, Any], *, as_json: bool, line: bool) -> str:
+def _shown(result: States, *, as_json: bool, line: bool) -> str:
     states = result["channels"]
     if as_json:
         return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in states)
@@ -46,7 +49,7 @@ def _shown(result: dict[str, Any], *, as_json: bool, line: bool) -> str:
     return status_text(states)
 
 
-def _watch(client: Client, result: dict[str, Any], names: tuple[str, ...], *, as_json: bool, line: bool) -> int:
+def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: bool, line: bool) -> int:
     if not as_json and not line and sys.stdout is not None and sys.stdout.isatty():
         from wscli.cli.live import watch_live
 
@@ -54,14 +57,14 @@ def _watch(client: Client, result: dict[str, Any], names: tuple[str, ...], *, as
     from wscli.cli.feed import follow
     from wscli.cli.statusline import change_line
 
-    def lines(states: list[dict[str, Any]]) -> str:
+    def lines(states: list[Status]) -> str:
         return "".join(map(change_line, states))
 
     known = {one["channel"]: one for one in result["channels"]}
     plain = not as_json and not line
     put(lines(result["channels"]) if plain else _shown(result, as_json=as_json, line=line))
 
-    def take(change: dict[str, Any]) -> None:
+    def take(change: Any) -> None:
         if names and change["channel"] not in names:
             return
         known[change["channel"]] = change
@@ -75,7 +78,7 @@ def _watch(client: Client, result: dict[str, Any], names: tuple[str, ...], *, as
     return 0
 
 
-def _verdict(states: list[dict[str, Any]]) -> int:
+def _verdict(states: list[Status]) -> int:
     fine = all(one["state"] in _FINE for one in states if one["critical"])
     return ExitCode.OK if fine else ExitCode.CHANNEL_UNAVAILABLE
 

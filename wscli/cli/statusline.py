@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from wscli.cli.words import next_step
 from wscli.control.escape import escape
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Status
 
 __all__ = ["change_line", "status_line"]
 
@@ -15,7 +18,7 @@ NAMED = 3
 """How many channels that are not ready are named."""
 
 
-def status_line(instance: str, states: Sequence[dict[str, Any]]) -> str:
+def status_line(instance: str, states: Sequence[Status]) -> str:
     """Say how many are ready, and which are not: ``app: 3/4 ready; calls waiting, dials in 14s``."""
     idle = sum(one["state"] == "idle" for one in states)
     ready = sum(one["state"] == "ready" for one in states)
@@ -27,12 +30,12 @@ def status_line(instance: str, states: Sequence[dict[str, Any]]) -> str:
     return escape("; ".join([line, *named]))
 
 
-def _briefly(one: dict[str, Any]) -> str:
+def _briefly(one: Status) -> str:
     step = next_step(one) if one["state"] in ("waiting", "connecting") else ""
     return f"{one['channel']} {one['state']}" + (f", {step}" if step else "")
 
 
-def change_line(one: dict[str, Any]) -> str:
+def change_line(one: Status) -> str:
     """Say one state, with its time: ``10:00:00 calls waiting: HTTP 503; dials in 14s``."""
     at = time.strftime("%H:%M:%S", time.localtime(one["since"]))
     step = next_step(one)

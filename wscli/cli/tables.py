@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wscli.cli.printing import styled
 from wscli.cli.words import duration, next_step, size, state_style
 from wscli.control.escape import escape
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Ping, Stats, Status
 
 __all__ = ["instances_text", "stats_text", "status_text", "table", "tokens_text"]
 
@@ -37,7 +40,7 @@ def _paint_state(column: int, text: str) -> str | None:
     return state_style(text) if column == 1 else None
 
 
-def status_text(channels: Sequence[dict[str, Any]], *, now: float | None = None) -> str:
+def status_text(channels: Sequence[Status], *, now: float | None = None) -> str:
     """Show the states, each with its reason and its next step."""
     now = time.time() if now is None else now
     rows = [
@@ -54,7 +57,7 @@ def status_text(channels: Sequence[dict[str, Any]], *, now: float | None = None)
     return table(("CHANNEL", "STATE", "FOR", "CRITICAL", "REASON", "NEXT"), rows, _paint_state)
 
 
-def stats_text(stats: dict[str, Any]) -> str:
+def stats_text(stats: Stats) -> str:
     """Show the counters: a line on the instance, the channels, the tokens."""
     connections = f"{stats['connections']['active']} of {stats['connections']['total']} connections open"
     parts = [f"{escape(stats['instance'])}: pid {stats['pid']}, up {duration(stats['uptime_s'])}, {connections}\n"]
@@ -100,7 +103,7 @@ def tokens_text(tokens: dict[str, dict[str, Any]]) -> str:
     return table(("TOKEN", "STATE", "EXPIRES IN", "FETCHES", "SERVED"), rows)
 
 
-def instances_text(instances: Sequence[dict[str, Any]]) -> str:
+def instances_text(instances: Sequence[Ping]) -> str:
     """Show the running instances."""
     rows = [
         (

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Status
 
 __all__ = ["duration", "next_step", "size", "state_style"]
 
@@ -32,7 +35,7 @@ def size(count: int) -> str:
     return f"{count}B"
 
 
-def next_step(status: dict[str, Any], *, now: float | None = None) -> str:
+def next_step(status: Status, *, now: float | None = None) -> str:
     """Say what happens next to a channel, from its status object."""
     action, at = status["next"]["action"], status["next"]["at"]
     channel = status["channel"]

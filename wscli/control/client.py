@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import Instance
 from wscli.control.protocol import (
@@ -22,6 +22,9 @@ from wscli.control.protocol import (
 )
 from wscli.control.selection import Selection, select
 from wscli.errors import NoInstance, TimedOut
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Block
 
 __all__ = ["Client", "ManagerGone", "ask", "connect"]
 
@@ -54,8 +57,8 @@ class Client:
 
     def request(
         self, verb: str, args: Mapping[str, Any] | None = None, *, payload: bytes = b"", timeout: float | None = None
-    ) -> dict[str, Any]:
-        """Ask, and give the result of the answer.
+    ) -> Any:
+        """Ask, and give the result of the answer: the verb's type in ``messages``.
 
         Args:
             verb: what to do.
@@ -77,13 +80,13 @@ class Client:
         self._any_version = verb in SPOKEN_BY_ALL
         return self._write(encode({**greeting(), "verb": verb, "args": dict(args or {})}) + payload)
 
-    def send_block(self, header: dict[str, Any], payload: bytes) -> bool:
+    def send_block(self, header: "Block", payload: bytes) -> bool:
         """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
-        return self._write(encode(header) + payload)
+        return self._write(encode(dict(header)) + payload)
 
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
         message = decode(self._read_line())
         if not self._greeted and not self._any_version:
             check_version(message, "manager")
@@ -138,9 +141,7 @@ def connect(selection: Selection, environ: Mapping[str, str] = os.environ) -> Cl
     return Client(*select(selection, environ))
 
 
-def ask(
-    selection: Selection, verb: str, args: Mapping[str, Any] | None = None, *, timeout: float | None = 30.0
-) -> dict[str, Any]:
+def ask(selection: Selection, verb: str, args: Mapping[str, Any] | None = None, *, timeout: float | None = 30.0) -> Any:
     """Connect, ask once, hang up: all that most commands do."""
     with connect(selection) as client:
         return client.request(verb, args, timeout=timeout)

@@ -6,6 +6,7 @@ follows within a verb carries no number.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from wscli import __version__
@@ -14,6 +15,7 @@ from wscli.errors import WscliError, error_for
 __all__ = [
     "ANSWER_LIMIT",
     "BLOCK_LIMIT",
+    "COUNT_LIMIT",
     "LINE_LIMIT",
     "PROTOCOL",
     "SPOKEN_BY_ALL",
@@ -37,6 +39,8 @@ ANSWER_LIMIT = 64 << 20
 """Bytes of one line of the manager's: the statistics of very many channels."""
 BLOCK_LIMIT = 16 << 20
 """Bytes of one block of payload to send."""
+COUNT_LIMIT = (1 << 53) - 1
+"""The largest whole number of a request (RFC 8259, section 6)."""
 
 
 class ProtocolError(WscliError):
@@ -96,9 +100,9 @@ def check_version(first: dict[str, Any], other: str) -> None:
     )
 
 
-def success(result: dict[str, Any]) -> dict[str, Any]:
+def success(result: Mapping[str, Any]) -> dict[str, Any]:
     """Make an answer."""
-    return {"ok": True, "result": result}
+    return {"ok": True, "result": dict(result)}
 
 
 def failure(error: WscliError, **facts: Any) -> dict[str, Any]:

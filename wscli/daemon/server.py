@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Handler(Protocol):
     """One verb: takes the request's arguments and gives the result; None where it answered by itself."""
 
-    async def __call__(self, manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any] | None:
+    async def __call__(self, manager: Manager, args: dict[str, Any], peer: Peer) -> Mapping[str, Any] | None:
         """Do it; a `WscliError` becomes the answer's error."""
 
 

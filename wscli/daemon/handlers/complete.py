@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Complete
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Complete:
     """Give declared channels and open instances; a template up to its first placeholder; and the token sources."""
     names = [channel.name for channel in manager.channels()]
     beginnings = [name.partition("{")[0] for name, declared in manager.plan.channels.items() if declared.params]

@@ -5,24 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wscli.daemon.handlers.args import flag, text
+from wscli.daemon.handlers.hands import statuses
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Attempt, Doctor
     from wscli.daemon.dialer import AttemptRecord
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Doctor:
     """Give the channel's status and the record of the attempt, None where it was never dialled."""
     channel = manager.channel(text(args, "channel"))
     if flag(args, "dial"):
         record: AttemptRecord | None = await peer.while_connected(manager.dial_once(channel))
     else:
         record = channel.connection.last_attempt
-    return {"channel": channel.status(), "url": channel.plan.dial.shown_url, "attempt": record and _facts(record)}
+    [status] = statuses([channel])
+    attempt = None if record is None else _facts(record)
+    return {"channel": status, "url": channel.plan.dial.shown_url, "attempt": attempt}
 
 
-def _facts(record: AttemptRecord) -> dict[str, Any]:
+def _facts(record: AttemptRecord) -> Attempt:
     timeline, failure = record.timeline, record.failure
     return {
         "started": record.started,
@@ -32,5 +36,5 @@ def _facts(record: AttemptRecord) -> dict[str, Any]:
             {"name": step.name, "seconds": round(step.seconds, 6), "detail": step.detail, "ok": step.ok}
             for step in timeline.steps
         ],
-        "failure": failure and {"kind": str(failure.kind), "code": failure.code, "text": failure.text},
+        "failure": None if failure is None else {"kind": str(failure.kind), "code": failure.code, "text": failure.text},
     }

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from wscli.control.protocol import success
+
 if TYPE_CHECKING:
+    from wscli.control.messages import Down
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     """Answer first: once the manager stops, nobody answers any more."""
-    await peer.send_line({"ok": True, "result": {"pid": os.getpid()}})
+    going: Down = {"pid": os.getpid()}
+    await peer.send_line(success(going))
     manager.stopping.set()

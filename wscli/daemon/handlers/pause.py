@@ -9,6 +9,7 @@ from wscli.daemon.handlers.args import flag, names
 from wscli.daemon.handlers.hands import each
 
 if TYPE_CHECKING:
+    from wscli.control.messages import ByHand
     from wscli.daemon.channel import Channel
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
@@ -24,6 +25,6 @@ def chosen(manager: Manager, args: dict[str, Any]) -> list[Channel]:
     return manager.noncritical() if noncritical else manager.select(wanted)
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
     """Pause them; one that was stopped or failed stays as it is."""
     return each(chosen(manager, args), lambda channel: channel.pause())

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from wscli import __version__
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Ping
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Ping:
     """Describe the instance."""
     states = [channel.state for channel in manager.channels()]
     return {

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wscli.daemon.reload import reload
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Reload
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Reload:
     """Give what happened to each channel, by name; an invalid file is an error, and changes nothing."""
-    return (await reload(manager))._asdict()
+    return cast("Reload", (await reload(manager))._asdict())

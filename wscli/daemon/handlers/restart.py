@@ -8,11 +8,12 @@ from wscli.daemon.handlers.args import names
 from wscli.daemon.handlers.hands import each
 
 if TYPE_CHECKING:
+    from wscli.control.messages import ByHand
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
     """Restart the named channels; an instance of a template is made."""
     channels = [manager.channel(name) for name in names(args, required=True)]
     return each(channels, lambda channel: channel.restart())

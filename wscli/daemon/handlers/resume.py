@@ -8,10 +8,11 @@ from wscli.daemon.handlers.hands import each
 from wscli.daemon.handlers.pause import chosen
 
 if TYPE_CHECKING:
+    from wscli.control.messages import ByHand
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
     """Resume those of them that are paused."""
     return each([one for one in chosen(manager, args) if one.state == "paused"], lambda channel: channel.resume())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wscli.daemon.handlers.args import names
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Stats
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Stats:
     """Give the object of ``stats --json``."""
-    return manager.stats(names(args))
+    return cast("Stats", manager.stats(names(args)))

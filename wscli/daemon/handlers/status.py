@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from wscli.control.protocol import success
 from wscli.daemon.handlers.args import flag, names
+from wscli.daemon.handlers.hands import statuses
 from wscli.daemon.readers import stream
 from wscli.daemon.sources import Options, Source
 
 if TYPE_CHECKING:
+    from wscli.control.messages import States
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any] | None:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> States | None:
     """Give the objects of ``status --json``; with ``watch`` every change follows, as a stream of the same objects."""
     watch = flag(args, "watch")
     source = Source("status", manager.changes, manager.changes.seek_last(0))
-    result = {"instance": manager.plan.name, "channels": manager.status(names(args))}
+    result: States = {"instance": manager.plan.name, "channels": statuses(manager.select(names(args)))}
     if not watch:
         return result
     await peer.send_line(success(result))  # the changes are read from before it, so that none is lost between

@@ -8,10 +8,11 @@ from wscli.daemon.handlers.args import names
 from wscli.daemon.handlers.hands import each
 
 if TYPE_CHECKING:
+    from wscli.control.messages import ByHand
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
     """Stop the named channels."""
     return each(manager.select(names(args, required=True)), lambda channel: channel.stop())

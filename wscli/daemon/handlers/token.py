@@ -9,12 +9,13 @@ from wscli.daemon.handlers.args import text
 from wscli.errors import UsageError
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Token, Tokens
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
-    from wscli.tokens.broker import Token
+    from wscli.tokens.broker import Token as BrokerToken
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Token | Tokens:
     """Do the action: ``get``, ``ls``, ``refresh`` or ``forget``."""
     action = text(args, "action")
     if action == "ls":
@@ -30,7 +31,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str
     raise ProtocolError(f"no such action {action[:40]!r}", "an action is one of get, ls, refresh, forget")
 
 
-def _facts(manager: Manager, token: Token) -> dict[str, Any]:
+def _facts(manager: Manager, token: BrokerToken) -> Token:
     left = None if token.expires_at is None else round(token.expires_at - manager.clock.boottime(), 3)
     return {"version": token.version, "expires_in_s": left}
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from wscli.control.protocol import ProtocolError
 from wscli.daemon.handlers.args import names, text
+from wscli.daemon.handlers.hands import statuses
 from wscli.errors import ChannelUnavailable
 from wscli.states import SETTLED, ChannelState
 
 if TYPE_CHECKING:
+    from wscli.control.messages import ByHand
     from wscli.daemon.channel import Channel
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["handle", "settle"]
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
     """Answer when every channel is in the state; the deadline is the client's, which hangs up at it."""
     wanted = text(args, "for") if "for" in args else ChannelState.READY
     if wanted not in tuple(ChannelState):
         raise ProtocolError(f"{wanted!r} is no state", f"a state is one of {', '.join(ChannelState)}")
     channels = [manager.channel(name) for name in names(args, required=True)]
     await peer.while_connected(settle(channels, ChannelState(wanted)))
-    return {"channels": [channel.status() for channel in channels]}
+    return {"channels": statuses(channels)}
 
 
 async def settle(channels: list[Channel], wanted: ChannelState) -> None:
