@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from wscli.config.plan import Dial
 from wscli.daemon.transport.link import Target
@@ -13,8 +13,7 @@ from wscli.events import Failure, FailureKind
 __all__ = ["make_target", "redirected"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"ws": 80, "wss": 443}
-_AS_WEBSOCKET = {"http": "ws", "https": "wss"}
+_PORTS = {"http": 80, "https": 443}
 
 
 def make_target(dial: Dial, params: Mapping[str, str], tokens: Mapping[str, str], *, url: str | None = None) -> Target:
@@ -31,7 +30,14 @@ def make_target(dial: Dial, params: Mapping[str, str], tokens: Mapping[str, str]
         proxy=dial.proxy,
         max_message=dial.max_message,
         timeout=dial.timeout,
+        label=_label(dial),
     )
+
+
+def _label(dial: Dial) -> str | None:
+    """What errors call the server where its host or port came from the environment, and is not to be shown."""
+    shown = urlsplit(dial.shown_url).netloc
+    return shown if "***" in shown else None
 
 
 def _address(dial: Dial, params: Mapping[str, str], scope: Mapping[str, Mapping[str, str]]) -> str:
@@ -48,19 +54,19 @@ def redirected(target: Target, failure: Failure) -> str | None:
     """Where a redirect leads, if it stays at the origin of the target; credentials go nowhere else (RFC 6454, 4)."""
     if failure.kind is not FailureKind.STATUS or failure.code not in _REDIRECTS or not failure.location:
         return None
-    # urljoin knows no ws://; the two pairs of schemes share their origins' rules.
-    base = urlsplit(target.url)
-    plain = urlunsplit(("https" if base.scheme == "wss" else "http", *base[1:]))
-    location = urlsplit(urljoin(plain, failure.location.replace("wss://", "https://").replace("ws://", "http://")))
-    scheme = _AS_WEBSOCKET.get(location.scheme, location.scheme)
+    here = urlsplit(target.url)
     try:
-        same = _origin(scheme, location.hostname, location.port) == _origin(base.scheme, base.hostname, base.port)
-    except ValueError:  # a port that is none
+        there = urlsplit(urljoin(_as_http(target.url), _as_http(failure.location)))
+        same = _origin(there) == _origin(urlsplit(_as_http(target.url)))
+    except ValueError:  # no address at all, or a port that is none
         return None
-    if not same:
-        return None
-    return urlunsplit((scheme, base.netloc, location.path or "/", location.query, ""))
+    return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, "")) if same else None
 
 
-def _origin(scheme: str, host: str | None, port: int | None) -> tuple[str, str | None, int | None]:
-    return scheme, host, port or _PORTS.get(scheme)
+def _as_http(url: str) -> str:
+    """Write ws:// as http:// and wss:// as https://: urljoin knows only those, and servers redirect to either."""
+    return f"http{url[2:]}" if url.lower().startswith(("ws://", "wss://")) else url
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.hostname, url.port or _PORTS.get(url.scheme)

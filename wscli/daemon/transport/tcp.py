@@ -38,11 +38,11 @@ async def connect_tcp(course: Course, place: Place) -> socket.socket:
     course.begin("dns", place)
     infos = await _resolve(place)
     course.timeline.addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
-    course.done(", ".join(course.timeline.addresses))
+    course.done(place.label or ", ".join(course.timeline.addresses))
     course.begin("tcp")
     sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HEAD_START)
     host, port = sock.getpeername()[:2]
-    course.timeline.peer = f"{bracketed(host)}:{port}"
+    course.timeline.peer = place.label or f"{bracketed(host)}:{port}"
     course.done(f"connected to {course.timeline.peer}")
     return sock
 
