@@ -58,6 +58,7 @@ VERBS = [
     ["ls"],
     ["logs"],
     ["doctor", "calls"],
+    ["connect", "calls", "--linger", "0"],
     ["stats", "nowhere"],
     ["down", "--timeout", "0"],
 ]

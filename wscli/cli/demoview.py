@@ -16,6 +16,9 @@ from wscli.errors import WscliError
 
 __all__ = ["View"]
 
+JOIN_DEADLINE = 1.0
+"""Seconds for what was received to be printed; a stdout that takes nothing must not hold up the end."""
+
 
 class View:
     """A reader like any other, in a thread: it tails the channels over the control socket."""
@@ -44,7 +47,7 @@ class View:
     def join(self) -> None:
         """Wait for it to end, as it does when the manager goes."""
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(JOIN_DEADLINE)
 
     def _run(self) -> None:
         try:

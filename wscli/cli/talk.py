@@ -22,6 +22,8 @@ __all__ = ["talk"]
 
 SEND_TIMEOUT = 10.0
 PATIENCE = 20.0
+JOIN_DEADLINE = 1.0
+"""Seconds for what was received to be printed; a stdout that takes nothing must not hold up the end."""
 
 
 class Printer:
@@ -53,9 +55,9 @@ class Printer:
         return bool(select.select([self.ended], [], [], seconds)[0])
 
     def close(self) -> None:
-        """End it; what it has taken is printed."""
+        """End it; what it has taken is printed, if anybody still reads stdout."""
         self._sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
+        self._thread.join(JOIN_DEADLINE)
         self.ended.close()
         self._sink.close()
 
