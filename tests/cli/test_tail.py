@@ -148,7 +148,7 @@ async def test_a_deadline_ends_it_with_124_though_messages_come(tailed):
         fill(tailed.notifications, "a")
         code, words = await running.ends()
     assert (code, running.out) == (124, b"a\n")
-    assert words == "error: the 1 s of --timeout are over\n"
+    assert words == "error: the 1 s of --timeout are over\nhint: --timeout waits longer\n"
 
 
 async def test_a_deadline_holds_though_nobody_takes_what_is_printed(tailed):

@@ -48,6 +48,7 @@ async def test_a_call_that_was_given_up_before_its_turn_is_not_made() -> None:
     blocking = [loop.run_in_executor(threads, release.wait, 10) for _ in range(MOST)]
     given_up = loop.run_in_executor(threads, called.set)
     given_up.cancel()
+    await asyncio.sleep(0)  # the thread's side of it learns of that in the next turn
     release.set()
     await asyncio.gather(*blocking)
     await loop.run_in_executor(threads, int)

@@ -45,4 +45,4 @@ def _reason(number: int, timeout: float | None) -> BaseException:
         return KeyboardInterrupt()
     if number == signal.SIGTERM:
         return SystemExit(ExitCode.TERMINATED)
-    return TimedOut(f"the {timeout or 0:g} s of --timeout are over")
+    return TimedOut(f"the {timeout or 0:g} s of --timeout are over", "--timeout waits longer")

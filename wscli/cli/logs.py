@@ -13,6 +13,7 @@ from wscli.cli.options import json_option, with_instance
 from wscli.cli.printing import put, styled
 from wscli.control.client import connect
 from wscli.control.escape import escape
+from wscli.control.protocol import COUNT_LIMIT
 from wscli.control.selection import Selection
 
 _COLOURS = {"error": "red", "critical": "red", "warning": "yellow"}
@@ -26,7 +27,7 @@ def logs(selection: Selection, *, follow: bool, last: int, as_json: bool) -> int
         put(json.dumps(record, separators=(",", ":")) + "\n" if as_json else _line(record))
 
     with connect(selection) as client:
-        client.request("logs", {"n": last, "follow": follow}, timeout=30.0)
+        client.request("logs", {"n": min(last, COUNT_LIMIT), "follow": follow}, timeout=30.0)
         feed.follow(client, take)
     return 0
 

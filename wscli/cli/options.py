@@ -29,6 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PIECE = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
+_LONGEST = 10_000 * 86_400.0
+"""Seconds: within what the manager takes and what every clock and timer below can count."""
 
 
 if TYPE_CHECKING:
@@ -47,10 +49,14 @@ class DurationType(_FloatType):
         if isinstance(value, (int, float)):
             return float(value)
         if re.fullmatch(r"\d+(\.\d+)?", value):
-            return float(value)
-        if not re.fullmatch(f"({_PIECE})+", value):
+            seconds = float(value)
+        elif re.fullmatch(f"({_PIECE})+", value):
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PIECE, value))
+        else:
             self.fail(f"{value!r} is not a duration; write 500ms, 10s or 1m30s", param, ctx)
-        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PIECE, value))
+        if seconds > _LONGEST:
+            self.fail(f"{value!r} is too long; {_LONGEST / 86400:.0f}d is the most", param, ctx)
+        return seconds
 
 
 DURATION = DurationType()

@@ -14,7 +14,7 @@ from wscli.cli.moments import read_moment
 from wscli.cli.options import DURATION, channels_argument, json_option, timeout_option, with_instance
 from wscli.control.client import connect
 from wscli.control.output import Output
-from wscli.control.protocol import result_of
+from wscli.control.protocol import COUNT_LIMIT, result_of
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink, shown_json, shown_text
 from wscli.control.stream import Stream
@@ -105,13 +105,14 @@ def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
 
 def _request(wanted: Wanted) -> dict[str, Any]:
     """Make the arguments; with --jq the messages come as records, and are counted here."""
+    last, most = (None if one is None else min(one, COUNT_LIMIT) for one in (wanted.last, wanted.most))
     return {
         "channels": wanted.channels,
         "format": "json" if wanted.as_json or wanted.jq is not None else "nul" if wanted.nul else "plain",
-        "last": wanted.last,
+        "last": last,
         "since": wanted.since,
         "after": None if wanted.after is None else {wanted.channels[0]: wanted.after},
-        "count": wanted.most if wanted.jq is None else None,
+        "count": most if wanted.jq is None else None,
         "follow": wanted.follow,
     }
 

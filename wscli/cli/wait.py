@@ -32,15 +32,19 @@ def wait(selection: Selection, channels: tuple[str, ...], state: str, timeout: f
         ask(selection, "wait", {"channels": channels, "for": state}, timeout=timeout)
     except TimedOut:
         stands = _stands(selection, channels, state)
+        if stands is None:
+            return 0
         raise TimedOut(f"not {state} within {duration(timeout or 0)}{stands}", "--timeout waits longer") from None
     return 0
 
 
-def _stands(selection: Selection, channels: tuple[str, ...], state: str) -> str:
+def _stands(selection: Selection, channels: tuple[str, ...], state: str) -> str | None:
+    """Say which channel is not there yet; None: by now they all are, or always were, with no time to say so."""
     with contextlib.suppress(WscliError):  # the deadline is the news; how they stand is a courtesy
         for one in ask(selection, "status", {"channels": channels}, timeout=2.0)["channels"]:
             if one["state"] != state:
                 return f": {one['channel']} is {one['state']}: {one['reason']['text']}"
+        return None
     return ""
 
 

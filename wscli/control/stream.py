@@ -17,6 +17,7 @@ from wscli.errors import ExitCode, NoInstance, TimedOut
 __all__ = ["Sink", "Stream"]
 
 _OK = End(ExitCode.OK, "", None)
+_LONGEST_POLL = (1 << 31) - 1  # milliseconds, in an int of C's
 
 
 class Sink(Protocol):
@@ -136,7 +137,7 @@ class Stream:
                 left = self._heard_at + self._idle_timeout - self._clock()
                 if left <= 0:
                     raise TimedOut(f"no message came for {self._idle_timeout:g} s", "--idle-timeout waits longer")
-            ready = self._poll.poll(None if left is None else math.ceil(left * 1000))
+            ready = self._poll.poll(None if left is None else min(math.ceil(left * 1000), _LONGEST_POLL))
             if any(fd == self._watched for fd, _ in ready):
                 raise OutputClosed
             if ready:

@@ -12,7 +12,7 @@ class TokenFailed(AuthError):
     """A token could not be had; ``failure`` is of kind TOKEN, and its text names the token."""
 
     def __init__(self, failure: Failure, hint: str | None = None) -> None:
-        super().__init__(failure.text, hint)
+        super().__init__(failure.text, hint or "its source stands under 'tokens:' in the file")
         self.failure = failure
 
 
