@@ -141,6 +141,16 @@ async def test_watch_line_redraws_the_line(cli: Cli) -> None:
         assert await line(process) == "app: 1/2 ready; calls paused\n"
 
 
+async def test_watch_line_says_nothing_of_a_change_that_the_line_does_not_show(cli: Cli) -> None:
+    async with watching("status", "--watch", "--line") as process:
+        await line(process)
+        await change(cli, "calls", "paused")
+        await change(cli, "calls", "paused")
+        await change(cli, "calls", "ready")
+        assert await line(process) == "app: 1/2 ready; calls paused\n"
+        assert await line(process) == "app: 2/2 ready\n"
+
+
 async def test_watch_ends_with_5_when_the_manager_goes(cli: Cli) -> None:
     async with watching("status", "--watch") as process:
         await line(process)

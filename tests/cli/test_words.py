@@ -60,8 +60,8 @@ def test_sizes_are_in_powers_of_1024(count: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("action", "at", "words"),
     [
-        ("retry", 1014.0, "dials in 14s"),
-        ("retry", 999.0, "dials now"),
+        ("retry", 1014.0, "dials in 14s; attempt 2"),
+        ("retry", 999.0, "dials now; attempt 2"),
         ("dial", None, "dials now"),
         ("network", None, "dials when there is a network"),
         ("use", None, "opens on first use"),
@@ -73,6 +73,21 @@ def test_sizes_are_in_powers_of_1024(count: int, text: str) -> None:
 )
 def test_the_next_step_is_said_in_words_that_can_be_acted_on(action: str, at: float | None, words: str) -> None:
     assert next_step(one(action=action, at=at), now=1000.0) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "attempt", "words"),
+    [
+        ("waiting", "retry", 0, "dials in 14s"),  # it was healthy: nothing is counted yet
+        ("waiting", "retry", 3, "dials in 14s; attempt 4"),
+        ("connecting", "dial", 4, "dials in 14s; attempt 4"),
+        ("connecting", "dial", 1, "dials in 14s"),
+    ],
+)
+def test_a_dial_says_which_attempt_it_is_and_the_same_before_it_and_during_it(
+    state: str, action: str, attempt: int, words: str
+) -> None:
+    assert next_step(one(state=state, action=action, at=1014.0, attempt=attempt), now=1000.0) == words
 
 
 def test_every_state_has_a_colour() -> None:
@@ -87,7 +102,7 @@ def test_the_status_table_has_the_reason_and_the_next_step() -> None:
     text = status_text([one(state="waiting", action="retry", at=1014.0)], now=1001.0)
     assert text == (
         "CHANNEL  STATE    FOR  CRITICAL  REASON                     NEXT\n"
-        "calls    waiting  1s   yes       HTTP 503 with Retry-After  dials in 13s\n"
+        "calls    waiting  1s   yes       HTTP 503 with Retry-After  dials in 13s; attempt 2\n"
     )
 
 
@@ -111,6 +126,11 @@ def test_a_change_is_one_line_whatever_the_server_said() -> None:
     change = one(state="waiting", action="use", reason={"code": "c", "text": "bye\nerror: fake"})
     assert change_line(change).endswith(" calls waiting: bye\\nerror: fake; opens on first use\n")
     assert change_line(change).count("\n") == 1
+
+
+def test_a_change_has_the_time_of_the_change_and_not_that_of_the_state() -> None:
+    assert change_line(one(), at=5000.0)[:8] == time.strftime("%H:%M:%S", time.localtime(5000.0))
+    assert change_line(one())[:8] == time.strftime("%H:%M:%S", time.localtime(1000.0))
 
 
 def test_the_tables_stand_a_channel_that_never_connected() -> None:

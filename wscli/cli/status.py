@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,22 +58,24 @@ def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: b
     from wscli.cli.feed import follow
     from wscli.cli.statusline import change_line
 
-    def lines(states: list[Status]) -> str:
-        return "".join(map(change_line, states))
-
     known = {one["channel"]: one for one in result["channels"]}
     plain = not as_json and not line
-    put(lines(result["channels"]) if plain else _shown(result, as_json=as_json, line=line))
+    said = "".join(map(change_line, known.values())) if plain else _shown(result, as_json=as_json, line=line)
+    put(said)
 
     def take(change: Any) -> None:
         if names and change["channel"] not in names:
             return
+        nonlocal said
         known[change["channel"]] = change
+        before = said
         if plain:
-            put(lines([change]))
+            said = change_line(change, time.time())
         else:
             shown = [change] if as_json else list(known.values())
-            put(_shown({"instance": result["instance"], "channels": shown}, as_json=as_json, line=line))
+            said = _shown({"instance": result["instance"], "channels": shown}, as_json=as_json, line=line)
+        if not line or said != before:  # of a change that the one line does not show, nothing is to be told
+            put(said)
 
     follow(client, take)
     return 0

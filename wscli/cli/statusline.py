@@ -31,14 +31,16 @@ def status_line(instance: str, states: Sequence[Status]) -> str:
 
 
 def _briefly(one: Status) -> str:
-    step = next_step(one) if one["state"] in ("waiting", "connecting") else ""
+    step = next_step(one).partition(";")[0] if one["state"] in ("waiting", "connecting") else ""
     return f"{one['channel']} {one['state']}" + (f", {step}" if step else "")
 
 
-def change_line(one: Status) -> str:
-    """Say one state, with its time: ``10:00:00 calls waiting: HTTP 503; dials in 14s``."""
-    at = time.strftime("%H:%M:%S", time.localtime(one["since"]))
+def change_line(one: Status, at: float | None = None) -> str:
+    """Say one state, with its time: ``10:00:00 calls waiting: HTTP 503; dials in 14s; attempt 2``.
+
+    The time is ``at``, without it that since when the state lasts: its reason may have changed later.
+    """
+    clock = time.strftime("%H:%M:%S", time.localtime(one["since"] if at is None else at))
     step = next_step(one)
-    return (
-        escape(f"{at} {one['channel']} {one['state']}: {one['reason']['text']}" + (f"; {step}" if step else "")) + "\n"
-    )
+    text = f"{clock} {one['channel']} {one['state']}: {one['reason']['text']}"
+    return escape(f"{text}; {step}" if step else text) + "\n"

@@ -36,15 +36,15 @@ def size(count: int) -> str:
 
 
 def next_step(status: Status, *, now: float | None = None) -> str:
-    """Say what happens next to a channel, from its status object."""
+    """Say what happens next to a channel, from its status object; of a dial which attempt in a row it is."""
     action, at = status["next"]["action"], status["next"]["at"]
     channel = status["channel"]
-    if action in ("retry", "dial") and at is not None:
-        left = at - (time.time() if now is None else now)
-        return f"dials in {duration(left)}" if left > 0 else "dials now"
+    if action in ("retry", "dial"):
+        attempt = status["attempt"] + (action == "retry")  # while it waits, those that were made are counted
+        left = 0.0 if at is None else at - (time.time() if now is None else now)
+        words = f"dials in {duration(left)}" if left > 0 else "dials now"
+        return f"{words}; attempt {attempt}" if attempt > 1 else words
     return {
-        "dial": "dials now",
-        "retry": "dials again",
         "network": "dials when there is a network",
         "use": "opens on first use",
         "resume": f"`wscli resume {channel}`",
