@@ -1,0 +1,129 @@
+"""Readers and senders of three channels: three connections, one token, every message once and in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import psutil
+
+from tests.backends import DemoProcess, demo_process
+from tests.processes import Process, Wscli, wscli
+
+__all__ = ["demo_process", "wscli"]
+
+CONFIG = """
+version: 1
+name: shared
+endpoints:
+  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
+tokens:
+  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
+channels:
+  notifications: {{endpoint: api, path: /notifications{more}}}
+  calls: {{endpoint: api, path: /calls}}
+  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}"}}
+"""
+CHANNELS = ("notifications", "calls", "rooms/7")
+READERS = 4
+MESSAGES = 3000
+SENDERS = 6
+EACH = 200
+
+
+def config(demo: DemoProcess, more: str = "") -> str:
+    return CONFIG.format(url=demo.ws_url, http=demo.url, more=more)
+
+
+def numbers(lines: list[str]) -> list[int]:
+    """The numbers of the blast's messages, in the order in which they were printed."""
+    found = (json.loads(line) for line in lines)
+    return [message["n"] for message in found if "pad" in message]
+
+
+def test_readers_and_senders_share_three_connections_and_one_token(wscli: Wscli, demo_process: DemoProcess) -> None:
+    with wscli.up(config(demo_process)) as manager:
+        readers = {name: [wscli.start("tail", name) for _ in range(READERS)] for name in CHANNELS}
+        wait_for_readers(wscli, dict.fromkeys(CHANNELS, READERS))
+        manager.wait_for(*CHANNELS)
+        senders = [wscli.start("send", "rooms/7", stdin=True) for _ in range(SENDERS)]
+        demo_process.order("blast", count=MESSAGES)
+        for number, sender in enumerate(senders):
+            sender.write("".join(f"{number}:{count}\n" for count in range(EACH)))
+            assert sender.popen.stdin is not None
+            sender.popen.stdin.close()
+        assert [sender.wait() for sender in senders] == [0] * SENDERS
+
+        for tails in readers.values():
+            for tail in tails:
+                tail.until(lambda tail=tail: len(numbers(tail.out)) >= MESSAGES)
+                assert numbers(tail.out) == list(range(1, MESSAGES + 1))
+        receipts = SENDERS * EACH
+        for tail in readers["rooms/7"]:
+            tail.until(lambda tail=tail: sum('"sent"' in line for line in tail.out) >= receipts)
+            assert [json.loads(line)["n"] for line in tail.out if '"sent"' in line] == list(range(1, receipts + 1))
+
+        late = wscli("tail", "notifications", "--last", str(MESSAGES), "--count", str(MESSAGES))
+        assert numbers(late.stdout.splitlines()) == list(range(1, MESSAGES + 1))
+        records = [json.loads(line) for line in wscli("tail", "calls", "--no-follow", "--json").stdout.splitlines()]
+        middle = records[len(records) // 2]
+        cursor = f"{middle['epoch']}:{middle['seq']}"
+        rest = wscli("tail", "calls", "--after", cursor, "--json", "--no-follow")
+        assert [json.loads(line) for line in rest.stdout.splitlines()] == records[len(records) // 2 + 1 :]
+
+        stats = manager.stats()
+        seen = demo_process.stats()
+        assert (seen["dials"]["total"], seen["connections"]["peak"], seen["tokens"]["requests"]) == (3, 3, 1)
+        assert stats["connections"]["active"] == 3
+        assert {name: one["readers"] for name, one in stats["channels"].items()} == dict.fromkeys(CHANNELS, READERS)
+        assert stats["channels"]["rooms/7"]["sent"] == receipts
+
+
+def test_a_stuck_reader_costs_one_batch_and_learns_what_it_missed(wscli: Wscli, demo_process: DemoProcess) -> None:
+    count, window = 100_000, ", history: {keep: 2000, max_size: 1MiB}"
+    with wscli.up(config(demo_process, window)) as manager:
+        good = wscli.start("tail", "notifications", "--json")
+        stuck = wscli.start("tail", "notifications", "--json")
+        wait_for_readers(wscli, {"notifications": 2})
+        manager.wait_for("notifications")
+        process = psutil.Process(manager.pid)
+        os.kill(stuck.pid, signal.SIGSTOP)
+        demo_process.order("blast", path="/ws/notifications", count=2000)  # what is allocated once, is by now
+        good.until_lines(2000)
+        before = process.memory_info().rss
+        demo_process.order("blast", path="/ws/notifications", count=count)
+        good.until(lambda: len(good.out) >= 2000 + count)
+        grown = process.memory_info().rss - before
+        assert grown < 8 << 20, f"{grown} bytes more"
+        read = good.records()
+        assert [record["seq"] for record in read if record["type"] == "text"] == list(range(1, 2001 + count))
+        assert len(read) == 2000 + count, "the good reader has no gap"
+
+        os.kill(stuck.pid, signal.SIGCONT)
+        last = read[-1]["seq"]
+        stuck.until(lambda: stuck.out and stuck.out[-1].startswith("{") and last_seq(stuck) == last)
+        records = stuck.records()
+        gaps = [record for record in records if record["type"] == "gap"]
+        assert [gap["reason"] for gap in gaps] == ["lagged"]
+        at = records.index(gaps[0])
+        assert gaps[0]["after"] == records[at - 1]["seq"]
+        assert gaps[0]["missed"] == records[at + 1]["seq"] - records[at - 1]["seq"] - 1
+        assert len(records) - 1 + gaps[0]["missed"] == last
+        assert manager.stats()["channels"]["notifications"]["reconnects"] == 0
+
+
+def last_seq(process: Process) -> Any:
+    return json.loads(process.out[-1]).get("seq")
+
+
+def wait_for_readers(wscli: Wscli, wanted: dict[str, int]) -> None:
+    """Watch the counters of another process, which wake nobody here."""
+    deadline = 20 * 20
+    while deadline:
+        found = wscli.json("stats", "--json")["channels"]
+        if all(name in found and found[name]["readers"] == count for name, count in wanted.items()):
+            return
+        deadline -= 1
+    raise AssertionError(f"the readers did not come: {found}")
