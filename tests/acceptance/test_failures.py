@@ -89,7 +89,7 @@ async def test_503_with_retry_after_is_not_dialled_before_it(twenty: Live) -> No
         await demo.kick(abort=True)
 
     reasons = await lose(twenty, unavailable)
-    assert any("HTTP 503" in reason and "tried again in 3s" in reason for reason in reasons), reasons
+    assert any("HTTP 503" in reason and "with Retry-After 3s" in reason for reason in reasons), reasons
     refused: dict[str, float] = {}
     for dial in demo.dials:
         if dial.path in refused:

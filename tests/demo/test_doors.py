@@ -152,8 +152,9 @@ async def test_an_order_over_http_is_checked_and_web_pages_give_none(demo: DemoS
         ):
             return answer.status, await answer.text()
 
-    assert (await order("deny", {"status": 429, "count": 1}))[0] == 200
-    assert (await refusal(demo)).response.status_code == 429
+    assert (await order("deny", {"status": 429, "retry_after": 3, "count": 1}))[0] == 200
+    answer = (await refusal(demo)).response
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3"), "whole seconds, as RFC 9110 has it"
     for name, body, word in [
         ("deny", {"count": "many"}, "count"),
         ("deny", {"count": 0}, "0 is not a number"),

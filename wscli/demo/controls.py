@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 from wscli.demo.app import Backend
@@ -53,7 +54,7 @@ class Controls:
         """
         if count is not None and count < 1:
             raise ValueError(f"{count} is not a number of requests to refuse")
-        after = None if retry_after is None else str(retry_after)
+        after = str(math.ceil(retry_after)) if isinstance(retry_after, (int, float)) else retry_after
         self._backend.faults.deny(Denial(path, status, after, close, count))
         return {}
 

@@ -14,12 +14,13 @@ _LONGEST = 86400.0 * 7
 def parse_retry_after(text: str | None, wall: float) -> float | None:
     """Give the seconds to wait from now: of a number of seconds, or until an HTTP date.
 
-    A date that has passed is 0.0, nothing is longer than a week, and what is neither form is None.
+    A date that has passed is 0.0, nothing is longer than a week, and what is neither form is None. Some servers send
+    decimals, which the RFC does not know; to wait as they say undercuts nobody.
     """
     if text is None:
         return None
     text = text.strip()
-    if re.fullmatch(r"[0-9]{1,18}", text):
+    if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", text):
         return min(float(text), _LONGEST)
     try:
         moment = parsedate_to_datetime(text)

@@ -74,7 +74,7 @@ async def test_retry_after_in_seconds(dial: Dials) -> None:
     async with serve(script) as server:
         failure = await refused(dial, server.url)
         assert failure.retry_after == 3.0
-        assert failure.text.endswith("HTTP 503 Service Unavailable, to be tried again in 3s")
+        assert failure.text.endswith("HTTP 503 Service Unavailable with Retry-After 3s")
 
 
 async def test_retry_after_as_a_date(dial: Dials) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wscli.events import Failure, FailureKind
 from wscli.tokens.retry_after import parse_retry_after
+from wscli.values import format_duration
 
 __all__ = ["MAX_HEAD", "Head", "parse_head", "refusal"]
 
@@ -63,5 +64,5 @@ def refusal(head: Head, where: str, wall: float) -> Failure:
     retry_after = parse_retry_after(head.get("retry-after"), wall)
     text = f"{where} answered the upgrade with {head.summary}"
     if retry_after is not None:
-        text += f", to be tried again in {retry_after:.0f}s"
+        text += f" with Retry-After {format_duration(retry_after)}"
     return Failure(FailureKind.STATUS, text, code=head.status, retry_after=retry_after, location=head.get("location"))
