@@ -65,8 +65,11 @@ class ScriptedLink:
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
         if self.slow_close:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.server.time.schedule(min(self.slow_close, deadline), lambda: done.set_result(None))
-            await done
+            timer = self.server.time.schedule(min(self.slow_close, deadline), lambda: done.set_result(None))
+            try:
+                await done
+            finally:
+                timer.cancel()
         self.end(closed(code, by="us"))
 
     def abort(self) -> None:

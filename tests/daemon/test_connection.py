@@ -240,3 +240,36 @@ async def test_giving_up_is_counted_in_time_without_health() -> None:
         assert channel.status()["reason"]["text"] == (
             "gave up after 5 attempts in 15s: connection refused by 192.0.2.1:80"
         )
+
+
+async def test_a_link_that_opens_while_it_is_hung_up_counts_for_nothing_and_is_closed() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.hold = asyncio.get_running_loop().create_future()
+        it.server.on_open = lambda link: link.say("too late")
+        channel = it.manager.channel("news")
+        channel.start()
+        await it.time.settle()
+        it.server.hold.set_result(None)
+        channel.stop()
+        await it.time.settle()
+        assert (channel.counters.connects, channel.history.last) == (0, 0)
+        assert (len(it.server.dials), it.server.links) == (1, [])
+
+
+async def test_what_arrives_between_a_stop_and_the_close_frame_is_not_the_channels_any_more() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        channel.stop()
+        it.server.link.say("late")
+        it.server.link.end(closed(4000))
+        assert channel.history.last == 0
+        assert channel.counters.last_close == Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us")
+
+
+async def test_a_close_that_is_cancelled_drops_its_connection() -> None:
+    async with scripted() as it:
+        it.server.link.slow_close = 60.0
+        it.manager.channel("news").stop()
+        await it.time.settle()
+        await it.manager.tasks.close()
+        assert it.server.links == []

@@ -60,7 +60,7 @@ class Attempt:
         """Take the open link; ``announce`` runs before the first message is passed on."""
         self.link = link
         if self._retired:
-            return  # hung up at this very moment: ``hang_up`` closes it
+            return  # ``hang_up`` closes it
         self.ready_at = now
         announce()
         for payloads, kinds in self._early:
@@ -88,12 +88,19 @@ class Attempt:
             self.watch.cancel()
             self.watch = None
 
-    async def hang_up(self, deadline: float) -> None:
-        """Close what is open, or stop opening it, within ``deadline`` seconds; nothing is reported."""
+    def retire(self) -> None:
+        """Let nothing of it reach the channel from now on; ``hang_up`` is to follow."""
         self._retired = True
         self._unwatch()
-        if self.link is None and self.task is not None:
-            self.task.cancel()
-            await asyncio.wait([self.task])
-        if self.link is not None:
-            await self.link.close(1000, deadline=deadline)
+
+    async def hang_up(self, deadline: float) -> None:
+        """Close what is open, or stop opening it, within ``deadline`` seconds; cancelled, it drops what is open."""
+        try:
+            if self.link is None and self.task is not None:
+                self.task.cancel()
+                await asyncio.wait([self.task])
+            if self.link is not None:
+                await self.link.close(1000, deadline=deadline)
+        finally:
+            if self.link is not None:
+                self.link.abort()  # without effect on one that is closed

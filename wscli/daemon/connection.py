@@ -252,6 +252,7 @@ class Connection:
         if attempt is None or attempt.generation != generation:
             return
         self._attempt = None
+        attempt.retire()  # now: until the task below begins, it may still open, or receive
         if attempt.ready_at is not None:
             self._hooks.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
         self._closing = self._services.tasks.spawn(
