@@ -25,7 +25,7 @@ def test_it_shows_messages_until_it_is_stopped_and_leaves_nothing(wscli: Wscli, 
     with wscli.start("demo", "--port", "0") as demo:
         demo.until_lines(2)
         assert demo.out[0].startswith("notifications\t{")
-        assert "wscli -i demo status --watch" in demo.stderr
+        assert "-i demo status --watch" in demo.stderr
         assert wscli("wait", "notifications", "-i", "demo").returncode == 0
         assert wscli("tail", "notifications", "--count", "1").stdout.startswith("{")
         assert demo.stop(number) == 0
