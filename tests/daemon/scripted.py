@@ -15,7 +15,7 @@ from wscli.backoff import BackoffPolicy
 from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
 from wscli.daemon.manager import Manager
 from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
-from wscli.errors import NotSent
+from wscli.errors import NotSent, OutcomeUnknown
 from wscli.events import Failure, FailureKind
 from wscli.history.limits import HistoryLimits
 from wscli.templates import compile_path, compile_template
@@ -49,12 +49,12 @@ class ScriptedLink:
         self.slow_close = 0.0
         self.pings = 0
 
-    async def send(self, payload: bytes, *, binary: bool) -> None:
+    async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         if not self.open:
             raise NotSent("the connection is closed")
         self.sent.append((payload, binary))
         if self.clogged:
-            await asyncio.get_running_loop().create_future()
+            raise OutcomeUnknown("the server had not read the message in time")
 
     async def ping(self) -> float:
         self.pings += 1

@@ -50,7 +50,7 @@ class Peer:
             self.cancelled += 1
             raise
 
-    async def send(self, payload: bytes, *, binary: bool) -> None:
+    async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         raise AssertionError("the wheel sends nothing")
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:

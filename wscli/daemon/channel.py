@@ -180,7 +180,8 @@ class Channel:
             timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
 
         Raises:
-            NotSent: it did not become ready in time, or the connection ended first: nothing was written.
+            NotSent: it did not become ready in time, or the connection ended or was busy until then: nothing was
+                written.
             OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
             ChannelUnavailable: it is failed, done, stopped or paused.
             AuthError: it failed for its credentials.
@@ -192,15 +193,12 @@ class Channel:
             link = self.connection.link
             if link is None:
                 raise NotSent(f"channel {self.name!r} lost its connection", "send it again")
+            left = max(0.0, timeout - (self._services.clock.monotonic() - began))
             try:
-                async with asyncio.timeout(max(0.0, timeout - (self._services.clock.monotonic() - began))):
-                    await link.send(payload, binary=binary)
-            except TimeoutError:
-                raise OutcomeUnknown(
-                    f"channel {self.name!r} took the message, and the server had not read it"
-                    f" after {format_duration(timeout)}",
-                    "the server reads too slowly; see `wscli status`",
-                ) from None
+                await link.send(payload, binary=binary, timeout=left)
+            except (NotSent, OutcomeUnknown) as error:
+                hint = error.hint or "`wscli status` says how the channel is by now"
+                raise type(error)(f"channel {self.name!r}: {error.message}", hint) from None
             self.counters.count_sent(payload)
 
     async def _until_ready(self, timeout: float) -> None:

@@ -12,8 +12,9 @@ from wscli.daemon.transport.batch import Assembler, portions
 from wscli.daemon.transport.closing import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
 from wscli.daemon.transport.link import Listener
 from wscli.daemon.transport.writing import WriteSide
-from wscli.errors import NotSent
+from wscli.errors import NotSent, OutcomeUnknown
 from wscli.events import Failure
+from wscli.values import format_duration
 
 __all__ = ["BINARY", "CLOSE_WAIT", "PING", "PONG", "TEXT", "BaseLink"]
 
@@ -198,11 +199,24 @@ class BaseLink:
         """Asyncio says that the kernel took all."""
         self._writing.unblock()
 
-    async def send(self, payload: bytes, *, binary: bool) -> None:
+    async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         """See ``Link.send``; messages leave in the order of the calls."""
         self._require_open()
-        opcode = BINARY if binary else TEXT
-        await self._writing.message(lambda: self._frame(opcode, payload), lambda: self._open)
+        opcode, begun = BINARY if binary else TEXT, False
+
+        def frame() -> bytes:
+            nonlocal begun
+            begun = True
+            return self._frame(opcode, payload)
+
+        try:
+            async with asyncio.timeout(timeout):
+                await self._writing.message(frame, lambda: self._open)
+        except TimeoutError:
+            within = format_duration(timeout or 0.0)
+            if begun:
+                raise OutcomeUnknown(f"the server had not read the message after {within}") from None
+            raise NotSent(f"the server had not read what was sent before after {within}") from None
 
     async def ping(self) -> float:
         """See ``Link.ping``."""

@@ -88,12 +88,13 @@ class Link(Protocol):
     """``websockets`` or ``picows``."""
     subprotocol: str | None
 
-    async def send(self, payload: bytes, *, binary: bool) -> None:
-        """Hand one message over.
+    async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
+        """Hand one message over, within ``timeout`` seconds.
 
         Raises:
-            NotSent: the connection was no longer open, and nothing was written.
-            OutcomeUnknown: it ended after the message was written and before the write buffer took it.
+            NotSent: the connection was no longer open, or the message's turn did not come in time: nothing was written.
+            OutcomeUnknown: it ended, or the time was up, after the message was written and before the write buffer took
+                it.
 
         """
 

@@ -1,0 +1,238 @@
+"""Servers that misbehave: each gives a state with its reason, none a busy loop, and the manager stays responsive."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from tests.e2e.rawserver import Conn, RawServer
+from tests.processes import Manager, Wscli, wscli
+
+__all__ = ["wscli"]
+
+CONFIG = """
+version: 1
+name: bad
+endpoints:
+{endpoints}
+backoff:
+  default: {{initial: 400ms, max: 400ms, jitter: none}}
+channels:
+{channels}
+"""
+ENDPOINT = """
+  {name}: {{url: "{url}", connect: {{timeout: 300ms, rate: 50/s}}, keepalive: {{ping: {ping}, timeout: 300ms}}}}
+"""
+LONGEST = 20.0
+
+
+def config(server: RawServer, ping: str) -> str:
+    endpoint = ENDPOINT.format(name="api", url=server.url, ping=ping)
+    return CONFIG.format(endpoints=endpoint, channels="  feed: {endpoint: api}")
+
+
+def too_large(conn: Conn) -> None:
+    conn.upgrade()
+    conn.frame(b"x" * 2_000_000)
+    conn.until_closed()
+
+
+def too_large_in_fragments(conn: Conn) -> None:
+    conn.upgrade()
+    conn.sock.sendall(struct.pack("!BBQ", 0x01, 127, 900_000) + b"x" * 900_000)
+    conn.sock.sendall(struct.pack("!BBQ", 0x80, 127, 900_000) + b"y" * 900_000)
+    conn.until_closed()
+
+
+def not_utf8(conn: Conn) -> None:
+    conn.upgrade()
+    conn.frame(b"\xff\xfe")
+    conn.until_closed()
+
+
+def closes_at_once(conn: Conn) -> None:
+    conn.upgrade()
+
+
+def says_goodbye_at_once(conn: Conn) -> None:
+    conn.upgrade()
+    conn.close(1000, "bye \x1b[2J")
+
+
+def never_answers(conn: Conn) -> None:
+    conn.until_closed()
+
+
+def never_ends_its_answer(conn: Conn) -> None:
+    conn.read_request()
+    for byte in b"HTTP/1.1 101 Switching Protocols\r\n" * 10:
+        conn.sock.send(bytes([byte]))
+        time.sleep(0.05)  # a server that drips
+
+
+def does_not_speak_http(conn: Conn) -> None:
+    conn.read_request()
+    conn.sock.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+    conn.until_closed()
+
+
+def answers_without_end(conn: Conn) -> None:
+    conn.read_request()
+    conn.sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nX: " + b"x" * 10_000_000)
+
+
+def answers_no_ping(conn: Conn) -> None:
+    conn.upgrade()
+    conn.until_closed()
+
+
+def resets(conn: Conn) -> None:
+    conn.read_request()
+    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def masks_its_frames(conn: Conn) -> None:
+    conn.upgrade()
+    conn.sock.sendall(b"\x81\x82\0\0\0\0hi")
+    conn.until_closed()
+
+
+def redirects_in_a_circle(conn: Conn) -> None:
+    conn.read_request()
+    conn.sock.sendall(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
+
+
+def status(code: int, more: str = "") -> Callable[[Conn], None]:
+    def script(conn: Conn) -> None:
+        conn.read_request()
+        conn.sock.sendall(f"HTTP/1.1 {code} No\r\n{more}Content-Length: 0\r\n\r\n".encode())
+
+    script.__name__ = f"status_{code}_{len(more)}"
+    return script
+
+
+BAD: list[tuple[Callable[[Conn], None], str, str, str]] = [
+    (too_large, "waiting", "close:1009", "1048576 bytes"),
+    (too_large_in_fragments, "waiting", "close:1009", "1048576 bytes"),
+    (not_utf8, "failed", "close:1007", "UTF-8"),
+    (closes_at_once, "waiting", "close:1006", "without a close frame"),
+    (says_goodbye_at_once, "waiting", "close:1000", "bye"),
+    (never_answers, "waiting", "timeout", "no answer to the upgrade"),
+    (never_ends_its_answer, "waiting", "timeout", "no answer to the upgrade"),
+    (does_not_speak_http, "waiting", "upgrade", "with HTTP"),
+    (answers_without_end, "waiting", "upgrade", "65536 bytes"),
+    (answers_no_ping, "waiting", "keepalive:1006", "no pong within 300ms"),
+    (resets, "waiting", "upgrade", "reset the connection"),
+    (masks_its_frames, "failed", "close:1002", "mask"),
+    (redirects_in_a_circle, "failed", "status:310", "more than 5 times"),
+    (status(401), "failed", "status:401", "HTTP 401"),
+    (status(404), "waiting", "status:404", "HTTP 404"),
+    (status(429, "Retry-After: 0\r\n"), "waiting", "status:429", "HTTP 429"),
+    (status(503, "Retry-After: -1\r\n"), "waiting", "status:503", "HTTP 503"),
+    (status(503, f"Retry-After: {'9' * 30}\r\n"), "waiting", "status:503", "HTTP 503"),
+]
+
+
+class Bad(NamedTuple):
+    """One manager, and a channel for each bad server, named after it."""
+
+    wscli: Wscli
+    manager: Manager
+    servers: dict[str, RawServer]
+
+
+@pytest.fixture(scope="module")
+def bad() -> Iterator[Bad]:
+    with ExitStack() as stack:
+        servers = {one[0].__name__: stack.enter_context(RawServer(one[0])) for one in BAD}
+        endpoints = "\n".join(ENDPOINT.format(name=name, url=one.url, ping="300ms") for name, one in servers.items())
+        channels = "\n".join(f"  {name}: {{endpoint: {name}}}" for name in servers)
+        wscli = stack.enter_context(Wscli())
+        yield Bad(wscli, stack.enter_context(wscli.up(CONFIG.format(endpoints=endpoints, channels=channels))), servers)
+
+
+@pytest.mark.parametrize(("script", "state", "code", "words"), BAD, ids=[one[0].__name__ for one in BAD])
+def test_a_bad_server_is_a_state_with_its_reason(
+    bad: Bad, script: Callable[[Conn], None], state: str, code: str, words: str
+) -> None:
+    name = script.__name__
+    bad.manager.wait_for(name, state=state)
+    deadline = time.monotonic() + LONGEST
+    one = bad.wscli.json("status", name, "--json")
+    while one["state"] != state:  # it has dialled again
+        assert time.monotonic() < deadline
+        one = bad.wscli.json("status", name, "--json")
+    assert one["reason"]["code"] == code
+    assert words in one["reason"]["text"]
+    assert one["next"]["action"] == ("start" if state == "failed" else "retry")
+    assert "\x1b" not in bad.wscli("status", name).stdout
+
+
+def test_none_of_them_is_a_busy_loop(bad: Bad) -> None:
+    for script, state, _, _ in BAD:
+        if state == "failed":
+            bad.manager.wait_for(script.__name__, state=state)
+    process = psutil.Process(bad.manager.pid)
+    before, cost = {name: len(one.dials) for name, one in bad.servers.items()}, sum(process.cpu_times()[:2])
+    began = time.monotonic()
+    time.sleep(2.0)  # the time in which it must do next to nothing
+    lasted, cost = time.monotonic() - began, sum(process.cpu_times()[:2]) - cost
+    assert cost < 0.25 * lasted
+    assert process.memory_info().rss < 200 << 20
+    for script, state, _, _ in BAD:
+        dials = len(bad.servers[script.__name__].dials) - before[script.__name__]
+        assert dials <= (0 if state == "failed" else lasted / 0.4 + 1), script.__name__
+
+
+def test_a_deaf_server_is_noticed_while_a_sender_is_blocked(wscli: Wscli) -> None:
+    def deaf(conn: Conn) -> None:
+        conn.upgrade()
+        server.stopping.wait(60)
+
+    with RawServer(deaf, receive_buffer=4096) as server, wscli.up(config(server, ping="1s")) as manager:
+        manager.wait_for("feed")
+        blocked = wscli.start("send", "feed", "--whole", "--timeout", "30s", stdin=True)
+        assert blocked.popen.stdin is not None
+        blocked.popen.stdin.write(b"x" * 15_000_000)
+        began = time.monotonic()
+        blocked.popen.stdin.close()
+        slowest = 0.0
+        while blocked.popen.poll() is None:
+            asked = time.monotonic()
+            assert wscli("stats").returncode == 0
+            slowest = max(slowest, time.monotonic() - asked)
+        assert time.monotonic() - began < 1.0 + 0.3 + 3.0, "ping and timeout, and a margin for a busy machine"
+        assert slowest < 3.0
+        assert blocked.wait() == 9
+        assert "channel 'feed': the connection ended while the message was being sent" in blocked.stderr
+        assert "hint: " in blocked.stderr
+        server.until(lambda: len(server.dials) >= 2)
+        assert manager.stats()["channels"]["feed"]["last_close"]["by"] == "us"
+
+
+def test_a_message_whose_turn_never_came_was_certainly_not_sent(wscli: Wscli) -> None:
+    def deaf(conn: Conn) -> None:
+        conn.upgrade()
+        server.stopping.wait(60)
+
+    with RawServer(deaf, receive_buffer=4096) as server, wscli.up(config(server, ping="1h")) as manager:
+        manager.wait_for("feed")
+        first = wscli.start("send", "feed", "--whole", "--timeout", "2s", stdin=True)
+        assert first.popen.stdin is not None
+        first.popen.stdin.write(b"x" * 15_000_000)
+        first.popen.stdin.close()
+        second = wscli("send", "feed", "second", "--timeout", "500ms")
+        deadline = time.monotonic() + LONGEST
+        while second.returncode == 0:  # until the first has filled every buffer on the way
+            assert time.monotonic() < deadline
+            second = wscli("send", "feed", "second", "--timeout", "500ms")
+        assert (second.returncode, "had not read what was sent before" in second.stderr) == (7, True), second.stderr
+        assert first.wait() == 9
+        assert "the server had not read the message" in first.stderr
