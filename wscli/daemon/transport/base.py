@@ -141,6 +141,7 @@ class BaseLink:
         """Wait for the TCP connection's end, reading on whatever the listener thinks, and not for longer."""
         if self._over:
             return
+        self._end_pings()  # one that is still out must not have its silence taken for the reason
         if self._paused:
             self._paused = False
             self._loop.call_soon(self._read_on)
@@ -167,9 +168,7 @@ class BaseLink:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        for ping in self._pings.values():
-            if not ping.done():
-                ping.set_exception(NotSent("the connection ended before the pong came"))
+        self._end_pings()
         failure = self._cause
         if failure is None:
             failure = lost(error) if self._sent_close is None else we_closed(self._sent_close, None)
@@ -180,6 +179,11 @@ class BaseLink:
             for waiter in self._gone:
                 if not waiter.done():
                     waiter.set_result(None)
+
+    def _end_pings(self) -> None:
+        for ping in self._pings.values():
+            if not ping.done():
+                ping.set_exception(NotSent("the connection ended before the pong came"))
 
     # Writing.
 
