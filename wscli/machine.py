@@ -240,6 +240,8 @@ def _network_lost(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
     match snapshot.state:
         case S.READY:
             return snapshot, (Probe(snapshot.generation),)
+        case S.WAITING if snapshot.no_sooner:
+            return snapshot, ()  # waited out, lest a network that comes back cut it short
         case S.CONNECTING | S.HANDSHAKING | S.WAITING:
             made = snapshot.attempt if snapshot.state is S.WAITING else snapshot.attempt - 1
             reason = Reason("offline", "no network leads to the server")

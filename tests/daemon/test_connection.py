@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status
 from wscli.backoff import GiveUpAfter
+from wscli.config.plan import TlsPlan
 from wscli.events import Failure, FailureKind
 from wscli.states import ChannelState as S
+from wscli.values import Secret
+from wscli.verdicts import parse_verdicts
 
 
 async def test_an_eager_channel_connects_once() -> None:
@@ -273,3 +277,82 @@ async def test_a_close_that_is_cancelled_drops_its_connection() -> None:
         await it.time.settle()
         await it.manager.tasks.close()
         assert it.server.links == []
+
+
+async def test_a_wait_that_was_asked_for_outlasts_a_network_that_goes_and_returns() -> None:
+    async with scripted() as it:
+        it.server.refusals = [status(503, retry_after=60.0)]
+        it.server.link.end(closed(1012))
+        await it.time.advance(2)
+        it.network(online=False)
+        await it.time.advance(2)
+        it.network(online=True)
+        await it.time.advance(55)
+        assert len(it.server.dials) == 2
+        it.network(online=False)
+        await it.time.advance(10)
+        assert it.manager.channel("news").state is S.OFFLINE
+        it.network(online=True)
+        await it.time.settle()
+        assert len(it.server.dials) == 3
+
+
+async def test_a_wait_that_is_asked_for_by_a_server_that_went_out_of_reach_is_waited_out() -> None:
+    async with scripted(channel_plan(verdicts=(parse_verdicts({"4029": {"retry": "60s"}}),))) as it:
+        it.online = False
+        it.server.link.end(closed(4029))
+        it.network(online=True)
+        await it.time.advance(59)
+        assert len(it.server.dials) == 1
+        await it.time.advance(2)
+        assert len(it.server.dials) == 2
+
+
+@pytest.mark.parametrize("by_hand", ["start", "restart"])
+async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(by_hand: str) -> None:
+    plan = channel_plan()
+    policy = plan.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
+    async with scripted(replace(plan, backoff=policy)) as it:
+        channel = it.manager.channel("news")
+        it.server.always = REFUSED
+        it.server.link.end(closed(1006))
+        await it.time.advance(60)
+        assert channel.state is S.FAILED
+        getattr(channel, by_hand)()
+        await it.time.advance(9)
+        assert channel.state is S.WAITING
+        await it.time.advance(60)
+        assert channel.state is S.FAILED
+
+
+async def test_time_without_a_network_does_not_count_towards_giving_up() -> None:
+    plan = channel_plan()
+    policy = plan.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
+    async with scripted(replace(plan, backoff=policy)) as it:
+        it.server.always = REFUSED
+        it.server.link.end(closed(1006))
+        await it.time.advance(4)
+        it.network(online=False)
+        await it.time.advance(3600)
+        it.network(online=True)
+        await it.time.settle()
+        assert it.manager.channel("news").state is S.WAITING
+        await it.time.advance(60)
+        assert it.manager.channel("news").state is S.FAILED
+
+
+async def test_a_first_dial_that_no_route_leads_to_waits_for_the_network() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.online, it.server.always = False, REFUSED
+        it.manager.channel("news").start()
+        await it.time.settle()
+        assert it.manager.channel("news").state is S.OFFLINE
+
+
+async def test_a_file_of_tls_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
+    plan = channel_plan()
+    dial = replace(plan.dial, url=Secret("wss://192.0.2.1/ws"), tls=TlsPlan(ca=tmp_path / "ca.pem"))
+    async with scripted(replace(plan, dial=dial)) as it:
+        shown = it.manager.channel("news").status()
+        assert (shown["state"], shown["reason"]["code"]) == ("waiting", "tls")
+        assert "ca.pem" in shown["reason"]["text"]

@@ -39,7 +39,7 @@ from wscli.events import (
 )
 from wscli.machine import Policy, step
 from wscli.snapshot import Snapshot
-from wscli.states import HOLDS_CONNECTION, ChannelState
+from wscli.states import ChannelState
 from wscli.tokens.broker import Broker, TokenFailed
 from wscli.values import format_duration
 
@@ -98,6 +98,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
+        self._offline_since = 0.0
         self.addresses: tuple[str, ...] = ()
         """The IP addresses that the last dial could go to: the server's, or its proxy's."""
 
@@ -162,10 +163,20 @@ class Connection:
             self._cancel_timer()
         if self.snapshot != before:
             self._hooks.state_changed(before, self.snapshot)
+        self._keep_time(before)
         for command in commands:
             self._carry_out(command)
-        if self.snapshot.state not in HOLDS_CONNECTION and self.snapshot.attempt == 0:
+
+    def _keep_time(self, before: Snapshot) -> None:
+        """Mind since when it is without health: not since before it was forgiven, and not while it was offline."""
+        after, now = self.snapshot, self._services.clock.monotonic()
+        if after.generation != before.generation and after.failure is None:
             self._unhealthy_since = None
+        was_offline, is_offline = before.state is ChannelState.OFFLINE, after.state is ChannelState.OFFLINE
+        if is_offline and not was_offline:
+            self._offline_since = now
+        elif was_offline and not is_offline and self._unhealthy_since is not None:
+            self._unhealthy_since += now - self._offline_since
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -205,11 +216,15 @@ class Connection:
         try:
             link = await self._services.dialer.dial(self.plan, self._params, attempt, attempt.record, progress)
         except (DialError, TokenFailed) as error:
+            self._learn_addresses(attempt)
             attempt.fail(error.failure)
             return
-        finally:
-            self.addresses = attempt.record.timeline.addresses or self.addresses
+        self._learn_addresses(attempt)
         attempt.ready(link, self._services.clock.monotonic(), lambda: self._opened(attempt, link))
+
+    def _learn_addresses(self, attempt: Attempt) -> None:
+        if self._attempt is attempt:  # another may be on its way to another server
+            self.addresses = attempt.record.timeline.addresses or self.addresses
 
     def _opened(self, attempt: Attempt, link: Link) -> None:
         def dead() -> None:
@@ -265,7 +280,7 @@ class Connection:
             await asyncio.wait([previous])
 
     def _schedule(self, command: ScheduleRetry) -> None:
-        if not self._is_reachable():
+        if not command.no_sooner and not self._is_reachable():
             self.feed(NetworkLost())
             return
         delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)

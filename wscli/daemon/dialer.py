@@ -11,6 +11,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.daemon.budget import ConnectBudget, Place
 from wscli.daemon.target import make_target, redirected
 from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.errors import ConfigError
 from wscli.events import Failure, FailureKind
 from wscli.tokens.broker import Broker, Token
 
@@ -69,7 +70,10 @@ class Dialer:
         url: str | None = None
         for _ in range(MAX_REDIRECTS + 1):
             tokens = await self._admitted(plan, record, progress)
-            target = make_target(plan.dial, params, tokens, url=url)
+            try:
+                target = make_target(plan.dial, params, tokens, url=url)
+            except ConfigError as error:  # a file of tls, which may be on its way to being renewed
+                raise DialError(Failure(FailureKind.TLS, error.message)) from None
             progress("dialling", f"dialling {plan.dial.shown_url}")
             try:
                 return await self._open_link(target, listener, record.timeline)
