@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -232,3 +233,77 @@ async def test_reading_is_paused_and_resumed_on_the_open_link_only() -> None:
 
 def test_a_snapshot_of_a_new_channel_is_idle() -> None:
     assert Snapshot().state is S.IDLE
+
+
+@pytest.mark.parametrize("wanted_by", ["start", "reload"])
+async def test_what_is_wanted_for_good_while_it_lingers_stays_open(wanted_by: str) -> None:
+    async with scripted(LAZY) as it:
+        channel = it.manager.channel("news")
+        with channel.use():
+            await it.time.settle()
+        await it.time.advance(10)
+        if wanted_by == "start":
+            channel.start()
+        else:
+            channel.update(replace(channel.plan, eager=True), {}, announce_after=5.0)
+        await it.time.advance(60)
+        assert channel.state is S.READY
+
+
+async def test_a_channel_that_a_reload_makes_lazy_closes_once_nobody_uses_it() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        with channel.use():
+            channel.update(replace(channel.plan, eager=False, linger=30.0), {}, announce_after=5.0)
+            await it.time.advance(60)
+            assert channel.state is S.READY
+        await it.time.advance(31)
+        assert channel.state is S.IDLE
+        channel.update(replace(channel.plan, eager=True), {}, announce_after=5.0)
+        await it.time.settle()
+        channel.update(replace(channel.plan, eager=False), {}, announce_after=5.0)
+        await it.time.advance(31)
+        assert channel.state is S.IDLE
+
+
+async def test_a_use_that_outlasts_the_channel_leaves_no_timer() -> None:
+    async with scripted(LAZY) as it:
+        channel = it.manager.channel("news")
+        with channel.use():
+            await it.time.settle()
+            channel.shut()
+            await it.time.settle()
+        assert len(it.time.pending) == 1  # the keep-alive wheel's
+
+
+async def test_a_channel_that_was_shut_opens_for_nobody() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        channel.shut()
+        channel.start()
+        channel.restart()
+        channel.resume()
+        await it.time.settle()
+        assert (channel.state, it.server.links) == (S.STOPPED, [])
+
+
+async def test_a_send_whose_connection_is_lost_before_its_turn_takes_the_next_one() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.on_open = lambda link: link.end(closed(1006)) if len(it.server.dials) == 1 else None
+        sending = asyncio.ensure_future(it.manager.channel("news").send(b"hello", binary=False, timeout=60))
+        await it.time.settle()
+        assert not sending.done()
+        await it.time.advance(1.01)
+        await sending
+        assert len(it.server.dials) == 2
+
+
+async def test_senders_who_wait_are_served_in_the_order_of_their_coming() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        it.server.link.end(closed(1006))
+        words = [f"{number}".encode() for number in range(40)]
+        sending = [asyncio.ensure_future(channel.send(word, binary=False, timeout=60)) for word in words]
+        await it.time.advance(1.01)
+        await asyncio.gather(*sending)
+        assert [payload for payload, _ in it.server.link.sent] == words

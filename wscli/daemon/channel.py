@@ -14,6 +14,7 @@ from wscli.daemon.counters import Counters
 from wscli.daemon.pacing import Pacer
 from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
+from wscli.daemon.transport.link import Link
 from wscli.errors import AuthError, ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.events import (
     Event,
@@ -66,7 +67,7 @@ class Channel:
         self._held_open = False
         self._linger: Timer | None = None
         self._outage: tuple[float, str] | None = None
-        self._waiters: set[Callable[[], None]] = set()
+        self._waiters: dict[Callable[[], None], None] = {}
 
     # what it is
 
@@ -147,8 +148,7 @@ class Channel:
             yield
         finally:
             self._uses -= 1
-            if not self.wanted:
-                self._linger = self._services.schedule(self.plan.linger, lambda: self._feed(LingerElapsed()))
+            self._let_go()
 
     def open(self) -> None:
         """Open it, if it is eager."""
@@ -165,11 +165,11 @@ class Channel:
             if not done.done() and (self.state in states or self.removed):
                 done.set_result(self.state)
 
-        self._waiters.add(look)
+        self._waiters[look] = None  # in the order of their coming
         try:
             return await done
         finally:
-            self._waiters.discard(look)
+            del self._waiters[look]
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float) -> None:
         """Hand a message to the open, ready connection.
@@ -189,10 +189,7 @@ class Channel:
         """
         began = self._services.clock.monotonic()
         with self.use():
-            await self._until_ready(timeout)
-            link = self.connection.link
-            if link is None:
-                raise NotSent(f"channel {self.name!r} lost its connection", "send it again")
+            link = await self._ready_link(timeout)
             left = max(0.0, timeout - (self._services.clock.monotonic() - began))
             try:
                 await link.send(payload, binary=binary, timeout=left)
@@ -201,34 +198,37 @@ class Channel:
                 raise type(error)(f"channel {self.name!r}: {error.message}", hint) from None
             self.counters.count_sent(payload)
 
-    async def _until_ready(self, timeout: float) -> None:
+    async def _ready_link(self, timeout: float) -> Link:
         try:
             async with asyncio.timeout(timeout):
-                await self.wait_for(SETTLED | {S.READY})
+                while (link := self.connection.link) is None:  # what was ready may be lost before its turn comes
+                    await self.wait_for(SETTLED | {S.READY})
+                    unavailable = self.unavailable()
+                    if unavailable is not None:
+                        raise unavailable
+                return link
         except TimeoutError:
             raise NotSent(
                 f"channel {self.name!r} was not ready within {format_duration(timeout)}:"
                 f" {self.state}: {self.snapshot.reason.text}",
                 "`wscli status` says what it waits for; --timeout waits longer",
             ) from None
-        unavailable = self.unavailable()
-        if unavailable is not None:
-            raise unavailable
 
     # its life
 
-    def update(self, plan: ChannelPlan, *, announce_after: float) -> bool:
-        """Take another plan; say whether the connection had to be dialled anew for it."""
-        redial = plan.dial != self.plan.dial
+    def update(self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float) -> bool:
+        """Take another plan; say whether its connection had to be dialled anew for it."""
         was_eager = self.plan.eager
         self.plan = plan
         self.announcer.after = announce_after
         self.history.limit(plan.history)
-        self.connection.update(plan)
+        redial = self.connection.update(plan, params) and self.state not in SETTLED and self.state is not S.IDLE
         if redial:
             self._feed(RedialRequested("the configuration changed"))
         if plan.eager and not was_eager:
             self.open()
+        elif was_eager and not plan.eager:
+            self._let_go()
         return redial
 
     def remove(self) -> None:
@@ -239,12 +239,11 @@ class Channel:
 
     def shut(self) -> None:
         """Close its connection and its timers, without a word: the channel or the manager goes."""
-        self._shut = True
         self.announcer.close()
         self._cancel_linger()
         self.pacer.close()
-        if self.state is not S.STOPPED:
-            self._feed(StopRequested())
+        self._feed(StopRequested())
+        self._shut = True
 
     async def closed(self) -> None:
         """Wait until its connection is closed."""
@@ -288,12 +287,24 @@ class Channel:
     # for itself
 
     def _feed(self, event: Event) -> None:
-        self.connection.feed(event)
+        if not self._shut:
+            self.connection.feed(event)
 
     def _changed(self) -> None:
         for look in tuple(self._waiters):
             look()
         self._on_change(self)
+
+    def _let_go(self) -> None:
+        """Close it its linger from now, unless somebody wants it by then."""
+        if not self.wanted and not self._shut:
+            self._cancel_linger()
+            self._linger = self._services.schedule(self.plan.linger, self._lingered)
+
+    def _lingered(self) -> None:
+        self._linger = None
+        if not self.wanted:
+            self._feed(LingerElapsed())
 
     def _cancel_linger(self) -> None:
         if self._linger is not None:

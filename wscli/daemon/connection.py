@@ -135,11 +135,15 @@ class Connection:
         if self._attempt is not None and self._attempt.watch is not None:
             self._attempt.watch.probe()
 
-    def update(self, plan: ChannelPlan) -> None:
-        """Take a plan that changes no connection key."""
-        self.plan = plan
+    def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> bool:
+        """Take another plan; say whether it is to be dialled anew for it."""
+        anew = plan.dial != self.plan.dial or params != self._params
+        self.plan, self._params = plan, params
+        if anew:
+            self.addresses = ()  # of the server as it was
         if self._attempt is not None and self._attempt.watch is not None:
             self._attempt.watch.update(plan.keepalive)
+        return anew
 
     async def try_out(self, record: AttemptRecord, listener: Listener) -> None:
         """Open a second connection beside the channel's own, and close it; ``record`` tells how it went."""

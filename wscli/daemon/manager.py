@@ -201,7 +201,7 @@ class Manager:
             report.removed.append(name)
         elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
             report.kept.append(name)
-        elif channel.update(declared[0], announce_after=plan.announce_after):
+        elif channel.update(*declared, announce_after=plan.announce_after):
             report.restarted.append(name)
         else:
             report.updated.append(name)
