@@ -46,6 +46,7 @@ async def completed(line: str) -> list[str]:
         ("wscli -i none wait c", []),
         ("wscli token get s", ["session"]),
         ("wscli token re", ["refresh"]),
+        ("wscli tial n", []),
     ],
 )
 async def test_names_are_completed(cli: Cli, line: str, offered: list[str]) -> None:

@@ -36,7 +36,7 @@ def test_a_moment_is_read_as_rfc_3339_writes_it(text, moment):
     ["2025-11-24T16:00:00", "2025-11-24", "2025-02-30T00:00:00Z", "2025-11-24T16:00Z", "1d ago", "", "-5s", "now"],
 )
 def test_what_is_neither_is_refused(text):
-    with pytest.raises(click.BadParameter):
+    with pytest.raises(click.BadParameter, match="write 10m, or 2026-01-02T03:04:05Z"):
         read_moment(COMMAND, OPTION, text)
 
 

@@ -297,7 +297,7 @@ async def test_an_unknown_channel_is_6(tailed):
         (["notifications", "--json", "-0"], "--json and -0 exclude each other"),
         (["notifications", "--count", "0"], "0 is not in the range"),
         (["notifications", "--last", "-1"], "-1 is not in the range"),
-        (["notifications", "--since", "yesterday"], "'yesterday' is not a duration"),
+        (["notifications", "--since", "yesterday"], "'yesterday' is no moment; write 10m"),
         (["notifications", "--since", "2026-13-01T00:00:00Z"], "is no moment"),
         (["notifications", "--timeout", "soon"], "'soon' is not a duration"),
         (["notifications", "--after", "seventeen"], "'seventeen' is not a cursor"),

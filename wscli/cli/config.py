@@ -77,7 +77,7 @@ def schema() -> int:
 
 
 def _with_file(function: Callable[..., int]) -> Callable[..., int]:
-    @instance_options
+    @functools.partial(instance_options, name_help="The file that this instance runs.", file_help="This file.")
     @click.argument("named", required=False, metavar="[FILE]", type=click.Path())
     @functools.wraps(function)
     def called(named: str | None, **options: Any) -> int:
@@ -90,7 +90,8 @@ def _with_file(function: Callable[..., int]) -> Callable[..., int]:
 def command() -> None:
     """Check, show or describe a configuration file.
 
-    The file is FILE, or -c FILE, or wscli.yaml in this directory or a parent; - is stdin.
+    The file is FILE, or -c FILE, or that of the instance -i NAME, or wscli.yaml in this directory or a parent; - is
+    stdin.
     """
 
 

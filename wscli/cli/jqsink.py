@@ -121,7 +121,7 @@ def _compile(program: str) -> Callable[[str], Iterator[str]]:
         jq.compile(program)  # by itself first, so that an error's place is the user's
         compiled = jq.compile(f'({program}\n) | if type == "string" then . else tojson end')
     except ValueError as error:
-        what = str(error).removeprefix("jq: error: ").splitlines()[0]
+        what = str(error).removeprefix("jq: error: ").splitlines()[0].rstrip(":")
         raise UsageError(f"--jq does not compile: {what}", f"it reads {program!r}") from None
     return lambda text: iter(compiled.input_text(text))
 

@@ -19,12 +19,12 @@ def read_moment(ctx: click.Context, param: click.Parameter, value: str | None) -
     """Read ``10m`` (ago) or ``2026-01-02T03:04:05Z`` (RFC 3339) into seconds since the epoch: an option's callback."""
     if value is None:
         return None
-    if not re.match(r"\d{4}-", value):
-        return time.time() - DURATION.convert(value, param, ctx)
-    from datetime import datetime
-
     text = value.upper()
-    with contextlib.suppress(ValueError, OverflowError):  # a thirteenth month, say
+    with contextlib.suppress(click.BadParameter, ValueError, OverflowError):  # a thirteenth month, say
+        if not re.match(r"\d{4}-", value):
+            return time.time() - DURATION.convert(value, param, ctx)
+        from datetime import datetime
+
         if _RFC_3339.fullmatch(text):
             return datetime.fromisoformat(text).timestamp()
     raise click.BadParameter(f"{value!r} is no moment; write 10m, or 2026-01-02T03:04:05Z with its zone", ctx, param)

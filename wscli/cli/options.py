@@ -94,7 +94,9 @@ def file_option(help_text: str) -> Callable[[F], F]:
     )
 
 
-def instance_options(function: F) -> F:
+def instance_options(
+    function: F, *, name_help: str = "The instance of this name.", file_help: str = "The instance that runs this file."
+) -> F:
     """Accept -i and -c, which choose the instance; before the verb or after it, the later wins."""
     name_option = click.option(
         "-i",
@@ -104,9 +106,9 @@ def instance_options(function: F) -> F:
         expose_value=False,
         callback=_remember,
         shell_complete=_complete_instances,
-        help="The instance of this name.",
+        help=name_help,
     )
-    return name_option(file_option("The instance that runs this file.")(function))
+    return name_option(file_option(file_help)(function))
 
 
 def selection_of(ctx: click.Context) -> Selection:

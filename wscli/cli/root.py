@@ -94,7 +94,7 @@ class Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb, or say which may be meant."""
-        if args[0] in VERBS or args[0].startswith("-"):
+        if args[0] in VERBS or args[0].startswith("-") or ctx.resilient_parsing:  # a shell that completes
             return super().resolve_command(ctx, args)
         from wscli.cli.errors import unknown
 
