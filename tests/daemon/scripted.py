@@ -43,6 +43,7 @@ class ScriptedLink:
         self.server, self.target, self.listener = server, target, listener
         self.sent: list[tuple[bytes, bool]] = []
         self.open = True
+        self.ended: Failure | None = None
         self.deaf = False
         self.clogged = False
         self.reading = True
@@ -77,7 +78,7 @@ class ScriptedLink:
 
     def end(self, failure: Failure) -> None:
         if self.open:
-            self.open = False
+            self.open, self.ended = False, failure
             self.server.links.remove(self)
             self.listener.on_end(failure)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, status, with_token
 from wscli.daemon.instances import FORGET_AFTER, MAX_INSTANCES
-from wscli.errors import UnknownChannel
+from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.states import ChannelState as S
 from wscli.tokens.models import TokenSource
@@ -66,12 +68,16 @@ async def test_instances_are_bounded_and_forgotten_some_time_after_they_closed()
     async with scripted(CONSULTATIONS) as it:
         for number in range(MAX_INSTANCES):
             it.manager.channel(f"consultations/{number}")
-        with pytest.raises(UnknownChannel, match="one more than 1000 open channels"):
-            it.manager.channel("consultations/more")
-        with it.manager.channel("consultations/7").use():
-            await it.time.settle()
-        await it.time.advance(30 + FORGET_AFTER + 1)
-        assert len(it.manager.channels()) == MAX_INSTANCES - 1
+        with ExitStack() as uses:
+            for channel in it.manager.channels():
+                uses.enter_context(channel.use())
+            with pytest.raises(UnknownChannel, match="one more than 1000 channels of templates in use or held"):
+                it.manager.channel("consultations/more")
+        await it.time.advance(31)
+        await it.time.advance(FORGET_AFTER - 2)
+        assert len(it.manager.channels()) == MAX_INSTANCES
+        await it.time.advance(2)
+        assert it.manager.channels() == []
 
 
 async def test_a_stopped_instance_is_not_forgotten() -> None:
@@ -207,3 +213,119 @@ async def test_doctor_dials_a_second_connection_and_closes_it() -> None:
         assert (len(it.server.dials), len(it.server.links)) == (2, 1)
         it.server.refusals = [status(503)]
         assert (await it.manager.dial_once(it.manager.channel("news"))).failure == status(503)
+
+
+async def test_a_reload_that_names_an_instances_parameters_anew_dials_with_them() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        with it.manager.channel("consultations/42").use():
+            await it.time.settle()
+            renamed = replace(channel_plan("consultations/{room}", linger=30.0), params=("room",), eager=False)
+            assert apply(it, renamed) == {"restarted": ["consultations/42"]}
+            await it.time.settle()
+            assert it.manager.channel("consultations/42").state is S.READY
+            assert it.server.link.target.url == "ws://192.0.2.1/ws/consultations/42"
+
+
+async def test_a_channel_that_becomes_an_instance_of_a_template_and_back_keeps_working() -> None:
+    literal = channel_plan("consultations/42")
+    async with scripted(literal) as it:
+        apply(it, CONSULTATIONS)
+        await it.time.settle()
+        assert it.manager.channel("consultations/42").state is S.READY
+        await it.time.advance(31)
+        assert it.manager.channel("consultations/42").state is S.IDLE
+        apply(it, replace(literal, eager=False))
+        channel = it.manager.channel("consultations/42")
+        await it.time.advance(FORGET_AFTER * 2)
+        assert it.manager.channel("consultations/42") is channel
+        apply(it, CONSULTATIONS)
+        await it.time.advance(FORGET_AFTER + 1)
+        assert it.manager.channels() == []
+
+
+async def test_addresses_of_another_server_judge_nothing() -> None:
+    async with scripted() as it:
+        plan = it.manager.plan.channels["news"]
+        it.routes = {"192.0.2.2"}
+        it.server.addresses = ("192.0.2.2",)
+        apply(it, replace(plan, dial=replace(plan.dial, url=Secret("ws://192.0.2.2/ws"))))
+        await it.time.settle()
+        assert it.manager.channel("news").state is S.READY
+
+
+async def test_a_channel_that_is_removed_and_added_again_waits_for_its_old_connection_to_close() -> None:
+    async with scripted() as it:
+        it.server.link.slow_close = 60.0
+        plan = it.manager.plan.channels["news"]
+        for _ in range(3):
+            apply(it)
+            apply(it, plan)
+            await it.time.settle()
+        assert (len(it.server.dials), it.server.most) == (1, 1)
+        await it.time.advance(1.01)
+        assert it.manager.channel("news").state is S.READY
+        assert (len(it.server.dials), it.server.most) == (2, 1)
+
+
+async def test_a_manager_that_closes_waits_for_removed_channels_too() -> None:
+    async with scripted() as it:
+        link = it.server.link
+        link.slow_close = 60.0
+        apply(it)
+        await it.time.settle()
+        assert link.open
+    assert link.ended == closed(1000, by="us")
+
+
+async def test_what_comes_after_the_end_of_a_manager_opens_nothing() -> None:
+    async with scripted(channel_plan(), CONSULTATIONS) as it:
+        it.server.link.slow_close = 60.0
+        closing = asyncio.ensure_future(it.manager.close())
+        await it.time.settle()
+        with pytest.raises(NoInstance):
+            it.manager.channel("consultations/42")
+        with pytest.raises(NoInstance):
+            apply(it, channel_plan("added"))
+        it.manager.channel("news").start()
+        await it.time.advance(1.01)
+        await closing
+        assert len(it.server.dials) == 1
+
+
+async def test_an_instance_that_was_never_opened_is_forgotten_as_well() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        it.manager.channel("consultations/42")
+        await it.time.advance(FORGET_AFTER + 1)
+        assert it.manager.channels() == []
+
+
+async def test_the_instance_that_closed_first_makes_room_for_another() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        for number in range(MAX_INSTANCES):
+            it.manager.channel(f"consultations/{number}")
+        with it.manager.channel("consultations/0").use():
+            it.manager.channel("consultations/more")
+            names = [channel.name for channel in it.manager.channels()]
+            assert len(names) == MAX_INSTANCES
+            assert "consultations/0" in names
+            assert "consultations/1" not in names
+
+
+async def test_a_reload_says_restarted_of_what_it_redialled_only() -> None:
+    async with scripted(channel_plan("held"), channel_plan("lazy", eager=False)) as it:
+        it.manager.channel("held").stop()
+        plans = it.manager.plan.channels.values()
+        assert apply(it, *(replace(plan, dial=replace(plan.dial, timeout=1.0)) for plan in plans)) == {
+            "updated": ["held", "lazy"]
+        }
+
+
+async def test_doctor_that_is_cancelled_half_way_leaves_no_connection() -> None:
+    async with scripted() as it:
+        it.server.on_open = lambda link: setattr(link, "slow_close", 60.0)
+        trying = asyncio.ensure_future(it.manager.dial_once(it.manager.channel("news")))
+        await it.time.settle()
+        assert len(it.server.links) == 2
+        trying.cancel()
+        await it.time.settle()
+        assert len(it.server.links) == 1

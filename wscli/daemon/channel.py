@@ -49,7 +49,9 @@ class Channel:
         *,
         announce_after: float,
         on_change: Callable[[Channel], None],
+        after: asyncio.Task[None] | None = None,
     ) -> None:
+        """``after`` is what must end before anything is dialled: the close of a removed channel of that name."""
         self.name = name
         self.plan = plan
         self.history = MemoryHistory(plan.history, clock=services.clock)
@@ -59,7 +61,7 @@ class Channel:
         self._shut = False
         self.since = services.clock.wall()
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
-        self.connection = Connection(plan, params, services, self)
+        self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.schedule)
         self._services = services
         self._on_change = on_change
@@ -244,10 +246,6 @@ class Channel:
         self.pacer.close()
         self._feed(StopRequested())
         self._shut = True
-
-    async def closed(self) -> None:
-        """Wait until its connection is closed."""
-        await self.connection.closed()
 
     # what the connection tells (connection.Hooks)
 

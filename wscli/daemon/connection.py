@@ -85,7 +85,15 @@ class Services:
 class Connection:
     """A channel's connection."""
 
-    def __init__(self, plan: ChannelPlan, params: Mapping[str, str], services: Services, hooks: Hooks) -> None:
+    def __init__(
+        self,
+        plan: ChannelPlan,
+        params: Mapping[str, str],
+        services: Services,
+        hooks: Hooks,
+        *,
+        after: asyncio.Task[None] | None = None,
+    ) -> None:
         self.plan = plan
         self.snapshot = Snapshot()
         self.last_attempt: AttemptRecord | None = None
@@ -95,7 +103,7 @@ class Connection:
         self._events: deque[Event] = deque()
         self._stepping = False
         self._attempt: Attempt | None = None
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = after
         self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
         self._offline_since = 0.0
@@ -112,7 +120,12 @@ class Connection:
     def is_open(self) -> bool:
         """Whether a link is held open, or still being closed."""
         held = self._attempt is not None and self._attempt.link is not None
-        return held or (self._closing is not None and not self._closing.done())
+        return held or self.closing is not None
+
+    @property
+    def closing(self) -> asyncio.Task[None] | None:
+        """The task that ends when nothing is closing any more, while there is one."""
+        return None if self._closing is None or self._closing.done() else self._closing
 
     def feed(self, event: Event) -> None:
         """Take an event; one that comes while another is being carried out waits for its turn."""
@@ -152,12 +165,10 @@ class Connection:
         except (DialError, TokenFailed) as error:
             record.failure = error.failure
         else:
-            await link.close(1000, deadline=CLOSE_DEADLINE)
-
-    async def closed(self) -> None:
-        """Wait until nothing is open or closing any more."""
-        if self._closing is not None:
-            await asyncio.wait([self._closing])
+            try:
+                await link.close(1000, deadline=CLOSE_DEADLINE)
+            finally:
+                link.abort()  # without effect on one that is closed
 
     def _step(self, event: Event) -> None:
         before = self.snapshot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from wscli.config.plan import ChannelPlan, Plan
@@ -26,13 +27,17 @@ class Instances:
 
     def __init__(
         self,
-        channels: dict[str, Channel],
+        channels: Mapping[str, Channel],
         *,
         schedule: Schedule,
+        drop: Callable[[Channel], None],
     ) -> None:
+        """``drop`` takes a channel out of the registry, and removes it."""
         self._channels = channels
         self._schedule = schedule
+        self._drop = drop
         self._timers: dict[str, Timer] = {}
+        """Of what is to be forgotten, in the order in which it closed."""
         self._compiled: dict[str, NameTemplate] = {}
 
     def find(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
@@ -49,28 +54,45 @@ class Instances:
         """Give the template that a name fits, and the parameters.
 
         Raises:
-            UnknownChannel: nothing fits, or a thousand instances are open.
+            UnknownChannel: nothing fits.
 
         """
         found = self.find(name, plan)
         if found is None:
             raise UnknownChannel(f"no channel {name!r} in instance {plan.name!r}", self._hint(name, plan))
-        if sum(bool(channel.plan.params) for channel in self._channels.values()) >= MAX_INSTANCES:
-            raise UnknownChannel(
-                f"channel {name!r} would be one more than {MAX_INSTANCES} open channels of templates",
-                "stop some that are not needed",
-            )
         return found
 
-    def changed(self, channel: Channel) -> None:
-        """Look at an instance whose state changed: a closed one is forgotten after a while."""
-        if not channel.plan.params:
+    def make_room(self, name: str) -> None:
+        """See that one more may live: of a thousand, the one that closed first is forgotten.
+
+        Raises:
+            UnknownChannel: all of them are needed.
+
+        """
+        if sum(bool(channel.plan.params) for channel in self._channels.values()) < MAX_INSTANCES:
             return
-        timer = self._timers.pop(channel.name, None)
+        closed = (self._channels[one] for one in self._timers)
+        needless = next((channel for channel in closed if not channel.in_use), None)
+        if needless is None:
+            raise UnknownChannel(
+                f"channel {name!r} would be one more than {MAX_INSTANCES} channels of templates in use or held",
+                "end some of the commands that use them; `wscli status` lists them",
+            )
+        self._drop(needless)
+
+    def changed(self, channel: Channel) -> None:
+        """Look at a channel that changed: a closed instance of a template is forgotten after a while."""
+        if self._channels.get(channel.name) is not channel:
+            return
+        self.forgotten(channel.name)
+        if channel.plan.params and channel.state in _FORGETTABLE:
+            self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
+
+    def forgotten(self, name: str) -> None:
+        """Forget a name, whose channel is gone, or needed."""
+        timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
-        if channel.state in _FORGETTABLE and not channel.removed:
-            self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
 
     def close(self) -> None:
         """Forget nothing more."""
@@ -79,12 +101,10 @@ class Instances:
         self._timers.clear()
 
     def _forget(self, channel: Channel) -> None:
-        self._timers.pop(channel.name, None)
         if channel.in_use:
-            self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
-        elif self._channels.get(channel.name) is channel:
-            del self._channels[channel.name]
-            channel.remove()
+            self.changed(channel)
+        else:
+            self._drop(channel)
 
     def _template(self, name: str) -> NameTemplate:
         if name not in self._compiled:

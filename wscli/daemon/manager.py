@@ -21,7 +21,7 @@ from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, call_later
-from wscli.errors import UnknownChannel
+from wscli.errors import NoInstance, UnknownChannel
 from wscli.events import Failure
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
@@ -83,7 +83,10 @@ class Manager:
             schedule=schedule,
         )
         self._channels: dict[str, Channel] = {}
-        self._instances = Instances(self._channels, schedule=schedule)
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        """The closes of removed channels, until they are done: nothing of their name is dialled before."""
+        self._instances = Instances(self._channels, schedule=schedule, drop=self._drop)
+        self._closed = False
         self._set_budgets()
         for name, channel in plan.channels.items():
             if not channel.params:
@@ -100,12 +103,16 @@ class Manager:
 
         Raises:
             UnknownChannel: neither a channel nor a template of that name is declared, or too many instances live.
+            NoInstance: the manager is closed, and makes no more.
 
         """
         channel = self._channels.get(name)
         if channel is None:
+            self._require_open()
             plan, params = self._instances.match(name, self.plan)
+            self._instances.make_room(name)
             channel = self._channels[name] = self._make(name, plan, params)
+            self._instances.changed(channel)
         return channel
 
     def select(self, names: Sequence[str]) -> list[Channel]:
@@ -137,7 +144,22 @@ class Manager:
             self._services,
             announce_after=self.plan.announce_after,
             on_change=self._changed,
+            after=self._leaving.get(name),
         )
+
+    def _drop(self, channel: Channel) -> None:
+        name = channel.name
+        del self._channels[name]
+        self._instances.forgotten(name)
+        channel.remove()
+        closing = channel.connection.closing
+        if closing is not None:
+            self._leaving[name] = closing
+            closing.add_done_callback(lambda done: self._leaving.get(name) is done and self._leaving.pop(name))
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise NoInstance("the manager was stopped", "`wscli up` starts it again")
 
     def _changed(self, channel: Channel) -> None:
         self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
@@ -153,11 +175,14 @@ class Manager:
 
     async def close(self) -> None:
         """Close all channels in parallel, a second for close frames at most, and end every task."""
+        self._closed = True
         channels = self.channels()
         self._instances.close()
         for channel in channels:
             channel.shut()
-        await asyncio.gather(*(channel.closed() for channel in channels))
+        closing = [*self._leaving.values(), *(one.connection.closing for one in channels)]
+        if tasks := [task for task in closing if task is not None]:
+            await asyncio.wait(tasks)
         await self._wheel.close()
         await self.tasks.close()
         await self.broker.close()
@@ -179,7 +204,13 @@ class Manager:
     # reload
 
     def apply(self, plan: Plan) -> ReloadReport:
-        """Take another plan: a channel that it does not change is not disturbed."""
+        """Take another plan: a channel that it does not change is not disturbed.
+
+        Raises:
+            NoInstance: the manager is closed.
+
+        """
+        self._require_open()
         report = ReloadReport([], [], [], [], [])
         self.plan = plan
         self.broker.replace(plan.tokens)
@@ -196,15 +227,16 @@ class Manager:
     def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
         declared = self._instances.find(name, plan)
         if declared is None:
-            del self._channels[name]
-            channel.remove()
+            self._drop(channel)
             report.removed.append(name)
-        elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
+            return
+        if declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
             report.kept.append(name)
         elif channel.update(*declared, announce_after=plan.announce_after):
             report.restarted.append(name)
         else:
             report.updated.append(name)
+        self._instances.changed(channel)
 
     def _set_budgets(self) -> None:
         for channel in self.plan.channels.values():
