@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,23 +36,22 @@ def ls(*, as_json: bool) -> int:
 
 
 def _facts(instance: Instance) -> Ping | None:
-    try:
+    said: dict[str, Any] = {}
+    with contextlib.suppress(WscliError):
         sock = dial(instance, os.environ)
         if sock is None:
             return None
         with Client(instance, sock) as client:
-            facts: Ping = client.request("ping", timeout=ANSWER_DEADLINE)
-            return facts
-    except WscliError:
-        return {
-            "version": None,
-            "instance": instance.name,
-            "pid": instance.pid,
-            "file": instance.file,
-            "uptime_s": None,
-            "channels": None,
-            "ready": None,
-        }
+            said = client.request("ping", timeout=ANSWER_DEADLINE)
+    return {
+        "version": said.get("version"),
+        "instance": instance.name,
+        "pid": instance.pid,
+        "file": instance.file,
+        "uptime_s": said.get("uptime_s"),
+        "channels": said.get("channels"),
+        "ready": said.get("ready"),
+    }
 
 
 @click.command("ls")

@@ -87,7 +87,12 @@ class Client:
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
         self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
-        message = decode(self._read_line())
+        try:
+            message = decode(self._read_line())
+        except ProtocolError as error:
+            raise ProtocolError(
+                f"the answer cannot be read: {error.message}", "is it wscli that listens there? see `wscli ls`"
+            ) from None
         if not self._greeted and not self._any_version:
             check_version(message, "manager")
         self._greeted = True

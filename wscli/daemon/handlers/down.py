@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
-    """Answer first: once the manager stops, nobody answers any more."""
+    """Answer first: once the manager stops, nobody answers any more; who has hung up by then is obeyed as well."""
     going: Down = {"pid": os.getpid()}
-    await peer.send_line(success(going))
-    manager.stopping.set()
+    try:
+        await peer.send_line(success(going))
+    finally:
+        manager.stopping.set()

@@ -1,0 +1,230 @@
+"""Who owns an instance, and who may speak to it: races, crashes, other users, other versions, nonsense."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Wscli, wscli
+
+__all__ = ["wscli"]
+
+CONFIG = """
+version: 1
+name: one
+endpoints:
+  api: {url: "ws://127.0.0.1:9/"}
+channels:
+  feed: {endpoint: api, open: lazy}
+"""
+RIVALS = 8
+NOBODY = 65534
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_of_many_that_start_at_once_exactly_one_wins(wscli: Wscli, crashed: bool) -> None:
+    file = str(wscli.file(CONFIG))
+    if crashed:
+        with wscli.up(CONFIG) as first:
+            first.kill()
+        assert sorted(path.name for path in wscli.runtime.iterdir()) == ["one.json", "one.lock", "one.sock"]
+    rivals = [wscli.start("up", "-c", file) for _ in range(RIVALS)]
+    losers = []
+    while len(losers) < RIVALS - 1:
+        losers = [rival for rival in rivals if rival.popen.poll() is not None]
+    winner = next(rival for rival in rivals if rival not in losers)
+    winner.until(lambda: any(" is up;" in line for line in winner.err))
+    for loser in losers:
+        assert loser.wait() == 1
+        assert loser.err == [
+            f"error: instance 'one' is already running as pid {winner.pid}",
+            "hint: `wscli reload` applies changes of its file, `wscli down` stops it",
+        ]
+    assert [json.loads(line)["pid"] for line in wscli("ls", "--json").stdout.splitlines()] == [winner.pid]
+    assert winner.stop(signal.SIGTERM) == 0
+    assert list(wscli.runtime.iterdir()) == []
+
+
+def test_a_crash_between_two_detached_managers_blocks_nothing(wscli: Wscli) -> None:
+    wscli.file(CONFIG)
+    for _ in range(2):
+        assert wscli("up", "-d", "-c", "app.yaml").returncode == 0
+        os.kill(json.loads(wscli("ls", "--json").stdout)["pid"], signal.SIGKILL)
+    assert wscli("up", "-d", "-c", "app.yaml").returncode == 0
+    assert wscli("down").returncode == 0
+    assert list(wscli.runtime.iterdir()) == []
+    assert wscli("ls", "--json").stdout == ""
+
+
+# Other users.
+
+AS_NOBODY = """
+import os, socket, sys
+import encodings.idna, wscli.cli.root, wscli.cli.stats, wscli.cli.tables, wscli.control.client
+os.setgroups([]); os.setgid({user}); os.setuid({user})
+from wscli.cli.root import run
+code = run(["stats"])
+with socket.socket(socket.AF_UNIX) as sock:
+    try:
+        sock.connect(sys.argv[1])
+        sock.sendall(b'{{"v":1,"verb":"stats"}}\\n')
+        print(sock.recv(65536).decode())
+    except OSError as error:
+        print(type(error).__name__)
+sys.exit(code)
+"""
+"""What it needs is imported before it may not read it any more."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_is_refused_by_the_directory_and_by_the_manager(wscli: Wscli) -> None:
+    sock = wscli.runtime / "one.sock"
+
+    def as_nobody() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", AS_NOBODY.format(user=NOBODY), str(sock)]
+        return subprocess.run(command, env=wscli.env, cwd="/", capture_output=True, text=True, timeout=20, check=False)
+
+    wscli.directory.chmod(0o755)
+    with wscli.up(CONFIG):
+        assert (wscli.runtime.stat().st_mode & 0o777, sock.stat().st_mode & 0o777) == (0o700, 0o600)
+        kept_out = as_nobody()
+        assert (kept_out.returncode, kept_out.stdout.strip()) == (5, "PermissionError"), kept_out
+        wscli.runtime.chmod(0o755)
+        sock.chmod(0o666)
+        refused = as_nobody()
+        assert refused.returncode == 5, "a client trusts no directory of another's"
+        error = json.loads(refused.stdout)["error"]
+        assert error["message"] == f"this manager is of user {os.geteuid()}, and you are user {NOBODY}"
+        assert wscli("stats").returncode == 0
+        wscli.runtime.chmod(0o700)
+
+
+# Other versions, and nonsense.
+
+BAD_REQUESTS = {
+    "a newer client": b'{"v":2,"wscli":"9.9","verb":"stats","args":{}}\n',
+    "an older client": b'{"v":0,"wscli":"0.0","verb":"stats","args":{}}\n',
+    "no version": b'{"verb":"stats"}\n',
+    "no JSON": b"GET / HTTP/1.1\n",
+    "bytes": b"\xff\xfe\x00\n",
+    "a list": b"[]\n",
+    "deep": b"[" * 60_000 + b"\n",
+    "long": b"x" * 70_000,
+    "a long number": b'{"v":' + b"9" * 5000 + b',"verb":"stats"}\n',
+    "no such verb": b'{"v":1,"verb":"frob"}\n',
+    "a verb that is no text": b'{"v":1,"verb":{}}\n',
+    "arguments that are no object": b'{"v":1,"verb":"stats","args":[]}\n',
+    "names that are no list": b'{"v":1,"verb":"stats","args":{"channels":"feed"}}\n',
+    "a surrogate": b'{"v":1,"verb":"wait","args":{"channels":["\\ud800"]}}\n',
+    "too much to send": b'{"v":1,"verb":"send","args":{"channel":"feed","bytes":99999999999}}\n',
+    "less than nothing": b'{"v":1,"verb":"send","args":{"channel":"feed","bytes":-1}}\n',
+    "no time": b'{"v":1,"verb":"tail","args":{"channels":["feed"],"since":NaN}}\n',
+}
+
+
+def test_requests_that_are_none_are_refused_and_the_manager_lives(wscli: Wscli) -> None:
+    with wscli.up(CONFIG) as manager:
+        for name, request in BAD_REQUESTS.items():
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(20)
+                sock.connect(str(wscli.runtime / "one.sock"))
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    sock.sendall(request)
+                answer = json.loads(sock.makefile().readline())
+            assert answer["ok"] is False, name
+            assert answer["error"]["message"], name
+            if "client" in name:
+                side = "client" if "older" in name else "manager"
+                assert answer["error"]["hint"].startswith(f"the {side} is the older one"), name
+        for data in (b"", b"{", b'{"v":1,"verb":"send","args":{"channel":"feed","bytes":1000}}\nabc'):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(str(wscli.runtime / "one.sock"))
+                sock.sendall(data)  # and hangs up in the middle of it
+        assert manager.stats()["channels"]["feed"]["state"] in ("idle", "connecting", "waiting")
+        assert manager.popen.poll() is None
+        assert "Traceback" not in manager.stderr
+
+
+@contextmanager
+def impostor(wscli: Wscli, answer: bytes) -> Iterator[None]:
+    """Something that stands where a manager would, and says one thing."""
+    with socket.socket(socket.AF_UNIX) as listener, (wscli.runtime / "old.lock").open("w"):
+        listener.bind(str(wscli.runtime / "old.sock"))
+        listener.listen(8)
+        registration = {"v": 9, "wscli": "9.0", "name": "old", "file": "/old.yaml", "pid": os.getpid()}
+        (wscli.runtime / "old.json").write_text(json.dumps(registration))
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client, suppress(OSError):
+                        client.recv(65536)
+                        client.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for path in Path(wscli.runtime).iterdir():
+                path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b'{"v":2,"wscli":"9.0","ok":true,"result":{}}\n', "the client is the older one"),
+        (b'{"v":0,"wscli":"0.0.1","ok":true,"result":{}}\n', "the manager is the older one"),
+        (b"hello\n", "is it wscli that listens there?"),
+        (b'{"v":1,"wscli":"0.1.0","ok":"yes"}\n', "is it wscli that listens there?"),
+        (b"", "see `wscli ls`"),
+    ],
+)
+def test_a_client_tells_what_is_wrong_with_its_manager(wscli: Wscli, answer: bytes, words: str) -> None:
+    with impostor(wscli, answer):
+        for verb in (["stats"], ["tail", "x"], ["status", "--watch"], ["wait", "x"], ["connect", "x"], ["reload"]):
+            done = wscli(*verb)
+            assert done.returncode in (1, 5), verb
+            error, hint = done.stderr.splitlines()
+            assert error.startswith("error: "), verb
+            assert hint.startswith("hint: ")
+            assert words in hint, verb
+        listed = wscli("ls")
+        assert listed.returncode == 0
+        assert "old" in listed.stdout
+
+
+def test_a_manager_that_hangs_is_told_apart_from_none(wscli: Wscli) -> None:
+    with wscli.up(CONFIG) as manager:
+        os.kill(manager.pid, signal.SIGSTOP)
+        try:
+            assert wscli("wait", "feed", "--timeout", "300ms").returncode == 124
+            assert "not answering" in wscli("ls").stdout
+            down = wscli("down", "--timeout", "300ms")
+            assert (down.returncode, f"kill -9 {manager.pid}" in down.stderr) == (124, True)
+            rival = wscli("up", "-c", str(manager.file))
+            assert (rival.returncode, f"pid {manager.pid}" in rival.stderr) == (1, True)
+        finally:
+            os.kill(manager.pid, signal.SIGCONT)
+        assert manager.wait() == 0, "it was told to go meanwhile"
+
+
+def test_a_name_that_another_file_holds_is_refused_with_the_others(wscli: Wscli) -> None:
+    with wscli.up(CONFIG) as manager:
+        other = wscli.file(CONFIG, "other.yaml")
+        done = wscli("up", "-c", str(other))
+        assert done.returncode == 1
+        assert f"the name 'one' is held by pid {manager.pid}, which runs '{manager.file}'" in done.stderr
