@@ -14,6 +14,7 @@ from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timel
 from wscli.errors import ConfigError
 from wscli.events import Failure, FailureKind
 from wscli.tokens.broker import Broker, Token
+from wscli.tokens.failed import TokenFailed
 
 __all__ = ["AttemptRecord", "Dialer", "OpenLink"]
 
@@ -105,7 +106,11 @@ class Dialer:
             cached = self._broker.peek(name) is not None
             if not cached:
                 progress("token", f"fetching token {name!r}")
-            tokens[name] = await self._broker.get(name)
+            try:
+                tokens[name] = await self._broker.get(name)
+            except TokenFailed as error:
+                record.timeline.add("token", self._clock.monotonic() - began, error.failure.text, ok=False)
+                raise
             took = self._clock.monotonic() - began
             record.timeline.add("token", took, f"{name!r} {'from the cache' if cached else 'fetched'}")
         return tokens
