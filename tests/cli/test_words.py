@@ -64,7 +64,7 @@ def test_sizes_are_in_powers_of_1024(count: int, text: str) -> None:
         ("retry", 999.0, "dials now; attempt 2"),
         ("dial", None, "dials now"),
         ("network", None, "dials when there is a network"),
-        ("use", None, "opens on first use"),
+        ("use", None, "opens when it is used"),
         ("resume", None, "`wscli resume calls`"),
         ("start", None, "`wscli start calls`"),
         ("none", None, ""),
@@ -124,7 +124,7 @@ def test_the_status_line_counts_what_is_ready_and_names_what_is_not() -> None:
 
 def test_a_change_is_one_line_whatever_the_server_said() -> None:
     change = one(state="waiting", action="use", reason={"code": "c", "text": "bye\nerror: fake"})
-    assert change_line(change).endswith(" calls waiting: bye\\nerror: fake; opens on first use\n")
+    assert change_line(change).endswith(" calls waiting: bye\\nerror: fake; opens when it is used\n")
     assert change_line(change).count("\n") == 1
 
 

@@ -46,7 +46,7 @@ def next_step(status: Status, *, now: float | None = None) -> str:
         return f"{words}; attempt {attempt}" if attempt > 1 else words
     return {
         "network": "dials when there is a network",
-        "use": "opens on first use",
+        "use": "opens when it is used",
         "resume": f"`wscli resume {channel}`",
         "start": f"`wscli start {channel}`",
         "none": "",
