@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wscli.daemon.dialer import AttemptRecord
 from wscli.daemon.keepalive import Watch
+from wscli.daemon.scrub import scrubbed
 from wscli.daemon.transport.link import Link
 from wscli.events import Failure
 
@@ -52,7 +53,7 @@ class Attempt:
     def on_end(self, failure: Failure) -> None:
         """Report the end, once, with the cause that ``fail`` gave where it did."""
         self._unwatch()
-        self._end = self._end or failure
+        self._end = self._end or scrubbed(failure, self.record.secrets)
         if self.link is not None:
             self._report(self._end)
 

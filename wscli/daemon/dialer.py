@@ -9,6 +9,7 @@ from typing import Protocol
 from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.budget import ConnectBudget, Place
+from wscli.daemon.scrub import scrub_steps, scrubbed, secrets_of
 from wscli.daemon.target import make_target, redirected
 from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
 from wscli.errors import ConfigError
@@ -40,6 +41,8 @@ class AttemptRecord:
     place: Place | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """What went into it and is not to be seen."""
 
 
 class Dialer:
@@ -75,13 +78,15 @@ class Dialer:
                 target = make_target(plan.dial, params, tokens, url=url)
             except ConfigError as error:  # a file of tls, which may be on its way to being renewed
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
+            record.secrets = secrets_of(target, tokens.values())
             progress("dialling", f"dialling {plan.dial.shown_url}")
             try:
                 return await self._open_link(target, listener, record.timeline)
             except DialError as error:
                 url = redirected(target, error.failure)
+                scrub_steps(record.timeline, record.secrets)
                 if url is None:
-                    raise
+                    raise DialError(scrubbed(error.failure, record.secrets)) from None
         raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
 
     async def _admitted(
