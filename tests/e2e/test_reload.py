@@ -1,0 +1,127 @@
+"""``up -d --wait``, ``reload`` and ``down`` with real channels: what is waited for, what is kept, what is freed."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import psutil
+import pytest
+
+from tests.backends import DemoProcess, demo_process
+from tests.processes import Wscli, wscli
+
+__all__ = ["demo_process", "wscli"]
+
+CONFIG = """
+version: 1
+name: real
+endpoints:
+  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
+tokens:
+  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
+backoff:
+  default: {{initial: 100ms, max: 1s}}
+channels:
+  feed: {{endpoint: api, path: /notifications}}
+  calls: {{endpoint: api, path: /calls}}
+"""
+
+
+def config(demo: DemoProcess) -> str:
+    return CONFIG.format(url=demo.ws_url, http=demo.url)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        (("", ""), 0, ""),
+        (('query: {token: "{token.session}"}', "subprotocols: []"), 4, "HTTP 401"),
+        (("/ws-token}", "/nowhere}"), 124, "not ready within 1s"),
+        (("path: /calls", "path: /nowhere"), 124, "HTTP 404"),
+        (("path: /calls", "path: /nowhere, critical: false"), 0, ""),
+        (("path: /calls", "path: /nowhere, open: lazy"), 0, ""),
+        (("path: /calls", "path: /nowhere, verdicts: {404: stop}"), 8, "HTTP 404"),
+    ],
+)
+def test_up_waits_for_what_is_eager_and_critical(
+    wscli: Wscli, demo_process: DemoProcess, change: tuple[str, str], code: int, words: str
+) -> None:
+    wscli.file(config(demo_process).replace(*change) if change[0] else config(demo_process))
+    timeout = "1s" if code == 124 else "20s"
+    done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", timeout)
+    try:
+        assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+        assert wscli("stats").returncode == 0, "whatever came of the channels, the manager is up"
+    finally:
+        assert wscli("down").returncode == 0
+
+
+def test_a_reload_disturbs_only_what_changed(wscli: Wscli, demo_process: DemoProcess) -> None:
+    text = config(demo_process)
+    wscli.file(text)
+    assert wscli("up", "-d", "-c", "app.yaml", "--wait").returncode == 0
+    pid = wscli.json("ls", "--json")["pid"]
+    try:
+        tail = wscli.start("tail", "feed")
+        before = wscli.json("stats", "--json")["channels"]
+
+        wscli.file(text.replace("/calls}", "/calls, backof: x}"))
+        refused = wscli("reload")
+        assert refused.returncode == 3
+        assert "did you mean 'backoff'?" in refused.stderr
+        assert wscli("up", "-d", "-c", "app.yaml").returncode == 3
+        after = wscli.json("stats", "--json")["channels"]
+        assert {name: one["connects"] for name, one in after.items()} == {"feed": 1, "calls": 1}
+        assert [one["since"] for one in after.values()] == [one["since"] for one in before.values()]
+
+        changed = text.replace("path: /calls", "path: /consultations/7").replace("max: 1s", "max: 2s")
+        wscli.file(changed + "  more: {endpoint: api, path: /calls}\n")
+        assert wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "20s").returncode == 0
+        stats = wscli.json("stats", "--json")["channels"]
+        assert {name: (one["state"], one["connects"]) for name, one in stats.items()} == {
+            "feed": ("ready", 1),
+            "calls": ("ready", 2),
+            "more": ("ready", 1),
+        }
+        assert wscli.json("ls", "--json")["pid"] == pid
+        assert demo_process.stats()["tokens"]["requests"] == 1
+
+        wscli.file(text)
+        psutil.Process(pid).send_signal(signal.SIGHUP)
+        assert wscli("wait", "more", "--for", "idle", "--timeout", "20s").returncode == 6, "it is gone"
+        assert tail.popen.poll() is None, "its channel never changed"
+        demo_process.order("notify")
+        tail.until_lines(1)
+        demo_process.until(lambda seen: seen["connections"]["now"] == 2)
+    finally:
+        assert wscli("down").returncode == 0
+    assert tail.wait() == 5
+    demo_process.until(lambda seen: seen["connections"]["now"] == 0)
+    assert list(wscli.runtime.iterdir()) == []
+
+
+def test_by_hand_and_back(wscli: Wscli, demo_process: DemoProcess) -> None:
+    with wscli.up(config(demo_process)) as manager:
+        manager.wait_for("feed", "calls")
+        for hold, state, back in (("pause", "paused", "resume"), ("stop", "stopped", "start")):
+            assert wscli(hold, "feed").returncode == 0
+            assert wscli("status", "--check").returncode == 8
+            demo_process.until(lambda seen: seen["connections"]["now"] == 1)
+            assert wscli("reload").returncode == 0
+            states = [json.loads(line) for line in wscli("status", "--json").stdout.splitlines()]
+            assert [one["state"] for one in states] == [state, "ready"], "a reload leaves it so"
+            assert wscli(back, "feed").returncode == 0
+            manager.wait_for("feed")
+            assert wscli("status", "--check").returncode == 0
+        assert wscli("restart", "feed").returncode == 0
+        manager.wait_for("feed")
+        assert manager.stats()["channels"]["feed"]["connects"] == 4
+        token = wscli("token", "get", "session").stdout.strip()
+        assert wscli("token", "get", "session").stdout.strip() == token
+        assert wscli("token", "refresh", "session").returncode == 0
+        assert wscli("token", "get", "session").stdout.strip() != token
+        assert wscli("token", "forget", "session").returncode == 0
+        assert wscli.json("token", "ls", "--json")["session"]["state"] == "empty"
+        assert demo_process.stats()["tokens"]["requests"] == 2
+        assert demo_process.stats()["connections"]["now"] == 2, "a fresh token disturbs no connection"
