@@ -38,7 +38,8 @@ class Tasks:
 
         def ended(task: asyncio.Task[Any]) -> None:
             self._running.discard(task)
-            if task.cancelled() or (error := task.exception()) is None:
+            error = _failure(task)
+            if error is None:
                 return
             logger.error("task %s failed: %r", name, error, exc_info=error)
             if on_crash is not None:
@@ -54,3 +55,10 @@ class Tasks:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
+    """Give what a task that ended failed with; a cancellation that nobody asked for is a failure as well."""
+    if not task.cancelled():
+        return task.exception()
+    return None if task.cancelling() else asyncio.CancelledError("cancelled by nobody")
