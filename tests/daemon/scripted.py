@@ -110,7 +110,7 @@ class ScriptedServer:
         self.dials.append((self.time.now, target))
         timeline.addresses = self.addresses
         if self.hold is not None:
-            await self.hold
+            await asyncio.shield(self.hold)  # shared by several dials, of which one may be given up
         if self.always or self.refusals:
             raise DialError(self.always or self.refusals.pop(0))
         link = ScriptedLink(self, target, listener)
