@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Process, Wscli, wscli
+from tests.processes import COMMAND, Process, Wscli, wscli
 
 __all__ = ["wscli"]
 
@@ -63,3 +64,27 @@ def test_a_lookup_that_hangs_does_not_hold_up_the_end(wscli: Wscli) -> None:
         assert wscli("down", "--timeout", "8s").returncode == 0
         assert manager.wait(8) == 0
     assert list(Path(wscli.runtime).iterdir()) == []
+
+
+def test_a_detached_manager_comes_up_from_a_process_without_stdin_stdout_and_stderr(wscli: Wscli) -> None:
+    wscli.file(CONFIG.format(url="ws://127.0.0.1:9/"))
+    script = 'exec "$@" <&- >&- 2>&-'
+    command = ["sh", "-c", script, "sh", *COMMAND, "up", "-d", "-c", "app.yaml"]
+    assert subprocess.run(command, env=wscli.env, cwd=wscli.directory, timeout=20, check=False).returncode == 0
+    try:
+        pid = wscli.json("ls", "--json")["pid"]
+        standard = [Path(f"/proc/{pid}/fd/{number}").readlink() for number in range(3)]
+        log = wscli.directory / "state" / "wscli" / "raw.log"
+        assert standard == [Path("/dev/null"), log, log]
+    finally:
+        assert wscli("down").returncode == 0
+
+
+def test_a_directory_that_is_gone_does_not_hide_the_only_instance(wscli: Wscli) -> None:
+    with wscli.up(CONFIG.format(url="ws://127.0.0.1:9/")):
+        gone = wscli.directory / "gone"
+        gone.mkdir()
+        script = 'rmdir "$PWD" && exec "$@"'
+        command = ["sh", "-c", script, "sh", *COMMAND, "stats"]
+        done = subprocess.run(command, env=wscli.env, cwd=gone, capture_output=True, text=True, timeout=20, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -77,10 +77,10 @@ code = run(["stats"])
 with socket.socket(socket.AF_UNIX) as sock:
     try:
         sock.connect(sys.argv[1])
-        sock.sendall(b'{{"v":1,"verb":"stats"}}\\n')
-        print(sock.recv(65536).decode())
     except OSError as error:
         print(type(error).__name__)
+    else:
+        print(sock.recv(65536).decode())  # who is refused need not ask first
 sys.exit(code)
 """
 """What it needs is imported before it may not read it any more."""

@@ -45,6 +45,7 @@ def up(selection: Selection, *, detach: bool, wait: bool, timeout: float | None,
     if timeout is not None and not wait:
         raise UsageError("--timeout goes with --wait", "add --wait")
     file = chosen_file(selection)
+    fill_standard_descriptors()
     if status_fd is not None:
         return run_detached(file, status_fd)
     from wscli.config import load
@@ -56,6 +57,15 @@ def up(selection: Selection, *, detach: bool, wait: bool, timeout: float | None,
 
     start_or_reload(plan)
     return wait_until_ready(plan, timeout) if wait else 0
+
+
+def fill_standard_descriptors() -> None:
+    """Open what is closed of stdin, stdout and stderr to /dev/null, so that no pipe or lock takes its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
 
 
 def run_here(plan: Plan) -> int:

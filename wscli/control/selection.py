@@ -60,7 +60,10 @@ def running(environ: Mapping[str, str]) -> list[Instance]:
 
 def find_file(start: str) -> str | None:
     """Give the real path of ``wscli.yaml`` in a directory or the nearest parent that has one."""
-    directory = os.path.realpath(start)
+    try:
+        directory = os.path.realpath(start)
+    except FileNotFoundError:  # this directory was removed
+        return None
     while True:
         file = os.path.join(directory, "wscli.yaml")  # noqa: PTH118
         if os.path.isfile(file):  # noqa: PTH113
