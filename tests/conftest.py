@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+
+# A test run under nohup would hand its ignored SIGHUP on to every process that the tests start and hang up on.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest_asyncio.fixture(autouse=True)

@@ -53,6 +53,7 @@ def config(demo_process: DemoProcess) -> str:
 def manager(wscli: Wscli, config: str) -> Iterator[Manager]:
     with wscli.up(config) as manager:
         manager.wait_for("feed")
+        poll(lambda: connected(wscli) == 0)  # whoever waited is gone
         yield manager
 
 
@@ -152,7 +153,7 @@ def test_a_verdict_ends_its_readers(
     wscli: Wscli, demo_process: DemoProcess, manager: Manager, close: int, code: int
 ) -> None:
     tail = wscli.start("tail", "feed", "--json", "--count", "2")
-    poll(lambda: connected(wscli) == 1)
+    manager.until_stats(lambda stats: stats["channels"]["feed"]["readers"] == 1)
     demo_process.order("notify")
     tail.until_lines(1)
     demo_process.order("kick", code=close)

@@ -29,7 +29,5 @@ async def reload(manager: Manager) -> ReloadReport:
             "`wscli down`, then `wscli up -d` makes an instance of the new name",
         )
     report = manager.apply(plan)
-    logger.info(
-        "reloaded: %s", ", ".join(f"{len(names)} {what}" for what, names in report._asdict().items() if names)
-    )
+    logger.info("reloaded: %s", ", ".join(f"{len(names)} {what}" for what, names in report._asdict().items() if names))
     return report
