@@ -104,7 +104,7 @@ def command(detach: bool, wait: bool, timeout: float | None, status_fd: int | No
     """Run the manager of a file.
 
     The file is -c FILE, or wscli.yaml in this directory or the nearest parent that has one. In the foreground it runs
-    until Ctrl-C, SIGTERM or `wscli down`, logging to stderr; SIGHUP reloads the file.
+    until Ctrl-C (exit code 130), SIGTERM or `wscli down` (both 0), logging to stderr; SIGHUP reloads the file.
 
     -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli). On an instance
     that runs already it applies what changed in the file, as `wscli reload` does: with the environment that the manager
