@@ -181,9 +181,20 @@ async def test_reload_leaves_a_stopped_channel_stopped() -> None:
     async with scripted() as it:
         it.manager.channel("news").stop()
         plan = it.manager.plan.channels["news"]
-        apply(it, replace(plan, dial=replace(plan.dial, timeout=1.0)))
+        apply(it, replace(plan, dial=replace(plan.dial, max_message=1)))
         await it.time.advance(5)
         assert it.manager.channel("news").state is S.STOPPED
+
+
+async def test_another_deadline_for_dials_disturbs_no_connection_and_holds_for_the_next() -> None:
+    async with scripted() as it:
+        plan = it.manager.plan.channels["news"]
+        assert apply(it, replace(plan, dial=replace(plan.dial, timeout=1.0))) == {"updated": ["news"]}
+        await it.time.advance(5)
+        assert len(it.server.dials) == 1
+        it.manager.channel("news").restart()
+        await it.time.advance(5)
+        assert it.server.dials[-1][1].timeout == 1.0
 
 
 async def test_every_change_of_a_state_is_in_the_feed() -> None:

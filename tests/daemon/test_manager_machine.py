@@ -42,12 +42,12 @@ NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
 ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006, 1008, 4000, 4029, 4100, 4401)])
 REFUSALS = st.sampled_from([REFUSED, status(401), status(410), status(503), status(503, retry_after=20.0)])
 BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
-CHANGES = st.sampled_from([None, {}, {"linger": 2.0}, {"eager": True}, {"eager": False}, {"dial": 1.0}, {"dial": 2.0}])
+CHANGES = st.sampled_from([None, {}, {"linger": 2.0}, {"eager": True}, {"eager": False}, {"dial": 1}, {"dial": 2}])
 
 
 def changed(plan: ChannelPlan, change: dict[str, Any]) -> ChannelPlan:
     if "dial" in change:
-        return replace(plan, dial=replace(plan.dial, timeout=change["dial"]))
+        return replace(plan, dial=replace(plan.dial, max_message=change["dial"]))
     return replace(plan, **change)
 
 
@@ -67,10 +67,11 @@ class OneConnectionAName(RuleBasedStateMachine):
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(slow=st.booleans())
+    def begin(self, slow: bool) -> None:
         async def begin() -> None:
             self.it = Scripted(*PLANS, tokens=TOKENS)
+            self.it.server.on_open = lambda link: setattr(link, "slow_close", 60.0 if slow else 0.0)
             self.it.manager.open()
 
         self.do(begin())
@@ -119,6 +120,15 @@ class OneConnectionAName(RuleBasedStateMachine):
             renamed = replace(channel_plan(f"rooms/{{{room}}}"), params=(room,), eager=False, **PACED)
             plans = [renamed if plan is PLANS[2] else plan for plan in plans]
             self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
+
+        self.do(reload())
+
+    @rule()
+    def reload_to_nothing_and_back(self) -> None:
+        async def reload() -> None:
+            plan = self.it.manager.plan
+            self.it.manager.apply(replace(plan, channels={}))
+            self.it.manager.apply(replace(plan, channels={plan.name: plan for plan in PLANS}))
 
         self.do(reload())
 
@@ -242,6 +252,7 @@ class OneConnectionAName(RuleBasedStateMachine):
             json.dumps([shown, channel.stats()])
             assert (shown["next"]["at"] is not None) == (channel.state is S.WAITING)
             assert shown["reason"]["text"]
+            assert shown["reason"]["code"] != "internal"
             assert (channel.stats()["retry_in_s"] is not None) == (channel.state is S.WAITING)
 
     @invariant()

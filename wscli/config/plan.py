@@ -1,13 +1,14 @@
 """What a valid file comes to: every channel resolved against its endpoint, references checked, templates compiled.
 
 The daemon works from these and never sees YAML. Two plans are compared by ``reload``: the fields of ``Dial`` are
-connection keys (a change redials), the other fields of ``ChannelPlan`` are policy keys (applied in place).
+connection keys (a change redials) but for its ``timeout``, the other fields of ``ChannelPlan`` are policy keys (applied
+in place).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +74,10 @@ class Dial:
         """The token sources that its templates name."""
         templates = (*self.query.values(), *self.headers.values(), *self.subprotocols)
         return frozenset(name for template in templates for space, name in template.references if space == "token")
+
+    def opens_the_same(self, other: Dial) -> bool:
+        """Whether what the other opened is what this would open: all is equal but how long it may take."""
+        return replace(self, timeout=other.timeout) == other
 
 
 @dataclass(frozen=True, slots=True)

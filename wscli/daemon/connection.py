@@ -150,7 +150,7 @@ class Connection:
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> bool:
         """Take another plan; say whether it is to be dialled anew for it."""
-        anew = plan.dial != self.plan.dial or params != self._params
+        anew = not plan.dial.opens_the_same(self.plan.dial) or params != self._params
         self.plan, self._params = plan, params
         if anew:
             self.addresses = ()  # of the server as it was
