@@ -286,4 +286,4 @@ async def test_doctor_dial_says_that_it_dials_and_ends_as_the_dial_did(
     cli.manager.dial_once = dial_once  # type: ignore[method-assign]
     result = await cli("doctor", "calls", "--dial")
     assert result.code == code
-    assert result.err == "dialling a second connection for calls, beside the channel's own\n"
+    assert result.err == "dialled a second connection for calls, beside the channel's own, and closed it\n"

@@ -142,6 +142,7 @@ OTHERWISE: list[tuple[int, list[str]]] = [
     (6, ["pause", "nope"]),
     (6, ["resume", "nope"]),
     (6, ["doctor", "nope"]),
+    (6, ["doctor", "nope", "--dial"]),
     (6, ["connect", "nope"]),
     (7, ["send", "feed", "x", "--timeout", "0"]),
     (8, ["connect", "ws://127.0.0.1:9/"]),

@@ -25,9 +25,9 @@ DIAL_DEADLINE = 300.0
 
 def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> int:
     """Print it; 8 if the dial of ``--dial`` failed, 4 if it did for want of a token."""
-    if dial:
-        note(f"dialling a second connection for {channel}, beside the channel's own")
     result: Doctor = ask(selection, "doctor", {"channel": channel, "dial": dial}, timeout=DIAL_DEADLINE)
+    if dial:
+        note(f"dialled a second connection for {channel}, beside the channel's own, and closed it")
     put(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))
     failure = result["attempt"] and result["attempt"]["failure"]
     if not dial or not failure:
