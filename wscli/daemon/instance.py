@@ -44,6 +44,8 @@ class Instance(NamedTuple):
     directory: str
     listener: socket.socket
     """Bound, listening, non-blocking; whoever serves it closes it."""
+    lock: int
+    """The descriptor of the lock, which is given up when it and its duplicates are closed."""
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Instance]:
             pid = os.getpid()
             _register(plan, directory, pid)
             try:
-                yield Instance(plan.name, plan.file, pid, directory, listener)
+                yield Instance(plan.name, plan.file, pid, directory, listener, lock)
             finally:
                 _unlink(path)
                 _unlink(paths.registration_path(directory, plan.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,7 @@ def run(plan: Plan, environ: Mapping[str, str], *, on_ready: Callable[[], None] 
 
     """
     with own(plan, environ) as instance:
+        os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
         return asyncio.run(_live(plan, instance, on_ready))
 
 
