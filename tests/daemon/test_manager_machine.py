@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -110,27 +110,23 @@ class OneConnectionAName(RuleBasedStateMachine):
 
         self.do(by_hand())
 
-    @rule(
-        changes=st.tuples(CHANGES, CHANGES, CHANGES.filter(lambda change: change != {"eager": True})),
-        room=st.sampled_from(["id", "room"]),
-    )
-    def reload(self, changes: tuple[dict[str, Any] | None, ...], room: str) -> None:
-        async def reload() -> None:
-            plans = [changed(plan, change) for plan, change in zip(PLANS, changes, strict=True) if change is not None]
-            renamed = replace(channel_plan(f"rooms/{{{room}}}"), params=(room,), eager=False, **PACED)
-            plans = [renamed if plan is PLANS[2] else plan for plan in plans]
-            self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
+    @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES.filter(lambda change: change != {"eager": True})))
+    def reload(self, changes: tuple[dict[str, Any] | None, ...]) -> None:
+        pairs = zip(PLANS, changes, strict=True)
+        self.do(self.apply([changed(plan, change) for plan, change in pairs if change is not None]))
 
-        self.do(reload())
+    @rule()
+    def rename_a_parameter(self) -> None:
+        renamed = replace(channel_plan("rooms/{room}"), params=("room",), eager=False, **PACED)
+        self.do(self.apply([*PLANS[:2], renamed]))
+
+    async def apply(self, plans: Iterable[ChannelPlan]) -> None:
+        self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
 
     @rule()
     def reload_to_nothing_and_back(self) -> None:
-        async def reload() -> None:
-            plan = self.it.manager.plan
-            self.it.manager.apply(replace(plan, channels={}))
-            self.it.manager.apply(replace(plan, channels={plan.name: plan for plan in PLANS}))
-
-        self.do(reload())
+        self.do(self.apply([]))
+        self.do(self.apply(PLANS))
 
     @rule(name=NAMES)
     def send(self, name: str) -> None:
