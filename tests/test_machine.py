@@ -215,6 +215,14 @@ def test_a_returning_network_cuts_short_a_wait_for_the_network_but_never_a_wait_
         assert run(NetworkReturned(), snapshot=waiting(failure))[1] == []
 
 
+def test_a_wait_that_was_asked_for_outlasts_the_last_use_and_the_network() -> None:
+    asked = waiting(status(503, retry_after=30.0))
+    for event in (LingerElapsed(), NetworkLost(), NetworkReturned(), Used()):
+        assert step(asked, event, POLICY) == (asked, ())
+    assert run(RetryDue(1, wanted=False), snapshot=asked)[0].state is S.IDLE
+    assert run(RetryDue(1), snapshot=asked)[1] == [Dial(2)]
+
+
 def test_stopped_survives_use_pause_resume_and_reload() -> None:
     stopped, commands = run(StopRequested(), snapshot=ready())
     assert commands == [Hangup(1)]
@@ -332,12 +340,12 @@ class OneConnection(RuleBasedStateMachine):
         for event in (Opened(old), HandshakeDone(old), AttemptEnded(old, failure), RetryDue(old)):
             assert step(self.snapshot, event, self.policy) == (self.snapshot, ())
 
-    @rule()
-    def wait_is_over(self) -> None:
+    @rule(wanted=st.booleans())
+    def wait_is_over(self, wanted: bool) -> None:
         if self.scheduled is not None:
             self.feed(RetryScheduled(self.scheduled, 1.0, 2.0))
             due, self.scheduled = self.scheduled, None
-            self.feed(RetryDue(due))
+            self.feed(RetryDue(due, wanted))
 
     @invariant()
     def a_connection_is_held_exactly_in_the_states_that_say_so(self) -> None:

@@ -160,9 +160,10 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class RetryDue:
-    """The wait is over."""
+    """The wait is over. ``wanted`` says whether anybody still wants the connection, and so it is dialled."""
 
     generation: int
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

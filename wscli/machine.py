@@ -116,6 +116,12 @@ def _used(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
 def _linger_elapsed(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
     if snapshot.state in SETTLED or snapshot.state is S.IDLE:
         return snapshot, ()
+    if snapshot.no_sooner:
+        return snapshot, ()  # waited out, lest the next use dial sooner than the server asked for
+    return _close_unused(snapshot)
+
+
+def _close_unused(snapshot: Snapshot) -> Step:
     return _settle(_forgiven(snapshot), S.IDLE, Reason("unused", "nobody uses it"), Next("use"))
 
 
@@ -223,6 +229,8 @@ def _retry_scheduled(snapshot: Snapshot, event: RetryScheduled, policy: Policy) 
 def _retry_due(snapshot: Snapshot, event: RetryDue, policy: Policy) -> Step:
     if snapshot.state is not S.WAITING:
         return snapshot, ()
+    if not event.wanted:
+        return _close_unused(snapshot)
     after = _dial(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
     return after, (Dial(after.generation),)
 

@@ -307,3 +307,33 @@ async def test_senders_who_wait_are_served_in_the_order_of_their_coming() -> Non
         await it.time.advance(1.01)
         await asyncio.gather(*sending)
         assert [payload for payload, _ in it.server.link.sent] == words
+
+
+async def test_a_lazy_channel_that_nobody_uses_any_more_still_waits_as_the_server_asked() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.refusals = [status(503, retry_after=60.0)]
+        channel = it.manager.channel("news")
+        with channel.use():
+            await it.time.settle()
+        await it.time.advance(30)
+        with channel.use():
+            await it.time.settle()
+            assert (channel.state, len(it.server.dials)) == (S.WAITING, 1)
+        await it.time.advance(31)
+        assert (channel.state, len(it.server.dials)) == (S.IDLE, 1)
+        with channel.use():
+            await it.time.settle()
+            assert channel.state is S.READY
+
+
+async def test_a_use_while_the_server_asked_to_wait_dials_when_the_wait_is_over() -> None:
+    async with scripted(LAZY) as it:
+        it.server.refusals = [status(503, retry_after=60.0)]
+        channel = it.manager.channel("news")
+        with channel.use():
+            await it.time.settle()
+        await it.time.advance(50)
+        with channel.use():
+            await it.time.settle()
+        await it.time.advance(10.01)  # it lingers
+        assert (channel.state, len(it.server.dials)) == (S.READY, 2)

@@ -89,6 +89,11 @@ class Channel:
         return self.plan.eager or self._held_open or self._uses > 0
 
     @property
+    def kept_open(self) -> bool:
+        """Whether it is wanted, or in its linger."""
+        return self.wanted or self._linger is not None
+
+    @property
     def in_use(self) -> bool:
         """Whether a reader or a sender holds it."""
         return self._uses > 0

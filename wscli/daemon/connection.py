@@ -50,7 +50,11 @@ CLOSE_DEADLINE = 1.0
 
 
 class Hooks(Protocol):
-    """What a connection tells its channel."""
+    """What a connection tells its channel, and what it asks of it."""
+
+    @property
+    def kept_open(self) -> bool:
+        """Whether it is to be dialled once more."""
 
     def state_changed(self, before: Snapshot, after: Snapshot) -> None:
         """The snapshot changed; called before the commands of the step are carried out."""
@@ -300,7 +304,9 @@ class Connection:
             return
         delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
         at = self._services.clock.wall() + delay
-        self._timer = self._services.schedule(delay, lambda: self.feed(RetryDue(command.generation)))
+        self._timer = self._services.schedule(
+            delay, lambda: self.feed(RetryDue(command.generation, self._hooks.kept_open))
+        )
         self.feed(RetryScheduled(command.generation, delay, at))
 
     def _cancel_timer(self) -> None:
