@@ -160,6 +160,7 @@ class FakeManager:
         self.changes = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.log = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.stopping = asyncio.Event()
+        self.reloading = asyncio.Lock()
         self.tasks = Tasks()
 
     def channels(self) -> list[FakeChannel]:

@@ -67,6 +67,8 @@ class Manager:
         """The manager's own log, as JSON records."""
         self.stopping = asyncio.Event()
         """Set by whoever wants the manager to go."""
+        self.reloading = asyncio.Lock()
+        """Held while a changed file is read and applied."""
         self.tasks = Tasks()
         self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
         self._budgets: dict[str, ConnectBudget] = {}

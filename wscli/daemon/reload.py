@@ -20,8 +20,14 @@ async def reload(manager: Manager) -> ReloadReport:
 
     Raises:
         ConfigError: the file is invalid, or names another instance.
+        NoInstance: the manager was closed meanwhile.
 
     """
+    async with manager.reloading:  # or one that read the file earlier could be applied later
+        return await _reload(manager)
+
+
+async def _reload(manager: Manager) -> ReloadReport:
     plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
     if plan.name != manager.plan.name:
         raise ConfigError(

@@ -22,7 +22,7 @@ from wscli.daemon.reload import reload
 from wscli.daemon.server import Server
 from wscli.daemon.threads import AbandonedThreads
 from wscli.daemon.transport.open import open_link
-from wscli.errors import ConfigError, ExitCode
+from wscli.errors import ExitCode, WscliError
 
 __all__ = ["run"]
 
@@ -105,5 +105,5 @@ def _signals(manager: Manager) -> Iterator[list[int]]:
 async def _reload(manager: Manager) -> None:
     try:
         await reload(manager)
-    except ConfigError as error:
+    except WscliError as error:
         logger.warning("not reloaded: %s", error, extra={"event": "not-reloaded"})
