@@ -73,3 +73,14 @@ async def test_libraries_whose_debug_log_holds_tokens_stay_quiet(history: Memory
     release(handlers)
     assert stream.getvalue() == ""
     assert list(records(history)) == []
+
+
+async def test_a_record_that_cannot_be_formatted_harms_nobody(
+    history: MemoryHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # which would print it on stderr
+    handlers = capture(history, io.StringIO())
+    log.warning("%d dials", "many")
+    log.warning("the next one")
+    release(handlers)
+    assert [record["message"] for record in records(history)] == ["the next one"]

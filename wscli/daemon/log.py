@@ -40,7 +40,13 @@ class HistoryHandler(logging.Handler):
         self._traceback = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append a record."""
+        """Append a record; one that cannot be made harms nobody but itself."""
+        try:
+            self._append(self._line(record))
+        except Exception:  # whatever a record holds, as every handler of logging does
+            self.handleError(record)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
         entry = {
             "ts": round(record.created, 3),
             "level": record.levelname.lower(),
@@ -51,7 +57,9 @@ class HistoryHandler(logging.Handler):
         }
         if record.exc_info:
             entry["traceback"] = self._traceback.formatException(record.exc_info)
-        line = json.dumps(entry, separators=(",", ":")).encode()
+        return json.dumps(entry, separators=(",", ":")).encode()
+
+    def _append(self, line: bytes) -> None:
         if threading.get_ident() == self._thread:
             self._history.append([line], None)
         elif not self._loop.is_closed():
