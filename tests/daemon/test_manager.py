@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -345,3 +346,13 @@ async def test_doctor_that_is_cancelled_half_way_leaves_no_connection() -> None:
         trying.cancel()
         await it.time.settle()
         assert len(it.server.links) == 1
+
+
+async def test_tokens_that_die_in_the_queue_keep_nobody_from_dialling() -> None:
+    source = TokenSource.model_validate({"value": "s3cret", "single_use": "true", "expires_in": "5s"})
+    plans = [with_token(channel_plan(f"c{number}", connect_rate=Rate(1, 1.0))) for number in range(20)]
+    async with scripted(*plans, tokens={"session": source}) as it:
+        await it.time.advance(60)
+        assert {channel.state for channel in it.manager.channels()} == {S.READY}
+        times = [at for at, _ in it.server.dials]
+        assert all(later - earlier > 0.99 for earlier, later in pairwise(times))

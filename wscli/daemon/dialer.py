@@ -20,6 +20,7 @@ from wscli.tokens.failed import TokenFailed
 __all__ = ["AttemptRecord", "Dialer", "OpenLink"]
 
 MAX_REDIRECTS = 5
+MAX_TURNS = 2
 
 
 class OpenLink(Protocol):
@@ -92,15 +93,21 @@ class Dialer:
     async def _admitted(
         self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, str]:
-        """Get the tokens, then a place; a token that was lost in the queue sends the attempt back for another."""
-        while True:
-            tokens = await self._tokens(plan, record, progress)
+        """Get the tokens, then a place; a token that was lost in the queue sends the attempt back for another.
+
+        It is sent back once: where the queue outlasts the tokens, its second turn fetches them and dials.
+        """
+        tokens = await self._tokens(plan, record, progress)
+        for _ in range(MAX_TURNS):
             await self._place(plan, record, progress)
             current = {name: self._current(name, token) for name, token in tokens.items()}
             good = {name: token for name, token in current.items() if token is not None}
             if len(good) == len(tokens):
-                record.tokens = {name: token.version for name, token in good.items()}
-                return {name: token.value.reveal() for name, token in good.items()}
+                tokens = good
+                break
+            tokens = await self._tokens(plan, record, progress)
+        record.tokens = {name: token.version for name, token in tokens.items()}
+        return {name: token.value.reveal() for name, token in tokens.items()}
 
     async def _tokens(
         self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
