@@ -6,10 +6,15 @@ import asyncio
 import gc
 import inspect
 import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
+# Processes that tests start import from `tests` too. Last, so that an installed wheel is what they import as wscli.
+sys.path.append(str(Path(__file__).parents[1]))
 
 # A test run under nohup would hand its ignored SIGHUP on to every process that the tests start and hang up on.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -97,6 +97,7 @@ def test_two_names_live_side_by_side(environ: dict[str, str]) -> None:
 
 CRASHING = """
 import os, signal, sys
+sys.path.append(sys.argv[1])
 from tests.daemon.test_instance import plan
 from wscli.daemon.instance import own
 with own(plan(), os.environ):
@@ -105,7 +106,9 @@ with own(plan(), os.environ):
 
 
 def test_a_manager_that_was_killed_blocks_nobody(environ: dict[str, str]) -> None:
-    crashed = subprocess.run([sys.executable, "-c", CRASHING], env={**os.environ, **environ}, check=False)
+    crashed = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(Path(__file__).parents[2])], env={**os.environ, **environ}, check=False
+    )
     assert crashed.returncode == -signal.SIGKILL
     assert files(environ) == ["app.json", "app.lock", "app.sock"]
     with own(plan("/srv/other.yaml"), environ):
