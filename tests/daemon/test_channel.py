@@ -337,3 +337,20 @@ async def test_a_use_while_the_server_asked_to_wait_dials_when_the_wait_is_over(
             await it.time.settle()
         await it.time.advance(10.01)  # it lingers
         assert (channel.state, len(it.server.dials)) == (S.READY, 2)
+
+
+@pytest.mark.parametrize(("what", "state"), [("reload", S.IDLE), ("restart", S.READY)])
+async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_hand(what: str, state: S) -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        it.server.refusals = [status(503, retry_after=60.0)]
+        channel = it.manager.channel("news")
+        with channel.use():
+            await it.time.settle()
+        await it.time.advance(1)
+        if what == "restart":
+            channel.restart()
+        else:
+            plan = replace(channel.plan, dial=replace(channel.plan.dial, compression="none"))
+            assert not channel.update(plan, {}, announce_after=5.0)
+        await it.time.advance(60)
+        assert (channel.state, channel.wanted) == (state, state is S.READY)

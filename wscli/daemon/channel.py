@@ -130,10 +130,10 @@ class Channel:
 
     def restart(self) -> None:
         """Close it and open it again; one that is not open is started."""
-        if self.state in SETTLED or self.state is S.IDLE:
-            self.start()
-        else:
+        if self._is_to_be_open():
             self._feed(RedialRequested("restarted by hand"))
+        else:
+            self.start()
 
     def pause(self) -> None:
         """Hold it until ``resume``; one that was stopped or failed stays as it is."""
@@ -229,7 +229,7 @@ class Channel:
         self.plan = plan
         self.announcer.after = announce_after
         self.history.limit(plan.history)
-        redial = self.connection.update(plan, params) and self.state not in SETTLED and self.state is not S.IDLE
+        redial = self.connection.update(plan, params) and self._is_to_be_open()
         if redial:
             self._feed(RedialRequested("the configuration changed"))
         if plan.eager and not was_eager:
@@ -297,6 +297,10 @@ class Channel:
         for look in tuple(self._waiters):
             look()
         self._on_change(self)
+
+    def _is_to_be_open(self) -> bool:
+        """Whether it is open or on its way there; what only waits as the server asked, for nobody, is not."""
+        return self.kept_open and self.state not in SETTLED and self.state is not S.IDLE
 
     def _let_go(self) -> None:
         """Close it its linger from now, unless somebody wants it by then."""
