@@ -73,7 +73,7 @@ def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: b
             said = change_line(change, time.time())
         else:
             shown = [change] if as_json else list(known.values())
-            said = _shown({"instance": result["instance"], "channels": shown}, as_json=as_json, line=line)
+            said = _shown({**result, "channels": shown}, as_json=as_json, line=line)
         if not line or said != before:  # of a change that the one line does not show, nothing is to be told
             put(said)
 

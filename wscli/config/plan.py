@@ -52,6 +52,52 @@ class Keepalive:
 
 
 @dataclass(frozen=True, slots=True)
+class HookPlan:
+    """A command that is run for an event, which it reads as JSON on stdin."""
+
+    exec: tuple[str, ...]
+    """The program and its arguments, run without a shell where the YAML file is."""
+    jq: str | None = None
+    """Runs for the messages alone for which this expression is neither false nor null."""
+    parallel: int = 1
+    """So many at a time; 1 keeps the order."""
+    timeout: float = 10.0
+    """Seconds, after which it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the gateway listens: a host and a port, or the path of a Unix socket."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlan:
+    """The local HTTP and WebSocket face."""
+
+    listen: tuple[Listen, ...]
+    token: Secret | None
+    """What clients have to know; None only where the file spells out ``auth: none``."""
+    origins: tuple[str, ...] = ()
+    """Origins of pages that may connect, beside the gateway's own: ``http://localhost:3000``."""
+    hosts: tuple[str, ...] = ()
+    """Names that it may be asked by, beside its own addresses: ``name`` or ``name:port``."""
+    max_clients: int = 256
+    max_message: int = 1 << 20
+    """Bytes of a message of a client's."""
+    max_header: int = 16 << 10
+    """Bytes of a request's line and headers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dial:
     """All that decides how a channel's connection is opened."""
 
@@ -98,6 +144,8 @@ class ChannelPlan:
     eager: bool
     critical: bool
     linger: float
+    on_state: HookPlan | None = None
+    on_message: HookPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +161,4 @@ class Plan:
     endpoints: tuple[str, ...] = ()
     """The names of all that are declared, used or not."""
     announce_after: float = 5.0
+    gateway: GatewayPlan | None = None

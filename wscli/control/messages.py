@@ -54,6 +54,7 @@ class Status(TypedDict):
     next: Next
     critical: bool
     attempt: int
+    problems: list[str]
 
 
 class States(TypedDict):
@@ -61,6 +62,7 @@ class States(TypedDict):
 
     instance: str
     channels: list[Status]
+    problems: list[str]
 
 
 class ByHand(TypedDict):
@@ -79,6 +81,7 @@ class Stats(TypedDict):
     connections: dict[str, int]
     channels: dict[str, dict[str, Any]]
     tokens: dict[str, dict[str, Any]]
+    problems: list[str]
 
 
 class Ping(TypedDict):

@@ -12,6 +12,7 @@ from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection, Services
 from wscli.daemon.counters import Counters
 from wscli.daemon.pacing import Pacer
+from wscli.daemon.problems import Problems
 from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
 from wscli.daemon.transport.link import Link
@@ -60,6 +61,8 @@ class Channel:
         self.removed = False
         self._shut = False
         self.since = services.clock.wall()
+        self.problems = Problems(name, on_change=self._changed)
+        """What is wrong beside its state, such as a hook that fails."""
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.schedule)

@@ -19,6 +19,7 @@ from wscli.daemon.connection import Services
 from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
 from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
+from wscli.daemon.problems import Problems
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, call_later
 from wscli.errors import NoInstance, UnknownChannel
@@ -69,6 +70,8 @@ class Manager:
         """Set by whoever wants the manager to go."""
         self.reloading = asyncio.Lock()
         """Held while a changed file is read and applied."""
+        self.problems = Problems()
+        """What is wrong beside the channels' states; a channel has its own."""
         self.tasks = Tasks()
         self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
         self._budgets: dict[str, ConnectBudget] = {}
@@ -270,6 +273,7 @@ class Manager:
             },
             "channels": {channel.name: channel.stats() for channel in channels},
             "tokens": self.broker.stats(),
+            "problems": self.problems.texts(),
         }
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:

@@ -26,6 +26,7 @@ def channel_status(channel: Channel) -> dict[str, Any]:
         "next": {"action": snapshot.next.action, "at": snapshot.next.at},
         "critical": channel.plan.critical,
         "attempt": snapshot.attempt,
+        "problems": channel.problems.texts(),
     }
 
 
@@ -44,4 +45,5 @@ def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
         "transport": link.adapter if link is not None else None,
         "short_outages": channel.announcer.quiet_outages,
         "gaps": channel.history.gaps,
+        "problems": channel.problems.texts(),
     }

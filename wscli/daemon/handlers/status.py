@@ -20,7 +20,11 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> States |
     """Give the objects of ``status --json``; with ``watch`` every change follows, as a stream of the same objects."""
     watch = flag(args, "watch")
     source = Source("status", manager.changes, manager.changes.seek_last(0))
-    result: States = {"instance": manager.plan.name, "channels": statuses(manager.select(names(args)))}
+    result: States = {
+        "instance": manager.plan.name,
+        "channels": statuses(manager.select(names(args))),
+        "problems": manager.problems.texts(),
+    }
     if not watch:
         return result
     await peer.send_line(success(result))  # the changes are read from before it, so that none is lost between

@@ -1,0 +1,1 @@
+"""The local HTTP and WebSocket face: unmodified clients, the status page, metrics."""
