@@ -1,33 +1,21 @@
-"""The fan-out: one reader's socket, fed from the histories that it reads.
-
-Nothing is queued for a reader: it is a cursor, and what it is being sent right now. Frames go out by non-blocking
-``sendmsg`` from bytes that all readers share; what the kernel does not take is remembered as views of those bytes, so
-that a started batch is finished and a reader that stands still pins one batch, not more.
-"""
+"""A reader on the control socket: the fan-out of histories, as frames, to one client that only listens."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from wscli.clock import Clock, SystemClock
+from wscli.clock import Clock
 from wscli.control.frames import End
+from wscli.daemon.outflow import SEND_BUFFER, TURN_BYTES, Outflow
 from wscli.daemon.sources import Merger, Options, Source
 from wscli.errors import ExitCode
 
 __all__ = ["SEND_BUFFER", "TURN_BYTES", "Reader", "stream"]
 
-SEND_BUFFER = 1 << 20
-TURN_BYTES = 1 << 20
-"""Bytes that one reader may be sent in one turn of the loop, so that a long replay holds nobody up."""
 _GOING = End(ExitCode.NO_INSTANCE, "the manager was stopped", "`wscli up` starts it again")
-
-
-class _Gone(Exception):
-    """The client hung up."""
 
 
 class Reader:
@@ -37,125 +25,38 @@ class Reader:
         self, sock: socket.socket, sources: Sequence[Source], options: Options, *, clock: Clock | None = None
     ) -> None:
         self._sock = sock
-        self._sources = sources
         self._merger = Merger(sources, options)
-        self._clock = clock or SystemClock()
-        self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] = self._loop.create_future()
-        self._rest: list[bytes | memoryview] = []  # what is being sent, as far as the kernel has not taken it
-        self._moved_at = float("-inf")
-        self._blocked = False  # the socket is full, and the loop tells when it is not
-        self._scheduled = False  # there is more to do in the loop's next turn
-        self._busy = False
-        with contextlib.suppress(OSError):  # a smaller buffer costs speed only
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._outflow = Outflow(sock, self._merger, clock=clock)
 
     @property
     def pinned(self) -> int:
         """Bytes that it holds on to beside the histories: the unsent rest of what it is being sent."""
-        return sum(map(len, self._rest))
+        return self._outflow.pinned
 
     async def run(self) -> None:
         """Send; return once the end frame is sent or the client has hung up.
 
         Cancelled, it tells the client that the manager goes, if the socket takes that at once.
         """
-        wake = self._wake  # one object, which is what subscribe and unsubscribe know it by
-        unsubscribe = [source.history.subscribe(wake) for source in self._sources]
-        self._loop.add_reader(self._sock, self._hear)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._sock, self._hear)
         try:
-            self._pump()
-            await self._done
+            await self._outflow.run()
         except asyncio.CancelledError:
             self._say_goodbye()
             raise
         finally:
-            self._detach(unsubscribe)
+            loop.remove_reader(self._sock)
 
     def finish(self, end: End) -> None:
         """Send everything that has arrived by now, then the end."""
         self._merger.finish(end)
-        self._wake()
+        self._outflow.wake()
 
     def tell(self, state: dict[str, Any]) -> None:
         """Send the frame of a state, between two batches."""
         self._merger.tell(state)
-        self._wake()
-
-    def _wake(self) -> None:
-        """There is more to read; called from where it was appended, by the channel or by a log."""
-        if self._busy:  # what this reader does made somebody log, and the log may be what it reads
-            self._schedule()
-        elif self._blocked or self._scheduled:
-            self._guarded(self._report)
-        else:
-            self._pump()
-
-    def _pump(self) -> None:
-        """Send as much as the socket and the turn allow."""
-        self._scheduled = False
-        self._guarded(self._send)
-
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._pump)
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """Whatever goes wrong ends this reader alone."""
-        if self._done.done():
-            return
-        self._busy = True
-        try:
-            act()
-        except _Gone:
-            self._end()
-        except Exception as error:  # called from a channel's receiving, which must not suffer: `run` raises it
-            if self._done.done():
-                raise
-            self._done.set_exception(error)
-        finally:
-            self._busy = False
-
-    def _send(self) -> None:
-        budget = TURN_BYTES
-        while budget > 0:
-            if not self._rest:
-                self._rest.extend(self._merger.take())
-            if not self._rest:
-                if self._merger.ended:
-                    self._end()
-                break
-            budget -= self._send_some()
-            if self._rest:
-                break
-        else:
-            self._schedule()
-        self._wait_writable(bool(self._rest))
-        self._report()
-
-    def _send_some(self) -> int:
-        try:
-            sent = self._sock.sendmsg(self._rest)
-        except (BlockingIOError, InterruptedError):
-            return 0
-        except OSError:
-            raise _Gone from None
-        self._moved_at = self._clock.monotonic()
-        self._rest = _behind(self._rest, sent)
-        return sent
-
-    def _wait_writable(self, wanted: bool) -> None:
-        if wanted and not self._blocked:
-            self._loop.add_writer(self._sock, self._pump)
-        elif self._blocked and not wanted:
-            self._loop.remove_writer(self._sock)
-        self._blocked = wanted
-
-    def _report(self) -> None:
-        for source in self._sources:
-            if source.pacer is not None:
-                source.pacer.report(self, source.history.lag(source.cursor), self._moved_at)
+        self._outflow.wake()
 
     def _hear(self) -> None:
         """Notice that the client hung up; whatever else it says is of no interest."""
@@ -166,37 +67,12 @@ class Reader:
             return
         except OSError:
             pass  # a reset is a hang-up as well
-        self._end()
-
-    def _end(self) -> None:
-        if not self._done.done():
-            self._done.set_result(None)
+        self._outflow.end()
 
     def _say_goodbye(self) -> None:
         self._merger.sources = ()
         self._merger.finish(_GOING)
-        with contextlib.suppress(OSError):
-            if not self._rest or not _behind(self._rest, self._sock.sendmsg(self._rest)):
-                self._sock.sendmsg(self._merger.take())
-
-    def _detach(self, unsubscribe: Sequence[Callable[[], None]]) -> None:
-        for one in unsubscribe:
-            one()
-        self._loop.remove_reader(self._sock)
-        self._wait_writable(False)
-        self._rest = []
-        for source in self._sources:
-            if source.pacer is not None:
-                source.pacer.forget(self)
-
-
-def _behind(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
-    """Give what is left of pieces after so many bytes."""
-    for index, piece in enumerate(pieces):
-        if sent < len(piece):
-            return [memoryview(piece)[sent:], *pieces[index + 1 :]]
-        sent -= len(piece)
-    return []
+        self._outflow.last_words(self._merger.take())
 
 
 async def stream(

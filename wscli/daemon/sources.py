@@ -72,7 +72,7 @@ class Merger:
     """
 
     def __init__(self, sources: Sequence[Source], options: Options) -> None:
-        self.sources = sources
+        self.sources: Sequence[Source] = sources
         self.ended = False
         """Whether the end frame was taken."""
         self._forms = [Form(options.format, source.name, source.history.epoch, options.labelled) for source in sources]

@@ -4,6 +4,9 @@ A format is how messages become bytes: ``plain`` (a newline after each; binary o
 each), ``json`` (a record a line, as DESIGN's ``tail --json``). Labelled, plain and nul begin each message with
 ``CHANNEL<TAB>``. A message that holds the separator itself is written as it is: json is the format that is never
 ambiguous.
+
+``frames`` and ``json-frames`` are for WebSocket clients: each message, or its record, as one unmasked frame (RFC 6455,
+section 5.2), which all clients share since a server's frames are the same for everybody.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import compress, count
+from struct import pack
 from typing import Any, Literal, NamedTuple
 
 from wscli.history.records import BINARY, TEXT, Batch, Gap
 
-__all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode", "gap_record"]
+__all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode", "gap_record", "text_frame"]
 
 PART_BYTES = 256 << 10
 """Bytes of one part at most, but for a single larger message."""
@@ -29,7 +33,7 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 class Form(NamedTuple):
     """All that the bytes of a batch depend on, beside the batch."""
 
-    format: Literal["plain", "nul", "json"]
+    format: Literal["plain", "nul", "json", "frames", "json-frames"]
     channel: str
     epoch: str
     labelled: bool = False
@@ -58,6 +62,10 @@ class Encoded(NamedTuple):
 def encode(batch: Batch, form: Form) -> Encoded:
     """Encode a batch."""
     numbers: Sequence[int] = range(batch.first, batch.last + 1)
+    if form.format == "frames":
+        return Encoded(_parts(batch, numbers, _frames(batch)))
+    if form.format == "json-frames":
+        return Encoded(_parts(batch, numbers, [text_frame(record[:-1]) for record in _records(batch, form)]))
     if form.format == "json":
         return Encoded(_parts(batch, numbers, _records(batch, form)))
     payloads, skipped = batch.payloads, []
@@ -94,6 +102,11 @@ def gap_record(gap: Gap, channel: str) -> dict[str, Any]:
     }
 
 
+def text_frame(payload: bytes) -> bytes:
+    """Make one unmasked text frame (RFC 6455, section 5.2)."""
+    return _frame_head(_TEXT_FRAME, len(payload)) + payload
+
+
 class EncodedCache:
     """The batches that were encoded last, so that readers who are near each other share the work and the bytes."""
 
@@ -119,6 +132,27 @@ class EncodedCache:
         """Forget everything: nobody reads."""
         self._kept.clear()
         self.size = 0
+
+
+_TEXT_FRAME, _BINARY_FRAME = 0x81, 0x82
+"""FIN and the opcode."""
+
+
+def _frame_head(first: int, length: int) -> bytes:
+    if length < 126:
+        return bytes((first, length))
+    if length < 1 << 16:
+        return pack("!BBH", first, 126, length)
+    return pack("!BBQ", first, 127, length)
+
+
+def _frames(batch: Batch) -> list[bytes]:
+    if batch.kinds is None:
+        return [_frame_head(_TEXT_FRAME, len(payload)) + payload for payload in batch.payloads]
+    return [
+        _frame_head(_TEXT_FRAME if kind == TEXT else _BINARY_FRAME, len(payload)) + payload
+        for payload, kind in zip(batch.payloads, batch.kinds, strict=True)
+    ]
 
 
 def _lines(
