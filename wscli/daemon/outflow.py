@@ -164,7 +164,9 @@ class Outflow:
     def _detach(self, unsubscribe: Sequence[Callable[[], None]]) -> None:
         for one in unsubscribe:
             one()
-        self._wait_writable(False)  # the rest stays: whoever has last words finishes it first
+        self._wait_writable(False)
+        if not self._done.cancelled():  # else the rest is finished before any last words
+            self._rest = []
         for source in self._sources:
             if source.pacer is not None:
                 source.pacer.forget(self)
