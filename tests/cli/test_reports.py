@@ -38,13 +38,16 @@ STATS_KEYS = {
     "history",
     "last_close",
     "retry_in_s",
+    "problems",
 }
 
 
 async def test_stats_json_is_one_object_on_one_line(cli: Cli) -> None:
     result = await cli("stats", "--json")
     assert result.out.count("\n") == 1
-    assert set(result.json) == {"schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens"}
+    assert set(result.json) == {
+        "schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens", "problems",
+    }  # fmt: skip
     assert set(result.json["channels"]["calls"]) == STATS_KEYS
 
 
@@ -68,10 +71,24 @@ async def test_status_has_a_form_for_everybody(cli: Cli) -> None:
     assert table.out.splitlines()[2].split()[:2] == ["calls", "failed"]
     records = [json.loads(line) for line in (await cli("status", "--json")).out.splitlines()]
     assert [set(one) for one in records] == [
-        {"channel", "state", "since", "reason", "next", "critical", "attempt"} for _ in range(2)
+        {"channel", "state", "since", "reason", "next", "critical", "attempt", "problems"} for _ in range(2)
     ]
     assert (await cli("status", "--line")).out == "app: 1/2 ready; calls failed\n"
     assert (await cli("status", "notifications", "--line")).out == "app: 1/1 ready\n"
+
+
+async def test_problems_are_shown_in_every_form(cli: Cli) -> None:
+    cli.manager.problems.state("gateway 127.0.0.1:8787", "the address is in use")
+    cli.manager.known["calls"].problems.state("on_message", "exited with 3")
+    table = await cli("status")
+    assert table.out.splitlines()[3:] == [
+        "problem: gateway 127.0.0.1:8787: the address is in use",
+        "problem: calls: on_message: exited with 3",
+    ]
+    assert (await cli("status", "--line")).out == "app: 2/2 ready; 2 problems\n"
+    result = await cli("status", "--json")
+    assert [json.loads(line)["problems"] for line in result.out.splitlines()] == [[], ["on_message: exited with 3"]]
+    assert result.err == "problem: gateway 127.0.0.1:8787: the address is in use\n"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +210,9 @@ async def test_watch_on_a_terminal_is_a_table_that_redraws_itself(cli: Cli) -> N
     await change(cli, "calls", "waiting")
     await shows(b"waiting")
     assert b"notifications" not in seen
+    cli.manager.known["calls"].problems.state("on_message", "exited with 3")
+    await change(cli, "calls", "waiting")
+    await shows(b"calls: on_message: exited with 3")
     process.send_signal(signal.SIGINT)
     await shows(b"\x1b[?25h")  # the cursor is back
     assert await process.wait() == 130

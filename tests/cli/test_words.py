@@ -24,6 +24,7 @@ def one(
         "next": {"action": action, "at": at},
         "critical": True,
         "attempt": 1,
+        "problems": [],
         **more,
     }
 
@@ -104,6 +105,25 @@ def test_the_status_table_has_the_reason_and_the_next_step() -> None:
         "CHANNEL  STATE    FOR  CRITICAL  REASON                     NEXT\n"
         "calls    waiting  1s   yes       HTTP 503 with Retry-After  dials in 13s; attempt 2\n"
     )
+
+
+def test_problems_stand_below_the_states_and_after_a_change() -> None:
+    failing = one(problems=["on_message: exited with 3: \x1b[2J"])
+    own = ["gateway 127.0.0.1:8787: the address is in use"]
+    assert status_text([failing, one("b")], own, now=1001.0).splitlines()[3:] == [
+        "problem: gateway 127.0.0.1:8787: the address is in use",
+        "problem: calls: on_message: exited with 3: \\x1b[2J",
+    ]
+    assert status_line("app", [failing]) == "app: 1/1 ready; 1 problem"
+    assert status_line("app", [failing], own) == "app: 1/1 ready; 2 problems"
+    assert change_line(failing).endswith("; problem: on_message: exited with 3: \\x1b[2J\n")
+
+
+def test_a_manager_that_speaks_of_no_problems_has_none() -> None:
+    before = one()
+    del before["problems"]
+    assert status_line("app", [before]) == "app: 1/1 ready"
+    assert change_line(before).count("problem") == 0
 
 
 def test_the_status_line_counts_what_is_ready_and_names_what_is_not() -> None:

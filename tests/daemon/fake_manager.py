@@ -11,6 +11,7 @@ from typing import Any
 
 from wscli.clock import SystemClock
 from wscli.daemon.dialer import AttemptRecord
+from wscli.daemon.problems import Problems
 from wscli.daemon.tasks import Tasks
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
@@ -24,6 +25,7 @@ class FakeChannel:
         self.name = name
         self.state = ChannelState.READY
         self.removed = False
+        self.problems = Problems(name)
         self.readers = 0
         self.refused_credentials = False
         self.plan = SimpleNamespace(critical=critical, dial=SimpleNamespace(shown_url="wss://example.com/ws"))
@@ -99,6 +101,7 @@ class FakeChannel:
             "next": {"action": "none", "at": None},
             "critical": self.plan.critical,
             "attempt": 1,
+            "problems": self.problems.texts(),
         }
 
     def stats(self) -> dict[str, Any]:
@@ -117,6 +120,7 @@ class FakeChannel:
             "history": {"first": 1, "last": 17},
             "last_close": {"code": 1006, "reason": "", "by": "peer"},
             "retry_in_s": None,
+            "problems": self.problems.texts(),
         }
 
 
@@ -162,6 +166,7 @@ class FakeManager:
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Lock()
         self.tasks = Tasks()
+        self.problems = Problems()
 
     def channels(self) -> list[FakeChannel]:
         return list(self.known.values())
@@ -192,4 +197,5 @@ class FakeManager:
             "connections": {"active": 1, "total": 2},
             "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),
+            "problems": self.problems.texts(),
         }

@@ -217,7 +217,9 @@ async def test_every_change_of_a_state_is_in_the_feed() -> None:
 async def test_the_statistics_are_one_object_with_the_same_keys_always() -> None:
     async with scripted(with_token(channel_plan()), tokens=SESSION) as it:
         stats = it.manager.stats()
-        assert list(stats) == ["schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens"]
+        assert list(stats) == [
+            "schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens", "problems",
+        ]  # fmt: skip
         assert stats["connections"] == {"active": 1, "total": 1}
         assert stats["tokens"]["session"]["state"] == "valid"
         assert "s3cret" not in json.dumps(stats) + json.dumps(it.manager.status())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from wscli.cli.feed import follow
-from wscli.cli.words import duration, next_step, state_style
+from wscli.cli.words import duration, next_step, problems, state_style
 from wscli.control.client import Client
 from wscli.control.escape import escape
 
@@ -24,8 +25,8 @@ _REDRAWS = 4
 """A second; a wait that counts down is redrawn as it does."""
 
 
-def states_table(instance: str, states: list[Status], *, now: float | None = None) -> Table:
-    """Draw the states."""
+def states_table(instance: str, states: list[Status], own: Sequence[str] = (), *, now: float | None = None) -> Group:
+    """Draw the states, and below them a line for each problem, the manager's ``own`` first."""
     now = time.time() if now is None else now
     drawn = Table(title=Text(escape(instance)), title_justify="left", expand=False)
     for name in ("channel", "state", "for", "reason", "next"):
@@ -38,7 +39,8 @@ def states_table(instance: str, states: list[Status], *, now: float | None = Non
             Text(one["state"], style=style),
             *(Text(escape(cell)) for cell in cells),
         )
-    return drawn
+    lines = [Text.assemble(("problem:", "yellow"), " ", escape(text)) for text in problems(states, own)]
+    return Group(drawn, *lines)
 
 
 def watch_live(client: Client, result: States, names: tuple[str, ...]) -> int:
@@ -49,8 +51,8 @@ def watch_live(client: Client, result: States, names: tuple[str, ...]) -> int:
         if not names or change["channel"] in names:
             known[change["channel"]] = change
 
-    def draw() -> Table:
-        return states_table(result["instance"], list(known.values()))
+    def draw() -> Group:
+        return states_table(result["instance"], list(known.values()), result.get("problems", ()))
 
     with Live(get_renderable=draw, console=Console(), refresh_per_second=_REDRAWS):
         follow(client, take)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wscli.cli.options import channels_argument, json_option, with_instance
-from wscli.cli.printing import put
+from wscli.cli.printing import note, put
 from wscli.control.client import Client, connect
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, UsageError
@@ -31,6 +31,9 @@ def status(
         raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
     with connect(selection) as client:
         result: States = client.request("status", {"channels": channels, "watch": watch}, timeout=30.0)
+        if as_json:  # the objects have room for what is wrong with a channel, not with the manager
+            for problem in result.get("problems", ()):
+                note(f"problem: {problem}")
         if watch:
             return _watch(client, result, channels, as_json=as_json, line=line)
     put(_shown(result, as_json=as_json, line=line))
@@ -44,10 +47,10 @@ def _shown(result: States, *, as_json: bool, line: bool) -> str:
     if line:
         from wscli.cli.statusline import status_line
 
-        return status_line(result["instance"], states) + "\n"
+        return status_line(result["instance"], states, result.get("problems", ())) + "\n"
     from wscli.cli.tables import status_text
 
-    return status_text(states)
+    return status_text(states, result.get("problems", ()))
 
 
 def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: bool, line: bool) -> int:

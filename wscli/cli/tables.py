@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wscli.cli.printing import styled
-from wscli.cli.words import duration, next_step, size, state_style
+from wscli.cli.words import duration, next_step, problems, size, state_style
 from wscli.control.escape import escape
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def _paint_state(column: int, text: str) -> str | None:
     return state_style(text) if column == 1 else None
 
 
-def status_text(channels: Sequence[Status], *, now: float | None = None) -> str:
-    """Show the states, each with its reason and its next step."""
+def status_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: float | None = None) -> str:
+    """Show the states, each with its reason and its next step; below them a line for each problem.
+
+    ``own`` are the manager's problems; each channel has its own.
+    """
     now = time.time() if now is None else now
     rows = [
         (
@@ -54,7 +57,8 @@ def status_text(channels: Sequence[Status], *, now: float | None = None) -> str:
         )
         for one in channels
     ]
-    return table(("CHANNEL", "STATE", "FOR", "CRITICAL", "REASON", "NEXT"), rows, _paint_state)
+    lines = [f"{styled('problem:', sys.stdout, fg='yellow')} {escape(text)}\n" for text in problems(channels, own)]
+    return table(("CHANNEL", "STATE", "FOR", "CRITICAL", "REASON", "NEXT"), rows, _paint_state) + "".join(lines)
 
 
 def stats_text(stats: Stats) -> str:

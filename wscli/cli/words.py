@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wscli.control.messages import Status
 
-__all__ = ["duration", "next_step", "size", "state_style"]
+__all__ = ["duration", "next_step", "problems", "size", "state_style"]
 
 _SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -51,6 +52,11 @@ def next_step(status: Status, *, now: float | None = None) -> str:
         "start": f"`wscli start {channel}`",
         "none": "",
     }.get(action, str(action))
+
+
+def problems(states: Sequence[Status], own: Sequence[str] = ()) -> list[str]:
+    """List what is wrong beside the states: the manager's own, then each channel's after its name."""
+    return [*own, *(f"{one['channel']}: {text}" for one in states for text in one.get("problems", ()))]
 
 
 def state_style(state: str) -> str:
