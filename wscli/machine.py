@@ -38,7 +38,7 @@ from wscli.states import HOLDS_CONNECTION, SETTLED, TRANSITIONS, ChannelState
 from wscli.values import format_duration
 from wscli.verdicts import POLICY_VIOLATION, Action, Verdict, VerdictTable, decide
 
-__all__ = ["IllegalTransition", "Policy", "step"]
+__all__ = ["IllegalTransition", "Policy", "reason_code", "step"]
 
 S = ChannelState
 
@@ -181,7 +181,7 @@ def _ended(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Step:
     violations = snapshot.policy_violations + 1 if failure.code == POLICY_VIOLATION else 0
     snapshot = replace(snapshot, failure=failure, policy_violations=violations)
     verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
-    reason = Reason(_reason_code(failure), failure.text)
+    reason = Reason(reason_code(failure), failure.text)
     over = replace(snapshot, next=Next("start"), no_sooner=False)
     if verdict.action is Action.STOP:
         return replace(over, state=S.FAILED, reason=reason), ()
@@ -216,7 +216,8 @@ def _remember(snapshot: Snapshot, verdict: Verdict) -> Snapshot:
     return replace(snapshot, reconnected=True)
 
 
-def _reason_code(failure: Failure) -> str:
+def reason_code(failure: Failure) -> str:
+    """Give the code of the reason that a failure is: ``close:1006``, ``status:503``, ``dns``."""
     return failure.kind if failure.code is None else f"{failure.kind}:{failure.code}"
 
 

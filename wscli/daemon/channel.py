@@ -10,7 +10,7 @@ from typing import Any
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection, Services
-from wscli.daemon.counters import Counters
+from wscli.daemon.counters import Counters, Totals
 from wscli.daemon.pacing import Pacer
 from wscli.daemon.problems import Problems
 from wscli.daemon.reports import channel_stats, channel_status
@@ -29,6 +29,7 @@ from wscli.events import (
     Used,
 )
 from wscli.history.memory import MemoryHistory
+from wscli.machine import reason_code
 from wscli.snapshot import Snapshot
 from wscli.states import SETTLED, ChannelState
 from wscli.values import format_duration
@@ -49,14 +50,18 @@ class Channel:
         services: Services,
         *,
         announce_after: float,
+        totals: Totals,
         on_change: Callable[[Channel], None],
         after: asyncio.Task[None] | None = None,
     ) -> None:
-        """``after`` is what must end before anything is dialled: the close of a removed channel of that name."""
+        """``after`` is what must end before anything is dialled: the close of a removed channel of that name.
+
+        What is counted of it is counted in ``totals`` too, under the declared name.
+        """
         self.name = name
         self.plan = plan
         self.history = MemoryHistory(plan.history, clock=services.clock)
-        self.counters = Counters()
+        self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
         self._shut = False
@@ -67,6 +72,7 @@ class Channel:
         self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.schedule)
         self._services = services
+        self._totals = totals
         self._on_change = on_change
         self._uses = 0
         self._held_open = False
@@ -230,6 +236,7 @@ class Channel:
         """Take another plan; say whether its connection had to be dialled anew for it."""
         was_eager = self.plan.eager
         self.plan = plan
+        self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
         self.history.limit(plan.history)
         redial = self.connection.update(plan, params) and self._is_to_be_open()
@@ -269,6 +276,7 @@ class Channel:
                 start, reason = self._outage
                 self._outage = None
                 self.history.record_gap(reason, start=start, end=now)
+                self.counters.count_gap(reason)
         self.announcer.changed(before, after)
         if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
             self._changed()
@@ -279,11 +287,12 @@ class Channel:
 
     def connected(self) -> None:
         """Count it."""
-        self.counters.connects += 1
+        self.counters.count_connection()
 
     def ended(self, failure: Failure) -> None:
-        """Keep how the connection ended."""
-        self.counters.last_close = failure
+        """Keep how the connection ended, and why: where we left it, the state tells it already."""
+        left = self.state not in (S.HANDSHAKING, S.READY)
+        self.counters.count_end(failure, self.snapshot.reason.code if left else reason_code(failure))
         self.pacer.close()
 
     def measured(self, rtt: float) -> None:

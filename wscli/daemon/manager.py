@@ -16,6 +16,7 @@ from wscli.config.plan import ChannelPlan, Plan
 from wscli.daemon.budget import ConnectBudget
 from wscli.daemon.channel import Channel
 from wscli.daemon.connection import Services
+from wscli.daemon.counters import Totals
 from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
 from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
@@ -62,6 +63,8 @@ class Manager:
         self.plan = plan
         self.clock = clock
         self.started = clock.monotonic()
+        self.started_at = clock.wall()
+        """The start on the wall clock, as it was then."""
         self.changes = MemoryHistory(_FEED, clock=clock)
         """Every change of a state, as the JSON of ``status --json``."""
         self.log = MemoryHistory(_FEED, clock=clock)
@@ -72,6 +75,12 @@ class Manager:
         """Held while a changed file is read and applied."""
         self.problems = Problems()
         """What is wrong beside the channels' states; a channel has its own."""
+        self.totals = Totals()
+        """What was counted by declared name, whichever channels of it are left."""
+        self.extra_stats: dict[str, Callable[[], Any]] = {}
+        """What others add to ``stats``, by key."""
+        self.after_apply: list[Callable[[], None]] = []
+        """Called after each reload."""
         self.tasks = Tasks()
         self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
         self._budgets: dict[str, ConnectBudget] = {}
@@ -148,6 +157,7 @@ class Manager:
             params,
             self._services,
             announce_after=self.plan.announce_after,
+            totals=self.totals,
             on_change=self._changed,
             after=self._leaving.get(name),
         )
@@ -227,6 +237,8 @@ class Manager:
                 self._channels[name] = self._make(name, declared, {})
                 self._channels[name].open()
                 report.added.append(name)
+        for follow in self.after_apply:
+            follow()
         return report
 
     def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
@@ -274,6 +286,7 @@ class Manager:
             "channels": {channel.name: channel.stats() for channel in channels},
             "tokens": self.broker.stats(),
             "problems": self.problems.texts(),
+            **{key: stats() for key, stats in self.extra_stats.items()},
         }
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
