@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -165,6 +165,7 @@ class FakeManager:
         self.log = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Lock()
+        self.around_reload = nullcontext
         self.tasks = Tasks()
         self.problems = Problems()
 

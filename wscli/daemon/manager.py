@@ -9,6 +9,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from wscli.clock import Clock
@@ -73,6 +74,8 @@ class Manager:
         """Set by whoever wants the manager to go."""
         self.reloading = asyncio.Lock()
         """Held while a changed file is read and applied."""
+        self.around_reload: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Entered for each reload, by whoever tells others of it."""
         self.problems = Problems()
         """What is wrong beside the channels' states; a channel has its own."""
         self.totals = Totals()

@@ -24,7 +24,8 @@ async def reload(manager: Manager) -> ReloadReport:
 
     """
     async with manager.reloading:  # or one that read the file earlier could be applied later
-        return await _reload(manager)
+        with manager.around_reload():
+            return await _reload(manager)
 
 
 async def _reload(manager: Manager) -> ReloadReport:

@@ -18,6 +18,7 @@ from wscli.daemon.instance import Instance, own
 from wscli.daemon.log import capture, release
 from wscli.daemon.manager import Manager
 from wscli.daemon.network import NetworkMonitor, reachable
+from wscli.daemon.notify import Notifier, Supervisor, take_supervisor
 from wscli.daemon.reload import reload
 from wscli.daemon.server import Server
 from wscli.daemon.threads import AbandonedThreads
@@ -40,17 +41,20 @@ def run(plan: Plan, environ: Mapping[str, str], *, on_ready: Callable[[], None] 
         WscliError: another manager holds the instance, or the runtime directory cannot be used.
 
     """
+    supervisor = take_supervisor(os.environ)  # which the commands of token sources and hooks inherit
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
-        return asyncio.run(_live(plan, instance, on_ready))
+        return asyncio.run(_live(plan, instance, supervisor, on_ready))
 
 
-async def _live(plan: Plan, instance: Instance, on_ready: Callable[[], None]) -> int:
+async def _live(plan: Plan, instance: Instance, supervisor: Supervisor, on_ready: Callable[[], None]) -> int:
     clock, chance = SystemClock(), random.SystemRandom()
     manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable)
     handlers = capture(manager.log)
     monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
     server = Server(manager, instance.listener, HANDLERS)
+    notifier = Notifier(manager, supervisor)
+    manager.around_reload = notifier.reload
     asyncio.get_running_loop().set_default_executor(AbandonedThreads())
     with _signals(manager) as received:
         try:
@@ -59,13 +63,16 @@ async def _live(plan: Plan, instance: Instance, on_ready: Callable[[], None]) ->
             server.start()
             manager.open()
             on_ready()
+            notifier.ready()
             await manager.stopping.wait()
             logger.info("stopping", extra={"event": "stopping"})
         finally:
             manager.stopping.set()
+            notifier.stopping()
             await monitor.close()
             await manager.close()
             await server.close()
+            notifier.close()
             release(handlers)
     return ExitCode.INTERRUPTED if signal.SIGINT in received else ExitCode.OK
 
