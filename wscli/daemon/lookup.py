@@ -1,1 +1,183 @@
-"""Which channel a URL belongs to."""
+"""Which channel a URL belongs to, so that a program that dials a URL can be given the channel instead; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
+
+from wscli.config.plan import ChannelPlan, Dial, Plan
+from wscli.templates import Template, TemplateError, compile_name
+
+__all__ = ["channel_for"]
+
+_PORTS = {"ws": 80, "wss": 443}
+_PARAMETER = re.compile(r"\{([^{}]*)\}")
+_LONGEST = 256
+"""Characters of a channel's name, and so of a parameter."""
+_ENCODED = 12
+"""Bytes of a character, percent-encoded: UTF-8 takes four at most, and each is written as three."""
+
+_Query = Sequence[tuple[str, str]]
+
+
+def channel_for(plan: Plan, url: str) -> str | None:
+    """Give the name of the channel that dials this URL, or would; None where no channel does.
+
+    Scheme, host, port and path are the channel's, and every query parameter is one that it declares. What the channel
+    fills with a token is not compared, since it brings its own; any other value is equal where the URL gives it. Where
+    several channels fit, the one with the most equal literal query values is meant, then one that is no instance of a
+    template, then the first in the file.
+    """
+    try:
+        wanted = _Wanted.read(url)
+    except ValueError:  # no URL at all, or one with a port or bytes that are none
+        return None
+    if wanted is None:
+        return None
+    found = []
+    for place, channel in enumerate(plan.channels.values()):
+        parts = urlsplit(channel.dial.url.reveal())
+        if _origin(parts) == wanted.origin and (name := _name(plan, channel, parts, wanted)) is not None:
+            found.append((-_equal_literals(channel.dial, parts, wanted.query), bool(channel.params), place, name))
+    return min(found)[-1] if found else None
+
+
+class _Wanted(NamedTuple):
+    """The URL, read."""
+
+    origin: tuple[str, str, int | None]
+    path: str
+    query: _Query
+
+    @classmethod
+    def read(cls, url: str) -> _Wanted | None:
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
+            return None
+        return cls(_origin(parts), _canonical(parts.path or "/"), _pairs(parts.query))
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    host = parts.hostname or ""
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    return parts.scheme, host, parts.port or _PORTS.get(parts.scheme)
+
+
+def _pairs(query: str) -> _Query:
+    return parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+
+
+def _canonical(path: str) -> str:
+    """Percent-encode as a channel's parameters are; an encoded slash stays one (RFC 3986, section 6.2.2)."""
+    return "/".join(quote(unquote_to_bytes(segment), safe="") for segment in path.split("/"))
+
+
+def _name(plan: Plan, channel: ChannelPlan, parts: SplitResult, wanted: _Wanted) -> str | None:
+    """Give the name under which this channel has the path and the query, if it can."""
+    known = _params_of_query(channel.dial, wanted.query)
+    if known is None:
+        return None
+    for params in _fits(_pieces(channel.dial, parts), wanted.path, known):
+        if params.keys() == set(channel.params) and _query_fits(channel.dial, parts, wanted.query, params):
+            name = _named(channel, params)
+            if not params or (name not in plan.channels and compile_name(channel.name).match(name) == params):
+                return name
+    return None
+
+
+def _named(channel: ChannelPlan, params: Mapping[str, str]) -> str:
+    return _PARAMETER.sub(lambda found: params[found[1]], channel.name) if params else channel.name
+
+
+# the path
+
+
+def _pieces(dial: Dial, parts: SplitResult) -> tuple[str, ...]:
+    """Give the whole path, put together as for a dial: literals (even places) and parameter names (odd places)."""
+    if dial.path is None:
+        return (_canonical(parts.path or "/"),)
+    first, *others = dial.path.pieces
+    pieces = [f"{parts.path.rstrip('/')}/{first.lstrip('/')}", *others]
+    pieces[::2] = map(_canonical, pieces[::2])
+    return tuple(pieces)
+
+
+def _fits(pieces: tuple[str, ...], path: str, params: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Give every way to read a canonical path as these pieces, the first parameters as long as can be."""
+    literal, *rest = pieces
+    if not path.startswith(literal):
+        return
+    path = path[len(literal) :]
+    if not rest:
+        if not path:
+            yield dict(params)
+        return
+    name, following = rest[0], tuple(rest[1:])
+    if name in params:
+        filled = _encoded(params[name])
+        if path.startswith(filled):
+            yield from _fits(following, path[len(filled) :], params)
+        return
+    left = _LONGEST - sum(map(len, params.values()))  # all parameters stand in the name, so the ways are not too many
+    for end in _ends(path, following, left):
+        value = unquote(path[:end], errors="surrogateescape")
+        if len(value) <= left and _encoded(value) == path[:end]:
+            yield from _fits(following, path[end:], {**params, name: value})
+
+
+def _ends(path: str, following: tuple[str, ...], left: int) -> Iterator[int]:
+    """Give where a parameter of so many characters may end: within its segment, and before the next literal."""
+    literal, *more = following
+    longest = min(len(path.partition("/")[0]), left * _ENCODED)
+    if not more:
+        end = len(path) - len(literal)
+        yield from [end] if 0 < end <= longest and path.endswith(literal) else []
+        return
+    yield from (end for end in range(longest, 0, -1) if path.startswith(literal, end))
+
+
+def _encoded(value: str) -> str:
+    return quote(value, safe="", errors="surrogateescape")
+
+
+# the query
+
+
+def _params_of_query(dial: Dial, query: _Query) -> dict[str, str] | None:
+    """Give the parameters that stand in the query by themselves; None where it says two things of one."""
+    found: dict[str, str] = {}
+    for key, value in query:
+        whole = dial.query[key].whole if key in dial.query else None
+        if whole is None or whole.space != "param" or whole.filter not in (None, "str"):
+            continue
+        if found.setdefault(whole.name, value) != value:
+            return None
+    return found
+
+
+def _query_fits(dial: Dial, parts: SplitResult, query: _Query, params: Mapping[str, str]) -> bool:
+    declared: dict[str, set[str | None]] = {}
+    for key, value in _pairs(parts.query):
+        declared.setdefault(key, set()).add(value)
+    for key, template in dial.query.items():
+        try:
+            declared.setdefault(key, set()).add(_value(template, params))
+        except TemplateError:  # its filter cannot take the parameter: the channel could not dial either
+            return False
+    return all(not declared.get(key, set()).isdisjoint((value, None)) for key, value in query)
+
+
+def _value(template: Template, params: Mapping[str, str]) -> str | None:
+    """Fill a template; None where it brings a token, beside which any value will do."""
+    if any(space == "token" for space, _ in template.references):
+        return None
+    return template.render({"param": params})
+
+
+def _equal_literals(dial: Dial, parts: SplitResult, query: _Query) -> int:
+    literals = {key for key, _ in _pairs(parts.query)}
+    literals.update(key for key, template in dial.query.items() if template.is_literal)
+    return len(literals.intersection(key for key, _ in query))

@@ -43,6 +43,11 @@ class PathTemplate:
         self._pieces = pieces
         self.params = tuple(dict.fromkeys(pieces[1::2]))
 
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Literals as they stand in a URL (even places), and the names of parameters (odd places)."""
+        return self._pieces
+
     def render(self, params: Mapping[str, str]) -> str:
         """Fill it, each value percent-encoded.
 
