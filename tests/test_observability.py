@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard of configs/: of the shape that Prometheus and Grafana take, of metrics that exist."""
+"""The alert rules and the dashboard of configs/: of the shape that Prometheus and Grafana take, of real metrics."""
 
 from __future__ import annotations
 
