@@ -12,11 +12,12 @@ from wscli.history.encode import Form, cut, gap_record
 from wscli.history.engine import Found, History
 from wscli.history.records import Gap, Start
 
-__all__ = ["GATHER_BYTES", "Merger", "Options", "Source"]
+__all__ = ["GATHER_BYTES", "GATHER_PIECES", "Merger", "Options", "Source"]
 
 GATHER_BYTES = 128 << 10
 """Small batches go out together, until there are so many bytes."""
-_GATHER_PIECES = 512  # the kernel takes 1,024 at once (IOV_MAX)
+GATHER_PIECES = 512
+"""Of them at once: the kernel takes 1,024 (IOV_MAX)."""
 
 _OK = End(0, "", None)
 
@@ -100,7 +101,7 @@ class Merger:
         """Give the next frames, as pieces to be sent one after the other; none while there is nothing to send."""
         pieces, self._words = self._words, []
         size = 0
-        while not self.ended and size < GATHER_BYTES and len(pieces) < _GATHER_PIECES:
+        while not self.ended and size < GATHER_BYTES and len(pieces) < GATHER_PIECES:
             before = len(pieces)
             if self._left == 0:
                 self._put_end(pieces, _OK)
