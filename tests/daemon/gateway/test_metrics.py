@@ -88,7 +88,7 @@ async def test_the_format_is_the_one_that_is_accepted(accept: str, content_type:
 MEDIA = ["application/openmetrics-text", "text/plain", "*/*", ";", ",", "=", "version", "version=", "1.0.0", "q=x", "é"]
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=max(100, EXAMPLES // 10), deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(MEDIA), max_size=12).map("".join)))
 def test_whatever_is_accepted_an_answer_is_found(accept: str) -> None:
     body, content_type = expose(Scripted().manager, accept)
@@ -96,7 +96,7 @@ def test_whatever_is_accepted_an_answer_is_found(accept: str) -> None:
     assert body.startswith(b"# HELP")
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=max(100, EXAMPLES // 10), deadline=None)
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
 def test_a_name_with_quotes_line_ends_and_other_letters_comes_through(name: str) -> None:
     it = Scripted(replace(channel_plan(), name=name))
@@ -332,7 +332,7 @@ async def live(steps: list[Step]) -> None:
             last = samples
 
 
-@settings(max_examples=max(30, EXAMPLES // 20), deadline=None)
+@settings(max_examples=max(30, EXAMPLES // 50), deadline=None)
 @given(st.lists(STEPS, max_size=12))
 def test_the_counters_are_those_of_stats_and_never_fall_whatever_is_forgotten(steps: list[Step]) -> None:
     asyncio.run(live(steps))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -110,3 +112,8 @@ async def test_the_metrics_come_in_the_format_that_is_accepted() -> None:
         for accept in ("", "application/openmetrics-text"):
             answer = PAGES["/metrics"].respond(it.manager, accept)
             assert (answer.body, answer.content_type) == expose(it.manager, accept)
+
+
+def test_a_manager_that_nobody_scrapes_does_not_pay_for_the_library() -> None:
+    code = "import sys, wscli.daemon.gateway.pages; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
