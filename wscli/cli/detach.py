@@ -21,16 +21,19 @@ from wscli.control.selection import Selection, running
 from wscli.errors import WscliError, error_for
 
 if TYPE_CHECKING:
+    from wscli.cli.up import LogFormat
     from wscli.config.plan import Plan
 
 __all__ = ["log_file", "start_or_reload", "wait_until_ready"]
 
-LOG_LIMIT = 8 << 20
-"""Bytes of a log that a new manager still appends to; a larger one is put aside as NAME.log.1."""
+_NOT_HANDED_ON = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""Of a service that `up -d` is typed in: the manager is not that service, and does not speak for it."""
 
 
-def start_or_reload(plan: Plan) -> None:
+def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
+
+    A manager that runs already goes on logging as it does.
 
     Raises:
         WscliError: why it did not come up.
@@ -45,7 +48,7 @@ def start_or_reload(plan: Plan) -> None:
             put(report_text(report))
             return
     log = log_file(plan.name)
-    pid = _start(plan, log)
+    pid = _start(plan, log, log_format)
     note(f"{plan.name} is up as pid {pid}; it logs to {log}")
 
 
@@ -60,10 +63,11 @@ def log_file(name: str) -> Path:
     return directory / f"{name}.log"
 
 
-def _start(plan: Plan, log: Path) -> int:
+def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
     """Execute the manager, and give its pid once its socket answers."""
     ours, theirs = os.pipe()
-    command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--status-fd", str(theirs)]
+    command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--log-format", log_format]
+    command += ["--log-file", str(log), "--status-fd", str(theirs)]
     try:
         with _opened(log) as output:
             process = subprocess.Popen(
@@ -74,6 +78,7 @@ def _start(plan: Plan, log: Path) -> int:
                 pass_fds=(theirs,),
                 start_new_session=True,
                 cwd="/",
+                env={name: text for name, text in os.environ.items() if name not in _NOT_HANDED_ON},
             )
     finally:
         os.close(theirs)
@@ -85,8 +90,6 @@ def _start(plan: Plan, log: Path) -> int:
 
 @contextlib.contextmanager
 def _opened(log: Path) -> Iterator[int]:
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         yield descriptor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,6 +15,8 @@ from wscli.errors import UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
+
+LogFormat = Literal["text", "json"]
 
 
 def chosen_file(selection: Selection) -> Path:
@@ -36,7 +38,16 @@ def chosen_file(selection: Selection) -> Path:
     return Path(found)
 
 
-def up(selection: Selection, *, detach: bool, wait: bool, timeout: float | None, status_fd: int | None) -> int:
+def up(
+    selection: Selection,
+    *,
+    detach: bool,
+    wait: bool,
+    timeout: float | None,
+    log_format: LogFormat,
+    log_file: Path | None,
+    status_fd: int | None,
+) -> int:
     """Validate the file, then run its manager here, or start or reload a detached one."""
     if (wait or timeout is not None) and not detach:
         raise UsageError(
@@ -47,15 +58,15 @@ def up(selection: Selection, *, detach: bool, wait: bool, timeout: float | None,
     file = chosen_file(selection)
     fill_standard_descriptors()
     if status_fd is not None:
-        return run_detached(file, status_fd)
+        return run_detached(file, status_fd, log_format, log_file)
     from wscli.config import load
 
     plan = load(file, os.environ)
     if not detach:
-        return run_here(plan)
+        return run_here(plan, log_format, log_file)
     from wscli.cli.detach import start_or_reload, wait_until_ready
 
-    start_or_reload(plan)
+    start_or_reload(plan, log_format=log_format)
     return wait_until_ready(plan, timeout) if wait else 0
 
 
@@ -68,14 +79,23 @@ def fill_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
 
 
-def run_here(plan: Plan) -> int:
+def run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
     """Run the manager in this process, until it is stopped."""
     from wscli.daemon.run import run
 
-    return run(plan, os.environ, on_ready=lambda: note(f"{plan.name} is up; Ctrl-C stops it"))
+    def is_up() -> None:
+        words = f"{plan.name} is up; Ctrl-C stops it"
+        if log_format == "json":  # nothing else may stand between the objects
+            import logging
+
+            logging.getLogger("wscli.manager").info(words, extra={"event": "up"})
+        else:
+            note(words)
+
+    return run(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
 
 
-def run_detached(file: Path, status_fd: int) -> int:
+def run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
     """Run the manager in this process, which ``up -d`` started; tell that one how it went.
 
     Raises:
@@ -88,7 +108,8 @@ def run_detached(file: Path, status_fd: int) -> int:
 
     starter = Starter(status_fd)
     try:
-        return run(load(file, os.environ), os.environ, on_ready=starter.is_up)
+        plan = load(file, os.environ)
+        return run(plan, os.environ, on_ready=starter.is_up, log_format=log_format, log_file=log_file)
     except WscliError as error:
         starter.failed(error)
         raise
@@ -99,18 +120,41 @@ def run_detached(file: Path, status_fd: int) -> int:
 @click.option("-d", "--detach", is_flag=True, help="Run in the background, in a session of its own.")
 @click.option("--wait", is_flag=True, help="With -d: return when every eager critical channel is ready.")
 @timeout_option("With --wait: exit with 124 after this long.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the log is written; json: one object a line, as `wscli logs --json` prints them.",
+)
+@click.option("--log-file", type=click.Path(path_type=Path), hidden=True)
 @click.option("--status-fd", type=int, hidden=True)
-def command(detach: bool, wait: bool, timeout: float | None, status_fd: int | None) -> int:
+def command(
+    detach: bool,
+    wait: bool,
+    timeout: float | None,
+    log_format: LogFormat,
+    log_file: Path | None,
+    status_fd: int | None,
+) -> int:
     """Run the manager of a file.
 
     The file is -c FILE, or wscli.yaml in this directory or the nearest parent that has one. In the foreground it runs
     until Ctrl-C (exit code 130), SIGTERM or `wscli down` (both 0), logging to stderr; SIGHUP reloads the file.
 
-    -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli). On an instance
-    that runs already it applies what changed in the file, as `wscli reload` does: with the environment that the manager
-    was started with.
+    -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli); a log of 8 MiB
+    is put aside as NAME.log.1, and three of them are kept. On an instance that runs already it applies what changed in
+    the file, as `wscli reload` does: with the environment that the manager was started with.
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
     selection = selection_of(click.get_current_context())
-    return up(selection, detach=detach, wait=wait, timeout=timeout, status_fd=status_fd)
+    return up(
+        selection,
+        detach=detach,
+        wait=wait,
+        timeout=timeout,
+        log_format=log_format,
+        log_file=log_file,
+        status_fd=status_fd,
+    )

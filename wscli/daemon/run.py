@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import random
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from wscli import __version__
 from wscli.clock import SystemClock
 from wscli.config.plan import Plan
 from wscli.daemon.handlers import HANDLERS
 from wscli.daemon.instance import Instance, own
-from wscli.daemon.log import capture, release
+from wscli.daemon.log import Format, RotatingLog, capture, release
 from wscli.daemon.manager import Manager
 from wscli.daemon.network import NetworkMonitor, reachable
 from wscli.daemon.notify import Notifier, Supervisor, take_supervisor
@@ -24,6 +26,7 @@ from wscli.daemon.server import Server
 from wscli.daemon.threads import AbandonedThreads
 from wscli.daemon.transport.open import open_link
 from wscli.errors import ExitCode, WscliError
+from wscli.history.memory import MemoryHistory
 
 __all__ = ["run"]
 
@@ -32,25 +35,44 @@ logger = logging.getLogger("wscli.manager")
 _OURS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run(plan: Plan, environ: Mapping[str, str], *, on_ready: Callable[[], None] = lambda: None) -> int:
+def run(
+    plan: Plan,
+    environ: Mapping[str, str],
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    log_format: Format = "text",
+    log_file: Path | None = None,
+) -> int:
     """Hold the channels of a plan until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
-    ``on_ready`` is called once, when the socket answers and before any channel is ready.
+    Args:
+        plan: the channels.
+        environ: says where instances are found.
+        on_ready: called once, when the socket answers and before any channel is ready.
+        log_format: how the log is written on stderr.
+        log_file: the file that stdout and stderr go into, if it is to be rotated.
 
     Raises:
         WscliError: another manager holds the instance, or the runtime directory cannot be used.
 
     """
     supervisor = take_supervisor(os.environ)  # which the commands of token sources and hooks inherit
+    log = functools.partial(capture, form=log_format, file=RotatingLog(log_file) if log_file else None)
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
-        return asyncio.run(_live(plan, instance, supervisor, on_ready))
+        return asyncio.run(_live(plan, instance, supervisor, log, on_ready))
 
 
-async def _live(plan: Plan, instance: Instance, supervisor: Supervisor, on_ready: Callable[[], None]) -> int:
+async def _live(
+    plan: Plan,
+    instance: Instance,
+    supervisor: Supervisor,
+    log: Callable[[MemoryHistory], list[logging.Handler]],
+    on_ready: Callable[[], None],
+) -> int:
     clock, chance = SystemClock(), random.SystemRandom()
     manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable)
-    handlers = capture(manager.log)
+    handlers = log(manager.log)
     monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
     server = Server(manager, instance.listener, HANDLERS)
     notifier = Notifier(manager, supervisor)

@@ -1,0 +1,158 @@
+"""A manager as a service: what a real process tells its service manager, its journal and its log file."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Wscli, wscli
+
+__all__ = ["wscli"]
+
+CONFIG = """
+version: 1
+name: app
+endpoints: {e: {url: "ws://127.0.0.1:1"}}
+tokens:
+  mine: {command: [sh, -c, "env | grep -c -e NOTIFY_SOCKET -e WATCHDOG_ || true"]}
+channels:
+  c: {endpoint: e}
+"""
+MORE = CONFIG + "  d: {endpoint: e, open: lazy}\n"
+COMMAND = [sys.executable, "-m", "wscli", "up", "-c", "app.yaml"]
+
+
+class ServiceManager:
+    """The socket that NOTIFY_SOCKET names, and all that came."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.path = path
+        self.told: list[dict[str, str]] = []
+
+    def until(self, predicate: Callable[[dict[str, str]], object]) -> dict[str, str]:
+        """Take messages until one is what is waited for, and give it."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            self.socket.settimeout(deadline - time.monotonic())
+            message = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+            self.told.append(message)
+            if predicate(message):
+                return message
+        raise AssertionError(self.told)
+
+    def until_line(self, name: str) -> dict[str, str]:
+        return self.until(lambda message: name in message)
+
+
+@pytest.fixture
+def systemd(wscli: Wscli) -> Iterator[ServiceManager]:
+    manager = ServiceManager(wscli.directory / "notify")
+    with manager.socket:
+        yield manager
+
+
+def test_a_manager_tells_its_life(wscli: Wscli, systemd: ServiceManager) -> None:
+    wscli.file(CONFIG)
+    manager = wscli.start("up", "-c", "app.yaml", NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="400000")
+    assert systemd.until_line("READY")["STATUS"] == "0 of 1 channel ready"
+    assert wscli("ls").returncode == 0, "the socket answers once it is ready"
+    assert wscli("token", "get", "mine").stdout == "0\n", "a child is not told"
+    for _ in range(3):
+        assert systemd.until_line("WATCHDOG") == {"WATCHDOG": "1"}
+
+    wscli.file(MORE)
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    manager.popen.send_signal(signal.SIGHUP)
+    reloading = systemd.until_line("RELOADING")
+    assert before <= int(reloading["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    assert systemd.until_line("READY")["STATUS"] == "0 of 1 channel ready, 1 idle"
+    wscli.file("version: 2")
+    assert wscli("reload").returncode == 3
+    assert int(systemd.until_line("RELOADING")["MONOTONIC_USEC"]) > int(reloading["MONOTONIC_USEC"])
+    assert "; not reloaded: app.yaml:1:" in systemd.until_line("READY")["STATUS"].replace(f"{wscli.directory}/", "")
+
+    wscli("stop", "c")
+    manager.popen.send_signal(signal.SIGTERM)
+    assert "STATUS" in systemd.until_line("STOPPING")
+    assert manager.wait() == 0
+    assert [sorted(message) for message in systemd.told].count(["WATCHDOG"]) >= 3
+
+
+def test_a_manager_that_hangs_is_noticed(wscli: Wscli, systemd: ServiceManager) -> None:
+    wscli.file(CONFIG)
+    manager = wscli.start("up", "-c", "app.yaml", NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="200000")
+    systemd.until_line("WATCHDOG")
+    manager.popen.send_signal(signal.SIGSTOP)
+    while select.select([systemd.socket], [], [], 0.2)[0]:
+        systemd.socket.recv(4096)
+    manager.popen.send_signal(signal.SIGCONT)
+    systemd.until_line("WATCHDOG")
+    assert manager.stop() == 0
+
+
+def test_a_manager_in_the_background_does_not_speak_for_the_service_that_it_is_started_in(
+    wscli: Wscli, systemd: ServiceManager
+) -> None:
+    wscli.file(CONFIG)
+    assert wscli("up", "-d", "-c", "app.yaml", NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="1000").returncode == 0
+    assert wscli("down").returncode == 0
+    assert not select.select([systemd.socket], [], [], 0)[0]
+
+
+def test_in_the_journal_each_line_has_its_level(wscli: Wscli) -> None:
+    wscli.file(CONFIG)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        facts = os.fstat(theirs.fileno())
+        env = {**wscli.env, "JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}
+        with subprocess.Popen(COMMAND, cwd=wscli.directory, env=env, stderr=theirs) as manager:
+            theirs.close()
+            with ours.makefile() as journal:
+                assert next(journal).startswith("<6>info wscli ")
+                assert any(line == "app is up; Ctrl-C stops it\n" for line in journal)
+                wscli.file("version: 2")
+                manager.send_signal(signal.SIGHUP)
+                assert any(line.startswith("<4>warning not reloaded: ") for line in journal)
+                manager.terminate()
+                assert next(journal) == "<6>info stopping\n"
+
+
+def test_as_json_stderr_holds_nothing_else_and_what_wscli_logs_prints(wscli: Wscli) -> None:
+    with wscli.up(CONFIG, "--log-format", "json") as manager:
+        logged = wscli("logs", "--json").stdout.splitlines()
+        assert logged
+        manager.until(lambda: len(manager.err) >= len(logged))
+        assert manager.err[: len(logged)] == logged
+    assert [json.loads(line)["event"] for line in manager.err[:1] + manager.err[-1:]] == ["started", "stopping"]
+    assert wscli("up", "-c", "app.yaml", "--log-format", "xml").returncode == 2
+
+
+def test_the_log_of_a_manager_in_the_background_is_rotated_while_it_runs(wscli: Wscli) -> None:
+    wscli.file(CONFIG)
+    assert wscli("up", "-d", "-c", "app.yaml", "--log-format", "json").returncode == 0
+    log = wscli.directory / "state" / "wscli" / "app.log"
+    try:
+        pid = wscli.json("ls", "--json")["pid"]
+        for round_ in range(1, 5):
+            os.truncate(log, 8 << 20)
+            assert wscli("reload").returncode == 0
+            assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == [None], round_
+            for number in (1, 2):
+                assert Path(f"/proc/{pid}/fd/{number}").samefile(log)
+        assert sorted(path.name for path in log.parent.iterdir()) == ["app.log", "app.log.1", "app.log.2", "app.log.3"]
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    finally:
+        assert wscli("down").returncode == 0
