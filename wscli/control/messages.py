@@ -6,6 +6,7 @@ Imported for type checking alone, so that it costs a command nothing. ``protocol
 from typing import Any, Literal, TypedDict
 
 __all__ = [
+    "Attached",
     "Attempt",
     "AttemptFailure",
     "AttemptStep",
@@ -144,6 +145,12 @@ class Reload(TypedDict):
     restarted: list[str]
     added: list[str]
     removed: list[str]
+
+
+class Attached(TypedDict):
+    """``attach``: the channel that the connection goes on as."""
+
+    channel: str
 
 
 class AttemptStep(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wscli.daemon.handlers import (
+    attach,
     complete,
     doctor,
     down,
@@ -28,6 +29,7 @@ from wscli.daemon.server import Handler
 __all__ = ["HANDLERS"]
 
 HANDLERS: Mapping[str, Handler] = {
+    "attach": attach.handle,
     "complete": complete.handle,
     "doctor": doctor.handle,
     "down": down.handle,

@@ -1,0 +1,71 @@
+"""``attach``: the socket goes on as a WebSocket that shares the channel."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.daemon.scripted import channel_plan
+from tests.daemon.served import Served, served, until
+from wscli.control.client import Client
+from wscli.errors import UnknownChannel, WscliError
+
+__all__ = ["served"]
+
+
+@asynccontextmanager
+async def attached(served: Served, **args: str) -> AsyncIterator[ClientConnection]:
+    def ask() -> socket.socket:
+        client = Client(served.instance, served.dial())
+        assert client.request("attach", args, timeout=10) == {"channel": "notifications"}
+        sock, rest = client.take_over()
+        assert rest == b""
+        return sock
+
+    sock = await asyncio.to_thread(ask)
+    async with connect("ws://anywhere/any?last=nonsense", sock=sock, proxy=None) as websocket:
+        yield websocket
+
+
+@pytest.fixture
+def urls(served: Served) -> Served:
+    """The same, whose plan has URLs."""
+    served.manager.plan.channels = {"notifications": channel_plan("notifications")}
+    return served
+
+
+@pytest.mark.parametrize("args", [{"channel": "notifications"}, {"url": "ws://192.0.2.1/ws/notifications"}])
+async def test_messages_come_and_go_as_on_a_websocket(urls: Served, args: dict[str, str]) -> None:
+    channel = urls.manager.known["notifications"]
+    channel.history.append([b"before"], None)
+    async with attached(urls, **args) as websocket:
+        await until(lambda: channel.uses == channel.readers == 1)
+        channel.history.append([b"text", b"\0binary"], b"tb")
+        assert [await websocket.recv(), await websocket.recv()] == ["text", b"\0binary"]
+        await websocket.send("up")
+        await websocket.send(b"\1")
+        await until(lambda: channel.sent == [(b"up", False), (b"\1", True)])
+    await until(lambda: channel.uses == channel.readers == urls.server.clients == 0)
+
+
+async def test_a_url_that_no_channel_has_is_6_and_is_not_repeated(urls: Served) -> None:
+    with pytest.raises(UnknownChannel, match="no channel of instance 'app' has this URL") as caught:
+        await urls.ask("attach", {"url": "ws://192.0.2.1/ws/elsewhere?token=s3cret"})
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
+
+
+async def test_a_name_that_no_channel_has_is_6(served: Served) -> None:
+    with pytest.raises(UnknownChannel, match="no channel 'nowhere'"):
+        await served.ask("attach", {"channel": "nowhere"})
+
+
+@pytest.mark.parametrize("args", [{}, {"channel": "a", "url": "ws://a"}, {"channel": 1}, {"url": None}, {"name": "a"}])
+async def test_anything_else_is_refused(urls: Served, args: dict[str, Any]) -> None:
+    with pytest.raises(WscliError, match=r"takes a channel or a URL|is no text"):
+        await urls.ask("attach", args)
