@@ -10,23 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import Instance
-from wscli.control.protocol import (
-    ANSWER_LIMIT,
-    SPOKEN_BY_ALL,
-    ProtocolError,
-    check_version,
-    decode,
-    encode,
-    greeting,
-    result_of,
-)
+from wscli.control.protocol import SPOKEN_BY_ALL, Answers, encode, request_line, result_of
 from wscli.control.selection import Selection, select
 from wscli.errors import NoInstance, TimedOut
 
 if TYPE_CHECKING:
     from wscli.control.messages import Block
 
-__all__ = ["Client", "ManagerGone", "ask", "connect"]
+__all__ = ["Client", "ManagerGone", "ask", "connect", "hung_up", "late"]
 
 _CHUNK = 1 << 18
 
@@ -35,15 +26,23 @@ class ManagerGone(NoInstance):
     """The manager closed the connection before it answered."""
 
 
+def hung_up(instance: Instance) -> ManagerGone:
+    """Make the error for a manager that closed the connection."""
+    return ManagerGone(f"the manager of {instance.name!r} hung up", "see `wscli ls` and `wscli logs`")
+
+
+def late() -> TimedOut:
+    """Make the error for an answer that did not come in time."""
+    return TimedOut("the manager did not answer in time", "see `wscli logs`")
+
+
 class Client:
     """A connection to a manager; a context manager that closes it."""
 
     def __init__(self, instance: Instance, sock: socket.socket) -> None:
         self.instance = instance
         self.sock = sock
-        self._buffer = bytearray()
-        self._greeted = False
-        self._any_version = False
+        self._answers = Answers()
 
     def __enter__(self) -> "Client":
         return self
@@ -75,10 +74,12 @@ class Client:
         self.start(verb, args, payload=payload)
         return result_of(self.answer(timeout=timeout))
 
-    def start(self, verb: str, args: Mapping[str, Any] | None = None, *, payload: bytes = b"") -> bool:
-        """Send a request without waiting for its answer; say whether the manager was there to take all of it."""
-        self._any_version = verb in SPOKEN_BY_ALL
-        return self._write(encode({**greeting(), "verb": verb, "args": dict(args or {})}) + payload)
+    def start(
+        self, verb: str, args: Mapping[str, Any] | None = None, *, payload: bytes = b"", timeout: float | None = None
+    ) -> bool:
+        """Send a request without waiting for its answer; say whether the manager took all of it within the seconds."""
+        self._answers.any_version = verb in SPOKEN_BY_ALL
+        return self._write(request_line(verb, args) + payload, timeout)
 
     def send_block(self, header: "Block", payload: bytes) -> bool:
         """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
@@ -87,51 +88,32 @@ class Client:
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
         self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
-        try:
-            message = decode(self._read_line())
-        except ProtocolError as error:
-            raise ProtocolError(
-                f"the answer cannot be read: {error.message}", "is it wscli that listens there? see `wscli ls`"
-            ) from None
-        if not self._greeted and not self._any_version:
-            check_version(message, "manager")
-        self._greeted = True
+        while (message := self._answers.take()) is None:
+            self._answers.received(self._receive())
         return message
 
     def take_over(self) -> tuple[socket.socket, bytes]:
         """Give the socket, blocking, and the bytes of the stream that came with the answer; both are the caller's."""
         self.sock.settimeout(None)
-        rest, self._buffer = bytes(self._buffer), bytearray()
-        return self.sock, rest
+        return self.sock, self._answers.rest()
 
-    def _write(self, data: bytes) -> bool:
-        self.sock.settimeout(None)
+    def _write(self, data: bytes, timeout: float | None = None) -> bool:
+        self.sock.settimeout(None if timeout is None else max(timeout, 0.001))
         try:
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
             return False  # a manager that refuses hangs up early; its answer, which says why, is still to be read
         return True
-
-    def _read_line(self) -> bytes:
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched)) < 0:
-            searched = len(self._buffer)
-            if searched > ANSWER_LIMIT:
-                raise ProtocolError(f"the manager's answer is over {ANSWER_LIMIT >> 20} MiB")
-            self._buffer += self._receive()
-        line = bytes(self._buffer[: end + 1])
-        del self._buffer[: end + 1]
-        return line
 
     def _receive(self) -> bytes:
         try:
             data = self.sock.recv(_CHUNK)
         except (TimeoutError, BlockingIOError):  # the latter where no time was given at all
-            raise TimedOut("the manager did not answer in time", "see `wscli logs`") from None
+            raise late() from None
         except ConnectionResetError:
             data = b""
         if not data:
-            raise ManagerGone(f"the manager of {self.instance.name!r} hung up", "see `wscli ls` and `wscli logs`")
+            raise hung_up(self.instance)
         return data
 
 

@@ -19,12 +19,14 @@ __all__ = [
     "LINE_LIMIT",
     "PROTOCOL",
     "SPOKEN_BY_ALL",
+    "Answers",
     "ProtocolError",
     "check_version",
     "decode",
     "encode",
     "failure",
     "greeting",
+    "request_line",
     "result_of",
     "success",
 ]
@@ -55,6 +57,11 @@ def greeting() -> dict[str, Any]:
 def encode(message: dict[str, Any]) -> bytes:
     """Make one line; a lone surrogate in a name is kept as a JSON escape."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def request_line(verb: str, args: Mapping[str, Any] | None = None) -> bytes:
+    """Make the first line of a client's."""
+    return encode({**greeting(), "verb": verb, "args": dict(args or {})})
 
 
 def decode(line: bytes) -> dict[str, Any]:
@@ -124,3 +131,52 @@ def result_of(answer: dict[str, Any]) -> dict[str, Any]:
         case {"ok": False, "error": {"code": int(code), "message": str(message), "hint": str() | None as hint}}:
             raise error_for(code, message, hint)
     raise ProtocolError("the manager's answer cannot be read", "is it wscli that listens there? see `wscli ls`")
+
+
+class Answers:
+    """Bytes in, answers out: the lines of a manager, for a client that blocks and for one that does not.
+
+    The first is checked for the protocol's number, unless ``any_version`` is set.
+    """
+
+    def __init__(self) -> None:
+        self.any_version = False
+        self._buffer = bytearray()
+        self._searched = 0
+        self._greeted = False
+
+    def received(self, data: bytes) -> None:
+        """Say what came."""
+        self._buffer += data
+
+    def take(self) -> dict[str, Any] | None:
+        """Give the next answer, or None until more has been received.
+
+        Raises:
+            ProtocolError: it is no answer, or one of another version.
+
+        """
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._buffer)
+            if self._searched > ANSWER_LIMIT:
+                raise ProtocolError(f"the manager's answer is over {ANSWER_LIMIT >> 20} MiB")
+            return None
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        try:
+            message = decode(line)
+        except ProtocolError as error:
+            raise ProtocolError(
+                f"the answer cannot be read: {error.message}", "is it wscli that listens there? see `wscli ls`"
+            ) from None
+        if not self._greeted and not self.any_version:
+            check_version(message, "manager")
+        self._greeted = True
+        return message
+
+    def rest(self) -> bytes:
+        """Give what came behind the answers, and forget it."""
+        rest, self._buffer = bytes(self._buffer), bytearray()
+        return rest

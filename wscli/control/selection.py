@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wscli.control.paths import Instance, is_instance_name, is_trusted, registered
 from wscli.errors import NoInstance, UsageError, WscliError
 
-__all__ = ["Selection", "dial", "find_file", "running", "select"]
+__all__ = ["Busy", "Selection", "dial", "find_file", "running", "select"]
 
 
 class Selection(NamedTuple):
@@ -24,10 +24,17 @@ class Selection(NamedTuple):
     """-c"""
 
 
-def dial(instance: Instance, environ: Mapping[str, str]) -> socket.socket | None:
+class Busy(WscliError):
+    """The manager has more connections to accept than its queue holds; a moment later it may have room."""
+
+
+def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True) -> socket.socket | None:
     """Connect to an instance; None when nobody listens there any more.
 
+    Without patience the socket does not block, and is not waited for.
+
     Raises:
+        Busy: it would have to be waited for.
         WscliError: somebody may listen, but cannot be reached.
 
     """
@@ -35,11 +42,15 @@ def dial(instance: Instance, environ: Mapping[str, str]) -> socket.socket | None
     if not is_trusted(os.path.dirname(path), environ):  # noqa: PTH120 - pathlib costs the thin client milliseconds
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(patient)
     try:
         sock.connect(path)
     except (FileNotFoundError, ConnectionRefusedError):
         sock.close()
         return None
+    except BlockingIOError:
+        sock.close()
+        raise Busy(f"the manager of {instance.name!r} takes no connection", "see `wscli ls` and `wscli logs`") from None
     except OSError as error:
         sock.close()
         reason = (error.strerror or str(error)).lower()
@@ -47,12 +58,17 @@ def dial(instance: Instance, environ: Mapping[str, str]) -> socket.socket | None
     return sock
 
 
-def running(environ: Mapping[str, str]) -> list[Instance]:
+def running(environ: Mapping[str, str], *, patient: bool = True) -> list[Instance]:
     """Give the instances that answer a dial; one that cannot be reached is nobody's business but its own."""
     alive = []
     for instance in registered(environ):
         with contextlib.suppress(WscliError):
-            if sock := dial(instance, environ):
+            try:
+                sock = dial(instance, environ, patient=patient)
+            except Busy:
+                alive.append(instance)
+                continue
+            if sock:
                 sock.close()
                 alive.append(instance)
     return alive
@@ -74,10 +90,11 @@ def find_file(start: str) -> str | None:
         directory = parent
 
 
-def select(selection: Selection, environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
-    """Find the instance that is meant, and connect to it.
+def select(selection: Selection, environ: Mapping[str, str], *, patient: bool = True) -> tuple[Instance, socket.socket]:
+    """Find the instance that is meant, and connect to it; ``patient`` is that of ``dial``.
 
     Raises:
+        Busy: without patience, it would have to be waited for.
         NoInstance: it is not running, or none is.
         UsageError: several are running and nothing says which.
 
@@ -85,38 +102,38 @@ def select(selection: Selection, environ: Mapping[str, str]) -> tuple[Instance, 
     if selection.name and selection.file:
         raise UsageError("-i and -c both choose an instance", "give one of them")
     if name := selection.name or (environ.get("WSCLI_INSTANCE") if not selection.file else None):
-        return _by_name(name, environ)
+        return _by_name(name, environ, patient=patient)
     if selection.file:
-        return _by_file(os.path.realpath(selection.file), selection.file, environ)
+        return _by_file(os.path.realpath(selection.file), selection.file, environ, patient=patient)
     if file := find_file("."):
-        return _by_file(file, file, environ)
-    return _only_one(environ)
+        return _by_file(file, file, environ, patient=patient)
+    return _only_one(environ, patient=patient)
 
 
-def _by_name(name: str, environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
+def _by_name(name: str, environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
     if not is_instance_name(name):
         raise UsageError(f"{name!r} is no instance name", "a name is of a-z, 0-9, _ and -, 32 at most; see `wscli ls`")
     for instance in registered(environ):
-        if instance.name == name and (sock := dial(instance, environ)):
+        if instance.name == name and (sock := dial(instance, environ, patient=patient)):
             return instance, sock
     raise NoInstance(f"no instance named {name!r} is running", _start_or_choose(environ))
 
 
-def _by_file(path: str, given: str, environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
+def _by_file(path: str, given: str, environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
     for instance in registered(environ):
-        if instance.file == path and (sock := dial(instance, environ)):
+        if instance.file == path and (sock := dial(instance, environ, patient=patient)):
             return instance, sock
     if not os.path.exists(path):  # noqa: PTH110
         raise NoInstance(f"no instance of {given!r} is running, and there is no such file", _start_or_choose(environ))
     raise NoInstance(f"no instance of {given!r} is running", f"start it with `wscli up -d -c {given}`")
 
 
-def _only_one(environ: Mapping[str, str]) -> tuple[Instance, socket.socket]:
-    found = running(environ)
+def _only_one(environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
+    found = running(environ, patient=patient)
     if len(found) > 1:
         candidates = ", ".join(f"{instance.name} ({instance.file})" for instance in found)
         raise UsageError(f"{len(found)} instances are running: {candidates}", "choose one with -i NAME")
-    if found and (sock := dial(found[0], environ)):
+    if found and (sock := dial(found[0], environ, patient=patient)):
         return found[0], sock
     raise NoInstance("no instance is running", "start one with `wscli up -d -c FILE`")
 
