@@ -1,0 +1,116 @@
+"""The stream without I/O: however it is cut, the same messages and gaps come out of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.examples import EXAMPLES
+from wscli.client.feed import Feed
+from wscli.client.messages import Gap, Message
+from wscli.control.frames import DATA, END, GAP, NOTICE, STATE, FrameError, end_body, header, json_body
+from wscli.errors import ChannelUnavailable, NoInstance
+from wscli.history.encode import Form, encode, gap_record
+from wscli.history.records import BINARY, TEXT, Batch
+from wscli.history.records import Gap as Recorded
+
+
+def frame(kind: int, body: bytes, seq: int = 0) -> bytes:
+    return header(kind, seq, len(body)) + body
+
+
+def data(first: int, payloads: list[str | bytes]) -> bytes:
+    """Encode a batch as the manager does."""
+    raw = [one.encode() if isinstance(one, str) else one for one in payloads]
+    kinds = bytes(TEXT if isinstance(one, str) else BINARY for one in payloads)
+    parts = encode(Batch(first, 5.25, raw, kinds), Form("json", "calls", "k3f9")).parts
+    return b"".join(frame(DATA, body, seq) for seq, body in parts)
+
+
+def take_all(feed: Feed) -> list[Message | Gap]:
+    found = []
+    while (item := feed.take()) is not None:
+        found.append(item)
+    return found
+
+
+def give(feed: Feed, chunk: bytes) -> None:
+    feed.space()[: len(chunk)] = chunk
+    feed.received(len(chunk))
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    st.lists(st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.binary()), min_size=1, max_size=6),
+    st.lists(st.integers(1, 200), max_size=20),
+    st.integers(0, 300),
+)
+def test_however_the_stream_is_cut_the_same_comes_out_of_it(
+    payloads: list[str | bytes], sizes: list[int], with_answer: int
+) -> None:
+    gap = Recorded(len(payloads), "outage", 1.0, 2.5, None)
+    stream = (
+        data(1, payloads)
+        + frame(STATE, b"{}")
+        + frame(NOTICE, b"{}")
+        + frame(GAP, json_body(gap_record(gap, "calls")))
+        + frame(END, end_body(0))
+    )
+    feed = Feed(stream[:with_answer])
+    stream = stream[with_answer:]
+    found = take_all(feed)
+    for size in [*sizes, len(stream)]:
+        if chunk := stream[:size]:
+            give(feed, chunk)
+        stream = stream[size:]
+        found += take_all(feed)
+    messages = [Message("calls", "k3f9", seq, 5.25, one) for seq, one in enumerate(payloads, 1)]
+    assert found == [*messages, Gap("calls", len(payloads), "outage", 1.0, 2.5, None)]
+    assert feed.ended
+    assert feed.take() is None
+
+
+def test_gaps_are_left_out_where_nobody_wants_them() -> None:
+    gap = frame(GAP, json_body(gap_record(Recorded(3, "outage"), "calls")))
+    feed = Feed(gap + data(4, ["on"]), gaps=False)
+    assert [one.data for one in take_all(feed) if isinstance(one, Message)] == ["on"]
+
+
+def test_the_end_is_the_error_of_its_code_after_everything_before_it() -> None:
+    feed = Feed(data(1, ["last"]) + frame(END, end_body(8, "calls failed", "see it")))
+    assert isinstance(feed.take(), Message)
+    with pytest.raises(ChannelUnavailable, match="calls failed") as caught:
+        feed.take()
+    assert caught.value.hint == "see it"
+
+
+def test_a_manager_that_hangs_up_without_an_end_is_gone() -> None:
+    with pytest.raises(NoInstance, match="gone without a word"):
+        Feed().received(0)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        frame(DATA, b"no json\n"),
+        frame(DATA, b'{"type":"text"}\n'),
+        frame(DATA, b"[]\n"),
+        frame(DATA, b"\xff\n"),
+        frame(GAP, b"{}"),
+        frame(GAP, b"["),
+        frame(77, b""),
+    ],
+)
+def test_rubbish_is_an_error_of_ours(rubbish: bytes) -> None:
+    with pytest.raises(FrameError):
+        Feed(rubbish).take()
+
+
+def test_a_message_knows_its_cursor_and_parses_its_data() -> None:
+    message = Message("calls", "k3f9", 17, 5.25, '{"n":1}')
+    assert message.cursor == "k3f9:17"
+    assert message.json() == {"n": 1}
+    assert message._replace(data=b"[1]").json() == [1]
+    with pytest.raises(ValueError, match="Expecting value"):
+        message._replace(data="plain").json()

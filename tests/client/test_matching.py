@@ -1,0 +1,45 @@
+"""Which message is the reply."""
+
+from __future__ import annotations
+
+import pytest
+
+from wscli.client.matching import matcher
+from wscli.client.messages import Message
+from wscli.errors import UsageError
+
+
+def message(data: str | bytes) -> Message:
+    return Message("calls", "k3f9", 1, 0.0, data)
+
+
+@pytest.mark.parametrize(
+    ("expression", "data", "is_reply"),
+    [
+        (".id == 7", '{"id": 7}', True),
+        (".id == 7", '{"id": 8}', False),
+        ("select(.id == 7)", '{"id": 7}', True),
+        ("select(.id == 7)", '{"id": 8}', False),
+        (".[] | . == 2", "[1, 2]", True),
+        (".id", '{"id": null}', False),
+        (". == 2 # a comment", "2", True),
+    ],
+)
+def test_an_expression_is_true_where_one_of_its_results_is(expression: str, data: str, is_reply: bool) -> None:
+    assert matcher(expression)(message(data)) is is_reply
+
+
+@pytest.mark.parametrize("data", ["plain", "", "NaN", "[" * 100_000, b'{"id": 7}', "[1]", '"text"', "7 7"])
+def test_what_is_not_json_or_fails_in_the_expression_is_no_reply(data: str | bytes) -> None:
+    assert matcher(".id == 7")(message(data)) is False
+
+
+@pytest.mark.parametrize("expression", [".id ==", "nothing(", "", ") | (true", "."[:0]])
+def test_a_bad_expression_is_a_usage_error_that_quotes_it(expression: str) -> None:
+    with pytest.raises(UsageError, match="does not compile") as caught:
+        matcher(expression)
+    assert repr(expression) in (caught.value.hint or "")
+
+
+def test_a_function_is_taken_as_it_is() -> None:
+    assert matcher(bool) is bool

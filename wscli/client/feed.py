@@ -1,0 +1,82 @@
+"""The stream of a tail without I/O: bytes in, messages and gaps out."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from wscli.client.messages import Gap, Message, read_gap, read_message
+from wscli.control.frames import DATA, END, GAP, FrameError, FrameReader, read_end, read_json
+from wscli.errors import NoInstance, error_for
+
+__all__ = ["Feed"]
+
+
+class Feed:
+    """Usage: receive into ``space()``, tell ``received(n)``, then take until there is nothing.
+
+    Args:
+        rest: what came together with the manager's answer.
+        gaps: give gaps as well.
+
+    ``ended`` is true once the manager has ended the stream without an error.
+    """
+
+    def __init__(self, rest: bytes = b"", *, gaps: bool = True) -> None:
+        self.ended = False
+        self._gaps = gaps
+        self._frames = FrameReader()
+        self._lines: deque[str] = deque()
+        while rest:
+            space = self._frames.space()
+            count = min(len(rest), len(space))
+            space[:count] = rest[:count]
+            self._frames.received(count)
+            rest = rest[count:]
+
+    def space(self) -> memoryview:
+        """Give room to receive into."""
+        return self._frames.space()
+
+    def received(self, count: int) -> None:
+        """Say how many bytes were put into the space; none means that the manager hung up.
+
+        Raises:
+            NoInstance: it hung up.
+
+        """
+        if not count:
+            raise NoInstance("the manager was gone without a word", "see `wscli ls`; `wscli up` starts it again")
+        self._frames.received(count)
+
+    def take(self) -> Message | Gap | None:
+        """Give what comes next; None until more has been received, and for ever once ``ended``.
+
+        Raises:
+            WscliError: the stream ended so; the class is that of the exit code that ``wscli tail`` would have.
+            FrameError: what came is no stream.
+
+        """
+        while not self._lines:
+            frame = None if self.ended else self._frames.take()
+            if frame is None:
+                return None
+            if frame.kind == DATA:
+                self._lines.extend(_lines(frame.body))
+            elif frame.kind == GAP and self._gaps:
+                return read_gap(read_json(frame.body))
+            elif frame.kind == END:
+                self._finish(frame.body)
+        return read_message(self._lines.popleft())
+
+    def _finish(self, body: memoryview) -> None:
+        end = read_end(body)
+        if end.exit_code:
+            raise error_for(end.exit_code, end.message, end.hint)
+        self.ended = True
+
+
+def _lines(body: memoryview) -> list[str]:
+    try:
+        return str(body, "utf-8").split("\n")[:-1]
+    except UnicodeDecodeError:
+        raise FrameError("a record of the manager's cannot be read") from None

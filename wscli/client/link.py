@@ -1,0 +1,169 @@
+"""One connection to a manager that never blocks: what ``control.client`` is for programs of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from wscli.client.asked import Asked
+from wscli.client.feed import Feed
+from wscli.control.client import hung_up, late
+from wscli.control.paths import Instance
+from wscli.control.protocol import Answers, request_line, result_of
+from wscli.control.selection import Busy, Selection, select
+
+__all__ = ["Link"]
+
+_CHUNK = 1 << 18
+_AGAIN = 0.02  # seconds between two tries where the manager's queue is full: nothing tells of room in it
+
+
+class Link:
+    """A connection; a context manager that closes it. One task at a time may wait for it."""
+
+    def __init__(self, instance: Instance, sock: socket.socket) -> None:
+        self._instance = instance
+        self._sock = sock
+        self._answers = Answers()
+        self._waiting: asyncio.Future[None] | None = None
+
+    @classmethod
+    async def open(cls, selection: Selection, environ: Mapping[str, str], timeout: float | None) -> Self:
+        """Connect to the instance that is meant.
+
+        Raises:
+            NoInstance: it is not running.
+            UsageError: several are running and nothing says which.
+            TimedOut: it takes no connection for so many seconds.
+
+        """
+        async with _deadline(timeout):
+            while True:
+                try:
+                    return cls(*select(selection, environ, patient=False))
+                except Busy:
+                    await asyncio.sleep(_AGAIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was."""
+        return self._sock.fileno() < 0
+
+    def close(self) -> None:
+        """Hang up, and wake the task that waits for it."""
+        if self._waiting is not None and not self._waiting.get_loop().is_closed():
+            self._waiting.get_loop().remove_reader(self._sock)
+            _settle(self._waiting)
+        self._sock.close()
+
+    async def request(self, one: Asked) -> Any:
+        """Ask, and give the result of the answer.
+
+        Raises:
+            WscliError: what the manager answered, as the class of its exit code.
+            ManagerGone: it hung up.
+            TimedOut: no answer came in time.
+
+        """
+        await self.start(one)
+        return result_of(await self.answer(one.timeout))
+
+    async def start(self, one: Asked) -> bool:
+        """Send a request without waiting for its answer; say whether the manager took all of it in time."""
+        line = request_line(one.verb, one.args)
+        try:
+            async with asyncio.timeout(one.timeout):
+                await asyncio.get_running_loop().sock_sendall(self._sock, line + one.payload)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            return False  # a manager that refuses hangs up early; its answer, which says why, is still to be read
+        return True
+
+    async def answer(self, timeout: float | None) -> dict[str, Any]:
+        """Read one answer.
+
+        Raises:
+            ManagerGone: the manager hung up.
+            TimedOut: none came within ``timeout`` seconds.
+
+        """
+        async with _deadline(timeout):
+            while (message := self._answers.take()) is None:
+                room = memoryview(bytearray(_CHUNK))
+                count = await self._receive(room)
+                if not count:
+                    raise hung_up(self._instance)
+                self._answers.received(bytes(room[:count]))
+        return message
+
+    def feed(self, *, gaps: bool) -> Feed:
+        """Begin the stream that follows the answer."""
+        return Feed(self._answers.rest(), gaps=gaps)
+
+    async def receive(self, feed: Feed) -> None:
+        """Receive more of a stream; a task that is cancelled meanwhile loses nothing of it.
+
+        Raises:
+            NoInstance: the manager hung up.
+
+        """
+        count = await self._receive(feed.space())
+        if not self.closed:
+            feed.received(count)
+
+    async def _receive(self, room: memoryview) -> int:
+        """Wait first, even for what is there already, so that a fast stream leaves the other tasks their turns."""
+        while True:
+            await self._readable()
+            try:
+                return 0 if self.closed else self._sock.recv_into(room)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except ConnectionResetError:
+                return 0
+
+    async def _readable(self) -> None:
+        """Wait until there is something to receive.
+
+        Not ``loop.sock_recv_into``: cancelled at the wrong moment, it has taken bytes that nobody hears of.
+        """
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        loop.add_reader(self._sock, _settle, self._waiting)
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+            if not self.closed and not loop.is_closed():
+                loop.remove_reader(self._sock)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class _deadline:  # noqa: N801 - it is used as a function is
+    """``asyncio.timeout`` for the manager's answers: it raises `TimedOut`."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._scope = asyncio.timeout(timeout)
+
+    async def __aenter__(self) -> None:
+        await self._scope.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            await self._scope.__aexit__(kind, error, tb)
+        except TimeoutError:
+            raise late() from None

@@ -1,0 +1,82 @@
+"""What a tail gives: messages and gaps, as ``tail --json`` has them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from wscli.control.frames import FrameError
+
+__all__ = ["Gap", "Message", "read_gap", "read_message"]
+
+
+class Message(NamedTuple):
+    """One message of a channel."""
+
+    channel: str
+    epoch: str
+    """The numbering that ``seq`` belongs to."""
+    seq: int
+    ts: float
+    """When it arrived at the manager: seconds since the epoch, by the wall clock."""
+    data: str | bytes
+    """Text, or bytes where the message is binary."""
+
+    @property
+    def cursor(self) -> str:
+        """Its place in the channel, such as ``k3f9:17``: what ``tail(after=...)`` takes."""
+        return f"{self.epoch}:{self.seq}"
+
+    def json(self) -> Any:
+        """Parse the data.
+
+        Raises:
+            ValueError: it is not JSON.
+
+        """
+        return json.loads(self.data)
+
+
+class Gap(NamedTuple):
+    """Messages may be, or are, missing after a number."""
+
+    channel: str
+    after: int
+    """The number of the message before it."""
+    reason: str
+    """``outage``, ``lagged``, ``truncated``, ``reset`` or ``paused``."""
+    start: float | None
+    """When it began and ended: seconds since the epoch; None where that is not known."""
+    end: float | None
+    missed: int | None
+    """How many messages; None where nobody can know."""
+
+
+def read_message(line: str) -> Message:
+    """Read a message's record.
+
+    Raises:
+        FrameError: it is none.
+
+    """
+    try:
+        record = json.loads(line)
+        data = record["data"] if record["type"] == "text" else b64decode(record["data"])
+        return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data)
+    except (ValueError, LookupError, TypeError):
+        raise FrameError("a record of the manager's cannot be read") from None
+
+
+def read_gap(record: Mapping[str, Any]) -> Gap:
+    """Read a gap's record.
+
+    Raises:
+        FrameError: it is none.
+
+    """
+    try:
+        return Gap(*(record[name] for name in Gap._fields))
+    except LookupError:
+        raise FrameError("a gap of the manager's cannot be read") from None
