@@ -15,6 +15,7 @@ _FALLBACK = "this is not valid YAML"
 _SENTENCES = (
     # What PyYAML says, in both of its parsers, and what it comes to; the first that fits counts.
     (("tab character",), "a tab; YAML indents with spaces"),
+    (("nesting depth",), "this is nested more than a thousand levels deep; 32 are the most that a file may have"),
     (("mapping values are not allowed",), "a ':' that fits nowhere; quote the text, or look at the line above"),
     (("could not find expected ':'",), "a key without its ':'"),
     (("unexpected end of stream",), "this quote is never closed"),
