@@ -68,6 +68,8 @@ class Channel:
         self.since = services.clock.wall()
         self.problems = Problems(name, on_change=self._changed)
         """What is wrong beside its state, such as a hook that fails."""
+        self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
+        """What hooks count, by their names."""
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.schedule)

@@ -84,6 +84,8 @@ class Manager:
         """What others add to ``stats``, by key."""
         self.after_apply: list[Callable[[], None]] = []
         """Called after each reload."""
+        self.watchers: list[Callable[[Channel], None]] = []
+        """Called with a channel after each change of what ``status`` says of it, its removal included."""
         self.tasks = Tasks()
         self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
         self._budgets: dict[str, ConnectBudget] = {}
@@ -182,6 +184,8 @@ class Manager:
     def _changed(self, channel: Channel) -> None:
         self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
         self._instances.changed(channel)
+        for watch in self.watchers:
+            watch(channel)
 
     # its life
 

@@ -1,4 +1,7 @@
-"""What is wrong beside the states of channels: a port that is taken, a hook that fails. ``status`` shows it until it is mended."""
+"""What is wrong beside the states of channels: a port that is taken, a hook that fails.
+
+``status`` shows each until it is mended.
+"""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
         "retry_in_s": None if at is None else max(0.0, round(at - now, 3)),
         "transport": link.adapter if link is not None else None,
         "short_outages": channel.announcer.quiet_outages,
+        "hooks": {name: counted() for name, counted in channel.hook_stats.items()},
         "gaps": channel.history.gaps,
         "problems": channel.problems.texts(),
     }

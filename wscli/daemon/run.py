@@ -15,7 +15,9 @@ from pathlib import Path
 from wscli import __version__
 from wscli.clock import SystemClock
 from wscli.config.plan import Plan
+from wscli.daemon.gateway.server import Gateway
 from wscli.daemon.handlers import HANDLERS
+from wscli.daemon.hooks import Hooks
 from wscli.daemon.instance import Instance, own
 from wscli.daemon.log import Format, RotatingLog, capture, release
 from wscli.daemon.manager import Manager
@@ -75,6 +77,9 @@ async def _live(
     handlers = log(manager.log)
     monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
     server = Server(manager, instance.listener, HANDLERS)
+    hooks = Hooks(manager)
+    gateway = Gateway(manager)
+    manager.after_apply.append(gateway.apply)
     notifier = Notifier(manager, supervisor)
     manager.around_reload = notifier.reload
     asyncio.get_running_loop().set_default_executor(AbandonedThreads())
@@ -84,6 +89,7 @@ async def _live(
             monitor.start(manager.network_changed)
             server.start()
             manager.open()
+            gateway.apply()
             on_ready()
             notifier.ready()
             await manager.stopping.wait()
@@ -92,7 +98,8 @@ async def _live(
             manager.stopping.set()
             notifier.stopping()
             await monitor.close()
-            await manager.close()
+            await gateway.close()
+            await asyncio.gather(hooks.close(), manager.close())  # the hooks first: they see no channel close
             await server.close()
             notifier.close()
             release(handlers)

@@ -1,0 +1,104 @@
+"""A manager on scripted links whose hooks are real processes, run in a directory of the test's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.daemon.scripted import Scripted, channel_plan
+from wscli.config.plan import ChannelPlan, HookPlan
+from wscli.daemon.channel import Channel
+from wscli.daemon.hooks import Hooks
+
+__all__ = ["Hooked", "alive", "descriptors", "hooked", "sh", "until"]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until something holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - other processes tell nobody when they are done
+            await asyncio.sleep(0.001)
+
+
+def descriptors() -> int:
+    """Count the open descriptors of this process."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def sh(script: str, **more: Any) -> HookPlan:
+    return HookPlan(exec=("sh", "-c", script), **more)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is more than a name waiting to be reaped."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Hooked(Scripted):
+    def __init__(self, directory: Path, *plans: ChannelPlan) -> None:
+        super().__init__(*plans)
+        self.directory = directory
+        self.plan = self.manager.plan = replace(self.plan, file=directory / "app.yaml")
+        self.hooks = Hooks(self.manager, environ={**os.environ, "WATCHDOG_USEC": "1"}, schedule=self.time.schedule)
+
+    @property
+    def channel(self) -> Channel:
+        return self.manager.channel("news")
+
+    def stats(self, hook: str = "on_message") -> dict[str, int]:
+        found: dict[str, int] = self.channel.stats()["hooks"][hook]
+        return found
+
+    def lines(self, name: str = "out") -> list[str]:
+        """The whole lines of a file that the hooks write to."""
+        path = self.directory / name
+        return (
+            [line for line in path.read_text().splitlines(keepends=True) if line[-1] == "\n"] if path.exists() else []
+        )
+
+    async def until_lines(self, count: int, name: str = "out") -> list[Any]:
+        await until(lambda: len(self.lines(name)) >= count)
+        return [json.loads(line) for line in self.lines(name)]
+
+    async def until_problem(self, *texts: str) -> None:
+        """Move time on, by which problems are stated, until these are all of them."""
+        try:
+            async with asyncio.timeout(10):
+                while self.channel.problems.texts() != list(texts):
+                    await self.time.advance(0.01)
+                    await asyncio.sleep(0.001)
+        except TimeoutError:
+            raise AssertionError(f"{self.channel.problems.texts()} instead of {list(texts)}") from None
+
+    def reload(self, *plans: ChannelPlan) -> Any:
+        self.plan = replace(self.plan, channels={plan.name: plan for plan in plans})
+        return self.manager.apply(self.plan)
+
+
+@asynccontextmanager
+async def hooked(directory: Path, **changes: Any) -> AsyncIterator[Hooked]:
+    """Open one channel with these hooks, and check that nothing of them stays."""
+    it = Hooked(directory, channel_plan(**changes))
+    it.manager.open()
+    await it.time.settle()
+    try:
+        yield it
+    finally:
+        before = psutil.Process().children(recursive=True)
+        await it.hooks.close()
+        closing = it.manager.close()
+        await closing
+    assert [child for child in before if alive(child.pid)] == [], "a hook outlived its manager"
+    assert it.time.pending == [], "a timer outlived its manager"
+    assert len(it.hooks._tasks) == 0

@@ -1,0 +1,133 @@
+"""A hook's command: how it ends, and what is said of it; nothing of it outlives its time."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.daemon.hooks.hooked import alive, descriptors, sh, until
+from wscli.config.plan import HookPlan
+from wscli.daemon.hooks.command import run
+
+
+async def outcome(directory: Path, plan: HookPlan, event: bytes = b"{}\n") -> str | None:
+    return await run(plan, event, cwd=directory, environ=os.environ)
+
+
+def pid(path: Path) -> int:
+    return int(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("exit 0", None),
+        ("echo fine >&2", None),
+        ("exit 3", "exited with 3"),
+        ("echo first >&2; printf 'no such call\\n\\n' >&2; exit 3", "exited with 3: no such call"),
+        ("printf '\\033[2Jred\\tx\\377' >&2; exit 1", "exited with 1: \\x1b[2Jred\\tx\ufffd"),
+        ("kill -SEGV $$", "killed by SIGSEGV"),
+        ("head -c 100000 /dev/zero | tr '\\0' x; exit 1", "exited with 1"),
+    ],
+)
+async def test_a_failure_gives_the_code_and_the_last_line_of_stderr(
+    tmp_path: Path, script: str, text: str | None
+) -> None:
+    assert await outcome(tmp_path, sh(script)) == text
+
+
+async def test_a_long_last_line_is_cut(tmp_path: Path) -> None:
+    text = await outcome(tmp_path, sh("head -c 9999 /dev/zero | tr '\\0' x >&2; exit 1"))
+    assert text is not None
+    assert len(text) < 230
+
+
+async def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    assert await outcome(tmp_path, HookPlan(("./handle",))) == "not found: './handle'"
+    assert await outcome(tmp_path, HookPlan(("no-such-\x1bprogram",))) == "not found: 'no-such-\\x1bprogram'"
+    assert await outcome(tmp_path, HookPlan(("./data",))) == "cannot run './data': permission denied"
+    assert await outcome(tmp_path, HookPlan(("echo", "a\0b"))) == "cannot run 'echo': NUL in an argument"
+
+
+async def test_no_shell_looks_at_the_arguments(tmp_path: Path) -> None:
+    assert await outcome(tmp_path, HookPlan(("touch", "$HOME;`id`"))) is None
+    assert (tmp_path / "$HOME;`id`").exists()
+
+
+async def test_one_that_does_not_read_its_stdin_is_no_failure(tmp_path: Path) -> None:
+    assert await outcome(tmp_path, sh("exit 0"), b"x" * (1 << 20)) is None
+
+
+async def test_a_large_event_arrives_whole(tmp_path: Path) -> None:
+    assert await outcome(tmp_path, sh("cat > out"), b"x" * (1 << 20)) is None
+    assert (tmp_path / "out").stat().st_size == 1 << 20
+
+
+async def test_stdout_without_end_costs_nothing_and_ends_with_its_time(tmp_path: Path) -> None:
+    assert await outcome(tmp_path, HookPlan(("yes",), timeout=0.1)) == "killed after 100ms"
+
+
+async def test_stderr_without_end_is_not_listened_to(tmp_path: Path) -> None:
+    assert await outcome(tmp_path, sh("yes >&2", timeout=60)) == "killed after 1 MiB on stderr"
+
+
+async def test_one_that_hangs_is_asked_to_end_and_its_whole_group_is_killed(tmp_path: Path) -> None:
+    script = "trap 'echo asked > asked' TERM; sleep 1000 & echo $! > child; echo $$ > self; while :; do wait; done"
+    assert await outcome(tmp_path, sh(script, timeout=0.2)) == "killed after 200ms"
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    await until(lambda: not alive(pid(tmp_path / "self")) and not alive(pid(tmp_path / "child")))
+
+
+async def test_one_that_ends_when_it_is_asked_to_is_not_waited_for(tmp_path: Path) -> None:
+    began = asyncio.get_running_loop().time()
+    assert await outcome(tmp_path, HookPlan(("sleep", "1000"), timeout=0.05)) == "killed after 50ms"
+    assert asyncio.get_running_loop().time() - began < 0.4
+
+
+@pytest.mark.parametrize("code", [0, 3])
+async def test_a_child_that_holds_the_streams_is_not_waited_for(tmp_path: Path, code: int) -> None:
+    text = await outcome(tmp_path, sh(f"sleep 1000 & echo $! > child; echo oh >&2; exit {code}", timeout=30))
+    assert text == (None if code == 0 else "exited with 3: oh")
+    assert alive(pid(tmp_path / "child")), "what it put in the background is its own"
+    os.kill(pid(tmp_path / "child"), 9)
+
+
+async def test_cancelling_kills_its_whole_group(tmp_path: Path) -> None:
+    task = asyncio.create_task(outcome(tmp_path, sh("trap '' TERM; sleep 1000 & echo $! > child; wait", timeout=60)))
+    await until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
+    task.cancel()
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.get_running_loop().time() - began < 1
+    await until(lambda: not alive(pid(tmp_path / "child")))
+
+
+@pytest.mark.parametrize("turns", range(10))
+async def test_cancelling_while_it_starts_leaves_neither_process_nor_descriptor(tmp_path: Path, turns: int) -> None:
+    await outcome(tmp_path, sh("exit 0"))
+    before, children = descriptors(), len(psutil.Process().children())
+    task = asyncio.create_task(outcome(tmp_path, HookPlan(("sleep", "1000"))))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(psutil.Process().children()) == children
+    gc.collect()  # asyncio warns of a pipe that nobody closed when it is collected
+    await until(lambda: descriptors() <= before)
+
+
+async def test_runs_leave_no_descriptor(tmp_path: Path) -> None:
+    await outcome(tmp_path, sh("exit 0"))
+    before = descriptors()
+    await asyncio.gather(*(outcome(tmp_path, sh(script)) for script in ("exit 0", "exit 1", "echo x >&2", "cat")))
+    await outcome(tmp_path, HookPlan(("./nowhere",)))
+    await outcome(tmp_path, HookPlan(("sleep", "10"), timeout=0.01))
+    await until(lambda: descriptors() <= before)

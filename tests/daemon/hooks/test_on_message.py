@@ -1,0 +1,172 @@
+"""``on_message``: which messages a command is run for, how many at once, and who waits for whom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.hooks.hooked import hooked, sh, until
+from tests.daemon.scripted import channel_plan
+from wscli.history.limits import HistoryLimits
+
+COPY = sh("cat >> out")
+
+
+async def test_each_message_is_handed_over_as_tail_json_shows_it(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=COPY) as it:
+        it.server.link.say("one", '{"n": 2}', "\u00fcber\n")
+        records = await it.until_lines(3)
+        assert [one["data"] for one in records] == ["one", '{"n": 2}', "\u00fcber\n"]
+        assert records[0] == {
+            "channel": "news",
+            "epoch": it.channel.history.epoch,
+            "seq": 1,
+            "ts": round(it.time.wall(), 6),
+            "type": "text",
+            "data": "one",
+        }
+        await until(lambda: it.stats() == {"runs": 3, "failures": 0, "lagged": 0, "not_json": 0, "running": 0})
+        assert it.channel.problems.texts() == []
+
+
+async def test_a_binary_message_is_base64_as_everywhere(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=COPY) as it:
+        it.server.link.listener.on_batch([b"\x00\xff"], b"b")
+        (record,) = await it.until_lines(1)
+        assert (record["type"], record["encoding"], record["data"]) == ("binary", "base64", "AP8=")
+
+
+async def test_one_at_a_time_keeps_the_order(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=COPY) as it:
+        it.server.link.say(*map(str, range(30)))
+        assert [one["seq"] for one in await it.until_lines(30)] == list(range(1, 31))
+
+
+async def test_no_more_than_parallel_run_at_once(tmp_path: Path) -> None:
+    wait = sh("echo x >> started; while [ ! -e go ]; do sleep 0.01; done; cat >> out", parallel=3)
+    async with hooked(tmp_path, on_message=wait) as it:
+        it.server.link.say(*map(str, range(8)))
+        await until(lambda: len(it.lines("started")) == 3)
+        assert it.stats()["running"] == 3
+        assert it.stats()["runs"] == 3
+        (tmp_path / "go").touch()
+        assert sorted(one["seq"] for one in await it.until_lines(8)) == list(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("expression", "fitting"),
+    [
+        ('.type == "ringing"', [1]),
+        ("select(.n > 1)", [2]),
+        (".type", [1, 2]),
+        ("empty", []),
+        ("null, false", []),
+        ("false, 0", [1, 2]),
+        (". # a comment", [1, 2]),
+    ],
+)
+async def test_a_command_is_run_where_the_expression_yields_neither_false_nor_null(
+    tmp_path: Path, expression: str, fitting: list[int]
+) -> None:
+    async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
+        it.server.link.say('{"type": "ringing", "n": 1}', '{"type": "ended", "n": 2}')
+        records = await it.until_lines(len(fitting))
+        await until(lambda: it.stats()["runs"] == len(fitting) and not it.stats()["running"])
+        assert [json.loads(one["data"])["n"] for one in records] == fitting
+        assert it.stats()["failures"] == 0
+
+
+async def test_what_is_not_json_does_not_match_and_is_counted(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=replace(COPY, jq="true")) as it:
+        it.server.link.say("hello", "NaN", '{"a": 1} {"a": 2}', "")
+        it.server.link.listener.on_batch([b"1"], b"b")
+        it.server.link.say("7")
+        assert [one["data"] for one in await it.until_lines(1)] == ["7"]
+        assert it.stats()["not_json"] == 5
+        assert it.channel.problems.texts() == []
+
+
+async def test_an_expression_that_fails_on_a_message_is_a_problem_until_it_works_on_one(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=replace(COPY, jq=".type.deeper")) as it:
+        it.server.link.say('{"type": "x"}')
+        await until(lambda: it.channel.problems.texts())
+        assert it.channel.problems.texts()[0].startswith("on_message: jq: Cannot index string with string ")
+        assert (it.stats()["failures"], it.stats()["runs"]) == (1, 0)
+        it.server.link.say("{}")
+        await it.until_problem()
+
+
+async def test_a_slow_hook_lags_on_its_own_cursor_and_is_told_what_it_missed(tmp_path: Path) -> None:
+    slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out")
+    async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=10)) as it:
+        it.server.link.say("0")
+        await until(lambda: it.stats()["running"])
+        for number in range(1, 101):
+            it.server.link.say(str(number))
+        assert it.server.link.reading, "upstream is never held back for a hook"
+        assert it.channel.history.last == 101
+        (tmp_path / "go").touch()
+        assert [one["data"] for one in await it.until_lines(11)] == ["0", *map(str, range(91, 101))]
+        await until(lambda: it.stats()["lagged"] == 90)
+        await it.until_problem()  # it has caught up
+
+
+async def test_what_a_lagging_hook_missed_is_a_problem_until_it_has_caught_up(tmp_path: Path) -> None:
+    slow = sh("echo x >> started; n=$(wc -l < started); while [ ! -e go$n ]; do sleep 0.01; done")
+    async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=2)) as it:
+        it.server.link.say("0")
+        await until(lambda: it.stats()["running"])
+        for number in range(1, 9):
+            it.server.link.say(str(number))
+        assert it.stats()["lagged"] == 0
+        (tmp_path / "go1").touch()
+        await it.until_problem("on_message: missed 6 messages: it is slower than they come")
+        await until(lambda: len(it.lines("started")) == 2)
+        assert it.channel.problems.texts()
+        (tmp_path / "go2").touch()
+        (tmp_path / "go3").touch()
+        await it.until_problem()
+        assert (it.stats()["runs"], it.stats()["lagged"]) == (3, 6)
+
+
+async def test_it_neither_opens_a_lazy_channel_nor_counts_as_a_reader(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=COPY, eager=False) as it:
+        assert it.channel.snapshot.state == "idle"
+        assert not it.channel.in_use
+        with it.channel.use():
+            await it.time.settle()
+            it.server.link.say("one")
+            await it.until_lines(1)
+            assert it.channel.readers == 0
+        await it.time.advance(1)
+        assert it.channel.state == "idle"
+
+
+async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path) -> None:
+    expression = "[range(2000)] | length == 0"
+    async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
+        it.server.link.say(*["1"] * 500)
+        turns = 0
+        seen = it.hooks._of[it.channel]._present["on_message"].inbox
+
+        def behind() -> bool:
+            nonlocal turns
+            turns += 1
+            return seen._cursor.seq == 500  # type: ignore[attr-defined]  # of Messages
+
+        await until(behind)
+        assert turns > 3
+
+
+async def test_instances_of_a_template_have_their_own_hooks(tmp_path: Path) -> None:
+    plan = channel_plan("rooms/{id}", on_message=sh('echo "\\"$WSCLI_CHANNEL\\"" >> out'), eager=False)
+    async with hooked(tmp_path) as it:
+        it.reload(channel_plan(), plan)
+        for name in ("rooms/1", "rooms/2"):
+            with it.manager.channel(name).use():
+                await it.time.settle()
+                it.server.links[-1].say("hello")
+        assert sorted(await it.until_lines(2)) == ["rooms/1", "rooms/2"]

@@ -1,0 +1,159 @@
+"""Hooks come, change and go with the file; what goes wrong with one is stated, and felt nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.hooks.hooked import alive, hooked, sh, until
+from tests.daemon.scripted import channel_plan
+from wscli.config.plan import HookPlan
+
+COPY = sh("cat >> out")
+
+
+async def test_a_channel_without_hooks_counts_none(tmp_path: Path) -> None:
+    async with hooked(tmp_path) as it:
+        assert it.channel.stats()["hooks"] == {}
+
+
+async def test_a_hook_that_fails_is_a_problem_until_it_succeeds(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=sh("[ -e well ] || { echo oh >&2; exit 3; }")) as it:
+        it.server.link.say("one")
+        await it.until_problem("on_message: exited with 3: oh")
+        assert it.channel.status()["problems"] == ["on_message: exited with 3: oh"]
+        assert it.stats()["failures"] == 1
+        (tmp_path / "well").touch()
+        it.server.link.say("two")
+        await it.until_problem()
+        assert (it.stats()["runs"], it.stats()["failures"]) == (2, 1)
+
+
+async def test_one_that_is_missing_is_named(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_state=HookPlan(("./handle",))) as it:
+        await it.until_problem("on_state: not found: './handle'")
+        await until(lambda: it.stats("on_state")["failures"] == 3)
+
+
+async def test_failures_are_stated_once_a_second_at_most(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with hooked(tmp_path, on_message=sh("read x; echo $x >&2; exit 1")) as it:
+        it.server.link.say(*map(str, range(20)))
+        await until(lambda: it.stats()["failures"] == 20)
+        assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
+        assert '"seq":1,' in it.channel.problems.texts()[0]
+        await it.time.advance(1)
+        assert '"seq":20,' in it.channel.problems.texts()[0]
+
+
+async def test_a_hanging_hook_is_felt_by_nobody(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=HookPlan(("sleep", "1000")), on_state=HookPlan(("sleep", "1000"))) as it:
+        it.server.link.say(*map(str, range(1000)))
+        await until(lambda: it.stats()["running"] and it.stats("on_state")["running"])
+        assert it.channel.history.last == 1000
+        assert it.channel.state == "ready"
+        await it.channel.send(b"x", binary=False, timeout=1)
+
+
+async def test_a_reload_changes_a_hook_without_a_dial_and_loses_no_message(tmp_path: Path) -> None:
+    slow = sh("echo x >> started; while [ ! -e go ]; do sleep 0.01; done; cat >> old")
+    async with hooked(tmp_path, on_message=slow) as it:
+        it.server.link.say("one", "two", "three")
+        await until(lambda: it.lines("started"))
+        report = it.reload(channel_plan(on_message=COPY))
+        assert (report.updated, report.restarted) == (["news"], [])
+        (tmp_path / "go").touch()
+        assert [one["data"] for one in await it.until_lines(2)] == ["two", "three"]
+        assert [one["data"] for one in await it.until_lines(1, "old")] == ["one"]
+        assert len(it.server.dials) == 1
+
+
+async def test_a_reload_adds_a_hook_from_then_on_and_takes_it_away(tmp_path: Path) -> None:
+    async with hooked(tmp_path) as it:
+        it.server.link.say("before")
+        it.reload(channel_plan(on_message=COPY, on_state=COPY))
+        it.server.link.say("after")
+        assert [one["data"] for one in await it.until_lines(1)] == ["after"]
+        await until(lambda: not it.stats()["running"])
+        assert it.stats("on_state")["runs"] == 0
+        it.reload(channel_plan())
+        it.server.link.say("late")
+        it.channel.pause()
+        await it.time.settle()
+        assert it.channel.stats()["hooks"] == {}
+        assert len(it.lines()) == 1
+
+
+async def test_what_a_hook_that_goes_was_running_is_killed_and_its_problem_forgotten(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=sh("echo $$ > pid; [ -s bad ] && exit 1; sleep 1000; true")) as it:
+        (tmp_path / "bad").write_text("x")
+        it.server.link.say("one")
+        await it.until_problem("on_message: exited with 1")
+        (tmp_path / "bad").unlink()
+        (tmp_path / "pid").unlink()
+        it.server.link.say("two")
+        await until(lambda: it.lines("pid"))
+        it.reload(channel_plan())
+        assert it.channel.problems.texts() == []
+        await until(lambda: not alive(int(it.lines("pid")[0])))
+
+
+async def test_a_removed_channels_hooks_end(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=sh("echo $$ > pid; sleep 1000; true"), on_state=COPY) as it:
+        it.server.link.say("one")
+        await until(lambda: it.lines("pid"))
+        await it.until_lines(3)
+        it.reload()
+        await until(lambda: not alive(int(it.lines("pid")[0])))
+        await until(lambda: len(it.hooks._tasks) == 0)
+        assert [one["state"] for one in await it.until_lines(3)] == ["connecting", "handshaking", "ready"]
+
+
+async def test_an_expression_that_does_not_compile_is_stated(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=replace(COPY, jq="(")) as it:
+        (problem,) = it.channel.problems.texts()
+        assert problem.startswith("on_message: jq does not compile: syntax error, unexpected ")
+        assert "\n" not in problem
+        it.server.link.say("one")
+        await it.time.settle()
+        assert it.stats()["runs"] == 0
+        it.reload(channel_plan(on_message=COPY))
+        assert it.channel.problems.texts() == []
+        assert [one["data"] for one in await it.until_lines(1)] == ["one"]
+
+
+async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hooked(tmp_path, on_message=COPY) as it:
+        hook = it.hooks._of[it.channel]._present["on_message"]
+        with monkeypatch.context() as broken:
+            broken.setattr("wscli.daemon.hooks.inboxes.encode", lambda *_: 1 / 0)
+            it.server.link.say("one")
+            await until(lambda: it.channel.problems.texts())
+        assert it.channel.problems.texts() == [
+            "on_message: an error of wscli itself: ZeroDivisionError; `wscli logs` has more"
+        ]
+        assert it.channel.state == "ready"
+        it.server.link.say("two")
+        await it.time.advance(1)
+        assert [one["data"] for one in await it.until_lines(1)] == ["two"]
+        await it.until_problem()
+        assert hook.counts.runs == 1
+
+
+async def test_the_end_kills_what_runs_within_a_second_and_starts_nothing_more(tmp_path: Path) -> None:
+    stubborn = sh("trap '' TERM; echo $$ >> pids; sleep 1000; true", parallel=4)
+    async with hooked(tmp_path, on_message=stubborn, on_state=sh("cat >> out")) as it:
+        await it.until_lines(3)
+        it.server.link.say(*map(str, range(9)))
+        await until(lambda: len(it.lines("pids")) == 4)
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(it.hooks.close(), it.manager.close())
+        assert asyncio.get_running_loop().time() - began < 1
+        assert not any(alive(int(line)) for line in it.lines("pids"))
+        assert len(it.lines("pids")) == 4
+        assert len(it.lines()) == 3

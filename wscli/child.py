@@ -1,0 +1,144 @@
+"""A command that is run as a child of ours: no shell, a session of its own, and its whole group ended with it.
+
+What a run means (when it is over, what is too much, how long it may take) is its owner's: a token source waits for a
+program's output, a hook for its exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+__all__ = ["ERROR_TAIL", "Child"]
+
+ERROR_TAIL = 4 << 10
+"""Bytes of stderr that are kept, from its end."""
+_REAP_WITHIN = 1.0
+
+
+class Child(asyncio.SubprocessProtocol):
+    """A running command, and what it said so far.
+
+    Args:
+        most_output: bytes on stdout that are too much.
+        most_errors: bytes on stderr that are too much; None: any number, of which the end is kept.
+
+    """
+
+    def __init__(self, *, most_output: int = 0, most_errors: int | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self.output = bytearray()
+        self.errors = bytearray()
+        self.overflowed = False
+        """Whether it said too much."""
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
+        """Done once it exited and its streams are closed, or once it said too much."""
+        self._most = {1: most_output, 2: most_errors}
+        self._said = {1: 0, 2: 0}
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        environ: Mapping[str, str],
+        stdin: bytes | None,
+        stdout: int = asyncio.subprocess.PIPE,
+    ) -> Self:
+        """Start it, and hand it all of stdin; None is an empty one.
+
+        Raises:
+            OSError: it cannot be started.
+            ValueError: an argument holds a NUL.
+
+        """
+        loop = asyncio.get_running_loop()
+        starting = loop.create_task(
+            loop.subprocess_exec(
+                lambda: self,
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+                stdout=stdout,
+                cwd=cwd,
+                env=dict(environ),
+                start_new_session=True,
+            )
+        )
+        try:
+            await asyncio.wait((starting,))
+        except asyncio.CancelledError:  # asyncio forgets pipes where a start is cancelled; it takes a few milliseconds
+            await asyncio.wait((starting,))
+            if starting.exception() is None:
+                self._transport = starting.result()[0]
+                await self.end(kill=True)
+            raise
+        self._transport = starting.result()[0]
+        pipe = self._transport.get_pipe_transport(0)
+        if stdin is not None and isinstance(pipe, asyncio.WriteTransport):
+            pipe.write(stdin)
+            pipe.close()  # after what is buffered
+        return self
+
+    @property
+    def code(self) -> int:
+        """Its exit code once it exited; negative: the signal that killed it."""
+        code = None if self._transport is None else self._transport.get_returncode()
+        return 0 if code is None else code
+
+    async def end(self, *, kill: bool, grace: float = 0.0) -> None:
+        """Leave no process and no pipe; call it once, however the run ended.
+
+        With ``kill`` its whole group is killed; before that, it is asked by SIGTERM and has ``grace`` seconds.
+        """
+        if self._transport is None:
+            return
+        try:
+            if kill and grace and not self.exited.done():
+                _signal_group(self._transport, signal.SIGTERM)
+                await asyncio.wait((self.exited,), timeout=grace)
+        finally:
+            if kill:
+                _signal_group(self._transport, signal.SIGKILL)
+            self._transport.close()
+        # Reaped by the loop; bounded, for a process in an uninterruptible wait cannot be killed.
+        await asyncio.wait((self.exited,), timeout=_REAP_WITHIN)
+
+    # what the loop tells (asyncio.SubprocessProtocol)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Take what it says."""
+        if fd == 2:
+            self.errors = (self.errors + data)[-ERROR_TAIL:]
+        else:
+            self.output += data
+        self._said[fd] += len(data)
+        most = self._most[fd]
+        if most is not None and self._said[fd] > most:
+            self.overflowed = True
+            _done(self.over)
+
+    def process_exited(self) -> None:
+        """It ended; a child of its own may still hold its streams."""
+        _done(self.exited)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It ended, and its streams are closed."""
+        _done(self.over)
+
+
+def _signal_group(transport: asyncio.SubprocessTransport, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # It leads its own session, so that its number is the group's as well.
+        os.killpg(transport.get_pid(), number)
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
