@@ -1,1 +1,84 @@
-"""The drop-in for programs that use `websockets`: one import is changed, and the manager holds the connection."""
+"""The drop-in for programs that use `websockets`: one import is changed, and the manager holds the connection.
+
+``from wscli.adapter import connect`` stands for ``from websockets.asyncio.client import connect``, and
+``wscli.adapter.sync`` for ``websockets.sync.client``. What they give is the library's own connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from websockets.asyncio import client
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidMessage
+
+from wscli.adapter.asking import Inquiry
+from wscli.adapter.fallback import check_choice, fall_back, manager_gone
+from wscli.errors import WscliError
+
+__all__ = ["ClientConnection", "connect"]
+
+
+class connect(client.connect):  # noqa: N801 - the library's own name, which programs import
+    """Connect to a URL through the manager, if one of its channels has it, and directly otherwise.
+
+    Arguments, results and exceptions are those of `websockets.asyncio.client.connect`. Through the manager ``ssl``,
+    ``server_hostname``, ``host``, ``port`` and ``proxy`` mean nothing, since the channel brings its own; ``sock`` and
+    ``unix`` always go direct.
+
+    Raises:
+        WscliError: with WSCLI_FALLBACK=error, instead of a direct connection: NoInstance where no manager runs,
+            UnknownChannel where none has the channel.
+        UsageError: WSCLI_FALLBACK has another value.
+
+    """
+
+    _shared = False
+    """Whether the connection that was opened last goes to a manager."""
+    _forced_direct = False
+
+    async def open_tcp_connection(self) -> ClientConnection:
+        """Open a connection to the manager or to the server."""
+        sock = await self._attach()
+        self._shared = sock is not None
+        if sock is None:
+            return await super().open_tcp_connection()
+        try:
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_unix_connection(lambda: self.factory(self.ws_uri), sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+    async def connect(self) -> ClientConnection:
+        """Connect; once more, directly, where the manager went away before it had answered the handshake."""
+        try:
+            return await super().connect()
+        except (InvalidMessage, ConnectionClosed) as error:
+            gone = manager_gone(error) if self._shared else None
+            if gone is None:
+                raise
+            fall_back(gone, self.ws_uri)
+        self._forced_direct = True
+        try:
+            return await super().connect()
+        finally:
+            self._forced_direct = False
+
+    async def _attach(self) -> socket.socket | None:
+        own = self.create_connection_kwargs
+        if self._forced_direct or own.get("sock") is not None or own.get("unix"):
+            return None
+        check_choice()
+        inquiry = Inquiry(self.uri, os.environ)
+        try:
+            return await asyncio.to_thread(inquiry.run)
+        except WscliError as error:
+            fall_back(error, self.ws_uri)
+            return None
+        except asyncio.CancelledError:
+            inquiry.drop()
+            raise

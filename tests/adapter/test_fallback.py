@@ -1,0 +1,277 @@
+"""What happens where the manager cannot hold the connection: a direct one and one warning, or an error."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.http11 import Request, Response
+
+from tests.adapter.answering import ATTACHED, UNKNOWN, Managers, managers
+from tests.processes import Wscli
+from wscli.adapter import asking, connect
+from wscli.adapter import sync as twin
+from wscli.errors import NoInstance, UnknownChannel, UsageError, WscliError
+
+__all__ = ["managers"]
+
+Talk = Callable[[str], str]
+
+
+async def talk_async(url: str) -> str:
+    async with connect(url) as websocket:
+        await websocket.send("hello")
+        return str(await websocket.recv())
+
+
+def _talk_sync(url: str) -> str:
+    with twin.connect(url) as websocket:
+        websocket.send("hello")
+        return str(websocket.recv())
+
+
+@pytest.fixture(params=["async", "sync"])
+def talk(request: pytest.FixtureRequest) -> Talk:
+    """Say hello to an echo, with each client in turn."""
+    return _talk_sync if request.param == "sync" else lambda url: asyncio.run(talk_async(url))
+
+
+@pytest.fixture
+def echo(plain_port: int) -> str:
+    return f"ws://127.0.0.1:{plain_port}/echo/x"
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert {record.name for record in found} <= {"wscli.adapter"}
+    return [record.getMessage() for record in found]
+
+
+def test_without_a_manager_it_is_direct_and_says_so_once(
+    talk: Talk, echo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = echo.replace("ws://", "ws://me:pa55@") + "?token=s3cret"
+    assert [talk(secret), talk(secret)] == ["hello", "hello"]
+    (warning,) = warnings(caplog)
+    assert warning == (
+        f"{echo} is dialled directly, and not shared: no instance is running (start one with `wscli up -d -c FILE`)"
+    )
+
+
+@pytest.mark.parametrize("module", ["wscli.adapter", "wscli.adapter.sync"])
+def test_the_warning_is_on_stderr_by_default(module: str, echo: str) -> None:
+    program = f"""
+import asyncio
+from {module} import connect
+url = {echo.replace("ws://", "ws://me:pa55@") + "?token=s3cret"!r}
+async def main():
+    for _ in range(2):
+        async with connect(url) as websocket:
+            await websocket.send("hello")
+            assert await websocket.recv() == "hello"
+def again():
+    for _ in range(2):
+        with connect(url) as websocket:
+            websocket.send("hello")
+            assert websocket.recv() == "hello"
+{"again()" if module.endswith("sync") else "asyncio.run(main())"}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{echo} is dialled directly, and not shared: no instance is running")
+    assert "s3cret" not in line
+    assert "pa55" not in line
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (UNKNOWN, "no channel of instance 'app' has this URL (look)"),
+        (b"", "the manager of 'app' hung up (see `wscli ls` and `wscli logs`)"),
+        (None, "the manager did not answer in time (see `wscli logs`)"),
+        (ATTACHED, "the manager went away during the handshake (see `wscli ls`)"),
+    ],
+)
+def test_a_manager_that_is_of_no_use_is_gone_around(
+    talk: Talk,
+    echo: str,
+    managers: Managers,
+    answer: bytes | None,
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "PATIENCE", 0.05)
+    managers.add("app", answer)
+    assert talk(echo) == "hello"
+    assert warnings(caplog) == [f"{echo} is dialled directly, and not shared: {reason}"]
+    assert managers.asked == [("app", echo)]
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(UNKNOWN, UnknownChannel), (b"", NoInstance), (ATTACHED, NoInstance)])
+def test_an_error_is_the_other_choice(
+    talk: Talk,
+    echo: str,
+    managers: Managers,
+    answer: bytes,
+    kind: type[WscliError],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("WSCLI_FALLBACK", "error")
+    with pytest.raises(NoInstance, match="no instance is running"):
+        talk(echo)
+    managers.add("app", answer)
+    with pytest.raises(kind):
+        talk(echo)
+    assert warnings(caplog) == []
+
+
+def test_another_choice_is_a_mistake_even_where_nothing_falls_back(
+    talk: Talk, managed: Wscli, echo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", str(managed.runtime))
+    monkeypatch.setenv("WSCLI_FALLBACK", "maybe")
+    with pytest.raises(UsageError, match="WSCLI_FALLBACK is 'maybe'"):
+        talk(echo)
+
+
+def test_direct_can_be_spelled_out(talk: Talk, echo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSCLI_FALLBACK", "direct")
+    assert talk(echo) == "hello"
+
+
+def test_a_real_manager_without_the_channel_is_gone_around(
+    talk: Talk, managed: Wscli, plain_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", str(managed.runtime))
+    assert talk(f"ws://127.0.0.1:{plain_port}/echo/x?unknown=1") == "hello"
+    (warning,) = warnings(caplog)
+    assert "no channel of instance 'app' has this URL" in warning
+
+
+async def test_a_socket_of_the_callers_own_goes_direct_without_a_word(
+    managers: Managers, plain_port: int, echo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    managers.add("app", ATTACHED)
+    sock = socket.create_connection(("127.0.0.1", plain_port))
+    sock.setblocking(False)
+    async with connect(echo, sock=sock) as websocket:
+        await websocket.send("hello")
+        assert await websocket.recv() == "hello"
+
+    def blocking() -> None:
+        with twin.connect(echo, sock=socket.create_connection(("127.0.0.1", plain_port))) as websocket:
+            websocket.send("hello")
+            assert websocket.recv() == "hello"
+
+    await asyncio.to_thread(blocking)
+    assert managers.asked == []
+    assert warnings(caplog) == []
+
+
+async def test_a_unix_socket_goes_direct_without_a_word(managers: Managers, caplog: pytest.LogCaptureFixture) -> None:
+    managers.add("app", ATTACHED)
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        path = str(Path(directory, "server"))
+        async with unix_serve(_echo, path):
+            async with connect("ws://localhost/", unix=True, path=path) as websocket:
+                await websocket.send("hello")
+                assert await websocket.recv() == "hello"
+
+            def blocking() -> None:
+                with twin.connect("ws://localhost/", unix=True, path=path) as websocket:
+                    websocket.send("hello")
+                    assert websocket.recv() == "hello"
+
+            await asyncio.to_thread(blocking)
+    assert managers.asked == []
+    assert warnings(caplog) == []
+
+
+async def _echo(websocket: ServerConnection) -> None:
+    async for message in websocket:
+        await websocket.send(message)
+
+
+async def test_a_redirect_is_followed_and_its_target_asked_for(managers: Managers, echo: str) -> None:
+    managers.add("app", UNKNOWN)
+
+    def redirect(websocket: ServerConnection, request: Request) -> Response:
+        answer = websocket.respond(http.HTTPStatus.FOUND, "")
+        answer.headers["Location"] = echo
+        return answer
+
+    async with serve(_echo, "127.0.0.1", 0, process_request=redirect) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/old"
+        assert await talk_async(url) == "hello"
+        assert await asyncio.to_thread(_talk_sync, url) == "hello"
+    assert [asked for _, asked in managers.asked] == [url, echo] * 2
+
+
+async def test_each_reconnection_asks_anew_and_follows_the_callers_rules(managers: Managers, plain_port: int) -> None:
+    managers.add("app", UNKNOWN)
+    url = f"ws://127.0.0.1:{plain_port}/flaky/x"
+    connecter = connect(url)
+    for _ in range(2):
+        async with connecter as websocket:
+            assert await websocket.recv() == "tick"
+    assert [asked for _, asked in managers.asked] == [url, url]
+
+    seen: list[Exception] = []
+
+    def fatal(error: Exception) -> Exception:
+        seen.append(error)
+        return error
+
+    with pytest.raises(OSError, match="Connect call failed"):
+        await anext(aiter(connect("ws://127.0.0.1:9/", process_exception=fatal)))
+    assert [type(error) for error in seen] == [ConnectionRefusedError]
+
+
+async def test_an_error_that_was_chosen_ends_the_reconnecting(monkeypatch: pytest.MonkeyPatch, echo: str) -> None:
+    monkeypatch.setenv("WSCLI_FALLBACK", "error")
+    with pytest.raises(NoInstance):
+        await anext(aiter(connect(echo)))
+
+
+async def test_the_time_to_open_counts_the_manager(
+    managers: Managers, echo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "PATIENCE", 0.3)
+    managers.add("app", None)
+    with pytest.raises(TimeoutError, match="timed out during opening handshake"):
+        await connect(echo, open_timeout=0.02)
+
+
+def test_the_time_to_open_counts_the_manager_for_threads_too(managers: Managers, echo: str) -> None:
+    managers.add("app", None)
+    with pytest.raises(TimeoutError):
+        twin.connect(echo, open_timeout=0.02)
+
+
+async def test_a_failed_channel_is_no_reason_to_go_around(
+    managed: Wscli, plain_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server said no, to the manager; a connection of one's own would only ask it again."""
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", str(managed.runtime))
+    url = f"ws://127.0.0.1:{plain_port}/end/4444/x"
+    async with connect(url) as websocket:
+        await websocket.send("go")
+        assert await websocket.recv() == "the last"
+        with pytest.raises(ConnectionClosedError):
+            await websocket.recv()
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(url)
+    assert caught.value.response.status_code == 502

@@ -1,0 +1,70 @@
+"""The drop-in has the interface of the library: the same names, the same signatures, the same connection."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import websockets.asyncio.client
+import websockets.sync.client
+
+import wscli.adapter
+import wscli.adapter.sync
+
+PAIRS = [
+    pytest.param(wscli.adapter.connect, websockets.asyncio.client.connect, id="connect"),
+    pytest.param(wscli.adapter.ClientConnection, websockets.asyncio.client.ClientConnection, id="ClientConnection"),
+    pytest.param(wscli.adapter.sync.connect, websockets.sync.client.connect, id="sync connect"),
+    pytest.param(wscli.adapter.sync.reconnect, websockets.sync.client.reconnect, id="sync reconnect"),
+    pytest.param(
+        wscli.adapter.sync.ClientConnection, websockets.sync.client.ClientConnection, id="sync ClientConnection"
+    ),
+]
+
+
+PROTOCOLS = {"__aenter__", "__aexit__", "__await__", "__aiter__", "__enter__", "__exit__", "__iter__"}
+
+
+def signatures(thing: Any) -> dict[str, Any]:
+    """Give the public names of a class, and the dunders that make up its protocol, each with its signature."""
+    names = {name for name in dir(thing) if not name.startswith("_")}
+    names |= {"__aenter__", "__aexit__", "__await__", "__aiter__", "__enter__", "__exit__", "__iter__"} & set(
+        dir(thing)
+    )
+    found = {}
+    for name in names:
+        member = inspect.getattr_static(thing, name)
+        found[name] = str(inspect.signature(member)) if inspect.isroutine(member) else type(member).__name__
+    return found
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_the_signature_is_the_librarys(ours: Any, theirs: Any) -> None:
+    assert inspect.signature(ours) == inspect.signature(theirs)
+    assert ours.__name__ == theirs.__name__
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_every_public_name_is_there_with_its_signature(ours: Any, theirs: Any) -> None:
+    assert signatures(ours) == signatures(theirs)
+
+
+def test_what_connect_gives_is_the_librarys_own_connection() -> None:
+    assert wscli.adapter.ClientConnection is websockets.asyncio.client.ClientConnection
+    assert wscli.adapter.sync.ClientConnection is websockets.sync.client.ClientConnection
+
+
+def test_connect_is_what_programs_test_for() -> None:
+    assert issubclass(wscli.adapter.connect, websockets.asyncio.client.connect)
+    assert issubclass(wscli.adapter.sync.reconnect, websockets.sync.client.reconnect)
+
+
+def test_bad_arguments_are_refused_as_the_library_refuses_them() -> None:
+    for connect in (wscli.adapter.connect, wscli.adapter.sync.connect):
+        with pytest.raises(websockets.exceptions.InvalidURI):
+            connect("http://example.com/")
+        with pytest.raises(ValueError, match="unsupported compression"):
+            connect("ws://example.com/", compression="zip")
+        with pytest.raises(ValueError, match="incompatible with a ws:// URI"):
+            connect("ws://example.com/", ssl=True)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""What happens to a connection that the manager cannot hold: WSCLI_FALLBACK decides."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+
+from websockets.exceptions import ConnectionClosed, InvalidMessage
+from websockets.headers import build_host
+from websockets.uri import WebSocketURI
+
+from wscli.control.escape import escape
+from wscli.errors import NoInstance, UsageError, WscliError
+
+__all__ = ["check_choice", "fall_back", "manager_gone"]
+
+logger = logging.getLogger("wscli.adapter")
+
+_CHOICES = ("direct", "error")
+_lock = threading.Lock()
+_told = False
+
+
+def check_choice(environ: Mapping[str, str] = os.environ) -> str:
+    """Give the choice: ``direct``, which is the default, or ``error``.
+
+    Raises:
+        UsageError: it is another.
+
+    """
+    choice = environ.get("WSCLI_FALLBACK") or "direct"
+    if choice not in _CHOICES:
+        raise UsageError(f"WSCLI_FALLBACK is {choice!r}", "set it to 'direct' or 'error', or unset it")
+    return choice
+
+
+def fall_back(error: WscliError, uri: WebSocketURI, environ: Mapping[str, str] = os.environ) -> None:
+    """Say why a URL is dialled directly: the first of a process as a warning, the others for who debugs.
+
+    Neither the URL's query nor its user is said.
+
+    Raises:
+        WscliError: the error itself, where that is the choice.
+
+    """
+    if check_choice(environ) == "error":
+        raise error
+    scheme = "wss" if uri.secure else "ws"
+    url = f"{scheme}://{build_host(uri.host, uri.port, uri.secure)}{uri.path or '/'}"
+    reason = f"{error.message} ({error.hint})" if error.hint else error.message
+    level = logging.DEBUG if _tell_again() else logging.WARNING
+    logger.log(level, "%s is dialled directly, and not shared: %s", escape(url), escape(reason))
+
+
+def manager_gone(error: InvalidMessage | ConnectionClosed) -> NoInstance | None:
+    """Give the reason to fall back where a handshake with a manager failed because it hung up; None otherwise."""
+    if isinstance(error, InvalidMessage) and not isinstance(error.__cause__, EOFError):
+        return None
+    return NoInstance("the manager went away during the handshake", "see `wscli ls`")
+
+
+def _tell_again() -> bool:
+    global _told
+    with _lock:
+        told, _told = _told, True
+    return told
