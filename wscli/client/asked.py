@@ -20,7 +20,7 @@ __all__ = ["Asked", "Chosen", "Exchange", "exchange", "send", "stats", "status",
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
 _PATIENCE = 10.0  # seconds beyond a message's own deadline for the manager to say how it went
-_LOOK = 2.0  # seconds for the states after a deadline: a courtesy
+_LOOK = 0.5  # seconds for the states after a deadline: a courtesy
 _LONGEST = 1e9  # seconds; the manager takes no more
 
 

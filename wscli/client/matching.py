@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import NoReturn
+from functools import lru_cache
+from typing import Any, NoReturn
 
 from wscli.client.messages import Message
 from wscli.errors import UsageError
@@ -25,14 +26,7 @@ def matcher(match: Match) -> Callable[[Message], bool]:
     """
     if not isinstance(match, str):
         return match
-    import jq  # type: ignore[import-not-found]  # an extension module without types; here, since few ask for it
-
-    try:
-        jq.compile(match)  # by itself first: what follows would make sense of half an expression
-        program = jq.compile(f"any(({match}\n); .)")
-    except ValueError as error:
-        what = str(error).removeprefix("jq: error: ").splitlines()[0].rstrip(":")
-        raise UsageError(f"the expression does not compile: {what}", f"it reads {match!r}") from None
+    program = _compile(match)
 
     def matches(message: Message) -> bool:
         if not isinstance(message.data, str) or not _is_json(message.data):
@@ -43,6 +37,18 @@ def matcher(match: Match) -> Callable[[Message], bool]:
             return False
 
     return matches
+
+
+@lru_cache(64)  # compiling takes milliseconds, and a program makes the same requests again and again
+def _compile(expression: str) -> Any:
+    import jq  # type: ignore[import-not-found]  # an extension module without types; here, since few ask for it
+
+    try:
+        jq.compile(expression)  # by itself first: what follows would make sense of half an expression
+        return jq.compile(f"any(({expression}\n); .)")
+    except ValueError as error:
+        what = str(error).removeprefix("jq: error: ").splitlines()[0].rstrip(":")
+        raise UsageError(f"the expression does not compile: {what}", f"it reads {expression!r}") from None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,0 +1,35 @@
+"""A manager that goes while programs listen to it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.client.scene import scene
+from wscli import AsyncClient, Client, Message
+from wscli.errors import NoInstance
+
+
+@pytest.mark.parametrize(("end", "word"), [("kill", "gone without a word"), ("stop", "was stopped")])
+async def test_a_manager_that_goes_ends_a_tail_with_no_instance_after_all_that_came(end: str, word: str) -> None:
+    with scene() as made:
+        client, other = Client(environ=made.environ), AsyncClient(environ=made.environ)
+        with client.tail("echo") as tail:
+            async with other.tail("echo") as feed:
+                waiting = asyncio.ensure_future(other.request("echo", b"x", ".never"))
+                await asyncio.to_thread(made.until_readers, 3)
+                client.send("echo", '{"say": ["last"]}')
+                assert [type(next(tail)) for _ in range(2)] == [Message, Message]
+                await asyncio.to_thread(getattr(made.manager, end))
+                with pytest.raises(NoInstance, match=word):
+                    next(tail)
+                assert list(tail) == []
+                assert [(await anext(feed))[-1] for _ in range(2)] == [b"x", "last"]
+                with pytest.raises(NoInstance, match=word):
+                    await anext(feed)
+                assert [one async for one in feed] == []
+                with pytest.raises(NoInstance, match=word):
+                    await waiting
+        with pytest.raises(NoInstance):
+            await other.stats()

@@ -1,0 +1,270 @@
+"""``wscli.Client`` against a real manager."""
+
+from __future__ import annotations
+
+import gc
+import json
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client.scene import Scene, free_registration, scene
+from tests.processes import Process
+from wscli import Client, Gap, Message
+from wscli.errors import (
+    ChannelUnavailable,
+    NoInstance,
+    NotSent,
+    OutcomeUnknown,
+    TimedOut,
+    UnknownChannel,
+    UsageError,
+    WscliError,
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Scene]:
+    with scene() as made:
+        yield made
+
+
+@pytest.fixture
+def client(running: Scene) -> Client:
+    return Client("app", environ=running.environ)
+
+
+def order(**what: Any) -> str:
+    return json.dumps(what)
+
+
+def test_what_is_sent_as_text_comes_as_text_and_what_is_sent_as_bytes_as_bytes(client: Client) -> None:
+    with client.tail("echo") as tail:
+        client.send("echo", order(say=["grüße\n"]))
+        client.send("echo", b"\x00\xff")
+        first, second = next(tail), next(tail)
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert (first.channel, first.data, second.data) == ("echo", "grüße\n", b"\x00\xff")
+    assert (second.epoch, second.seq) == (first.epoch, first.seq + 1)
+    assert first.ts <= second.ts
+
+
+def test_a_tail_begins_where_it_is_told(client: Client) -> None:
+    with client.tail("other") as tail:
+        client.send("other", order(burst=5))
+        came = [next(tail) for _ in range(5)]
+    first = came[0]
+    assert isinstance(first, Message)
+    assert list(client.tail("other", last=5, follow=False)) == came
+    assert list(client.tail("other", after=first.cursor, follow=False)) == came[1:]
+    assert list(client.tail("other", since=first.ts - 0.001, follow=False))[-5:] == came
+    assert list(client.tail("other", last=0, follow=False)) == []
+    several = client.tail("other", "held", after={"other": first.cursor}, last=None, follow=False)
+    assert list(several) == came[1:]
+
+
+def test_several_channels_come_in_one_iterator(client: Client) -> None:
+    with client.tail("echo", "held") as tail:
+        client.send("held", order(say=["from held"]))
+        client.send("echo", order(say=["from echo"]))
+        found = {one.channel: one.data for one in (next(tail), next(tail)) if isinstance(one, Message)}
+    assert found == {"held": "from held", "echo": "from echo"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.tail("ecko"),
+        lambda client: client.send("ecko", "x"),
+        lambda client: client.request("ecko", "x", ".a"),
+        lambda client: client.wait("ecko"),
+        lambda client: client.stats("ecko"),
+        lambda client: client.status("ecko"),
+    ],
+)
+def test_an_unknown_channel_is_its_error(client: Client, call: Callable[[Client], object]) -> None:
+    with pytest.raises(UnknownChannel, match="'ecko'"):
+        call(client)
+
+
+def test_other_refusals_of_the_manager_are_errors_too(client: Client) -> None:
+    with pytest.raises(UsageError, match="'k3f9'"):
+        client.tail("echo", after="k3f9")
+    with pytest.raises(WscliError, match="'redy' is no state"):
+        client.wait("echo", state="redy")
+    with pytest.raises(UsageError, match="no such token 'sesion'"):
+        client.token("sesion")
+
+
+def test_an_outage_is_a_gap_unless_nobody_wants_to_hear_of_it(client: Client) -> None:
+    with client.tail("echo") as tail, client.tail("echo", gaps=False) as plain:
+        client.send("echo", order(say=["before"], close=1012))
+        before, gap = next(tail), next(tail)
+        client.send("echo", order(say=["behind"]))
+        behind = next(tail)
+        assert [next(plain), next(plain)] == [before, behind]
+    assert isinstance(before, Message)
+    assert isinstance(gap, Gap)
+    assert (gap.channel, gap.after, gap.reason, gap.missed) == ("echo", before.seq, "outage", None)
+    assert gap.start is not None
+    assert gap.end is not None
+    assert before.ts <= gap.start <= gap.end
+
+
+def test_a_request_gives_the_reply_that_matches(client: Client) -> None:
+    reply = client.request("echo", order(id=7, burst=3, say=["no json"]), ".reply == 7")
+    assert reply.json() == {"reply": 7}
+    by_function = client.request("echo", b"\x01\x02", lambda message: message.data == b"\x01\x02")
+    assert by_function.seq > reply.seq
+
+
+def test_what_came_before_a_request_is_not_its_reply(client: Client) -> None:
+    old = client.request("echo", order(id="same"), '.reply == "same"')
+    new = client.request("echo", order(id="same"), '.reply == "same"')
+    assert new.seq > old.seq
+
+
+def test_twenty_requests_at_once_each_get_their_own_reply(client: Client, running: Scene) -> None:
+    def ask(number: int) -> Any:
+        return client.request("echo", order(id=number), f".reply == {number}").json()
+
+    with ThreadPoolExecutor(20) as threads:
+        assert list(threads.map(ask, range(20))) == [{"reply": number} for number in range(20)]
+    running.until_readers(0)
+
+
+def test_a_request_without_a_reply_ends_at_its_deadline(client: Client, running: Scene) -> None:
+    with pytest.raises(TimedOut, match=r"no reply on 'echo' within 0\.05 s"):
+        client.request("echo", order(say=["another"]), ".reply == 1", timeout=0.05)
+    with pytest.raises(NotSent):
+        client.request("lost", "x", ".reply == 1", timeout=0.05)
+    running.until_readers(0)
+
+
+def test_an_error_of_the_function_that_matches_is_the_callers(client: Client, running: Scene) -> None:
+    def fails(message: Message) -> bool:
+        raise TimeoutError(f"my own, for {message.data!r}")
+
+    with pytest.raises(TimeoutError, match="my own"):
+        client.request("echo", b"x", fails)
+    running.until_readers(0)
+
+
+def test_a_channel_of_no_use_is_an_error_everywhere(client: Client, running: Scene) -> None:
+    assert running.command("stop", "held").returncode == 0
+    try:
+        with pytest.raises(ChannelUnavailable):
+            client.send("held", "x")
+        with pytest.raises(ChannelUnavailable):
+            client.wait("held")
+        with pytest.raises(ChannelUnavailable):
+            client.request("held", "x", ".a")
+        tail = client.tail("held")
+        with pytest.raises(ChannelUnavailable):
+            next(tail)
+        assert list(tail) == []
+    finally:
+        assert running.command("start", "held").returncode == 0
+
+
+def test_figures_states_and_tokens_are_given(client: Client) -> None:
+    stats = client.stats()
+    assert (stats["instance"], stats["channels"]["echo"]["state"]) == ("app", "ready")
+    assert list(client.stats("echo")["channels"]) == ["echo"]
+    assert [one["channel"] for one in client.status()] == ["echo", "other", "lost", "held"]
+    assert [one["state"] for one in client.status("echo", "other")] == ["ready", "ready"]
+    assert client.token("session") == "a-token"
+
+
+def test_a_wait_ends_in_time_and_says_what_it_waited_for(client: Client) -> None:
+    assert [one["state"] for one in client.wait("echo", "other")] == ["ready", "ready"]
+    assert client.wait("echo", timeout=0)[0]["channel"] == "echo"
+    with pytest.raises(TimedOut, match=r"not paused within 0\.02 s: echo is ready"):
+        client.wait("echo", state="paused", timeout=0.02)
+
+
+def test_a_tail_that_is_dropped_leaves_nothing_open(client: Client, running: Scene) -> None:
+    client.send("echo", order(burst=10))
+    for _ in client.tail("echo", last=10):
+        break
+    tail = client.tail("echo")
+    del tail
+    with client.tail("echo", last=1) as tail:
+        next(tail)
+    assert list(tail) == []
+    tail.close()
+    gc.collect()  # an open socket would warn here, which is an error
+    running.until_readers(0)
+
+
+def test_another_thread_may_end_a_tail(client: Client, running: Scene) -> None:
+    found: list[object] = []
+    tail = client.tail("echo")
+    thread = threading.Thread(target=lambda: found.extend([*tail, "the end"]))
+    thread.start()
+    client.send("echo", order(say=["one"]))
+    running.until_readers(1)
+    tail.close()
+    thread.join(10)
+    assert found[-1] == "the end"
+
+
+def test_ctrl_c_ends_a_tail_without_a_word_of_ours(running: Scene) -> None:
+    code = (
+        "import wscli\n"
+        "tail = wscli.Client('app').tail('echo')\n"
+        "try: print('listening', flush=True); list(tail)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+        "del tail\n"
+    )
+    script = Process(
+        [sys.executable, "-W", "error", "-c", code], env=running.command.env, cwd=running.command.directory
+    )
+    try:
+        script.until(lambda: script.out == ["listening"])
+        script.popen.send_signal(signal.SIGINT)
+        assert script.wait() == 0
+        assert (script.out[-1], script.err) == ("interrupted", [])
+    finally:
+        script.kill()
+
+
+def test_without_a_manager_every_call_says_so(tmp_path: Path) -> None:
+    client = Client(environ={"WSCLI_RUNTIME_DIR": str(tmp_path)})
+    for call in (client.stats, client.status, lambda: client.send("echo", "x"), lambda: client.tail("echo")):
+        with pytest.raises(NoInstance):
+            call()
+    with pytest.raises(NoInstance, match="'nobody'"):
+        Client("nobody", environ={"WSCLI_RUNTIME_DIR": str(tmp_path)}).stats()
+
+
+def test_a_manager_is_chosen_by_its_file_and_by_the_environment(running: Scene) -> None:
+    by_file = Client(file=running.manager.file, environ=running.environ)
+    by_name = Client(environ={**running.environ, "WSCLI_INSTANCE": "app"})
+    assert by_file.stats()["pid"] == by_name.stats()["pid"] == running.manager.pid
+
+
+def test_a_message_whose_answer_never_comes_is_of_unknown_outcome(tmp_path: Path) -> None:
+    path = free_registration(tmp_path / "run", "app")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        client = Client("app", environ={"WSCLI_RUNTIME_DIR": str(tmp_path / "run")})
+        with ThreadPoolExecutor(1) as threads:
+            sending = threads.submit(client.send, "echo", "x")
+            accepted, _ = listener.accept()
+            accepted.recv(1 << 16)
+            accepted.close()
+            assert isinstance(sending.exception(10), OutcomeUnknown)
+            sending = threads.submit(client.send, "echo", b"x" * (8 << 20))
+            accepted, _ = listener.accept()
+            accepted.close()
+            assert isinstance(sending.exception(10), NotSent)
