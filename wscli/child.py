@@ -73,8 +73,10 @@ class Child(asyncio.SubprocessProtocol):
         )
         try:
             await asyncio.wait((starting,))
-        except asyncio.CancelledError:  # asyncio forgets pipes where a start is cancelled; it takes a few milliseconds
-            await asyncio.wait((starting,))
+        except asyncio.CancelledError:
+            while not starting.done():  # for milliseconds: asyncio forgets pipes of a start that is given up half-way
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait((starting,))
             if starting.exception() is None:
                 self._transport = starting.result()[0]
                 await self.end(kill=True)

@@ -145,6 +145,23 @@ async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_e
         assert hook.counts.runs == 1
 
 
+async def test_an_error_in_looking_is_stated_and_felt_by_no_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hooked(tmp_path, on_state=COPY) as it:
+        await it.until_lines(3)
+        with monkeypatch.context() as broken:
+            broken.setattr("wscli.daemon.hooks.inboxes.States.put", lambda _: 1 / 0)
+            it.channel.pause()
+        assert it.channel.state == "paused"
+        assert it.channel.problems.texts() == [
+            "hooks: an error of wscli itself: ZeroDivisionError; `wscli logs` has more"
+        ]
+        it.channel.resume()
+        await it.time.settle()
+        assert (await it.until_lines(6))[-1]["state"] == "ready"
+
+
 async def test_the_end_kills_what_runs_within_a_second_and_starts_nothing_more(tmp_path: Path) -> None:
     stubborn = sh("trap '' TERM; echo $$ >> pids; sleep 1000; true", parallel=4)
     async with hooked(tmp_path, on_message=stubborn, on_state=sh("cat >> out")) as it:

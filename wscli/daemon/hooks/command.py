@@ -10,7 +10,7 @@ from pathlib import Path
 from wscli.child import Child
 from wscli.config.plan import HookPlan
 from wscli.control.escape import escape
-from wscli.values import format_duration
+from wscli.values import format_duration, shown
 
 __all__ = ["GRACE", "environment", "run"]
 
@@ -60,9 +60,9 @@ async def run(plan: HookPlan, event: bytes, *, cwd: Path, environ: Mapping[str, 
 
 def _not_started(program: str, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"not found: '{escape(program)}'"
+        return f"not found: {shown(program)}"
     why = (error.strerror or "").lower() if isinstance(error, OSError) else "NUL in an argument"
-    return f"cannot run '{escape(program)}': {why}"
+    return f"cannot run {shown(program)}: {why}"
 
 
 def _failure(code: int, errors: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +20,8 @@ from wscli.daemon.timing import Schedule, call_later
 from wscli.states import ChannelState
 
 __all__ = ["Hooks"]
+
+logger = logging.getLogger("wscli.manager")
 
 
 class Hooks:
@@ -56,7 +59,11 @@ class Hooks:
             return
         if channel not in self._of:
             self._of[channel] = _Of(self, channel)
-        self._of[channel].look()
+        try:
+            self._of[channel].look()
+        except Exception as error:  # called from a channel's step, which must not suffer
+            logger.exception("the hooks of %s failed", channel.name)
+            channel.problems.state("hooks", f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more")
 
     async def close(self) -> None:
         """End all hooks; what still runs is killed, within a second."""
