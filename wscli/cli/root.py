@@ -37,6 +37,7 @@ VERBS = {
     "resume": "End a pause.",
     "token": "Get, list, refresh or forget tokens.",
     "config": "Check, show or describe a configuration file.",
+    "service": "Have the manager of a file run as a service of yours.",
     "reload": "Apply what changed in the file.",
     "logs": "Show the manager's own log.",
     "doctor": "Show a channel's last attempt, step by step.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
 
-__all__ = ["json_schema", "load", "show"]
+__all__ = ["json_schema", "load", "name_of", "show"]
 
 
 def load(file: Path, environ: Mapping[str, str]) -> Plan:
@@ -25,6 +25,18 @@ def load(file: Path, environ: Mapping[str, str]) -> Plan:
     from wscli.config.loading import load_plan
 
     return load_plan(file, environ)
+
+
+def name_of(file: Path, environ: Mapping[str, str]) -> str:
+    """Give the name of a file's instance, whatever else may be wrong with the file.
+
+    Raises:
+        ConfigError: it cannot be read, or its name cannot be used.
+
+    """
+    from wscli.config.loading import load_name
+
+    return load_name(file, environ)
 
 
 def show(file: Path, environ: Mapping[str, str], *, as_json: bool = False) -> str:

@@ -26,7 +26,7 @@ from wscli.config.source import STDIN, decode, read
 from wscli.config.spots import Spot
 from wscli.config.translate import translate_errors
 
-__all__ = ["load_plan", "load_redacted"]
+__all__ = ["load_name", "load_plan", "load_redacted"]
 
 
 def load_plan(file: Path, environ: Mapping[str, str]) -> Plan:
@@ -40,6 +40,21 @@ def load_redacted(file: Path, environ: Mapping[str, str], *, as_json: bool) -> s
 
     root, _ = _load(file, environ)
     return to_json(root) if as_json else to_yaml(root)
+
+
+def load_name(file: Path, environ: Mapping[str, str]) -> str:
+    """Read a file's instance name alone; see ``wscli.config.name_of``."""
+    problems, elsewhere = Problems(str(file)), Problems(str(file))
+    try:
+        root = parse(decode(read(file)), elsewhere)
+    except FatalProblem as fatal:
+        raise elsewhere.error(fatal) from None
+    expand_tree(root, environ, elsewhere)
+    real = Path(os.path.realpath(file))
+    name = instance_name(Spot(root).get("name"), real, Context(problems, base=real.parent, tokens=None))
+    if problems:
+        raise problems.error()
+    return name or load_plan(file, environ).name  # which says what it is instead of a name
 
 
 def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
