@@ -27,6 +27,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "COMPANY_CA": str(pem),
         "CLIENT_CERT": str(pem),
         "CLIENT_KEY": str(pem),
+        "GATEWAY_TOKEN": "token",
         "PROXY_PASSWORD": "password",
         "CI_CLIENT_SECRET": "secret",
     }

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from wscli.config.channels import Channel
 from wscli.config.endpoints import Endpoint
+from wscli.config.gateway import gateway_plan
+from wscli.config.hooks import hook_plan
 from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel
 from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
 
@@ -14,23 +16,32 @@ __all__ = ["assemble"]
 
 
 def assemble(
-    model: FileModel, endpoints: Mapping[str, Endpoint], channels: Mapping[str, Channel], *, name: str, file: Path
+    model: FileModel,
+    endpoints: Mapping[str, Endpoint],
+    channels: Mapping[str, Channel],
+    *,
+    name: str,
+    file: Path,
+    base: Path,
 ) -> Plan:
     """Put the plan together. Channels share with their endpoint what they do not change."""
     return Plan(
         name=name,
         file=file,
         channels={
-            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints, base)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
         endpoints=tuple(endpoints),
         announce_after=model.announce_after,
+        gateway=None if model.gateway is None else gateway_plan(model.gateway, base),
     )
 
 
-def _channel(name: str, compiled: Channel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]) -> ChannelPlan:
+def _channel(
+    name: str, compiled: Channel, model: ChannelModel, endpoints: Mapping[str, EndpointModel], base: Path
+) -> ChannelPlan:
     above = endpoints[model.endpoint]
     endpoint = compiled.endpoint
     dial = Dial(
@@ -59,6 +70,8 @@ def _channel(name: str, compiled: Channel, model: ChannelModel, endpoints: Mappi
         eager=not compiled.params and model.open != "lazy",
         critical=model.critical,
         linger=model.linger,
+        on_state=hook_plan(model.on_state, base),
+        on_message=hook_plan(model.on_message, base),
     )
 
 

@@ -9,6 +9,7 @@ from wscli.backoff import BackoffPolicy
 from wscli.config.ambiguity import Overlaps
 from wscli.config.context import Context
 from wscli.config.endpoints import Endpoint, Request
+from wscli.config.hooks import check_hook
 from wscli.config.names import channel_params
 from wscli.config.policies import Policies, check_verdicts
 from wscli.config.spots import Spot
@@ -57,6 +58,8 @@ def _compile(
     path = _path(spot.get("path"), params, context)
     endpoint = _endpoint(spot.get("endpoint"), endpoints, context)
     own = check_verdicts(spot.get("verdicts"), context)
+    for event in ("on_state", "on_message"):
+        check_hook(spot.get(event), context)
     if endpoint is None:
         # The rest is checked all the same, against nothing.
         Request({}, {}, ()).changed(spot, context)

@@ -13,6 +13,7 @@ from wscli.config.channels import compile_channels
 from wscli.config.context import Context
 from wscli.config.endpoints import compile_endpoint
 from wscli.config.expand import expand_tree
+from wscli.config.gateway import check_gateway, conceal_token
 from wscli.config.models import FileModel
 from wscli.config.names import check_names, instance_name
 from wscli.config.nodes import Branch, plain
@@ -64,6 +65,7 @@ def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     except FatalProblem as fatal:
         raise problems.error(fatal) from None
     expand_tree(root, environ, problems)
+    conceal_token(root)
     plan = _plan(Spot(root), file, problems)
     if plan is None:
         raise problems.error()
@@ -100,11 +102,12 @@ def _plan(root: Spot, file: Path, problems: Problems) -> Plan | None:
     }
     known = endpoints if _is_map(root.get("endpoints")) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
+    check_gateway(root.get("gateway"), context)
     if not problems and not channels and not tokens:
         problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
     if problems or model is None:
         return None
-    return assemble(model, endpoints, channels, name=name, file=real)
+    return assemble(model, endpoints, channels, name=name, file=real, base=context.base)
 
 
 def _is_map(spot: Spot | None) -> bool:

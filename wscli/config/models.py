@@ -8,26 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
-from pydantic_core import PydanticKnownError
+from pydantic import Field, SkipValidation, WithJsonSchema
 
 from wscli.backoff import BackoffPolicy
+from wscli.config.gateway import GatewayModel
+from wscli.config.hooks import MessageHook, StateHook
+from wscli.config.text import Text
 from wscli.history.limits import HistoryLimits
 from wscli.tokens.models import TokenSource
 from wscli.values import Duration, Flag, Rate, RateOf, Size, StrictModel
 from wscli.verdicts import Verdicts
 
-__all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "Text", "TlsModel"]
+__all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "TlsModel"]
 
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise PydanticKnownError("string_type")
-    return value
-
-
-Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
-"""Text that keeps what is known of it (``Scalar``)."""
 
 Templates = dict[str, Text]
 BackoffOf = Annotated[
@@ -144,6 +137,14 @@ class ChannelModel(StrictModel):
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
+    on_state: Annotated[
+        StateHook | None,
+        Field(description="a command for each change of state: [PROGRAM, ARGUMENT...], or {exec, timeout}"),
+    ] = None
+    on_message: Annotated[
+        MessageHook | None,
+        Field(description="a command for each message: [PROGRAM, ARGUMENT...], or {exec, jq, parallel, timeout}"),
+    ] = None
 
 
 class FileModel(StrictModel):
@@ -175,3 +176,6 @@ class FileModel(StrictModel):
     announce_after: Annotated[
         Duration, Field(description="an outage shorter than this is counted, and not announced")
     ] = 5.0
+    gateway: Annotated[
+        GatewayModel | None, Field(description="the local HTTP and WebSocket server; off unless it is declared")
+    ] = None

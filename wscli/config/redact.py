@@ -17,6 +17,7 @@ REDACTED = Scalar("***", plain=False)
 
 _SECRET = {"headers", "query", "username", "password", "key_password"}
 """Keys below which everything is secret, in an endpoint, a channel and a token source."""
+_GATEWAY_TOKEN = ("gateway", "auth", "token")
 _URLS = {"url", "proxy", "get", "post", "put", "token_url"}
 _OPEN_IN_TOKENS = {
     *("env", "file", "run", "refresh", "expires_in", "expires_at", "single_use", "timeout", "read", "token"),
@@ -46,6 +47,8 @@ def _key(key: str) -> str:
 
 
 def _leaf(leaf: Leaf, path: Path) -> Scalar:
+    if path == _GATEWAY_TOKEN:
+        return REDACTED
     keys = [step for step in path[2:] if isinstance(step, str)]
     shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
     if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):

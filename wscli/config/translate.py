@@ -120,7 +120,7 @@ def _unknown(spot: Spot) -> str:
     near = f"; did you mean {meant[0]!r}?" if meant else ""
     if not near and (elsewhere := misplaced(spot.key, spot.path)):
         return f"unknown key; {elsewhere}"
-    if not near and 0 < len(known) <= 8:
+    if not near and 0 < len(known) <= 9:
         return f"unknown key; it is one of {', '.join(known)}"
     return f"unknown key{near}"
 

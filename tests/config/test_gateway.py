@@ -1,0 +1,76 @@
+"""The gateway's and the hooks' plans: what a file says is what the manager does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wscli.config import load, show
+from wscli.config.plan import GatewayPlan, HookPlan, Listen
+from wscli.values import Secret
+
+FILE = """
+endpoints: {{api: {{url: ws://h}}}}
+channels:
+  c: {{endpoint: api{channel}}}
+{gateway}
+"""
+
+
+@pytest.fixture
+def plan_of(tmp_path: Path):
+    def plan(*, gateway: str = "", channel: str = ""):
+        file = tmp_path / "app.yaml"
+        file.write_text(FILE.format(gateway=gateway, channel=channel))
+        return load(file, {"TOKEN": "from-the-environment"})
+
+    return plan
+
+
+def test_there_is_no_gateway_unless_declared(plan_of) -> None:
+    assert plan_of().gateway is None
+
+
+def test_the_defaults(plan_of) -> None:
+    assert plan_of(gateway="gateway: {auth: none}").gateway == GatewayPlan(
+        listen=(Listen("127.0.0.1", 8787),), token=None
+    )
+
+
+def test_every_key(plan_of, tmp_path: Path) -> None:
+    text = """gateway:
+  listen: ["[::1]:0", "unix:run/gw.sock", "unix:/tmp/gw.sock"]
+  auth: {token: "${TOKEN}"}
+  origins: [HTTP://Localhost:3000, "null"]
+  hosts: [Dev.Example.test]
+  max_clients: 2
+  max_message: 1KiB
+  max_header: 2KiB
+"""
+    assert plan_of(gateway=text).gateway == GatewayPlan(
+        listen=(Listen("::1", 0), Listen(path=tmp_path / "run/gw.sock"), Listen(path=Path("/tmp/gw.sock"))),
+        token=Secret("from-the-environment"),
+        origins=("http://localhost:3000", "null"),
+        hosts=("dev.example.test",),
+        max_clients=2,
+        max_message=1024,
+        max_header=2048,
+    )
+
+
+@pytest.mark.parametrize("token", ["literal-token", "${TOKEN}"])
+def test_the_token_is_never_shown(tmp_path: Path, token: str) -> None:
+    file = tmp_path / "app.yaml"
+    file.write_text(FILE.format(gateway=f'gateway: {{auth: {{token: "{token}"}}}}', channel=""))
+    environ = {"TOKEN": "from-the-environment"}
+    shown = show(file, environ)
+    assert 'token: "***"' in shown
+    assert "literal-token" not in shown + repr(load(file, environ))
+
+
+def test_hooks(plan_of, tmp_path: Path) -> None:
+    channel = ", on_state: [notify-send, wscli], on_message: {exec: [./ring, -v], jq: .a, parallel: 4, timeout: 5s}"
+    found = plan_of(channel=channel).channels["c"]
+    assert found.on_state == HookPlan(("notify-send", "wscli"))
+    assert found.on_message == HookPlan((str(tmp_path / "ring"), "-v"), ".a", 4, 5.0)
