@@ -124,3 +124,10 @@ def test_sending_says_whether_the_manager_was_there_to_take_it() -> None:
         assert client.start("send") is True
         assert client.sock.recv(1) == b""
         assert client.send_block({"bytes": 1 << 20}, b"x" * (1 << 20)) is False
+
+
+def test_a_manager_that_takes_nothing_is_not_waited_for_longer_than_is_said() -> None:
+    done = threading.Event()
+    with scripted(lambda sock: done.wait(10) and None) as client:
+        assert client.start("send", payload=b"x" * (8 << 20), timeout=0.01) is False
+        done.set()

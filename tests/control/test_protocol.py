@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wscli import __version__
 from wscli.control.protocol import (
     PROTOCOL,
+    Answers,
     ProtocolError,
     check_version,
     decode,
@@ -87,3 +90,26 @@ def test_an_answer_that_is_none_is_an_error_and_no_crash(answer: dict[str, Any])
 
 def test_a_result_comes_out_as_it_went_in() -> None:
     assert result_of(success({"a": 1})) == {"a": 1}
+
+
+@given(st.lists(st.integers(1, 30), max_size=20))
+def test_answers_come_out_whole_however_they_are_cut_and_what_follows_is_kept(sizes: list[int]) -> None:
+    stream = encode({**greeting(), **success({"a": 1})}) + encode(success({"a": 2})) + b"frames"
+    answers, found = Answers(), []
+    for size in [*sizes, len(stream)]:
+        answers.received(stream[:size])
+        stream = stream[size:]
+        while len(found) < 2 and (answer := answers.take()) is not None:
+            found.append(result_of(answer)["a"])
+    assert found == [1, 2]
+    assert answers.rest() == b"frames"
+
+
+def test_an_answer_without_an_end_is_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wscli.control.protocol.ANSWER_LIMIT", 1000)
+    answers = Answers()
+    answers.received(b"x" * 1000)
+    assert answers.take() is None
+    answers.received(b"x")
+    with pytest.raises(ProtocolError, match="answer is over"):
+        answers.take()

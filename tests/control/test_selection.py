@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from wscli.control import paths
-from wscli.control.selection import Selection, find_file, running, select
+from wscli.control.selection import Busy, Selection, find_file, running, select
 from wscli.errors import NoInstance, UsageError, WscliError
 
 NOTHING = Selection()
@@ -144,3 +145,20 @@ def test_a_socket_that_cannot_be_reached_is_told_apart_from_none(runtime: Runtim
         runtime.chosen(Selection("app"))
     runtime.run("other", "/srv/other.yaml")
     assert runtime.chosen() == "other"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a queue that is full refuses at once")
+def test_without_patience_a_manager_whose_queue_is_full_is_busy_and_still_running(runtime: Runtime) -> None:
+    runtime.run("app", "/srv/app.yaml")
+    runtime.sockets[0].listen(0)
+    path = paths.socket_path(str(runtime.directory), "app")
+    with socket.socket(socket.AF_UNIX) as first:
+        first.connect(path)
+        for selection in (Selection("app"), Selection(file="/srv/app.yaml"), NOTHING):
+            with pytest.raises(Busy, match="'app' takes no connection"):
+                select(selection, runtime.environ, patient=False)
+        assert [one.name for one in running(runtime.environ, patient=False)] == ["app"]
+        runtime.sockets[0].accept()[0].close()
+        _, sock = select(Selection("app"), runtime.environ, patient=False)
+        with sock:
+            assert not sock.getblocking()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
 from wscli.client import asked
-from wscli.client.asked import Asked, Chosen
+from wscli.client.asked import Asked, Begin, Chosen
 from wscli.client.feed import Feed
 from wscli.client.link import Link
 from wscli.client.matching import Match
@@ -23,12 +23,21 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "AsyncTail"]
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
 class AsyncClient(Chosen):
     """`wscli.Client` with the same methods, to be awaited; ``tail`` gives an asynchronous iterator.
 
     It holds no connection, and belongs to no event loop. A call that is cancelled hangs up: a message that was still
     waiting for its channel is not sent then.
     """
+
+    @overload
+    def tail(self, *channels: str, gaps: Literal[False], **begin: Unpack[Begin]) -> AsyncTail[Message]: ...
+
+    @overload
+    def tail(self, *channels: str, gaps: bool = True, **begin: Unpack[Begin]) -> AsyncTail[Message | Gap]: ...
 
     def tail(
         self,
@@ -38,7 +47,7 @@ class AsyncClient(Chosen):
         after: str | Mapping[str, str] | None = None,
         follow: bool = True,
         gaps: bool = True,
-    ) -> AsyncTail:
+    ) -> AsyncTail[Any]:
         """Give the messages of channels, as `Client.tail`; it begins at ``async with``, else with the first item."""
         wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow)
         return AsyncTail(self._connect, wanted, gaps=gaps)
@@ -51,9 +60,8 @@ class AsyncClient(Chosen):
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
         exchange = asked.exchange(channel, message, match, timeout)
         deadline = asyncio.get_running_loop().time() + timeout
-        async with AsyncTail(
-            self._connect, exchange.listen, gaps=False
-        ) as replies:  # first, so that no reply is missed
+        tail: AsyncTail[Message] = AsyncTail(self._connect, exchange.listen, gaps=False)
+        async with tail as replies:  # first, so that no reply is missed
             await self._send(exchange.send.within(max(deadline - asyncio.get_running_loop().time(), 0.0)))
             while True:
                 try:
@@ -112,7 +120,7 @@ class AsyncClient(Chosen):
             result_of(answer)
 
 
-class AsyncTail(AsyncIterator[Message | Gap]):
+class AsyncTail(AsyncIterator[T_co]):
     """Messages and gaps as they come: what ``AsyncClient.tail`` gives.
 
     A context manager that opens and closes it; one that is merely dropped closes itself. ``aclose`` also ends the
@@ -131,11 +139,11 @@ class AsyncTail(AsyncIterator[Message | Gap]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Message | Gap:
+    async def __anext__(self) -> T_co:
         item = await self.take()
         if item is None:
             raise StopAsyncIteration
-        return item
+        return cast(T_co, item)
 
     async def __aenter__(self) -> Self:
         if not self._closed:

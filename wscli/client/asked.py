@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from wscli.client.matching import Match, matcher
 from wscli.client.messages import Message
@@ -15,13 +15,22 @@ from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown
 if TYPE_CHECKING:
     from wscli.control.messages import Status
 
-__all__ = ["Asked", "Chosen", "Exchange", "exchange", "send", "stats", "status", "tail", "token", "wait"]
+__all__ = ["Asked", "Begin", "Chosen", "Exchange", "exchange", "send", "stats", "status", "tail", "token", "wait"]
 
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
 _PATIENCE = 10.0  # seconds beyond a message's own deadline for the manager to say how it went
 _LOOK = 0.5  # seconds for the states after a deadline: a courtesy
 _LONGEST = 1e9  # seconds; the manager takes no more
+
+
+class Begin(TypedDict, total=False):
+    """Where a tail begins, and whether it follows: what `Client.tail` takes beside channels and gaps."""
+
+    last: int | None
+    since: float | None
+    after: str | Mapping[str, str] | None
+    follow: bool
 
 
 class Asked(NamedTuple):

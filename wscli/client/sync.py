@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator, Mapping
 from threading import Event
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
 from wscli.client import asked
-from wscli.client.asked import Asked, Chosen
+from wscli.client.asked import Asked, Begin, Chosen
 from wscli.client.feed import Feed
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
@@ -27,12 +27,21 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Tail"]
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
 class Client(Chosen):
     """A manager's client. It holds no connection: each call opens its own, so that threads may share one client.
 
     Every method raises `NoInstance` where no manager runs, `UsageError` where nothing says which of several is meant,
     and `UnknownChannel` for a channel that the manager does not have; all of `wscli.errors`.
     """
+
+    @overload
+    def tail(self, *channels: str, gaps: Literal[False], **begin: Unpack[Begin]) -> Tail[Message]: ...
+
+    @overload
+    def tail(self, *channels: str, gaps: bool = True, **begin: Unpack[Begin]) -> Tail[Message | Gap]: ...
 
     def tail(
         self,
@@ -42,7 +51,7 @@ class Client(Chosen):
         after: str | Mapping[str, str] | None = None,
         follow: bool = True,
         gaps: bool = True,
-    ) -> Tail:
+    ) -> Tail[Any]:
         """Give the messages of channels, as ``wscli tail``; nothing that comes after this returned is missed.
 
         Args:
@@ -169,7 +178,7 @@ class Client(Chosen):
                 raise one.lost(error, whole=whole) from None
             result_of(answer)
 
-    def _listen(self, one: Asked, *, gaps: bool) -> Tail:
+    def _listen(self, one: Asked, *, gaps: bool) -> Tail[Any]:
         connection = self._connect()
         try:
             connection.request(one.verb, one.args, timeout=one.timeout)
@@ -180,7 +189,7 @@ class Client(Chosen):
             raise
 
 
-class Tail(Iterator[Message | Gap]):
+class Tail(Iterator[T_co]):
     """Messages and gaps as they come: what ``Client.tail`` gives.
 
     A context manager that closes it; one that is merely dropped closes itself. Another thread may close it as well,
@@ -195,11 +204,11 @@ class Tail(Iterator[Message | Gap]):
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Message | Gap:
+    def __next__(self) -> T_co:
         item = self.take()
         if item is None:
             raise StopIteration
-        return item
+        return cast(T_co, item)
 
     def __enter__(self) -> Self:
         return self
