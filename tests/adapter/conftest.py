@@ -27,6 +27,7 @@ channels:
   flaky/{{id}}: {{endpoint: plain, path: "/flaky/{{id}}"}}
   end/{{code}}/{{id}}: {{endpoint: plain, path: "/end/{{code}}/{{id}}"}}
   pieces/{{id}}: {{endpoint: plain, path: "/pieces/{{id}}"}}
+  chat/{{id}}: {{endpoint: plain, path: "/chat/{{id}}", subprotocols: [chat.v2]}}
   secure/{{id}}: {{endpoint: secure, path: "/echo/{{id}}"}}
 """
 

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 
 from tests.adapter.conftest import Address
 from wscli.adapter import ClientConnection, connect
@@ -190,6 +191,13 @@ async def test_the_headers_of_the_handshake_are_there(url: Address) -> None:
         assert websocket.response is not None
         assert websocket.response.status_code == 101
         assert websocket.response.headers["Upgrade"] == "websocket"
+
+
+async def test_the_subprotocol_is_the_one_of_the_server(url: Address) -> None:
+    async with connect(url("chat"), subprotocols=[Subprotocol("chat.v1"), Subprotocol("chat.v2")]) as websocket:
+        assert websocket.subprotocol == "chat.v2"
+        await websocket.send("spoken")
+        assert await websocket.recv() == "spoken"
 
 
 async def test_options_of_the_connection_are_taken(url: Address) -> None:

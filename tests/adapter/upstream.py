@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 __all__ = ["upstream"]
 
@@ -16,7 +17,7 @@ __all__ = ["upstream"]
 @contextmanager
 def upstream(context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, and give it."""
-    with serve(_handle, "127.0.0.1", 0, ssl=context) as server:
+    with serve(_handle, "127.0.0.1", 0, ssl=context, select_subprotocol=_subprotocol) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         port = server.socket.getsockname()[1]
@@ -25,6 +26,10 @@ def upstream(context: ssl.SSLContext | None = None) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _subprotocol(websocket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return Subprotocol("chat.v2") if "chat.v2" in offered else None
 
 
 def _handle(websocket: ServerConnection) -> None:
@@ -63,4 +68,4 @@ def _pieces(websocket: ServerConnection, more: list[str]) -> None:
         websocket.send([message, message, message])  # type: ignore[arg-type]
 
 
-_TALKS = {"hello": _hello, "echo": _echo, "flaky": _flaky, "end": _end, "pieces": _pieces}
+_TALKS = {"hello": _hello, "echo": _echo, "flaky": _flaky, "end": _end, "pieces": _pieces, "chat": _echo}
