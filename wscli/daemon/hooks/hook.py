@@ -96,7 +96,6 @@ class Hook:
             task = self._tasks.spawn(self._once(self.plan, event), name=f"{self._name}: a run", on_crash=self._crashed)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-            await asyncio.sleep(0)  # to start a process takes about a millisecond: everybody has a turn before the next
 
     async def _once(self, plan: HookPlan, event: bytes) -> None:
         self.counts.runs += 1

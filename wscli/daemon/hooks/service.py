@@ -14,6 +14,7 @@ from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.hook import Hook
 from wscli.daemon.hooks.inboxes import Messages, States
+from wscli.daemon.hooks.starts import Starts
 from wscli.daemon.manager import Manager
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, call_later
@@ -38,6 +39,7 @@ class Hooks:
         self._environ = environ
         self._schedule = schedule
         self._tasks = Tasks()
+        self._starts = Starts()
         self._closed = False
         self._of: dict[Channel, _Of] = {}
         manager.watchers.append(self.look)
@@ -79,6 +81,7 @@ class Hooks:
         async def once(plan: HookPlan, event: bytes) -> str | None:
             whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
             cwd = self._manager.plan.file.parent
+            await self._starts.turn()
             return await run(plan, event, cwd=cwd, environ=environment(self._environ, **whose))
 
         counts, faults = Counts(), Faults(name, channel.problems, self._schedule)
