@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from tests.daemon.scripted import REFUSED, channel_plan, scripted
 from tests.examples import EXAMPLES
+from wscli.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.daemon.notify import Notifier, Supervisor, status_text, take_supervisor
 from wscli.errors import ConfigError
+from wscli.states import ChannelState
 
 
 class Listener:
@@ -128,7 +130,8 @@ async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(liste
         await it.time.advance(0.2)
         told = listener.messages()
         assert [lines[0] for lines in told if lines[0].endswith("=1")][:3] == ["READY=1", "RELOADING=1", "READY=1"]
-        assert ["STATUS=0 of 1 channel ready"] in told
+        states = [line for lines in told for line in lines if line.startswith("STATUS=")]
+        assert states[-1] == "STATUS=0 of 1 channel ready", "the latest is told last"
         notifier.close()
 
 
@@ -168,13 +171,15 @@ async def test_an_abstract_socket_is_one_that_begins_with_an_at() -> None:
 
 
 async def test_the_status_counts_what_failed() -> None:
-    async with scripted(channel_plan("a"), channel_plan("b"), channel_plan("c")) as it:
+    soon = BackoffPolicy(give_up=GiveUpAttempts(attempts=1))
+    async with scripted(channel_plan("a", backoff=soon), channel_plan("b")) as it:
+        assert status_text(it.manager) == "2 of 2 channels ready"
         it.server.always = REFUSED
-        it.server.links[0].end(REFUSED)
-        assert status_text(it.manager) == "2 of 3 channels ready"
-        it.manager.channel("c").stop()
-        await it.time.advance(1.0)
-        assert status_text(it.manager) == "1 of 3 channels ready"
+        for link in list(it.server.links):
+            link.end(REFUSED)
+        await it.time.advance(60.0)
+        assert it.manager.channel("a").state is ChannelState.FAILED
+        assert status_text(it.manager) == "0 of 2 channels ready, 1 failed"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ class Notifier:
 
     def _tell_status(self) -> None:
         before = self._said
-        if not self._is_stopping and (text := self._status()) != f"STATUS={before}" and not self._send(text):
+        if self._is_stopping or (text := self._status()) == f"STATUS={before}":
+            return
+        if self._unsent or not self._send(text):  # it overtakes nothing, or an older one would be the last
             self._said = before
             self._later(RETRY, self._tell_status)
 
