@@ -60,6 +60,17 @@ def test_connect_is_what_programs_test_for() -> None:
     assert issubclass(wscli.adapter.sync.reconnect, websockets.sync.client.reconnect)
 
 
+def test_what_is_replaced_is_what_the_library_calls() -> None:
+    """Were one of these renamed, every connection would go direct without a word."""
+    theirs = websockets.asyncio.client.connect
+    assert {"open_tcp_connection", "connect"} <= vars(theirs).keys() & vars(wscli.adapter.connect).keys()
+    assert "open_tcp_connection" in theirs.connect.__code__.co_names
+    twin = websockets.sync.client.reconnect
+    replaced = {"open_socket", "enable_tls", "open_connection"}
+    assert replaced <= vars(twin).keys() & vars(wscli.adapter.sync.reconnect).keys()
+    assert replaced <= {*twin.connect.__code__.co_names, *twin.open_connection.__code__.co_names}
+
+
 def test_bad_arguments_are_refused_as_the_library_refuses_them() -> None:
     for connect in (wscli.adapter.connect, wscli.adapter.sync.connect):
         with pytest.raises(websockets.exceptions.InvalidURI):
