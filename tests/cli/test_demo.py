@@ -26,6 +26,7 @@ def test_it_shows_messages_until_it_is_stopped_and_leaves_nothing(wscli: Wscli, 
         demo.until_lines(2)
         assert demo.out[0].startswith("notifications\t{")
         assert "-i demo status --watch" in demo.stderr
+        assert "the status page is at http://127.0.0.1:" in demo.stderr
         assert wscli("wait", "notifications", "-i", "demo").returncode == 0
         assert wscli("tail", "notifications", "--count", "1").stdout.startswith("{")
         assert demo.stop(number) == 0

@@ -15,6 +15,7 @@ from wscli.cli.printing import note
 from wscli.errors import UsageError, WscliError
 
 DEFAULT_PORT = 8790
+GATEWAY_TOKEN = "demo"  # noqa: S105 - which the demo's own file has, for everybody to read
 
 
 class Backend:
@@ -106,9 +107,11 @@ def _manage(file: Path, backend: Backend) -> int:
     from wscli.errors import ExitCode
 
     environ = {**os.environ, "WSCLI_DEMO_PORT": str(backend.port)}
+    if backend.port != DEFAULT_PORT:  # beside another demo, or where no port is to be taken for granted
+        environ.setdefault("WSCLI_DEMO_GATEWAY_PORT", "0")
     plan = load(file, environ)
     eager = [one.name for one in plan.channels.values() if one.eager and not one.params]
-    view = View(plan.name, eager, backend.port)
+    view = View(plan.name, eager, backend.port, token=GATEWAY_TOKEN if file == demo_file() else None)
     try:
         code = run(plan, environ, on_ready=view.start)
     finally:

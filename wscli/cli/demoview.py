@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from wscli.cli.printing import note, styled
-from wscli.control.client import connect
+from wscli.control.client import ask, connect
 from wscli.control.output import Output
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink, shown_text
@@ -34,8 +34,10 @@ def as_typed(program: str, on_path: str | None) -> str:
 class View:
     """A reader like any other, in a thread: it tails the channels over the control socket."""
 
-    def __init__(self, instance: str, channels: list[str], port: int) -> None:
+    def __init__(self, instance: str, channels: list[str], port: int, *, token: str | None = None) -> None:
+        """``token`` is the one of the gateway's, if its page is to be told of."""
         self._instance = instance
+        self._token = token
         self._channels = channels
         self._port = port
         self._thread: threading.Thread | None = None
@@ -72,8 +74,15 @@ class View:
             lines.append(line)
         return "\n".join(lines).encode()
 
+    def _tell_of_the_page(self) -> None:
+        gateway = ask(Selection(self._instance), "stats").get("gateway") or {}
+        for place in gateway.get("listen", ()):
+            note(f"the status page is at http://{place}/#token={self._token}")
+
     def _run(self) -> None:
         try:
+            if self._token is not None:
+                self._tell_of_the_page()
             with connect(Selection(self._instance)) as client:
                 client.request("tail", {"channels": self._channels, "follow": True}, timeout=30.0)
                 sock, rest = client.take_over()
