@@ -25,6 +25,7 @@ def message(data: str | bytes) -> Message:
         (".[] | . == 2", "[1, 2]", True),
         (".id", '{"id": null}', False),
         (". == 2 # a comment", "2", True),
+        ("halt", "2", False),
     ],
 )
 def test_an_expression_is_true_where_one_of_its_results_is(expression: str, data: str, is_reply: bool) -> None:

@@ -15,6 +15,7 @@ import wscli.errors
 from tests.backends import DemoProcess
 from tests.processes import Wscli
 from wscli import Client, Gap, Message
+from wscli.daemon.server import CLIENT_LIMIT
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "python.md").read_text()
@@ -52,6 +53,10 @@ def test_every_method_and_field_is_in_the_text() -> None:
             assert [part.split("=")[0].lstrip("*") for part in row[1].split(", ")] == [one.name for one in parameters]
     for field in (*Message._fields, "cursor", "json()", *Gap._fields):
         assert f"`{field}`" in TEXT, field
+
+
+def test_the_limit_of_connections_is_the_managers() -> None:
+    assert f"the\nmanager's {CLIENT_LIMIT} connections" in TEXT
 
 
 def test_every_error_is_in_the_text_with_its_exit_code() -> None:

@@ -91,6 +91,8 @@ class AsyncClient(Chosen):
         try:
             states = (await self._ask(waiting))["channels"]
         except TimedOut:
+            if timeout is None:
+                raise
             try:
                 states = (await self._ask(waiting.look()))["channels"]
             except WscliError:

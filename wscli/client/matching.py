@@ -32,7 +32,7 @@ def matcher(match: Match) -> Callable[[Message], bool]:
         if not isinstance(message.data, str) or not _is_json(message.data):
             return False
         try:
-            return bool(program.input_text(message.data).first())
+            return bool(next(iter(program.input_text(message.data)), False))  # it may halt without a result
         except ValueError:  # jq's own: the expression failed, or its parser is stricter than Python's
             return False
 

@@ -145,6 +145,8 @@ class Client(Chosen):
         try:
             states = self._ask(waiting)["channels"]
         except TimedOut:
+            if timeout is None:
+                raise
             try:
                 states = self._ask(waiting.look())["channels"]
             except WscliError:
