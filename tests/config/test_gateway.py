@@ -8,7 +8,7 @@ import pytest
 
 from wscli.config import load, show
 from wscli.config.plan import GatewayPlan, HookPlan, Listen
-from wscli.values import Secret
+from wscli.values import Secret, shown
 
 FILE = """
 endpoints: {{api: {{url: ws://h}}}}
@@ -74,3 +74,10 @@ def test_hooks(plan_of, tmp_path: Path) -> None:
     found = plan_of(channel=channel).channels["c"]
     assert found.on_state == HookPlan(("notify-send", "wscli"))
     assert found.on_message == HookPlan((str(tmp_path / "ring"), "-v"), ".a", 4, 5.0)
+
+
+@pytest.mark.parametrize("written", ["${TOKEN}", "./${TOKEN}/ring", "./ring"])
+def test_a_hooks_program_is_shown_as_it_is_written(plan_of, written: str) -> None:
+    hook = plan_of(channel=f", on_state: ['{written}']").channels["c"].on_state
+    assert "$" not in hook.exec[0]
+    assert shown(hook.exec[0]) == repr(written.replace("${TOKEN}", "***"))

@@ -14,7 +14,7 @@ from wscli.config.nodes import Items
 from wscli.config.plan import HookPlan
 from wscli.config.spots import Spot
 from wscli.config.text import Text
-from wscli.values import Count, Duration, StrictModel, shown
+from wscli.values import Count, Duration, Scalar, StrictModel, shown
 
 __all__ = ["MessageHook", "MessageHookModel", "StateHook", "StateHookModel", "check_hook", "hook_plan"]
 
@@ -124,4 +124,7 @@ def hook_plan(model: tuple[str, ...] | StateHookModel | MessageHookModel | None,
 
 
 def _resolved(words: tuple[str, ...], base: Path) -> tuple[str, ...]:
-    return (_program(str(words[0]), base) or str(words[0]), *map(str, words[1:]))
+    program = words[0]
+    found = _program(str(program), base) or str(program)
+    written = program.redacted if isinstance(program, Scalar) else str(program)
+    return (Scalar(found, redacted=written), *map(str, words[1:]))  # shown as it is written, where it cannot be run
