@@ -122,6 +122,13 @@ class Chromium:
         assert endpoint is not None
         return endpoint.split("/")[2]
 
+    @property
+    def path(self) -> str:
+        """The path of the socket that speaks for the browser as a whole: ``/devtools/browser/ID``."""
+        endpoint = self._endpoint()
+        assert endpoint is not None
+        return "/" + endpoint.split("/", 3)[3]
+
     def page(self) -> str:
         """Give the id of its one page: its socket is ``ws://ADDRESS/devtools/page/ID``."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -118,10 +118,10 @@
       this.#button.addEventListener("blur", () => this.#show((this.#pinned = false)));
       this.#button.addEventListener("click", () => this.#show((this.#pinned = !this.#pinned)));
       this.addEventListener("keydown", (event) => event.key === "Escape" && this.#show((this.#pinned = false)));
-      this.#render();
     }
 
     connectedCallback() {
+      this.#render();
       const mine = (this.#stop = { ended: false, end: () => (mine.ended = true) });
       manager().then(
         (found) => {

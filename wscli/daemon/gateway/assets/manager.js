@@ -20,6 +20,7 @@
   const ANNOUNCEMENTS = 20;
   const CHANGES = 50;
   const OVER = new Set(["failed", "done"]);
+  const UNSAID = new Set([1001, 1005, 1006, 1015]); // the gateway went, or nobody gave a code
 
   const script = document.currentScript;
   const source = new URL(script?.src || location.href);
@@ -420,7 +421,7 @@
       if (state === "up") {
         const status = feed.channel(this.channel);
         if (OVER.has(status?.state)) {
-          const known = event && event.code > 1006 && event.code !== 1015;
+          const known = event && !UNSAID.has(event.code);
           this.#end(known ? event.code : 1014, known ? event.reason : status.reason.text);
           return null;
         }
