@@ -158,6 +158,7 @@ async def test_a_unix_socket_is_ours_alone(tmp_path: Path) -> None:
         plan = GatewayPlan(listen=(Listen(path=path),), token=Secret(TOKEN))
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         it.gateway.apply()
+        await eventually(path.exists)
         assert path.stat().st_mode & 0o777 == 0o600
         async with unix_connect(
             str(path), "ws://localhost/ws/news", additional_headers={"Authorization": f"Bearer {TOKEN}"}
@@ -198,3 +199,43 @@ async def test_at_its_end_the_gateway_says_so_to_all() -> None:
         await it.gateway.close()
         assert (await closed(client))[0] == 1001
         assert (await closed(page))[0] == 1001
+
+
+async def test_a_request_of_just_the_size_is_taken_and_one_byte_more_is_not() -> None:
+    async with faced(max_header=4096) as it:
+        head = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nA: ".encode()
+        for size, status in ((4096, b"200"), (4097, b"431")):
+            answer = await ask(it.port, head + b"x" * (size - len(head) - 4) + b"\r\n\r\n")
+            assert answer.split()[1] == status
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("HEAD /ws/news HTTP/1.1", b"405"),
+        ("POST /ws/news HTTP/1.1", b"405"),
+        ("GET /ws/news HTTP/1.0", b"505"),
+        ("GET http://127.0.0.1/ws/news HTTP/1.1", b"404"),
+    ],
+)
+async def test_an_upgrade_is_asked_for_in_one_way_only(line: str, status: bytes) -> None:
+    async with faced() as it:
+        answer = await ask(
+            it.port,
+            f"{line}\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode(),
+        )
+        assert answer.split()[1] == status
+        assert it.manager.channel("news").readers == 0
+
+
+async def test_who_only_begins_a_request_counts_against_the_limit_and_beyond_twice_it_nobody_is_answered() -> None:
+    async with faced(max_clients=1) as it:
+        slow = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(2)]
+        await eventually(lambda: it.gateway.stats()["clients"] == 2)
+        assert await ask(it.port, b"") == b""
+        assert it.gateway.stats()["refused"] == 2
+        for _, writer in slow:
+            writer.close()
+        await eventually(lambda: it.gateway.stats()["clients"] == 0)

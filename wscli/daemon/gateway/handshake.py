@@ -86,6 +86,9 @@ class Handshake:
             size += len(data)
             if not data:
                 raise Vanished
+            if size > self._max_header:
+                text = f"the request is over {self._max_header} bytes\n"
+                await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
             self.protocol.receive_data(data)
             events = self.protocol.events_received()
             if events and isinstance(events[0], Request):
@@ -94,9 +97,6 @@ class Handshake:
                 return events[0]
             if self.protocol.handshake_exc is not None:
                 await self._answer_malformed()
-            if size > self._max_header:
-                text = f"the request is over {self._max_header} bytes\n"
-                await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
 
     def _sent_more(self, events: int) -> bool:
         """Whether anything came behind the request: frames, a part of one, or what is none."""

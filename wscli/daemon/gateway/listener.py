@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import socket
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,11 +55,14 @@ class Listener:
         self._sock: socket.socket | None = None
         self._retry: Timer | None = None
         self._accepting: asyncio.Task[None] | None = None
+        self._closed = False
         self._key = f"gateway {listen}"
 
     def open(self) -> None:
-        """Listen, or try again later."""
+        """Listen, or try again later; once it is closed, do nothing."""
         self._retry = None
+        if self._closed:
+            return
         try:
             sock = _bind(self.listen)
         except OSError as error:
@@ -76,6 +80,7 @@ class Listener:
 
     async def close(self) -> None:
         """Accept no more."""
+        self._closed = True
         self._problems.mended(self._key)
         if self._retry is not None:
             self._retry.cancel()
@@ -123,11 +128,16 @@ def _bind(listen: Listen) -> socket.socket:
 def _bind_path(path: Path) -> socket.socket:
     """Listen at a path, with mode 0600; a socket there is replaced only after it refused a dial."""
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # one whose queue is full would keep us waiting
         try:
             probe.connect(os.fspath(path))
         except FileNotFoundError:
             pass
+        except BlockingIOError:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
         except ConnectionRefusedError:
+            if not stat.S_ISSOCK(path.lstat().st_mode):  # files refuse a dial as well
+                raise OSError(errno.EEXIST, "what is there is no socket") from None
             path.unlink()
         else:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

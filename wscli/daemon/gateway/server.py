@@ -59,12 +59,17 @@ class Gateway:
             logger.warning(text, extra={"event": "gateway-open"})
         self._plan = plan
         wanted = plan.listen if plan is not None else ()
-        for listen in [one for one in self._listeners if one not in wanted]:
-            self._manager.tasks.spawn(self._listeners.pop(listen).close(), name="gateway-unlisten")
-        for listen in wanted:
-            if listen not in self._listeners:
-                listener = Listener(listen, self._manager.problems, self._schedule, self._accept)
-                self._listeners[listen] = listener
+        leaving = [self._listeners.pop(listen) for listen in list(self._listeners) if listen not in wanted]
+        coming = {
+            listen: Listener(listen, self._manager.problems, self._schedule, self._accept)
+            for listen in wanted
+            if listen not in self._listeners
+        }
+        self._listeners.update(coming)
+        if leaving:
+            self._manager.tasks.spawn(_replace(leaving, list(coming.values())), name="gateway-relisten")
+        else:
+            for listener in coming.values():
                 listener.open()
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
@@ -93,13 +98,12 @@ class Gateway:
             sock.close()
             return
         full = len(self._clients) >= plan.max_clients
-        task = asyncio.get_running_loop().create_task(self._serve(plan, sock, listen, full=full), name="gateway-client")
         if full:  # answered and gone, within the handshake's deadlines
             self._refused += 1
             if len(self._clients) >= 2 * plan.max_clients:
-                task.cancel()
                 sock.close()
                 return
+        task = asyncio.get_running_loop().create_task(self._serve(plan, sock, listen, full=full), name="gateway-client")
         self._clients[task] = ""
         task.add_done_callback(self._clients.pop)
 
@@ -171,6 +175,14 @@ class Gateway:
         if name is None:
             raise UnknownChannel("this path names no channel", "`wscli status` lists the channels")
         return self._manager.channel(name)
+
+
+async def _replace(leaving: list[Listener], coming: list[Listener]) -> None:
+    """Close before opening: a new place may overlap an old one, such as every address with one of them."""
+    for listener in leaving:
+        await listener.close()
+    for listener in coming:
+        listener.open()
 
 
 def _rendered(page: Page, manager: Manager, request: Request) -> Response:
