@@ -54,6 +54,8 @@ class Outflow:
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._rest: list[bytes | memoryview] = []  # what is being sent, as far as the kernel has not taken it
         self._moved_at = float("-inf")
+        self.taken = 0
+        """Bytes that the kernel took so far."""
         self._blocked = False  # the socket is full, and the loop tells when it is not
         self._scheduled = False  # there is more to do in the loop's next turn
         self._busy = False
@@ -146,6 +148,7 @@ class Outflow:
         except OSError:
             raise Gone from None
         self._moved_at = self._clock.monotonic()
+        self.taken += sent
         self._rest = _behind(self._rest, sent)
         return sent
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wscli.daemon.gateway.wire import Message
-from wscli.errors import AuthError, ChannelUnavailable, NotSent
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.states import ChannelState
 
 if TYPE_CHECKING:
@@ -90,12 +90,19 @@ class Forwarder:
 
     async def _forward_first(self) -> None:
         message = self._waiting[0]
-        await self._forward(message)
-        if self._waiting:  # nobody gave up meanwhile
-            self._waiting.popleft()
-            self._bytes -= len(message.payload)
+        try:
+            await self._forward(message)
+        except OutcomeUnknown:
+            self._left(message)
+            raise
+        self._left(message)
         if not self.full:
             self._on_room()
+
+    def _left(self, message: Message) -> None:
+        if self._waiting and self._waiting[0] is message:  # else somebody gave up meanwhile
+            self._waiting.popleft()
+            self._bytes -= len(message.payload)
 
     async def _forward(self, message: Message) -> None:
         """Try until it is sent: what certainly was not sent may be tried again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from wscli.daemon.channel import Channel
     from wscli.daemon.manager import Manager
 
-__all__ = ["CLOSE_WAIT", "DRAIN", "Ends", "Session", "Wishes"]
+__all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Ends", "Session", "Wishes"]
 
 logger = logging.getLogger("wscli.gateway")
 
@@ -32,7 +33,9 @@ CLOSE_WAIT = 1.0
 """Seconds that a client has to answer our close frame."""
 DRAIN = 10.0
 """Seconds for what a client sent before it left to go upstream."""
-_CHUNK = 1 << 16
+STALL = 10.0
+"""Seconds for which a client that is to end may take nothing of what comes before its close frame."""
+_CHUNK = 1 << 14  # of the smallest frames, some 40 ms of parsing, in which nobody else is served
 _BAD_GATEWAY = 1014
 _GOING_AWAY = 1001
 _INTERNAL = 1011
@@ -82,7 +85,10 @@ class Session:
         """Set when the client sends nothing more: with its close frame, or None when it hung up."""
         self._gone: asyncio.Future[None] = self._loop.create_future()
         """Set when its end of the socket is closed."""
+        self._ending = asyncio.Event()
+        """Set once a close frame of ours is to be sent."""
         self._listening = False
+        self._look: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
 
     async def run(self) -> None:
@@ -91,18 +97,25 @@ class Session:
             self._listen()
             try:
                 await self._outflow.run()
+                self._hang_up_our_end()  # first: it knows of the close frame only once we hung up as well
                 await self._drain()
                 if self._feed.ended:
                     await self._part()
             except asyncio.CancelledError:
-                self._outflow.last_words([close_frame(_GOING_AWAY, "the manager was stopped")])
+                bye = [] if self._feed.ended else [close_frame(_GOING_AWAY, "the manager was stopped")]
+                self._outflow.last_words(bye)
                 raise
             finally:
                 self._ignore()
+                self._give_up()
 
     def close(self, ends: Ends, *, at_once: bool = False) -> None:
         """End it from our side, after everything that has arrived by now, or at once."""
-        self._feed.close(close_frame(ends.code, ends.reason), at_once=at_once)
+        self._end(close_frame(ends.code, ends.reason), at_once=at_once)
+
+    def _end(self, frame: bytes, *, at_once: bool) -> None:
+        self._feed.close(frame, at_once=at_once)
+        self._ending.set()
         self._outflow.wake()
 
     @contextmanager
@@ -121,6 +134,7 @@ class Session:
             spawn(self._watch(), name="gateway-watch"),
             spawn(self._forward(), name="gateway-forward"),
             spawn(self._answer_close(), name="gateway-close"),
+            spawn(self._let_go(), name="gateway-end"),
         ]
         try:
             yield
@@ -132,7 +146,8 @@ class Session:
 
     async def _watch(self) -> None:
         """Close the client when its channel is of no use any more."""
-        channel, ready_before = self._channel, self._channel.state is ChannelState.READY
+        channel = self._channel
+        ready_before = self._wishes.strict or channel.state is ChannelState.READY  # strict: ready when it was let in
         while True:
             ready = channel.state is ChannelState.READY
             ends = self._ends(lost=ready_before and not ready)
@@ -179,11 +194,15 @@ class Session:
     # what the client sends
 
     def _listen(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
         if not self._listening and not self._left.done() and not self._forwarder.full:
             self._listening = True
             self._loop.add_reader(self._sock, self._hear)
 
     def _ignore(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
         if self._listening:
             self._listening = False
             self._loop.remove_reader(self._sock)
@@ -204,12 +223,19 @@ class Session:
             self._outflow.wake()
         self._forwarder.add(arrived.messages)
         if arrived.failed and arrived.close is not None:
-            self._feed.close(arrived.close, at_once=True)
-            self._outflow.wake()
+            self._end(arrived.close, at_once=True)
         elif arrived.close is not None and not self._left.done():
             self._left.set_result(arrived.close)
         if self._forwarder.full:
             self._ignore()
+            self._look = self._loop.call_later(DRAIN, self._look_for_it)
+
+    def _look_for_it(self) -> None:
+        """Notice that it hung up though nothing is read from it: as much as is held has waited for long."""
+        if _hung_up(self._sock):
+            self._hang_up()
+        else:
+            self._look = self._loop.call_later(DRAIN, self._look_for_it)
 
     def _hang_up(self) -> None:
         self._ignore()
@@ -223,8 +249,16 @@ class Session:
         frame = await self._left
         if frame is not None:
             await self._drain()
-            self._feed.close(frame, at_once=True)
-            self._outflow.wake()
+            self._end(frame, at_once=True)
+
+    async def _let_go(self) -> None:
+        """End it without its close frame, where it takes nothing any more."""
+        await self._ending.wait()
+        before = None
+        while before != self._outflow.taken:
+            before = self._outflow.taken
+            await asyncio.sleep(STALL)
+        self._outflow.end()
 
     async def _forward(self) -> None:
         try:
@@ -239,6 +273,9 @@ class Session:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._drain_until()):
                 await self._forwarder.drained()
+        self._give_up()
+
+    def _give_up(self) -> None:
         if unsent := self._forwarder.give_up():
             text = "%s: %d messages of a client of the gateway were not sent before it left: %s"
             why = self._channel.snapshot.reason.text
@@ -250,10 +287,13 @@ class Session:
             self._deadline = self._loop.time() + DRAIN
         return self._deadline
 
+    def _hang_up_our_end(self) -> None:
+        if self._feed.ended:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_WR)
+
     async def _part(self) -> None:
         """Wait for the client's end of the socket to close, after our close frame."""
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
         self._listen_for_end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT):
@@ -263,6 +303,12 @@ class Session:
         if not self._listening and not self._gone.done():
             self._listening = True
             self._loop.add_reader(self._sock, self._hear)
+
+
+def _hung_up(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are told in any case
+    return bool(poll.poll(0))
 
 
 def _may_be_sent(code: int | None) -> bool:

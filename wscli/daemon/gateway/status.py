@@ -21,10 +21,12 @@ from wscli.history.records import Batch
 if TYPE_CHECKING:
     from wscli.daemon.manager import Manager
 
-__all__ = ["RECENT", "TICK", "StatusFeed", "StatusSession"]
+__all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
 
 TICK = 1.0
 """Seconds between two frames of statistics."""
+STALL = 10.0
+"""Seconds for a page that said goodbye to take what comes before the answer."""
 RECENT = 50
 """Changes that a new client is told of."""
 _ANNOUNCED = frozenset({"lost", "restored"})
@@ -127,6 +129,7 @@ class StatusSession:
         self._feed = StatusFeed(manager)
         self._outflow = Outflow(sock, self._feed, clock=manager.clock)
         self._timer: Timer | None = None
+        self._last_call: Timer | None = None
 
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
@@ -158,6 +161,8 @@ class StatusSession:
             yield
         finally:
             self._timer.cancel()
+            if self._last_call is not None:
+                self._last_call.cancel()
 
     def _hear(self) -> None:
         """Answer pings and the close frame; whatever else it says is of no interest."""
@@ -175,4 +180,5 @@ class StatusSession:
             self._feed.control.pong(arrived.pong)
         if arrived.close is not None:
             self._feed.control.close(arrived.close)
+            self._last_call = call_later(STALL, self._outflow.end)
         self._outflow.wake()
