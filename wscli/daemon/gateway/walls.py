@@ -7,52 +7,36 @@ A page that an attacker serves can reach this machine: by its own Origin, or by 
 from __future__ import annotations
 
 import base64
-import binascii
+import hashlib
 import hmac
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_address
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
+from wscli.config.addresses import DEFAULT_PORTS, Host, Origin, parse_host, parse_origin
 from wscli.config.plan import GatewayPlan, Listen
 from wscli.control.escape import escape
+from wscli.values import Secret
 
-__all__ = [
-    "TOKEN_PREFIX",
-    "Refusal",
-    "admit",
-    "channel_name",
-    "parse_host",
-    "parse_origin",
-    "query",
-    "subprotocols",
-    "tokens",
-]
+__all__ = ["TOKEN_PREFIX", "Refusal", "admit", "channel_name", "query", "subprotocols", "token_subprotocol"]
 
 TOKEN_PREFIX = "wscli.token."  # noqa: S105 - of a subprotocol
+_CHANNELS = "/ws/"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_HOST = re.compile(r"(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9_](?:[a-z0-9_.-]{0,252})))(?::(\d{1,5}))?")
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]{0,30})://([^/?#@\\\s]{1,260})")
-_SHOWN = 80
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+_LONGEST_QUOTE = 80
 
 
 class Refusal(NamedTuple):
-    """Why a request is refused: an HTTP status, a line with its hint, and headers beside."""
+    """Why a request is refused: an HTTP status, a line and its ``hint:`` line, and headers beside."""
 
     status: int
     text: str
     headers: Headers
-
-
-class Host(NamedTuple):
-    """A name and a port; None: the scheme's own."""
-
-    name: str
-    port: int | None
 
 
 def admit(plan: GatewayPlan, listen: Listen, request: Request, *, needs_token: bool) -> Refusal | None:
@@ -65,143 +49,175 @@ def admit(plan: GatewayPlan, listen: Listen, request: Request, *, needs_token: b
         needs_token: whether what it asks for is for those alone who know the token.
 
     """
-    hosts = request.headers.get_all("Host")
-    host = parse_host(hosts[0]) if len(hosts) == 1 else None
-    if host is None:
-        return _refuse(400, "a request has one Host header, a name and perhaps a port", "RFC 9110, section 7.2")
-    if not _is_ours(host, plan, listen):
-        hint = "add it to gateway.hosts, if this is a name of this machine"
-        return _refuse(421, f"{_shown(hosts[0])} is not a name of this gateway", hint)
+    host = _host(plan, listen, request.headers)
+    if isinstance(host, Refusal):
+        return host
     refusal = _check_origin(plan, request.headers, host)
-    if refusal is not None or not needs_token or plan.token is None:
-        return refusal
-    given = tokens(request)
-    expected = plan.token.reveal().encode("utf-8", "surrogateescape")
-    right = [hmac.compare_digest(one, expected) for one in given]  # all are compared, whatever the first one said
-    if not right or not all(right):
-        hint = "give it as 'Authorization: Bearer TOKEN', as ?token=TOKEN or as a subprotocol"
-        what = "the token is wrong" if right else "a token is needed"
-        return _refuse(401, what, hint, Headers({"WWW-Authenticate": "Bearer"}))
-    return None
+    if refusal is None and needs_token and plan.token is not None:
+        refusal = _check_token(plan.token, request)
+    return refusal
+
+
+def _host(plan: GatewayPlan, listen: Listen, headers: Headers) -> Host | Refusal:
+    """Read the one Host header, and refuse what is no name of ours (RFC 9110, sections 7.2 and 7.4)."""
+    given = headers.get_all("Host")
+    if len(given) != 1:
+        what = "there is no Host header" if not given else f"there are {len(given)} Host headers"
+        return _refuse(400, what, "a request has one, which names the gateway (RFC 9110, section 7.2)")
+    host = parse_host(given[0])
+    if host is None:
+        return _refuse(400, f"{_quoted(given[0])} is no Host", "it is NAME or NAME:PORT (RFC 9110, section 7.2)")
+    if not _is_ours(host, plan, listen):
+        hint = "add it to gateway.hosts, if it is a name of this machine"
+        return _refuse(421, f"{_quoted(given[0])} is not a name of this gateway", hint)
+    return host
+
+
+def _is_ours(host: Host, plan: GatewayPlan, listen: Listen) -> bool:
+    declared = [one for one in map(parse_host, plan.hosts) if one is not None and one.name == host.name]
+    if listen.path is not None:  # a client of a Unix socket has no name for it but this, and no port
+        return host.name == "localhost" or bool(declared)
+    port = _port(host)
+    if any(one.port in (None, port) for one in declared):
+        return True
+    return port == listen.port and host.name in _names(listen.host)
+
+
+def _port(host: Host) -> int:
+    return DEFAULT_PORTS["http"] if host.port is None else host.port
+
+
+def _names(listened: str) -> frozenset[str]:
+    """Give what clients may call an address that is listened at."""
+    name = listened.lower().removesuffix(".")
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return _LOOPBACK | {name} if name == "localhost" else frozenset({name})
+    near = address.is_loopback or str(address) in _EVERYWHERE
+    return frozenset({str(address)}) | (_LOOPBACK if near else frozenset())
 
 
 def _check_origin(plan: GatewayPlan, headers: Headers, host: Host) -> Refusal | None:
-    """A page's Origin is the gateway's own or declared; programs send none (RFC 6455, section 10.2)."""
+    """Refuse pages from elsewhere; a program sends no Origin (RFC 6455, sections 4.2.2 and 10.2)."""
     given = headers.get_all("Origin")
     if not given:
         return None
     hint = "add it to gateway.origins, if this page may connect"
     if len(given) > 1:
-        return _refuse(403, "there are several Origin headers", hint)
+        return _refuse(403, f"there are {len(given)} Origin headers", "a request has one, or none")
+    if given[0] == "null":  # of a sandboxed page or a local file, which may be anybody's
+        return None if "null" in plan.origins else _refuse(403, "'null' is not an origin that may connect", hint)
     origin = parse_origin(given[0])
-    own = {("http", host.name, host.port or _DEFAULT_PORTS["http"])}
-    allowed = own | {parsed for one in plan.origins if (parsed := parse_origin(one)) is not None}
-    if origin in allowed or given[0] in plan.origins:  # the latter for 'null'
+    own = Origin("http", host.name, _port(host))
+    if origin is not None and (origin == own or origin in map(parse_origin, plan.origins)):
         return None
-    return _refuse(403, f"{_shown(given[0])} is not an origin that may connect", hint)
+    return _refuse(403, f"{_quoted(given[0])} is not an origin that may connect", hint)
 
 
-def parse_host(text: str) -> Host | None:
-    """Read ``name``, ``name:port`` or ``[v6]:port``; None: it is none of them (RFC 9110, section 7.2)."""
-    found = _HOST.fullmatch(text.strip().lower())
-    if found is None:
+def _check_token(token: Secret, request: Request) -> Refusal | None:
+    """Refuse a request that shows no token, or a wrong one beside a right one."""
+    expected = token.reveal().encode("utf-8", "surrogatepass")
+    right = [_equal(given, expected) for given in _tokens(request)]
+    right += [_equal(given, _base64url(expected)) for given in _carried(subprotocols(request.headers))]
+    if right and all(right):  # each was compared, whatever the first one said
         return None
-    port = None if found[3] is None else int(found[3])
-    if port is not None and port > 65535:
-        return None
-    return Host(found[1] or found[2].removesuffix("."), port)
+    hint = "give it as 'Authorization: Bearer TOKEN', as ?token=TOKEN or as a subprotocol"
+    what = "the token is wrong" if right else "a token is needed"
+    return _refuse(401, what, hint, Headers({"WWW-Authenticate": "Bearer"}))
 
 
-def parse_origin(text: str) -> tuple[str, str, int | None] | None:
-    """Read ``scheme://host[:port]`` into its parts, the scheme's own port filled in; None: it is none (RFC 6454)."""
-    found = _ORIGIN.fullmatch(text.strip().lower())
-    host = parse_host(found[2]) if found is not None else None
-    if found is None or host is None:
-        return None
-    return found[1], host.name, host.port if host.port is not None else _DEFAULT_PORTS.get(found[1])
-
-
-def _is_ours(host: Host, plan: GatewayPlan, listen: Listen) -> bool:
-    if any(_fits(host, one) for one in plan.hosts):
-        return True
-    if listen.path is not None:  # a client of a Unix socket has no name for it but this
-        return host.name == "localhost"
-    names = {listen.host.lower().removesuffix(".")}
-    if names & _LOOPBACK or listen.host in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
-        names |= _LOOPBACK
-    return host.name in names and (host.port or _DEFAULT_PORTS["http"]) == listen.port
-
-
-def _fits(host: Host, declared: str) -> bool:
-    allowed = parse_host(declared)
-    return allowed is not None and host.name == allowed.name and allowed.port in (None, host.port)
-
-
-def tokens(request: Request) -> list[bytes]:
-    """Give every token that a request carries: by header, by query and by subprotocol."""
-    found = []
+def _tokens(request: Request) -> Iterator[bytes]:
+    """Give every token in the headers (RFC 6750, section 2.1) and in the query."""
     for value in request.headers.get_all("Authorization"):
         scheme, _, credentials = value.partition(" ")
         if scheme.lower() == "bearer":
-            found.append(credentials.strip().encode("latin-1", "replace"))
-    found += [value.encode("utf-8", "surrogateescape") for name, value in _pairs(request.path) if name == "token"]
-    found += [
-        _decoded(one.removeprefix(TOKEN_PREFIX))
-        for one in subprotocols(request.headers)
-        if one.startswith(TOKEN_PREFIX)
-    ]
-    return found
+            yield _bytes(credentials.strip(" \t"))
+    for name, value in _pairs(request.path):
+        if name == "token":
+            yield unquote_to_bytes(_bytes(value))
 
 
-def _decoded(text: str) -> bytes:
-    """Read base64url without padding; what is none is no token at all, and compares as such."""
+def _carried(offered: Iterable[str]) -> Iterator[bytes]:
+    """Give the tokens among subprotocols, as they are written: decoded, two texts could mean one token."""
+    return (_bytes(one.removeprefix(TOKEN_PREFIX)) for one in offered if one.startswith(TOKEN_PREFIX))
+
+
+def _base64url(token: bytes) -> bytes:
+    return base64.urlsafe_b64encode(token).rstrip(b"=")
+
+
+def _equal(given: bytes, expected: bytes) -> bool:
+    """Compare in a time that tells nothing of what is expected, its length included."""
+    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
+
+
+def _bytes(text: str) -> bytes:
+    """Give back the bytes that were sent: ``websockets`` reads headers as Latin-1, and a path as ASCII."""
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def subprotocols(headers: Headers) -> list[str]:
-    """Give what the client offers, in its order."""
-    return [
-        one.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for one in value.split(",") if one.strip()
-    ]
+    """Give what the client offers, in its order (RFC 6455, section 11.3.4)."""
+    offered = (one.strip(" \t") for value in headers.get_all("Sec-WebSocket-Protocol") for one in value.split(","))
+    return [one for one in offered if one]
 
 
-def query(path: str) -> Mapping[str, str]:
-    """Read a request's query; of a name that is there twice the last counts."""
-    return dict(_pairs(path))
+def token_subprotocol(offered: Sequence[str]) -> str | None:
+    """Give the first subprotocol that carries a token; None: none does."""
+    return next((one for one in offered if one.startswith(TOKEN_PREFIX)), None)
 
 
-def _pairs(path: str) -> Iterable[tuple[str, str]]:
-    try:
-        return parse_qsl(path.partition("?")[2], keep_blank_values=True, errors="surrogateescape", max_num_fields=100)
-    except ValueError:  # more fields than anybody needs
-        return []
+def query(path: str) -> dict[str, str]:
+    """Read a request's query; of a name that is there twice the last counts.
+
+    A ``+`` is a ``+`` (RFC 3986, section 3.4): no value of ours holds a blank, and a token may hold a ``+``.
+    """
+    return {name: _unquoted(value) for name, value in _pairs(path)}
+
+
+def _pairs(path: str) -> Iterator[tuple[str, str]]:
+    """Cut the query into names and values that are still encoded."""
+    for pair in path.partition("#")[0].partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if pair:
+            yield _unquoted(name), value
+
+
+def _unquoted(text: str) -> str:
+    return unquote_to_bytes(_bytes(text)).decode(errors="replace")
 
 
 def channel_name(path: str) -> str | None:
     """Read the channel's name out of ``/ws/consultations/42``; None: it names none.
 
-    Segments are decoded one by one, so that an encoded slash makes no segment of its own.
+    Segments are decoded one by one, and one in which a slash was encoded names nothing: it would be read as two.
     """
-    segments = path.partition("?")[0].split("/")
-    if segments[:2] != ["", "ws"] or len(segments) < 3:
+    path = path.partition("#")[0].partition("?")[0]
+    if not path.startswith(_CHANNELS):
         return None
-    decoded = []
-    for segment in segments[2:]:
-        try:
-            text = unquote_to_bytes(segment).decode()
-        except UnicodeDecodeError:
+    decoded: list[str] = []
+    for encoded in path.removeprefix(_CHANNELS).split("/"):
+        segment = _segment(encoded)
+        if segment is None:
             return None
-        if not text or "/" in text or not text.isprintable():
-            return None
-        decoded.append(text)
-    return "/".join(decoded)
+        decoded.append(segment)
+    return "/".join(decoded) or None
 
 
-def _shown(text: str) -> str:
-    return escape(repr(text[:_SHOWN]))
+def _segment(encoded: str) -> str | None:
+    try:
+        text = unquote_to_bytes(_bytes(encoded)).decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() and "/" not in text else None
+
+
+def _quoted(text: str) -> str:
+    return escape(repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."))
 
 
 def _refuse(status: int, what: str, hint: str, headers: Headers | None = None) -> Refusal:
