@@ -31,3 +31,14 @@ async def _no_leaked_tasks(request: pytest.FixtureRequest) -> AsyncIterator[None
     left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     gc.collect()
     assert not left, f"tasks outlived the test: {left}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give what draws ten thousand examples its time."""
+    from tests.examples import EXAMPLES  # once sys.path is as above
+
+    if EXAMPLES < 10_000:
+        return
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.timeout(900))
