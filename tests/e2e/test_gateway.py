@@ -1,0 +1,261 @@
+"""The gateway of a real manager under bad clients and a bad upstream: stated, and felt by nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import psutil
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+
+from tests.daemon.gateway.faced import eventually
+from tests.processes import Manager, Wscli, wscli
+
+__all__ = ["wscli"]
+
+TOKEN = "a-token-for-faults"
+CONFIG = """
+version: 1
+name: faced
+gateway: {{listen: "127.0.0.1:{port}", auth: {{token: {token}}}, max_message: 1MiB}}
+endpoints:
+  api: {{url: "ws://127.0.0.1:{upstream}", compression: none, verdicts: {{4900: stop}}}}
+backoff:
+  default: {{initial: 50ms, max: 50ms}}
+channels:
+  news: {{endpoint: api}}
+"""
+HEADER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class Upstream:
+    """A server that reads, refuses and hangs up as the test says."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | bytes] = []
+        self.clients: set[ServerConnection] = set()
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.down = False
+        self.port = 0
+
+    async def handle(self, client: ServerConnection) -> None:
+        self.clients.add(client)
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await self.reading.wait()
+                self.heard.append(await client.recv())
+        self.clients.discard(client)
+
+    def answer(self, client: ServerConnection, request: Request) -> Response | None:
+        return client.respond(HTTPStatus.SERVICE_UNAVAILABLE, "down\n") if self.down else None
+
+    async def say(self, message: str) -> None:
+        for client in self.clients:
+            await client.send(message)
+
+    async def hang_up(self, code: int) -> None:
+        for client in set(self.clients):
+            await client.close(code)
+
+
+class Faced:
+    """A manager, its upstream, and where its gateway is."""
+
+    def __init__(self, manager: Manager, upstream: Upstream, port: int) -> None:
+        self.manager, self.upstream, self.port = manager, upstream, port
+        self._numbers = itertools.count()
+
+    def client(self, query: str = "") -> connect:
+        url = f"ws://127.0.0.1:{self.port}/ws/news{query}"
+        return connect(url, additional_headers=HEADER, proxy=None, max_queue=None, max_size=None)
+
+    async def raw(self) -> socket.socket:
+        """A client that was let in, and may now misbehave."""
+        sock = socket.create_connection(("127.0.0.1", self.port))
+        sock.sendall(
+            f"GET /ws/news HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
+        )
+        sock.setblocking(False)
+        head = await asyncio.get_running_loop().sock_recv(sock, 4096)
+        assert head.startswith(b"HTTP/1.1 101")
+        return sock
+
+    async def stats(self) -> dict[str, Any]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(
+            f"GET /stats HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        )
+        answer = await reader.read()
+        writer.close()
+        found: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+        return found
+
+    async def until(self, **expected: object) -> None:
+        """Wait until the channel's figures are these."""
+        async with asyncio.timeout(15):
+            while True:
+                found = (await self.stats())["channels"]["news"]
+                if all(found[key] == value for key, value in expected.items()):
+                    return
+                await asyncio.sleep(0.01)  # a poll of another process, which cannot wake us
+
+    async def unharmed(self, client: ClientConnection) -> None:
+        """Check that another client still gets what comes, soon."""
+        message = f"news {next(self._numbers)}"
+        await self.upstream.say(message)
+        async with asyncio.timeout(5):
+            assert await client.recv() == message
+
+
+@asynccontextmanager
+async def faced(wscli: Wscli) -> AsyncIterator[Faced]:
+    upstream = Upstream()
+    async with serve(upstream.handle, "127.0.0.1", 0, process_request=upstream.answer, max_queue=4) as server:
+        upstream.port = next(iter(server.sockets)).getsockname()[1]
+        manager = wscli.up(CONFIG.format(upstream=upstream.port, token=TOKEN, port=0))
+        await asyncio.to_thread(manager.__enter__)
+        try:
+            [place] = (await asyncio.to_thread(manager.stats))["gateway"]["listen"]
+            it = Faced(manager, upstream, int(place.rpartition(":")[2]))
+            await it.until(state="ready")
+            yield it
+        except BaseException as error:
+            error.add_note(manager.shown())
+            await asyncio.to_thread(manager.kill)
+            raise
+        await asyncio.to_thread(manager.__exit__, None, None, None)
+
+
+def reset(sock: socket.socket) -> None:
+    """Vanish, as the kernel does it for a process that was killed."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def test_a_port_that_is_taken_is_in_status_and_heals(wscli: Wscli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        manager = wscli.up(CONFIG.format(upstream=1, token=TOKEN, port=port))
+        manager.__enter__()
+        shown = wscli("status").stdout
+        assert f"problem: gateway 127.0.0.1:{port}: cannot listen there: address already in use" in shown
+        assert manager.stats()["gateway"]["listen"] == []
+    with manager:
+        manager.until_stats(lambda stats: stats["gateway"]["listen"] == [f"127.0.0.1:{port}"])
+        assert "problem:" not in wscli("status").stdout
+
+
+async def test_bad_clients_are_felt_by_nobody_and_leave_nothing(wscli: Wscli) -> None:
+    async with faced(wscli) as it, it.client() as other:
+        descriptors = psutil.Process(it.manager.pid).num_fds
+        before, loop = descriptors(), asyncio.get_running_loop()
+
+        in_mid_message, in_mid_frame = await it.raw(), await it.raw()
+        in_mid_message.send(Frame(Opcode.TEXT, b"begun", fin=False).serialize(mask=True))
+        in_mid_frame.send(Frame(Opcode.TEXT, b"x" * 5000).serialize(mask=True)[:1000])
+        half_open = [socket.create_connection(("127.0.0.1", it.port)) for _ in range(5)]
+        half_open[0].send(b"GET /ws/news HTT")
+        half_closed = await it.raw()
+        half_closed.shutdown(socket.SHUT_WR)
+        await it.unharmed(other)
+        reset(in_mid_message)
+        reset(in_mid_frame)
+        await it.unharmed(other)
+
+        flood = await it.raw()
+        ping, one = (
+            Frame(kind, b"x", fin=kind is Opcode.PING).serialize(mask=True) for kind in (Opcode.PING, Opcode.CONT)
+        )
+        begin = Frame(Opcode.TEXT, b"x", fin=False).serialize(mask=True)
+        flooding = asyncio.create_task(loop.sock_sendall(flood, ping * 20_000 + begin + one * 60_000))
+        while not flooding.done():
+            await it.unharmed(other)
+        await flooding
+        await loop.sock_sendall(flood, one * 6_000)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := await loop.sock_recv(flood, 1 << 16):
+                answer = (answer + piece)[-200:]
+        assert struct.pack("!H", 1009) in answer
+
+        for sock in (flood, half_closed, *half_open):
+            sock.close()
+        await it.until(readers=1)
+        await it.unharmed(other)
+        assert it.upstream.heard == []
+        await eventually(lambda: descriptors() <= before)
+
+
+async def test_clients_stay_through_an_outage_and_are_told_at_once_or_at_the_end(wscli: Wscli) -> None:
+    async with faced(wscli) as it, it.client() as patient, it.client("?strict=1") as strict:
+        it.upstream.down = True
+        await it.upstream.hang_up(4321)
+        with pytest.raises(ConnectionClosed) as told:
+            await asyncio.wait_for(strict.recv(), 2)
+        assert told.value.rcvd is not None
+        assert told.value.rcvd.code == 4321
+
+        for number in range(100):
+            await patient.send(f"held {number}")
+        await (await patient.ping())
+        assert it.upstream.heard == []
+        it.upstream.down = False
+        await it.until(state="ready", sent=100)
+        await it.unharmed(patient)
+        assert it.upstream.heard == [f"held {number}" for number in range(100)]
+
+        await it.upstream.hang_up(4900)
+        with pytest.raises(ConnectionClosed) as told:
+            await asyncio.wait_for(patient.recv(), 2)
+        assert told.value.rcvd is not None
+        assert told.value.rcvd.code == 4900
+
+
+async def test_who_sends_faster_than_the_upstream_takes_or_reads_nothing_waits_alone(wscli: Wscli) -> None:
+    async with faced(wscli) as it, it.client() as other, it.client() as hasty:
+        loop, memory = asyncio.get_running_loop(), psutil.Process(it.manager.pid).memory_info
+        before = memory().rss
+        it.upstream.reading.clear()
+        messages = [f"{number:06}" + "x" * 500_000 for number in range(120)]
+
+        async def send() -> None:
+            for message in messages:
+                await hasty.send(message)
+
+        sending = loop.create_task(send())
+        deaf = await it.raw()
+        for _ in range(60):
+            await it.upstream.say("y" * 400_000)
+            assert len(await other.recv()) == 400_000
+        await it.unharmed(other)
+        assert not sending.done()
+        assert memory().rss - before < 64 << 20
+        it.upstream.reading.set()
+        await asyncio.wait_for(sending, 10)
+        await it.until(sent=len(messages))
+        await eventually(lambda: len(it.upstream.heard) == len(messages))
+        assert it.upstream.heard == messages
+
+        began = time.monotonic()
+        code = await asyncio.to_thread(it.manager.stop)
+        assert (code in (0, 143), time.monotonic() - began < 5) == (True, True)
+        await other.wait_closed()
+        assert other.close_code == 1001
+        deaf.close()
