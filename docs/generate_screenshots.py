@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 from tests.backends import DemoProcess  # noqa: E402 - the tests are no package that is installed
 from tests.browser.pages import Page, open_page  # noqa: E402
 from tests.peers.programs import Chromium  # noqa: E402
-from tests.processes import Wscli  # noqa: E402
+from tests.processes import Manager, Wscli  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SECONDS = 62
@@ -56,7 +56,7 @@ async def live(wscli: Wscli, demo: DemoProcess) -> None:
         await asyncio.sleep(0.4)
 
 
-async def pictures(page: Page, url: str) -> None:
+async def pictures(page: Page) -> None:
     """Keep the page in light, dark and on a phone."""
     await page.command("Emulation.setScrollbarsHidden", hidden=True)
     for name, width, height, dark in (
@@ -70,20 +70,28 @@ async def pictures(page: Page, url: str) -> None:
         print(f"{path} {path.stat().st_size // 1024} KiB")  # noqa: T201 - a script for people
 
 
+def _manager(wscli: Wscli, demo: DemoProcess) -> Manager:
+    return wscli.up(CONFIG.format(token=TOKEN, port=demo.port))
+
+
 async def main() -> None:
     """Start all of it, and look."""
-    with Chromium() as browser, DemoProcess("--token-life=90") as demo, Wscli() as wscli:
-        with wscli.up(CONFIG.format(token=TOKEN, port=demo.port)) as manager:
-            manager.wait_for("notifications", "calls")
-            reader = wscli.start("tail", "consultations/42")
-            manager.wait_for("consultations/42")
-            [place] = manager.stats()["gateway"]["listen"]
-            async with open_page(browser) as page:
-                await page.look(width=1160, height=690)
-                await page.go(f"http://{place}/#token={quote(TOKEN)}")
-                await live(wscli, demo)
-                await pictures(page, place)
-            reader.stop()
+    with (
+        Chromium() as browser,
+        DemoProcess("--token-life=90") as demo,
+        Wscli() as wscli,
+        _manager(wscli, demo) as manager,
+    ):
+        manager.wait_for("notifications", "calls")
+        reader = wscli.start("tail", "consultations/42")
+        manager.wait_for("consultations/42")
+        [place] = manager.stats()["gateway"]["listen"]
+        async with open_page(browser) as page:
+            await page.look(width=1160, height=840)
+            await page.go(f"http://{place}/#token={quote(TOKEN)}")
+            await live(wscli, demo)
+            await pictures(page)
+        reader.stop()
 
 
 if __name__ == "__main__":

@@ -168,10 +168,10 @@
       let stale = false;
       const watch = setInterval(() => {
         const silent = performance.now() - heard > SILENCE;
-        if (silent && stale && opened) lost(); // asked twice: a page that slept hears its timers before its messages
+        if (silent && stale) lost(); // asked twice: a page that slept hears its timers before its messages
         stale = silent;
       }, 1000);
-      const lost = () => {
+      const lost = (event) => {
         clearInterval(watch);
         if (run !== this.#run) return;
         this.#run += 1;
@@ -182,7 +182,7 @@
           this.#again(backoff(0));
           this.#turn("unknown", "gateway");
         } else {
-          this.#probe(true);
+          this.#probe(Boolean(event)); // closed before it was open: absent or refused; hung: only absent
         }
       };
       socket.onmessage = (event) => {
@@ -199,7 +199,7 @@
       const run = ++this.#run;
       this.#timer = null;
       this.#probing = true;
-      const alive = await fetch(new URL("healthz", settings.base), { mode: "no-cors", cache: "no-store" }).then(
+      const alive = await fetch(new URL("healthz", settings.base), { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(SILENCE) }).then(
         () => true,
         () => false,
       );
