@@ -58,7 +58,6 @@ async def live(wscli: Wscli, demo: DemoProcess) -> None:
 
 async def pictures(page: Page) -> None:
     """Keep the page in light, dark and on a phone."""
-    await page.command("Emulation.setScrollbarsHidden", hidden=True)
     for name, width, height, dark in (
         ("light", 1160, 840, False),
         ("dark", 1160, 840, True),
@@ -88,6 +87,7 @@ async def main() -> None:
         [place] = manager.stats()["gateway"]["listen"]
         async with open_page(browser) as page:
             await page.look(width=1160, height=840)
+            await page.command("Emulation.setScrollbarsHidden", hidden=True)
             await page.go(f"http://{place}/#token={quote(TOKEN)}")
             await live(wscli, demo)
             await pictures(page)
