@@ -6,11 +6,12 @@ import asyncio
 import logging
 import socket
 import struct
+from dataclasses import replace
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
 
-from tests.daemon.gateway.faced import closed, eventually, faced
+from tests.daemon.gateway.faced import TOKEN, closed, eventually, faced
 from tests.daemon.gateway.test_session import raw_client
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
@@ -38,6 +39,7 @@ async def stuck_client(it, path="/ws/news"):
 
 async def test_a_client_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "STALL", 0.05)
+    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
         assert it.manager.channel("news").readers == 1
@@ -48,6 +50,7 @@ async def test_a_client_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatc
 
 async def test_a_client_that_reads_nothing_is_let_go_when_its_channel_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "STALL", 0.05)
+    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
         it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
@@ -163,3 +166,103 @@ async def test_a_client_that_hangs_up_with_much_held_is_noticed_though_nothing_i
         writer.transport.abort()
         await eventually(lambda: it.manager.channel("news").readers == 0)
         assert "were not sent before it left" in caplog.text
+
+
+async def test_what_a_client_sent_before_it_vanished_is_read_though_it_cannot_be_answered() -> None:
+    async with faced() as it:
+        _, writer = await raw_client(it)
+        await eventually(lambda: it.manager.channel("news").readers == 1)
+        sock = writer.get_extra_info("socket").dup()
+        writer.transport.abort()
+        await it.it.time.settle()  # the transport's own socket is closed: ours is the last
+        sock.sendall(Frame(Opcode.TEXT, b"last words").serialize(mask=True))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        it.server.link.say("to nobody")
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        assert it.server.link.sent == [(b"last words", False)]
+
+
+async def test_a_bug_in_forwarding_ends_the_client_and_swallows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
+        raise RuntimeError("a bug")
+
+    async with faced() as it, it.client() as client:
+        monkeypatch.setattr(it.server.link, "send", broken)
+        await client.send("anything")
+        async with asyncio.timeout(5):
+            assert (await closed(client))[0] == 1011
+
+
+@pytest.mark.parametrize("path", ["/ws/news", "/ws/news?last=2", "/ws/news?after={epoch}:1"])
+async def test_what_comes_while_a_client_is_let_in_is_neither_lost_nor_repeated(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Handshake.accept
+
+    async def accept_slowly(self, request, subprotocol):
+        it.server.link.say("4")
+        accepted = await accept(self, request, subprotocol)
+        it.server.link.say("5")
+        await asyncio.sleep(0)
+        it.server.link.say("6")
+        return accepted
+
+    monkeypatch.setattr(Handshake, "accept", accept_slowly)
+    async with faced() as it:
+        it.server.link.say("1", "2", "3")
+        path = path.format(epoch=it.manager.channel("news").history.epoch)
+        async with it.client(path) as client:
+            it.server.link.say("7")
+            expected = ["4", "5", "6", "7"] if "?" not in path else ["2", "3", "4", "5", "6", "7"]
+            assert [await client.recv() for _ in expected] == expected
+
+
+@pytest.mark.parametrize("held", ["pause", "stop"])
+async def test_what_is_sent_to_a_channel_that_is_held_by_hand_goes_once_when_it_is_let_go(held: str) -> None:
+    async with faced() as it, it.client() as client:
+        channel = it.manager.channel("news")
+        getattr(channel, held)()
+        await it.it.time.settle()
+        for number in range(3):
+            await client.send(f"held {number}")
+        await (await client.ping())
+        channel.resume() if held == "pause" else channel.start()
+        await eventually(lambda: it.server.links and len(it.server.link.sent) == 3)
+        await (await client.ping())
+        assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
+
+
+async def test_what_is_held_for_a_channel_that_is_removed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async with faced() as it, it.client() as client:
+        channel = it.manager.channel("news")
+        channel.pause()
+        await client.send("held")
+        await (await client.ping())
+        plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
+        it.manager.apply(plan)
+        assert (await closed(client))[0] == 1001
+        await eventually(lambda: channel.readers == 0)
+        assert not channel.in_use
+        assert "1 messages of a client of the gateway were not sent" in caplog.text
+
+
+async def test_a_client_that_vanishes_while_it_waits_to_be_let_in_leaves_nothing() -> None:
+    async with faced() as it:
+        channel = it.manager.channel("news")
+        it.server.always = Failure(FailureKind.TCP, "refused")
+        it.server.link.end(upstream_closed(1006))
+        request = (
+            f"GET /ws/news?strict=1 HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n"
+        )
+        _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        writer.write(request.encode())
+        await eventually(lambda: channel.in_use)
+        writer.transport.abort()
+        it.server.always = None
+        await it.it.time.advance(3.0)
+        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        assert not channel.in_use
+        assert channel.readers == 0

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
 import socket
 from dataclasses import replace
 from pathlib import Path
 
-from tests.daemon.gateway.faced import TOKEN, faced
+import pytest
+
+from tests.daemon.gateway.faced import TOKEN, eventually, faced
 from wscli.config.plan import GatewayPlan, Listen
 from wscli.daemon.gateway.listener import Listener
 from wscli.daemon.problems import Problems
@@ -69,3 +74,30 @@ async def test_a_reload_that_widens_an_address_takes_it_over_at_once() -> None:
             await it.it.time.settle()
             assert it.manager.problems.texts() == []
             assert it.gateway.stats()["listen"] == [str(listen)]
+
+
+async def test_that_no_client_can_be_accepted_is_stated_once_and_mended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, 3
+
+    async def out_of_descriptors(sock: socket.socket) -> object:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", out_of_descriptors)
+    problems, taken = Problems(), []
+    one = Listener(Listen(), problems, call_later, lambda sock, place: taken.append(sock))
+    one.open()
+    await eventually(lambda: "too many open files" in " ".join(problems.texts()))
+    assert one.bound is not None
+    with socket.create_connection(("127.0.0.1", one.bound.port)):
+        await eventually(lambda: taken)
+    assert problems.texts() == []
+    assert caplog.text.count("too many open files") == 1
+    taken[0].close()
+    await one.close()

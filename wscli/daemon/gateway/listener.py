@@ -101,9 +101,11 @@ class Listener:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:
                 if error.errno != errno.ECONNABORTED:  # which is that client's own affair
-                    logger.warning("cannot accept a client: %s", (error.strerror or str(error)).lower())
+                    reason = (error.strerror or str(error)).lower()
+                    self._problems.state(self._key, f"cannot accept a client: {reason}")
                 await asyncio.sleep(_ACCEPT_PAUSE)  # without descriptors it stays queued, and this would spin
                 continue
+            self._problems.mended(self._key)
             sock.setblocking(False)
             _notice_dead_peers(sock)
             self._on_client(sock, self.bound or self.listen)

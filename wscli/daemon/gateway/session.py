@@ -97,7 +97,10 @@ class Session:
             self._listen()
             try:
                 await self._outflow.run()
-                self._hang_up_our_end()  # first: it knows of the close frame only once we hung up as well
+                if self._feed.ended:
+                    self._hang_up_our_end()  # first: it knows of the close frame only once we hung up as well
+                else:
+                    await self._part()  # it vanished: what it had sent is still to be read
                 await self._drain()
                 if self._feed.ended:
                     await self._part()
@@ -131,8 +134,8 @@ class Session:
     def _helpers(self) -> Iterator[None]:
         spawn = self._manager.tasks.spawn
         tasks = [
-            spawn(self._watch(), name="gateway-watch"),
-            spawn(self._forward(), name="gateway-forward"),
+            spawn(self._watch(), name="gateway-watch", on_crash=self._crashed),
+            spawn(self._forward(), name="gateway-forward", on_crash=self._crashed),
             spawn(self._answer_close(), name="gateway-close"),
             spawn(self._let_go(), name="gateway-end"),
         ]
@@ -141,6 +144,10 @@ class Session:
         finally:
             for task in tasks:
                 task.cancel()
+
+    def _crashed(self, error: BaseException) -> None:
+        """End a client that can no longer be served as it should."""
+        self.close(Ends(_INTERNAL, "the manager met a bug; `wscli logs` shows it"), at_once=True)
 
     # what the channel does
 
@@ -288,12 +295,11 @@ class Session:
         return self._deadline
 
     def _hang_up_our_end(self) -> None:
-        if self._feed.ended:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
 
     async def _part(self) -> None:
-        """Wait for the client's end of the socket to close, after our close frame."""
+        """Read to the end of what the client sent, where that comes soon."""
         self._listen_for_end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT):
