@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,6 +18,8 @@ from wscli.clock import Clock, SystemClock
 from wscli.daemon.sources import Source
 
 __all__ = ["SEND_BUFFER", "TURN_BYTES", "Feed", "Gone", "Outflow"]
+
+logger = logging.getLogger("wscli.manager")
 
 SEND_BUFFER = 1 << 20
 TURN_BYTES = 1 << 20
@@ -118,8 +121,9 @@ class Outflow:
             self.end()
         except Exception as error:  # called from a channel's receiving, which must not suffer: `run` raises it
             if self._done.done():
-                raise
-            self._done.set_exception(error)
+                logger.exception("a reader met a bug behind its end")
+            else:
+                self._done.set_exception(error)
         finally:
             self._busy = False
 

@@ -239,3 +239,14 @@ async def test_who_only_begins_a_request_counts_against_the_limit_and_beyond_twi
         for _, writer in slow:
             writer.close()
         await eventually(lambda: it.gateway.stats()["clients"] == 0)
+
+
+async def test_who_is_turned_away_takes_nobodys_place() -> None:
+    async with faced(max_clients=1) as it:
+        async with it.client():
+            _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+            await eventually(lambda: it.gateway.stats()["clients"] == 2)
+        await eventually(lambda: it.gateway.stats()["clients"] == 1)
+        async with it.client():
+            pass
+        writer.close()

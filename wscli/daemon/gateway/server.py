@@ -47,7 +47,8 @@ class Gateway:
         self._schedule = schedule
         self._plan: GatewayPlan | None = None
         self._listeners: dict[Listen, Listener] = {}
-        self._clients: dict[asyncio.Task[None], str] = {}
+        self._clients: dict[asyncio.Task[None], bool] = {}
+        """The clients' tasks, and whether each is only told that there are too many."""
         self._refused = 0
         manager.extra_stats["gateway"] = self.stats
 
@@ -97,14 +98,14 @@ class Gateway:
         if plan is None:
             sock.close()
             return
-        full = len(self._clients) >= plan.max_clients
+        full = len(self._clients) - sum(self._clients.values()) >= plan.max_clients
         if full:  # answered and gone, within the handshake's deadlines
             self._refused += 1
             if len(self._clients) >= 2 * plan.max_clients:
                 sock.close()
                 return
         task = asyncio.get_running_loop().create_task(self._serve(plan, sock, listen, full=full), name="gateway-client")
-        self._clients[task] = ""
+        self._clients[task] = full
         task.add_done_callback(self._clients.pop)
 
     async def _serve(self, plan: GatewayPlan, sock: socket.socket, listen: Listen, *, full: bool) -> None:
