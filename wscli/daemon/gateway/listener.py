@@ -158,7 +158,8 @@ def _bind_path(path: Path) -> socket.socket:
 
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""A client whose machine is gone is noticed after a minute (tcp(7)); one that only stands still is not touched."""
+"""A client whose machine is gone is noticed after a minute, or with something on its way to it after the kernel's tries
+to send that, some 15 minutes (tcp(7)); TCP_USER_TIMEOUT would shorten them, and end one that only stands still too."""
 
 
 def _notice_dead_peers(sock: socket.socket) -> None:
