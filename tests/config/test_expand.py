@@ -105,3 +105,14 @@ def test_a_placeholder_in_a_variable_is_text(loads: Callable[..., Any]) -> None:
     headers = plan.channels["c"].dial.headers
     assert headers["X"].render({}) == "{token.nobody} {nospace.x}"
     assert headers["Y"].render({"token": {"t": "T"}}) == "T{token.nobody} {nospace.x}"
+
+
+def test_the_plan_knows_what_variables_held_and_does_not_print_it(loads: Callable[..., Any]) -> None:
+    """Who quotes a command's words cuts these out of them."""
+    plan = loads(
+        "endpoints: {api: {url: ws://h, headers: {X: 'a ${V}', Y: '${W:-default}', Z: '$${U}'}}}\n"
+        "channels: {c: {endpoint: api}}\n",
+        {"V": "hunter2", "U": "not asked for", "W": ""},
+    )
+    assert plan.secrets == {"hunter2"}
+    assert "hunter2" not in repr(plan)

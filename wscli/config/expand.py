@@ -18,6 +18,7 @@ __all__ = ["expand", "expand_tree"]
 _SIGN = re.compile(r"\$[${]")
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<how>[-?])(?P<rest>.*))?", re.DOTALL)
 _ELSEWHERE = re.compile(rf"({'|'.join(NAMESPACES)})[.:].*|msg", re.DOTALL)
+_NAMED = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
 REDACTED = "***"
 
 
@@ -78,9 +79,11 @@ def _misspelt(body: str) -> str:
     return f"'${{{body}}}' names no variable; write ${{VAR}}, or '$$' for a '$'"
 
 
-def expand_tree(node: Node, environ: Mapping[str, str], problems: Problems, path: Path = ()) -> None:
-    """Fill every value of a tree in place; a node that aliases share is filled once."""
-    _Expander(environ, problems).visit(node, path)
+def expand_tree(node: Node, environ: Mapping[str, str], problems: Problems, path: Path = ()) -> frozenset[str]:
+    """Fill every value of a tree in place, and give what variables held; a node that aliases share is filled once."""
+    expander = _Expander(environ, problems)
+    expander.visit(node, path)
+    return frozenset(expander.used)
 
 
 class _Expander:
@@ -88,6 +91,7 @@ class _Expander:
         self._environ = environ
         self._problems = problems
         self._seen: set[int] = set()
+        self.used: set[str] = set()
 
     def visit(self, node: Node, path: Path) -> None:
         if id(node) in self._seen:
@@ -103,6 +107,8 @@ class _Expander:
             self._fill(node, path)
 
     def _fill(self, leaf: Leaf, path: Path) -> None:
+        names = {found["name"] for found in _NAMED.finditer(leaf.value)}
+        self.used |= {self._environ[name] for name in names if self._environ.get(name)}
         leaf.value, wrong = expand(leaf.value, self._environ)
         for text in wrong:
             self._problems.add(leaf.mark, path, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -64,12 +65,12 @@ def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
         root = parse(decode(read(file)), problems)
     except FatalProblem as fatal:
         raise problems.error(fatal) from None
-    expand_tree(root, environ, problems)
+    secrets = expand_tree(root, environ, problems)
     conceal_token(root)
     plan = _plan(Spot(root), file, problems)
     if plan is None:
         raise problems.error()
-    return root, plan
+    return root, replace(plan, secrets=secrets)
 
 
 def _typed(root: Spot, problems: Problems) -> FileModel | None:

@@ -8,7 +8,7 @@ in place).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -162,3 +162,5 @@ class Plan:
     """The names of all that are declared, used or not."""
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """What the variables of ``${VAR}`` held: texts that nobody is to see."""

@@ -46,6 +46,16 @@ async def test_a_long_last_line_is_cut(tmp_path: Path) -> None:
     assert len(text) < 230
 
 
+async def test_secrets_are_cut_out_of_what_is_quoted(tmp_path: Path) -> None:
+    async def said(script: str) -> str | None:
+        secrets = ["the", "hunter2", "hunter2-long"]
+        return await run(sh(script), b"", cwd=tmp_path, environ=os.environ, secrets=lambda: secrets)
+
+    assert await said("echo the key hunter2-long, or hunter2 >&2; exit 1") == "exited with 1: the key ***, or ***"
+    cut = await said("printf '%0196dhunter2' 0 >&2; exit 1")
+    assert cut == f"exited with 1: {'0' * 196}***"
+
+
 async def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
     assert await outcome(tmp_path, HookPlan(("./handle",))) == "not found: './handle'"

@@ -8,10 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from tests.daemon.hooks.hooked import alive, hooked, sh, until
 from tests.daemon.scripted import channel_plan
-from wscli.config.plan import HookPlan
+from wscli.config.plan import GatewayPlan, HookPlan
+from wscli.tokens.models import TokenSource
+from wscli.values import Secret
+
+TOKEN: TypeAdapter[TokenSource] = TypeAdapter(TokenSource)
 
 COPY = sh("cat >> out")
 
@@ -31,6 +36,16 @@ async def test_a_hook_that_fails_is_a_problem_until_it_succeeds(tmp_path: Path) 
         it.server.link.say("two")
         await it.until_problem()
         assert (it.stats()["runs"], it.stats()["failures"]) == (2, 1)
+
+
+async def test_what_it_says_is_quoted_without_secrets(tmp_path: Path) -> None:
+    async with hooked(tmp_path, on_message=sh("echo key hunter2, gateway sesame, token t0ken >&2; exit 3")) as it:
+        gateway = GatewayPlan(listen=(), token=Secret("sesame"))
+        tokens = {"t": TOKEN.validate_python({"value": "t0ken"})}
+        it.manager.apply(replace(it.plan, secrets=frozenset({"hunter2"}), gateway=gateway, tokens=tokens))
+        await it.manager.broker.get("t")
+        it.server.link.say("one")
+        await it.until_problem("on_message: exited with 3: key ***, gateway ***, token ***")
 
 
 async def test_one_that_is_missing_is_named(tmp_path: Path) -> None:

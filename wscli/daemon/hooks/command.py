@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from wscli.child import Child
 from wscli.config.plan import HookPlan
 from wscli.control.escape import escape
+from wscli.daemon.scrub import SHORTEST, SHOWN
 from wscli.values import format_duration, shown
 
 __all__ = ["GRACE", "environment", "run"]
@@ -30,8 +31,15 @@ def environment(environ: Mapping[str, str], *, channel: str, instance: str, hook
     return {**inherited, "WSCLI_CHANNEL": channel, "WSCLI_INSTANCE": instance, "WSCLI_HOOK": hook}
 
 
-async def run(plan: HookPlan, event: bytes, *, cwd: Path, environ: Mapping[str, str]) -> str | None:
-    """Run a command until it exits, and say what went wrong; None: nothing did.
+async def run(
+    plan: HookPlan,
+    event: bytes,
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    secrets: Callable[[], Collection[str]] = tuple,
+) -> str | None:
+    """Run a command until it exits, and say what went wrong, without the secrets by then; None: nothing did.
 
     Its stdout goes nowhere. After ``plan.timeout`` seconds, after 1 MiB on stderr, and when this is cancelled, its
     process group is asked to end by SIGTERM, and killed ``GRACE`` seconds later. What it left in the background when
@@ -55,7 +63,7 @@ async def run(plan: HookPlan, event: bytes, *, cwd: Path, environ: Mapping[str, 
         await child.end(kill=not ended, grace=GRACE)
     if not ended:
         return f"killed after {_MOST_ERRORS >> 20} MiB on stderr"
-    return _failure(child.code, bytes(child.errors))
+    return _failure(child.code, bytes(child.errors), secrets())
 
 
 def _not_started(program: str, error: OSError | ValueError) -> str:
@@ -65,14 +73,18 @@ def _not_started(program: str, error: OSError | ValueError) -> str:
     return f"cannot run {shown(program)}: {why}"
 
 
-def _failure(code: int, errors: bytes) -> str | None:
+def _failure(code: int, errors: bytes, secrets: Collection[str]) -> str | None:
     if code == 0:
         return None
     how = f"exited with {code}" if code > 0 else f"killed by {_signal_name(-code)}"
     lines = [line.strip() for line in errors.decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         return how
-    last = lines[-1] if len(lines[-1]) <= _LONGEST_QUOTE else f"{lines[-1][:_LONGEST_QUOTE]}..."
+    last = lines[-1]
+    for secret in sorted(secrets, key=len, reverse=True):  # before it is cut, which may be in the middle of one
+        if len(secret) >= SHORTEST:
+            last = last.replace(secret, SHOWN)
+    last = last if len(last) <= _LONGEST_QUOTE else f"{last[:_LONGEST_QUOTE]}..."
     return f"{how}: {escape(last)}"
 
 

@@ -82,7 +82,7 @@ class Hooks:
             whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
             cwd = self._manager.plan.file.parent
             await self._starts.turn()
-            return await run(plan, event, cwd=cwd, environ=environment(self._environ, **whose))
+            return await run(plan, event, cwd=cwd, environ=environment(self._environ, **whose), secrets=self._secrets)
 
         counts, faults = Counts(), Faults(name, channel.problems, self._schedule)
         channel.hook_stats[name] = counts.as_dict
@@ -96,6 +96,13 @@ class Hooks:
             tasks=self._tasks,
             schedule=self._schedule,
         )
+
+    def _secrets(self) -> set[str]:
+        """Give what a command may have got from its environment or the manager, and is not to be repeated."""
+        plan = self._manager.plan
+        tokens = {found.value.reveal() for name in plan.tokens if (found := self._manager.broker.peek(name))}
+        own = {plan.gateway.token.reveal()} if plan.gateway is not None and plan.gateway.token is not None else set()
+        return {*plan.secrets, *tokens, *own}
 
 
 class _Of:
