@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -107,12 +108,16 @@ def test_a_placeholder_in_a_variable_is_text(loads: Callable[..., Any]) -> None:
     assert headers["Y"].render({"token": {"t": "T"}}) == "T{token.nobody} {nospace.x}"
 
 
-def test_the_plan_knows_what_variables_held_and_does_not_print_it(loads: Callable[..., Any]) -> None:
+def test_the_plan_knows_what_variables_held_and_does_not_print_it(
+    loads: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who quotes a command's words cuts these out of them."""
+    for name, value in {"V": "hunter2", "U": "not asked for", "W": ""}.items():
+        monkeypatch.setenv(name, value)
     plan = loads(
         "endpoints: {api: {url: ws://h, headers: {X: 'a ${V}', Y: '${W:-default}', Z: '$${U}'}}}\n"
         "channels: {c: {endpoint: api}}\n",
-        {"V": "hunter2", "U": "not asked for", "W": ""},
+        os.environ,  # which takes no key that is not a text
     )
     assert plan.secrets == {"hunter2"}
     assert "hunter2" not in repr(plan)

@@ -107,7 +107,7 @@ class _Expander:
             self._fill(node, path)
 
     def _fill(self, leaf: Leaf, path: Path) -> None:
-        names = {found["name"] for found in _NAMED.finditer(leaf.value)}
+        names = {found["name"] for found in _NAMED.finditer(leaf.value) if found["name"]}
         self.used |= {self._environ[name] for name in names if self._environ.get(name)}
         leaf.value, wrong = expand(leaf.value, self._environ)
         for text in wrong:
