@@ -59,6 +59,8 @@ async def test_a_head_gets_no_body_and_other_methods_nothing() -> None:
     async with faced() as it:
         assert await get(it, "/stats", method="HEAD") == (200, b"")
         assert (await get(it, "/stats", method="DELETE"))[0] == 405
+        answer = await ask(it.port, f"PUT /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\n\r\n".encode())
+        assert b"\r\nAllow: GET, HEAD\r\n" in answer
         assert (await get(it, "/nothing"))[0] == 404
         assert (await get(it, "/ws/news"))[0] == 426
 

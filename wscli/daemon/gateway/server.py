@@ -37,6 +37,7 @@ _SPARE = "wscli"
 """The subprotocol that a page offers beside its token, so that there is one to answer with."""
 _TOKEN = "wscli.token."  # noqa: S105 - the prefix of a subprotocol
 _PLAIN = "text/plain; charset=utf-8"
+_NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
 
 
 class Gateway:
@@ -137,7 +138,7 @@ class Gateway:
         elif page is not None and request.method in ("GET", "HEAD"):
             await handshake.answer(request, _rendered(page, self._manager, request))
         elif page is not None:
-            await handshake.answer(request, response(405, b"a page is got\n", _PLAIN))
+            await handshake.answer(request, response(405, _NOT_ALLOWED, _PLAIN, Headers({"Allow": "GET, HEAD"})))
         elif upgrade and path == "/status":
             await self._serve_status(plan, handshake, request, sock)
         elif path.startswith(_PREFIX):
