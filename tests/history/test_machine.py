@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from hypothesis import settings
@@ -86,7 +87,7 @@ class Histories(RuleBasedStateMachine):
     @rule(target=readers, ago=st.floats(0, 100))
     def read_since(self, ago: float) -> Follower:
         since = self.clock.now - ago
-        start = self.history.seek_since(since)
+        start = asyncio.run(self.history.seek_since(since))
         wanted = next((n for n, (_, ts) in enumerate(self.messages) if ts >= since), len(self.messages))
         begins = max(wanted, self.history.first - 1)
         assert (start.gap is not None) == (wanted < begins)

@@ -147,45 +147,45 @@ def test_last_of_more_than_ever_came_is_no_gap_of_more_than_is_kept_is(clock):
     assert drain(history, history.seek_last(6)) == [("truncated", 2, 2), 5, 6, 7, 8]
 
 
-def test_since_begins_with_the_first_message_at_that_time(clock):
+async def test_since_begins_with_the_first_message_at_that_time(clock):
     history = history_of(clock)
     for _ in range(3):
         fill(history, 2)
         clock.now += 10
-    assert drain(history, history.seek_since(clock.now - 20)) == [3, 4, 5, 6]
-    assert drain(history, history.seek_since(clock.now - 19)) == [5, 6]
-    assert drain(history, history.seek_since(clock.now)) == []
-    assert drain(history, history.seek_since(0)) == [1, 2, 3, 4, 5, 6]
+    assert drain(history, await history.seek_since(clock.now - 20)) == [3, 4, 5, 6]
+    assert drain(history, await history.seek_since(clock.now - 19)) == [5, 6]
+    assert drain(history, await history.seek_since(clock.now)) == []
+    assert drain(history, await history.seek_since(0)) == [1, 2, 3, 4, 5, 6]
 
 
-def test_since_shows_the_gaps_that_ended_later(clock):
+async def test_since_shows_the_gaps_that_ended_later(clock):
     history = history_of(clock)
     fill(history, 1)
     history.record_gap("outage", start=clock.now, end=clock.now + 1)
     history.record_gap("outage", start=clock.now + 2, end=clock.now + 9)
     clock.now += 10
     fill(history, 1)
-    assert drain(history, history.seek_since(clock.now - 5)) == [("outage", 1, None), 2]
-    assert drain(history, history.seek_since(clock.now)) == [2]
+    assert drain(history, await history.seek_since(clock.now - 5)) == [("outage", 1, None), 2]
+    assert drain(history, await history.seek_since(clock.now)) == [2]
 
 
-def test_since_loses_nothing_when_the_wall_clock_stepped_back(clock):
+async def test_since_loses_nothing_when_the_wall_clock_stepped_back(clock):
     history = history_of(clock)
     since = clock.now
     for step in (0, 10, -100, 50):
         clock.now += step
         fill(history, 1)
-    assert drain(history, history.seek_since(since)) == [1, 2, 3, 4]
+    assert drain(history, await history.seek_since(since)) == [1, 2, 3, 4]
 
 
-def test_since_from_before_the_window_says_so(clock):
+async def test_since_from_before_the_window_says_so(clock):
     history = history_of(clock, keep=2)
     began = clock.now
     for _ in range(4):
         fill(history, 1)
         clock.now += 1
-    assert drain(history, history.seek_since(began)) == [("truncated", 2, None), 3, 4]
-    assert drain(history, history.seek_since(began + 1.5)) == [3, 4]
+    assert drain(history, await history.seek_since(began)) == [("truncated", 2, None), 3, 4]
+    assert drain(history, await history.seek_since(began + 1.5)) == [3, 4]
 
 
 def test_after_goes_on_exclusively_with_the_gaps_in_between(clock):

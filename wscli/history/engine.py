@@ -1,7 +1,7 @@
-"""What a history is to its readers, whatever keeps it: memory now, SQLite and NATS JetStream later.
+"""What a history is to its readers, whatever keeps it: memory and SQLite now, NATS JetStream later.
 
 ``read`` never waits. An engine that has to fetch what was asked for answers None, as if nothing were there yet, and
-calls its subscribers once it has it.
+calls its subscribers once it has it. An engine that keeps nothing beyond its process has no named consumers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from wscli.history.encode import EncodedCache
 from wscli.history.records import Batch, Cursor, Gap, Position, Start
 
-__all__ = ["Found", "History"]
+__all__ = ["Consumer", "Consumers", "Found", "History", "Lease"]
 
 
 class Found(NamedTuple):
@@ -41,13 +41,17 @@ class History(Protocol):
     def encoded(self) -> EncodedCache:
         """What its readers share: batches as they go out."""
 
+    @property
+    def consumers(self) -> Consumers | None:
+        """Its named consumers; None where it keeps nothing beyond its process."""
+
     def seek_start(self) -> Start:
         """Begin with the oldest that is kept."""
 
     def seek_last(self, count: int) -> Start:
         """Begin ``count`` messages before the end; 0 begins with the next to come."""
 
-    def seek_since(self, ts: float) -> Start:
+    async def seek_since(self, ts: float) -> Start:
         """Begin with the first message at or after a wall-clock time."""
 
     def seek_after(self, position: Position) -> Start:
@@ -61,3 +65,81 @@ class History(Protocol):
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Have a function called whenever there is more to read; calling what is returned ends that."""
+
+
+class Consumer(NamedTuple):
+    """A named consumer, as ``consumer ls`` shows it."""
+
+    name: str
+    position: Position
+    """Of the last message that it is done with; ``seq`` 0 before the first."""
+    lag: int
+    """Messages behind the newest committed one."""
+    held_by: int | None
+    """The process that reads by this name now."""
+    moved_at: float | None
+    """When its position moved last: seconds since the epoch."""
+
+
+class Lease(Protocol):
+    """The right of one reader to move a consumer's position, until ``release``."""
+
+    @property
+    def start(self) -> Start:
+        """Where it begins."""
+
+    @property
+    def committed(self) -> int:
+        """The number of the last message that it may be given: what comes after it may yet be lost with the process."""
+
+    def move(self, cursor: Cursor) -> None:
+        """Take the position on; one that lies behind the present one changes nothing."""
+
+    async def confirmed(self) -> None:
+        """Return once the last move would survive a crash.
+
+        Raises:
+            WscliError: it cannot be kept: the disk is full, say.
+
+        """
+
+    def release(self) -> None:
+        """Let another reader have the name."""
+
+
+class Consumers(Protocol):
+    """The named consumers of one history."""
+
+    def take(self, name: str, holder: int, begin: Start | None = None, *, claim: Position | None = None) -> Lease:
+        """Read by a name.
+
+        Args:
+            name: the consumer's; one of that name that is not known yet is made.
+            holder: the process that reads.
+            begin: where a new one begins; None: with the oldest message that is kept.
+            claim: what the reader is already done with, where that is further than what was confirmed.
+
+        Raises:
+            UsageError: the name cannot be one.
+            WscliError: another process reads by that name, or there are too many.
+
+        """
+
+    def list(self) -> list[Consumer]:
+        """Give all, by name."""
+
+    async def reset(self, name: str, start: Start) -> None:
+        """Have one begin elsewhere.
+
+        Raises:
+            WscliError: there is none of that name, or somebody reads by it now.
+
+        """
+
+    async def remove(self, name: str) -> None:
+        """Forget one.
+
+        Raises:
+            WscliError: there is none of that name, or somebody reads by it now.
+
+        """

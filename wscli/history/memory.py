@@ -36,6 +36,9 @@ class MemoryHistory:
     readers then and there.
     """
 
+    consumers = None
+    """A position in it would mean nothing once the process is gone."""
+
     def __init__(self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None) -> None:
         self.epoch = new_epoch() if epoch is None else epoch
         self.last = 0
@@ -136,7 +139,7 @@ class MemoryHistory:
             return self._truncated(after, self.first - 1 - after)
         return Start(Cursor(after, self._gaps.before(after + 1)))
 
-    def seek_since(self, ts: float) -> Start:
+    async def seek_since(self, ts: float) -> Start:
         """Begin with the first message, or gap before it, at or after a wall-clock time."""
         found = self._batches.first_where(lambda batch: batch.horizon, ts)
         after = self.last if found is None else found[0] - 1

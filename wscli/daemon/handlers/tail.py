@@ -35,7 +35,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     """
     options = _options(args)
     channels = [manager.channel(name) for name in dict.fromkeys(names(args, required=True))]
-    starts = {channel.name: _start(channel, args, options) for channel in channels}
+    starts = {channel.name: await _start(channel, args, options) for channel in channels}
     with ExitStack() as held:
         for channel in channels:
             held.enter_context(_reading(channel, follow=options.follow))
@@ -114,7 +114,7 @@ def _options(args: dict[str, Any]) -> Options:
     return Options(format_, several and format_ != "json", optional_count(args, "count"), flag(args, "follow"))
 
 
-def _start(channel: Channel, args: dict[str, Any], options: Options) -> Start:
+async def _start(channel: Channel, args: dict[str, Any], options: Options) -> Start:
     """Seek; without a word, a reader that follows begins with what is to come, another with what there is.
 
     Raises:
@@ -134,7 +134,7 @@ def _start(channel: Channel, args: dict[str, Any], options: Options) -> Start:
     if since is not None:
         if isinstance(since, bool) or not isinstance(since, (int, float)) or not math.isfinite(since):
             raise ProtocolError("argument 'since' is no time", "it is in seconds since the epoch")
-        return history.seek_since(since)
+        return await history.seek_since(since)
     if last is not None:
         return history.seek_last(last)
     return history.seek_last(0) if options.follow else history.seek_start()
