@@ -92,4 +92,4 @@ def test_defaults_are_written_as_in_the_file() -> None:
     assert defaults["rate"] == "10/s"
     assert defaults["linger"] == "0s"
     assert defaults["refresh"] == "80%"
-    assert defaults["keep"] == 10_000
+    assert defaults["store"] == "memory"

@@ -46,7 +46,7 @@ class Gap(NamedTuple):
     after: int
     """The number of the message before it."""
     reason: str
-    """``outage``, ``lagged``, ``truncated``, ``reset`` or ``paused``."""
+    """``outage``, ``paused``, ``lagged``, ``truncated``, ``reset`` or ``disk``."""
     start: float | None
     """When it began and ended: seconds since the epoch; None where that is not known."""
     end: float | None

@@ -39,6 +39,7 @@ def gap_text(record: dict[str, Any]) -> str:
         "paused": f"paused{lasted}; messages after {after} may be missing",
         "lagged": f"this reader fell behind and missed {count} after {after}",
         "truncated": f"no longer kept: {count} after {after}",
+        "disk": f"the disk did not keep {count} after {after}",
         "reset": "the cursor is of another numbering; what came between is unknown",
     }.get(str(reason), f"{reason}; may be missing: {count} after {after}")
     if reason == "truncated" and missed is None:

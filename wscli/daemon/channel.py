@@ -12,6 +12,7 @@ from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection, Services
 from wscli.daemon.counters import Counters, Totals
 from wscli.daemon.pacing import Pacer
+from wscli.daemon.pressure import Pressure
 from wscli.daemon.problems import Problems
 from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
@@ -28,7 +29,6 @@ from wscli.events import (
     StopRequested,
     Used,
 )
-from wscli.history.memory import MemoryHistory
 from wscli.machine import reason_code
 from wscli.snapshot import Snapshot
 from wscli.states import SETTLED, ChannelState
@@ -60,7 +60,6 @@ class Channel:
         """
         self.name = name
         self.plan = plan
-        self.history = MemoryHistory(plan.history, clock=services.clock)
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
@@ -68,18 +67,36 @@ class Channel:
         self.since = services.clock.wall()
         self.problems = Problems(name, on_change=self._changed)
         """What is wrong beside its state, such as a hook that fails."""
+        self.history = services.histories.open(
+            name, plan.history, on_fault=self._history_failed, on_full=lambda full: self._pressure.changed(full)
+        )
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
         """What hooks count, by their names."""
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
-        self.pacer = Pacer(self._pause_reading, self._resume_reading, services.clock, services.schedule)
+        self.pacer = Pacer(
+            lambda: self._pause_reading("readers"),
+            lambda: self._resume_reading("readers"),
+            services.clock,
+            services.schedule,
+        )
         self._services = services
         self._totals = totals
         self._on_change = on_change
         self._uses = 0
         self._held_open = False
         self._linger: Timer | None = None
+        self._holds: set[str] = set()
+        """Who pauses reading from the server."""
+        self._pressure = Pressure(
+            lambda: self._pause_reading("history"),
+            lambda: self._resume_reading("history"),
+            self._overflow,
+            services.schedule,
+        )
         self._outage: tuple[float, str] | None = None
+        if self.history.ended_at is not None:  # nobody listened from then on
+            self._outage = (self.history.ended_at, "outage" if plan.eager else "paused")
         self._waiters: dict[Callable[[], None], None] = {}
 
     # what it is
@@ -261,6 +278,7 @@ class Channel:
         self.announcer.close()
         self._cancel_linger()
         self.pacer.close()
+        self._pressure.close()
         self._feed(StopRequested())
         self._shut = True
 
@@ -296,6 +314,7 @@ class Channel:
         left = self.state not in (S.HANDSHAKING, S.READY)
         self.counters.count_end(failure, self.snapshot.reason.code if left else reason_code(failure))
         self.pacer.close()
+        self._pressure.close()
 
     def measured(self, rtt: float) -> None:
         """Keep the round-trip time."""
@@ -332,13 +351,26 @@ class Channel:
             self._linger.cancel()
             self._linger = None
 
-    def _pause_reading(self) -> None:
-        if self.connection.link is not None:
+    def _pause_reading(self, holder: str) -> None:
+        self._holds.add(holder)
+        if self.connection.link is not None and len(self._holds) == 1:
             self.connection.link.pause_reading()
 
-    def _resume_reading(self) -> None:
-        if self.connection.link is not None:
+    def _resume_reading(self, holder: str) -> None:
+        self._holds.discard(holder)
+        if self.connection.link is not None and not self._holds:
             self.connection.link.resume_reading()
+
+    def _overflow(self) -> None:
+        self.history.overflow()
+        self.counters.count_gap("disk")
+        self._history_failed("it is written more slowly than messages come; some are not kept")
+
+    def _history_failed(self, text: str | None) -> None:
+        if text is None:
+            self.problems.mended("history")
+        else:
+            self.problems.state("history", text)
 
     def status(self) -> dict[str, Any]:
         """The object of ``status --json``."""

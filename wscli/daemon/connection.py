@@ -19,6 +19,7 @@ from wscli.commands import Command, Dial, ForgetTokens, Hangup, Probe, ScheduleR
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.attempt import Attempt
 from wscli.daemon.dialer import AttemptRecord, Dialer
+from wscli.daemon.histories import Histories
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, Timer
@@ -84,6 +85,7 @@ class Services:
     chance: random.Random
     reachable: Callable[[str], bool]
     schedule: Schedule
+    histories: Histories
 
 
 class Connection:

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from wscli.daemon.channel import Channel
 from wscli.daemon.connection import Services
 from wscli.daemon.counters import Totals
 from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.histories import Histories
 from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.problems import Problems
@@ -60,6 +61,7 @@ class Manager:
         open_link: OpenLink,
         reachable: Callable[[str], bool],
         schedule: Schedule = call_later,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.plan = plan
         self.clock = clock
@@ -100,6 +102,7 @@ class Manager:
             chance=chance,
             reachable=reachable,
             schedule=schedule,
+            histories=Histories(plan.name, environ, clock),
         )
         self._channels: dict[str, Channel] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
@@ -172,6 +175,7 @@ class Manager:
         del self._channels[name]
         self._instances.forgotten(name)
         channel.remove()
+        channel.history.end()  # now: another of this name may go on with its file
         closing = channel.connection.closing
         if closing is not None:
             self._leaving[name] = closing
@@ -205,6 +209,7 @@ class Manager:
         closing = [*self._leaving.values(), *(one.connection.closing for one in channels)]
         if tasks := [task for task in closing if task is not None]:
             await asyncio.wait(tasks)
+        await asyncio.gather(*(channel.history.close() for channel in channels))
         await self._wheel.close()
         await self.tasks.close()
         await self.broker.close()
@@ -230,9 +235,13 @@ class Manager:
 
         Raises:
             NoInstance: the manager is closed.
+            WscliError: a history on disk cannot be opened; nothing is changed then.
 
         """
         self._require_open()
+        for name, declared in plan.channels.items():
+            if declared.history.store == "disk" and not declared.params and not self._is_on_disk(name):
+                self._services.histories.check(name)
         report = ReloadReport([], [], [], [], [])
         self.plan = plan
         self.broker.replace(plan.tokens)
@@ -254,13 +263,21 @@ class Manager:
             self._drop(channel)
             report.removed.append(name)
             return
-        if declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
+        if declared[0].history.store != channel.plan.history.store:  # its readers stand in what is given up
+            self._drop(channel)
+            self._channels[name] = self._make(name, *declared)
+            self._channels[name].open()
+            report.restarted.append(name)
+        elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
             report.kept.append(name)
         elif channel.update(*declared, announce_after=plan.announce_after):
             report.restarted.append(name)
         else:
             report.updated.append(name)
-        self._instances.changed(channel)
+        self._instances.changed(self._channels[name])
+
+    def _is_on_disk(self, name: str) -> bool:
+        return name in self._channels and self._channels[name].plan.history.store == "disk"
 
     def _set_budgets(self) -> None:
         for channel in self.plan.channels.values():

@@ -41,6 +41,8 @@ def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
         **channel.counters.as_dict(),
         "readers": channel.readers,
         "history": {"first": channel.history.first, "last": channel.history.last},
+        "store": channel.plan.history.store,
+        "committed": channel.history.committed,
         "retry_in_s": None if at is None else max(0.0, round(at - now, 3)),
         "transport": link.adapter if link is not None else None,
         "short_outages": channel.announcer.quiet_outages,

@@ -62,18 +62,19 @@ def run(
     log = functools.partial(capture, form=log_format, file=RotatingLog(log_file) if log_file else None)
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
-        return asyncio.run(_live(plan, instance, supervisor, log, on_ready))
+        return asyncio.run(_live(plan, environ, instance, supervisor, log, on_ready))
 
 
 async def _live(
     plan: Plan,
+    environ: Mapping[str, str],
     instance: Instance,
     supervisor: Supervisor,
     log: Callable[[MemoryHistory], list[logging.Handler]],
     on_ready: Callable[[], None],
 ) -> int:
     clock, chance = SystemClock(), random.SystemRandom()
-    manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable)
+    manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable, environ=environ)
     handlers = log(manager.log)
     monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
     server = Server(manager, instance.listener, HANDLERS)

@@ -65,6 +65,11 @@ class Source:
             return found
         return found if found.item.first <= self.until else None
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether its end is certain and was read; what a history still has to fetch is yet to come."""
+        return self.until is not None and self.cursor.seq >= self.until
+
 
 class Merger:
     """Takes from the sources in turn, and makes frames.
@@ -106,7 +111,7 @@ class Merger:
             if self._left == 0:
                 self._put_end(pieces, _OK)
             elif not self._put_next(pieces):
-                if self._end is None:
+                if self._end is None or not all(source.exhausted for source in self.sources):
                     break
                 self._put_end(pieces, self._end)
             size += sum(map(len, pieces[before:]))

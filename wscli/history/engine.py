@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from wscli.history.encode import EncodedCache
+from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Cursor, Gap, Position, Start
 
-__all__ = ["Consumer", "Consumers", "Found", "History", "Lease"]
+__all__ = ["Consumer", "Consumers", "Engine", "Found", "History", "Lease"]
 
 
 class Found(NamedTuple):
@@ -65,6 +66,48 @@ class History(Protocol):
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Have a function called whenever there is more to read; calling what is returned ends that."""
+
+
+class Engine(History, Protocol):
+    """What a history is to its channel, beside that."""
+
+    @property
+    def ended_at(self) -> float | None:
+        """When an earlier run wrote to it last, on the wall clock; None where it goes on from nothing."""
+
+    @property
+    def gaps(self) -> dict[str, int]:
+        """How many gaps were recorded in this run, by reason."""
+
+    @property
+    def committed(self) -> int | None:
+        """The number of the last message that a crash would leave; None where it would leave none."""
+
+    def append(self, payloads: list[bytes], kinds: bytes | None) -> int:
+        """Add messages that arrived together, and give their bytes; the list is the history's from now on.
+
+        Args:
+            payloads: the messages; those of text are UTF-8.
+            kinds: None when all are text, else ``t`` or ``b`` for each.
+
+        """
+
+    def record_gap(
+        self, reason: str, *, start: float | None = None, end: float | None = None, missed: int | None = None
+    ) -> None:
+        """Say that messages may be, or are, missing after the newest one. Times are the wall clock's, in seconds."""
+
+    def limit(self, limits: HistoryLimits) -> None:
+        """Keep more or less from now on."""
+
+    def overflow(self) -> None:
+        """Keep up with what comes, though it cannot be kept as long as it should, until it has caught up."""
+
+    def end(self) -> None:
+        """Keep what came, and be done at once."""
+
+    async def close(self) -> None:
+        """Keep what came, and be done, without holding up the loop."""
 
 
 class Consumer(NamedTuple):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from wscli.clock import Clock
 from wscli.history.encode import EncodedCache
-from wscli.history.engine import Found
+from wscli.history.engine import Consumers, Found
 from wscli.history.gaps import Gaps
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Cursor, Gap, Position, Start
 from wscli.history.shelf import Shelf
 
-__all__ = ["BATCH_BYTES", "BATCH_MESSAGES", "MemoryHistory", "new_epoch"]
+__all__ = ["BATCH_BYTES", "BATCH_MESSAGES", "Beginning", "MemoryHistory", "new_epoch"]
 
 BATCH_BYTES = 256 << 10
 """Bytes of one batch at most, but for a single larger message."""
@@ -28,6 +29,19 @@ def new_epoch() -> str:
     return "".join(secrets.choice(_EPOCH) for _ in range(6))
 
 
+class Beginning(NamedTuple):
+    """Where the numbering goes on from: nothing at first, or what an earlier run left."""
+
+    gaps: Gaps
+    last: int = 0
+    end: int = 0
+    """Bytes of all messages that ever came."""
+    horizon: float = 0.0
+    """The latest timestamp."""
+    dropped_at: float | None = None
+    """The latest timestamp of what was dropped."""
+
+
 class MemoryHistory:
     """The window of the newest messages, as whole batches, and the gaps between them.
 
@@ -36,20 +50,22 @@ class MemoryHistory:
     readers then and there.
     """
 
-    consumers = None
+    consumers: Consumers | None = None
     """A position in it would mean nothing once the process is gone."""
+    ended_at: float | None = None
+    """When an earlier run wrote to it last: never."""
+    committed: int | None = None
+    """A crash would leave nothing."""
 
-    def __init__(self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None) -> None:
+    def __init__(
+        self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None, begin: Beginning | None = None
+    ) -> None:
         self.epoch = new_epoch() if epoch is None else epoch
-        self.last = 0
         self.encoded = EncodedCache()
+        self._gaps, self.last, self._end, self._horizon, self._dropped_at = begin or Beginning(Gaps())
         self._limits = limits
         self._clock = clock
         self._batches: Shelf[Batch] = Shelf()
-        self._gaps = Gaps()
-        self._end = 0  # bytes of all messages that ever came
-        self._horizon = 0.0  # the latest timestamp
-        self._dropped_at: float | None = None  # the latest timestamp of what was dropped
         self._wakes: tuple[Callable[[], None], ...] = ()
 
     # what it holds
@@ -94,7 +110,7 @@ class MemoryHistory:
         self, reason: str, *, start: float | None = None, end: float | None = None, missed: int | None = None
     ) -> None:
         """Say that messages may be, or are, missing after the newest one. Times are the wall clock's, in seconds."""
-        self._gaps.add(Gap(self.last, reason, start, end, missed))
+        self._add_gap(Gap(self.last, reason, start, end, missed))
         self._wake()
 
     def limit(self, limits: HistoryLimits) -> None:
@@ -102,27 +118,48 @@ class MemoryHistory:
         self._limits = limits
         self._trim()
 
+    def overflow(self) -> None:
+        """Nothing of it waits for anything."""
+
+    def end(self) -> None:
+        """It is gone with its process."""
+
+    async def close(self) -> None:
+        """It is gone with its process."""
+
     def _put(self, payloads: list[bytes], kinds: bytes | None, size: int, ts: float) -> None:
         batch = Batch(self.last + 1, ts, payloads, kinds, size=size, offset=self._end, horizon=self._horizon)
         self._batches.put(batch.first, batch)
         self.last = batch.last
         self._end += size
         self._horizon = batch.horizon
+        self._kept(batch)
         self._trim()
         self._wake()
 
+    def _add_gap(self, gap: Gap) -> None:
+        self._gaps.add(gap)
+
+    def _kept(self, batch: Batch) -> None:
+        """For an engine that keeps it elsewhere too: it was put into the window."""
+
+    def _dropped(self, batch: Batch) -> None:
+        """It, and everything before it, left the window."""
+        self._dropped_at = batch.horizon
+        self._gaps.forget_before(batch.last)
+
     def _trim(self) -> None:
-        keep, max_size = self._limits.keep, self._limits.max_size
+        keep, max_size = self._limits.most_messages, self._limits.most_bytes
+        horizon = self._limits.horizon(self._horizon)
         dropped: Batch | None = None
         while len(self._batches) > 1:
             oldest = self._batches.first()
-            if self._end - oldest.offset <= max_size and self.last - oldest.last < keep:
+            if self._end - oldest.offset <= max_size and self.last - oldest.last < keep and oldest.horizon >= horizon:
                 break
             dropped = oldest
             self._batches.drop_first()
         if dropped is not None:
-            self._dropped_at = dropped.horizon
-            self._gaps.forget_before(dropped.last)
+            self._dropped(dropped)
 
     # reading
 
@@ -169,14 +206,18 @@ class MemoryHistory:
         if seq + 1 < self.first:
             end = self.first - 1
             return Found(Gap(seq, "lagged", missed=end - seq), Cursor(end, max(gaps, self._gaps.before(end))))
-        if gaps < self._gaps.count:
-            found = self._gaps.following(gaps)
-            if found is not None and found[1].after <= seq:
-                return Found(found[1], Cursor(seq, found[0]))
-        if seq >= self.last:
-            return None
+        gap = self._due_gap(cursor)
+        if gap is not None or seq >= self.last:
+            return gap
         batch = self._batches.holding(seq + 1).part(seq + 1, self.last)
         return Found(batch, Cursor(batch.last, gaps))
+
+    def _due_gap(self, cursor: Cursor) -> Found | None:
+        """Give the next gap, if it stands before the next message."""
+        found = self._gaps.following(cursor.gaps) if cursor.gaps < self._gaps.count else None
+        if found is None or found[1].after > cursor.seq:
+            return None
+        return Found(found[1], Cursor(cursor.seq, found[0]))
 
     def lag(self, cursor: Cursor) -> float:
         """Say how much of the window lies between a cursor and the end, by count or by bytes."""
@@ -184,9 +225,9 @@ class MemoryHistory:
         if behind <= 0:
             return 0.0
         if cursor.seq + 1 < self.first:
-            return max(1.0, behind / self._limits.keep)
+            return max(1.0, behind / self._limits.most_messages)
         size = self._end - self._batches.holding(cursor.seq + 1).offset
-        return max(behind / self._limits.keep, size / self._limits.max_size)
+        return max(behind / self._limits.most_messages, size / self._limits.most_bytes)
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Have a function called after each batch and gap; calling what is returned ends that."""

@@ -71,7 +71,7 @@ class Gap(NamedTuple):
 
     after: int
     reason: str
-    """``outage``, ``lagged``, ``truncated``, ``reset`` or ``paused``."""
+    """``outage``, ``paused``, ``lagged``, ``truncated``, ``reset`` or ``disk``."""
     start: float | None = None
     """When it began and ended, by the wall clock, where that is known."""
     end: float | None = None

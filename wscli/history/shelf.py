@@ -56,6 +56,10 @@ class Shelf(Generic[T]):
         """Give the one at the back."""
         return self._at(len(self._items) - 1)
 
+    def last_key(self) -> int:
+        """Give the key of the one at the back."""
+        return self._keys[-1]
+
     def drop_last(self) -> T:
         """Take the one at the back away."""
         item = self.last()

@@ -92,7 +92,7 @@ class ChannelFeed:
         while size < GATHER_BYTES and len(pieces) < GATHER_PIECES:
             before = len(pieces)
             if not self._put_next(pieces):
-                return [*pieces, *self.control.take_close()]
+                return [*pieces, *self.control.take_close()] if self._source.exhausted else pieces
             size += sum(map(len, pieces[before:]))
         return pieces
 

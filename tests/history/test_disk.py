@@ -1,0 +1,386 @@
+"""The disk history: what it keeps through restarts and crashes, who is told what, and what a full disk costs."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.history.ticking import Ticking
+from wscli.database import DatabaseError
+from wscli.errors import UsageError, WscliError
+from wscli.history.disk import DiskHistory
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import MemoryHistory
+from wscli.history.records import Batch, Cursor, Gap, Position, Start
+from wscli.history.store import Store, Work
+
+BIG = b"x" * 60_000
+
+
+class Told:
+    """What a history said of itself."""
+
+    def __init__(self) -> None:
+        self.faults: list[str | None] = []
+        self.full: list[bool] = []
+
+
+@asynccontextmanager
+async def opened(path: Path, clock: Ticking, told: Told | None = None, **limits: Any) -> AsyncIterator[DiskHistory]:
+    told = told or Told()
+    history = DiskHistory(
+        path,
+        HistoryLimits(store="disk", **limits),
+        clock=clock,
+        on_fault=told.faults.append,
+        on_full=told.full.append,
+    )
+    try:
+        yield history
+    finally:
+        await history.close()
+
+
+@pytest.fixture
+def clock() -> Ticking:
+    return Ticking()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "app" / "news.db"
+
+
+def fill(history: DiskHistory, *sizes: int) -> None:
+    """Append batches of so many messages; each message is its own number."""
+    for size in sizes:
+        history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
+
+
+async def until(history: DiskHistory, holds: Callable[[], bool]) -> None:
+    """Wait until something holds, looking at each commit."""
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - what the thread does is told to the history alone
+            await asyncio.sleep(0.001)
+
+
+async def committed(history: DiskHistory) -> None:
+    await until(history, lambda: history.committed == history.last)
+
+
+async def drain(history: DiskHistory, start: Start) -> list[Any]:
+    """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
+    cursor = start.cursor
+    seen: list[Any] = [] if start.gap is None else [(start.gap.reason, start.gap.after, start.gap.missed)]
+    woken = asyncio.Event()
+    unsubscribe = history.subscribe(woken.set)
+    async with asyncio.timeout(60):
+        while True:
+            found = history.read(cursor)
+            if found is None and cursor.seq >= history.last:
+                unsubscribe()
+                return seen
+            if found is None:
+                woken.clear()
+                await woken.wait()
+                continue
+            cursor = found.cursor
+            if isinstance(found.item, Gap):
+                seen.append((found.item.reason, found.item.after, found.item.missed))
+            else:
+                payloads = [payload.rstrip(b"x") for payload in found.item.payloads]
+                assert payloads == [b"%d" % number for number in range(found.item.first, found.item.last + 1)]
+                seen.extend(range(found.item.first, found.item.last + 1))
+
+
+async def loaded(history: DiskHistory, cursor: Cursor) -> Batch:
+    """Read a batch that is in the file alone."""
+    await until(history, lambda: history.read(cursor) is not None)
+    found = history.read(cursor)
+    assert found is not None
+    assert isinstance(found.item, Batch)
+    return found.item
+
+
+async def beyond_the_window(history: DiskHistory, messages: int = 200) -> None:
+    """Append until the first messages are in the file alone."""
+    for _ in range(messages):
+        history.append([b"%d" % (history.last + 1) + BIG], None)
+    await committed(history)
+    assert super(DiskHistory, history).first > 1
+
+
+async def test_numbers_and_epoch_go_on_after_a_clean_end(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 3, 2)
+        history.append([b"\x00\xff", b"text"], b"bt")
+        history.record_gap("outage", start=1.0, end=2.5)
+        epoch = history.epoch
+    clock.now += 60
+    async with opened(path, clock) as history:
+        assert (history.epoch, history.first, history.last, history.committed) == (epoch, 1, 7, 7)
+        assert history.ended_at == clock.now - 60
+        assert history.seek_after(Position(epoch, 7)) == Start(Cursor(7, 0))
+        found = history.read(Cursor(7, 0))
+        assert found is not None
+        assert found.item == Gap(7, "outage", 1.0, 2.5)
+        fill(history, 1)
+        first, binary = await loaded(history, Cursor(0, 0)), await loaded(history, Cursor(5, 0))
+        assert first.payloads == [b"1", b"2", b"3"]
+        assert (binary.payloads, binary.kinds) == ([b"\x00\xff", b"text"], b"bt")
+
+
+async def test_the_files_are_private(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 1)
+        await committed(history)
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def crash(path: Path, clock: Ticking, *sizes: int) -> str:
+    """Write like a manager that is killed after its last commit; give the epoch."""
+    store = Store(path, HistoryLimits(store="disk"))
+    memory = MemoryHistory(HistoryLimits(), clock=clock, begin=store.beginning)
+    fill(memory, *sizes)  # type: ignore[arg-type]  # it is appended to alike
+    store.write(Work(list(memory._batches._items)), clock.now)
+    store._database.close()
+    return store.facts.epoch
+
+
+async def test_an_unclean_end_begins_a_new_epoch_and_numbers_go_on(path: Path, clock: Ticking) -> None:
+    before = crash(path, clock, 3, 4)
+    async with opened(path, clock) as history:
+        assert history.epoch != before
+        assert (history.first, history.last) == (1, 7)
+        fill(history, 2)
+        await committed(history)
+        assert await drain(history, history.seek_after(Position(before, 5))) == [6, 7, 8, 9]
+        told = await drain(history, history.seek_after(Position(before, 8)))
+        assert told == [("reset", 7, None), 8, 9], "it had seen an 8 that was lost"
+        assert await drain(history, history.seek_after(Position("zzzzzz", 8))) == [("reset", 0, None), *range(1, 10)]
+
+
+async def test_a_reader_behind_the_window_reads_the_file_and_loses_nothing(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        await beyond_the_window(history)
+        everything = list(range(1, history.last + 1))
+        assert await drain(history, history.seek_start()) == everything
+        assert await drain(history, history.seek_last(150)) == everything[-150:]
+        assert await drain(history, history.seek_after(Position(history.epoch, 20))) == everything[20:]
+        readers = [drain(history, history.seek_after(Position(history.epoch, n))) for n in range(0, 100, 7)]
+        for number, got in zip(range(0, 100, 7), await asyncio.gather(*readers), strict=True):
+            assert got == everything[number:]
+        assert history.lag(Cursor(0, 0)) == 0.0, "it loses nothing, and holds nobody back"
+
+
+async def test_a_reader_behind_the_window_is_told_when_the_channel_goes(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        await beyond_the_window(history)
+        history.end()
+        seen = await drain(history, Start(Cursor(3, 0)))
+        assert seen[0] == ("truncated", 3, seen[1] - 4)
+        assert seen[-1] == history.last
+
+
+async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        for _ in range(200):
+            clock.now += 1
+            history.append([b"%d" % (history.last + 1) + BIG], None)
+        await committed(history)
+        for back in (0, 1, 60, 150, 199):
+            number = 200 - back
+            assert (await drain(history, await history.seek_since(clock.now - back)))[0] == number
+        assert await drain(history, await history.seek_since(clock.now + 1)) == []
+        assert (await drain(history, await history.seek_since(0.0)))[0] == 1
+
+
+async def test_what_is_beyond_the_limits_goes_and_a_reader_is_told_exactly(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock, max_size="4MiB") as history:
+        await beyond_the_window(history, 600)
+        await until(history, lambda: history.committed == history.last)
+        for _ in range(5):  # each commit drops a bounded number of rows
+            history.append([b"%d" % (history.last + 1) + BIG], None)
+            await committed(history)
+        recent = super(DiskHistory, history).first
+        assert 1 < history.first <= recent
+        seen = await drain(history, Start(Cursor(0, 0)))
+        assert seen[0] == ("lagged", 0, history.first - 1)
+        assert seen[1:] == list(range(history.first, history.last + 1))
+        kept = sqlite3.connect(path).execute("SELECT sum(length(data)) FROM batches").fetchone()[0]
+        assert kept <= (4 << 20) + len(BIG) + 8
+
+
+async def test_what_is_too_old_goes(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock, max_age="1h") as history:
+        fill(history, 3)
+        await committed(history)
+        clock.now += 3000
+        fill(history, 2)
+        await committed(history)
+        clock.now += 700
+        fill(history, 1)
+        await committed(history)
+    async with opened(path, clock, max_age="1h") as history:
+        assert (history.first, history.last) == (4, 6)
+        assert await drain(history, await history.seek_since(clock.now - 3600)) == [4, 5, 6]
+        assert await drain(history, await history.seek_since(0.0)) == [("truncated", 3, None), 4, 5, 6]
+
+
+async def test_a_message_reaches_readers_before_it_is_committed(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 2)
+        found = history.read(Cursor(0, 0))
+        assert found is not None
+        assert history.committed == 0
+
+
+class FullDisk:
+    """Lets commits of a store fail for as long as it is said."""
+
+    def __init__(self, history: DiskHistory) -> None:
+        self.full = True
+        self._write = history._store.write
+        history._store.write = self.write  # type: ignore[method-assign]
+
+    def write(self, work: Work, now: float) -> Any:
+        if self.full:
+            raise DatabaseError("'news.db' cannot grow: the disk is full", "make room on the disk")
+        return self._write(work, now)
+
+
+@pytest.fixture
+def _quick_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wscli.history.writer.RETRY", 0.01)
+
+
+@pytest.mark.usefixtures("_quick_retry")
+async def test_a_full_disk_is_stated_and_what_it_could_not_take_is_a_gap(path: Path, clock: Ticking) -> None:
+    told = Told()
+    async with opened(path, clock, told) as history:
+        fill(history, 2)
+        await committed(history)
+        disk = FullDisk(history)
+        while True not in told.full:
+            history.append([b"%d" % (history.last + 1) + BIG], None)
+        kept = history.last
+        history.overflow()
+        live = history.last
+        for _ in range(200):
+            history.append([b"%d" % (history.last + 1) + BIG], None)
+        missed = history.last
+        assert await drain(history, Start(Cursor(live, 0))) != [], "readers who keep up see them all the same"
+        await until(history, lambda: told.faults[-1:] == ["'news.db' cannot grow: the disk is full"])
+        disk.full = False
+        await until(history, lambda: told.full[-1] is False)
+        assert told.faults[-1] is None, "it is mended"
+        fill(history, 1)
+        await committed(history)
+        assert history.gaps == {"disk": 1}
+    async with opened(path, clock) as history:
+        seen = await drain(history, history.seek_start())
+        assert seen == [*range(1, kept + 1), ("disk", kept, missed - kept), missed + 1]
+
+
+@pytest.mark.usefixtures("_quick_retry")
+async def test_a_consumer_sees_only_what_is_committed(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 2)
+        await committed(history)
+        disk = FullDisk(history)
+        fill(history, 3)
+        lease = history.consumers.take("billing", 1)
+        lease.move(Cursor(1, 0))
+        assert (history.last, lease.committed) == (5, 2)
+        with pytest.raises(WscliError, match=r"the position is not kept: .*the disk is full"):
+            await lease.confirmed()
+        disk.full = False
+        await lease.confirmed()
+        await until(history, lambda: lease.committed == 5)
+
+
+async def test_a_consumer_goes_on_where_it_stopped(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 5)
+        history.record_gap("outage")
+        fill(history, 5)
+        await committed(history)
+        lease = history.consumers.take("billing", 41)
+        assert lease.start == Start(Cursor(0, 0)), "a new one begins at the oldest message"
+        lease.move(Cursor(5, 1))
+        lease.move(Cursor(4, 0))
+        await lease.confirmed()
+        with pytest.raises(WscliError, match="consumer 'billing' is read by process 41"):
+            history.consumers.take("billing", 42)
+        lease.release()
+    crash_free = history.epoch
+    async with opened(path, clock) as history:
+        (one,) = history.consumers.list()
+        assert (one.name, one.position, one.lag, one.held_by) == ("billing", Position(crash_free, 5), 5, None)
+        assert history.consumers.take("billing", 1).start == Start(Cursor(5, 1))
+
+
+async def test_a_consumer_may_claim_what_was_not_confirmed_yet(path: Path, clock: Ticking) -> None:
+    epoch = crash(path, clock, 9)
+    async with opened(path, clock) as history:
+        take, release = history.consumers.take, lambda: history.consumers._holders.clear()  # type: ignore[attr-defined]
+        take("billing", 1).move(Cursor(3, 0))
+        release()
+        assert take("billing", 1, claim=Position(epoch, 6)).start.cursor.seq == 6
+        release()
+        assert take("billing", 1, claim=Position(epoch, 2)).start.cursor.seq == 3, "never backwards"
+        release()
+        assert take("billing", 1, claim=Position(epoch, 12)).start.cursor.seq == 3, "not what was lost"
+
+
+async def test_consumers_are_reset_removed_and_counted(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 4)
+        await committed(history)
+        consumers = history.consumers
+        lease = consumers.take("a", 1)
+        for refused in (consumers.reset("a", Start(Cursor(0, 0))), consumers.remove("a")):
+            with pytest.raises(WscliError, match="is read by process 1"):
+                await refused
+        lease.release()
+        await consumers.reset("a", history.seek_last(1))
+        assert [one.position.seq for one in consumers.list()] == [3]
+        await consumers.remove("a")
+        assert consumers.list() == []
+        with pytest.raises(WscliError, match="there is no consumer 'a'"):
+            await consumers.remove("a")
+        for number in range(64):
+            consumers.take(f"c{number}", 1)
+        with pytest.raises(WscliError, match="has 64 consumers already"):
+            consumers.take("one-more", 1)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..\0", "a b", "ü", "x" * 65])
+async def test_a_name_that_cannot_be_one(path: Path, clock: Ticking, name: str) -> None:
+    async with opened(path, clock) as history:
+        with pytest.raises(UsageError, match="cannot be the name of a consumer"):
+            history.consumers.take(name, 1)
+
+
+async def test_the_end_waits_for_what_waits(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        for _ in range(300):
+            history.append([b"%d" % (history.last + 1) + BIG], None)
+    async with opened(path, clock) as history:
+        assert (history.first, history.last) == (1, 300)
+
+
+async def test_a_removed_channels_file_can_be_taken_up_at_once(path: Path, clock: Ticking) -> None:
+    first = DiskHistory(path, HistoryLimits(store="disk"), clock=clock)
+    fill(first, 5)
+    first.end()
+    async with opened(path, clock) as history:
+        assert (history.epoch, history.last) == (first.epoch, 5)

@@ -1,0 +1,68 @@
+"""Where the history of a channel is kept: by its ``store``, an engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from wscli.clock import Clock
+from wscli.control.paths import state_directory
+from wscli.database import open_database
+from wscli.history.disk import DiskHistory
+from wscli.history.engine import Engine
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import MemoryHistory
+from wscli.history.store import KIND
+
+__all__ = ["Histories"]
+
+
+class Histories:
+    """Opens the histories of one instance.
+
+    Args:
+        instance: its name.
+        environ: says where state is kept.
+        clock: the wall clock that messages are stamped with.
+
+    """
+
+    def __init__(self, instance: str, environ: Mapping[str, str], clock: Clock) -> None:
+        self._instance = instance
+        self._environ = environ
+        self._clock = clock
+
+    def open(
+        self,
+        channel: str,
+        limits: HistoryLimits,
+        *,
+        on_fault: Callable[[str | None], None],
+        on_full: Callable[[bool], None],
+    ) -> Engine:
+        """Open the history of a channel.
+
+        Raises:
+            WscliError: its file cannot be used, or is damaged.
+
+        """
+        if limits.store == "memory":
+            return MemoryHistory(limits, clock=self._clock)
+        return DiskHistory(self.path(channel), limits, clock=self._clock, on_fault=on_fault, on_full=on_full)
+
+    def check(self, channel: str) -> None:
+        """See that the file of a channel can be opened, before it has to be.
+
+        Raises:
+            WscliError: it cannot.
+
+        """
+        open_database(self.path(channel), KIND).close()
+
+    def path(self, channel: str) -> Path:
+        """Give the file of a channel: its name as far as a file may bear it, and what tells it from all others."""
+        readable = re.sub(r"[^A-Za-z0-9_-]", "_", channel)[:40]
+        different = sha256(channel.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        return Path(state_directory(self._environ)) / self._instance / f"{readable}.{different}.db"

@@ -1,0 +1,85 @@
+"""Batches, gaps and positions as rows of a database, each with a checksum: nothing damaged is ever served as right."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from struct import pack
+from typing import Any
+from zlib import crc32
+
+from wscli.history.records import Batch, Cursor, Gap
+
+__all__ = ["SCHEMA", "batch_row", "checked", "gap_row", "read_batch", "read_gap", "read_position"]
+
+SCHEMA = """
+CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon REAL, offset INTEGER, crc INTEGER,
+    kinds BLOB, ends BLOB, data BLOB);
+CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start REAL, end REAL, missed INTEGER,
+    crc INTEGER);
+CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
+CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
+"""
+"""The small columns stand first, so that looking for a batch reads none of its messages."""
+
+Row = Sequence[Any]
+
+
+def batch_row(batch: Batch) -> Row:
+    """Make the row of a batch."""
+    ends = array("I", accumulate(map(len, batch.payloads)))
+    if sys.byteorder == "big":
+        ends.byteswap()
+    facts = (batch.last, batch.first, batch.ts, batch.horizon, batch.offset)
+    blobs = (batch.kinds, ends.tobytes(), b"".join(batch.payloads))
+    return (*facts, _batch_crc(facts, *blobs), *blobs)
+
+
+def read_batch(row: Row) -> Batch | None:
+    """Read the row of a batch; None: it was damaged."""
+    *facts, crc, kinds, ends, data = row
+    try:
+        if crc != _batch_crc(facts, kinds, ends, data):
+            return None
+        last, first, ts, horizon, offset = facts
+        cuts = array("I", ends)
+        if sys.byteorder == "big":
+            cuts.byteswap()
+        payloads = [data[start:stop] for start, stop in pairwise((0, *cuts))]
+    except (TypeError, ValueError, OverflowError, LookupError, ArithmeticError):
+        return None  # columns of other types than ours
+    if len(payloads) != last - first + 1:
+        return None
+    return Batch(first, ts, payloads, kinds, size=len(data), offset=offset, horizon=horizon)
+
+
+def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes) -> int:
+    last, first, ts, horizon, offset = facts
+    crc = crc32(pack("!QQddQ?", last, first, ts, horizon, offset, kinds is None))
+    return crc32(data, crc32(ends, crc32(kinds or b"", crc)))
+
+
+def gap_row(number: int, gap: Gap) -> Row:
+    """Make the row of a gap."""
+    return checked((number, *gap))
+
+
+def read_gap(row: Row) -> tuple[int, Gap] | None:
+    """Read the row of a gap; None: it was damaged."""
+    return (row[0], Gap(*row[1:-1])) if row[-1] == _crc(row[:-1]) else None
+
+
+def read_position(row: Row) -> tuple[str, Cursor, float] | None:
+    """Read the row of a consumer: its name, where it is, and when it got there; None: it was damaged."""
+    return (row[0], Cursor(row[1], row[2]), row[3]) if row[-1] == _crc(row[:-1]) else None
+
+
+def checked(columns: Row) -> Row:
+    """Add the checksum of some columns."""
+    return (*columns, _crc(columns))
+
+
+def _crc(columns: Row) -> int:
+    return crc32(repr(tuple(columns)).encode("utf-8", "surrogateescape"))
