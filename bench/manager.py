@@ -22,9 +22,12 @@ def config(
     path: str = "/",
     rate: str = "1000/s",
     gateway: bool = False,
+    store: str = "memory",
 ) -> str:
     """Write a configuration of so many channels, ``c1`` and on, on one local endpoint."""
-    names = "".join(f"  c{number}: {{endpoint: local}}\n" for number in range(1, channels + 1))
+    names = "".join(
+        f"  c{number}: {{endpoint: local, history: {{store: {store}}}}}\n" for number in range(1, channels + 1)
+    )
     face = f"gateway: {{listen: '127.0.0.1:0', auth: {{token: {TOKEN}}}}}\n" if gateway else ""
     return face + (
         "version: 1\nname: bench\nendpoints:\n"

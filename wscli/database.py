@@ -14,8 +14,10 @@ from pathlib import Path
 
 from wscli.errors import WscliError
 
-__all__ = ["DatabaseError", "Kind", "fault", "open_database", "transaction"]
+__all__ = ["FAULTS", "DatabaseError", "Kind", "fault", "lenient_text", "open_database", "transaction"]
 
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What comes of a file that is damaged or cannot be used; SQLite's own words may quote bytes that are no text."""
 BUSY = 5.0
 """Seconds to wait for whoever else has the file open."""
 _ASIDE = "move the file away, and a new one is made; or mend it with `sqlite3 FILE .recover`"
@@ -51,9 +53,10 @@ def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Conn
         raise _unusable(path, error) from None
     except sqlite3.Error as error:
         raise fault(path, error) from None
+    database.text_factory = lenient_text
     try:
         _prepare(database, path, kind, sync)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         database.close()
         raise fault(path, error) from None
     except BaseException:
@@ -98,10 +101,15 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def fault(path: Path, error: sqlite3.Error) -> DatabaseError:
+def lenient_text(raw: bytes) -> str:
+    """Read a column of text that may be damaged: its checksum judges it, not its encoding."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def fault(path: Path, error: Exception) -> DatabaseError:
     """Put what SQLite reports into words for a person."""
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, UnicodeDecodeError):
         return DatabaseError(f"{str(path)!r} is damaged, or no database: {error}", _ASIDE)
     if name.startswith("SQLITE_FULL"):
         return DatabaseError(f"{str(path)!r} cannot grow: the disk is full", "make room on the disk")

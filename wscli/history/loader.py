@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from wscli.database import fault
+from wscli.database import FAULTS, fault, lenient_text
 from wscli.history.records import Batch, Gap
 from wscli.history.rows import read_batch
 
@@ -111,7 +111,9 @@ class Loader:
 
     def _connect(self) -> sqlite3.Connection:
         uri = f"{self._path.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        database.text_factory = lenient_text
+        return database
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
@@ -135,8 +137,8 @@ class Loader:
                 number, size = batch.last + 1, size + batch.size
                 if size >= STRETCH:
                     return items, wrong
-        except (sqlite3.Error, OverflowError) as error:
-            wrong = fault(self._path, error).message if isinstance(error, sqlite3.Error) else str(error)
+        except FAULTS as error:
+            wrong = fault(self._path, error).message
         if not items and number <= upto:
             items.append(_hole(number, self._next_after(number, upto) - 1))
         return items, wrong
@@ -150,7 +152,7 @@ class Loader:
                     batch = read_batch(row)
                     if batch is not None and batch.last >= number + step:
                         return max(number + 1, batch.first)
-            except sqlite3.Error:
+            except FAULTS:
                 pass  # the page of that row too: look further on
             step *= 2
         return upto + 1
@@ -171,7 +173,7 @@ class Loader:
                         found, high = (found if row is None else int(row[1])), middle - 1
                     else:
                         low = row[0] + 1
-        except (sqlite3.Error, TypeError):
+        except (*FAULTS, TypeError):
             return None  # a damaged file: reading it says so
         return found
 

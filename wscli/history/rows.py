@@ -6,6 +6,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from struct import error as StructError  # noqa: N812 - a class under a lower-case name
 from struct import pack
 from typing import Any
 from zlib import crc32
@@ -48,7 +49,7 @@ def read_batch(row: Row) -> Batch | None:
         if sys.byteorder == "big":
             cuts.byteswap()
         payloads = [data[start:stop] for start, stop in pairwise((0, *cuts))]
-    except (TypeError, ValueError, OverflowError, LookupError, ArithmeticError):
+    except (TypeError, ValueError, OverflowError, StructError):
         return None  # columns of other types than ours
     if len(payloads) != last - first + 1:
         return None

@@ -7,14 +7,13 @@ numbers behind that record may have been seen by readers and will be given again
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from wscli.database import DatabaseError, Kind, fault, open_database, transaction
+from wscli.database import FAULTS, DatabaseError, Kind, fault, open_database, transaction
 from wscli.history.gaps import Gaps, Numbered
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import Beginning, new_epoch
@@ -91,7 +90,7 @@ class Store:
             self._first = self._oldest()
             self.gaps, self.consumers, self.damaged = self._read_rest()
             self._commit_facts(self.facts, self.facts.at)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self._database.close()
             raise fault(path, error) from None
         except BaseException:
@@ -122,7 +121,7 @@ class Store:
                 self._insert(work)
                 first = self._drop_old(facts, now, 2 * len(work.batches) + TRIM_ROWS)
                 self._write_facts(facts, now)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise fault(self.path, error) from None
         self.facts, self._first = facts, first
         return self.committed
@@ -137,7 +136,7 @@ class Store:
         try:
             self.facts.clean = True
             self._commit_facts(self.facts, now)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise fault(self.path, error) from None
         finally:
             self._database.close()

@@ -1,0 +1,158 @@
+"""A file that was cut off or changed: it opens or is refused in words, and nothing wrong is ever served as right."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples import EXAMPLES
+from tests.history.ticking import Ticking
+from wscli.database import DatabaseError
+from wscli.history.limits import HistoryLimits
+from wscli.history.loader import Loader
+from wscli.history.memory import MemoryHistory
+from wscli.history.records import Batch, Cursor, Gap
+from wscli.history.store import Held, Store, Work
+
+MESSAGES = 400
+LIMITS = HistoryLimits(store="disk", sync="normal")
+GAPS = {(10 * number, "outage") for number in range(1, 11)}
+FLIPS = EXAMPLES
+
+
+def payload(number: int) -> bytes:
+    return b"message %d " % number * (1 + number % 9)
+
+
+def write(path: Path, *, clean: bool) -> None:
+    """Make a file of numbered messages, gaps and a consumer; one that is not clean keeps its log beside it."""
+    store = Store(path, LIMITS)
+    memory = MemoryHistory(HistoryLimits(), clock=Ticking(), begin=store.beginning)
+    for first in range(1, MESSAGES + 1, 10):
+        memory.append([payload(number) for number in range(first, first + 10)], None)
+        numbered = [memory._gaps.add(Gap(memory.last, "outage", 1.0, 2.0))] if memory.last <= 100 else []
+        newest = memory._batches.last()
+        store.write(Work([newest], numbered, {"billing": Held(Cursor(memory.last, len(GAPS)), 1.0)}), 1.0)
+    if clean:
+        store.close(1.0)
+    else:
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{path}.copy{suffix}")
+        store.close(1.0)
+        for suffix in ("", "-wal"):
+            shutil.move(f"{path}.copy{suffix}", f"{path}{suffix}")
+
+
+def read_everything(path: Path) -> int:
+    """Read a file as a manager does; give how many messages it served."""
+    store = Store(path, LIMITS)
+    try:
+        assert {(gap.after, gap.reason) for _, gap in store.gaps} <= GAPS
+        assert set(store.consumers) <= {"billing"}
+        loader = Loader(path, committed=lambda: store.committed.last, loaded=lambda: None, damaged=lambda text: None)
+        number, last, served = 1, store.committed.last, 0
+        while number <= last:
+            items, _ = loader._read(number, last)
+            assert items, "whoever reads there would wait for ever"
+            for item in items:
+                if isinstance(item, Batch):
+                    assert item.first == number
+                    assert item.payloads == [payload(one) for one in range(item.first, item.last + 1)]
+                    number, served = item.last + 1, served + len(item)
+                else:
+                    assert (item.after, item.reason) == (number - 1, "disk")
+                    assert item.missed
+                    number += item.missed
+        loader.end()
+        return served
+    finally:
+        store._database.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory in memory, where there is one: thousands of files are opened here."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
+        yield Path(directory)
+
+
+def served_of(place: Path, database: bytes, log: bytes = b"") -> int | None:
+    """Open damaged bytes as a file; None: they were refused in words."""
+    path = place / "damaged.db"
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    path.write_bytes(database)
+    if log:
+        Path(f"{path}-wal").write_bytes(log)
+    try:
+        return read_everything(path)
+    except DatabaseError as error:
+        refusal = error
+    assert str(path) in refusal.message
+    assert refusal.hint
+    return None
+
+
+def test_undamaged_it_serves_everything(place: Path) -> None:
+    for clean in (True, False):
+        write(place / f"{clean}.db", clean=clean)
+        assert read_everything(place / f"{clean}.db") == MESSAGES
+
+
+@pytest.mark.timeout(600)
+def test_a_file_cut_off_anywhere_in_its_last_page(place: Path) -> None:
+    write(place / "whole.db", clean=True)
+    whole = (place / "whole.db").read_bytes()
+    served = {served_of(place, whole[:length]) for length in range(len(whole) - 4096, len(whole))}
+    assert served, "each was served or refused, and nothing of it was wrong"
+    assert served_of(place, b"") == 0, "an empty file is a new one"
+
+
+@pytest.mark.timeout(600)
+def test_a_log_cut_off_anywhere_in_its_last_pages_loses_the_end_alone(place: Path) -> None:
+    write(place / "whole.db", clean=False)
+    whole, log = (place / "whole.db").read_bytes(), (place / "whole.db-wal").read_bytes()
+    before: int | None = 0
+    for length in range(len(log) - (4096 + 24), len(log) + 1):
+        served = served_of(place, whole, log[:length])
+        assert served is not None
+        assert before is not None
+        assert served >= before
+        before = served
+    assert before == MESSAGES
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("clean", [True, False])
+def test_random_flipped_bits(place: Path, clean: bool) -> None:
+    chance = random.Random(4)
+    write(place / "whole.db", clean=clean)
+    whole = bytearray((place / "whole.db").read_bytes())
+    log = bytearray() if clean else bytearray((place / "whole.db-wal").read_bytes())
+    outcomes = {"refused": 0, "whole": 0, "less": 0}
+    for _ in range(FLIPS // 2):
+        victim = whole if clean else log
+        at, bit = chance.randrange(len(victim)), 1 << chance.randrange(8)
+        victim[at] ^= bit
+        served = served_of(place, bytes(whole), bytes(log))
+        outcomes["refused" if served is None else "whole" if served == MESSAGES else "less"] += 1
+        victim[at] ^= bit
+    assert outcomes["less"]
+    assert outcomes["refused"] or not clean
+
+
+def test_a_record_changed_behind_our_back_is_a_gap(place: Path) -> None:
+    path = place / "one.db"
+    write(path, clean=True)
+    database = sqlite3.connect(path)
+    database.execute("UPDATE batches SET data = replace(data, 'message 15 ', 'message 51 ') WHERE last = 20")
+    database.commit()
+    database.close()
+    assert read_everything(path) == MESSAGES - 10
