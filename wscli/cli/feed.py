@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from wscli.control.acks import Acks
 from wscli.control.client import Client
 from wscli.control.output import Output
 from wscli.control.stream import Stream
@@ -18,8 +19,17 @@ __all__ = ["follow"]
 class _Records:
     """A sink that reads each line as JSON."""
 
+    stopped_at: int | None = None
+    acknowledges = False
+
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take
+
+    def begin(self, acks: Acks | None) -> None:
+        pass
+
+    def settle(self) -> None:
+        pass
 
     def data(self, channel: str, body: memoryview) -> bool:
         for line in bytes(body).splitlines():

@@ -66,6 +66,7 @@ class JqSink(CopySink):
             elif self._put(text, label) and self._left is not None:
                 self._left -= 1
                 if self._left == 0:
+                    self.stopped_at = json.loads(line)["seq"]
                     break
         self._flush()
         return self._left == 0

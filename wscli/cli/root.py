@@ -35,6 +35,7 @@ VERBS = {
     "restart": "Close channels and open them anew.",
     "pause": "Hold channels without giving up.",
     "resume": "End a pause.",
+    "consumer": "List, reset or forget named consumers.",
     "token": "Get, list, refresh or forget tokens.",
     "config": "Check, show or describe a configuration file.",
     "service": "Have the manager of a file run as a service of yours.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -12,33 +12,13 @@ from wscli.cli.errors import note
 from wscli.cli.interrupts import interruptible
 from wscli.cli.moments import read_moment
 from wscli.cli.options import DURATION, channels_argument, json_option, timeout_option, with_instance
-from wscli.control.client import connect
+from wscli.cli.tailing import Tailing, Wanted
 from wscli.control.output import Output
-from wscli.control.protocol import COUNT_LIMIT, result_of
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink, shown_json, shown_text
-from wscli.control.stream import Stream
 from wscli.errors import UsageError, error_for
 
-__all__ = ["Wanted", "command", "tail"]
-
-_ANSWER = 30.0  # seconds for the manager to answer
-
-
-class Wanted(NamedTuple):
-    """What the command line asks for; times are seconds, ``since`` is since the epoch."""
-
-    channels: tuple[str, ...]
-    as_json: bool = False
-    last: int | None = None
-    since: float | None = None
-    after: str | None = None
-    most: int | None = None
-    timeout: float | None = None
-    idle_timeout: float | None = None
-    jq: str | None = None
-    nul: bool = False
-    follow: bool = True
+__all__ = ["command", "tail"]
 
 
 def tail(selection: Selection, wanted: Wanted) -> int:
@@ -56,19 +36,7 @@ def tail(selection: Selection, wanted: Wanted) -> int:
     sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
     with interruptible(output, wanted.timeout):
         try:
-            with connect(selection) as client:
-                client.start("tail", _request(wanted))
-                result_of(client.answer(timeout=_ANSWER))
-                sock, rest = client.take_over()
-                stream = Stream(
-                    sock,
-                    sink,
-                    rest=rest,
-                    channel=wanted.channels[0],
-                    output=output,
-                    idle_timeout=wanted.idle_timeout,
-                )
-                end = stream.run()
+            end = Tailing(selection, wanted, sink, output, records=wanted.jq is not None).run()
         finally:
             sink.close()
     if end.exit_code:
@@ -81,6 +49,8 @@ def _check(wanted: Wanted) -> None:
         raise UsageError("--last, --since and --after exclude each other", "each says where to begin: give one")
     if wanted.after is not None and len(set(wanted.channels)) > 1:
         raise UsageError("--after goes with one channel", "a cursor is a place in one channel's history")
+    if wanted.consumer is not None and len(set(wanted.channels)) > 1:
+        raise UsageError("--consumer goes with one channel", "a consumer has a place in one channel's history")
     if wanted.as_json and wanted.nul and wanted.jq is None:
         raise UsageError("--json and -0 exclude each other", "a record has no newline in it: read --json by the line")
 
@@ -103,20 +73,6 @@ def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
     )
 
 
-def _request(wanted: Wanted) -> dict[str, Any]:
-    """Make the arguments; with --jq the messages come as records, and are counted here."""
-    last, most = (None if one is None else min(one, COUNT_LIMIT) for one in (wanted.last, wanted.most))
-    return {
-        "channels": wanted.channels,
-        "format": "json" if wanted.as_json or wanted.jq is not None else "nul" if wanted.nul else "plain",
-        "last": last,
-        "since": wanted.since,
-        "after": None if wanted.after is None else {wanted.channels[0]: wanted.after},
-        "count": most if wanted.jq is None else None,
-        "follow": wanted.follow,
-    }
-
-
 @click.command("tail")
 @with_instance
 @channels_argument(required=True)
@@ -131,11 +87,21 @@ def _request(wanted: Wanted) -> dict[str, Any]:
 @click.option("--idle-timeout", type=DURATION, metavar="T", help="End with 124 after this long without a message.")
 @click.option("--jq", metavar="EXPR", help="Print what this jq program makes of each message, as `jq -rc` does.")
 @click.option("-0", "nul", is_flag=True, help="End each message with NUL instead of a newline.")
+@click.option("--retry", is_flag=True, help="Wait for a manager that is away, and go on where it stopped.")
+@click.option("--consumer", metavar="NAME", help="Go on where this consumer stopped, and keep how far it comes.")
+@click.option(
+    "--ack",
+    type=click.Choice(["auto"]),
+    default="auto",
+    show_default=True,
+    help="A consumer is done with what was written out.",
+)
 @click.option("--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]")
 def command(selection: Selection, /, **options: Any) -> int:
     """Print the messages of channels, one a line.
 
-    It begins with what comes next, or with --no-follow at the oldest message that is kept; --last, --since and --after
-    begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary messages need --json or -0.
+    It begins with what comes next, or with --no-follow and for a new --consumer at the oldest message that is kept;
+    --last, --since and --after begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary
+    messages need --json or -0.
     """
     return tail(selection, Wanted(**options))

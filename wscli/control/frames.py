@@ -9,7 +9,11 @@ A frame is a header (u32 length of the body, u8 kind, u64 last sequence number, 
 ``end``    u8 exit code, then a JSON object with ``message`` and ``hint``; nothing follows
 ``channel``  a channel's name: the frames that follow are of this channel; where a stream has several
 ``notice``  a JSON object: messages that the format leaves out
+``confirmed``  empty: the position of a consumer is kept; nothing follows
 =========  ====================================================================================
+
+A client that reads by the name of a consumer says how far it is done, by ``ACK``: the number of the last message, and
+how many gaps of this stream. It shuts down its sending side after the last one, and waits for ``confirmed``.
 
 The sequence number is that of the last message up to and including the frame; 0 where the kind has none.
 """
@@ -21,7 +25,9 @@ from typing import Any, NamedTuple
 from wscli.errors import WscliError
 
 __all__ = [
+    "ACK",
     "CHANNEL",
+    "CONFIRMED",
     "DATA",
     "END",
     "FRAME_BYTES",
@@ -40,9 +46,10 @@ __all__ = [
     "read_json",
 ]
 
-DATA, GAP, STATE, END, CHANNEL, NOTICE = range(1, 7)
+DATA, GAP, STATE, END, CHANNEL, NOTICE, CONFIRMED = range(1, 8)
 
 HEADER = Struct("!IBQ")
+ACK = Struct("!QQ")
 FRAME_BYTES = 256 << 10
 """Bytes of a body at most, but for a single larger message."""
 _SPACE = 1 << 20
@@ -158,7 +165,7 @@ class FrameReader:
         if held < HEADER.size:
             return None
         length, kind, seq = HEADER.unpack_from(self._buffer, self._start)
-        if not DATA <= kind <= NOTICE:
+        if not DATA <= kind <= CONFIRMED:
             raise FrameError(f"the manager sent a frame of the unknown kind {kind}")
         if held < HEADER.size + length:
             return None

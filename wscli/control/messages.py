@@ -13,6 +13,8 @@ __all__ = [
     "Block",
     "ByHand",
     "Complete",
+    "Consumer",
+    "Consumers",
     "Doctor",
     "Down",
     "Framing",
@@ -108,6 +110,23 @@ class Complete(TypedDict):
 
     channels: list[str]
     tokens: list[str]
+
+
+class Consumer(TypedDict):
+    """A named consumer: where it is, how many committed messages are behind that, and the process that reads now."""
+
+    channel: str
+    consumer: str
+    cursor: str
+    lag: int
+    held_by: int | None
+    moved_at: float | None
+
+
+class Consumers(TypedDict):
+    """``consumer``."""
+
+    consumers: list[Consumer]
 
 
 class Block(TypedDict):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from wscli.control.acks import Acks
 from wscli.control.escape import escape
 from wscli.control.frames import json_body
 from wscli.control.output import Output
@@ -53,6 +54,9 @@ class CopySink:
     With ``records``, gaps are records among the messages. ``show`` makes bytes fit for a terminal.
     """
 
+    stopped_at: int | None = None
+    acknowledges = False
+
     def __init__(
         self,
         output: Output,
@@ -69,6 +73,12 @@ class CopySink:
         self._clock = clock
         self._skipped = self._skipped_bytes = 0
         self._noted_at = -_EVERY
+
+    def begin(self, acks: Acks | None) -> None:
+        """Leave acknowledging to the stream: what was written is done."""
+
+    def settle(self) -> None:
+        """Nothing is under way behind a write."""
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Copy messages."""

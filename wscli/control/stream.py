@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from wscli.control.acks import Acks
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, Frame, FrameReader, read_end, read_json
 from wscli.control.output import Output, OutputClosed
 from wscli.errors import ExitCode, NoInstance, TimedOut
@@ -21,7 +22,20 @@ _LONGEST_POLL = (1 << 31) - 1  # milliseconds, in an int of C's
 
 
 class Sink(Protocol):
-    """Takes what comes. ``data`` and ``gap`` give true once they have had enough."""
+    """Takes what comes. ``data`` and ``gap`` give true once they have had enough.
+
+    ``stopped_at`` is the number of the last message taken, where it had enough within one call of ``data``.
+    ``acknowledges`` says that it sends acknowledgements by itself, once it is done with what it took.
+    """
+
+    stopped_at: int | None
+    acknowledges: bool
+
+    def begin(self, acks: Acks | None) -> None:
+        """A stream begins, whose acknowledgements go there."""
+
+    def settle(self) -> None:
+        """The stream is over: be done with what was taken."""
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Take encoded messages; the view is good for this call only."""
@@ -47,8 +61,12 @@ class Stream:
         output: a pipe to notice the end of; None where nothing is written to one.
         idle_timeout: seconds without a message after which it ends.
         clock: seconds that never step back.
+        acks: where what was taken is acknowledged; None: nowhere.
+        stop: a descriptor that becomes readable once the sink wants no more.
+        cursors: the number before the first message, by channel.
 
-    ``cursors`` holds the number of the last message of each channel that the sink has taken.
+    ``cursors`` holds the number of the last message of each channel that the sink has taken, and ``shown`` how many it
+    was given.
     """
 
     def __init__(
@@ -61,8 +79,12 @@ class Stream:
         output: Output | None = None,
         idle_timeout: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        acks: Acks | None = None,
+        stop: int | None = None,
+        cursors: dict[str, int] | None = None,
     ) -> None:
-        self.cursors: dict[str, int] = {}
+        self.cursors: dict[str, int] = dict(cursors or {})
+        self.shown = 0
         self._sock = sock
         self._sink = sink
         self._rest = rest
@@ -71,8 +93,13 @@ class Stream:
         self._clock = clock
         self._heard_at = clock()
         self._frames = FrameReader()
+        self._acks = acks
+        self._gaps = 0
+        self._stop = stop
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+        if stop is not None:
+            self._poll.register(stop, select.POLLIN)
         self._watched = output.watch(self._poll) if output is not None else None
 
     def run(self) -> End:
@@ -96,23 +123,42 @@ class Stream:
         except OutputClosed:
             return _OK
 
+    def finish(self) -> None:
+        """Have the position of a consumer confirmed, and leave.
+
+        Raises:
+            WscliError: it is not confirmed.
+
+        """
+        if self._acks is not None:
+            self._acks.finish(self._frames)
+
     def _handle(self, frame: Frame) -> bool:
         kind, seq, body = frame
         enough = False
         if kind == DATA:
             enough = self._sink.data(self._channel, body)
             self._heard_at = self._clock()
+            self.shown += seq - self.cursors.get(self._channel, 0)
         elif kind == CHANNEL:
             self._channel = str(body, "utf-8", "surrogateescape")
+            seq = self._sink.stopped_at if enough and self._sink.stopped_at is not None else seq
         elif kind == GAP:
             enough = self._sink.gap(read_json(body))
+            self._gaps += 1
         elif kind == STATE:
             self._sink.state(read_json(body))
         elif kind == NOTICE:
-            self._sink.notice(read_json(body))
+            self._notice(read_json(body))
         if seq:
             self.cursors[self._channel] = seq
+        if self._acks is not None and not self._sink.acknowledges and kind in (DATA, GAP, NOTICE):
+            self._acks.send(self.cursors.get(self._channel, 0), self._gaps)
         return enough
+
+    def _notice(self, record: dict[str, Any]) -> None:
+        self.shown -= int(record.get("binary", 0))
+        self._sink.notice(record)
 
     def _receive(self) -> None:
         space = self._frames.space()
@@ -138,7 +184,7 @@ class Stream:
                 if left <= 0:
                     raise TimedOut(f"no message came for {self._idle_timeout:g} s", "--idle-timeout waits longer")
             ready = self._poll.poll(None if left is None else min(math.ceil(left * 1000), _LONGEST_POLL))
-            if any(fd == self._watched for fd, _ in ready):
+            if any(fd in (self._watched, self._stop) for fd, _ in ready):
                 raise OutputClosed
             if ready:
                 return

@@ -41,12 +41,23 @@ class Reader:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._hear)
         try:
-            await self._outflow.run()
+            await self.serve()
         except asyncio.CancelledError:
             self._say_goodbye()
             raise
         finally:
             loop.remove_reader(self._sock)
+
+    async def serve(self) -> None:
+        """Do what ``run`` is for."""
+        await self._outflow.run()
+
+    def heard(self, data: bytes) -> None:
+        """Take what the client says: of interest to nobody here."""
+
+    def hung_up(self) -> None:
+        """The client is gone, or says no more."""
+        self._outflow.end()
 
     def finish(self, end: End) -> None:
         """Send everything that has arrived by now, then the end."""
@@ -59,15 +70,18 @@ class Reader:
         self._outflow.wake()
 
     def _hear(self) -> None:
-        """Notice that the client hung up; whatever else it says is of no interest."""
+        """Hear the client, or that it hung up."""
         try:
-            if self._sock.recv(1 << 12):
-                return
+            data = self._sock.recv(1 << 12)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            pass  # a reset is a hang-up as well
-        self._outflow.end()
+            data = b""  # a reset is a hang-up as well
+        if data:
+            self.heard(data)
+            return
+        asyncio.get_running_loop().remove_reader(self._sock)  # its end would be told again and again
+        self.hung_up()
 
     def _say_goodbye(self) -> None:
         self._merger.sources = ()

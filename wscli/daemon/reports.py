@@ -43,10 +43,19 @@ def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
         "history": {"first": channel.history.first, "last": channel.history.last},
         "store": channel.plan.history.store,
         "committed": channel.history.committed,
+        "consumers": _consumers(channel),
         "retry_in_s": None if at is None else max(0.0, round(at - now, 3)),
         "transport": link.adapter if link is not None else None,
         "short_outages": channel.announcer.quiet_outages,
         "hooks": {name: counted() for name, counted in channel.hook_stats.items()},
         "gaps": channel.history.gaps,
         "problems": channel.problems.texts(),
+    }
+
+
+def _consumers(channel: Channel) -> dict[str, dict[str, Any]]:
+    named = channel.history.consumers
+    return {
+        one.name: {"seq": one.position.seq, "lag": one.lag, "held_by": one.held_by}
+        for one in (named.list() if named is not None else ())
     }

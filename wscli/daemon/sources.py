@@ -65,6 +65,10 @@ class Source:
             return found
         return found if found.item.first <= self.until else None
 
+    def end_here(self) -> None:
+        """Let what has arrived by now be the last."""
+        self.until = self.history.last
+
     @property
     def exhausted(self) -> bool:
         """Whether its end is certain and was read; what a history still has to fetch is yet to come."""
@@ -95,7 +99,7 @@ class Merger:
         if self._end is None:
             self._end = end
             for source in self.sources:
-                source.until = source.history.last
+                source.end_here()
 
     def tell(self, state: dict[str, Any]) -> None:
         """Send the frame of a state."""

@@ -106,7 +106,8 @@ class NamedConsumers:
     # for a lease
 
     def put(self, name: str, cursor: Cursor) -> None:
-        """Take a position, and have it written."""
+        """Take a position, and have it written: none of what is not committed, whose numbers may be given again."""
+        cursor = cursor._replace(seq=min(cursor.seq, self._history.committed))
         held = Held(cursor, self._clock.wall())
         self._held[name] = self._unwritten[name] = held
         self._write(name, held)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from wscli.daemon.handlers import (
     attach,
     complete,
+    consume,
+    consumer,
     doctor,
     down,
     logs,
@@ -31,6 +33,8 @@ __all__ = ["HANDLERS"]
 HANDLERS: Mapping[str, Handler] = {
     "attach": attach.handle,
     "complete": complete.handle,
+    "consume": consume.handle,
+    "consumer": consumer.handle,
     "doctor": doctor.handle,
     "down": down.handle,
     "logs": logs.handle,

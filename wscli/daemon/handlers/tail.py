@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
 
-__all__ = ["handle"]
+__all__ = ["begin", "handle", "options_of", "position", "reading", "watched"]
 
 _DONE = End(ExitCode.OK, "", None)
 
@@ -33,24 +33,25 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     A reader that follows holds its channels in use; one that does not opens nothing. The stream ends as soon as one
     channel settles, or once all are done, after everything that has arrived by then.
     """
-    options = _options(args)
+    options = options_of(args)
     channels = [manager.channel(name) for name in dict.fromkeys(names(args, required=True))]
-    starts = {channel.name: await _start(channel, args, options) for channel in channels}
+    starts = {channel.name: await begin(channel, args, options) for channel in channels}
     with ExitStack() as held:
         for channel in channels:
-            held.enter_context(_reading(channel, follow=options.follow))
+            held.enter_context(reading(channel, follow=options.follow))
         begins = {one.name: {"epoch": one.history.epoch, "after": starts[one.name].cursor.seq} for one in channels}
         await peer.send_line(success({"channels": begins}))
         sources = [Source(one.name, one.history, starts[one.name], one.pacer) for one in channels]
         reader = Reader(peer.sock, sources, options, clock=manager.clock)
         with ExitStack() as watching:
             if options.follow:
-                watching.enter_context(_watched(manager, channels, reader))
+                watching.enter_context(watched(manager, channels, reader))
             await reader.run()
 
 
 @contextmanager
-def _reading(channel: Channel, *, follow: bool) -> Iterator[None]:
+def reading(channel: Channel, *, follow: bool) -> Iterator[None]:
+    """Count as a reader; one that follows holds the channel in use."""
     with ExitStack() as held:
         if follow:
             held.enter_context(channel.use())
@@ -62,7 +63,8 @@ def _reading(channel: Channel, *, follow: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(manager: Manager, channels: list[Channel], reader: Reader) -> Iterator[None]:
+def watched(manager: Manager, channels: list[Channel], reader: Reader) -> Iterator[None]:
+    """Finish a reader as soon as one channel settles, or once all are done."""
     crashed = End(ExitCode.ERROR, "the manager failed at this", "see `wscli logs`; this is a bug of wscli")
     task = manager.tasks.spawn(
         _watch(manager, channels, reader), name="tail-watch", on_crash=lambda error: reader.finish(crashed)
@@ -106,7 +108,8 @@ def _error(manager: Manager, channel: Channel) -> WscliError | None:
     return None if channel.state is ChannelState.DONE else channel.unavailable()
 
 
-def _options(args: dict[str, Any]) -> Options:
+def options_of(args: dict[str, Any]) -> Options:
+    """Read how a reader wants it."""
     format_ = args.get("format", "plain")
     if format_ not in ("plain", "nul", "json"):
         raise ProtocolError(f"{str(format_)[:40]!r} is no format", "a format is plain, nul or json")
@@ -114,7 +117,20 @@ def _options(args: dict[str, Any]) -> Options:
     return Options(format_, several and format_ != "json", optional_count(args, "count"), flag(args, "follow"))
 
 
-async def _start(channel: Channel, args: dict[str, Any], options: Options) -> Start:
+def position(cursor: str) -> Position:
+    """Read a cursor.
+
+    Raises:
+        UsageError: it is none.
+
+    """
+    try:
+        return Position.parse(cursor)
+    except ValueError as error:
+        raise UsageError(str(error), "it is a record's epoch and seq, such as k3f9:17") from None
+
+
+async def begin(channel: Channel, args: dict[str, Any], options: Options) -> Start:
     """Seek; without a word, a reader that follows begins with what is to come, another with what there is.
 
     Raises:
@@ -127,10 +143,7 @@ async def _start(channel: Channel, args: dict[str, Any], options: Options) -> St
         if not isinstance(after, dict) or not isinstance(after.get(channel.name, ""), str):
             raise ProtocolError("argument 'after' is no object of cursors", "it holds a cursor for each channel")
         if channel.name in after:
-            try:
-                return history.seek_after(Position.parse(after[channel.name]))
-            except ValueError as error:
-                raise UsageError(str(error), "it is a record's epoch and seq, such as k3f9:17") from None
+            return history.seek_after(position(after[channel.name]))
     if since is not None:
         if isinstance(since, bool) or not isinstance(since, (int, float)) or not math.isfinite(since):
             raise ProtocolError("argument 'since' is no time", "it is in seconds since the epoch")

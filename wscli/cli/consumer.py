@@ -1,0 +1,103 @@
+"""``wscli consumer``: where the named consumers of channels are."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from wscli.cli.options import channel_argument, channels_argument, json_option, with_instance
+from wscli.cli.printing import note, put
+from wscli.cli.words import duration
+from wscli.control.client import ask
+from wscli.control.selection import Selection
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Consumer
+
+
+def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int:
+    """List the consumers."""
+    found: list[Consumer] = ask(selection, "consumer", {"action": "ls", "channels": channels})["consumers"]
+    if as_json:
+        put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
+    else:
+        put(_text(found))
+    return 0
+
+
+def _text(found: list[Consumer]) -> str:
+    from wscli.cli.tables import table
+
+    now = time.time()
+    rows = [
+        [
+            one["channel"],
+            one["consumer"],
+            one["cursor"],
+            str(one["lag"]),
+            "" if one["held_by"] is None else str(one["held_by"]),
+            "" if one["moved_at"] is None else duration(max(0.0, now - one["moved_at"])),
+        ]
+        for one in found
+    ]
+    return table(["CHANNEL", "CONSUMER", "CURSOR", "LAG", "READ BY", "MOVED BEFORE"], rows)
+
+
+def reset(selection: Selection, channel: str, name: str, to: str) -> int:
+    """Have a consumer begin elsewhere."""
+    ask(selection, "consumer", {"action": "reset", "channel": channel, "name": name, "to": to})
+    where = f"at the {to}" if to in ("start", "end") else f"after {to}"
+    note(f"consumer {name!r} of {channel} goes on {where}")
+    return 0
+
+
+def rm(selection: Selection, channel: str, name: str) -> int:
+    """Forget a consumer."""
+    ask(selection, "consumer", {"action": "rm", "channel": channel, "name": name})
+    note(f"consumer {name!r} of {channel} is forgotten")
+    return 0
+
+
+@click.group("consumer", no_args_is_help=False)
+def command() -> None:
+    """List, reset or forget named consumers.
+
+    `wscli tail CHANNEL --consumer NAME` makes one; the channel keeps its history on disk.
+    """
+
+
+@command.command("ls")
+@with_instance
+@channels_argument(required=False)
+@json_option("A JSON object a line.")
+def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
+    """List consumers: where each is, its lag in messages, and the process that reads by its name now."""
+    return ls(selection, channels, as_json=as_json)
+
+
+@command.command("reset")
+@with_instance
+@channel_argument
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--to",
+    default="start",
+    show_default=True,
+    metavar="start|end|CURSOR",
+    help="Begin at the oldest message that is kept, with the next to come, or after a record's epoch:seq.",
+)
+def reset_command(selection: Selection, channel: str, name: str, to: str) -> int:
+    """Have a consumer begin elsewhere; nobody may be reading by its name."""
+    return reset(selection, channel, name, to)
+
+
+@command.command("rm")
+@with_instance
+@channel_argument
+@click.argument("name", metavar="NAME")
+def rm_command(selection: Selection, channel: str, name: str) -> int:
+    """Forget a consumer; nobody may be reading by its name."""
+    return rm(selection, channel, name)

@@ -1,0 +1,187 @@
+"""One stream after another: what ``tail`` reads until its end, through managers that go and come where so wanted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from wscli.cli.errors import note
+from wscli.control.acks import Acks
+from wscli.control.client import connect
+from wscli.control.frames import End
+from wscli.control.output import Output
+from wscli.control.protocol import COUNT_LIMIT, result_of
+from wscli.control.selection import Selection
+from wscli.control.stream import Sink, Stream
+from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError, error_for
+
+__all__ = ["Tailing", "Wanted"]
+
+_ANSWER = 30.0  # seconds for the manager to answer
+_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks for a manager that is away
+
+
+class Wanted(NamedTuple):
+    """What the command line asks for; times are seconds, ``since`` is since the epoch."""
+
+    channels: tuple[str, ...]
+    as_json: bool = False
+    last: int | None = None
+    since: float | None = None
+    after: str | None = None
+    most: int | None = None
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    jq: str | None = None
+    nul: bool = False
+    follow: bool = True
+    retry: bool = False
+    consumer: str | None = None
+    ack: str = "auto"
+
+
+class Tailing:
+    """Reads for one call of ``tail``.
+
+    Args:
+        selection: which manager.
+        wanted: what of it.
+        sink: takes what comes.
+        output: a pipe to notice the end of.
+        records: whether the sink takes records, whatever is printed.
+        stop: a descriptor that becomes readable once the sink wants no more.
+        clock, sleep: the time.
+
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        wanted: Wanted,
+        sink: Sink,
+        output: Output,
+        *,
+        records: bool = False,
+        stop: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._selection = selection
+        self._wanted = wanted
+        self._sink = sink
+        self._output = output
+        self._records = records
+        self._stop = stop
+        self._clock = clock
+        self._sleep = sleep
+        self._cursors: dict[str, str] = {}
+        """Where each channel goes on, once it has begun."""
+        self._left = wanted.most
+        self._heard_at = clock()
+        self._away = 0.0
+        """Seconds of the present pause between two looks; 0 while a manager is there."""
+
+    def run(self) -> End:
+        """Read until the end that was asked for.
+
+        Raises:
+            NoInstance: no manager is there, or it went, where that is not to be waited out.
+            WscliError: a deadline passed, or the manager refused.
+
+        """
+        while True:
+            try:
+                return self._read()
+            except NoInstance as error:
+                if not self._wanted.retry:
+                    raise
+                self._wait(error)
+
+    def _read(self) -> End:
+        if self._left == 0:
+            return End(ExitCode.OK, "", None)
+        wanted = self._wanted
+        with connect(self._selection) as client:
+            client.start("tail" if wanted.consumer is None else "consume", self._request())
+            begins = result_of(client.answer(timeout=_ANSWER))["channels"]
+            self._back()
+            sock, rest = client.take_over()
+            acks = None if wanted.consumer is None else Acks(sock)
+            self._sink.begin(acks)
+            stream = Stream(
+                sock,
+                self._sink,
+                rest=rest,
+                channel=wanted.channels[0],
+                output=self._output,
+                idle_timeout=wanted.idle_timeout,
+                cursors={channel: begin["after"] for channel, begin in begins.items()},
+                acks=acks,
+                stop=self._stop,
+            )
+            try:
+                end = stream.run()
+                self._sink.settle()
+            except NoInstance:
+                raise
+            except BaseException:  # a deadline, a signal: what was taken is still to be confirmed
+                self._part(stream)
+                raise
+            finally:
+                self._remember(begins, stream)
+            if end.exit_code == ExitCode.NO_INSTANCE:
+                raise error_for(end.exit_code, end.message, end.hint)
+            stream.finish()
+        return end
+
+    def _part(self, stream: Stream) -> None:
+        self._sink.settle()
+        try:
+            stream.finish()
+        except WscliError as error:
+            note(f"warning: {error.message}")
+
+    def _remember(self, begins: dict[str, Any], stream: Stream) -> None:
+        self._cursors = {name: f"{begin['epoch']}:{stream.cursors[name]}" for name, begin in begins.items()}
+        self._heard_at = self._clock()
+        if self._left is not None:
+            self._left = max(0, self._left - stream.shown)
+
+    def _wait(self, error: NoInstance) -> None:
+        if not self._away:
+            note(f"{error.message}; waits for a manager")
+        limit = self._wanted.idle_timeout
+        if limit is not None and self._clock() - self._heard_at >= limit:
+            raise TimedOut(f"no message came for {limit:g} s", "--idle-timeout waits longer")
+        self._away = min(max(self._away * 2, _SHORTEST), _LONGEST)
+        self._sleep(self._away)
+
+    def _back(self) -> None:
+        if self._away:
+            note("the manager is there")
+            self._away = 0.0
+
+    def _request(self) -> dict[str, Any]:
+        """Make the arguments; what a sink takes as records is counted by it."""
+        wanted, begun = self._wanted, bool(self._cursors)
+        records = self._records or wanted.as_json
+        common = {
+            "format": "json" if records else "nul" if wanted.nul else "plain",
+            "last": None if begun or wanted.last is None else min(wanted.last, COUNT_LIMIT),
+            "since": None if begun else wanted.since,
+            "after": {wanted.channels[0]: wanted.after} if wanted.after is not None and not begun else None,
+            "count": None if self._left is None or self._records else min(self._left, COUNT_LIMIT),
+            "follow": wanted.follow,
+        }
+        if wanted.consumer is None:
+            return {**common, "channels": wanted.channels, "after": self._cursors if begun else common["after"]}
+        claim = self._cursors.get(wanted.channels[0])
+        return {
+            **common,
+            "channel": wanted.channels[0],
+            "consumer": wanted.consumer,
+            "pid": os.getpid(),
+            "claim": claim,
+        }
