@@ -61,7 +61,7 @@ async def test_the_environment_says_what_it_is_run_for(tmp_path: Path) -> None:
     plan = sh("")
     plan = type(plan)(exec=("./handle", "$HOME"))
     async with hooked(tmp_path, on_state=plan) as it:
-        await until(lambda: it.lines("where"))
+        await until(lambda: (it.stats("on_state")["runs"], it.stats("on_state")["running"]) == (3, 0))
         found = dict(line.rstrip("\n").partition("=")[::2] for line in it.lines("env.on_state"))
         assert {name: found.get(name) for name in ("WSCLI_CHANNEL", "WSCLI_INSTANCE", "WSCLI_HOOK")} == {
             "WSCLI_CHANNEL": "news",
