@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,15 +12,33 @@ from pathlib import Path
 from wscli.clock import SystemClock
 from wscli.config import load
 from wscli.daemon.channel import Channel
+from wscli.daemon.dialer import OpenLink
 from wscli.daemon.manager import Manager
 from wscli.daemon.network import reachable
+from wscli.daemon.transport.link import Link, Listener, Target, Timeline
 from wscli.daemon.transport.open import open_link
 from wscli.history.records import Gap
 from wscli.states import ChannelState
 
 
+class Dials:
+    """The transport, and when it was called: a server under load sees dials in heaps that were made one by one."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    async def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Link:
+        """Open a link."""
+        self.times.append(SystemClock().monotonic())
+        return await open_link(target, listener, timeline)
+
+    def most_within(self, seconds: float) -> int:
+        """Count the most dials in any window of so many seconds."""
+        return max(bisect_right(self.times, at + seconds) - first for first, at in enumerate(self.times))
+
+
 @asynccontextmanager
-async def live(directory: Path, text: str) -> AsyncIterator[Manager]:
+async def live(directory: Path, text: str, open_link: OpenLink = open_link) -> AsyncIterator[Manager]:
     """Run a manager on a file of this text."""
     file = directory / "app.yaml"
     file.write_text(text)
@@ -33,13 +52,13 @@ async def live(directory: Path, text: str) -> AsyncIterator[Manager]:
         await manager.close()
 
 
-async def all_in(manager: Manager, state: ChannelState, timeout: float = 30.0) -> None:
+async def all_in(manager: Manager, state: ChannelState, timeout: float = 60.0) -> None:
     """Wait until every channel is in a state."""
     async with asyncio.timeout(timeout):
         await asyncio.gather(*(channel.wait_for({state}) for channel in manager.channels()))
 
 
-async def until(manager: Manager, predicate: Callable[[], bool], timeout: float = 30.0) -> None:
+async def until(manager: Manager, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
     """Wait until something holds, looking at each change of any channel's state."""
     changed = asyncio.Event()
     unsubscribe = manager.changes.subscribe(changed.set)

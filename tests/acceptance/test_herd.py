@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.acceptance.live import all_in, live, until
+from tests.acceptance.live import Dials, all_in, live, until
 from wscli.demo.server import DemoServer
 from wscli.states import ChannelState
 
 CHANNELS = 300
+MOST = 112
+"""Dials in a second: the budget's 1.1 * rate + 1 of `wscli/daemon/budget.py`, and one that was held up on its way."""
 
 
 def config(demo: DemoServer) -> str:
@@ -32,9 +34,10 @@ channels:
 
 
 async def test_a_herd_that_loses_its_server_returns_within_its_budget(tmp_path: Path) -> None:
+    dials = Dials()
     async with (
         DemoServer(port=0, interval=None, calls=None, token_life=3600.0, compression=False) as demo,
-        live(tmp_path, config(demo)) as manager,
+        live(tmp_path, config(demo), dials) as manager,
     ):
         await all_in(manager, ChannelState.READY)
         assert demo.token_requests == 1
@@ -43,21 +46,22 @@ async def test_a_herd_that_loses_its_server_returns_within_its_budget(tmp_path: 
         await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()))
         await all_in(manager, ChannelState.READY)
         assert demo.connections.now == CHANNELS
-        assert demo.most_dials_within(1.0) <= 130
+        assert dials.most_within(1.0) <= MOST
         assert demo.token_requests == 1
         assert len(demo.dials) == CHANNELS
 
 
 async def test_a_server_that_is_gone_and_returns_is_not_stormed(tmp_path: Path) -> None:
+    dials = Dials()
     async with (
         DemoServer(port=0, interval=None, calls=None, token_life=3600.0, compression=False) as demo,
-        live(tmp_path, config(demo)) as manager,
+        live(tmp_path, config(demo), dials) as manager,
     ):
         await all_in(manager, ChannelState.READY)
         await demo.reset_counters()
         await demo.refuse(2.0)
         await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()), 60)
         await all_in(manager, ChannelState.READY)
-        assert demo.most_dials_within(1.0) <= 130
+        assert dials.most_within(1.0) <= MOST
         assert demo.token_requests == 1
         await asyncio.sleep(0)

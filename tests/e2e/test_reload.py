@@ -38,7 +38,6 @@ def config(demo: DemoProcess) -> str:
         (("", ""), 0, ""),
         (('query: {token: "{token.session}"}', "subprotocols: []"), 4, "HTTP 401"),
         (("/ws-token}", "/nowhere}"), 124, "not ready within 1s"),
-        (("path: /calls", "path: /nowhere"), 124, "HTTP 404"),
         (("path: /calls", "path: /nowhere, critical: false"), 0, ""),
         (("path: /calls", "path: /nowhere, open: lazy"), 0, ""),
         (("path: /calls", "path: /nowhere, verdicts: {404: stop}"), 8, "HTTP 404"),
@@ -53,6 +52,23 @@ def test_up_waits_for_what_is_eager_and_critical(
     try:
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr
         assert wscli("stats").returncode == 0, "whatever came of the channels, the manager is up"
+    finally:
+        assert wscli("down").returncode == 0
+
+
+def test_up_says_where_that_stands_which_was_not_ready_in_time(wscli: Wscli, demo_process: DemoProcess) -> None:
+    slow = {"path: /calls": "path: /nowhere", "initial: 100ms, max: 1s": "initial: 1h, max: 1h, jitter: none"}
+    text = config(demo_process)
+    for old, new in slow.items():
+        text = text.replace(old, new)
+    wscli.file(text)
+    assert wscli("up", "-d", "-c", "app.yaml").returncode == 0
+    try:
+        assert wscli("wait", "calls", "--for", "waiting", "--timeout", "20s").returncode == 0
+        done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "300ms")
+        assert done.returncode == 124
+        assert "not ready within 300ms: calls is waiting: " in done.stderr
+        assert "HTTP 404" in done.stderr
     finally:
         assert wscli("down").returncode == 0
 
