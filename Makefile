@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 WHEEL_VENV := .venv-wheel
 BIN := $(VENV)/bin
+PARALLEL = --numprocesses $(WORKERS) --dist worksteal
+WORKERS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -27,7 +29,7 @@ demo: $(VENV)/.installed ## a demo back end, a manager on it, and messages arriv
 	@$(BIN)/wscli demo
 
 test: $(VENV)/.installed ## the tests, as installed from this checkout
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.fast ## the transport's tests with the extra `fast`
 	$(BIN)/python -m pytest tests/daemon/transport $(PYTEST_ARGS)
@@ -38,7 +40,7 @@ test-wheel: ## the tests against the built wheel, with the extra `fast`
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check build
 	$(WHEEL_VENV)/bin/python -m build --wheel --outdir dist .
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev,fast]"
-	cd $(WHEEL_VENV) && ../$(WHEEL_VENV)/bin/python -m pytest --rootdir=.. -c ../pyproject.toml ../tests $(PYTEST_ARGS)
+	cd $(WHEEL_VENV) && ../$(WHEEL_VENV)/bin/python -m pytest --rootdir=.. -c ../pyproject.toml ../tests $(PARALLEL) $(PYTEST_ARGS)
 
 soak: $(VENV)/.fast ## the tests that take minutes
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

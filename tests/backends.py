@@ -76,7 +76,7 @@ class DemoProcess:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(30) == 0
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
@@ -118,7 +118,7 @@ class DemoProcess:
         """What it saw: ``connections``, ``paths``, ``dials``, ``tokens``."""
         return self.order("stats")
 
-    def until(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = 10.0) -> dict[str, Any]:
+    def until(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = 30.0) -> dict[str, Any]:
         """Ask for its figures until they satisfy the predicate; TimeoutError otherwise. It may be gone meanwhile."""
         deadline = time.monotonic() + timeout
         found: object = None

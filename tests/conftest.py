@@ -12,12 +12,20 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 # Processes that tests start import from `tests` too. Last, so that an installed wheel is what they import as wscli.
 sys.path.append(str(Path(__file__).parents[1]))
 
-# A test run under nohup would hand its ignored SIGHUP on to every process that the tests start and hang up on.
+# How long an example takes says something of the machine alone. What must not take long has a limit of its own.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+# A test run under nohup, or in a shell's background, would hand the signals that it ignores on to every process that
+# the tests start, and hang up on or interrupt.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture(autouse=True)

@@ -26,7 +26,7 @@ import pytest
 __all__ = ["Manager", "Process", "Wscli", "wscli"]
 
 COMMAND = [sys.executable, "-m", "wscli"]
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 """Seconds for whatever should take a moment; reaching them is a failure."""
 _NOT_INHERITED = ("WSCLI_", "XDG_", "PYTHON", "COLUMNS", "LINES", "NO_COLOR", "TMPDIR")
 
@@ -181,7 +181,7 @@ class Manager(Process):
         code = self.stop()
         assert "Traceback" not in self.stderr, self.shown()
         assert not alive or code in (0, 143), self.shown()
-        assert not psutil.wait_procs(children, timeout=5)[1], "it left child processes"
+        assert not psutil.wait_procs(children, timeout=30)[1], "it left child processes"
         left = [path.name for path in self._command.runtime.iterdir()]
         assert not left or not alive, f"it left {left} in the runtime directory"
 

@@ -25,7 +25,7 @@ __all__ = ["ARTEFACTS", "TOKEN", "App", "Gateway", "Page", "app", "open_page"]
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 TOKEN = "a-token/for+pages"
-PATIENCE = 15.0
+PATIENCE = 30.0
 CONFIG = """
 version: 1
 name: browser

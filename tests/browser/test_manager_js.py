@@ -15,7 +15,7 @@ HOSTILE = "<img src=x onerror=window.bad=1>"
 def fetched(demo: DemoProcess) -> str:
     """Give a token of the back end, as an application gets one without a manager."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(f"{demo.url}/ws-token", method="POST"), timeout=10) as answer:
+    with opener.open(urllib.request.Request(f"{demo.url}/ws-token", method="POST"), timeout=30) as answer:
         found: str = json.load(answer)["token"]
     return found
 

@@ -116,7 +116,7 @@ async def watching(*args: str) -> AsyncIterator[asyncio.subprocess.Process]:
         *(sys.executable, "-m", "wscli", *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield process
     finally:
         if process.returncode is None:
@@ -183,7 +183,7 @@ async def test_watch_ends_with_0_when_nobody_reads(cli: Cli) -> None:
     process = await asyncio.create_subprocess_shell(
         f"({command}; exit $PIPESTATUS)", stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert out.count(b"\n") == 1
     assert err == b""
 
@@ -201,7 +201,7 @@ async def test_watch_on_a_terminal_is_a_table_that_redraws_itself(cli: Cli) -> N
     seen = bytearray()
 
     async def shows(text: bytes) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while text not in seen:
                 seen.extend(await loop.run_in_executor(None, os.read, ours, 1 << 16))
 

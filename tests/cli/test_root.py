@@ -226,7 +226,7 @@ def on_a_terminal(*args: str, env: dict[str, str]) -> bytes:
     except OSError:  # EIO is how a terminal's end is told on Linux
         pass
     os.close(ours)
-    process.wait(10)
+    process.wait(30)
     return said
 
 

@@ -132,7 +132,7 @@ async def test_an_unknown_channel_is_6_before_there_is_input(cli: Cli) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "wscli", "send", "nowhere"), stdin=reading, stderr=subprocess.PIPE
     )
-    assert await asyncio.wait_for(process.wait(), 20) == 6
+    assert await asyncio.wait_for(process.wait(), 60) == 6
     os.close(reading)
     os.close(writing)
     await process.communicate()

@@ -24,7 +24,7 @@ def test_wait_knows_every_state() -> None:
 
 
 async def test_wait_is_silent_and_0_when_all_are_there(cli: Cli) -> None:
-    assert await cli("wait", "notifications", "calls", "--timeout", "5s") == (0, "", "")
+    assert await cli("wait", "notifications", "calls", "--timeout", "30s") == (0, "", "")
 
 
 async def test_wait_returns_as_soon_as_the_last_one_is_there(cli: Cli) -> None:

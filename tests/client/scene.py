@@ -105,7 +105,7 @@ def free_registration(directory: Path, name: str) -> str:
     return paths.socket_path(str(directory), name)
 
 
-def until(predicate: Callable[[], bool], timeout: float = 10.0) -> None:
+def until(predicate: Callable[[], bool], timeout: float = 30.0) -> None:
     """Wait until something of another thread holds, which cannot wake us."""
     deadline = time.monotonic() + timeout
     while not predicate():

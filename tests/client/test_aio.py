@@ -170,7 +170,7 @@ async def test_a_cancelled_step_of_a_tail_loses_nothing(client: AsyncClient, run
             try:
                 found.append((await step).json())  # type: ignore[union-attr]
             except asyncio.CancelledError:
-                item = await asyncio.wait_for(anext(tail), 10)
+                item = await asyncio.wait_for(anext(tail), 30)
                 found.append(item.json())  # type: ignore[union-attr]
     assert found == [{"n": number} for number in range(200)]
     await gone(running)

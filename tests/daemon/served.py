@@ -25,7 +25,7 @@ __all__ = ["Served", "descriptors", "serve", "served", "until"]
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop turn until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - of things that tell nobody when they change
             await asyncio.sleep(0.001)
 
@@ -45,7 +45,7 @@ class Served:
 
     def dial(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(10)
+        sock.settimeout(30)
         try:
             sock.connect(self.instance.socket)
         except OSError:
@@ -58,7 +58,7 @@ class Served:
 
         def blocking() -> dict[str, Any]:
             with Client(self.instance, self.dial()) as client:
-                return client.request(verb, args, payload=payload, timeout=10)
+                return client.request(verb, args, payload=payload, timeout=30)
 
         return await asyncio.to_thread(blocking)
 
@@ -69,7 +69,7 @@ class Served:
         if hang_up:
             writer.write_eof()
         lines = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             try:
                 while line := await reader.readline():
                     lines.append(json.loads(line))

@@ -488,7 +488,7 @@ async def test_on_a_real_loop_a_deaf_peer_is_noticed_in_time_and_a_living_one_is
     begun = clock.monotonic()
     wheel.add(Alive(VirtualTime()), quick, on_rtt=rtts.append, on_dead=lambda: pytest.fail("it lives"))
     wheel.add(Deaf(VirtualTime()), quick, on_rtt=rtts.append, on_dead=dead.set)
-    await asyncio.wait_for(dead.wait(), 5.0)
+    await asyncio.wait_for(dead.wait(), 30)
     assert clock.monotonic() - begun >= 0.2
     assert rtts
     assert len(wheel) == 1

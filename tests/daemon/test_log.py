@@ -96,7 +96,7 @@ async def test_a_record_that_cannot_be_formatted_harms_nobody(
 def journal() -> Iterator[tuple[TextIO, socket.socket, dict[str, str]]]:
     """A stream that leads to a journal, its other end, and the environment that says so."""
     ours, theirs = socket.socketpair()
-    theirs.settimeout(10)
+    theirs.settimeout(30)
     with theirs, ours, ours.makefile("w") as stream:
         facts = os.fstat(ours.fileno())
         yield stream, theirs, {"JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}

@@ -23,10 +23,10 @@ def test_it_takes_orders_over_http_and_reports_what_it_saw() -> None:
     with DemoProcess("--no-token") as process:
         with dial(process) as client:
             process.order("notify")
-            assert '"n": 1' in client.recv(timeout=10)
+            assert '"n": 1' in client.recv(timeout=30)
             process.order("kick", code=4001, reason="enough")
             with pytest.raises(ConnectionClosed, match="4001"):
-                client.recv(timeout=10)
+                client.recv(timeout=30)
         seen = process.until(lambda stats: stats["connections"]["now"] == 0)
         assert seen["connections"]["total"] == 1
         assert seen["dials"] == {"total": 1, "most_in_1s": 1}

@@ -18,7 +18,7 @@ def open_demo(**options: Any) -> DemoServer:
 
 
 async def read(client: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         found: dict[str, Any] = json.loads(await client.recv())
         return found
 

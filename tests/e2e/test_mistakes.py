@@ -146,7 +146,7 @@ OTHERWISE: list[tuple[int, list[str]]] = [
     (6, ["connect", "nope"]),
     (7, ["send", "feed", "x", "--timeout", "0"]),
     (8, ["connect", "ws://127.0.0.1:9/"]),
-    (8, ["wait", "feed", "--for", "paused", "--timeout", "10s"]),
+    (8, ["wait", "feed", "--for", "paused", "--timeout", "30s"]),
     (124, ["wait", "feed", "--timeout", "0"]),
     (124, ["wait", "feed", "--timeout", "100ms"]),
     (124, ["tail", "feed", "--timeout", "0"]),
@@ -228,7 +228,7 @@ def test_send_without_a_message_on_a_terminal_is_2(one: Wscli) -> None:
             text=True,
             env=one.env,
             cwd=one.directory,
-            timeout=20,
+            timeout=60,
             check=False,
         )
     finally:

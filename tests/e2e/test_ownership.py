@@ -92,7 +92,7 @@ def test_another_user_is_refused_by_the_directory_and_by_the_manager(wscli: Wscl
 
     def as_nobody() -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", AS_NOBODY.format(user=NOBODY), str(sock)]
-        return subprocess.run(command, env=wscli.env, cwd="/", capture_output=True, text=True, timeout=20, check=False)
+        return subprocess.run(command, env=wscli.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
 
     wscli.directory.chmod(0o755)
     with wscli.up(CONFIG):

@@ -63,5 +63,5 @@ def test_what_is_sent_reaches_the_server_and_binary_comes_back_as_it_was(wscli: 
     with NodeServer(tmp_path, interval_ms=60_000) as server, wscli.up(CONFIG.format(port=server.port)):
         assert wscli("send", "ticks", input="one\ntwo\n").returncode == 0
         assert wscli("send", "ticks", "-", "--binary", input=b"\x00\xff\n").returncode == 0
-        seen = wscli("tail", "ticks", "-0", "--last", "10", "--count", "3", "--timeout", "10s")
+        seen = wscli("tail", "ticks", "-0", "--last", "10", "--count", "3", "--timeout", "30s")
         assert seen.stdout == '{"echo":"one"}\0{"echo":"two"}\0\x00\udcff\n\0'

@@ -68,7 +68,7 @@ async def closed(client: ClientConnection) -> tuple[int | None, str]:
     return client.close_code, client.close_reason or ""
 
 
-async def eventually(condition: Callable[[], object], timeout: float = 10.0) -> None:
+async def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
     """Wait for what another task of this loop is about to do."""
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - nothing tells when it holds

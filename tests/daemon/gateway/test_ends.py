@@ -104,7 +104,7 @@ async def test_a_strict_client_is_told_of_a_loss_while_it_was_let_in(monkeypatch
         return accepted
 
     monkeypatch.setattr(Handshake, "accept", accept_then_lose)
-    async with faced() as it, it.client("/ws/news?strict=1") as client, asyncio.timeout(5):
+    async with faced() as it, it.client("/ws/news?strict=1") as client, asyncio.timeout(30):
         assert (await closed(client))[0] == 4321
 
 
@@ -122,7 +122,7 @@ async def test_a_strict_client_is_told_at_once_though_something_of_it_is_held(mo
         await begun.wait()
         it.server.link.end(upstream_closed(4321))
         lost.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await closed(client))[0] == 4321
 
 
@@ -190,7 +190,7 @@ async def test_a_bug_in_forwarding_ends_the_client_and_swallows_nothing(monkeypa
     async with faced() as it, it.client() as client:
         monkeypatch.setattr(it.server.link, "send", broken)
         await client.send("anything")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await closed(client))[0] == 1011
 
 

@@ -283,5 +283,5 @@ async def test_the_upstreams_subprotocol_is_the_clients() -> None:
 
 async def test_pings_of_clients_are_answered() -> None:
     async with faced() as it, it.client() as client:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await (await client.ping())

@@ -23,7 +23,7 @@ __all__ = ["served"]
 async def attached(served: Served, **args: str) -> AsyncIterator[ClientConnection]:
     def ask() -> socket.socket:
         client = Client(served.instance, served.dial())
-        assert client.request("attach", args, timeout=10) == {"channel": "notifications"}
+        assert client.request("attach", args, timeout=30) == {"channel": "notifications"}
         sock, rest = client.take_over()
         assert rest == b""
         return sock

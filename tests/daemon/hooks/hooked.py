@@ -23,7 +23,7 @@ __all__ = ["Hooked", "alive", "descriptors", "hooked", "sh", "until"]
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop turn until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - other processes tell nobody when they are done
             await asyncio.sleep(0.001)
 
@@ -74,7 +74,7 @@ class Hooked(Scripted):
     async def until_problem(self, *texts: str) -> None:
         """Move time on, by which problems are stated, until these are all of them."""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while self.channel.problems.texts() != list(texts):
                     await self.time.advance(0.01)
                     await asyncio.sleep(0.001)

@@ -21,13 +21,13 @@ from wscli.daemon.network.netlink import open_netlink
 LAN = "10.9.0.2"
 FAR = "203.0.113.9"
 LAN6 = "fd09::2"
-WITHIN = 2.0
+WITHIN = 20.0
 
 
 def run(words: str, stdin: str = "") -> str:
     """Run one `ip` command, and give what it prints."""
     command = ["ip", *words.split()]
-    return subprocess.run(command, input=stdin, check=True, timeout=10, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, input=stdin, check=True, timeout=30, stdout=subprocess.PIPE, text=True).stdout
 
 
 def ip(*commands: str) -> None:
@@ -170,7 +170,7 @@ async def cable6() -> None:
         await changes.settled()
         assert reachable(LAN6)
         await changes.after("addr add fd19::1/64 dev v0")  # its route is there at once
-        await changes.another(within=5.0)  # the address is ours
+        await changes.another(within=WITHIN)  # the address is ours
         await changes.quiet()
 
 

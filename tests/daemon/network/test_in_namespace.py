@@ -24,7 +24,7 @@ def unshare() -> list[str] | str:
     for options in (["--net"], ["--map-root-user", "--net"]):
         command = ["unshare", *options]
         probe = [*command, "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1"]
-        made = subprocess.run(probe, capture_output=True, text=True, timeout=10, check=False)
+        made = subprocess.run(probe, capture_output=True, text=True, timeout=30, check=False)
         if made.returncode == 0:
             return command
         said = made.stderr.strip()
@@ -41,6 +41,6 @@ def test_in_a_namespace(scenario: str) -> None:
         pytest.skip(command)
     run = subprocess.run(
         [*command, sys.executable, "-W", "error", str(SCENARIOS), scenario],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -134,7 +134,7 @@ def test_arbitrary_bytes_raise_nothing(data: bytes, cut: int) -> None:
 @pytest.mark.parametrize("text", ["127.0.0.1", "127.1.2.3"])
 def test_the_kernel_understands_our_questions(text: str) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
-        kernel.settimeout(2.0)
+        kernel.settimeout(30)
         kernel.send(ask_route(ip_address(text)))
         (way,) = parse(kernel.recv(65536))
         assert way == RouteChange(socket.if_nametoindex("lo"), LOCAL, cached=True, gone=False)

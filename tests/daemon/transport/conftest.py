@@ -36,7 +36,7 @@ def _no_memory() -> Iterator[None]:
 
 
 class Dials:
-    """Opens links with one adapter, directly, uncompressed and within two seconds unless told otherwise."""
+    """Opens links with one adapter, directly, uncompressed and within twenty seconds unless told otherwise."""
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
@@ -46,7 +46,7 @@ class Dials:
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
         """Open a link."""
         recorder = listener or Recorder()
-        target = replace(Target(url, compression="none", proxy=ProxyPlan("none"), timeout=2.0), **options)
+        target = replace(Target(url, compression="none", proxy=ProxyPlan("none"), timeout=20.0), **options)
         self.timeline = Timeline()
         link = await open_link(target, recorder, self.timeline, adapter=self.adapter)
         self.links.append(link)

@@ -59,7 +59,7 @@ async def outcome(data: bytes, cuts: list[int], adapter: Adapter) -> tuple[objec
         recorder = Recorder()
         target = Target(server.url, compression="none", proxy=ProxyPlan("none"), max_message=LIMIT)
         await open_link(target, recorder, Timeline(), adapter=adapter)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             failure = await recorder.ended()
         return recorder.messages, recorder.kinds, failure.code, failure.by, failure.close_reason
 

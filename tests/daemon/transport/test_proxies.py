@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.daemon.passing import let_pass
 from tests.daemon.transport.certificates import Certificates
 from tests.daemon.transport.conftest import Dials, needs_picows
 from tests.daemon.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
@@ -186,10 +187,15 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_proxy(dial: Dials, answe
 
 
 async def test_a_proxy_that_never_answers_is_left_at_the_deadline(dial: Dials) -> None:
-    async with serve(lambda peer: peer.gone()) as proxy:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(1)
+        let_pass(30.0)
+        await peer.gone()
+
+    async with serve(script) as proxy:
         for scheme in ("http", "socks5"):
-            failure = await refused(dial, "ws://127.0.0.1:1/x", proxy=through(scheme, proxy), timeout=0.2)
-            assert (failure.kind, failure.text) == (FailureKind.TIMEOUT, "no answer from the proxy within 200ms")
+            failure = await refused(dial, "ws://127.0.0.1:1/x", proxy=through(scheme, proxy), timeout=30.0)
+            assert (failure.kind, failure.text) == (FailureKind.TIMEOUT, "no answer from the proxy within 30s")
         await proxy.scripts_done()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from tests.daemon.passing import let_pass
 from tests.daemon.transport.certificates import Certificates
 from tests.daemon.transport.conftest import Dials
 from tests.daemon.transport.recorder import Recorder
@@ -143,10 +144,15 @@ async def test_a_server_that_closes_during_the_handshake(dial: Dials) -> None:
 
 
 async def test_a_handshake_that_hangs_ends_at_the_deadline(dial: Dials) -> None:
-    async with serve(lambda peer: peer.gone()) as server:
-        failure = await refused(dial, server.url.replace("ws://", "wss://"), timeout=0.2)
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(1)
+        let_pass(30.0)
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url.replace("ws://", "wss://"), timeout=30.0)
         assert failure.kind is FailureKind.TIMEOUT
-        assert failure.text == f"no answer to the TLS handshake from 127.0.0.1:{server.port} within 200ms"
+        assert failure.text == f"no answer to the TLS handshake from 127.0.0.1:{server.port} within 30s"
         await server.scripts_done()
 
 
@@ -168,7 +174,7 @@ async def test_abort_and_close_work_with_a_full_write_buffer_over_tls(dial: Dial
             else:
                 link.abort()
                 await seen.ended()
-            assert loop.time() - began < 1.5
+            assert loop.time() - began < 20
             assert len(seen.ends) == 1
             with pytest.raises(OutcomeUnknown):
                 await sending
