@@ -9,6 +9,7 @@ import http.server
 import itertools
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,11 +22,13 @@ from tests.backends import DemoProcess
 from tests.peers.programs import Chromium
 from tests.processes import Manager, Wscli
 
-__all__ = ["ARTEFACTS", "TOKEN", "App", "Gateway", "Page", "app", "open_page"]
+__all__ = ["ARTEFACTS", "ATTEMPTS", "TOKEN", "App", "Gateway", "Page", "app", "open_page"]
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 TOKEN = "a-token/for+pages"
 PATIENCE = 30.0
+ATTEMPTS = 5
+"""What is to show within a second does so at one of these: a busy machine is late at times, a late page always."""
 CONFIG = """
 version: 1
 name: browser
@@ -111,6 +114,12 @@ class Page:
             shown = await self.run("document.body.innerText.slice(0, 2000)")
             raise AssertionError(f"not within {timeout} s: {condition}\n{self.errors}\n{self.warnings}\n{shown}")
         return found
+
+    async def took(self, condition: str) -> float:
+        """Wait in the page for an expression to be true, and give the seconds until it was."""
+        began = time.monotonic()
+        await self.until(condition)
+        return time.monotonic() - began
 
     async def go(self, url: str) -> None:
         await self.command("Page.navigate", url=url)
