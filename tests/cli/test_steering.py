@@ -11,8 +11,8 @@ import pytest
 from tests.cli.commands import Cli, cli
 from tests.daemon.served import until
 from wscli.cli.reload import report_text
-from wscli.cli.wait import STATES
 from wscli.control.paths import lock_path
+from wscli.control.protocol import STATES
 from wscli.errors import AuthError
 from wscli.states import ChannelState
 

@@ -29,6 +29,7 @@ START: dict[str, Any] = {"last": None, "since": None, "after": None, "follow": T
         (lambda: asked.exchange("a", "", ".id ==", 1.0), "does not compile"),
         (lambda: asked.wait((), "ready", None), "no channel"),
         (lambda: asked.wait(("a",), "ready", float("inf")), "timeout=inf"),
+        (lambda: asked.wait(("a",), "redy", None), "'redy' is no state"),
         (lambda: wscli.Client("a", file="b"), "both choose"),
     ],
 )

@@ -9,21 +9,9 @@ import click
 from wscli.cli.options import channels_argument, timeout_option, with_instance
 from wscli.cli.words import duration
 from wscli.control.client import ask
+from wscli.control.protocol import STATES
 from wscli.control.selection import Selection
 from wscli.errors import TimedOut, WscliError
-
-STATES = (
-    "idle",
-    "connecting",
-    "handshaking",
-    "ready",
-    "waiting",
-    "offline",
-    "paused",
-    "stopped",
-    "failed",
-    "done",
-)
 
 
 def wait(selection: Selection, channels: tuple[str, ...], state: str, timeout: float | None) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from wscli.client.matching import Match, matcher
 from wscli.client.messages import Message
-from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT
+from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES
 from wscli.control.selection import Selection
 from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
@@ -174,6 +174,8 @@ def status(channels: tuple[str, ...]) -> Asked:
 
 def wait(channels: tuple[str, ...], state: str, timeout: float | None) -> Asked:
     """Ask for an answer once the channels are in a state."""
+    if state not in STATES:
+        raise UsageError(f"{state!r} is no state", f"a state is one of {', '.join(STATES)}")
     args = {"channels": _names(channels, required=True), "for": state}
     return Asked("wait", args, None if timeout is None else _seconds(timeout))
 

@@ -19,6 +19,7 @@ __all__ = [
     "LINE_LIMIT",
     "PROTOCOL",
     "SPOKEN_BY_ALL",
+    "STATES",
     "Answers",
     "ProtocolError",
     "check_version",
@@ -43,6 +44,8 @@ BLOCK_LIMIT = 16 << 20
 """Bytes of one block of payload to send."""
 COUNT_LIMIT = (1 << 53) - 1
 """The largest whole number of a request (RFC 8259, section 6)."""
+STATES = ("idle", "connecting", "handshaking", "ready", "waiting", "offline", "paused", "stopped", "failed", "done")
+"""What a channel can be: the values of `wscli.states.ChannelState`, for who asks a manager and imports none of it."""
 
 
 class ProtocolError(WscliError):
