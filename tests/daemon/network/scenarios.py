@@ -71,13 +71,14 @@ class Changes:
         self._came.clear()
 
     async def settled(self) -> None:
-        """Wait until nothing is told for a while, whatever was told before."""
+        """Wait until the cable carries, and then until nothing is told for three times what ends a burst."""
+        while "state UP" not in run("link show v0"):  # the kernel tells of carriers once a second (linkwatch)
+            await asyncio.sleep(0.05)
         count = -1
         while count != self.count:
             count = self.count
-            await asyncio.sleep(
-                1.5
-            )  # the kernel tells of carriers once a second (linkwatch), then comes the burst's end
+            await asyncio.sleep(1.0)
+        self._came.clear()
 
     async def quiet(self, seconds: float = 0.8) -> None:
         """See that nothing is told for a while longer than a burst lasts."""
