@@ -72,7 +72,7 @@ class Changes:
 
     async def settled(self) -> None:
         """Wait until the cable carries, and then until nothing is told for three times what ends a burst."""
-        while "state UP" not in run("link show v0"):  # the kernel tells of carriers once a second (linkwatch)
+        while "state UP" not in run("link show v0"):  # noqa: ASYNC110 - by linkwatch, once a second
             await asyncio.sleep(0.05)
         count = -1
         while count != self.count:
