@@ -28,7 +28,7 @@ import socket, sys, time
 lookup = socket.getaddrinfo
 def slow(host, *args, **kwargs):
     if host == "slow.test":
-        time.sleep(20)
+        time.sleep(300)
     return lookup(host, *args, **kwargs)
 socket.getaddrinfo = slow
 from wscli.cli import main
