@@ -108,9 +108,11 @@ class Child(asyncio.SubprocessProtocol):
         finally:
             if kill:
                 _signal_group(self._transport, signal.SIGKILL)
-            self._transport.close()
-        # Reaped by the loop; bounded, for a process in an uninterruptible wait cannot be killed.
-        await asyncio.wait((self.exited,), timeout=_REAP_WITHIN)
+            try:
+                # Reaped by the loop; bounded, for a process in an uninterruptible wait cannot be killed.
+                await asyncio.wait((self.exited,), timeout=_REAP_WITHIN)
+            finally:
+                self._transport.close()  # once it is reaped: `close` would reap it too, and the loop lose its exit code
 
     # what the loop tells (asyncio.SubprocessProtocol)
 
