@@ -139,10 +139,11 @@ class Stream:
         if kind == DATA:
             enough = self._sink.data(self._channel, body)
             self._heard_at = self._clock()
+            if enough and self._sink.stopped_at is not None:
+                seq = self._sink.stopped_at
             self.shown += seq - self.cursors.get(self._channel, 0)
         elif kind == CHANNEL:
             self._channel = str(body, "utf-8", "surrogateescape")
-            seq = self._sink.stopped_at if enough and self._sink.stopped_at is not None else seq
         elif kind == GAP:
             enough = self._sink.gap(read_json(body))
             self._gaps += 1
