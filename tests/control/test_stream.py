@@ -31,6 +31,9 @@ OK = End(0, "", None)
 class Sink:
     """Notes what it is given, and has enough after so many messages."""
 
+    stopped_at = None
+    acknowledges = False
+
     def __init__(self, enough=None):
         self.got = []
         self.enough = enough
