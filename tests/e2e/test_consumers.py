@@ -179,3 +179,46 @@ def test_retry_waits_for_the_manager_and_goes_on(scene: Scene) -> None:
     assert tails[1].stop() == 143
     none = scene.wscli("tail", "feed", "-i", "nobody", "--retry", "--timeout", "300ms")
     assert (none.returncode, "waits for a manager" in none.stderr) == (124, True)
+
+
+def test_commands_take_messages_and_the_position_follows_them(scene: Scene) -> None:
+    scene.add(9)
+    out = scene.wscli.directory / "taken"
+    script = scene.wscli.directory / "take"
+    script.write_text(f"""#!/bin/sh
+[ "$WSCLI_SEQ" = "$(cat {out}.poison 2>/dev/null)" ] && exit 7
+printf '%s %s\\n' "$WSCLI_SEQ" "$(cat)" >> {out}
+""")
+    script.chmod(0o755)
+    consume = ("tail", "feed", "--consumer", "a", "--exec", str(script))
+    assert scene.wscli(*consume, "--count", "3").returncode == 0
+    poison = scene.wscli.directory / "taken.poison"
+    poison.write_text("6")
+    failed = scene.wscli(*consume, "--no-follow")
+    assert failed.returncode == 1
+    assert f"{str(script)!r} exited with 7 on message 6 of feed" in failed.stderr
+    assert "hint: " in failed.stderr
+    assert scene.feed()["consumers"]["a"]["seq"] == 5
+    poison.unlink()
+    done = scene.wscli(*consume, "--no-follow", "--parallel", "3", "--key", ".kind")
+    assert done.returncode == 0, done.stderr
+    taken = [int(line.split()[0]) for line in out.read_text().splitlines()]
+    assert taken[:5] == [1, 2, 3, 4, 5]
+    assert sorted(taken[5:]) == [6, 7, 8, 9]
+    assert json.loads(out.read_text().splitlines()[0].split(" ", 1)[1])["type"] == "notification"
+    assert scene.feed()["consumers"]["a"]["seq"] == 9
+
+    scene.add(1)
+    slow = scene.wscli("tail", "feed", "--consumer", "a", "--exec", "sleep 600", "--exec-timeout", "100ms")
+    assert (slow.returncode, "took longer than 0.1 s, and was killed" in slow.stderr) == (1, True)
+    for args, words in (
+        (("--exec", "no-such-program-here"), "there is no program 'no-such-program-here'"),
+        (("--exec", "'open"), "is no command"),
+        (("--exec", ""), "names no program"),
+        (("--exec", "cat", "--key", ".["), "--key does not compile"),
+        (("--exec", "cat", "--json"), "--exec prints nothing by itself"),
+        (("--key", ".a"), "go with --exec"),
+    ):
+        wrong = scene.wscli("tail", "feed", "--consumer", "a", *args)
+        assert (wrong.returncode, words in wrong.stderr) == (2, True), wrong.stderr
+    assert scene.feed()["consumers"]["a"]["seq"] == 9

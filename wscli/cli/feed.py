@@ -28,7 +28,7 @@ class _Records:
     def begin(self, acks: Acks | None) -> None:
         pass
 
-    def settle(self) -> None:
+    def settle(self, *, at_once: bool = False) -> None:
         pass
 
     def data(self, channel: str, body: memoryview) -> bool:

@@ -13,7 +13,7 @@ from wscli.control.output import Output
 from wscli.control.sinks import CopySink
 from wscli.errors import UsageError
 
-__all__ = ["JqSink"]
+__all__ = ["JqSink", "compile_program"]
 
 _FLUSH = 1 << 16
 
@@ -48,7 +48,7 @@ class JqSink(CopySink):
         show: Callable[[memoryview], bytes] | None = None,
     ) -> None:
         super().__init__(output, note, records=records, show=show)
-        self._run = _compile(program)
+        self._run = compile_program(program, "--jq")
         self._labelled = labelled
         self._end = end
         self._left = count
@@ -117,13 +117,19 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
-def _compile(program: str) -> Callable[[str], Iterator[str]]:
+def compile_program(program: str, option: str) -> Callable[[str], Iterator[str]]:
+    """Compile a jq program; what it gives for a JSON text are its results, as `jq -rc` prints them.
+
+    Raises:
+        UsageError: it does not compile; ``option`` is where it was given.
+
+    """
     try:
         jq.compile(program)  # by itself first, so that an error's place is the user's
         compiled = jq.compile(f'({program}\n) | if type == "string" then . else tojson end')
     except ValueError as error:
         what = str(error).removeprefix("jq: error: ").splitlines()[0].rstrip(":")
-        raise UsageError(f"--jq does not compile: {what}", f"it reads {program!r}") from None
+        raise UsageError(f"{option} does not compile: {what}", f"it reads {program!r}") from None
     return lambda text: iter(compiled.input_text(text))
 
 

@@ -20,6 +20,8 @@ from wscli.errors import UsageError, error_for
 
 __all__ = ["command", "tail"]
 
+_EXEC_TIMEOUT = 60.0
+
 
 def tail(selection: Selection, wanted: Wanted) -> int:
     """Print messages until the end that was asked for, and give the exit code.
@@ -36,12 +38,20 @@ def tail(selection: Selection, wanted: Wanted) -> int:
     sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
     with interruptible(output, wanted.timeout):
         try:
-            end = Tailing(selection, wanted, sink, output, records=wanted.jq is not None).run()
+            end = _tailing(selection, wanted, sink, output).run()
         finally:
             sink.close()
+    if sink.failure is not None:
+        raise sink.failure
     if end.exit_code:
         raise error_for(end.exit_code, end.message, end.hint)
     return 0
+
+
+def _tailing(selection: Selection, wanted: Wanted, sink: CopySink, output: Output) -> Tailing:
+    """With --exec and --jq the messages come as records; --jq counts what it printed."""
+    records = wanted.jq is not None or wanted.exec is not None
+    return Tailing(selection, wanted, sink, output, records=records, counts=wanted.jq is not None, stop=sink.stop_fd)
 
 
 def _check(wanted: Wanted) -> None:
@@ -51,11 +61,26 @@ def _check(wanted: Wanted) -> None:
         raise UsageError("--after goes with one channel", "a cursor is a place in one channel's history")
     if wanted.consumer is not None and len(set(wanted.channels)) > 1:
         raise UsageError("--consumer goes with one channel", "a consumer has a place in one channel's history")
+    if wanted.exec is None and any(one is not None for one in (wanted.parallel, wanted.key, wanted.exec_timeout)):
+        raise UsageError("--parallel, --key and --exec-timeout go with --exec", "they say how its commands run")
+    if wanted.exec is not None and (wanted.as_json or wanted.nul or wanted.jq is not None):
+        raise UsageError("--exec prints nothing by itself, and goes with none of --json, -0 and --jq", "leave them out")
     if wanted.as_json and wanted.nul and wanted.jq is None:
         raise UsageError("--json and -0 exclude each other", "a record has no newline in it: read --json by the line")
 
 
 def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
+    if wanted.exec is not None:
+        from wscli.cli.execsink import ExecSink, argv_of
+
+        return ExecSink(
+            output,
+            note,
+            argv_of(wanted.exec),
+            parallel=wanted.parallel or 1,
+            timeout=wanted.exec_timeout or _EXEC_TIMEOUT,
+            key=wanted.key,
+        )
     if wanted.jq is None:
         show = (shown_json if wanted.as_json else shown_text) if terminal else None
         return CopySink(output, note, records=wanted.as_json, show=show)
@@ -94,8 +119,12 @@ def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
     type=click.Choice(["auto"]),
     default="auto",
     show_default=True,
-    help="A consumer is done with what was written out.",
+    help="A consumer is done with what was written out, or with --exec what its command took.",
 )
+@click.option("--exec", metavar="CMD", help="Run a command for each message, which it reads on stdin.")
+@click.option("--parallel", type=click.IntRange(1, 64), metavar="N", help="Run so many at a time.  [default: 1]")
+@click.option("--key", metavar="JQ", help="Keep messages in order for which this jq program gives the same.")
+@click.option("--exec-timeout", type=DURATION, metavar="T", help="Kill a command that takes longer.  [default: 1m]")
 @click.option("--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]")
 def command(selection: Selection, /, **options: Any) -> int:
     """Print the messages of channels, one a line.

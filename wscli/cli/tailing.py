@@ -40,6 +40,10 @@ class Wanted(NamedTuple):
     retry: bool = False
     consumer: str | None = None
     ack: str = "auto"
+    exec: str | None = None
+    parallel: int | None = None
+    key: str | None = None
+    exec_timeout: float | None = None
 
 
 class Tailing:
@@ -51,6 +55,7 @@ class Tailing:
         sink: takes what comes.
         output: a pipe to notice the end of.
         records: whether the sink takes records, whatever is printed.
+        counts: whether it counts messages by itself.
         stop: a descriptor that becomes readable once the sink wants no more.
         clock, sleep: the time.
 
@@ -64,6 +69,7 @@ class Tailing:
         output: Output,
         *,
         records: bool = False,
+        counts: bool = False,
         stop: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -73,6 +79,7 @@ class Tailing:
         self._sink = sink
         self._output = output
         self._records = records
+        self._counts = counts
         self._stop = stop
         self._clock = clock
         self._sleep = sleep
@@ -125,6 +132,7 @@ class Tailing:
                 end = stream.run()
                 self._sink.settle()
             except NoInstance:
+                self._sink.settle()
                 raise
             except BaseException:  # a deadline, a signal: what was taken is still to be confirmed
                 self._part(stream)
@@ -137,7 +145,7 @@ class Tailing:
         return end
 
     def _part(self, stream: Stream) -> None:
-        self._sink.settle()
+        self._sink.settle(at_once=True)
         try:
             stream.finish()
         except WscliError as error:
@@ -146,7 +154,7 @@ class Tailing:
     def _remember(self, begins: dict[str, Any], stream: Stream) -> None:
         self._cursors = {name: f"{begin['epoch']}:{stream.cursors[name]}" for name, begin in begins.items()}
         self._heard_at = self._clock()
-        if self._left is not None:
+        if self._left is not None and not self._counts:
             self._left = max(0, self._left - stream.shown)
 
     def _wait(self, error: NoInstance) -> None:
@@ -172,7 +180,7 @@ class Tailing:
             "last": None if begun or wanted.last is None else min(wanted.last, COUNT_LIMIT),
             "since": None if begun else wanted.since,
             "after": {wanted.channels[0]: wanted.after} if wanted.after is not None and not begun else None,
-            "count": None if self._left is None or self._records else min(self._left, COUNT_LIMIT),
+            "count": None if self._left is None or self._counts else min(self._left, COUNT_LIMIT),
             "follow": wanted.follow,
         }
         if wanted.consumer is None:

@@ -8,6 +8,7 @@ from wscli.control.acks import Acks
 from wscli.control.escape import escape
 from wscli.control.frames import json_body
 from wscli.control.output import Output
+from wscli.errors import WscliError
 
 __all__ = ["CopySink", "gap_text", "shown_json", "shown_text"]
 
@@ -56,6 +57,9 @@ class CopySink:
 
     stopped_at: int | None = None
     acknowledges = False
+    stop_fd: int | None = None
+    failure: WscliError | None = None
+    """What it stopped for, other than that it had enough."""
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class CopySink:
     def begin(self, acks: Acks | None) -> None:
         """Leave acknowledging to the stream: what was written is done."""
 
-    def settle(self) -> None:
+    def settle(self, *, at_once: bool = False) -> None:
         """Nothing is under way behind a write."""
 
     def data(self, channel: str, body: memoryview) -> bool:

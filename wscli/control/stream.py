@@ -34,8 +34,8 @@ class Sink(Protocol):
     def begin(self, acks: Acks | None) -> None:
         """A stream begins, whose acknowledgements go there."""
 
-    def settle(self) -> None:
-        """The stream is over: be done with what was taken."""
+    def settle(self, *, at_once: bool = False) -> None:
+        """The stream is over: be done with what was taken, or give up at once what was not begun with."""
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Take encoded messages; the view is good for this call only."""

@@ -1,0 +1,124 @@
+"""Commands that take messages: how far all are done, how many run, what keeps its order, and what ends it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wscli.cli.execpool import Failed, Job, Pool, Progress
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_everything_before_what_is_done_is_done(gaps: list[bool], chance: object) -> None:
+    progress, counted, numbers = Progress(), 0, list(range(1, len(gaps) + 1))
+    after: dict[int, int] = {}
+    for number, gap in zip(numbers, gaps, strict=True):
+        counted += gap
+        after[number] = counted
+        progress.began(number, counted)
+    order = numbers.copy()
+    chance.shuffle(order)  # type: ignore[attr-defined]  # a random.Random
+    done: set[int] = set()
+    far = 0
+    for number in order:
+        done.add(number)
+        came = progress.done(number)
+        prefix = next((n - 1 for n in numbers if n not in done), len(numbers))
+        assert (came is None) == (prefix == far)
+        if came is not None:
+            assert came == (prefix, after[prefix])
+            far = prefix
+    assert far == len(numbers)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.failed: list[Failed] = []
+
+
+def pool(heard: Heard, code: str, *args: str, parallel: int = 1, timeout: float = 30.0) -> Pool:
+    return Pool(
+        [sys.executable, "-c", code, *args],
+        parallel=parallel,
+        timeout=timeout,
+        done=lambda job: heard.done.append(job.seq),
+        failed=heard.failed.append,
+    )
+
+
+def job(seq: int, key: str | None = None, payload: bytes = b"") -> Job:
+    return Job(seq, key, payload, {"WSCLI_SEQ": str(seq)})
+
+
+def test_a_command_reads_the_message_and_its_facts(tmp_path: Path) -> None:
+    heard, out = Heard(), tmp_path / "out"
+    code = "import os, sys; open(sys.argv[1], 'ab').write(os.environ['WSCLI_SEQ'].encode() + sys.stdin.buffer.read())"
+    one = pool(heard, code, str(out))
+    assert one.put(job(1, "", b":a\n"))
+    assert one.put(job(2, "", b":\x00\xff\n"))
+    one.drain(at_once=False)
+    one.close()
+    assert out.read_bytes() == b"1:a\n2:\x00\xff\n"
+    assert (heard.done, heard.failed) == ([1, 2], [])
+
+
+def test_so_many_run_at_a_time_and_one_key_is_in_order(tmp_path: Path) -> None:
+    heard, meet = Heard(), tmp_path / "meet"
+    meet.mkdir()
+    code = (  # the commands of two keys wait for each other: they can only end if they run at the same time
+        "import os, sys, time, pathlib; meet = pathlib.Path(sys.argv[1]); seq = int(os.environ['WSCLI_SEQ']);"
+        "(meet / str(seq)).touch(); other = meet / str({1: 2, 2: 1}.get(seq, seq));\n"
+        "while not other.exists(): time.sleep(0.01)"
+    )
+    one = pool(heard, code, str(meet), parallel=2)
+    for seq, key in ((1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")):
+        assert one.put(job(seq, key))
+    one.drain(at_once=False)
+    one.close()
+    assert sorted(heard.done) == [1, 2, 3, 4, 5]
+    assert [seq for seq in heard.done if seq % 2] == [1, 3, 5]
+    assert [seq for seq in heard.done if not seq % 2] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "timeout"),
+    [
+        ("raise SystemExit(3)", "exited with 3", 30.0),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by signal 9", 30.0),
+        ("import time; time.sleep(600)", "took longer than 0.2 s, and was killed", 0.2),
+    ],
+)
+def test_after_a_failure_nothing_is_begun(code: str, words: str, timeout: float) -> None:
+    heard = Heard()
+    one = pool(heard, code, timeout=timeout)
+    one.put(job(7, ""))
+    one.drain(at_once=False)
+    assert not one.put(job(8, "")), "and whoever has more is told"
+    one.drain(at_once=False)
+    one.close()
+    assert heard.done == []
+    assert heard.failed == [Failed(7, words)]
+
+
+def test_a_program_that_is_gone_has_failed() -> None:
+    heard = Heard()
+    one = Pool(["/nowhere"], parallel=1, timeout=1, done=lambda job: None, failed=heard.failed.append)
+    one.put(job(1))
+    one.drain(at_once=False)
+    one.close()
+    assert heard.failed == [Failed(1, "cannot be started: no such file or directory")]
+
+
+def test_whoever_has_more_than_can_wait_waits_for_room() -> None:
+    heard = Heard()
+    one = pool(heard, "pass", parallel=4)
+    for seq in range(100):
+        assert one.put(job(seq))
+    one.drain(at_once=False)
+    one.close()
+    assert sorted(heard.done) == list(range(100))

@@ -1,0 +1,169 @@
+"""Commands that take messages: so many at a time, in order within a key, and how far all of them are done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+__all__ = ["Failed", "Job", "Pool", "Progress"]
+
+_QUEUED = 16
+"""Messages for each command at a time that may wait for one."""
+
+
+class Job(NamedTuple):
+    """A message for a command."""
+
+    seq: int
+    key: str | None
+    """Messages of one key are taken one after the other, in order; None: of no key."""
+    payload: bytes
+    environ: Mapping[str, str]
+
+
+class Failed(NamedTuple):
+    """The first command that did not take its message."""
+
+    seq: int
+    why: str
+
+
+class Progress:
+    """What is done, as far as nothing before it is not."""
+
+    def __init__(self) -> None:
+        self._open: deque[list[int]] = deque()  # (number, gaps, whether it is done), in the order of their coming
+        self._by_seq: dict[int, list[int]] = {}
+
+    def began(self, seq: int, gaps: int) -> None:
+        """A message came, after so many gaps."""
+        self._by_seq[seq] = [seq, gaps, False]
+        self._open.append(self._by_seq[seq])
+
+    def done(self, seq: int) -> tuple[int, int] | None:
+        """It is done; give how far everything is, as a number and gaps, if that is further than before."""
+        self._by_seq.pop(seq)[2] = True
+        last = None
+        while self._open and self._open[0][2]:
+            last = self._open.popleft()
+        return None if last is None else (last[0], last[1])
+
+
+class Pool:
+    """Runs a command for each job; no shell, each in a process group of its own.
+
+    Args:
+        argv: the program and its arguments.
+        parallel: so many at a time.
+        timeout: seconds, after which one is killed; it has failed then.
+        done: called, by one thread at a time, with each job that was taken.
+        failed: called once, with the first job that was not; nothing is begun after it.
+
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        parallel: int,
+        timeout: float,
+        done: Callable[[Job], None],
+        failed: Callable[[Failed], None],
+    ) -> None:
+        self._argv = argv
+        self._timeout = timeout
+        self._done = done
+        self._failed = failed
+        self._most = parallel * _QUEUED
+        self._waiting: deque[Job] = deque()
+        self._busy: set[str] = set()
+        self._running = 0
+        self._changed = threading.Condition()
+        self._over = self._has_failed = False
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(parallel)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def guard(self) -> threading.Condition:
+        """Held while ``done`` and ``failed`` are called."""
+        return self._changed
+
+    def put(self, job: Job) -> bool:
+        """Have a job done, once there is room for it; False: one has failed, and it is not begun."""
+        with self._changed:
+            while len(self._waiting) >= self._most and not self._has_failed:
+                self._changed.wait()
+            if not self._has_failed:
+                self._waiting.append(job)
+                self._changed.notify_all()
+            return not self._has_failed
+
+    def drain(self, *, at_once: bool) -> None:
+        """Return once everything that was put is done; ``at_once``, or after a failure, once what is under way is."""
+        with self._changed:
+            if at_once:
+                self._waiting.clear()
+            self._changed.wait_for(lambda: not self._waiting and not self._running)
+
+    def close(self) -> None:
+        """Begin nothing more, and return once what is under way is done."""
+        with self._changed:
+            self._over = True
+            self._waiting.clear()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            why = self._run(job)
+            with self._changed:
+                self._running -= 1
+                if job.key is not None:
+                    self._busy.discard(job.key)
+                if why is None:
+                    self._done(job)
+                elif not self._has_failed:
+                    self._has_failed = True
+                    self._waiting.clear()
+                    self._failed(Failed(job.seq, why))
+                self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while True:
+                for job in self._waiting:
+                    if job.key is None or job.key not in self._busy:
+                        self._waiting.remove(job)
+                        self._running += 1
+                        if job.key is not None:
+                            self._busy.add(job.key)
+                        self._changed.notify_all()
+                        return job
+                if self._has_failed or self._over:
+                    return None
+                self._changed.wait()
+
+    def _run(self, job: Job) -> str | None:
+        """Run the command; None: it took the message."""
+        try:
+            process = subprocess.Popen(
+                self._argv, stdin=subprocess.PIPE, env={**os.environ, **job.environ}, start_new_session=True
+            )
+        except (OSError, ValueError) as error:
+            return f"cannot be started: {getattr(error, 'strerror', None) or error}".lower()
+        try:
+            process.communicate(job.payload, timeout=self._timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return f"took longer than {self._timeout:g} s, and was killed"
+        if process.returncode < 0:
+            return f"was ended by signal {-process.returncode}"
+        return f"exited with {process.returncode}" if process.returncode else None
