@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
@@ -54,8 +54,20 @@ class Scene(NamedTuple):
         self.manager.until_stats(lambda stats: bool(stats["channels"][channel]["readers"] == count))
 
 
+def _answer_together(connection: ServerConnection, order: dict[str, Any], waiting: list[object]) -> None:
+    waiting.append(order["id"])
+    if len(waiting) == order["together"]:
+        for place in reversed(range(len(waiting))):
+            connection.send(json.dumps({"reply": waiting[place], "place": place}))
+        waiting.clear()
+
+
 def _obey(connection: ServerConnection) -> None:
-    """Echo bytes, and do what JSON says; the reply carries the order's id."""
+    """Echo bytes, and do what JSON says; the reply carries the order's id.
+
+    Orders that are to be answered together are answered once there are so many, the last one first.
+    """
+    waiting: list[object] = []
     try:
         for message in connection:
             if isinstance(message, bytes):
@@ -66,7 +78,9 @@ def _obey(connection: ServerConnection) -> None:
                 connection.send(json.dumps({"n": number}))
             for text in order.get("say", ()):
                 connection.send(text)
-            if "id" in order:
+            if "together" in order:
+                _answer_together(connection, order, waiting)
+            elif "id" in order:
                 connection.send(json.dumps({"reply": order["id"]}))
             if "close" in order:
                 connection.close(order["close"])

@@ -106,6 +106,15 @@ async def test_twenty_requests_at_once_each_get_their_own_reply(client: AsyncCli
     await gone(running)
 
 
+async def test_a_dozen_requests_answered_out_of_order_get_their_own_replies(client: AsyncClient) -> None:
+    message = '{"id": {ref.int}, "together": 12}'
+    asking = [client.request("echo", message, ".reply == $ref") for _ in range(12)]
+    replies = [one.json() for one in await asyncio.gather(*asking)]
+    in_wire_order = [reply["reply"] for reply in sorted(replies, key=lambda reply: reply["place"])]
+    assert in_wire_order == sorted(set(in_wire_order))
+    assert len(in_wire_order) == 12
+
+
 async def test_a_request_without_a_reply_ends_at_its_deadline(client: AsyncClient, running: Scene) -> None:
     with pytest.raises(TimedOut, match=r"no reply on 'echo' within 0\.05 s"):
         await client.request("echo", order(say=["another"]), ".reply == 1", timeout=0.05)

@@ -141,6 +141,47 @@ def test_twenty_requests_at_once_each_get_their_own_reply(client: Client, runnin
     running.until_readers(0)
 
 
+def test_references_in_text_are_fresh_ids_and_what_is_not_one_stays_as_it_is(client: Client) -> None:
+    def ask(message: str, **options: Any) -> Any:
+        return client.request("echo", message, ".reply | . == $ref", **options).json()["reply"]
+
+    first, second = (ask('{"id": {ref.int}}') for _ in range(2))
+    assert first < second
+    assert int(ask('{"id": "{ref.str}"}')) > second
+    assert len(ask('{"id": "{ref.uuid}"}')) == 36
+    literal = '{"id": "{{ref.int} {token.x} {ref.}"}'
+    assert client.request("echo", literal, ".reply").json() == {"reply": "{ref.int} {token.x} {ref.}"}
+    as_it_is = client.request("echo", '{"id": "{ref.int}"}', ".reply", expand=False)
+    assert as_it_is.json() == {"reply": "{ref.int}"}
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ('{"id": {ref.int}, "uuid": "{ref.uuid}"}', "one only"),
+        ('{"id": {ref.integer}}', r"'\{ref\.integer\}'"),
+        ('{"id": {ref.uuid:int}}', "does not fit its filter"),
+        ('{"id": {ref.int:jsn}}', "no filter"),
+    ],
+)
+def test_references_that_cannot_be_are_refused_and_nothing_is_sent(client: Client, message: str, error: str) -> None:
+    before = client.stats("other")["channels"]["other"]["sent"]
+    with pytest.raises(UsageError, match=error):
+        client.request("other", message, ".reply")
+    assert client.stats("other")["channels"]["other"]["sent"] == before
+
+
+def test_a_dozen_requests_answered_out_of_order_get_their_own_replies(client: Client) -> None:
+    def ask(_: int) -> Any:
+        return client.request("echo", order(id="REF", together=12).replace('"REF"', "{ref.int}"), ".reply == $ref")
+
+    with ThreadPoolExecutor(12) as threads:
+        replies = [reply.json() for reply in threads.map(ask, range(12))]
+    in_wire_order = [reply["reply"] for reply in sorted(replies, key=lambda reply: reply["place"])]
+    assert in_wire_order == sorted(set(in_wire_order))
+    assert len(in_wire_order) == 12
+
+
 def test_a_request_without_a_reply_ends_at_its_deadline(client: Client, running: Scene) -> None:
     with pytest.raises(TimedOut, match=r"no reply on 'echo' within 0\.05 s"):
         client.request("echo", order(say=["another"]), ".reply == 1", timeout=0.05)

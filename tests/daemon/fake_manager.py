@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from typing import Any
 from wscli.clock import SystemClock
 from wscli.daemon.dialer import AttemptRecord
 from wscli.daemon.problems import Problems
+from wscli.daemon.refs import Refs
 from wscli.daemon.tasks import Tasks
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
@@ -26,6 +27,7 @@ class FakeChannel:
         self.state = ChannelState.READY
         self.removed = False
         self.problems = Problems(name)
+        self.refs = Refs()
         self.readers = 0
         self.refused_credentials = False
         self.plan = SimpleNamespace(critical=critical, dial=SimpleNamespace(shown_url="wss://example.com/ws"))
@@ -65,12 +67,12 @@ class FakeChannel:
         kind = AuthError if self.refused_credentials else ChannelUnavailable
         return kind(f"channel {self.name!r} is {self.state}: so it was set", f"`wscli start {self.name}`")
 
-    async def send(self, payload: bytes, *, binary: bool, timeout: float) -> None:
+    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
         if self.send_blocks is not None:
             await self.send_blocks.wait()
         if error := self.send_fails.get(len(self.sent)):
             raise error
-        self.sent.append((payload, binary))
+        self.sent.append((payload if isinstance(payload, bytes) else payload(), binary))
 
     def start(self) -> None:
         self.steps.append("start")

@@ -56,13 +56,16 @@ class AsyncClient(Chosen):
         """Send a message, as `Client.send`."""
         await self._send(asked.send(channel, message, timeout))
 
-    async def request(self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0) -> Message:
+    async def request(
+        self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
+    ) -> Message:
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
-        exchange = asked.exchange(channel, message, match, timeout)
+        exchange = asked.exchange(channel, message, match, timeout, expand=expand)
         deadline = asyncio.get_running_loop().time() + timeout
         tail: AsyncTail[Message] = AsyncTail(self._connect, exchange.listen, gaps=False)
         async with tail as replies:  # first, so that no reply is missed
-            await self._send(exchange.send.within(max(deadline - asyncio.get_running_loop().time(), 0.0)))
+            left = max(deadline - asyncio.get_running_loop().time(), 0.0)
+            is_reply = exchange.reply_to(await self._send(exchange.send.within(left)))
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
@@ -71,7 +74,7 @@ class AsyncClient(Chosen):
                     raise exchange.overdue() from None
                 if reply is None:
                     raise exchange.done()
-                if isinstance(reply, Message) and exchange.matches(reply):
+                if isinstance(reply, Message) and is_reply(reply):
                     return reply
 
     async def stats(self, *channels: str) -> Stats:
@@ -112,14 +115,14 @@ class AsyncClient(Chosen):
         with await self._connect(one.timeout) as link:
             return await link.request(one)
 
-    async def _send(self, one: Asked) -> None:
+    async def _send(self, one: Asked) -> Any:
         with await self._connect(one.timeout) as link:
             whole = await link.start(one)
             try:
                 answer = await link.answer(one.timeout)
             except (ManagerGone, TimedOut) as error:
                 raise one.lost(error, whole=whole) from None
-            result_of(answer)
+            return result_of(answer)
 
 
 class AsyncTail(AsyncIterator[T_co]):

@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from wscli.client.matching import Match, matcher
+from wscli.client.matching import Match, check, matcher
 from wscli.client.messages import Message
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES
+from wscli.control.refs import refers
 from wscli.control.selection import Selection
 from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Status
+    from wscli.control.messages import Handed, Status
 
 __all__ = ["Asked", "Begin", "Chosen", "Exchange", "exchange", "send", "stats", "status", "tail", "token", "wait"]
 
@@ -74,13 +75,21 @@ class Exchange(NamedTuple):
 
     listen: Asked
     send: Asked
-    matches: Callable[[Message], bool]
+    match: Match
     timeout: float
     """Seconds for all of it."""
 
+    def reply_to(self, handed: Handed) -> Callable[[Message], bool]:
+        """Make what tells the reply, once it is known what the message became and behind which one it was sent."""
+        matches = matcher(self.match, handed["ref"])
+        epoch, _, last = handed["after"].rpartition(":")
+        before = int(last)
+        return lambda message: (message.epoch != epoch or message.seq > before) and matches(message)
+
     def overdue(self) -> TimedOut:
         """Make the error of a reply that did not come in time."""
-        return TimedOut(f"no reply on {self.send.args['channel']!r} within {self.timeout:g} s")
+        within = f"within {self.timeout:g} s"
+        return TimedOut(f"no reply on {self.send.args['channel']!r} {within}", "a longer timeout waits longer")
 
     def done(self) -> ChannelUnavailable:
         """Make the error of a channel that was done before the reply came."""
@@ -155,11 +164,14 @@ def send(channel: str, message: str | bytes, timeout: float) -> Asked:
     return Asked("send", framed, timeout + _PATIENCE, payload)
 
 
-def exchange(channel: str, message: str | bytes, match: Match, timeout: float) -> Exchange:
-    """Prepare a message and its reply."""
+def exchange(channel: str, message: str | bytes, match: Match, timeout: float, *, expand: bool = True) -> Exchange:
+    """Prepare a message and its reply; ``expand`` has the references of text filled."""
     sending = send(channel, message, timeout)
+    filled = expand and isinstance(message, str)
+    check(match, refers=filled and refers(str(message)))
+    sending = sending._replace(args={**sending.args, "refs": filled})
     listening = tail((channel,), last=None, since=None, after=None, follow=True)
-    return Exchange(listening._replace(timeout=timeout), sending, matcher(match), timeout)
+    return Exchange(listening._replace(timeout=timeout), sending, match, timeout)
 
 
 def stats(channels: tuple[str, ...]) -> Asked:

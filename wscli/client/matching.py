@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
 
 from wscli.client.messages import Message
+from wscli.control.refs import Ref
 from wscli.errors import UsageError
 
-__all__ = ["Match", "matcher"]
+__all__ = ["Match", "check", "matcher"]
 
 Match = Callable[[Message], bool] | str
 
 
-def matcher(match: Match) -> Callable[[Message], bool]:
+def check(match: Match, *, refers: bool) -> None:
+    """Refuse an expression before anything is sent; ``$ref`` stands in it where the message refers.
+
+    Raises:
+        UsageError: the expression does not compile.
+
+    """
+    if isinstance(match, str):
+        _check(match, refers)
+
+
+def matcher(match: Match, ref: Ref | None = None) -> Callable[[Message], bool]:
     """Make the function; an expression is true of a message if any of its results is neither false nor null.
 
-    It sees the parsed message. What is not JSON, and what the expression fails on, is no reply.
+    It sees the parsed message, and ``ref`` as ``$ref``. What is not JSON, and what it fails on, is no reply.
 
     Raises:
         UsageError: the expression does not compile.
@@ -26,7 +38,8 @@ def matcher(match: Match) -> Callable[[Message], bool]:
     """
     if not isinstance(match, str):
         return match
-    program = _compile(match)
+    _check(match, ref is not None)
+    program = _compiled(match) if ref is None else _compile(match, {"ref": ref})
 
     def matches(message: Message) -> bool:
         if not isinstance(message.data, str) or not _is_json(message.data):
@@ -39,16 +52,30 @@ def matcher(match: Match) -> Callable[[Message], bool]:
     return matches
 
 
-@lru_cache(64)  # compiling takes milliseconds, and a program makes the same requests again and again
-def _compile(expression: str) -> Any:
+@lru_cache(64)
+def _check(expression: str, refers: bool) -> None:
+    """Compile it by itself: what is put around it later would make sense of half an expression."""
     import jq  # type: ignore[import-not-found]  # an extension module without types; here, since few ask for it
 
     try:
-        jq.compile(expression)  # by itself first: what follows would make sense of half an expression
-        return jq.compile(f"any(({expression}\n); .)")
+        jq.compile(expression, args={"ref": 0} if refers else {})
     except ValueError as error:
         what = str(error).removeprefix("jq: error: ").splitlines()[0].rstrip(":")
-        raise UsageError(f"the expression does not compile: {what}", f"it reads {expression!r}") from None
+        hint = f"it reads {expression!r}"
+        if what.startswith("$ref "):
+            hint += "; $ref is what {ref.int}, {ref.str} or {ref.uuid} in the message became"
+        raise UsageError(f"the expression does not compile: {what}", hint) from None
+
+
+def _compile(expression: str, values: Mapping[str, Ref]) -> Any:
+    import jq
+
+    return jq.compile(f"any(({expression}\n); .)", args=values)
+
+
+@lru_cache(64)  # compiling takes milliseconds, and a program makes the same requests again and again
+def _compiled(expression: str) -> Any:
+    return _compile(expression, {})
 
 
 def _refuse(constant: str) -> NoReturn:

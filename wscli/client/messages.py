@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wscli.control.frames import FrameError
 
-__all__ = ["Gap", "Message", "read_gap", "read_message"]
+__all__ = ["Gap", "Message", "read_gap", "read_message", "record_of"]
 
 
 class Message(NamedTuple):
@@ -67,6 +67,14 @@ def read_message(line: str) -> Message:
         return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data)
     except (ValueError, LookupError, TypeError):
         raise FrameError("a record of the manager's cannot be read") from None
+
+
+def record_of(message: Message) -> dict[str, Any]:
+    """Make the record that a message was read from."""
+    head = {"channel": message.channel, "epoch": message.epoch, "seq": message.seq, "ts": message.ts}
+    if isinstance(message.data, str):
+        return {**head, "type": "text", "data": message.data}
+    return {**head, "type": "binary", "encoding": "base64", "data": b64encode(message.data).decode()}
 
 
 def read_gap(record: Mapping[str, Any]) -> Gap:

@@ -87,25 +87,30 @@ class Client(Chosen):
         """
         self._send(asked.send(channel, message, timeout))
 
-    def request(self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0) -> Message:
+    def request(
+        self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
+    ) -> Message:
         """Send a message and give the first one after it that is its reply.
 
         Args:
             channel: its name.
-            message: what to send, as ``send`` does.
-            match: says whether a message is the reply: a function, or a jq expression on the parsed message.
+            message: what to send, as ``send`` does. In text ``{ref.int}``, ``{ref.str}`` or ``{ref.uuid}`` become a
+                fresh id, and ``{{ref.int}`` becomes ``{ref.int}``.
+            match: says whether a message is the reply: a function, or a jq expression on the parsed message, in which
+                ``$ref`` is the id.
             timeout: seconds for all of it.
+            expand: false sends text as it stands.
 
         Raises:
             TimedOut: no reply came in time.
-            UsageError: the jq expression does not compile; nothing was sent.
+            UsageError: the jq expression does not compile, or the message has ids of two kinds; nothing was sent.
             WscliError: what ``send`` and ``tail`` raise.
 
         """
-        exchange = asked.exchange(channel, message, match, timeout)
+        exchange = asked.exchange(channel, message, match, timeout, expand=expand)
         deadline = time.monotonic() + timeout
         with self._listen(exchange.listen, gaps=False) as replies:  # first, so that no reply is missed
-            self._send(exchange.send.within(max(deadline - time.monotonic(), 0.0)))
+            is_reply = exchange.reply_to(self._send(exchange.send.within(max(deadline - time.monotonic(), 0.0))))
             while True:
                 try:
                     reply = replies.take(deadline)
@@ -113,7 +118,7 @@ class Client(Chosen):
                     raise exchange.overdue() from None
                 if reply is None:
                     raise exchange.done()
-                if isinstance(reply, Message) and exchange.matches(reply):
+                if isinstance(reply, Message) and is_reply(reply):
                     return reply
 
     def stats(self, *channels: str) -> Stats:
@@ -171,14 +176,14 @@ class Client(Chosen):
         with self._connect() as connection:
             return connection.request(one.verb, one.args, timeout=one.timeout)
 
-    def _send(self, one: Asked) -> None:
+    def _send(self, one: Asked) -> Any:
         with self._connect() as connection:
             whole = connection.start(one.verb, one.args, payload=one.payload, timeout=one.timeout)
             try:
                 answer = connection.answer(timeout=one.timeout)
             except (ManagerGone, TimedOut) as error:
                 raise one.lost(error, whole=whole) from None
-            result_of(answer)
+            return result_of(answer)
 
     def _listen(self, one: Asked, *, gaps: bool) -> Tail[Any]:
         connection = self._connect()

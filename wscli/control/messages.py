@@ -142,6 +142,15 @@ class Sent(TypedDict):
     sent: int
 
 
+class Handed(Sent):
+    """``send`` with ``refs``: what the one message became."""
+
+    ref: int | str | None
+    """What its references were filled with."""
+    after: str
+    """``epoch:seq`` of the last message that came before it was handed over."""
+
+
 class Tokens(TypedDict):
     """``token ls``."""
 

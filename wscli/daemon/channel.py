@@ -14,6 +14,7 @@ from wscli.daemon.counters import Counters, Totals
 from wscli.daemon.pacing import Pacer
 from wscli.daemon.pressure import Pressure
 from wscli.daemon.problems import Problems
+from wscli.daemon.refs import Refs
 from wscli.daemon.reports import channel_stats, channel_status
 from wscli.daemon.timing import Timer
 from wscli.daemon.transport.link import Link
@@ -61,6 +62,7 @@ class Channel:
         self.name = name
         self.plan = plan
         self.counters = Counters(totals.of(plan.name))
+        self.refs = Refs()
         self.readers = 0
         self.removed = False
         self._shut = False
@@ -206,11 +208,11 @@ class Channel:
         finally:
             del self._waiters[look]
 
-    async def send(self, payload: bytes, *, binary: bool, timeout: float) -> None:
+    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
         """Hand a message to the open, ready connection.
 
         Args:
-            payload: the message; text must be UTF-8.
+            payload: the message, or what makes it once it is handed over: in the order on the wire. Text must be UTF-8.
             binary: whether it goes as a binary message.
             timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
 
@@ -226,12 +228,13 @@ class Channel:
         with self.use():
             link = await self._ready_link(timeout)
             left = max(0.0, timeout - (self._services.clock.monotonic() - began))
+            message = payload if isinstance(payload, bytes) else payload()
             try:
-                await link.send(payload, binary=binary, timeout=left)
+                await link.send(message, binary=binary, timeout=left)
             except (NotSent, OutcomeUnknown) as error:
                 hint = error.hint or "`wscli status` says how the channel is by now"
                 raise type(error)(f"channel {self.name!r}: {error.message}", hint) from None
-            self.counters.count_sent(payload)
+            self.counters.count_sent(message)
 
     async def _ready_link(self, timeout: float) -> Link:
         try:

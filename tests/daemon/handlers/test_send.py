@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.daemon.served import Served, served, until
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError
 from wscli.daemon.handlers.send import split
-from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 
 __all__ = ["served"]
 
@@ -71,6 +71,28 @@ async def test_each_outcome_keeps_its_class(served: Served, error: Exception) ->
     served.manager.known["calls"].send_fails[0] = error  # type: ignore[assignment]
     with pytest.raises(type(error)):
         await served.ask("send", {"channel": "calls", "bytes": 1}, b"x")
+
+
+async def test_a_message_to_be_answered_is_told_what_it_became_and_behind_which_it_went(served: Served) -> None:
+    channel = served.manager.known["calls"]
+    channel.history.append([b"a", b"b"], None)
+    text = b'{"id":{ref.int},"again":{ref.int}}'
+    found = await served.ask("send", {"channel": "calls", "bytes": len(text), "refs": True}, text)
+    assert found == {"sent": 1, "ref": 1, "after": f"{channel.history.epoch}:2"}
+    found = await served.ask("send", {"channel": "calls", "bytes": len(text), "refs": False}, text)
+    assert found == {"sent": 1, "ref": None, "after": f"{channel.history.epoch}:2"}
+    assert channel.sent == [(b'{"id":1,"again":1}', False), (text, False)]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+async def test_a_message_to_be_answered_that_cannot_be_sent_keeps_its_class(served: Served, binary: bool) -> None:
+    served.manager.known["calls"].send_fails[0] = OutcomeUnknown("who knows")
+    with pytest.raises(OutcomeUnknown):
+        await served.ask("send", {"channel": "calls", "bytes": 1, "refs": True, "binary": binary}, b"x")
+    with pytest.raises(NotSent, match="0xff"):
+        await served.ask("send", {"channel": "calls", "bytes": 1, "refs": True}, b"\xff")
+    with pytest.raises(WscliError, match="'bytes'"):
+        await served.ask("send", {"channel": "calls", "refs": True})
 
 
 async def test_an_unknown_channel_is_told_before_there_is_anything_to_send(served: Served) -> None:

@@ -6,6 +6,9 @@ answered by itself), further ones by a line each, ``{"bytes": 120, "framing": "l
 after it were not tried. The client hangs up when it has no more; one that hangs up earlier, or shuts down its sending
 side, takes along what has not left yet.
 
+With ``refs`` the arguments announce one message that is to be answered: where it is true, the references in the text
+are filled. The answer says what with, and behind which message it was handed over (``control.messages.Handed``).
+
 Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
 """
 
@@ -15,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, success
 from wscli.daemon.handlers.args import flag, number, optional_count, text
+from wscli.daemon.refs import Referring
 from wscli.errors import NotSent, WscliError
 
 if TYPE_CHECKING:
+    from wscli.control.refs import Ref
     from wscli.daemon.channel import Channel
     from wscli.daemon.manager import Manager
     from wscli.daemon.peer import Peer
@@ -30,6 +35,9 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     """Send block after block, holding the channel in use between them."""
     channel = manager.channel(text(args, "channel"))
     binary, timeout = flag(args, "binary"), number(args, "timeout", DEFAULT_TIMEOUT)
+    if "refs" in args:
+        await _ask(channel, args, peer, binary=binary, timeout=timeout)
+        return
     with channel.use():
         if "bytes" in args:
             block: dict[str, Any] | None = args
@@ -46,6 +54,27 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
                 return
             await peer.send_line(success({"sent": sent.count}))
             block = await _next(peer)
+
+
+async def _ask(channel: Channel, args: dict[str, Any], peer: Peer, *, binary: bool, timeout: float) -> None:
+    payload = await peer.read_exactly(_size(args))
+    if not binary:
+        _check_text(payload)
+    message = Referring(payload.decode()) if flag(args, "refs") and not binary else None
+    handed: dict[str, Any] = {}
+
+    def write() -> bytes:
+        ref, filled = (None, payload) if message is None else _filled(message, channel)
+        handed.update(ref=ref, after=f"{channel.history.epoch}:{channel.history.last}")
+        return filled
+
+    await peer.while_connected(channel.send(write, binary=binary, timeout=timeout))
+    await peer.send_line(success({"sent": 1, **handed}))
+
+
+def _filled(message: Referring, channel: Channel) -> tuple[Ref | None, bytes]:
+    ref, filled = message.fill(channel.refs)
+    return ref, filled.encode()
 
 
 class Sent:

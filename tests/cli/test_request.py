@@ -1,0 +1,96 @@
+"""``wscli request`` as a process, against a real manager: the reply, and what each exit code promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.client.scene import Scene, scene
+
+ASK = '{"id": {ref.int}, "say": ["no json", "[1]"]}'
+MINE = ".reply == $ref"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Scene]:
+    with scene() as made:
+        yield made
+
+
+def test_the_reply_is_printed_as_a_tail_prints_it(running: Scene) -> None:
+    done = running.command("request", "echo", ASK, "--match", MINE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["reply"] >= 1
+    done = running.command(
+        "request", "echo", '{"say": ["a\\tb", "gr\u00fc\u00dfe"]}', "--match", "true", "--timeout", "50ms"
+    )
+    assert done.returncode == 124, "what is not JSON is no reply"
+    done = running.command("request", "echo", '{"say": ["\\"gr\u00fc\u00dfe\\""]}', "--match", "true")
+    assert done.stdout == '"gr\u00fc\u00dfe"\n'
+
+
+def test_with_json_it_is_the_record_that_a_tail_prints(running: Scene) -> None:
+    done = running.command("request", "echo", ASK, "--match", MINE, "--json")
+    assert done.returncode == 0, done.stderr
+    kept = running.command("tail", "echo", "--json", "--last", "1", "--no-follow")
+    assert done.stdout == kept.stdout
+
+
+def test_a_message_of_stdin_is_all_of_it(running: Scene) -> None:
+    done = running.command("request", "echo", "-", "--match", MINE, input=b'{"id":\n "{ref.uuid}"}\n')
+    assert len(json.loads(done.stdout)["reply"]) == 36
+    done = running.command("request", "echo", "-", "--match", MINE, input=b"{ref.int}\xff")
+    assert (done.returncode, "byte 9 of 10 is 0xff" in done.stderr) == (7, True)
+
+
+def test_a_dozen_at_once_answered_out_of_order_get_their_own_replies(running: Scene) -> None:
+    ask = ("request", "echo", '{"id": {ref.int}, "together": 12}', "--match", MINE, "--timeout", "60s")
+    asking = [running.command.start(*ask) for _ in range(12)]
+    assert [one.wait() for one in asking] == [0] * 12
+    replies = [one.records()[0] for one in asking]
+    in_wire_order = [reply["reply"] for reply in sorted(replies, key=lambda reply: reply["place"])]
+    assert in_wire_order == sorted(set(in_wire_order))
+    assert len(in_wire_order) == 12
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["echo", "x"], 2, "--match"),
+        (["echo"], 2, "MESSAGE"),
+        (["echo", "x", "--match", ".id =="], 2, "does not compile"),
+        (["echo", "x", "--match", ".id == $ref"], 2, "{ref.int}"),
+        (["echo", "{ref.int} {ref.uuid}", "--match", MINE], 2, "one only"),
+        (["echo", "{ref.in}", "--match", MINE], 2, "'{ref.in}'"),
+        (["ecko", "x", "--match", "."], 6, "'ecko'"),
+        (["lost", "x", "--match", ".", "--timeout", "50ms"], 7, "not ready"),
+        (["echo", '{"say": ["1"]}', "--match", ". == 2", "--timeout", "50ms"], 124, "no reply on 'echo' within 0.05 s"),
+    ],
+)
+def test_each_failure_has_its_code_and_a_way_out(running: Scene, args: list[str], code: int, says: str) -> None:
+    done = running.command("request", *args)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert "\nhint: " in done.stderr
+
+
+def test_a_channel_of_no_use_ends_it_while_it_waits(running: Scene) -> None:
+    waiting = running.command.start("request", "held", '{"id": 1}', "--match", "false", "--timeout", "60s")
+    running.until_readers(1, "held")
+    running.manager.until_stats(lambda stats: bool(stats["channels"]["held"]["received"] == 1))
+    try:
+        assert running.command("stop", "held").returncode == 0
+        assert waiting.wait() == 8
+        assert running.command("request", "held", "x", "--match", ".").returncode == 8
+    finally:
+        assert running.command("start", "held").returncode == 0
+
+
+def test_what_came_before_the_message_is_no_reply(running: Scene) -> None:
+    replies = [
+        running.command("request", "echo", '{"id": "same"}', "--match", '.reply == "same"', "--json") for _ in "ab"
+    ]
+    first, second = (json.loads(one.stdout)["seq"] for one in replies)
+    assert second > first

@@ -1,0 +1,89 @@
+"""``wscli request``: a message, and the one that answers it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wscli.cli.options import channel_argument, json_option, timeout_option, with_instance
+from wscli.control.frames import json_body
+from wscli.control.output import Output, OutputClosed
+from wscli.control.selection import Selection
+from wscli.control.sinks import shown_json, shown_text
+from wscli.errors import NotSent, UsageError
+
+if TYPE_CHECKING:
+    from wscli.client.messages import Message
+
+__all__ = ["command", "request"]
+
+
+def request(selection: Selection, channel: str, message: str, match: str, *, timeout: float, as_json: bool) -> int:
+    """Send the message, and print its reply.
+
+    Raises:
+        NotSent: it is not UTF-8.
+        WscliError: what ``Client.request`` raises.
+
+    """
+    from wscli.client.sync import Client  # with typing and jq it takes longer than the other verbs together
+
+    client = Client(selection.name, file=selection.file)
+    reply = client.request(channel, _text(message), match, timeout=timeout)
+    if sys.stdout is not None:
+        _print(reply, as_json=as_json)
+    return 0
+
+
+def _text(message: str) -> str:
+    payload = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:  # RFC 6455, section 5.6: a text message is UTF-8
+        raise NotSent(
+            f"the message is not UTF-8: byte {error.start} of {len(payload)} is 0x{payload[error.start]:02x}",
+            "a request is text; `wscli send --binary` sends bytes",
+        ) from None
+
+
+def _print(reply: Message, *, as_json: bool) -> None:
+    """Print it as ``tail`` prints messages."""
+    from wscli.client.messages import record_of
+
+    body = memoryview((json_body(record_of(reply)) if as_json else _encoded(reply.data)) + b"\n")
+    show = shown_json if as_json else shown_text
+    descriptor = sys.stdout.fileno()
+    with contextlib.suppress(OutputClosed):
+        Output(descriptor).write(show(body) if os.isatty(descriptor) else body)
+
+
+def _encoded(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
+
+
+@click.command("request")
+@with_instance
+@channel_argument
+@click.argument("message")
+@click.option("--match", metavar="EXPR", help="The reply is the first message that this jq expression is true of.")
+@timeout_option("How long all of it may take.", "10s")
+@json_option("Print the reply's record.")
+def command(selection: Selection, channel: str, message: str, match: str | None, timeout: float, as_json: bool) -> int:
+    """Send a message, and print the one that answers it.
+
+    In MESSAGE, {ref.int}, {ref.str} and {ref.uuid} become a fresh id, which is $ref in EXPR; {{ref.int} writes
+    {ref.int}, and everything else is sent as it stands. - reads MESSAGE from stdin, all of it.
+
+    Exits with 124 when no reply came in time, and with the codes of `wscli send` when the message was not sent.
+    """
+    if match is None:
+        raise UsageError(
+            "nothing says which message is the reply", "give --match, such as --match '.id == $ref' with {ref.int} sent"
+        )
+    if message == "-" and sys.stdin is None:
+        raise UsageError("MESSAGE is -, and stdin is closed", "give a MESSAGE")
+    return request(selection, channel, message, match, timeout=timeout, as_json=as_json)
