@@ -24,7 +24,7 @@ def test_the_reply_is_printed_as_a_tail_prints_it(running: Scene) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["reply"] >= 1
     done = running.command(
-        "request", "echo", '{"say": ["a\\tb", "gr\u00fc\u00dfe"]}', "--match", "true", "--timeout", "50ms"
+        "request", "echo", '{"say": ["a\\tb", "gr\u00fc\u00dfe"]}', "--match", "true", "--timeout", "1s"
     )
     assert done.returncode == 124, "what is not JSON is no reply"
     done = running.command("request", "echo", '{"say": ["\\"gr\u00fc\u00dfe\\""]}', "--match", "true")
@@ -65,8 +65,8 @@ def test_a_dozen_at_once_answered_out_of_order_get_their_own_replies(running: Sc
         (["echo", "{ref.int} {ref.uuid}", "--match", MINE], 2, "one only"),
         (["echo", "{ref.in}", "--match", MINE], 2, "'{ref.in}'"),
         (["ecko", "x", "--match", "."], 6, "'ecko'"),
-        (["lost", "x", "--match", ".", "--timeout", "50ms"], 7, "not ready"),
-        (["echo", '{"say": ["1"]}', "--match", ". == 2", "--timeout", "50ms"], 124, "no reply on 'echo' within 0.05 s"),
+        (["lost", "x", "--match", ".", "--timeout", "1s"], 7, "not ready"),
+        (["echo", '{"say": ["1"]}', "--match", ". == 2", "--timeout", "1s"], 124, "no reply on 'echo' within 1 s"),
     ],
 )
 def test_each_failure_has_its_code_and_a_way_out(running: Scene, args: list[str], code: int, says: str) -> None:

@@ -19,7 +19,7 @@ from wscli.errors import NotSent, UsageError
 if TYPE_CHECKING:
     from wscli.client.messages import Message
 
-__all__ = ["command", "request"]
+__all__ = ["command", "decoded", "request"]
 
 
 def request(selection: Selection, channel: str, message: str, match: str, *, timeout: float, as_json: bool) -> int:
@@ -33,20 +33,26 @@ def request(selection: Selection, channel: str, message: str, match: str, *, tim
     from wscli.client.sync import Client  # with typing and jq it takes longer than the other verbs together
 
     client = Client(selection.name, file=selection.file)
-    reply = client.request(channel, _text(message), match, timeout=timeout)
+    payload = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
+    reply = client.request(channel, decoded(payload), match, timeout=timeout)
     if sys.stdout is not None:
         _print(reply, as_json=as_json)
     return 0
 
 
-def _text(message: str) -> str:
-    payload = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
+def decoded(payload: bytes) -> str:
+    """Read a message as text.
+
+    Raises:
+        NotSent: it is not UTF-8.
+
+    """
     try:
         return payload.decode()
     except UnicodeDecodeError as error:  # RFC 6455, section 5.6: a text message is UTF-8
         raise NotSent(
             f"the message is not UTF-8: byte {error.start} of {len(payload)} is 0x{payload[error.start]:02x}",
-            "a request is text; `wscli send --binary` sends bytes",
+            "`wscli send --binary` sends bytes as they are",
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wscli.cli.options import channel_argument, timeout_option, with_instance
+from wscli.cli.options import channel_argument, json_option, timeout_option, with_instance
+from wscli.cli.outcomes import Outcomes
 from wscli.control.client import Client, ManagerGone, connect
 from wscli.control.protocol import BLOCK_LIMIT, result_of
 from wscli.control.selection import Selection
@@ -25,12 +27,21 @@ PATIENCE = 10.0
 
 
 def send(
-    selection: Selection, channel: str, message: str | None, *, binary: bool, framing: Framing, timeout: float
+    selection: Selection,
+    channel: str,
+    message: str | None,
+    *,
+    binary: bool,
+    framing: Framing,
+    timeout: float,
+    ack: str | None = None,
+    as_json: bool = False,
 ) -> int:
     """Send the message, or what stdin has."""
     args = {"channel": channel, "binary": binary, "timeout": timeout}
-    with connect(selection) as client:
-        sender = Sender(client, args, timeout + PATIENCE)
+    outcomes = Outcomes(channel, enabled=as_json)
+    with outcomes.telling() if framing == "whole" else contextlib.nullcontext(), connect(selection) as client:
+        sender = _sender(selection, client, args, outcomes, ack)
         if message is not None and message != "-":
             sender.block(os.fsencode(message), "whole")
         elif framing == "whole":
@@ -41,20 +52,30 @@ def send(
     return 0
 
 
+def _sender(selection: Selection, client: Client, args: dict[str, Any], outcomes: Outcomes, ack: str | None) -> Sender:
+    patience = args["timeout"] + PATIENCE
+    if ack is None:
+        return Sender(client, args, patience, outcomes)
+    from wscli.cli.acks import AckedSender
+
+    return AckedSender(selection, client, args, patience, outcomes, ack=ack)
+
+
 class Sender:
     """Sends block after block on one request, and keeps count."""
 
-    def __init__(self, client: Client, args: dict[str, Any], patience: float) -> None:
+    def __init__(self, client: Client, args: dict[str, Any], patience: float, outcomes: Outcomes | None = None) -> None:
         self._client = client
         self._args = args
         self._patience = patience
-        self._begun = False
+        self._outcomes = outcomes or Outcomes("", enabled=False)
+        self.begun = False
         self._sent = 0
 
     def begin(self) -> None:
         """Ask whether there is such a channel, before there is anything to send."""
         self._client.request("send", self._args, timeout=self._patience)
-        self._begun = True
+        self.begun = True
 
     def block(self, payload: bytes, framing: Framing) -> None:
         """Send one block, and wait until the manager has sent all of it.
@@ -64,27 +85,35 @@ class Sender:
             OutcomeUnknown: the manager took it, and never answered.
 
         """
+        with self._outcomes.telling():
+            self._send_block(payload, framing)
+
+    def _send_block(self, payload: bytes, framing: Framing) -> None:
         if len(payload) > BLOCK_LIMIT:
             raise NotSent(
                 f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
             )
         header: Block = {"bytes": len(payload), "framing": framing}
-        if self._begun:
+        if self.begun:
             whole = self._client.send_block(header, payload)
         else:
             whole = self._client.start("send", {**self._args, **header}, payload=payload)
-            self._begun = True
+            self.begun = True
         try:
             answer = self._client.answer(timeout=self._patience)
         except (ManagerGone, TimedOut) as error:
             kind = OutcomeUnknown if whole else NotSent
             raise kind(self._counted(error.message), error.hint) from None
         try:
-            self._sent += int(result_of(answer)["sent"])
+            self._count(int(result_of(answer)["sent"]))
         except WscliError as error:
             sent = answer["error"].get("sent", 0)
-            self._sent += sent if isinstance(sent, int) else 0
+            self._count(sent if isinstance(sent, int) else 0)
             raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
+
+    def _count(self, sent: int) -> None:
+        self._sent += sent
+        self._outcomes.well("sent", sent)
 
     def reading(self, descriptor: int, most: int) -> bytes:
         """Read what is to be sent next, unless the manager goes first.
@@ -103,6 +132,11 @@ class Sender:
         if not self._sent:
             return text
         return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} sent before)"
+
+
+def messages_of(block: bytes, framing: Framing) -> list[bytes]:
+    """Cut a block into messages, as the manager does."""
+    return [block] if framing == "whole" else block.removesuffix(_ENDS[framing]).split(_ENDS[framing])
 
 
 def _all_of_stdin() -> bytes:
@@ -150,9 +184,19 @@ def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Fr
 @click.option("--binary", is_flag=True, help="Send binary messages; from stdin all of it as one, unless -0 is given.")
 @click.option("--whole", is_flag=True, help="All of stdin is one message.")
 @click.option("-0", "nul", is_flag=True, help="The messages of stdin end with NUL, not with a newline.")
-@timeout_option("How long a message may wait for the channel to be ready.", "10s")
+@click.option("--wait-ack", "ack", metavar="EXPR", help="Wait for a message that this jq expression is true of.")
+@timeout_option("How long a message may wait for the channel to be ready, and for its acknowledgement.", "10s")
+@json_option("Print what became of each message.")
 def command(
-    selection: Selection, channel: str, message: str | None, binary: bool, whole: bool, nul: bool, timeout: float
+    selection: Selection,
+    channel: str,
+    message: str | None,
+    binary: bool,
+    whole: bool,
+    nul: bool,
+    ack: str | None,
+    timeout: float,
+    as_json: bool,
 ) -> int:
     """Send one message, or one a line of stdin.
 
@@ -160,7 +204,7 @@ def command(
 
     Exits with 0 once every message was handed to an open, ready connection. Else with the code of the first that was
     not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. What follows it is not
-    tried.
+    tried. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none came in time.
     """
     framing = _framing(message, binary=binary, whole=whole, nul=nul)
-    return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout)
+    return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout, ack=ack, as_json=as_json)

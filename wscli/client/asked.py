@@ -78,6 +78,8 @@ class Exchange(NamedTuple):
     match: Match
     timeout: float
     """Seconds for all of it."""
+    called: str
+    """What errors call the reply."""
 
     def reply_to(self, handed: Handed) -> Callable[[Message], bool]:
         """Make what tells the reply, once it is known what the message became and behind which one it was sent."""
@@ -89,11 +91,11 @@ class Exchange(NamedTuple):
     def overdue(self) -> TimedOut:
         """Make the error of a reply that did not come in time."""
         within = f"within {self.timeout:g} s"
-        return TimedOut(f"no reply on {self.send.args['channel']!r} {within}", "a longer timeout waits longer")
+        return TimedOut(f"no {self.called} on {self.send.args['channel']!r} {within}", "a longer timeout waits longer")
 
     def done(self) -> ChannelUnavailable:
         """Make the error of a channel that was done before the reply came."""
-        return ChannelUnavailable(f"channel {self.send.args['channel']!r} is done, and no reply came")
+        return ChannelUnavailable(f"channel {self.send.args['channel']!r} is done, and no {self.called} came")
 
 
 class Chosen:
@@ -164,14 +166,16 @@ def send(channel: str, message: str | bytes, timeout: float) -> Asked:
     return Asked("send", framed, timeout + _PATIENCE, payload)
 
 
-def exchange(channel: str, message: str | bytes, match: Match, timeout: float, *, expand: bool = True) -> Exchange:
+def exchange(
+    channel: str, message: str | bytes, match: Match, timeout: float, *, expand: bool = True, called: str = "reply"
+) -> Exchange:
     """Prepare a message and its reply; ``expand`` has the references of text filled."""
     sending = send(channel, message, timeout)
     filled = expand and isinstance(message, str)
     check(match, refers=filled and refers(str(message)))
     sending = sending._replace(args={**sending.args, "refs": filled})
     listening = tail((channel,), last=None, since=None, after=None, follow=True)
-    return Exchange(listening._replace(timeout=timeout), sending, match, timeout)
+    return Exchange(listening._replace(timeout=timeout), sending, match, timeout, called)
 
 
 def stats(channels: tuple[str, ...]) -> Asked:

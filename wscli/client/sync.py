@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
 
 from wscli.client import asked
-from wscli.client.asked import Asked, Begin, Chosen
+from wscli.client.asked import Asked, Begin, Chosen, Exchange
 from wscli.client.feed import Feed
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
@@ -24,7 +24,7 @@ from wscli.errors import TimedOut, WscliError
 if TYPE_CHECKING:
     from wscli.control.messages import Stats, Status
 
-__all__ = ["Client", "Tail"]
+__all__ = ["Client", "Tail", "carry_out"]
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -107,19 +107,7 @@ class Client(Chosen):
             WscliError: what ``send`` and ``tail`` raise.
 
         """
-        exchange = asked.exchange(channel, message, match, timeout, expand=expand)
-        deadline = time.monotonic() + timeout
-        with self._listen(exchange.listen, gaps=False) as replies:  # first, so that no reply is missed
-            is_reply = exchange.reply_to(self._send(exchange.send.within(max(deadline - time.monotonic(), 0.0))))
-            while True:
-                try:
-                    reply = replies.take(deadline)
-                except TimeoutError:
-                    raise exchange.overdue() from None
-                if reply is None:
-                    raise exchange.done()
-                if isinstance(reply, Message) and is_reply(reply):
-                    return reply
+        return carry_out(self, asked.exchange(channel, message, match, timeout, expand=expand))
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
@@ -271,3 +259,32 @@ class Tail(Iterator[T_co]):
         except ConnectionResetError:
             count = 0
         self._feed.received(count)
+
+
+def carry_out(client: Client, exchange: Exchange, *, on_sent: Callable[[], None] | None = None) -> Message:
+    """Send a message and give its reply: what ``Client.request`` does.
+
+    Args:
+        client: whose manager it is.
+        exchange: what to send, and what the reply is.
+        on_sent: called once the message was handed over; what is raised later does not change that.
+
+    Raises:
+        WscliError: what ``Client.request`` raises.
+
+    """
+    deadline = time.monotonic() + exchange.timeout
+    with client._listen(exchange.listen, gaps=False) as replies:  # first, so that no reply is missed
+        handed = client._send(exchange.send.within(max(deadline - time.monotonic(), 0.0)))
+        if on_sent is not None:
+            on_sent()
+        is_reply = exchange.reply_to(handed)
+        while True:
+            try:
+                reply = replies.take(deadline)
+            except TimeoutError:
+                raise exchange.overdue() from None
+            if reply is None:
+                raise exchange.done()
+            if isinstance(reply, Message) and is_reply(reply):
+                return reply

@@ -1,0 +1,141 @@
+"""``wscli send --json`` and ``--wait-ack``, as processes: what became of each message, told once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.commands import Cli, cli
+from tests.client.scene import Scene, scene
+from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
+
+__all__ = ["cli"]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Scene]:
+    with scene() as made:
+        yield made
+
+
+async def outcomes(*args: str, stdin: bytes = b"") -> tuple[int | None, list[Any]]:
+    """Run ``wscli send --json``; give its exit code, and what it told without the channel."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "send", "--json", *args), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    out, _ = await process.communicate(stdin)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert {one.pop("channel") for one in told} <= {args[0]}
+    return process.returncode, told
+
+
+SENT = {"outcome": "sent", "code": 0, "error": None}
+
+
+async def test_each_message_has_its_outcome(cli: Cli) -> None:
+    assert await outcomes("calls", "m") == (0, [SENT])
+    assert await outcomes("calls", stdin=b"a\n\nb") == (0, [SENT, SENT, SENT])
+    assert await outcomes("calls") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(NotSent("x"), "rejected"), (ChannelUnavailable("x"), "rejected"), (OutcomeUnknown("x"), "unknown")],
+)
+async def test_the_first_that_fails_is_the_last_one_told(cli: Cli, error: WscliError, outcome: str) -> None:
+    cli.manager.known["calls"].send_fails[2] = error
+    failed = {"outcome": outcome, "code": int(error.exit_code), "error": "x (2 messages were sent before)"}
+    assert await outcomes("calls", stdin=b"a\nb\nc\nd\n") == (error.exit_code, [SENT, SENT, failed])
+    assert await outcomes("calls", "m") == (error.exit_code, [{**failed, "error": "x"}])
+
+
+async def test_one_message_for_which_there_is_no_channel_is_rejected(cli: Cli) -> None:
+    code, told = await outcomes("nowhere", "m")
+    assert (code, [(one["outcome"], one["code"]) for one in told]) == (6, [("rejected", 6)])
+    assert await outcomes("nowhere", stdin=b"") == (6, []), "there is no message"
+
+
+async def test_nobody_who_reads_the_outcomes_stops_no_message(cli: Cli) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "send", "--json", "calls"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"a\n")
+    assert await process.stdout.readline()
+    process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # there is no other way to its end
+    process.stdin.write(b"b\n")
+    await process.stdin.drain()
+    process.stdin.write(b"c\n")
+    process.stdin.close()
+    assert await process.wait() == 0
+    assert [payload for payload, _ in cli.manager.known["calls"].sent] == [b"a", b"b", b"c"]
+
+
+def test_a_message_that_the_server_acknowledges_is_acked_and_nothing_in_it_is_filled(running: Scene) -> None:
+    done = running.command("send", "echo", '{"id": "{ref.int}"}', "--wait-ack", '.reply == "{ref.int}"', "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0,
+        {"channel": "echo", "outcome": "acked", "code": 0, "error": None},
+    )
+
+
+def test_lines_are_sent_one_by_one_each_behind_the_acknowledgement_of_the_one_before(running: Scene) -> None:
+    orders = "".join(f'{{"id": {number}}}\n' for number in range(5))
+    before = running.manager.stats()["channels"]["other"]["received"]
+    done = running.command("send", "other", "--wait-ack", 'has("reply")', "--json", input=orders)
+    assert (done.returncode, [one["outcome"] for one in map(json.loads, done.stdout.splitlines())]) == (
+        0,
+        ["acked"] * 5,
+    )
+    assert running.manager.stats()["channels"]["other"]["received"] == before + 5
+
+
+def test_an_acknowledgement_that_does_not_come_is_124_and_the_message_was_sent(running: Scene) -> None:
+    orders = '{"id": 1}\n{"say": ["no"]}\n{"id": 2}\n'
+    done = running.command("send", "echo", "--wait-ack", ".reply", "--json", "--timeout", "1s", input=orders)
+    assert done.returncode == 124
+    acked, sent = map(json.loads, done.stdout.splitlines())
+    assert (acked["outcome"], sent["outcome"], sent["code"]) == ("acked", "sent", 124)
+    assert sent["error"] == "no acknowledgement on 'echo' within 1 s (1 message was sent before)"
+    assert "hint: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "outcomes"),
+    [
+        (["echo", "x", "--wait-ack", ".id =="], 2, ["rejected"]),
+        (["echo", "x", "--wait-ack", ".id == $ref"], 2, ["rejected"]),
+        (["ecko", "x", "--wait-ack", "."], 6, ["rejected"]),
+        (["lost", "x", "--wait-ack", ".", "--timeout", "1s"], 7, ["rejected"]),
+        (["echo", "--wait-ack", "."], 0, []),
+    ],
+)
+def test_what_is_not_sent_is_rejected(running: Scene, args: list[str], code: int, outcomes: list[str]) -> None:
+    done = running.command("send", *args, "--json")
+    assert done.returncode == code, done.stderr
+    assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == outcomes
+
+
+def test_bytes_are_acknowledged_as_well_and_what_is_no_text_is_not_sent(running: Scene) -> None:
+    done = running.command("send", "echo", "--wait-ack", ".", "--binary", "--timeout", "1s", input=b"\xff")
+    assert done.returncode == 124, "an echo in binary is no JSON"
+    done = running.command("send", "echo", "--wait-ack", ".", "--whole", input=b"\xff")
+    assert (done.returncode, "byte 0 of 1 is 0xff" in done.stderr) == (7, True)
+
+
+def test_a_channel_that_is_stopped_while_the_acknowledgement_is_awaited_ends_it(running: Scene) -> None:
+    waiting = running.command.start("send", "held", '{"id": 1}', "--wait-ack", "false", "--timeout", "60s", "--json")
+    running.manager.until_stats(lambda stats: bool(stats["channels"]["held"]["received"] == 1))
+    try:
+        assert running.command("stop", "held").returncode == 0
+        assert waiting.wait() == 8
+        assert [(one["outcome"], one["code"]) for one in waiting.records()] == [("sent", 8)]
+    finally:
+        assert running.command("start", "held").returncode == 0

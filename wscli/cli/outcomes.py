@@ -1,0 +1,61 @@
+"""``send --json``: what became of each message, an object a line."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from wscli.control.frames import json_body
+from wscli.control.output import Output, OutputClosed
+from wscli.errors import ExitCode, WscliError
+
+__all__ = ["Outcomes"]
+
+
+class Outcomes:
+    """Tells outcomes on stdout, or nothing where it is not enabled. Nobody reading them stops no message."""
+
+    def __init__(self, channel: str, *, enabled: bool) -> None:
+        self._channel = channel
+        self._output = Output(sys.stdout.fileno()) if enabled and sys.stdout is not None else None
+        self._failure: WscliError | None = None
+        self._handed_over = False
+
+    def begin(self) -> None:
+        """The next message is under way."""
+        self._handed_over = False
+
+    def hand_over(self) -> None:
+        """It was sent: what fails it now does not change that."""
+        self._handed_over = True
+
+    def well(self, outcome: str, count: int = 1) -> None:
+        """Tell that messages were ``sent``, or ``acked``."""
+        self._put([self._object(outcome, ExitCode.OK, None)] * count)
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell of the message that fails in here, once."""
+        try:
+            yield
+        except WscliError as error:
+            if self._failure is None:
+                self._failure = error
+                self._put([self._object(self._outcome(error), error.exit_code, error.message)])
+            raise
+
+    def _outcome(self, error: WscliError) -> str:
+        if self._handed_over:
+            return "sent"
+        return "unknown" if error.exit_code == ExitCode.OUTCOME_UNKNOWN else "rejected"
+
+    def _object(self, outcome: str, code: int, error: str | None) -> bytes:
+        return json_body({"channel": self._channel, "outcome": outcome, "code": int(code), "error": error}) + b"\n"
+
+    def _put(self, lines: list[bytes]) -> None:
+        if self._output is not None:
+            try:
+                self._output.write(b"".join(lines))
+            except OutputClosed:
+                self._output = None
