@@ -8,8 +8,6 @@ import pty
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
@@ -19,7 +17,6 @@ from wscli.cli import send as send_module
 from wscli.cli.send import Sender
 from wscli.control.client import Client
 from wscli.control.paths import Instance
-from wscli.daemon.peer import Peer
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 from wscli.states import ChannelState
 
@@ -174,24 +171,17 @@ async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(c
     assert "hung up" in result.err
 
 
-async def test_a_manager_that_goes_between_two_messages_ends_it_with_5_and_the_count(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answered = asyncio.Event()
-    send_line = Peer.send_line
-
-    async def note(peer: Peer, line: Mapping[str, Any]) -> None:
-        await send_line(peer, line)
-        if line.get("result") == {"sent": 1}:
-            answered.set()
-
-    monkeypatch.setattr(Peer, "send_line", note)
+async def test_a_manager_that_goes_between_two_messages_ends_it_with_5_and_the_count(cli: Cli) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        *(sys.executable, "-m", "wscli", "send", "calls", "--json"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(b"m\n")
-    await answered.wait()
+    assert await process.stdout.readline()  # it knows that the message was sent
     await cli.served.server.close()
     assert process.stderr is not None
     assert b"stopped (1 message was sent before)" in await process.stderr.read()

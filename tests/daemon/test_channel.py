@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status
+from wscli.daemon.refs import Referring
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.history.records import Gap
 from wscli.snapshot import Snapshot
@@ -93,6 +94,22 @@ async def test_a_send_goes_out_on_the_shared_connection_and_is_counted() -> None
         await channel.send(b"\x00", binary=True, timeout=1)
         assert it.server.link.sent == [(b"hello", False), (b"\x00", True)]
         assert (channel.counters.sent, channel.counters.sent_bytes) == (2, 6)
+
+
+async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_the_order_on_the_wire() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        channel, message = it.manager.channel("news"), Referring("{ref.int}")
+
+        async def ask() -> None:
+            await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
+
+        with channel.use():
+            await asyncio.gather(*(ask() for _ in range(5)))
+            assert it.server.link.sent == [(b"%d" % number, False) for number in range(1, 6)]
+            it.server.link.end(closed(1006))
+            await it.time.advance(60)
+            await ask()
+            assert it.server.link.sent == [(b"6", False)], "numbers go on through a reconnect"
 
 
 async def test_a_send_opens_a_lazy_channel() -> None:
