@@ -1,9 +1,14 @@
-"""How many examples Hypothesis draws for what must hold in every order: a few at hand, ten thousand in CI."""
+"""How many examples Hypothesis draws: a few hundred at hand, more in CI.
+
+Ten thousand for what must hold in every order or against anybody: the machine, the control socket, the
+gateway's requests and walls. A thousand for the rest.
+"""
 
 from __future__ import annotations
 
 import os
 
-__all__ = ["EXAMPLES"]
+__all__ = ["EXAMPLES", "SOME"]
 
 EXAMPLES = 10_000 if os.environ.get("WSCLI_HYPOTHESIS_PROFILE") == "ci" else 300
+SOME = max(300, EXAMPLES // 10)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.examples import EXAMPLES
+from tests.examples import SOME
 from tests.peers.programs import absent
 from wscli.cli.units import Service, file_in, is_ours, launchd_agent, systemd_unit
 from wscli.errors import WscliError
@@ -91,7 +91,7 @@ def test_launchd_starts_the_manager_with_the_variables_of_the_file(tmp_path: Pat
     assert started() == ["a $b", *words]
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=SOME)
 @given(st.text(st.characters(exclude_characters="\0/", codec="utf-8"), min_size=1, max_size=40))
 def test_any_path_is_written_in_one_line_and_found_again_or_refused(word: str) -> None:
     one = service(Path("/srv", word))

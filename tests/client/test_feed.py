@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.examples import EXAMPLES
+from tests.examples import SOME
 from wscli.client.feed import Feed
 from wscli.client.messages import Gap, Message
 from wscli.control.frames import DATA, END, GAP, NOTICE, STATE, FrameError, end_body, header, json_body
@@ -40,7 +40,7 @@ def give(feed: Feed, chunk: bytes) -> None:
     feed.received(len(chunk))
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=SOME)
 @given(
     st.lists(st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.binary()), min_size=1, max_size=6),
     st.lists(st.integers(1, 200), max_size=20),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.scripted import channel_plan
-from tests.examples import EXAMPLES
+from tests.examples import SOME
 from wscli.config import load
 from wscli.config.plan import ChannelPlan, Dial, Plan
 from wscli.daemon.lookup import channel_for
@@ -161,7 +161,7 @@ def channels(draw: st.DrawFn) -> ChannelPlan:
     return replace(channel_plan(), name=name, params=tuple(params), dial=dial)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 @given(channels(), st.data())
 def test_what_a_channel_dials_is_found_back_as_that_channel(channel: ChannelPlan, data: st.DataObject) -> None:
     values = {param: data.draw(VALUES) for param in channel.params}
@@ -182,7 +182,7 @@ def test_what_a_channel_dials_is_found_back_as_that_channel(channel: ChannelPlan
         assert found == name
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 @given(st.one_of(st.text(), st.text("ws:/?#[]@&=%h.example12{}", max_size=40).map("ws://".__add__)))
 def test_any_text_is_answered(url: str) -> None:
     assert channel_for(_plan(channel_plan()), url) in (None, "news")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.scripted import REFUSED, channel_plan, scripted
-from tests.examples import EXAMPLES
+from tests.examples import SOME
 from wscli.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.daemon.notify import Notifier, Supervisor, status_text, take_supervisor
 from wscli.errors import ConfigError
@@ -203,7 +203,7 @@ def test_a_watchdog_of_another_process_is_none_of_ours(whose: str | None, usec: 
     assert environ == {"HOME": "/"}, "children would speak for us"
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=SOME)
 @given(st.dictionaries(st.sampled_from(["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]), st.text()))
 def test_no_environment_is_too_odd_to_be_read(environ: dict[str, str]) -> None:
     found = take_supervisor(environ)
