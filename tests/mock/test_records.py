@@ -1,0 +1,119 @@
+"""One line of a recording: what `tail --json` writes is read back, and whatever else is told apart with its reason."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.examples import EXAMPLES
+from tests.mock.recorded import gap, message, written
+from wscli.history.encode import Form, encode, gap_record
+from wscli.history.records import BINARY, TEXT, Batch
+from wscli.history.records import Gap as HistoryGap
+from wscli.mock.records import Gap, Message, NoJson, NoRecord, read_record
+
+
+def line(record: object) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.lists(st.text(st.characters(codec="utf-8")) | st.binary(), min_size=1),
+    st.floats(0, 2e9),
+    st.text(st.characters(codec="utf-8"), min_size=1),
+)
+def test_what_a_history_writes_is_read_back(payloads: list[str | bytes], ts: float, channel: str) -> None:
+    raw = [one.encode() if isinstance(one, str) else one for one in payloads]
+    kinds = bytes(TEXT if isinstance(one, str) else BINARY for one in payloads)
+    encoded = encode(Batch(1, ts, raw, kinds), Form("json", channel, "k3f9"))
+    lines = b"".join(body for _, body in encoded.parts).split(b"\n")[:-1]
+    assert [read_record(one) for one in lines] == [
+        Message(channel, round(ts, 6), payload, isinstance(one, bytes))
+        for one, payload in zip(payloads, raw, strict=True)
+    ]
+
+
+def test_a_gap_that_a_history_writes_is_read_back() -> None:
+    record = gap_record(HistoryGap(17, "outage", 1.0, 2.0), "news")
+    assert read_record(line(record)) == Gap("news", "outage")
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.binary() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(line))
+def test_nothing_else_than_a_refusal_comes_of_what_is_no_record(text: bytes) -> None:
+    with pytest.raises(NoRecord) as caught:
+        read_record(text)
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.sampled_from([message(), message(data=b"x"), gap()]),
+    st.sampled_from(["channel", "type", "ts", "data", "encoding", "reason"]),
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.lists(st.none()),
+)
+def test_a_record_whose_key_is_something_else_is_read_or_refused(
+    record: dict[str, object], key: str, value: object
+) -> None:
+    with contextlib.suppress(NoRecord):
+        read = read_record(line({**record, key: value}))
+        assert isinstance(read, (Message, Gap))
+
+
+def test_keys_that_came_later_are_ignored() -> None:
+    assert read_record(line(message(backfill=True, more={"a": [1]}))) == read_record(line(message()))
+
+
+@pytest.mark.parametrize("text", [b"hello\n", b'{"channel":"news","epo', b"\xff\n", b"[" * 100_000, b"\xef\xbb\xbf{}"])
+def test_what_is_not_json_is_told_apart(text: bytes) -> None:
+    with pytest.raises(NoJson, match="is not JSON"):
+        read_record(text)
+
+
+def without(key: str, record: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in record.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"n": 1}, "no 'channel'"),
+        ({**message(), "channel": ""}, "no 'channel'"),
+        ({**message(), "type": "notification"}, "no 'type' of text, binary or gap"),
+        (without("ts", message()), "no 'ts' in seconds"),
+        ({**message(), "ts": float("nan")}, "no 'ts' in seconds"),
+        ({**message(), "ts": float("inf")}, "no 'ts' in seconds"),
+        ({**message(), "ts": 10**400}, "no 'ts' in seconds"),
+        ({**message(), "ts": -1}, "no 'ts' in seconds"),
+        ({**message(), "ts": True}, "no 'ts' in seconds"),
+        (without("data", message()), "no 'data'"),
+        ({**message(), "data": {"n": 1}}, "no 'data'"),
+        ({**message(), "data": "\ud800"}, "no 'data' that can be sent as text"),
+        (without("encoding", message(data=b"x")), "no 'encoding' of base64"),
+        ({**message(data=b"x"), "data": "!"}, "no 'data' in base64"),
+        ({**message(data=b"x"), "data": "é"}, "no 'data' in base64"),
+        (without("reason", gap()), "no 'reason'"),
+    ],
+)
+def test_a_record_that_lacks_something_says_what(record: dict[str, object], reason: str) -> None:
+    with pytest.raises(NoRecord) as caught:
+        read_record(line(record))
+    assert str(caught.value).endswith(f"is no record of `tail --json`: it has {reason}")
+
+
+def test_a_long_line_is_quoted_by_its_beginning() -> None:
+    with pytest.raises(NoRecord) as caught:
+        read_record(b"x" * 10_000)
+    assert str(caught.value) == f"'{'x' * 60}...' is not JSON"
+
+
+def test_an_empty_message_is_a_message() -> None:
+    assert [read_record(one) for one in written([message(data=""), message(data=b"")]).splitlines()] == [
+        Message("news", 1_764_000_000.0, b"", binary=False),
+        Message("news", 1_764_000_000.0, b"", binary=True),
+    ]
