@@ -43,6 +43,7 @@ VERBS = {
     "reload": "Apply what changed in the file.",
     "logs": "Show the manager's own log.",
     "doctor": "Show a channel's last attempt, step by step.",
+    "mock": "Replay what `tail --json` wrote, as a local server.",
     "demo": "Run a demo server, a manager on it, and a live view.",
 }
 """Every verb, with the first sentence of its help; the module of the same name holds its ``command``."""

@@ -1,0 +1,181 @@
+"""``wscli mock``: a local server that replays what ``tail --json`` wrote."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from wscli.cli.printing import note
+from wscli.cli.words import duration, size
+from wscli.errors import UsageError, WscliError
+
+if TYPE_CHECKING:
+    from wscli.mock.recording import Recording
+    from wscli.mock.replay import Replay
+    from wscli.mock.server import MockOptions
+
+_LARGE = 64 << 20
+"""Bytes of a file that takes seconds to check, which somebody would wonder about."""
+_PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+
+
+class Place(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+def read_place(ctx: click.Context, param: click.Parameter, value: str) -> Place:
+    """Read ``HOST:PORT`` or ``[IPV6]:PORT``: an option's callback."""
+    found = _PLACE.fullmatch(value)
+    if found is None or int(found["port"]) > 65535:
+        raise click.BadParameter(f"{value!r} is no place to listen at; it is HOST:PORT or [IPV6]:PORT", ctx, param)
+    return Place(found["v6"] or found["name"], int(found["port"]))
+
+
+def read_speed(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Read a positive number, or ``max``, which is infinity: an option's callback."""
+    try:
+        speed = math.inf if value == "max" else float(value)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0 or (math.isinf(speed) and value != "max"):
+        raise click.BadParameter(f"{value!r} is no speed; write max, or a number above 0 such as 10 or 0.5", ctx, param)
+    return speed
+
+
+def mock(
+    path: str,
+    place: Place,
+    *,
+    speed: float,
+    loop: bool,
+    close: bool,
+    outages: bool,
+    origins: tuple[str, ...],
+    verbose: bool,
+) -> int:
+    """Check the file, then replay it until Ctrl-C.
+
+    Raises:
+        UsageError: the file cannot be opened, or the options contradict each other.
+        WscliError: it is no recording, or the place cannot be had.
+
+    """
+    if loop and close:
+        raise UsageError("--loop and --close exclude each other", "one goes on for ever, the other ends")
+    import asyncio
+
+    from wscli.mock.recording import Recording, open_records
+    from wscli.mock.replay import Replay, ReplayOptions
+    from wscli.mock.server import MockOptions
+
+    with Recording(open_records(path), "stdin" if path == "-" else path) as recording:
+        if recording.size > _LARGE:
+            note(f"reading {recording.name}, {size(recording.size)}")
+        recording.check()
+        replay = Replay(recording, ReplayOptions(speed, loop=loop, outages=outages))
+        pages = tuple(origin.rstrip("/") for origin in origins)
+        options = MockOptions(place.host, place.port, close=close, origins=pages, verbose=verbose)
+        asyncio.run(_serve(recording, replay, options))
+    return 0
+
+
+async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> None:
+    import asyncio
+    import signal
+
+    from wscli.mock.server import MockServer
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    server = MockServer(recording, replay, options, tell=note)
+    try:
+        await server.start()
+    except OSError as error:
+        raise _cannot_listen(options, error) from None
+    async with server:
+        _introduce(recording, replay, server.urls)
+        await stopping.wait()
+
+
+def _cannot_listen(options: MockOptions, error: OSError) -> WscliError:
+    import errno
+
+    hint = "--listen takes another place"
+    if error.errno == errno.EADDRINUSE:
+        hint += f"; {options.host}:0 is any port that is free"
+    reason = (error.strerror or str(error)).lower()
+    return WscliError(f"cannot listen at {options.host}:{options.port}: {reason}", hint)
+
+
+def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> None:
+    """Say what is where, once it is."""
+    note(f"{recording.name} is replayed until Ctrl-C:")
+    for channel, url in urls.items():
+        played = recording.channels[channel]
+        messages = "1 message" if played.messages == 1 else f"{played.messages} messages"
+        lasts = played.span / replay.options.speed
+        note(f"  {url}  {messages}{f' in {duration(lasts)}' if lasts else ''}")
+    left_out = recording.gaps.total() - (recording.gaps["outage"] if replay.options.outages else 0)
+    if left_out:
+        note(f"{left_out} {'gap is' if left_out == 1 else 'gaps are'} left out")
+    if recording.torn:
+        note("its last line is not whole, and is left out")
+
+
+@click.command("mock")
+@click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option(
+    "--listen",
+    "place",
+    default="127.0.0.1:8790",
+    show_default=True,
+    callback=read_place,
+    metavar="HOST:PORT",
+    help="Where to listen; port 0: any that is free.",
+)
+@click.option(
+    "--speed",
+    default="1",
+    callback=read_speed,
+    metavar="N",
+    help="So many times as fast, such as 10 or 0.5; max: without waiting.",
+)
+@click.option("--loop", is_flag=True, help="Begin again after the last message, instead of falling silent.")
+@click.option("--close", is_flag=True, help="Close with 1000 after the last message, instead of falling silent.")
+@click.option(
+    "--outages",
+    is_flag=True,
+    help="Drop the connection where an outage was recorded; the channel's next client goes on behind it.",
+)
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let pages of this origin connect, beside those that this machine serves.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell who comes and goes, and what clients send.")
+def command(
+    path: str,
+    place: Place,
+    speed: float,
+    loop: bool,
+    close: bool,
+    outages: bool,
+    origins: tuple[str, ...],
+    verbose: bool,
+) -> int:
+    """Replay what `tail --json` wrote, as a local server.
+
+    FILE is what `wscli tail CHANNEL... --json` wrote; - is stdin, to its end. Each client that opens
+    ws://HOST:PORT/CHANNEL (or / where there is one channel only) gets that channel's messages from the beginning, as
+    they were and with the time between them. What clients send is taken and ignored; gaps are left out. Ctrl-C ends it.
+    """
+    return mock(path, place, speed=speed, loop=loop, close=close, outages=outages, origins=origins, verbose=verbose)
