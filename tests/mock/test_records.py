@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.examples import EXAMPLES
+from tests.examples import SOME
 from tests.mock.recorded import gap, message, written
 from wscli.history.encode import Form, encode, gap_record
 from wscli.history.records import BINARY, TEXT, Batch
@@ -21,7 +21,7 @@ def line(record: object) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 @given(
     st.lists(st.text(st.characters(codec="utf-8")) | st.binary(), min_size=1),
     st.floats(0, 2e9),
@@ -43,7 +43,7 @@ def test_a_gap_that_a_history_writes_is_read_back() -> None:
     assert read_record(line(record)) == Gap("news", "outage")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 @given(st.binary() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(line))
 def test_nothing_else_than_a_refusal_comes_of_what_is_no_record(text: bytes) -> None:
     with pytest.raises(NoRecord) as caught:
@@ -51,7 +51,7 @@ def test_nothing_else_than_a_refusal_comes_of_what_is_no_record(text: bytes) -> 
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 @given(
     st.sampled_from([message(), message(data=b"x"), gap()]),
     st.sampled_from(["channel", "type", "ts", "data", "encoding", "reason"]),
