@@ -1,0 +1,93 @@
+"""A reader that joins while messages arrive: its replay meets what is live without loss or repeat, on disk as well."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.examples import EXAMPLES
+from tests.history.ticking import Ticking
+from wscli.history.disk import DiskHistory
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import MemoryHistory
+from wscli.history.records import Gap, Position, Start
+
+WINDOW = HistoryLimits(keep=50)
+BACK = 150
+"""Messages that a reader replays at most: on disk from behind the window in memory, often as it moves on."""
+
+
+def somewhere(history: MemoryHistory, chance: random.Random, back: int) -> tuple[Start, int]:
+    """Begin at a random place; give the number of the first message to come, too."""
+    count = chance.randrange(min(back, history.last - history.first + 1))
+    if chance.random() < 0.5:
+        return history.seek_last(count), history.last - count + 1
+    after = history.last - count
+    return history.seek_after(Position(history.epoch, after)), after + 1
+
+
+async def read(history: MemoryHistory, start: Start, first: int, until: int) -> None:
+    """Read from a place until well into what is live, and see that nothing is lost or repeated."""
+    assert start.gap is None
+    cursor, number, gaps = start.cursor, first, 0
+    woken = asyncio.Event()
+    unsubscribe = history.subscribe(woken.set)
+    while number <= until:
+        woken.clear()
+        found = history.read(cursor)
+        if found is None:
+            await woken.wait()
+            continue
+        assert found.cursor > cursor
+        cursor = found.cursor
+        if isinstance(found.item, Gap):
+            assert found.item.reason == "outage"
+            assert found.item.after == number - 1
+            gaps += 1
+        else:
+            assert found.item.first == number
+            assert found.item.payloads == [b"%d" % one for one in range(number, found.item.last + 1)]
+            number = found.item.last + 1
+        if gaps and number % 10 == 1:
+            await asyncio.sleep(0)  # let it move on between two reads
+    unsubscribe()
+
+
+async def race(history: MemoryHistory, *, back: int) -> None:
+    """Append in random batches, with readers that join at each of them."""
+    chance = random.Random(5)
+    readers: set[asyncio.Task[None]] = set()
+    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
+        for turn in range(EXAMPLES + 40):
+            numbers = range(history.last + 1, history.last + 1 + chance.randrange(1, 6))
+            history.append([b"%d" % number for number in numbers], None)
+            if chance.random() < 0.1:
+                history.record_gap("outage")
+            if turn < EXAMPLES and history.last > 5:
+                start, first = somewhere(history, chance, back)
+                task = group.create_task(read(history, start, first, history.last + 20))
+                readers.add(task)
+                task.add_done_callback(readers.discard)
+            await asyncio.sleep(0)
+            while len(readers) > 40:
+                history.append([b"%d" % (history.last + 1)], None)
+                await asyncio.sleep(0)
+        while readers:
+            history.append([b"%d" % (history.last + 1)], None)
+            await asyncio.sleep(0)
+
+
+@pytest.mark.timeout(600)
+async def test_in_memory() -> None:
+    await race(MemoryHistory(HistoryLimits(keep=2_000), clock=Ticking()), back=BACK)
+
+
+@pytest.mark.timeout(600)
+async def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wscli.history.disk.RECENT", WINDOW)
+    history = DiskHistory(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal"), clock=Ticking())
+    await race(history, back=BACK)
+    await history.close()
