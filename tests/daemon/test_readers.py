@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import tracemalloc
 from contextlib import asynccontextmanager
 
 import pytest
@@ -440,6 +441,34 @@ async def test_a_moving_reader_that_lags_pauses_the_server_until_it_has_caught_u
         await far.read(frames=60)
         assert upstream.reading
         assert numbers(far.data) == list(range(1, 601))
+
+
+async def test_a_reader_that_stops_for_sixty_thousand_messages_costs_little_and_is_told_exactly():
+    history = MemoryHistory(HistoryLimits(), clock=SystemClock(), epoch="k3f9")
+    async with reading([live(history)]) as (_, still, _), reading([live(history)]) as (_, moving, _):
+        tracemalloc.start()
+        got = 0
+        for _ in range(600):
+            fill(history, 1, messages=100, size=1000)
+            await moving.read(until=DATA)
+            got += len(numbers(moving.data))
+            moving.frames.clear()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 16 << 20
+        while got < 60_000:
+            await moving.read(until=DATA)
+            got += len(numbers(moving.data))
+            moving.frames.clear()
+        assert got == 60_000, "others lose nothing"
+        seen, missed = [], 0
+        while not seen or seen[-1] < 60_000:
+            still.frames.clear()
+            await still.read(frames=1)
+            seen += numbers(still.data)
+            missed += sum(gap["missed"] for gap in still.json(GAP))
+        assert len(seen) + missed == 60_000
+        assert missed == len(set(range(1, 60_001)) - set(seen))
 
 
 async def test_a_reader_that_stands_still_paces_nobody():
