@@ -43,7 +43,12 @@ async def live(directory: Path, text: str, open_link: OpenLink = open_link) -> A
     file = directory / "app.yaml"
     file.write_text(text)
     manager = Manager(
-        load(file, {}), clock=SystemClock(), chance=random.Random(7), open_link=open_link, reachable=reachable
+        load(file, {}),
+        clock=SystemClock(),
+        chance=random.Random(7),
+        open_link=open_link,
+        reachable=reachable,
+        environ={"XDG_STATE_HOME": str(directory)},
     )
     manager.open()
     try:

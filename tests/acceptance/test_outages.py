@@ -13,11 +13,15 @@ import psutil
 import pytest
 
 from tests.acceptance.live import all_in, live, until
+from tests.examples import EXAMPLES
 from wscli.demo.server import DemoServer
 from wscli.states import ChannelState
 
+COUNT = 1_000 if EXAMPLES >= 10_000 else 100
+SOAK = pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])
 
-@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+
+@pytest.mark.parametrize("count", [COUNT, SOAK])
 async def test_outages_in_a_row_leave_nothing_behind(count: int, tmp_path: Path) -> None:
     async with DemoServer(port=0, interval=None, calls=None, token_life=3600.0) as demo:
         text = f"""
@@ -30,7 +34,7 @@ backoff:
   default: {{initial: 1ms, max: 10ms}}
 channels:
   notifications: {{endpoint: api, path: /notifications}}
-  calls: {{endpoint: api, path: /calls}}
+  calls: {{endpoint: api, path: /calls, history: {{store: disk}}}}
 """
         async with live(tmp_path, text) as manager:
             process = psutil.Process()
