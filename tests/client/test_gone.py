@@ -21,6 +21,7 @@ async def test_a_manager_that_goes_ends_a_tail_with_no_instance_after_all_that_c
                 await asyncio.to_thread(made.until_readers, 3)
                 client.send("echo", '{"say": ["last"]}')
                 assert [type(next(tail)) for _ in range(2)] == [Message, Message]
+                client.stats()  # by whose answer the others have been sent it too
                 await asyncio.to_thread(getattr(made.manager, end))
                 with pytest.raises(NoInstance, match=word):
                     next(tail)
