@@ -56,7 +56,7 @@ def _sender(selection: Selection, client: Client, args: dict[str, Any], outcomes
     patience = args["timeout"] + PATIENCE
     if ack is None:
         return Sender(client, args, patience, outcomes)
-    from wscli.cli.acks import AckedSender
+    from wscli.cli.waitack import AckedSender
 
     return AckedSender(selection, client, args, patience, outcomes, ack=ack)
 
