@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
@@ -109,7 +108,8 @@ def test_a_file_that_is_changed_in_place_is_an_error(tmp_path: Path, now: bytes)
 
 def test_stdin_and_a_pipe_are_read_to_their_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = written(message(data=str(number)) for number in range(3))
-    with io.TextIOWrapper(io.BytesIO(text)) as stdin:
+    (tmp_path / "f.ndjson").write_bytes(text)
+    with (tmp_path / "f.ndjson").open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         with Recording(open_records("-"), "stdin") as recording:
             recording.check()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -69,7 +68,7 @@ def open_records(path: str) -> BinaryIO:
     if path == "-":
         if sys.stdin is None:
             raise UsageError("stdin is closed", "give a file")
-        return _copied(sys.stdin.buffer)
+        return _copied(sys.stdin.fileno())
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - its caller closes it
     except OSError as error:
@@ -78,13 +77,16 @@ def open_records(path: str) -> BinaryIO:
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     with file:  # a pipe, say
-        return _copied(file)
+        return _copied(file.fileno())
 
 
-def _copied(source: BinaryIO) -> BinaryIO:
+def _copied(descriptor: int) -> BinaryIO:
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - its caller closes it
     try:
-        shutil.copyfileobj(source, copy)
+        while data := os.read(
+            descriptor, _BUFFER
+        ):  # a buffered read goes on through an interrupt that comes between two
+            copy.write(data)
         copy.flush()
     except BaseException:
         copy.close()
