@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 __all__ = ["Failed", "Job", "Pool", "Progress"]
 
+_LOOK = 0.5
+"""Seconds after which the main thread looks for signals that another one took."""
 _QUEUED = 16
 """Messages for each command at a time that may wait for one."""
 
@@ -98,7 +100,7 @@ class Pool:
         """Have a job done, once there is room for it; False: one has failed, and it is not begun."""
         with self._changed:
             while len(self._waiting) >= self._most and not self._has_failed:
-                self._changed.wait()
+                self._changed.wait(_LOOK)
             if not self._has_failed:
                 self._waiting.append(job)
                 self._changed.notify_all()
@@ -109,7 +111,8 @@ class Pool:
         with self._changed:
             if at_once:
                 self._waiting.clear()
-            self._changed.wait_for(lambda: not self._waiting and not self._running)
+            while self._waiting or self._running:
+                self._changed.wait(_LOOK)
 
     def close(self) -> None:
         """Begin nothing more, and return once what is under way is done."""

@@ -27,6 +27,7 @@ VERBS = {
     "tail": "Print the messages of channels, one a line.",
     "send": "Send one message, or one a line of stdin.",
     "request": "Send a message, and print the one that answers it.",
+    "outbox": "List, remove or flush what waits to be sent.",
     "connect": "Talk on a channel or to a URL, interactively.",
     "stats": "Show the counters.",
     "status": "Show the states, with the reason and the next step.",

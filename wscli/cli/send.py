@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wscli.cli.options import channel_argument, json_option, timeout_option, with_instance
+from wscli.cli.options import DURATION, channel_argument, json_option, timeout_option, with_instance
 from wscli.cli.outcomes import Outcomes
 from wscli.control.client import Client, ManagerGone, connect
 from wscli.control.protocol import BLOCK_LIMIT, result_of
@@ -41,15 +41,19 @@ def send(
     args = {"channel": channel, "binary": binary, "timeout": timeout}
     outcomes = Outcomes(channel, enabled=as_json)
     with outcomes.telling() if framing == "whole" else contextlib.nullcontext(), connect(selection) as client:
-        sender = _sender(selection, client, args, outcomes, ack)
-        if message is not None and message != "-":
-            sender.block(os.fsencode(message), "whole")
-        elif framing == "whole":
-            sender.block(_all_of_stdin(), "whole")
-        else:
-            sender.begin()
-            _stream_stdin(sender, framing)
+        hand_over(_sender(selection, client, args, outcomes, ack), message, framing)
     return 0
+
+
+def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
+    """Give a sender the message, or what stdin has."""
+    if message is not None and message != "-":
+        sender.block(os.fsencode(message), "whole")
+    elif framing == "whole":
+        sender.block(sys.stdin.buffer.read(), "whole")
+    else:
+        sender.begin()
+        _stream_stdin(sender, framing)
 
 
 def _sender(selection: Selection, client: Client, args: dict[str, Any], outcomes: Outcomes, ack: str | None) -> Sender:
@@ -64,6 +68,10 @@ def _sender(selection: Selection, client: Client, args: dict[str, Any], outcomes
 class Sender:
     """Sends block after block on one request, and keeps count."""
 
+    verb = "send"
+    outcome = "sent"
+    """What becomes of a message that nothing goes wrong with: the key of the manager's answers, too."""
+
     def __init__(self, client: Client, args: dict[str, Any], patience: float, outcomes: Outcomes | None = None) -> None:
         self._client = client
         self._args = args
@@ -74,7 +82,7 @@ class Sender:
 
     def begin(self) -> None:
         """Ask whether there is such a channel, before there is anything to send."""
-        self._client.request("send", self._args, timeout=self._patience)
+        self._client.request(self.verb, self._args, timeout=self._patience)
         self.begun = True
 
     def block(self, payload: bytes, framing: Framing) -> None:
@@ -97,7 +105,7 @@ class Sender:
         if self.begun:
             whole = self._client.send_block(header, payload)
         else:
-            whole = self._client.start("send", {**self._args, **header}, payload=payload)
+            whole = self._client.start(self.verb, {**self._args, **header}, payload=payload)
             self.begun = True
         try:
             answer = self._client.answer(timeout=self._patience)
@@ -105,15 +113,19 @@ class Sender:
             kind = OutcomeUnknown if whole else NotSent
             raise kind(self._counted(error.message), error.hint) from None
         try:
-            self._count(int(result_of(answer)["sent"]))
+            self._count(self.taken(result_of(answer)))
         except WscliError as error:
-            sent = answer["error"].get("sent", 0)
+            sent = answer["error"].get(self.outcome, 0)
             self._count(sent if isinstance(sent, int) else 0)
             raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
 
+    def taken(self, result: dict[str, int]) -> int:
+        """Read from an answer how many messages the manager took."""
+        return result[self.outcome]
+
     def _count(self, sent: int) -> None:
         self._sent += sent
-        self._outcomes.well("sent", sent)
+        self._outcomes.well(self.outcome, sent)
 
     def reading(self, descriptor: int, most: int) -> bytes:
         """Read what is to be sent next, unless the manager goes first.
@@ -131,16 +143,12 @@ class Sender:
     def _counted(self, text: str) -> str:
         if not self._sent:
             return text
-        return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} sent before)"
+        return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} {self.outcome} before)"
 
 
 def messages_of(block: bytes, framing: Framing) -> list[bytes]:
     """Cut a block into messages, as the manager does."""
     return [block] if framing == "whole" else block.removesuffix(_ENDS[framing]).split(_ENDS[framing])
-
-
-def _all_of_stdin() -> bytes:
-    return sys.stdin.buffer.read()
 
 
 def _stream_stdin(sender: Sender, framing: Framing) -> None:
@@ -187,6 +195,9 @@ def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Fr
 @click.option("--wait-ack", "ack", metavar="EXPR", help="Wait for a message that this jq expression is true of.")
 @timeout_option("How long a message may wait for the channel to be ready, and for its acknowledgement.", "10s")
 @json_option("Print what became of each message.")
+@click.option("--queue", "queued", is_flag=True, help="Put it into the outbox: it is sent when the channel is ready.")
+@click.option("--ttl", type=DURATION, metavar="T", help="With --queue: it expires after this long; else never.")
+@click.option("--key", metavar="K", help="With --queue: a second message of this key is not sent.")
 def command(
     selection: Selection,
     channel: str,
@@ -197,6 +208,9 @@ def command(
     ack: str | None,
     timeout: float,
     as_json: bool,
+    queued: bool,
+    ttl: float | None,
+    key: str | None,
 ) -> int:
     """Send one message, or one a line of stdin.
 
@@ -205,6 +219,17 @@ def command(
     Exits with 0 once every message was handed to an open, ready connection. Else with the code of the first that was
     not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. What follows it is not
     tried. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none came in time.
+
+    With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`.
     """
     framing = _framing(message, binary=binary, whole=whole, nul=nul)
+    if queued:
+        if ack is not None:
+            raise UsageError("--queue and --wait-ack exclude each other", "what is queued is sent later")
+        from wscli.cli.queueing import queue
+
+        wanted = {"binary": binary, "ttl": ttl, "key": key}
+        return queue(selection, channel, message, wanted, framing=framing, as_json=as_json)
+    if ttl is not None or key is not None:
+        raise UsageError("--ttl and --key are of the outbox", "add --queue")
     return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout, ack=ack, as_json=as_json)

@@ -74,6 +74,8 @@ class Channel:
         )
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
         """What hooks count, by their names."""
+        self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
+        """How many messages it has in the outbox, by state."""
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(

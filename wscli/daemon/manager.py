@@ -10,7 +10,7 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan, Plan
@@ -30,6 +30,9 @@ from wscli.events import Failure
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
 from wscli.tokens.broker import Broker
+
+if TYPE_CHECKING:
+    from wscli.daemon.outbox import Outbox
 
 __all__ = ["Manager", "ReloadReport"]
 
@@ -88,6 +91,8 @@ class Manager:
         """Called after each reload."""
         self.watchers: list[Callable[[Channel], None]] = []
         """Called with a channel after each change of what ``status`` says of it, its removal included."""
+        self.outbox: Outbox | None = None
+        """Set by whoever delivers it."""
         self.tasks = Tasks()
         self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
         self._budgets: dict[str, ConnectBudget] = {}

@@ -48,6 +48,7 @@ def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
         "transport": link.adapter if link is not None else None,
         "short_outages": channel.announcer.quiet_outages,
         "hooks": {name: counted() for name, counted in channel.hook_stats.items()},
+        "outbox": dict(channel.outbox),
         "gaps": channel.history.gaps,
         "problems": channel.problems.texts(),
     }

@@ -23,6 +23,7 @@ from wscli.daemon.log import Format, RotatingLog, capture, release
 from wscli.daemon.manager import Manager
 from wscli.daemon.network import NetworkMonitor, reachable
 from wscli.daemon.notify import Notifier, Supervisor, take_supervisor
+from wscli.daemon.outbox import Outbox
 from wscli.daemon.reload import reload
 from wscli.daemon.server import Server
 from wscli.daemon.threads import AbandonedThreads
@@ -80,6 +81,7 @@ async def _live(
     server = Server(manager, instance.listener, HANDLERS)
     hooks = Hooks(manager)
     gateway = Gateway(manager)
+    outbox = manager.outbox = Outbox(manager, environ)
     manager.after_apply.append(gateway.apply)
     notifier = Notifier(manager, supervisor)
     manager.around_reload = notifier.reload
@@ -90,6 +92,7 @@ async def _live(
             monitor.start(manager.network_changed)
             server.start()
             manager.open()
+            await outbox.start()
             gateway.apply()
             on_ready()
             notifier.ready()
@@ -102,6 +105,7 @@ async def _live(
             await gateway.close()
             await asyncio.gather(hooks.close(), manager.close())  # the hooks first: they see no channel close
             await server.close()
+            await outbox.close()
             notifier.close()
             release(handlers)
     return ExitCode.INTERRUPTED if signal.SIGINT in received else ExitCode.OK

@@ -43,9 +43,9 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
             block: dict[str, Any] | None = args
         else:
             await peer.send_line(success({"sent": 0}))  # the channel is known: so much can be said at once
-            block = await _next(peer)
+            block = await next_block(peer)
         while block is not None:
-            messages = split(await peer.read_exactly(_size(block)), block.get("framing", "whole"))
+            messages = split(await peer.read_exactly(size_of(block)), block.get("framing", "whole"))
             sent = Sent()
             try:
                 await peer.while_connected(_send(channel, messages, sent, binary=binary, timeout=timeout))
@@ -53,13 +53,13 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
                 await peer.send_line(failure(error, sent=sent.count))
                 return
             await peer.send_line(success({"sent": sent.count}))
-            block = await _next(peer)
+            block = await next_block(peer)
 
 
 async def _ask(channel: Channel, args: dict[str, Any], peer: Peer, *, binary: bool, timeout: float) -> None:
-    payload = await peer.read_exactly(_size(args))
+    payload = await peer.read_exactly(size_of(args))
     if not binary:
-        _check_text(payload)
+        check_text(payload)
     message = Referring(payload.decode()) if flag(args, "refs") and not binary else None
     handed: dict[str, Any] = {}
 
@@ -98,7 +98,8 @@ def split(block: bytes, framing: object) -> list[bytes]:
     return messages
 
 
-def _size(block: dict[str, Any]) -> int:
+def size_of(block: dict[str, Any]) -> int:
+    """Give the bytes that a header announces."""
     size = optional_count(block, "bytes")
     if size is None:
         raise ProtocolError("a block carries 'bytes', the number of raw bytes that follow it")
@@ -107,19 +108,21 @@ def _size(block: dict[str, Any]) -> int:
     return size
 
 
-async def _next(peer: Peer) -> dict[str, Any] | None:
+async def next_block(peer: Peer) -> dict[str, Any] | None:
+    """Give the next header, or None at the end."""
     return None if await peer.at_end() else await peer.read_line()
 
 
 async def _send(channel: Channel, messages: list[bytes], sent: Sent, *, binary: bool, timeout: float) -> None:
     for message in messages:
         if not binary:
-            _check_text(message)
+            check_text(message)
         await channel.send(message, binary=binary, timeout=timeout)
         sent.count += 1
 
 
-def _check_text(message: bytes) -> None:
+def check_text(message: bytes) -> None:
+    """Refuse what cannot be a text message."""
     try:
         message.decode()  # RFC 6455, section 5.6: a text message is UTF-8
     except UnicodeDecodeError as error:

@@ -1,0 +1,105 @@
+"""``wscli outbox``: what ``send --queue`` put on the disk and is not sent yet."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from wscli.cli.options import channels_argument, json_option, timeout_option, with_instance
+from wscli.cli.printing import note, put
+from wscli.cli.words import duration, size
+from wscli.control.client import ask
+from wscli.control.selection import Selection
+from wscli.errors import TimedOut, UsageError
+
+
+def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int:
+    """List the messages, without their payloads."""
+    messages = ask(selection, "outbox", {"action": "ls", "channels": channels})["messages"]
+    if as_json:
+        put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in messages))
+        return 0
+    from wscli.cli.tables import table
+
+    head = ("ID", "CHANNEL", "STATE", "QUEUED", "EXPIRES", "KEY", "SIZE", "ATTEMPTS", "REASON")
+    now = time.time()
+    put(table(head, [_row(one, now) for one in messages]))
+    return 0
+
+
+def _row(one: dict[str, Any], now: float) -> tuple[str, ...]:
+    left = None if one["expires_at"] is None else one["expires_at"] - now
+    return (
+        str(one["id"]),
+        one["channel"],
+        one["state"],
+        f"{duration(max(0.0, now - one['queued_at']))} ago",
+        "-" if left is None else f"in {duration(left)}" if left > 0 else f"{duration(-left)} ago",
+        one["key"] or "-",
+        size(one["size"]),
+        str(one["attempts"]),
+        one["reason"] or "-",
+    )
+
+
+def rm(selection: Selection, ids: tuple[int, ...], *, expired: bool, channel: str | None) -> int:
+    """Remove messages."""
+    if bool(ids) + expired + (channel is not None) != 1:
+        raise UsageError("one of ID, --expired and --all says what to remove", "`wscli outbox ls` lists the messages")
+    args: dict[str, Any] = {"action": "rm", "ids": ids, "expired": expired, "channel": channel}
+    count = ask(selection, "outbox", args)["removed"]
+    note("1 message is removed" if count == 1 else f"{count} messages are removed")
+    return 0
+
+
+def flush(selection: Selection, timeout: float | None) -> int:
+    """Wait until nothing is queued."""
+    try:
+        ask(selection, "outbox", {"action": "flush"}, timeout=timeout)
+    except TimedOut:
+        raise TimedOut(
+            f"messages are still queued after {duration(timeout or 0)}",
+            "`wscli outbox ls` lists them; --timeout waits longer",
+        ) from None
+    return 0
+
+
+@click.group("outbox", no_args_is_help=False)
+def command() -> None:
+    """List, remove or flush what waits to be sent.
+
+    `wscli send --queue` puts messages there.
+    """
+
+
+@command.command("ls")
+@with_instance
+@channels_argument(required=False)
+@json_option("One JSON object a line, for each message.")
+def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
+    """List what is queued, expired or rejected, never a payload."""
+    return ls(selection, channels, as_json=as_json)
+
+
+@command.command("rm")
+@with_instance
+@click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+@click.option("--expired", is_flag=True, help="All that expired.")
+@click.option("--all", "channel", metavar="CHANNEL", help="All that this channel has.")
+def rm_command(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str | None) -> int:
+    """Remove messages: they are not sent."""
+    return rm(selection, ids, expired=expired, channel=channel)
+
+
+@command.command("flush")
+@with_instance
+@timeout_option("Exit with 124 after this long; without it, wait for ever.")
+def flush_command(selection: Selection, timeout: float | None) -> int:
+    """Wait until nothing is queued.
+
+    Exits with 8 if a channel that has messages is failed, done, stopped or paused.
+    """
+    return flush(selection, timeout)
