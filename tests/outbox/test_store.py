@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +113,10 @@ def test_a_foreign_or_damaged_file_is_refused_and_left_alone(tmp_path: Path) -> 
         with pytest.raises(DatabaseError, match=words):
             OutboxStore(path)
         assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes wherever it likes")
+def test_a_read_only_directory_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(DatabaseError, match="permission denied"):
+        OutboxStore(tmp_path / "app.outbox.db")
