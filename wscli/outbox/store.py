@@ -41,8 +41,9 @@ _KIND = Kind(
         sent REAL,
         payload BLOB
     );
-    CREATE INDEX by_state ON messages (state, channel, size);
-    CREATE INDEX by_expiry ON messages (expires) WHERE state = 'queued';
+    CREATE INDEX by_channel ON messages (state, channel);
+    CREATE INDEX by_size ON messages (state, size);
+    CREATE INDEX by_expiry ON messages (expires) WHERE state = 'queued' AND expires IS NOT NULL;
     CREATE INDEX by_sent ON messages (sent) WHERE state = 'sent';
     CREATE UNIQUE INDEX by_key ON messages (channel, key) WHERE key IS NOT NULL AND state IN ('queued', 'sent')
     """,
@@ -183,11 +184,13 @@ class OutboxStore:
                 "SELECT channel, state, count(*) FROM messages WHERE state IN ('queued', 'expired', 'rejected')"
                 " GROUP BY state, channel"
             ).fetchall()
-            (first,) = self._database.execute("SELECT min(expires) FROM messages WHERE state = 'queued'").fetchone()
+            first = self._database.execute(
+                "SELECT expires FROM messages WHERE state = 'queued' AND expires IS NOT NULL ORDER BY expires LIMIT 1"
+            ).fetchone()
         channels: dict[str, dict[str, int]] = {}
         for channel, state, count in rows:
             channels.setdefault(channel, {"queued": 0, "expired": 0, "rejected": 0})[state] = count
-        return Census(channels, first)
+        return Census(channels, None if first is None else first[0])
 
     def _knows(self, channel: str, key: str) -> bool:
         found = self._database.execute(
@@ -206,7 +209,10 @@ class OutboxStore:
             raise NotSent(f"the outbox is full: it holds {held} bytes of {MOST_BYTES >> 20} MiB", hint)
 
     def _expire(self, now: float) -> None:
-        self._database.execute("UPDATE messages SET state = 'expired' WHERE state = 'queued' AND expires <= ?", (now,))
+        self._database.execute(
+            "UPDATE messages SET state = 'expired' WHERE state = 'queued' AND expires IS NOT NULL AND expires <= ?",
+            (now,),
+        )
         self._database.execute("DELETE FROM messages WHERE state = 'sent' AND sent <= ?", (now - REMEMBERED,))
 
     @contextmanager
