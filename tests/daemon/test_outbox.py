@@ -109,5 +109,5 @@ async def test_a_mark_that_the_disk_refuses_is_tried_again_and_nothing_is_repeat
 
 async def test_a_state_directory_that_is_none_refuses_the_message(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "wscli").write_text("")
-    with pytest.raises(NotSent, match="cannot be used: file exists"):
+    with pytest.raises(NotSent, match="cannot be used: not a directory"):
         await scene.queue(b"a")

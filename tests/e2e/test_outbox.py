@@ -91,7 +91,7 @@ def test_what_waits_is_listed_expires_is_removed_and_outlives_the_manager(wscli:
 
 
 def test_a_file_that_is_no_database_is_a_stated_problem(wscli: Wscli, recorder: Recorder) -> None:
-    path = Path(wscli.env["XDG_STATE_HOME"], "wscli", "app.outbox.db")
+    path = Path(wscli.env["XDG_STATE_HOME"], "wscli", "app", "outbox.db")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no database" * 1000)
     with wscli.up(config(recorder)):
