@@ -12,7 +12,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.examples import EXAMPLES
 from wscli.backoff import BackoffPolicy
-from wscli.commands import Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
+from wscli.commands import (
+    Command,
+    Dial,
+    DialSuccessor,
+    ForgetTokens,
+    Hangup,
+    Probe,
+    ScheduleRetry,
+    ScheduleRotation,
+    Succeed,
+)
 from wscli.events import (
     AttemptEnded,
     AttemptProgressed,
@@ -29,13 +39,14 @@ from wscli.events import (
     ResumeRequested,
     RetryDue,
     RetryScheduled,
+    RotationDue,
     StartRequested,
     StopRequested,
     TaskCrashed,
     Used,
 )
 from wscli.machine import IllegalTransition, Policy, step
-from wscli.snapshot import Snapshot
+from wscli.snapshot import Reason, Snapshot, Successor
 from wscli.states import HOLDS_CONNECTION, TRANSITIONS, ChannelState
 from wscli.verdicts import parse_verdicts
 
@@ -246,6 +257,90 @@ def test_a_crash_is_stated_and_closes_what_is_open() -> None:
     assert commands == [Hangup(1)]
 
 
+def rotating() -> Snapshot:
+    return run(RotationDue(1), snapshot=ready())[0]
+
+
+def test_a_rotation_dials_a_successor_and_leaves_the_ready_connection_alone() -> None:
+    snapshot, commands = run(RotationDue(1), AttemptProgressed(2, "token", "fetching"), snapshot=ready())
+    assert commands == [DialSuccessor(2)]
+    assert (snapshot.state, snapshot.generation) == (S.READY, 1)
+    assert snapshot.successor == (2, S.CONNECTING, ("token", "fetching"))
+    assert snapshot.reason == ("rotating", "connected and ready; rotating, the next connection: fetching")
+    assert run(RotationDue(1), snapshot=snapshot) == (snapshot, []), "a second successor"
+
+
+def test_a_successor_that_is_ready_takes_the_place_of_the_connection_and_the_state_stays_ready() -> None:
+    snapshot, commands = run(Opened(2), HandshakeDone(2), snapshot=rotating())
+    assert commands == [Succeed(2)]
+    assert (snapshot.state, snapshot.generation, snapshot.successor) == (S.READY, 2, None)
+    assert snapshot.reason.code == "ready"
+    assert run(AttemptEnded(1, close(1000)), RotationDue(1), snapshot=snapshot) == (snapshot, [])
+
+
+def test_a_rotation_after_health_forgives_what_went_before() -> None:
+    failed_once, _ = run(Used(), AttemptEnded(1, TCP), RetryDue(1), Opened(2), HandshakeDone(2))
+    assert failed_once.attempt == 2
+    assert run(RotationDue(2, healthy_for=9.9), snapshot=failed_once)[0].attempt == 2
+    after, _ = run(RotationDue(2, healthy_for=10.0), snapshot=failed_once)
+    assert (after.attempt, after.failure) == (1, None)
+
+
+def test_a_successor_that_fails_leaves_the_connection_and_the_rotation_is_due_again_with_backoff() -> None:
+    snapshot, commands = run(AttemptEnded(2, TCP), snapshot=rotating())
+    assert commands == [ScheduleRotation(1, 1, 0.0)]
+    assert (snapshot.state, snapshot.generation, snapshot.successor) == (S.READY, 1, None)
+    assert snapshot.reason == (
+        "ready",
+        "connected and ready; to be rotated again, the next connection failed: connection refused",
+    )
+    snapshot, commands = run(RotationDue(1), AttemptEnded(3, status(503, retry_after=9.0)), snapshot=snapshot)
+    assert commands == [DialSuccessor(3), ScheduleRotation(1, 2, 9.0)]
+    assert run(HandshakeDone(2), Opened(3), snapshot=snapshot) == (snapshot, []), "callbacks of those that are over"
+
+
+def test_the_token_of_a_refused_successor_is_dropped_and_it_is_not_dialled_at_once() -> None:
+    _, commands = run(AttemptEnded(2, status(401), token_used=True), snapshot=rotating())
+    assert commands == [ForgetTokens(2), ScheduleRotation(1, 1, 0.0)]
+
+
+def test_a_successor_that_is_refused_for_good_ends_the_rotations_and_not_the_connection() -> None:
+    snapshot, commands = run(AttemptEnded(2, status(410)), snapshot=rotating())
+    assert (snapshot.state, commands) == (S.READY, [])
+    assert snapshot.reason.text == "connected and ready; not to be rotated, the next connection was refused: HTTP 410"
+
+
+@pytest.mark.parametrize(("events", "state"), [((), S.CONNECTING), ((Opened(2),), S.HANDSHAKING)])
+def test_a_successor_is_the_one_attempt_once_the_connection_before_it_ends(
+    events: tuple[Event, ...], state: ChannelState
+) -> None:
+    snapshot, commands = run(*events, AttemptEnded(1, close(1006)), snapshot=rotating())
+    assert commands == [Succeed(2)]
+    assert (snapshot.state, snapshot.generation, snapshot.successor) == (state, 2, None)
+    snapshot, commands = run(AttemptEnded(2, TCP), snapshot=snapshot)
+    assert commands == [ScheduleRetry(2, 2, 0.0)]
+    assert run(RetryDue(2), snapshot=snapshot)[1] == [Dial(3)]
+
+
+@pytest.mark.parametrize("failure", [close(1002), close(1012, retry_after=9.0)])
+def test_a_successor_is_hung_up_where_the_end_says_not_to_dial(failure: Failure) -> None:
+    snapshot, commands = run(AttemptEnded(1, failure), snapshot=rotating())
+    assert commands[0] == Hangup(2)
+    assert snapshot.successor is None
+    assert snapshot.state is (S.WAITING if failure.retry_after else S.FAILED)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [PauseRequested(), StopRequested(), RedialRequested("x"), LingerElapsed(), TaskCrashed("x")],
+    ids=lambda event: type(event).__name__,
+)
+def test_whatever_closes_the_connection_hangs_up_its_successor_too(event: Event) -> None:
+    snapshot, commands = run(event, snapshot=rotating())
+    assert commands[:2] == [Hangup(1), Hangup(2)]
+    assert (snapshot.successor, snapshot.generation) == (None, 3)
+
+
 FAILURES = st.sampled_from(
     [
         TCP,
@@ -269,6 +364,9 @@ POLICIES = st.sampled_from(
 )
 
 
+STAGES = {S.CONNECTING: "dialling", S.HANDSHAKING: "open", S.READY: "ready"}
+
+
 class OneConnection(RuleBasedStateMachine):
     """Whatever happens in whatever order: one live attempt at most, and none without a state that says so."""
 
@@ -276,8 +374,11 @@ class OneConnection(RuleBasedStateMachine):
     def begin(self, policy: Policy) -> None:
         self.policy, self.snapshot = policy, Snapshot()
         self.live: int | None = None
+        self.newest = 0
         self.scheduled: int | None = None
         self.stage = ""
+        self.successor: int | None = None
+        self.successor_open = False
 
     def feed(self, event: Event) -> None:
         before = self.snapshot
@@ -285,16 +386,34 @@ class OneConnection(RuleBasedStateMachine):
         if self.snapshot.state is not S.WAITING or self.snapshot.generation != before.generation:
             self.scheduled = None
         for command in commands:
-            if isinstance(command, Hangup):
-                assert command.generation == self.live
-                self.live = None
-            elif isinstance(command, Dial):
-                assert self.live is None, "a second connection beside the first"
-                assert command.generation == self.snapshot.generation
-                self.live, self.stage = command.generation, "dialling"
-            elif isinstance(command, ScheduleRetry):
+            self.carry_out(command)
+
+    def carry_out(self, command: Command) -> None:
+        match command:
+            case Hangup(generation):
+                assert generation in (self.live, self.successor)
+                if generation == self.live:
+                    self.live = None
+                else:
+                    self.successor = None
+            case Dial(generation):
+                assert self.live is self.successor is None, "a second connection beside the first"
+                assert generation == self.snapshot.generation
+                self.live = self.newest = generation
+                self.stage = "dialling"
+            case DialSuccessor(generation):
+                assert self.snapshot.state is S.READY
+                assert self.successor is None, "a third connection"
+                assert generation > self.newest, "a number that was given before"
+                self.successor = self.newest = generation
+                self.successor_open = False
+            case Succeed(generation):
+                assert generation == self.successor == self.snapshot.generation
+                self.live, self.successor = self.successor, None
+                self.stage = STAGES[self.snapshot.state]
+            case ScheduleRetry(generation):
                 assert self.scheduled is None
-                self.scheduled = command.generation
+                self.scheduled = generation
 
     @rule(event=st.sampled_from([Used(), LingerElapsed(), NetworkLost(), NetworkReturned(), TaskCrashed("x")]))
     def surroundings(self, event: Event) -> None:
@@ -334,10 +453,28 @@ class OneConnection(RuleBasedStateMachine):
             ended, self.live = self.live, None
             self.feed(AttemptEnded(ended, failure, healthy_for=healthy_for, token_used=token_used))
 
+    @rule(healthy_for=st.sampled_from([0.0, 60.0]))
+    def rotation_is_due(self, healthy_for: float) -> None:
+        self.feed(RotationDue(self.snapshot.generation, healthy_for))
+
+    @rule()
+    def successor_goes_on(self) -> None:
+        if self.successor is not None:
+            opened = self.successor_open
+            self.successor_open = True
+            self.feed(HandshakeDone(self.successor) if opened else Opened(self.successor))
+
+    @rule(failure=FAILURES, token_used=st.booleans())
+    def successor_fails(self, failure: Failure, token_used: bool) -> None:
+        if self.successor is not None:
+            before, ended, self.successor = self.snapshot, self.successor, None
+            self.feed(AttemptEnded(ended, failure, token_used=token_used))
+            assert (self.snapshot.state, self.snapshot.generation) == (S.READY, before.generation)
+
     @rule(back=st.integers(1, 3), failure=FAILURES)
     def late_callback(self, back: int, failure: Failure) -> None:
         old = self.snapshot.generation - back
-        for event in (Opened(old), HandshakeDone(old), AttemptEnded(old, failure), RetryDue(old)):
+        for event in (Opened(old), HandshakeDone(old), AttemptEnded(old, failure), RetryDue(old), RotationDue(old)):
             assert step(self.snapshot, event, self.policy) == (self.snapshot, ())
 
     @rule(wanted=st.booleans())
@@ -350,6 +487,12 @@ class OneConnection(RuleBasedStateMachine):
     @invariant()
     def a_connection_is_held_exactly_in_the_states_that_say_so(self) -> None:
         assert (self.live is not None) == (self.snapshot.state in HOLDS_CONNECTION)
+
+    @invariant()
+    def a_second_connection_is_a_named_successor_of_a_ready_one(self) -> None:
+        named = self.snapshot.successor
+        assert self.successor == (None if named is None else named.generation)
+        assert named is None or self.snapshot.state is S.READY
 
     @invariant()
     def every_wait_has_its_timer(self) -> None:
@@ -399,10 +542,12 @@ def test_every_row_of_the_table_can_happen() -> None:
         AttemptEnded(1, close(4000)), AttemptEnded(1, close(4100)),
     ]  # fmt: skip
     happened = set()
-    for state in S:
+    starts = [replace(Snapshot(), state=state, generation=1, attempt=1, failure=TCP) for state in S]
+    starts.append(replace(ready(), successor=Successor(2, S.HANDSHAKING, Reason("upgraded", "upgraded"))))
+    for snapshot in starts:
+        state = snapshot.state
         for policy in policies:
             for event in events:
-                snapshot = replace(Snapshot(), state=state, generation=1, attempt=1, failure=TCP)
                 try:
                     after, _ = step(snapshot, event, policy)
                 except IllegalTransition:

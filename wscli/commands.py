@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Command", "Dial", "ForgetTokens", "Hangup", "Probe", "ScheduleRetry"]
+__all__ = [
+    "Command",
+    "Dial",
+    "DialSuccessor",
+    "ForgetTokens",
+    "Hangup",
+    "Probe",
+    "ScheduleRetry",
+    "ScheduleRotation",
+    "Succeed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +57,30 @@ class Probe:
     generation: int
 
 
-Command = Dial | Hangup | ScheduleRetry | ForgetTokens | Probe
+@dataclass(frozen=True, slots=True)
+class DialSuccessor:
+    """Begin attempt ``generation`` beside the ready connection, which is left alone."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    """Let successor ``generation`` take the place of the present connection.
+
+    Where that is still open, it takes no more sends, and what comes over it is received until it is closed.
+    """
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRotation:
+    """Draw a wait after ``failures`` successors that failed, ``no_sooner`` seconds at least; then ``RotationDue``."""
+
+    generation: int
+    failures: int
+    no_sooner: float
+
+
+Command = Dial | Hangup | ScheduleRetry | ForgetTokens | Probe | DialSuccessor | Succeed | ScheduleRotation

@@ -1,6 +1,7 @@
 """What can happen to a channel: frozen facts, the only input of the machine.
 
-Each event of an attempt carries its ``generation``; the machine ignores those of an attempt that is over.
+Each event of an attempt carries its ``generation``; the machine ignores those of an attempt that is over, being
+neither the present one nor its successor.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = [
     "ResumeRequested",
     "RetryDue",
     "RetryScheduled",
+    "RotationDue",
     "StartRequested",
     "StopRequested",
     "TaskCrashed",
@@ -167,6 +169,14 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class RotationDue:
+    """The ready connection, now ready for ``healthy_for`` seconds, is to be replaced without being closed first."""
+
+    generation: int
+    healthy_for: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkLost:
     """No route leads to the channel's destination any more."""
 
@@ -197,6 +207,7 @@ Event = (
     | AttemptEnded
     | RetryScheduled
     | RetryDue
+    | RotationDue
     | NetworkLost
     | NetworkReturned
     | TaskCrashed

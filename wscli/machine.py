@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from wscli import rotation
 from wscli.backoff import BackoffPolicy, gives_up
 from wscli.commands import Command, Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
 from wscli.events import (
@@ -28,6 +29,7 @@ from wscli.events import (
     ResumeRequested,
     RetryDue,
     RetryScheduled,
+    RotationDue,
     StartRequested,
     StopRequested,
     TaskCrashed,
@@ -65,6 +67,8 @@ def step(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
 
     """
     generation = getattr(event, "generation", snapshot.generation)
+    if snapshot.successor is not None and generation == snapshot.successor.generation:
+        return rotation.of_successor(snapshot, snapshot.successor, event, policy.verdicts)
     if generation != snapshot.generation:
         return snapshot, ()  # a late callback of an attempt that is over
     after, commands = _HANDLERS[type(event)](snapshot, event, policy)
@@ -79,9 +83,11 @@ def _dial(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Snapshot:
         state=S.CONNECTING,
         reason=reason,
         next=Next("dial"),
-        generation=snapshot.generation + 1,
+        generation=rotation.next_generation(snapshot),
         attempt=attempt,
         no_sooner=False,
+        successor=None,
+        rotation_failures=0,
     )
 
 
@@ -96,13 +102,26 @@ def _forgiven(snapshot: Snapshot) -> Snapshot:
 
 
 def _hangup(snapshot: Snapshot) -> tuple[Command, ...]:
-    return (Hangup(snapshot.generation),) if snapshot.state in HOLDS_CONNECTION else ()
+    held = (Hangup(snapshot.generation),) if snapshot.state in HOLDS_CONNECTION else ()
+    return (*held, *_hangup_successor(snapshot))
+
+
+def _hangup_successor(snapshot: Snapshot) -> tuple[Command, ...]:
+    return () if snapshot.successor is None else (Hangup(snapshot.successor.generation),)
 
 
 def _settle(snapshot: Snapshot, state: ChannelState, reason: Reason, next_: Next) -> Step:
     """Let go of whatever is open or scheduled: the next generation makes late callbacks and timers void."""
     after = replace(
-        snapshot, state=state, reason=reason, next=next_, generation=snapshot.generation + 1, attempt=0, no_sooner=False
+        snapshot,
+        state=state,
+        reason=reason,
+        next=next_,
+        generation=rotation.next_generation(snapshot),
+        attempt=0,
+        no_sooner=False,
+        successor=None,
+        rotation_failures=0,
     )
     return after, _hangup(snapshot)
 
@@ -164,12 +183,14 @@ def _progressed(snapshot: Snapshot, event: AttemptProgressed, policy: Policy) ->
 
 
 def _opened(snapshot: Snapshot, event: Opened, policy: Policy) -> Step:
+    if snapshot.state is S.READY:  # its successor alone may be handshaking in its place
+        raise IllegalTransition(f"{snapshot.state} -> {S.HANDSHAKING} on Opened")
     reason = Reason("upgraded", "connected; the session is being opened")
     return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
 
 
 def _handshake_done(snapshot: Snapshot, event: HandshakeDone, policy: Policy) -> Step:
-    return replace(snapshot, state=S.READY, reason=Reason("ready", "connected and ready"), next=Next("none")), ()
+    return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
 
 
 def _ended(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Step:
@@ -182,21 +203,25 @@ def _ended(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Step:
     snapshot = replace(snapshot, failure=failure, policy_violations=violations)
     verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
     reason = Reason(reason_code(failure), failure.text)
-    over = replace(snapshot, next=Next("start"), no_sooner=False)
+    leave = _hangup_successor(snapshot)
+    over = replace(snapshot, next=Next("start"), no_sooner=False, successor=None)
     if verdict.action is Action.STOP:
-        return replace(over, state=S.FAILED, reason=reason), ()
+        return replace(over, state=S.FAILED, reason=reason), leave
     if verdict.action is Action.DONE:
-        return replace(over, state=S.DONE, reason=reason), ()
+        return replace(over, state=S.DONE, reason=reason), leave
     forget: tuple[Command, ...] = (ForgetTokens(snapshot.generation),) if verdict.action is Action.REAUTH else ()
+    no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
+    if snapshot.successor is not None and not no_sooner:
+        after, commands = rotation.take_over(snapshot, snapshot.successor)
+        return after, (*forget, *commands)
     if _at_once(snapshot, verdict) and failure.retry_after is None:
         again = _dial(_remember(snapshot, verdict), Reason(reason.code, failure.text), attempt=snapshot.attempt + 1)
         return again, (*forget, Dial(again.generation))
     if gives_up(policy.backoff, snapshot.attempt, event.without_health):
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(event.without_health)}: {failure.text}"
-        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), forget
-    no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
-    waiting = replace(snapshot, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
-    return waiting, (*forget, ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner))
+        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), (*leave, *forget)
+    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
+    return waiting, (*leave, *forget, ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner))
 
 
 def _at_once(snapshot: Snapshot, verdict: Verdict) -> bool:
@@ -234,6 +259,13 @@ def _retry_due(snapshot: Snapshot, event: RetryDue, policy: Policy) -> Step:
         return _close_unused(snapshot)
     after = _dial(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
     return after, (Dial(after.generation),)
+
+
+def _rotation_due(snapshot: Snapshot, event: RotationDue, policy: Policy) -> Step:
+    if snapshot.state is not S.READY or snapshot.successor is not None:
+        return snapshot, ()
+    healthy = event.healthy_for >= policy.backoff.reset_after
+    return rotation.begin(replace(_forgiven(snapshot), attempt=1) if healthy else snapshot)
 
 
 _FROM_THE_NETWORK = (
@@ -292,6 +324,7 @@ _HANDLERS: dict[type[Event], Callable[..., Step]] = {
     AttemptEnded: _ended,
     RetryScheduled: _retry_scheduled,
     RetryDue: _retry_due,
+    RotationDue: _rotation_due,
     NetworkLost: _network_lost,
     NetworkReturned: _network_returned,
     TaskCrashed: _crashed,

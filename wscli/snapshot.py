@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wscli.events import Failure, FailureKind
 from wscli.states import ChannelState
 
-__all__ = ["Next", "Reason", "Snapshot"]
+__all__ = ["Next", "Reason", "Snapshot", "Successor"]
 
 
 class Reason(NamedTuple):
@@ -25,6 +25,14 @@ class Next(NamedTuple):
     at: float | None = None
 
 
+class Successor(NamedTuple):
+    """The attempt that is to take the place of the ready connection: ``connecting``, then ``handshaking``."""
+
+    generation: int
+    state: ChannelState
+    reason: Reason
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that a channel's next step depends on.
@@ -32,6 +40,8 @@ class Snapshot:
     ``attempt`` counts the attempts in a row without health, the present one included. ``reconnected`` and ``reauthed``
     say that a verdict of that name was already followed since the last health, so that it is not followed in a circle.
     ``no_sooner`` says that the present wait was asked for by the server or a verdict, and is not to be cut short.
+    ``successor`` is there while a rotation is under way, beside a ready connection alone; ``last_successor`` is the
+    highest generation that one ever had, and ``rotation_failures`` counts those in a row that did not become ready.
     """
 
     state: ChannelState = ChannelState.IDLE
@@ -44,6 +54,9 @@ class Snapshot:
     reconnected: bool = False
     reauthed: bool = False
     no_sooner: bool = False
+    successor: Successor | None = None
+    last_successor: int = 0
+    rotation_failures: int = 0
 
     @property
     def refused_credentials(self) -> bool:

@@ -45,7 +45,9 @@ TRANSITIONS: dict[ChannelState, frozenset[ChannelState]] = {
     _S.HANDSHAKING: frozenset(
         {_S.READY, _S.CONNECTING, _S.WAITING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
     ),
-    _S.READY: frozenset({_S.CONNECTING, _S.WAITING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}),
+    _S.READY: frozenset(
+        {_S.CONNECTING, _S.HANDSHAKING, _S.WAITING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
+    ),
     _S.WAITING: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
     _S.OFFLINE: frozenset({_S.CONNECTING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
     _S.PAUSED: frozenset({_S.CONNECTING, _S.IDLE, _S.STOPPED, _S.FAILED}),
