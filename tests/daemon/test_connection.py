@@ -188,7 +188,7 @@ async def test_a_late_end_of_an_old_link_closes_nothing() -> None:
 async def test_a_crash_of_ours_is_stated_and_siblings_go_on(caplog: pytest.LogCaptureFixture) -> None:
     async with scripted(channel_plan("news"), channel_plan("calls")) as it:
 
-        async def explode(*_: object) -> None:
+        async def explode(*_: object, **__: object) -> None:
             raise KeyError("unforeseen")
 
         it.manager.channel("news").connection._services.dialer.dial = explode  # type: ignore[method-assign,assignment]

@@ -479,6 +479,37 @@ async def test_text_around_another_token_ends_and_is_dropped_with_it(make: Make,
     assert task.result().value.reveal() == "Bearer two"
 
 
+async def test_a_renewal_fetches_what_does_not_last_and_what_it_is_made_of_and_serves_the_old_one_meanwhile(
+    make: Make, clock: Any
+) -> None:
+    script = Script()
+    around = TokenSource.model_validate({"value": "Bearer {token.app}"})
+    broker = make({"s": around, "app": scripted(script)})
+    (task,) = await ask(broker)
+    await script.answer("one", 100)
+    await broker.renew("s", clock.now + 99)
+    assert script.begun == 1, "it lasts"
+    renewal = asyncio.create_task(broker.renew("s", clock.now + 100))
+    await turns()
+    assert (await broker.get("s")) is task.result()
+    await script.answer("two", 200)
+    await renewal
+    assert (await broker.get("s")).value.reveal() == "Bearer two"
+    assert script.begun == 2
+
+
+async def test_a_renewal_that_fails_says_so_and_keeps_the_old_one(make: Make, clock: Any) -> None:
+    script = Script()
+    broker = make({"s": scripted(script)})
+    token = await filled(broker, script, life=100)
+    renewal = asyncio.create_task(broker.renew("s", clock.now + 200))
+    await turns()
+    await script.fail()
+    with pytest.raises(TokenFailed, match="HTTP 500"):
+        await renewal
+    assert (await broker.get("s")) is token
+
+
 async def test_a_circle_of_tokens_is_refused(make: Make) -> None:
     with pytest.raises(ValueError, match="a -> b -> a"):
         make(

@@ -19,7 +19,7 @@ from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 from wscli.verdicts import VerdictTable
 
-__all__ = ["ChannelPlan", "Dial", "Keepalive", "Plan", "ProxyPlan", "TlsPlan"]
+__all__ = ["ChannelPlan", "Dial", "Keepalive", "Plan", "ProxyPlan", "Rotate", "TlsPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,16 @@ class Keepalive:
 
     ping: float | None = 20.0
     timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """When a ready connection is replaced without being closed first; in seconds, and the earlier counts."""
+
+    before_expiry: float | None = None
+    """So long before the first of its tokens expires."""
+    max_age: float | None = None
+    """So long after it became ready, or up to a tenth sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,7 @@ class ChannelPlan:
     eager: bool
     critical: bool
     linger: float
+    rotate: Rotate | None = None
     on_state: HookPlan | None = None
     on_message: HookPlan | None = None
 

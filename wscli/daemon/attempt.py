@@ -27,7 +27,19 @@ class Attempt:
     called, or the end reported, nothing of it reaches the channel any more.
     """
 
-    __slots__ = ("_early", "_end", "_owner", "_retired", "generation", "link", "ready_at", "record", "task", "watch")
+    __slots__ = (
+        "_early",
+        "_end",
+        "_owner",
+        "_retired",
+        "_superseded",
+        "generation",
+        "link",
+        "ready_at",
+        "record",
+        "task",
+        "watch",
+    )
 
     def __init__(self, generation: int, record: AttemptRecord, owner: _Owner) -> None:
         self.generation = generation
@@ -40,6 +52,7 @@ class Attempt:
         self._early: list[tuple[list[bytes], bytes | None]] = []
         self._end: Failure | None = None
         self._retired = False
+        self._superseded = False
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
@@ -79,7 +92,7 @@ class Attempt:
 
     def _report(self, failure: Failure) -> None:
         self._unwatch()
-        if not self._retired:
+        if not self._retired and not self._superseded:
             self._retired = True
             self.record.failure = failure
             self._owner.attempt_ended(self, failure)
@@ -88,6 +101,16 @@ class Attempt:
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None
+
+    @property
+    def over(self) -> Failure | None:
+        """How it ended, even if that was not reported yet."""
+        return self._end
+
+    def supersede(self) -> None:
+        """Pass on what still comes, and report no end: another took its place; ``hang_up`` is to follow."""
+        self._superseded = True
+        self._unwatch()
 
     def retire(self) -> None:
         """Let nothing of it reach the channel from now on; ``hang_up`` is to follow."""

@@ -229,13 +229,19 @@ class Channel:
         began = self._services.clock.monotonic()
         with self.use():
             link = await self._ready_link(timeout)
-            left = max(0.0, timeout - (self._services.clock.monotonic() - began))
-            message = payload if isinstance(payload, bytes) else payload()
-            try:
-                await link.send(message, binary=binary, timeout=left)
-            except (NotSent, OutcomeUnknown) as error:
-                hint = error.hint or "`wscli status` says how the channel is by now"
-                raise type(error)(f"channel {self.name!r}: {error.message}", hint) from None
+            while True:
+                left = max(0.0, timeout - (self._services.clock.monotonic() - began))
+                message = payload if isinstance(payload, bytes) else payload()
+                try:
+                    await link.send(message, binary=binary, timeout=left)
+                    break
+                except (NotSent, OutcomeUnknown) as error:
+                    other = self.connection.link
+                    if isinstance(error, NotSent) and left and other is not None and other is not link:
+                        link = other
+                        continue  # nothing was written, and a rotation opened another
+                    hint = error.hint or "`wscli status` says how the channel is by now"
+                    raise type(error)(f"channel {self.name!r}: {error.message}", hint) from None
             self.counters.count_sent(message)
 
     async def _ready_link(self, timeout: float) -> Link:
@@ -313,6 +319,14 @@ class Channel:
     def connected(self) -> None:
         """Count it."""
         self.counters.count_connection()
+
+    def rotated(self, old: Link | None) -> None:
+        """Count it, and hold the new connection back where the old one was; that closes, and so reads on."""
+        self.counters.count_rotation()
+        if self._holds and old is not None:
+            old.resume_reading()
+        if self._holds and self.connection.link is not None:
+            self.connection.link.pause_reading()
 
     def ended(self, failure: Failure) -> None:
         """Keep how the connection ended, and why: where we left it, the state tells it already."""

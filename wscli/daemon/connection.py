@@ -1,7 +1,8 @@
 """The shell around the machine: it carries out what the machine decides, and reports what came of it.
 
 One channel has one ``Connection``; a connection has one live attempt at most. A new attempt begins only when the one
-before it is closed, or was aborted after a second.
+before it is closed, or was aborted after a second; only a rotation's successor is opened beside a ready connection,
+which drains for as long once that is ready.
 """
 
 from __future__ import annotations
@@ -15,12 +16,23 @@ from typing import Protocol
 
 from wscli.backoff import delay_for
 from wscli.clock import Clock
-from wscli.commands import Command, Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
+from wscli.commands import (
+    Command,
+    Dial,
+    DialSuccessor,
+    ForgetTokens,
+    Hangup,
+    Probe,
+    ScheduleRetry,
+    ScheduleRotation,
+    Succeed,
+)
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.attempt import Attempt
 from wscli.daemon.dialer import AttemptRecord, Dialer
 from wscli.daemon.histories import Histories
 from wscli.daemon.keepalive import KeepaliveWheel
+from wscli.daemon.rotation import SHORTEST, Rotation
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, Timer
 from wscli.daemon.transport.link import DialError, Link, Listener
@@ -36,6 +48,7 @@ from wscli.events import (
     Opened,
     RetryDue,
     RetryScheduled,
+    RotationDue,
     TaskCrashed,
 )
 from wscli.machine import Policy, step
@@ -65,6 +78,9 @@ class Hooks(Protocol):
 
     def connected(self) -> None:
         """The connection is open; its first message is still to come."""
+
+    def rotated(self, old: Link | None) -> None:
+        """A successor took the place of a connection, which closes now and is received from until it is closed."""
 
     def ended(self, failure: Failure) -> None:
         """An open connection ended."""
@@ -109,6 +125,13 @@ class Connection:
         self._events: deque[Event] = deque()
         self._stepping = False
         self._attempt: Attempt | None = None
+        self._successor: Attempt | None = None
+        self._draining: Attempt | None = None
+        """The connection whose place another took, until it is closed."""
+        self._succeeded_at = 0.0
+        self._ended: dict[int, AttemptRecord] = {}
+        """The records of those attempts whose end is being told to the machine."""
+        self._rotation = Rotation(services.clock, services.chance, services.schedule, self._rotation_due)
         self._closing = after
         self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
@@ -129,6 +152,15 @@ class Connection:
         return held or self.closing is not None
 
     @property
+    def successor(self) -> tuple[str, float] | None:
+        """The state of the successor and since when, from its dial until the connection before it is closed."""
+        if self._draining is not None and self.link is not None:
+            return str(ChannelState.READY), self._succeeded_at
+        if self._successor is not None and self.snapshot.successor is not None:
+            return str(self.snapshot.successor.state), self._successor.record.started
+        return None
+
+    @property
     def closing(self) -> asyncio.Task[None] | None:
         """The task that ends when nothing is closing any more, while there is one."""
         return None if self._closing is None or self._closing.done() else self._closing
@@ -144,20 +176,25 @@ class Connection:
                 self._step(self._events.popleft())
         finally:
             self._stepping = False
+            self._ended.clear()
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
         """Look whether a route leads to the server: dial or ping if one does, and wait for one otherwise."""
         self.feed(NetworkReturned() if self._leads_anywhere(reachable) else NetworkLost())
 
     def probe(self) -> None:
-        """Ping at once, if it is open."""
+        """Ping at once, if it is open: the network changed, or the machine slept."""
+        self._rotation.look(self.plan.rotate)
         if self._attempt is not None and self._attempt.watch is not None:
             self._attempt.watch.probe()
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> bool:
         """Take another plan; say whether it is to be dialled anew for it."""
         anew = not plan.dial.opens_the_same(self.plan.dial) or params != self._params
+        rotates_otherwise = plan.rotate != self.plan.rotate
         self.plan, self._params = plan, params
+        if rotates_otherwise:
+            self._rotation.look(plan.rotate)
         if anew:
             self.addresses = ()  # of the server as it was
         if self._attempt is not None and self._attempt.watch is not None:
@@ -187,6 +224,7 @@ class Connection:
         self._keep_time(before)
         for command in commands:
             self._carry_out(command)
+        self._keep_rotation(before)
 
     def _keep_time(self, before: Snapshot) -> None:
         """Mind since when it is without health: not since before it was forgiven, and not while it was offline."""
@@ -199,6 +237,14 @@ class Connection:
         elif was_offline and not is_offline and self._unhealthy_since is not None:
             self._unhealthy_since += now - self._offline_since
 
+    def _keep_rotation(self, before: Snapshot) -> None:
+        """Count the age of each ready connection anew."""
+        after = self.snapshot
+        if (after.state, after.generation) != (before.state, before.generation):
+            self._rotation.cancel()
+            if after.state is ChannelState.READY and self._attempt is not None:
+                self._rotation.begin(self.plan.rotate, self._attempt.record.expires_at)
+
     def _carry_out(self, command: Command) -> None:
         match command:
             case Dial(generation=generation):
@@ -207,9 +253,16 @@ class Connection:
                 self._hang_up(generation)
             case ScheduleRetry():
                 self._schedule(command)
-            case ForgetTokens():
-                for name, version in (self.last_attempt.tokens if self.last_attempt else {}).items():
+            case ForgetTokens(generation=generation):
+                for name, version in self._ended[generation].tokens.items():
                     self._services.broker.invalidate(name, version)
+            case DialSuccessor(generation=generation):
+                self._dial_successor(generation)
+            case Succeed():
+                self._succeed()
+            case ScheduleRotation():
+                delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
+                self._rotation.again(max(delay, command.no_sooner, SHORTEST))
             case Probe():
                 self.probe()
 
@@ -221,13 +274,53 @@ class Connection:
             raise RuntimeError(f"attempt {self._attempt.generation} of {self.plan.name!r} is still alive")
         now = self._services.clock.monotonic()
         self._unhealthy_since = now if self._unhealthy_since is None else self._unhealthy_since
+        self._attempt = self._new_attempt(generation)
+        self._begin(self._attempt)
+
+    def _new_attempt(self, generation: int) -> Attempt:
         record = self.last_attempt = AttemptRecord(started=self._services.clock.wall())
-        attempt = self._attempt = Attempt(generation, record, self)
+        return Attempt(generation, record, self)
+
+    def _begin(self, attempt: Attempt, *, lasting: float = 0.0) -> None:
         attempt.task = self._services.tasks.spawn(
-            self._run(attempt, self._closing), name=f"dial {self.plan.name}", on_crash=self._crashed
+            self._run(attempt, self._closing, lasting), name=f"dial {self.plan.name}", on_crash=self._crashed
         )
 
-    async def _run(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
+    def _rotation_due(self) -> None:
+        ready_at = None if self._attempt is None else self._attempt.ready_at
+        if ready_at is not None:
+            healthy_for = self._services.clock.monotonic() - ready_at
+            self.feed(RotationDue(self.snapshot.generation, healthy_for))
+
+    def _dial_successor(self, generation: int) -> None:
+        attempt = self._successor = self._new_attempt(generation)
+        if not self._is_reachable():
+            attempt.fail(Failure(FailureKind.TCP, "no network leads to the server"))
+            return
+        expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
+        # a token that is as good as due would have the successor replaced at once
+        self._begin(attempt, lasting=0.0 if expiry is None else expiry + SHORTEST)
+
+    def _succeed(self) -> None:
+        """Let the successor take its place; what was connected until now drains, and closes."""
+        old, self._attempt, self._successor = self._attempt, self._successor, None
+        if old is None:
+            return
+        old.supersede()
+        self._draining, self._succeeded_at = old, self._services.clock.wall()
+        self._hooks.rotated(old.link)
+        self._closing = self._services.tasks.spawn(
+            self._drain(old, self._closing), name=f"drain {self.plan.name}", on_crash=self._crashed
+        )
+
+    async def _drain(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
+        try:
+            await self._close(attempt, previous)
+        finally:
+            attempt.retire()
+            self._draining = None
+
+    async def _run(self, attempt: Attempt, previous: asyncio.Task[None] | None, lasting: float) -> None:
         if previous is not None:
             await asyncio.wait([previous])
 
@@ -235,16 +328,22 @@ class Connection:
             self.feed(AttemptProgressed(attempt.generation, code, text))
 
         try:
-            link = await self._services.dialer.dial(self.plan, self._params, attempt, attempt.record, progress)
+            link = await self._services.dialer.dial(
+                self.plan, self._params, attempt, attempt.record, progress, lasting=lasting
+            )
         except (DialError, TokenFailed) as error:
             self._learn_addresses(attempt)
             attempt.fail(error.failure)
             return
         self._learn_addresses(attempt)
+        if attempt is self._successor and attempt.over is not None:
+            attempt.link = link
+            attempt.fail(attempt.over)  # it closed at once, and is no reason to give up one that is healthy
+            return
         attempt.ready(link, self._services.clock.monotonic(), lambda: self._opened(attempt, link))
 
     def _learn_addresses(self, attempt: Attempt) -> None:
-        if self._attempt is attempt:  # another may be on its way to another server
+        if attempt in (self._attempt, self._successor):  # another may be on its way to another server
             self.addresses = attempt.record.timeline.addresses or self.addresses
 
     def _opened(self, attempt: Attempt, link: Link) -> None:
@@ -253,7 +352,8 @@ class Connection:
             attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
         attempt.watch = self._services.wheel.add(link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead)
-        self._hooks.connected()
+        if attempt is not self._successor:
+            self._hooks.connected()
         self.feed(Opened(attempt.generation))
         self.feed(HandshakeDone(attempt.generation))
 
@@ -265,6 +365,9 @@ class Connection:
         """Report the end (called by the attempt, once)."""
         if self._attempt is attempt:
             self._attempt = None
+        if self._successor is attempt:
+            self._successor = None
+        self._ended[attempt.generation] = attempt.record
         now = self._services.clock.monotonic()
         healthy_for = 0.0
         if attempt.ready_at is not None:
@@ -284,10 +387,15 @@ class Connection:
         )
 
     def _hang_up(self, generation: int) -> None:
+        if self._draining is not None:
+            self._draining.retire()  # what is still to come over it is the channel's no more
         attempt = self._attempt
-        if attempt is None or attempt.generation != generation:
+        if self._successor is not None and self._successor.generation == generation:
+            attempt, self._successor = self._successor, None
+        elif attempt is not None and attempt.generation == generation:
+            self._attempt = None
+        else:
             return
-        self._attempt = None
         attempt.retire()  # now: until the task below begins, it may still open, or receive
         if attempt.ready_at is not None:
             self._hooks.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))

@@ -26,6 +26,7 @@ class Counters:
         "received",
         "received_bytes",
         "reconnects",
+        "rotations",
         "rtt",
         "sent",
         "sent_bytes",
@@ -41,6 +42,8 @@ class Counters:
         self.connects = 0
         self.reconnects: dict[str, int] = {}
         """By the code of the reason for which the connection before it ended, or was left."""
+        self.rotations = 0
+        """Connections that took the place of one that was open, and are no reconnections."""
         self.gaps: dict[str, int] = {}
         """By reason."""
         self.rtt: float | None = None
@@ -64,6 +67,13 @@ class Counters:
     def count_connection(self) -> None:
         """Count a connection that opened: a reconnection, where one ended before it."""
         self._count_connection(self._left)
+
+    def count_rotation(self) -> None:
+        """Count a connection that took the place of an open one."""
+        self.connects += 1
+        self.rotations += 1
+        if self.total is not None:
+            self.total.count_rotation()
 
     def count_end(self, failure: Failure, reason: str) -> None:
         """Keep how a connection ended, and the code of the reason, until the next one opens."""
@@ -94,6 +104,7 @@ class Counters:
             "connects": self.connects,
             "reconnects": sum(self.reconnects.values()),
             "reconnects_by_reason": dict(self.reconnects),
+            "rotations": self.rotations,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),
             "last_close": closed and {"code": closed.code, "reason": closed.close_reason, "by": closed.by},
         }

@@ -38,6 +38,8 @@ class AttemptRecord:
     """Wall-clock time."""
     tokens: dict[str, int] = field(default_factory=dict)
     """Name and version of each token that went into it."""
+    expires_at: float | None = None
+    """When the first of them expires, on ``Clock.boottime``; None: never, or nobody knows."""
     timeline: Timeline = field(default_factory=Timeline)
     place: Place | None = None
     """Its place in the connect budget, while it waits for one."""
@@ -62,10 +64,13 @@ class Dialer:
         listener: Listener,
         record: AttemptRecord,
         progress: Callable[[str, str], None],
+        *,
+        lasting: float = 0.0,
     ) -> Link:
         """Open a link for a channel.
 
-        ``progress`` is told a code and a text for each step that may take long.
+        ``progress`` is told a code and a text for each step that may take long. Tokens are renewed that would expire
+        within ``lasting`` seconds.
 
         Raises:
             DialError: the dial failed.
@@ -73,6 +78,8 @@ class Dialer:
 
         """
         url: str | None = None
+        if lasting:
+            await self._renew(plan, record, progress, self._clock.boottime() + lasting)
         for _ in range(MAX_REDIRECTS + 1):
             tokens = await self._admitted(plan, record, progress)
             try:
@@ -107,7 +114,19 @@ class Dialer:
                 break
             tokens = await self._tokens(plan, record, progress)
         record.tokens = {name: token.version for name, token in tokens.items()}
+        record.expires_at = min((t.expires_at for t in tokens.values() if t.expires_at is not None), default=None)
         return {name: token.value.reveal() for name, token in tokens.items()}
+
+    async def _renew(
+        self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None], until: float
+    ) -> None:
+        for name in sorted(plan.dial.token_names):
+            progress("token", f"renewing token {name!r}")
+            try:
+                await self._broker.renew(name, until)
+            except TokenFailed as error:
+                record.timeline.add("token", 0.0, error.failure.text, ok=False)
+                raise
 
     async def _tokens(
         self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]

@@ -311,6 +311,7 @@ class Manager:
             "connections": {
                 "active": sum(channel.connection.is_open for channel in self._channels.values()),
                 "total": len(self._channels),
+                "successors": sum(channel.connection.successor is not None for channel in self._channels.values()),
             },
             "channels": {channel.name: channel.stats() for channel in channels},
             "tokens": self.broker.stats(),

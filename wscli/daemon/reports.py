@@ -32,7 +32,7 @@ def channel_status(channel: Channel) -> dict[str, Any]:
 
 def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
-    snapshot, link = channel.snapshot, channel.connection.link
+    snapshot, link, successor = channel.snapshot, channel.connection.link, channel.connection.successor
     at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
     return {
         "state": str(snapshot.state),
@@ -46,6 +46,7 @@ def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
         "consumers": _consumers(channel),
         "retry_in_s": None if at is None else max(0.0, round(at - now, 3)),
         "transport": link.adapter if link is not None else None,
+        "successor": None if successor is None else {"state": successor[0], "since": successor[1]},
         "short_outages": channel.announcer.quiet_outages,
         "hooks": {name: counted() for name, counted in channel.hook_stats.items()},
         "outbox": dict(channel.outbox),

@@ -125,6 +125,23 @@ class Broker:
                 return outcome
         return await self.get(name)
 
+    async def renew(self, name: str, until: float) -> None:
+        """See that the next ``get`` gives a token that outlasts ``until``, where one that does can be had.
+
+        What it is put together from is renewed first. The old one is served until the new one is there.
+
+        Raises:
+            TokenFailed: it could not be had, or no source has that name.
+
+        """
+        entry = self._entry(name)
+        token = entry.valid(self._clock.boottime())
+        if token is None or token.expires_at is None or token.expires_at > until:
+            return
+        for other in tuple(entry.made_of):
+            await self.renew(other, until)
+        await self.refresh(name)
+
     def single_use(self, name: str) -> bool:
         """Whether each ``get`` fetches a token of its own."""
         entry = self._entries.get(name)
