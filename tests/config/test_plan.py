@@ -10,7 +10,7 @@ import pytest
 
 from wscli.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.config import load
-from wscli.config.plan import Keepalive, Plan, ProxyPlan, TlsPlan
+from wscli.config.plan import Keepalive, Plan, ProxyPlan, Rotate, TlsPlan
 from wscli.errors import ConfigError
 from wscli.history.limits import HistoryLimits
 from wscli.values import Rate, Secret
@@ -98,6 +98,26 @@ def test_maps_merge_by_key_and_lists_replace(loads: Loads) -> None:
     assert (same.max_message, same.timeout, same.compression) == (2 << 20, 3.0, "none")
     assert same.url.reveal() == "wss://h/ws?v=1"
     assert same.shown_url == "wss://h/ws"
+
+
+ROTATING = """
+endpoints: {api: {url: wss://h, rotate: {before_expiry: 30s, max_age: 23h}}, plain: {url: wss://h}}
+channels:
+  same: {endpoint: api}
+  younger: {endpoint: api, rotate: {max_age: 1h}}
+  never: {endpoint: api, rotate: none}
+  plain: {endpoint: plain}
+  alone: {endpoint: plain, rotate: {before_expiry: 5s}}
+"""
+
+
+def test_a_channel_changes_one_cause_of_a_rotation_or_cancels_all(loads: Loads) -> None:
+    channels = loads(ROTATING).channels
+    assert channels["same"].rotate == Rotate(30.0, 23 * 3600.0)
+    assert channels["younger"].rotate == Rotate(30.0, 3600.0)
+    assert channels["never"].rotate is None
+    assert channels["plain"].rotate is None
+    assert channels["alone"].rotate == Rotate(before_expiry=5.0)
 
 
 def test_a_channel_changes_one_side_of_the_keepalive(loads: Loads) -> None:

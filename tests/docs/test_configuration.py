@@ -19,6 +19,7 @@ SECTIONS: Mapping[str, str] = {
     "Endpoints": "EndpointModel",
     "Connect": "ConnectModel",
     "Keepalive": "KeepaliveModel",
+    "Rotation": "RotateModel",
     "TLS": "TlsModel",
     "Proxy": "ProxyModel",
     "Channels": "ChannelModel",

@@ -9,8 +9,8 @@ from wscli.config.channels import Channel
 from wscli.config.endpoints import Endpoint
 from wscli.config.gateway import gateway_plan
 from wscli.config.hooks import hook_plan
-from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel
-from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
+from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel, RotateModel
+from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan, Rotate
 
 __all__ = ["assemble"]
 
@@ -70,6 +70,7 @@ def _channel(
         eager=not compiled.params and model.open != "lazy",
         critical=model.critical,
         linger=model.linger,
+        rotate=_rotate(above, model),
         on_state=hook_plan(model.on_state, base),
         on_message=hook_plan(model.on_message, base),
     )
@@ -90,3 +91,16 @@ def _keepalive(endpoint: EndpointModel, channel: ChannelModel) -> Keepalive:
             merged |= level.model_dump(exclude_unset=True)
     keepalive = Keepalive(**merged)
     return _DEFAULT if keepalive == _DEFAULT else keepalive
+
+
+def _rotate(endpoint: EndpointModel, channel: ChannelModel) -> Rotate | None:
+    """Merge by key, as the keepalive is."""
+    nearest = endpoint.rotate if channel.rotate is None else channel.rotate
+    if not isinstance(nearest, RotateModel):
+        return None
+    merged: dict[str, float] = {}
+    for level in (endpoint.rotate, channel.rotate):
+        if isinstance(level, RotateModel):
+            merged |= level.model_dump(exclude_unset=True)
+    rotate = Rotate(**merged)
+    return None if rotate == Rotate() else rotate

@@ -19,7 +19,7 @@ from wscli.tokens.models import TokenSource
 from wscli.values import Duration, Flag, Rate, RateOf, Size, StrictModel
 from wscli.verdicts import Verdicts
 
-__all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "TlsModel"]
+__all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "RotateModel", "TlsModel"]
 
 
 Templates = dict[str, Text]
@@ -77,6 +77,21 @@ class KeepaliveModel(StrictModel):
     timeout: Annotated[Duration, Field(gt=0, description="a pong later than this means that the peer is gone")] = 20.0
 
 
+class RotateModel(StrictModel):
+    """When a ready connection is replaced: the next one is ready before it closes."""
+
+    before_expiry: Annotated[
+        Duration | None, Field(gt=0, description="so long before the first of its tokens expires")
+    ] = None
+    max_age: Annotated[
+        Duration | None, Field(ge=1, description="so long after it became ready, or up to a tenth sooner; at least 1s")
+    ] = None
+
+
+RotateOf = Annotated[
+    Literal["none"] | RotateModel,
+    Field(description="{before_expiry: DURATION, max_age: DURATION}, the earlier counts; none: not until it ends"),
+]
 KeepaliveOf = Annotated[
     Literal["none"] | KeepaliveModel, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
 ]
@@ -105,6 +120,7 @@ class EndpointModel(StrictModel):
     max_message: MaxMessage = 1 << 20
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
     keepalive: KeepaliveOf = KeepaliveModel()
+    rotate: RotateOf = "none"
     verdicts: VerdictsOf
     backoff: BackoffOf = "default"
 
@@ -133,6 +149,10 @@ class ChannelModel(StrictModel):
     keepalive: Annotated[
         KeepaliveOf | None,
         Field(description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings"),
+    ] = None
+    rotate: Annotated[
+        RotateOf | None,
+        Field(description="{before_expiry: DURATION, max_age: DURATION}, merged over the endpoint's, or none"),
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None
