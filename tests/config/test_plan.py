@@ -13,6 +13,7 @@ from wscli.config import load
 from wscli.config.plan import Keepalive, Plan, ProxyPlan, Rotate, TlsPlan
 from wscli.errors import ConfigError
 from wscli.history.limits import HistoryLimits
+from wscli.paths import compile_path_expression
 from wscli.values import Rate, Secret
 from wscli.verdicts import parse_verdicts
 
@@ -118,6 +119,17 @@ def test_a_channel_changes_one_cause_of_a_rotation_or_cancels_all(loads: Loads) 
     assert channels["never"].rotate is None
     assert channels["plain"].rotate is None
     assert channels["alone"].rotate == Rotate(before_expiry=5.0)
+
+
+def test_a_channel_tells_what_came_before_in_its_own_way_or_not_at_all(loads: Loads) -> None:
+    channels = loads(
+        "endpoints: {api: {url: wss://h, dedupe: .id}}\n"
+        "channels:\n  same: {endpoint: api}\n  own: {endpoint: api, dedupe: '.a[0]'}\n"
+        "  never: {endpoint: api, dedupe: none}\n"
+    ).channels
+    assert channels["same"].dedupe == compile_path_expression(".id")
+    assert channels["own"].dedupe == compile_path_expression(".a[0]")
+    assert channels["never"].dedupe is None
 
 
 def test_a_channel_changes_one_side_of_the_keepalive(loads: Loads) -> None:

@@ -71,6 +71,7 @@ def _channel(
         critical=model.critical,
         linger=model.linger,
         rotate=_rotate(above, model),
+        dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         on_state=hook_plan(model.on_state, base),
         on_message=hook_plan(model.on_message, base),
     )

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SkipValidation, WithJsonSchema
+from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from wscli.backoff import BackoffPolicy
 from wscli.config.gateway import GatewayModel
 from wscli.config.hooks import MessageHook, StateHook
 from wscli.config.text import Text
 from wscli.history.limits import HistoryLimits
+from wscli.paths import JsonPath, compile_path_expression
 from wscli.tokens.models import TokenSource
 from wscli.values import Duration, Flag, Rate, RateOf, Size, StrictModel
 from wscli.verdicts import Verdicts
@@ -92,6 +94,15 @@ RotateOf = Annotated[
     Literal["none"] | RotateModel,
     Field(description="{before_expiry: DURATION, max_age: DURATION}, the earlier counts; none: not until it ends"),
 ]
+
+
+def _dedupe(value: object) -> JsonPath | None:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return None if value == "none" else compile_path_expression(value)
+
+
+DedupeOf = Annotated[JsonPath | None, PlainValidator(_dedupe), WithJsonSchema({"type": "string"})]
 KeepaliveOf = Annotated[
     Literal["none"] | KeepaliveModel, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
 ]
@@ -121,6 +132,9 @@ class EndpointModel(StrictModel):
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
     keepalive: KeepaliveOf = KeepaliveModel()
     rotate: RotateOf = "none"
+    dedupe: Annotated[
+        DedupeOf, Field(description="a path such as .id: a message whose value there was seen is dropped; or none")
+    ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf = "default"
 
@@ -153,6 +167,9 @@ class ChannelModel(StrictModel):
     rotate: Annotated[
         RotateOf | None,
         Field(description="{before_expiry: DURATION, max_age: DURATION}, merged over the endpoint's, or none"),
+    ] = None
+    dedupe: Annotated[
+        DedupeOf, Field(description="a path such as .id, in place of the endpoint's, or none to drop nothing")
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None

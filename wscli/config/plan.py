@@ -14,6 +14,7 @@ from typing import Literal
 
 from wscli.backoff import BackoffPolicy
 from wscli.history.limits import HistoryLimits
+from wscli.paths import JsonPath
 from wscli.templates import PathTemplate, Template
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
@@ -155,6 +156,8 @@ class ChannelPlan:
     critical: bool
     linger: float
     rotate: Rotate | None = None
+    dedupe: JsonPath | None = None
+    """Where the value is by which a message is told that came before."""
     on_state: HookPlan | None = None
     on_message: HookPlan | None = None
 

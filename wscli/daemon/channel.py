@@ -11,6 +11,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection, Services
 from wscli.daemon.counters import Counters, Totals
+from wscli.daemon.dedupe import Dedupe
 from wscli.daemon.pacing import Pacer
 from wscli.daemon.pressure import Pressure
 from wscli.daemon.problems import Problems
@@ -76,6 +77,7 @@ class Channel:
         """What hooks count, by their names."""
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """How many messages it has in the outbox, by state."""
+        self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(
@@ -265,6 +267,8 @@ class Channel:
     def update(self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float) -> bool:
         """Take another plan; say whether its connection had to be dialled anew for it."""
         was_eager = self.plan.eager
+        if plan.dedupe != self.plan.dedupe:
+            self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
         self.plan = plan
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
@@ -313,7 +317,10 @@ class Channel:
             self._changed()
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take messages into the history."""
+        """Take messages into the history, but for those that came before where that can be told."""
+        if self._dedupe is not None:
+            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
+            self.counters.duplicates += dropped
         self.counters.count_received(len(payloads), self.history.append(payloads, kinds))
 
     def connected(self) -> None:

@@ -21,6 +21,7 @@ class Counters:
     __slots__ = (
         "_left",
         "connects",
+        "duplicates",
         "gaps",
         "last_close",
         "received",
@@ -42,6 +43,8 @@ class Counters:
         self.connects = 0
         self.reconnects: dict[str, int] = {}
         """By the code of the reason for which the connection before it ended, or was left."""
+        self.duplicates = 0
+        """Messages that were dropped, since they had come before."""
         self.rotations = 0
         """Connections that took the place of one that was open, and are no reconnections."""
         self.gaps: dict[str, int] = {}
@@ -105,6 +108,7 @@ class Counters:
             "reconnects": sum(self.reconnects.values()),
             "reconnects_by_reason": dict(self.reconnects),
             "rotations": self.rotations,
+            "duplicates": self.duplicates,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),
             "last_close": closed and {"code": closed.code, "reason": closed.close_reason, "by": closed.by},
         }
