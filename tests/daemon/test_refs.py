@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wscli.control.refs import refers
-from wscli.daemon.refs import Referring, Refs
+from wscli.daemon.refs import MOST, Referring, Refs
 from wscli.errors import UsageError
 
 
@@ -60,6 +60,13 @@ def test_what_cannot_be_filled_is_a_usage_error_with_a_way_out(text: str, says: 
     with pytest.raises(UsageError, match=says) as caught:
         Referring(text)
     assert caught.value.hint
+
+
+def test_a_message_has_a_thousand_references_at_most_so_that_filling_them_holds_up_nobody() -> None:
+    assert fill("{ref.int}" * MOST) == (1, "1" * MOST)
+    for text in ("{ref.int}" * (MOST + 1), "{{ref.int}" * (MOST + 1)):
+        with pytest.raises(UsageError, match="over 1000 references"):
+            Referring(text)
 
 
 @given(st.text(alphabet="{}ref.int:x ") | st.text())

@@ -7,7 +7,7 @@ __all__ = ["Ref", "PLACEHOLDER", "refers"]
 Ref = int | str
 """What a reference becomes."""
 
-PLACEHOLDER = re.compile(r"(?P<escape>\{)?\{ref\.(?P<kind>[A-Za-z0-9_-]+)(?::[A-Za-z0-9_]*)?\}")
+PLACEHOLDER = re.compile(r"\{(?P<escape>\{)?ref\.(?P<kind>[A-Za-z0-9_-]+)(?::[A-Za-z0-9_]*)?\}")
 """``{ref.int}``, with a filter or without; behind one more brace it is text. Every other brace is text anyway."""
 
 

@@ -12,6 +12,8 @@ from wscli.templates import Template, TemplateError, compile_template
 __all__ = ["Referring", "Refs"]
 
 _KINDS = ("int", "str", "uuid")
+MOST = 1000
+"""References of one message, those that are text included: filling them holds up everything else."""
 
 
 class Refs:
@@ -32,7 +34,8 @@ class Referring:
     """A message with references, which are all the same value.
 
     Raises:
-        UsageError: a reference is of an unknown kind or has a filter that does not fit, or there are two kinds.
+        UsageError: a reference is of an unknown kind or has a filter that does not fit, there are two kinds, or over
+            ``MOST``.
 
     """
 
@@ -43,7 +46,9 @@ class Referring:
         kinds: dict[str, None] = {}
         at = 0
         try:
-            for found in PLACEHOLDER.finditer(text):
+            for number, found in enumerate(PLACEHOLDER.finditer(text)):
+                if number == MOST:
+                    raise UsageError(f"the message has over {MOST} references", "`wscli send` sends text as it stands")
                 template = compile_template(found.group(), ("ref",))
                 self._pieces += [text[at : found.start()], template]
                 kinds.update((name, None) for _, name in template.references)
