@@ -8,7 +8,7 @@ import pytest
 
 from tests.client.scene import scene
 from wscli import AsyncClient, Client, Message
-from wscli.errors import NoInstance
+from wscli.errors import NoInstance, OutcomeUnknown
 
 
 @pytest.mark.parametrize(("end", "word"), [("kill", "gone without a word"), ("stop", "was stopped")])
@@ -30,7 +30,19 @@ async def test_a_manager_that_goes_ends_a_tail_with_no_instance_after_all_that_c
                 with pytest.raises(NoInstance, match=word):
                     await anext(feed)
                 assert [one async for one in feed] == []
-                with pytest.raises(NoInstance, match=word):
+                with pytest.raises(OutcomeUnknown, match=word):  # its message went, and may have been acted on
                     await waiting
         with pytest.raises(NoInstance):
             await other.stats()
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_manager_that_goes_while_a_reply_is_awaited_leaves_the_outcome_unknown(end: str) -> None:
+    with scene() as made:
+        ask = made.command.start("request", "echo", '{"id": {ref.int}}', "--match", "false", "--timeout", "60s")
+        send = made.command.start("send", "other", '{"id": 1}', "--wait-ack", "false", "--timeout", "60s", "--json")
+        made.manager.until_stats(lambda stats: all(stats["channels"][name]["received"] for name in ("echo", "other")))
+        getattr(made.manager, end)()
+        assert (ask.wait(), send.wait()) == (9, 9)
+        assert "error: no reply on 'echo': the manager was" in ask.stderr
+        assert [(one["outcome"], one["code"]) for one in send.records()] == [("sent", 9)]

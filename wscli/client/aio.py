@@ -15,7 +15,7 @@ from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
 from wscli.control.client import ManagerGone
 from wscli.control.protocol import result_of
-from wscli.errors import TimedOut, WscliError
+from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:
     from wscli.control.messages import Stats, Status
@@ -62,20 +62,22 @@ class AsyncClient(Chosen):
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
         exchange = asked.exchange(channel, message, match, timeout, expand=expand)
         deadline = asyncio.get_running_loop().time() + timeout
-        tail: AsyncTail[Message] = AsyncTail(self._connect, exchange.listen, gaps=False)
+        tail: AsyncTail[Message | Gap] = AsyncTail(self._connect, exchange.listen, gaps=True)
         async with tail as replies:  # first, so that no reply is missed
             left = max(deadline - asyncio.get_running_loop().time(), 0.0)
-            is_reply = exchange.reply_to(await self._send(exchange.send.within(left)))
+            awaited = exchange.reply_to(await self._send(exchange.send.within(left)))
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        reply = await replies.take()
+                        item = await replies.take()
                 except TimeoutError:
-                    raise exchange.overdue() from None
-                if reply is None:
-                    raise exchange.done()
-                if isinstance(reply, Message) and is_reply(reply):
-                    return reply
+                    raise awaited.overdue() from None
+                except NoInstance as error:
+                    raise awaited.gone(error) from None
+                if item is None:
+                    raise awaited.done()
+                if awaited.is_reply(item):
+                    return cast(Message, item)
 
     async def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from wscli.client.matching import Match, check, matcher
-from wscli.client.messages import Message
+from wscli.client.matching import Match, check
+from wscli.client.replies import Awaited
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES
 from wscli.control.refs import refers
 from wscli.control.selection import Selection
-from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
+from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.control.messages import Handed, Status
@@ -81,21 +81,10 @@ class Exchange(NamedTuple):
     called: str
     """What errors call the reply."""
 
-    def reply_to(self, handed: Handed) -> Callable[[Message], bool]:
-        """Make what tells the reply, once it is known what the message became and behind which one it was sent."""
-        matches = matcher(self.match, handed["ref"])
-        epoch, _, last = handed["after"].rpartition(":")
-        before = int(last)
-        return lambda message: (message.epoch != epoch or message.seq > before) and matches(message)
-
-    def overdue(self) -> TimedOut:
-        """Make the error of a reply that did not come in time."""
-        within = f"within {self.timeout:g} s"
-        return TimedOut(f"no {self.called} on {self.send.args['channel']!r} {within}", "a longer timeout waits longer")
-
-    def done(self) -> ChannelUnavailable:
-        """Make the error of a channel that was done before the reply came."""
-        return ChannelUnavailable(f"channel {self.send.args['channel']!r} is done, and no {self.called} came")
+    def reply_to(self, handed: Handed) -> Awaited:
+        """Begin to wait for it, once it is known what the message became and behind which one it was sent."""
+        channel = self.send.args["channel"]
+        return Awaited(self.match, handed, channel=channel, called=self.called, timeout=self.timeout)
 
 
 class Chosen:

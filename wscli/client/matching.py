@@ -11,7 +11,7 @@ from wscli.client.messages import Message
 from wscli.control.refs import Ref
 from wscli.errors import UsageError
 
-__all__ = ["Match", "check", "matcher"]
+__all__ = ["Expression", "Match", "check", "matcher"]
 
 Match = Callable[[Message], bool] | str
 
@@ -39,17 +39,26 @@ def matcher(match: Match, ref: Ref | None = None) -> Callable[[Message], bool]:
     if not isinstance(match, str):
         return match
     _check(match, ref is not None)
-    program = _compiled(match) if ref is None else _compile(match, {"ref": ref})
+    return Expression(_compiled(match) if ref is None else _compile(match, {"ref": ref}))
 
-    def matches(message: Message) -> bool:
+
+class Expression:
+    """A jq program that is true or not of a message."""
+
+    def __init__(self, program: Any) -> None:
+        self.failed = ""
+        """What it said when it failed last."""
+        self._program = program
+
+    def __call__(self, message: Message) -> bool:
+        """Say whether it is true of a message."""
         if not isinstance(message.data, str) or not _is_json(message.data):
             return False
         try:
-            return bool(next(iter(program.input_text(message.data)), False))  # it may halt without a result
-        except ValueError:  # jq's own: the expression failed, or its parser is stricter than Python's
+            return bool(next(iter(self._program.input_text(message.data)), False))  # it may halt without a result
+        except ValueError as error:  # jq's own: the expression failed, or its parser is stricter than Python's
+            self.failed = str(error)
             return False
-
-    return matches
 
 
 @lru_cache(64)

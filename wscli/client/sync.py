@@ -19,7 +19,7 @@ from wscli.control.client import Client as Connection
 from wscli.control.client import ManagerGone
 from wscli.control.protocol import result_of
 from wscli.control.selection import select
-from wscli.errors import TimedOut, WscliError
+from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:
     from wscli.control.messages import Stats, Status
@@ -274,17 +274,19 @@ def carry_out(client: Client, exchange: Exchange, *, on_sent: Callable[[], None]
 
     """
     deadline = time.monotonic() + exchange.timeout
-    with client._listen(exchange.listen, gaps=False) as replies:  # first, so that no reply is missed
+    with client._listen(exchange.listen, gaps=True) as replies:  # first, so that no reply is missed
         handed = client._send(exchange.send.within(max(deadline - time.monotonic(), 0.0)))
         if on_sent is not None:
             on_sent()
-        is_reply = exchange.reply_to(handed)
+        awaited = exchange.reply_to(handed)
         while True:
             try:
-                reply = replies.take(deadline)
+                item = replies.take(deadline)
             except TimeoutError:
-                raise exchange.overdue() from None
-            if reply is None:
-                raise exchange.done()
-            if isinstance(reply, Message) and is_reply(reply):
-                return reply
+                raise awaited.overdue() from None
+            except NoInstance as error:
+                raise awaited.gone(error) from None
+            if item is None:
+                raise awaited.done()
+            if awaited.is_reply(item):
+                return cast(Message, item)
