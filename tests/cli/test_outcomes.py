@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.commands import Cli, cli
 from tests.client.scene import Scene, scene
+from tests.daemon.served import until
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
 __all__ = ["cli"]
@@ -53,6 +54,17 @@ async def test_the_first_that_fails_is_the_last_one_told(cli: Cli, error: WscliE
     failed = {"outcome": outcome, "code": int(error.exit_code), "error": "x (2 messages were sent before)"}
     assert await outcomes("calls", stdin=b"a\nb\nc\nd\n") == (error.exit_code, [SENT, SENT, failed])
     assert await outcomes("calls", "m") == (error.exit_code, [{**failed, "error": "x"}])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_each_line_that_was_under_way_when_the_manager_went_is_unknown(cli: Cli, count: int) -> None:
+    channel = cli.manager.known["calls"]
+    channel.send_blocks = asyncio.Event()
+    telling = asyncio.create_task(outcomes("calls", stdin=b"m\n" * count))
+    await until(lambda: channel.send_blocked)
+    await cli.served.server.close()
+    code, told = await telling
+    assert (code, [(one["outcome"], one["code"]) for one in told]) == (9, [("unknown", 9)] * count)
 
 
 async def test_one_message_for_which_there_is_no_channel_is_rejected(cli: Cli) -> None:

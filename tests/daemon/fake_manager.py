@@ -41,6 +41,8 @@ class FakeChannel:
         self.send_fails: dict[int, WscliError] = {}
         """Which message, counted from 0, fails how."""
         self.send_blocks: asyncio.Event | None = None
+        self.send_blocked = 0
+        """How many messages wait for it, or did."""
         self.changed = asyncio.Condition()
 
     @contextmanager
@@ -69,6 +71,7 @@ class FakeChannel:
 
     async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
         if self.send_blocks is not None:
+            self.send_blocked += 1
             await self.send_blocks.wait()
         if error := self.send_fails.get(len(self.sent)):
             raise error

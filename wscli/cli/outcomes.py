@@ -21,6 +21,7 @@ class Outcomes:
         self._output = Output(sys.stdout.fileno()) if enabled and sys.stdout is not None else None
         self._failure: WscliError | None = None
         self._handed_over = False
+        self._failing = 1
 
     def begin(self) -> None:
         """The next message is under way."""
@@ -30,19 +31,23 @@ class Outcomes:
         """It was sent: what fails it now does not change that."""
         self._handed_over = True
 
+    def lose(self, count: int) -> None:
+        """So many messages were under way together, and nobody can tell which of them left."""
+        self._failing = count
+
     def well(self, outcome: str, count: int = 1) -> None:
         """Tell that messages were ``sent``, or ``acked``."""
         self._put([self._object(outcome, ExitCode.OK, None)] * count)
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
-        """Tell of the message that fails in here, once."""
+        """Tell of the message that fails in here, or of those that are lost, once."""
         try:
             yield
         except WscliError as error:
             if self._failure is None:
                 self._failure = error
-                self._put([self._object(self._outcome(error), error.exit_code, error.message)])
+                self._put([self._object(self._outcome(error), error.exit_code, error.message)] * self._failing)
             raise
 
     def _outcome(self, error: WscliError) -> str:

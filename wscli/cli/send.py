@@ -111,6 +111,8 @@ class Sender:
             answer = self._client.answer(timeout=self._patience)
         except (ManagerGone, TimedOut) as error:
             kind = OutcomeUnknown if whole else NotSent
+            if whole:
+                self._outcomes.lose(len(messages_of(payload, framing)))
             raise kind(self._counted(error.message), error.hint) from None
         try:
             self._count(self.taken(result_of(answer)))
