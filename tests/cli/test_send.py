@@ -13,8 +13,8 @@ import pytest
 
 from tests.cli.commands import Cli, cli
 from tests.daemon.served import until
-from wscli.cli import send as send_module
-from wscli.cli.send import Sender
+from wscli.cli import sending
+from wscli.cli.sending import Sender
 from wscli.control.client import Client
 from wscli.control.paths import Instance
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
@@ -151,7 +151,7 @@ async def test_each_line_leaves_as_soon_as_it_is_complete(cli: Cli) -> None:
 async def test_what_is_larger_than_a_block_is_refused_and_a_large_stream_is_not(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send_module, "BLOCK_LIMIT", 100_000)
+    monkeypatch.setattr(sending, "BLOCK_LIMIT", 100_000)
     assert (await cli("send", "calls", "--whole", stdin=b"x" * 100_001)).code == 7
     assert (await cli("send", "calls", stdin=b"x" * 200_000)).code == 7
     assert sent(cli) == []

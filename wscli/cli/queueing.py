@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wscli.cli.outcomes import Outcomes
-from wscli.cli.send import PATIENCE, Sender, hand_over
+from wscli.cli.sending import PATIENCE, Sender, hand_over
 from wscli.control.client import connect
 from wscli.control.selection import Selection
 from wscli.errors import UsageError

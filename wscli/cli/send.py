@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +10,15 @@ import click
 
 from wscli.cli.options import DURATION, channel_argument, json_option, timeout_option, with_instance
 from wscli.cli.outcomes import Outcomes
-from wscli.control.client import Client, ManagerGone, connect
-from wscli.control.protocol import BLOCK_LIMIT, result_of
+from wscli.cli.sending import PATIENCE, Sender, hand_over
+from wscli.control.client import Client, connect
 from wscli.control.selection import Selection
-from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError, error_for
+from wscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Block, Framing
+    from wscli.control.messages import Framing
 
-_CHUNK = 1 << 16
-_ENDS = {"line": b"\n", "nul": b"\0"}
-PATIENCE = 10.0
-"""Seconds beyond the message's own deadline for the manager to say how it went."""
+__all__ = ["command", "send"]
 
 
 def send(
@@ -45,17 +40,6 @@ def send(
     return 0
 
 
-def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
-    """Give a sender the message, or what stdin has."""
-    if message is not None and message != "-":
-        sender.block(os.fsencode(message), "whole")
-    elif framing == "whole":
-        sender.block(sys.stdin.buffer.read(), "whole")
-    else:
-        sender.begin()
-        _stream_stdin(sender, framing)
-
-
 def _sender(selection: Selection, client: Client, args: dict[str, Any], outcomes: Outcomes, ack: str | None) -> Sender:
     patience = args["timeout"] + PATIENCE
     if ack is None:
@@ -63,111 +47,6 @@ def _sender(selection: Selection, client: Client, args: dict[str, Any], outcomes
     from wscli.cli.waitack import AckedSender
 
     return AckedSender(selection, client, args, patience, outcomes, ack=ack)
-
-
-class Sender:
-    """Sends block after block on one request, and keeps count."""
-
-    verb = "send"
-    outcome = "sent"
-    """What becomes of a message that nothing goes wrong with: the key of the manager's answers, too."""
-
-    def __init__(self, client: Client, args: dict[str, Any], patience: float, outcomes: Outcomes | None = None) -> None:
-        self._client = client
-        self._args = args
-        self._patience = patience
-        self._outcomes = outcomes or Outcomes("", enabled=False)
-        self.begun = False
-        self._sent = 0
-
-    def begin(self) -> None:
-        """Ask whether there is such a channel, before there is anything to send."""
-        self._client.request(self.verb, self._args, timeout=self._patience)
-        self.begun = True
-
-    def block(self, payload: bytes, framing: Framing) -> None:
-        """Send one block, and wait until the manager has sent all of it.
-
-        Raises:
-            NotSent: and its siblings, as the manager answered, for the first message that failed.
-            OutcomeUnknown: the manager took it, and never answered.
-
-        """
-        with self._outcomes.telling():
-            self._send_block(payload, framing)
-
-    def _send_block(self, payload: bytes, framing: Framing) -> None:
-        if len(payload) > BLOCK_LIMIT:
-            raise NotSent(
-                f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
-            )
-        header: Block = {"bytes": len(payload), "framing": framing}
-        if self.begun:
-            whole = self._client.send_block(header, payload)
-        else:
-            whole = self._client.start(self.verb, {**self._args, **header}, payload=payload)
-            self.begun = True
-        try:
-            answer = self._client.answer(timeout=self._patience)
-        except (ManagerGone, TimedOut) as error:
-            kind = OutcomeUnknown if whole else NotSent
-            if whole:
-                self._outcomes.lose(len(messages_of(payload, framing)))
-            raise kind(self._counted(error.message), error.hint) from None
-        try:
-            self._count(self.taken(result_of(answer)))
-        except WscliError as error:
-            sent = answer["error"].get(self.outcome, 0)
-            self._count(sent if isinstance(sent, int) else 0)
-            raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
-
-    def taken(self, result: dict[str, int]) -> int:
-        """Read from an answer how many messages the manager took."""
-        return result[self.outcome]
-
-    def _count(self, sent: int) -> None:
-        self._sent += sent
-        self._outcomes.well(self.outcome, sent)
-
-    def reading(self, descriptor: int, most: int) -> bytes:
-        """Read what is to be sent next, unless the manager goes first.
-
-        Raises:
-            NoInstance: it went.
-
-        """
-        manager = self._client.sock.fileno()
-        ready, _, _ = select.select([descriptor, manager], [], [])
-        if manager in ready:  # it says nothing between two blocks: this is its end
-            raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again")
-        return os.read(descriptor, most)
-
-    def _counted(self, text: str) -> str:
-        if not self._sent:
-            return text
-        return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} {self.outcome} before)"
-
-
-def messages_of(block: bytes, framing: Framing) -> list[bytes]:
-    """Cut a block into messages, as the manager does."""
-    return [block] if framing == "whole" else block.removesuffix(_ENDS[framing]).split(_ENDS[framing])
-
-
-def _stream_stdin(sender: Sender, framing: Framing) -> None:
-    """Send every message as soon as its end has been read; those that came together go together."""
-    end, descriptor = _ENDS[framing], sys.stdin.fileno()
-    pending = bytearray()
-    while chunk := sender.reading(descriptor, _CHUNK):
-        cut = chunk.rfind(end) + 1
-        if cut:
-            sender.block(bytes(pending) + chunk[:cut], framing)
-            pending = bytearray(chunk[cut:])
-        else:
-            pending += chunk
-        if len(pending) > BLOCK_LIMIT:
-            raise NotSent(f"a message of stdin is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones")
-    if pending:
-        sender.block(bytes(pending), framing)
 
 
 def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Framing:

@@ -12,7 +12,7 @@ import sys
 import threading
 
 from wscli.cli.lines import CHUNK, Lines, printed
-from wscli.cli.send import Sender
+from wscli.cli.sending import Sender
 from wscli.control.client import connect
 from wscli.control.selection import Selection
 from wscli.control.stream import Stream

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from wscli.cli.outcomes import Outcomes
 from wscli.cli.request import decoded
-from wscli.cli.send import Sender, messages_of
+from wscli.cli.sending import Sender, messages_of
 from wscli.client import asked
 from wscli.client.matching import check
 from wscli.client.sync import Client, carry_out

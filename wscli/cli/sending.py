@@ -1,0 +1,139 @@
+"""Messages on their way to the manager: in blocks on one request, as an argument or as stdin brings them."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import TYPE_CHECKING, Any
+
+from wscli.cli.outcomes import Outcomes
+from wscli.control.client import Client, ManagerGone
+from wscli.control.protocol import BLOCK_LIMIT, result_of
+from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, WscliError, error_for
+
+if TYPE_CHECKING:
+    from wscli.control.messages import Block, Framing
+
+__all__ = ["PATIENCE", "Sender", "hand_over", "messages_of"]
+
+_CHUNK = 1 << 16
+_ENDS = {"line": b"\n", "nul": b"\0"}
+PATIENCE = 10.0
+"""Seconds beyond the message's own deadline for the manager to say how it went."""
+
+
+class Sender:
+    """Sends block after block on one request, and keeps count."""
+
+    verb = "send"
+    outcome = "sent"
+    """What becomes of a message that nothing goes wrong with: the key of the manager's answers, too."""
+
+    def __init__(self, client: Client, args: dict[str, Any], patience: float, outcomes: Outcomes | None = None) -> None:
+        self._client = client
+        self._args = args
+        self._patience = patience
+        self._outcomes = outcomes or Outcomes("", enabled=False)
+        self.begun = False
+        self._sent = 0
+
+    def begin(self) -> None:
+        """Ask whether there is such a channel, before there is anything to send."""
+        self._client.request(self.verb, self._args, timeout=self._patience)
+        self.begun = True
+
+    def block(self, payload: bytes, framing: Framing) -> None:
+        """Send one block, and wait until the manager has sent all of it.
+
+        Raises:
+            NotSent: and its siblings, as the manager answered, for the first message that failed.
+            OutcomeUnknown: the manager took it, and never answered.
+
+        """
+        with self._outcomes.telling():
+            self._send_block(payload, framing)
+
+    def _send_block(self, payload: bytes, framing: Framing) -> None:
+        if len(payload) > BLOCK_LIMIT:
+            raise NotSent(
+                f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
+            )
+        header: Block = {"bytes": len(payload), "framing": framing}
+        if self.begun:
+            whole = self._client.send_block(header, payload)
+        else:
+            whole = self._client.start(self.verb, {**self._args, **header}, payload=payload)
+            self.begun = True
+        try:
+            answer = self._client.answer(timeout=self._patience)
+        except (ManagerGone, TimedOut) as error:
+            kind = OutcomeUnknown if whole else NotSent
+            if whole:
+                self._outcomes.lose(len(messages_of(payload, framing)))
+            raise kind(self._counted(error.message), error.hint) from None
+        try:
+            self._count(self.taken(result_of(answer)))
+        except WscliError as error:
+            sent = answer["error"].get(self.outcome, 0)
+            self._count(sent if isinstance(sent, int) else 0)
+            raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
+
+    def taken(self, result: dict[str, int]) -> int:
+        """Read from an answer how many messages the manager took."""
+        return result[self.outcome]
+
+    def _count(self, sent: int) -> None:
+        self._sent += sent
+        self._outcomes.well(self.outcome, sent)
+
+    def reading(self, descriptor: int, most: int) -> bytes:
+        """Read what is to be sent next, unless the manager goes first.
+
+        Raises:
+            NoInstance: it went.
+
+        """
+        manager = self._client.sock.fileno()
+        ready, _, _ = select.select([descriptor, manager], [], [])
+        if manager in ready:  # it says nothing between two blocks: this is its end
+            raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again")
+        return os.read(descriptor, most)
+
+    def _counted(self, text: str) -> str:
+        if not self._sent:
+            return text
+        return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} {self.outcome} before)"
+
+
+def messages_of(block: bytes, framing: Framing) -> list[bytes]:
+    """Cut a block into messages, as the manager does."""
+    return [block] if framing == "whole" else block.removesuffix(_ENDS[framing]).split(_ENDS[framing])
+
+
+def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
+    """Give a sender the message, or what stdin has."""
+    if message is not None and message != "-":
+        sender.block(os.fsencode(message), "whole")
+    elif framing == "whole":
+        sender.block(sys.stdin.buffer.read(), "whole")
+    else:
+        sender.begin()
+        _stream_stdin(sender, framing)
+
+
+def _stream_stdin(sender: Sender, framing: Framing) -> None:
+    """Send every message as soon as its end has been read; those that came together go together."""
+    end, descriptor = _ENDS[framing], sys.stdin.fileno()
+    pending = bytearray()
+    while chunk := sender.reading(descriptor, _CHUNK):
+        cut = chunk.rfind(end) + 1
+        if cut:
+            sender.block(bytes(pending) + chunk[:cut], framing)
+            pending = bytearray(chunk[cut:])
+        else:
+            pending += chunk
+        if len(pending) > BLOCK_LIMIT:
+            raise NotSent(f"a message of stdin is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones")
+    if pending:
+        sender.block(bytes(pending), framing)
