@@ -57,7 +57,7 @@ def test_a_channel_in_a_session_has_one_connection_that_others_share(up: Wscli) 
         session.until_lines(1)
         assert up("send", CHANNEL, '{"type": "chat", "text": "from elsewhere"}').returncode == 0
         session.until(lambda: any('"sent"' in line for line in session.out))
-        assert up.json("stats", "--json")["connections"] == {"active": 1, "total": 1}
+        assert up.json("stats", "--json")["connections"] == {"active": 1, "total": 1, "successors": 0}
 
 
 def test_what_is_piped_in_is_sent_and_the_answers_are_still_printed(up: Wscli, url: str) -> None:

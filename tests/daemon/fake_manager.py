@@ -172,6 +172,7 @@ class FakeManager:
         self.reloading = asyncio.Lock()
         self.around_reload = nullcontext
         self.tasks = Tasks()
+        self.outbox = None
         self.problems = Problems()
 
     def channels(self) -> list[FakeChannel]:

@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,7 @@ class Counting:
             while True:
                 for _ in range(100):
                     connection.send(str(next(self._numbers)))
+                time.sleep(0.002)  # some ten thousand a second: what is recorded is to be compared, in this process
                 with self._more:
                     self._sent += 100
                     self._more.notify_all()

@@ -291,6 +291,18 @@ async def test_a_full_disk_is_stated_and_what_it_could_not_take_is_a_gap(path: P
 
 
 @pytest.mark.usefixtures("_quick_retry")
+async def test_what_waits_to_be_written_is_not_gone(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        disk = FullDisk(history)
+        for _ in range(200):
+            history.append([b"%d" % (history.last + 1) + BIG], None)
+        assert super(DiskHistory, history).first > 1
+        assert history.first == 1, "though neither the window in memory nor the file has it by now"
+        disk.full = False
+        assert await drain(history, history.seek_start()) == list(range(1, 201))
+
+
+@pytest.mark.usefixtures("_quick_retry")
 async def test_a_consumer_sees_only_what_is_committed(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         fill(history, 2)

@@ -83,8 +83,9 @@ class DiskHistory(MemoryHistory):
     @property
     def first(self) -> int:
         """The number of the oldest message that is kept; ``last + 1`` when none is."""
-        recent = super().first
-        return recent if self._committed.first is None else min(recent, self._committed.first)
+        oldest = self._committed.first
+        unwritten = self._committed.last + 1  # what left the window in memory may still wait to be written
+        return min(super().first, unwritten if oldest is None else oldest)
 
     @property
     def committed(self) -> int:  # type: ignore[override]  # a memory history never has one
