@@ -71,7 +71,7 @@ class Channel:
         self.problems = Problems(name, on_change=self._changed)
         """What is wrong beside its state, such as a hook that fails."""
         self.history = services.histories.open(
-            name, plan.history, on_fault=self._history_failed, on_full=lambda full: self._pressure.changed(full)
+            name, plan.history, on_fault=self._history_failed, on_full=self._history_full
         )
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
         """What hooks count, by their names."""
@@ -390,7 +390,12 @@ class Channel:
     def _overflow(self) -> None:
         self.history.overflow()
         self.counters.count_gap("disk")
-        self._history_failed("it is written more slowly than messages come; some are not kept")
+        self.problems.state("history behind", "it is written more slowly than messages come; some are not kept")
+
+    def _history_full(self, full: bool) -> None:
+        self._pressure.changed(full)
+        if not full:
+            self.problems.mended("history behind")
 
     def _history_failed(self, text: str | None) -> None:
         if text is None:
