@@ -229,15 +229,15 @@ class OneConnectionAName(RuleBasedStateMachine):
         rotating |= set(names) - {name_of(link) for link in ours if not link.listener._retired}  # hung up, both of them
         assert all(count == 1 or (count == 2 and name in rotating) for name, count in names.items()), names
         held = {
-            channel.connection._attempt: channel.state
+            channel.connection.attempts.present: channel.state
             for channel in self.it.manager.channels()
-            if channel.connection._attempt is not None
+            if channel.connection.attempts.present is not None
         }
         assert set(held.values()) <= HOLDS_CONNECTION
         held |= {
             second: S.READY
             for channel in self.it.manager.channels()
-            for second in (channel.connection._successor, channel.connection._draining)
+            for second in (channel.connection.attempts.successor, channel.connection.attempts.draining)
             if second is not None
         }
         for link in ours:
@@ -247,7 +247,7 @@ class OneConnectionAName(RuleBasedStateMachine):
     @invariant()
     def no_state_lies(self) -> None:
         for channel in self.it.manager.channels():
-            attempt = channel.connection._attempt
+            attempt = channel.connection.attempts.present
             assert (attempt is not None) == (channel.state in HOLDS_CONNECTION)
             if channel.state is S.READY:
                 assert channel.connection.link in self.it.server.links

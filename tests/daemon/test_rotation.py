@@ -277,13 +277,13 @@ LIFE = {"session": TokenSource.model_validate({"value": "s3cret", "expires_in": 
 async def test_before_its_token_expires_a_connection_is_replaced_by_one_with_a_token_that_lasts() -> None:
     async with scripted(with_token(channel_plan(rotate=Rotate(before_expiry=120.0))), tokens=LIFE) as it:
         connection = it.manager.channel("news").connection
-        assert connection._attempt is not None
-        before = connection._attempt.record
+        assert connection.attempts.present is not None
+        before = connection.attempts.present.record
         await it.time.advance(479.9)
         assert len(it.server.dials) == 1
         await it.time.advance(0.2)
         assert (len(it.server.dials), it.manager.channel("news").stats()["rotations"]) == (2, 1)
-        after = connection._attempt.record
+        after = connection.attempts.present.record
         assert after.tokens != before.tokens
         assert after.expires_at is not None
         assert after.expires_at > it.time.boottime() + 590

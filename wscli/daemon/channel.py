@@ -9,7 +9,7 @@ from typing import Any
 
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.announce import Announcer
-from wscli.daemon.connection import Connection, Services
+from wscli.daemon.connection import Connection
 from wscli.daemon.counters import Counters, Totals
 from wscli.daemon.dedupe import Dedupe
 from wscli.daemon.pacing import Pacer
@@ -17,6 +17,7 @@ from wscli.daemon.pressure import Pressure
 from wscli.daemon.problems import Problems
 from wscli.daemon.refs import Refs
 from wscli.daemon.reports import channel_stats, channel_status
+from wscli.daemon.services import Services
 from wscli.daemon.timing import Timer
 from wscli.daemon.transport.link import Link
 from wscli.errors import AuthError, ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, UnknownChannel, WscliError

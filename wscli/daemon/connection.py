@@ -1,21 +1,13 @@
-"""The shell around the machine: it carries out what the machine decides, and reports what came of it.
-
-One channel has one ``Connection``; a connection has one live attempt at most. A new attempt begins only when the one
-before it is closed, or was aborted after a second; only a rotation's successor is opened beside a ready connection,
-which drains for as long once that is ready.
-"""
+"""The shell around the machine: it carries out what the machine decides, and reports what came of it."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from wscli.backoff import delay_for
-from wscli.clock import Clock
 from wscli.commands import (
     Command,
     Dial,
@@ -29,12 +21,12 @@ from wscli.commands import (
 )
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.attempt import Attempt
-from wscli.daemon.dialer import AttemptRecord, Dialer
-from wscli.daemon.histories import Histories
-from wscli.daemon.keepalive import KeepaliveWheel
+from wscli.daemon.attempts import CLOSE_DEADLINE, Attempts
+from wscli.daemon.dialer import AttemptRecord
+from wscli.daemon.keepalive import Watch
 from wscli.daemon.rotation import SHORTEST, Rotation
-from wscli.daemon.tasks import Tasks
-from wscli.daemon.timing import Schedule, Timer
+from wscli.daemon.services import Services
+from wscli.daemon.timing import Timer
 from wscli.daemon.transport.link import DialError, Link, Listener
 from wscli.events import (
     AttemptEnded,
@@ -54,13 +46,10 @@ from wscli.events import (
 from wscli.machine import Policy, step
 from wscli.snapshot import Snapshot
 from wscli.states import ChannelState
-from wscli.tokens.broker import Broker, TokenFailed
+from wscli.tokens.broker import TokenFailed
 from wscli.values import format_duration
 
-__all__ = ["Connection", "Hooks", "Services"]
-
-CLOSE_DEADLINE = 1.0
-"""Seconds that a close handshake may take before the connection is dropped."""
+__all__ = ["Connection", "Hooks"]
 
 
 class Hooks(Protocol):
@@ -89,21 +78,6 @@ class Hooks(Protocol):
         """A pong came, this many seconds after its ping."""
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all connections of a manager share."""
-
-    dialer: Dialer
-    broker: Broker
-    wheel: KeepaliveWheel
-    tasks: Tasks
-    clock: Clock
-    chance: random.Random
-    reachable: Callable[[str], bool]
-    schedule: Schedule
-    histories: Histories
-
-
 class Connection:
     """A channel's connection."""
 
@@ -118,52 +92,55 @@ class Connection:
     ) -> None:
         self.plan = plan
         self.snapshot = Snapshot()
-        self.last_attempt: AttemptRecord | None = None
+        self.attempts = Attempts(services, self, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._hooks = hooks
         self._events: deque[Event] = deque()
         self._stepping = False
-        self._attempt: Attempt | None = None
-        self._successor: Attempt | None = None
-        self._draining: Attempt | None = None
-        """The connection whose place another took, until it is closed."""
         self._succeeded_at = 0.0
         self._ended: dict[int, AttemptRecord] = {}
         """The records of those attempts whose end is being told to the machine."""
         self._rotation = Rotation(services.clock, services.chance, services.schedule, self._rotation_due)
-        self._closing = after
         self._timer: Timer | None = None
         self._unhealthy_since: float | None = None
         self._offline_since = 0.0
-        self.addresses: tuple[str, ...] = ()
+
+    @property
+    def last_attempt(self) -> AttemptRecord | None:
+        """What is known of the attempt that was made last."""
+        return self.attempts.last_record
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
         """The IP addresses that the last dial could go to: the server's, or its proxy's."""
+        return self.attempts.addresses
 
     @property
     def link(self) -> Link | None:
         """The open link, while the channel is ready."""
-        ready = self.snapshot.state is ChannelState.READY and self._attempt is not None
-        return self._attempt.link if ready and self._attempt is not None else None
+        present = self.attempts.present
+        return present.link if present is not None and self.snapshot.state is ChannelState.READY else None
 
     @property
     def is_open(self) -> bool:
         """Whether a link is held open, or still being closed."""
-        held = self._attempt is not None and self._attempt.link is not None
-        return held or self.closing is not None
+        return self.attempts.holds_a_link
 
     @property
     def successor(self) -> tuple[str, float] | None:
         """The state of the successor and since when, from its dial until the connection before it is closed."""
-        if self._draining is not None and self.link is not None:
+        successor = self.attempts.successor
+        if self.attempts.draining is not None and self.link is not None:
             return str(ChannelState.READY), self._succeeded_at
-        if self._successor is not None and self.snapshot.successor is not None:
-            return str(self.snapshot.successor.state), self._successor.record.started
+        if successor is not None and self.snapshot.successor is not None:
+            return str(self.snapshot.successor.state), successor.record.started
         return None
 
     @property
     def closing(self) -> asyncio.Task[None] | None:
         """The task that ends when nothing is closing any more, while there is one."""
-        return None if self._closing is None or self._closing.done() else self._closing
+        return self.attempts.closing
 
     def feed(self, event: Event) -> None:
         """Take an event; one that comes while another is being carried out waits for its turn."""
@@ -185,8 +162,8 @@ class Connection:
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
         self._rotation.look(self.plan.rotate)
-        if self._attempt is not None and self._attempt.watch is not None:
-            self._attempt.watch.probe()
+        if (watch := self._watch) is not None:
+            watch.probe()
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> bool:
         """Take another plan; say whether it is to be dialled anew for it."""
@@ -196,9 +173,9 @@ class Connection:
         if rotates_otherwise:
             self._rotation.look(plan.rotate)
         if anew:
-            self.addresses = ()  # of the server as it was
-        if self._attempt is not None and self._attempt.watch is not None:
-            self._attempt.watch.update(plan.keepalive)
+            self.attempts.addresses = ()  # of the server as it was
+        if (watch := self._watch) is not None:
+            watch.update(plan.keepalive)
         return anew
 
     async def try_out(self, record: AttemptRecord, listener: Listener) -> None:
@@ -242,8 +219,8 @@ class Connection:
         after = self.snapshot
         if (after.state, after.generation) != (before.state, before.generation):
             self._rotation.cancel()
-            if after.state is ChannelState.READY and self._attempt is not None:
-                self._rotation.begin(self.plan.rotate, self._attempt.record.expires_at)
+            if after.state is ChannelState.READY and self.attempts.present is not None:
+                self._rotation.begin(self.plan.rotate, self.attempts.present.record.expires_at)
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -270,103 +247,61 @@ class Connection:
         if not self._is_reachable():
             self.feed(NetworkLost())
             return
-        if self._attempt is not None:
-            raise RuntimeError(f"attempt {self._attempt.generation} of {self.plan.name!r} is still alive")
+        self.attempts.begin(generation, self.plan, self._params)
         now = self._services.clock.monotonic()
         self._unhealthy_since = now if self._unhealthy_since is None else self._unhealthy_since
-        self._attempt = self._new_attempt(generation)
-        self._begin(self._attempt)
-
-    def _new_attempt(self, generation: int) -> Attempt:
-        record = self.last_attempt = AttemptRecord(started=self._services.clock.wall())
-        return Attempt(generation, record, self)
-
-    def _begin(self, attempt: Attempt, *, lasting: float = 0.0) -> None:
-        attempt.task = self._services.tasks.spawn(
-            self._run(attempt, self._closing, lasting), name=f"dial {self.plan.name}", on_crash=self._crashed
-        )
 
     def _rotation_due(self) -> None:
-        ready_at = None if self._attempt is None else self._attempt.ready_at
+        ready_at = None if self.attempts.present is None else self.attempts.present.ready_at
         if ready_at is not None:
             healthy_for = self._services.clock.monotonic() - ready_at
             self.feed(RotationDue(self.snapshot.generation, healthy_for))
 
     def _dial_successor(self, generation: int) -> None:
-        attempt = self._successor = self._new_attempt(generation)
+        refused = None
         if not self._is_reachable():
-            attempt.fail(Failure(FailureKind.TCP, "no network leads to the server"))
-            return
+            refused = Failure(FailureKind.TCP, "no network leads to the server")
         expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
         # a token that is as good as due would have the successor replaced at once
-        self._begin(attempt, lasting=0.0 if expiry is None else expiry + SHORTEST)
+        lasting = 0.0 if expiry is None else expiry + SHORTEST
+        self.attempts.begin_successor(generation, self.plan, self._params, lasting=lasting, refused=refused)
 
     def _succeed(self) -> None:
-        """Let the successor take its place; what was connected until now drains, and closes."""
-        old, self._attempt, self._successor = self._attempt, self._successor, None
-        if old is None:
-            return
-        old.supersede()
-        self._draining, self._succeeded_at = old, self._services.clock.wall()
-        self._hooks.rotated(old.link)
-        self._closing = self._services.tasks.spawn(
-            self._drain(old, self._closing), name=f"drain {self.plan.name}", on_crash=self._crashed
-        )
+        old = self.attempts.succeed(self.plan.name)
+        if old is not None:
+            self._succeeded_at = self._services.clock.wall()
+            self._hooks.rotated(old.link)
 
-    async def _drain(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
-        try:
-            await self._close(attempt, previous)
-        finally:
-            attempt.retire()
-            self._draining = None
+    # what the attempts tell (attempts.Owner)
 
-    async def _run(self, attempt: Attempt, previous: asyncio.Task[None] | None, lasting: float) -> None:
-        if previous is not None:
-            await asyncio.wait([previous])
+    def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
+        """Let the machine, and so ``status``, know."""
+        self.feed(AttemptProgressed(attempt.generation, code, text))
 
-        def progress(code: str, text: str) -> None:
-            self.feed(AttemptProgressed(attempt.generation, code, text))
+    def attempt_opened(self, attempt: Attempt) -> None:
+        """Put it on the keep-alive wheel: there is no session to open, so that it is ready."""
+        if attempt.link is None:
+            raise RuntimeError(f"attempt {attempt.generation} of {self.plan.name!r} opened without a link")
 
-        try:
-            link = await self._services.dialer.dial(
-                self.plan, self._params, attempt, attempt.record, progress, lasting=lasting
-            )
-        except (DialError, TokenFailed) as error:
-            self._learn_addresses(attempt)
-            attempt.fail(error.failure)
-            return
-        self._learn_addresses(attempt)
-        if attempt is self._successor and attempt.over is not None:
-            attempt.link = link
-            attempt.fail(attempt.over)  # it closed at once, and is no reason to give up one that is healthy
-            return
-        attempt.ready(link, self._services.clock.monotonic(), lambda: self._opened(attempt, link))
-
-    def _learn_addresses(self, attempt: Attempt) -> None:
-        if attempt in (self._attempt, self._successor):  # another may be on its way to another server
-            self.addresses = attempt.record.timeline.addresses or self.addresses
-
-    def _opened(self, attempt: Attempt, link: Link) -> None:
         def dead() -> None:
             within = format_duration(self.plan.keepalive.timeout)
             attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
-        attempt.watch = self._services.wheel.add(link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead)
-        if attempt is not self._successor:
+        attempt.watch = self._services.wheel.add(
+            attempt.link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead
+        )
+        if attempt is not self.attempts.successor:
             self._hooks.connected()
         self.feed(Opened(attempt.generation))
         self.feed(HandshakeDone(attempt.generation))
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Pass messages on (called by the attempt)."""
+        """Pass messages on."""
         self._hooks.received(payloads, kinds)
 
     def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
-        """Report the end (called by the attempt, once)."""
-        if self._attempt is attempt:
-            self._attempt = None
-        if self._successor is attempt:
-            self._successor = None
+        """Report the end, with what the verdict depends on."""
+        self.attempts.forget(attempt)
         self._ended[attempt.generation] = attempt.record
         now = self._services.clock.monotonic()
         healthy_for = 0.0
@@ -387,26 +322,9 @@ class Connection:
         )
 
     def _hang_up(self, generation: int) -> None:
-        if self._draining is not None:
-            self._draining.retire()  # what is still to come over it is the channel's no more
-        attempt = self._attempt
-        if self._successor is not None and self._successor.generation == generation:
-            attempt, self._successor = self._successor, None
-        elif attempt is not None and attempt.generation == generation:
-            self._attempt = None
-        else:
-            return
-        attempt.retire()  # now: until the task below begins, it may still open, or receive
-        if attempt.ready_at is not None:
+        attempt = self.attempts.hang_up(generation, self.plan.name)
+        if attempt is not None and attempt.ready_at is not None:
             self._hooks.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
-        self._closing = self._services.tasks.spawn(
-            self._close(attempt, self._closing), name=f"close {self.plan.name}", on_crash=self._crashed
-        )
-
-    async def _close(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
-        await attempt.hang_up(CLOSE_DEADLINE)
-        if previous is not None:  # what is being closed must be gone too, before anything is dialled
-            await asyncio.wait([previous])
 
     def _schedule(self, command: ScheduleRetry) -> None:
         if not command.no_sooner and not self._is_reachable():
@@ -423,6 +341,10 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    @property
+    def _watch(self) -> Watch | None:
+        return None if self.attempts.present is None else self.attempts.present.watch
 
     def _is_reachable(self) -> bool:
         return self._leads_anywhere(self._services.reachable)

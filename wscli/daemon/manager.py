@@ -16,13 +16,13 @@ from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.daemon.budget import ConnectBudget
 from wscli.daemon.channel import Channel
-from wscli.daemon.connection import Services
 from wscli.daemon.counters import Totals
 from wscli.daemon.dialer import AttemptRecord, Dialer, OpenLink
 from wscli.daemon.histories import Histories
 from wscli.daemon.instances import Instances
 from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.problems import Problems
+from wscli.daemon.services import Services
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule, call_later
 from wscli.errors import NoInstance, UnknownChannel

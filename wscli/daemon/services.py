@@ -1,0 +1,32 @@
+"""What all connections of a manager share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wscli.clock import Clock
+from wscli.daemon.dialer import Dialer
+from wscli.daemon.histories import Histories
+from wscli.daemon.keepalive import KeepaliveWheel
+from wscli.daemon.tasks import Tasks
+from wscli.daemon.timing import Schedule
+from wscli.tokens.broker import Broker
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Each is one for the whole manager; ``reachable`` says whether a route leads to an IP address."""
+
+    dialer: Dialer
+    broker: Broker
+    wheel: KeepaliveWheel
+    tasks: Tasks
+    clock: Clock
+    chance: random.Random
+    reachable: Callable[[str], bool]
+    schedule: Schedule
+    histories: Histories
