@@ -76,7 +76,8 @@ class DiskHistory(MemoryHistory):
         )
         self.consumers = self._consumers = NamedConsumers(self, self._store.consumers, self._writer.move, clock)
         if self._store.damaged:
-            on_fault(f"{str(path)!r} holds damaged gaps or positions; they are left out")
+            text = f"{str(path)!r} holds damaged gaps or positions; they are left out"
+            self._loop.call_soon(on_fault, text)  # once whoever opens it is ready to be told
 
     # what it holds
 
