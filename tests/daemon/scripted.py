@@ -161,7 +161,9 @@ def with_token(plan: ChannelPlan) -> ChannelPlan:
 class Scripted:
     """A manager, its time, and the server that it meets."""
 
-    def __init__(self, *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None) -> None:
+    def __init__(
+        self, *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None, state: Path | None = None
+    ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
         self.online = True
@@ -176,6 +178,7 @@ class Scripted:
             open_link=self.server.open_link,
             reachable=lambda address: self.online and (self.routes is None or address in self.routes),
             schedule=self.time.schedule,
+            environ={} if state is None else {"XDG_STATE_HOME": str(state)},
         )
 
     def network(self, online: bool) -> None:
@@ -184,9 +187,11 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(*plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None) -> AsyncIterator[Scripted]:
-    """Open a manager on scripted links, and check that it ends with nothing left."""
-    it = Scripted(*plans, tokens=tokens)
+async def scripted(
+    *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None, state: Path | None = None
+) -> AsyncIterator[Scripted]:
+    """Open a manager on scripted links, and check that it ends with nothing left; ``state`` is where it keeps state."""
+    it = Scripted(*plans, tokens=tokens, state=state)
     it.manager.open()
     await it.time.settle()
     yield it

@@ -206,20 +206,6 @@ async def test_the_end_of_the_manager_is_announced_for_no_channel(caplog: pytest
     assert caplog.messages == []
 
 
-async def test_a_history_that_falls_behind_is_stated_until_it_has_caught_up() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        channel._history_full(True)  # what a history on disk says of itself
-        assert channel.problems.texts() == []
-        await it.time.advance(1.0)
-        assert channel.problems.texts() == [
-            "history behind: it is written more slowly than messages come; some are not kept"
-        ]
-        channel._history_full(False)
-        assert channel.problems.texts() == []
-        assert channel.counters.gaps == {"disk": 1}
-
-
 async def test_the_statistics_hold_every_key_of_the_contract() -> None:
     async with scripted() as it:
         it.server.link.say("hello")

@@ -251,11 +251,11 @@ async def test_a_new_connection_is_held_back_as_the_old_one_was_which_reads_on()
         channel = await hold(it)
         old = it.server.link
         old.slow_close = 60.0
-        channel._pause_reading("readers")
+        channel.holds.take("readers")
         go_on(it)
         await it.time.settle()
         assert (old.reading, it.server.links[-1].reading) == (True, False)
-        channel._resume_reading("readers")
+        channel.holds.release("readers")
         assert it.server.links[-1].reading
 
 

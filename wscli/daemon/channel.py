@@ -11,9 +11,9 @@ from wscli.config.plan import ChannelPlan
 from wscli.daemon.announce import Announcer
 from wscli.daemon.connection import Connection
 from wscli.daemon.counters import Counters, Totals
-from wscli.daemon.dedupe import Dedupe
+from wscli.daemon.holds import Holds
+from wscli.daemon.intake import Intake
 from wscli.daemon.pacing import Pacer
-from wscli.daemon.pressure import Pressure
 from wscli.daemon.problems import Problems
 from wscli.daemon.refs import Refs
 from wscli.daemon.reports import channel_stats, channel_status
@@ -71,19 +71,18 @@ class Channel:
         self.since = services.clock.wall()
         self.problems = Problems(name, on_change=self._changed)
         """What is wrong beside its state, such as a hook that fails."""
-        self.history = services.histories.open(
-            name, plan.history, on_fault=self._history_failed, on_full=self._history_full
-        )
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
         """What hooks count, by their names."""
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """How many messages it has in the outbox, by state."""
-        self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
+        self.holds = Holds(lambda: self.connection.link)
+        self.intake = Intake(name, plan, services, self.counters, self.problems, self.holds)
+        self.history = self.intake.history
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
         self.pacer = Pacer(
-            lambda: self._pause_reading("readers"),
-            lambda: self._resume_reading("readers"),
+            lambda: self.holds.take("readers"),
+            lambda: self.holds.release("readers"),
             services.clock,
             services.schedule,
         )
@@ -93,17 +92,6 @@ class Channel:
         self._uses = 0
         self._held_open = False
         self._linger: Timer | None = None
-        self._holds: set[str] = set()
-        """Who pauses reading from the server."""
-        self._pressure = Pressure(
-            lambda: self._pause_reading("history"),
-            lambda: self._resume_reading("history"),
-            self._overflow,
-            services.schedule,
-        )
-        self._outage: tuple[float, str] | None = None
-        if self.history.ended_at is not None:  # nobody listened from then on
-            self._outage = (self.history.ended_at, "outage" if plan.eager else "paused")
         self._waiters: dict[Callable[[], None], None] = {}
 
     # what it is
@@ -268,12 +256,10 @@ class Channel:
     def update(self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float) -> bool:
         """Take another plan; say whether its connection had to be dialled anew for it."""
         was_eager = self.plan.eager
-        if plan.dedupe != self.plan.dedupe:
-            self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
+        self.intake.update(plan, self.plan)
         self.plan = plan
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
-        self.history.limit(plan.history)
         redial = self.connection.update(plan, params) and self._is_to_be_open()
         if redial:
             self._feed(RedialRequested("the configuration changed"))
@@ -294,7 +280,7 @@ class Channel:
         self.announcer.close()
         self._cancel_linger()
         self.pacer.close()
-        self._pressure.close()
+        self.intake.ended()
         self._feed(StopRequested())
         self._shut = True
 
@@ -305,24 +291,17 @@ class Channel:
         now = self._services.clock.wall()
         if after.state is not before.state:
             self.since = now
-            if before.state is S.READY and self._outage is None:
-                deliberate = after.state in (S.PAUSED, S.STOPPED, S.IDLE)
-                self._outage = (now, "paused" if deliberate else "outage")
-            if after.state is S.READY and self._outage is not None:
-                start, reason = self._outage
-                self._outage = None
-                self.history.record_gap(reason, start=start, end=now)
-                self.counters.count_gap(reason)
+            if before.state is S.READY:
+                self.intake.lost(now, deliberate=after.state in (S.PAUSED, S.STOPPED, S.IDLE))
+            if after.state is S.READY:
+                self.intake.listening(now)
         self.announcer.changed(before, after)
         if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
             self._changed()
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take messages into the history, but for those that came before where that can be told."""
-        if self._dedupe is not None:
-            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
-            self.counters.duplicates += dropped
-        self.counters.count_received(len(payloads), self.history.append(payloads, kinds))
+        """Take messages in."""
+        self.intake.received(payloads, kinds)
 
     def connected(self) -> None:
         """Count it."""
@@ -331,17 +310,14 @@ class Channel:
     def rotated(self, old: Link | None) -> None:
         """Count it, and hold the new connection back where the old one was; that closes, and so reads on."""
         self.counters.count_rotation()
-        if self._holds and old is not None:
-            old.resume_reading()
-        if self._holds and self.connection.link is not None:
-            self.connection.link.pause_reading()
+        self.holds.moved(old)
 
     def ended(self, failure: Failure) -> None:
         """Keep how the connection ended, and why: where we left it, the state tells it already."""
         left = self.state not in (S.HANDSHAKING, S.READY)
         self.counters.count_end(failure, self.snapshot.reason.code if left else reason_code(failure))
         self.pacer.close()
-        self._pressure.close()
+        self.intake.ended()
 
     def measured(self, rtt: float) -> None:
         """Keep the round-trip time."""
@@ -377,32 +353,6 @@ class Channel:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-
-    def _pause_reading(self, holder: str) -> None:
-        self._holds.add(holder)
-        if self.connection.link is not None and len(self._holds) == 1:
-            self.connection.link.pause_reading()
-
-    def _resume_reading(self, holder: str) -> None:
-        self._holds.discard(holder)
-        if self.connection.link is not None and not self._holds:
-            self.connection.link.resume_reading()
-
-    def _overflow(self) -> None:
-        self.history.overflow()
-        self.counters.count_gap("disk")
-        self.problems.state("history behind", "it is written more slowly than messages come; some are not kept")
-
-    def _history_full(self, full: bool) -> None:
-        self._pressure.changed(full)
-        if not full:
-            self.problems.mended("history behind")
-
-    def _history_failed(self, text: str | None) -> None:
-        if text is None:
-            self.problems.mended("history")
-        else:
-            self.problems.state("history", text)
 
     def status(self) -> dict[str, Any]:
         """The object of ``status --json``."""

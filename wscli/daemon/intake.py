@@ -1,0 +1,88 @@
+"""What comes over a channel, on its way into the history: messages, and the times at which nobody listened."""
+
+from __future__ import annotations
+
+from wscli.config.plan import ChannelPlan
+from wscli.daemon.counters import Counters
+from wscli.daemon.dedupe import Dedupe
+from wscli.daemon.holds import Holds
+from wscli.daemon.pressure import Pressure
+from wscli.daemon.problems import Problems
+from wscli.daemon.services import Services
+
+__all__ = ["Intake"]
+
+
+class Intake:
+    """Owns the history of one channel; what is wrong with that is stated among the channel's ``problems``.
+
+    Raises:
+        WscliError: the history's file cannot be used, or is damaged.
+
+    """
+
+    def __init__(
+        self, name: str, plan: ChannelPlan, services: Services, counters: Counters, problems: Problems, holds: Holds
+    ) -> None:
+        self.history = services.histories.open(
+            name, plan.history, on_fault=self._history_failed, on_full=self._history_full
+        )
+        self._counters = counters
+        self._problems = problems
+        self._dedupe_by(plan)
+        self._pressure = Pressure(
+            lambda: holds.take("history"), lambda: holds.release("history"), self._overflow, services.schedule
+        )
+        self._outage: tuple[float, str] | None = None
+        """Since when nobody listens, and the reason of the gap that it will be."""
+        if self.history.ended_at is not None:
+            self._outage = (self.history.ended_at, "outage" if plan.eager else "paused")
+
+    def update(self, plan: ChannelPlan, before: ChannelPlan) -> None:
+        """Take another plan."""
+        if plan.dedupe != before.dedupe:
+            self._dedupe_by(plan)
+        self.history.limit(plan.history)
+
+    def lost(self, now: float, *, deliberate: bool) -> None:
+        """Note that nobody listens from now on, unless that is so already; ``now`` is the wall clock."""
+        if self._outage is None:
+            self._outage = (now, "paused" if deliberate else "outage")
+
+    def listening(self, now: float) -> None:
+        """Record the gap of the time at which nobody listened, if there was one."""
+        if self._outage is not None:
+            start, reason = self._outage
+            self._outage = None
+            self.history.record_gap(reason, start=start, end=now)
+            self._counters.count_gap(reason)
+
+    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take messages into the history, but for those that came before where that can be told."""
+        if self._dedupe is not None:
+            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
+            self._counters.duplicates += dropped
+        self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+
+    def ended(self) -> None:
+        """Hold nothing back any more: the connection that it was for is over."""
+        self._pressure.close()
+
+    def _dedupe_by(self, plan: ChannelPlan) -> None:
+        self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
+
+    def _overflow(self) -> None:
+        self.history.overflow()
+        self._counters.count_gap("disk")
+        self._problems.state("history behind", "it is written more slowly than messages come; some are not kept")
+
+    def _history_full(self, full: bool) -> None:
+        self._pressure.changed(full)
+        if not full:
+            self._problems.mended("history behind")
+
+    def _history_failed(self, text: str | None) -> None:
+        if text is None:
+            self._problems.mended("history")
+        else:
+            self._problems.state("history", text)
