@@ -56,8 +56,12 @@ async def read(history: MemoryHistory, start: Start, first: int, until: int) -> 
     unsubscribe()
 
 
-async def race(history: MemoryHistory, *, back: int) -> None:
-    """Append in random batches, with readers that join at each of them."""
+async def race(history: MemoryHistory, *, back: int, rest: float = 0.0) -> None:
+    """Append in random batches, with readers that join at each of them.
+
+    ``rest`` is how long the loop waits for a crowd of readers: one that never rests would keep the GIL from the thread
+    that writes, as no loop does that reads from sockets.
+    """
     chance = random.Random(5)
     readers: set[asyncio.Task[None]] = set()
     async with asyncio.timeout(300), asyncio.TaskGroup() as group:
@@ -74,10 +78,10 @@ async def race(history: MemoryHistory, *, back: int) -> None:
             await asyncio.sleep(0)
             while len(readers) > 40:
                 history.append([b"%d" % (history.last + 1)], None)
-                await asyncio.sleep(0)
+                await asyncio.sleep(rest)
         while readers:
             history.append([b"%d" % (history.last + 1)], None)
-            await asyncio.sleep(0)
+            await asyncio.sleep(rest)
 
 
 @pytest.mark.timeout(600)
@@ -89,5 +93,5 @@ async def test_in_memory() -> None:
 async def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wscli.history.disk.RECENT", WINDOW)
     history = DiskHistory(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal"), clock=Ticking())
-    await race(history, back=BACK)
+    await race(history, back=BACK, rest=0.001)
     await history.close()
