@@ -43,6 +43,19 @@ def test_a_transaction_is_whole_or_nothing(tmp_path: Path) -> None:
     database.close()
 
 
+def test_an_earlier_version_is_brought_up_to_date_where_there_is_a_way(tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    database = open_database(path, KIND)
+    database.execute("INSERT INTO things VALUES (1, 'a')")
+    database.close()
+    upgrades = {1: "ALTER TABLE things ADD COLUMN size INTEGER", 2: "ALTER TABLE things ADD COLUMN colour TEXT"}
+    third = Kind(KIND.application_id, 3, "unused", upgrades)
+    for _ in range(2):
+        database = open_database(path, third)
+        assert database.execute("SELECT * FROM things").fetchall() == [(1, "a", None, None)]
+        database.close()
+
+
 def other_program(path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE bookmarks (url TEXT)")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from wscli.errors import WscliError
 
@@ -28,12 +29,18 @@ class DatabaseError(WscliError):
 
 
 class Kind:
-    """What a file is for: its number in the file's header, the version of its tables, and the tables themselves."""
+    """What a file is for: its number in the file's header, the version of its tables, and the tables themselves.
 
-    def __init__(self, application_id: int, version: int, schema: str) -> None:
+    ``upgrades`` has, by an earlier version, the statements that lead from it to the next one.
+    """
+
+    def __init__(
+        self, application_id: int, version: int, schema: str, upgrades: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
         self.application_id = application_id
         self.version = version
         self.schema = schema
+        self.upgrades = upgrades
 
 
 def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Connection:
@@ -71,7 +78,7 @@ def _prepare(database: sqlite3.Connection, path: Path, kind: Kind, sync: str) ->
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if tables and number != kind.application_id:
         raise DatabaseError(f"{str(path)!r} is a database of another program", _ASIDE)
-    if tables and version != kind.version:
+    if tables and version != kind.version and version not in kind.upgrades:
         raise DatabaseError(
             f"{str(path)!r} is of version {version}, and this wscli reads version {kind.version}", _ASIDE
         )
@@ -82,10 +89,19 @@ def _prepare(database: sqlite3.Connection, path: Path, kind: Kind, sync: str) ->
     database.execute("PRAGMA cell_size_check=ON")
     if not tables:
         with transaction(database):
-            for statement in kind.schema.split(";"):
-                database.execute(statement)
+            _execute_all(database, kind.schema)
             database.execute(f"PRAGMA application_id={kind.application_id}")
             database.execute(f"PRAGMA user_version={kind.version}")
+    elif version != kind.version:
+        with transaction(database):
+            for earlier in range(version, kind.version):
+                _execute_all(database, kind.upgrades[earlier])
+            database.execute(f"PRAGMA user_version={kind.version}")
+
+
+def _execute_all(database: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        database.execute(statement)
 
 
 @contextmanager

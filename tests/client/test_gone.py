@@ -26,7 +26,7 @@ async def test_a_manager_that_goes_ends_a_tail_with_no_instance_after_all_that_c
                 with pytest.raises(NoInstance, match=word):
                     next(tail)
                 assert list(tail) == []
-                assert [(await anext(feed))[-1] for _ in range(2)] == [b"x", "last"]
+                assert [(await anext(feed)).data for _ in range(2)] == [b"x", "last"]
                 with pytest.raises(NoInstance, match=word):
                     await anext(feed)
                 assert [one async for one in feed] == []

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,18 @@ def test_a_record_changed_behind_our_back_is_a_gap(place: Path) -> None:
     database.commit()
     database.close()
     assert read_everything(path) == MESSAGES - 10
+
+
+@pytest.mark.parametrize("column", ["first", "offset", "horizon"])
+def test_a_number_that_is_none_holds_up_neither_reading_nor_writing(place: Path, column: str) -> None:
+    path = place / "one.db"
+    write(path, clean=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE batches SET {column} = 'i$' WHERE last = 10")
+    assert read_everything(path) == MESSAGES - 10
+    store = Store(path, HistoryLimits(store="disk", sync="normal", keep=100))
+    memory = MemoryHistory(HistoryLimits(), clock=Ticking(), begin=store.beginning)
+    memory.append([payload(MESSAGES + 1)], None)
+    store.write(Work([memory._batches.last()]), 1.0)
+    assert store.committed.first == MESSAGES - 99
+    store.close(1.0)

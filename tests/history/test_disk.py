@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -396,3 +396,29 @@ async def test_a_removed_channels_file_can_be_taken_up_at_once(path: Path, clock
     first.end()
     async with opened(path, clock) as history:
         assert (history.epoch, history.last) == (first.epoch, 5)
+
+
+async def test_what_was_asked_for_after_a_gap_is_told_from_the_rest_in_the_file_too(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 2)
+        history.record_gap("outage", start=1.0, end=2.5, backfilled=1)
+        history.append([b"3"], None, backfill=True)
+        fill(history, 1)
+    async with opened(path, clock) as history:
+        gap = history.read(Cursor(2, 0))
+        assert gap is not None
+        assert gap.item == Gap(2, "outage", 1.0, 2.5, None, 1)
+        assert [(await loaded(history, Cursor(after, 1))).backfill for after in (1, 2, 3)] == [False, True, False]
+
+
+async def test_a_file_of_the_first_version_is_taken_up(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        fill(history, 3)
+        history.record_gap("outage", start=1.0, end=2.5)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "ALTER TABLE batches DROP COLUMN backfill; ALTER TABLE gaps DROP COLUMN backfilled; PRAGMA user_version=1"
+        )
+    async with opened(path, clock) as history:
+        fill(history, 1)
+        assert await drain(history, history.seek_start()) == [1, 2, 3, ("outage", 3, None), 4]

@@ -49,6 +49,13 @@ def test_a_gap_record_is_what_the_contract_shows():
     )
 
 
+def test_what_was_asked_for_after_a_gap_says_so_and_so_does_the_gap():
+    form = Form("json", "notifications", "k3f9")
+    found = joined(encode(Batch(18, 1764000001.5, [b"1", b"\x00"], b"tb", backfill=True), form))
+    assert [json.loads(line)["backfill"] for line in found.splitlines()] == [True, True]
+    assert gap_record(Gap(17, "outage", backfilled=2), "notifications")["backfilled"] == 2
+
+
 def test_plain_ends_each_message_with_a_newline_and_leaves_binary_ones_out():
     encoded = encode(batch_of([b"a", b"\xff\xfe", b"b\nc"], b"tbt"), Form("plain", "n", "k3f9"))
     assert encoded.parts == ((19, b"a\nb\nc\n"),)

@@ -23,6 +23,8 @@ class Message(NamedTuple):
     """When it arrived at the manager: seconds since the epoch, by the wall clock."""
     data: str | bytes
     """Text, or bytes where the message is binary."""
+    backfill: bool = False
+    """Whether it was asked for after a gap, and did not come over the channel."""
 
     @property
     def cursor(self) -> str:
@@ -52,6 +54,8 @@ class Gap(NamedTuple):
     end: float | None
     missed: int | None
     """How many messages; None where nobody can know."""
+    backfilled: int | None = None
+    """How many messages were asked for and follow it; None where none were, or there was no answer by then."""
 
 
 def read_message(line: str) -> Message:
@@ -64,7 +68,8 @@ def read_message(line: str) -> Message:
     try:
         record = json.loads(line)
         data = record["data"] if record["type"] == "text" else b64decode(record["data"])
-        return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data)
+        backfill = record.get("backfill", False)
+        return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data, backfill)
     except (ValueError, LookupError, TypeError):
         raise FrameError("a record of the manager's cannot be read") from None
 
@@ -72,6 +77,8 @@ def read_message(line: str) -> Message:
 def record_of(message: Message) -> dict[str, Any]:
     """Make the record that a message was read from."""
     head = {"channel": message.channel, "epoch": message.epoch, "seq": message.seq, "ts": message.ts}
+    if message.backfill:
+        head["backfill"] = True
     if isinstance(message.data, str):
         return {**head, "type": "text", "data": message.data}
     return {**head, "type": "binary", "encoding": "base64", "data": b64encode(message.data).decode()}
@@ -85,6 +92,7 @@ def read_gap(record: Mapping[str, Any]) -> Gap:
 
     """
     try:
-        return Gap(*(record[name] for name in Gap._fields))
+        needed = [record[name] for name in Gap._fields[:-1]]
+        return Gap(*needed)._replace(backfilled=record.get("backfilled"))
     except LookupError:
         raise FrameError("a gap of the manager's cannot be read") from None

@@ -46,6 +46,9 @@ def gap_text(record: dict[str, Any]) -> str:
     }.get(str(reason), f"{reason}; may be missing: {count} after {after}")
     if reason == "truncated" and missed is None:
         said = f"no longer kept: messages up to {after}"
+    filled = record.get("backfilled")
+    if filled is not None:
+        said += "; asked for, and there were none" if not filled else f"; {filled} were asked for and follow"
     return f"gap: {channel}: {said}"
 
 

@@ -91,7 +91,7 @@ def cut(batch: Batch, form: Form, most: int) -> Batch:
 
 def gap_record(gap: Gap, channel: str) -> dict[str, Any]:
     """Make a gap's record, as ``tail --json`` prints it."""
-    return {
+    record = {
         "channel": channel,
         "type": "gap",
         "after": gap.after,
@@ -100,6 +100,7 @@ def gap_record(gap: Gap, channel: str) -> dict[str, Any]:
         "end": None if gap.end is None else round(gap.end, 6),
         "missed": gap.missed,
     }
+    return record if gap.backfilled is None else {**record, "backfilled": gap.backfilled}
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -168,10 +169,13 @@ def _lines(
     return _parts(batch, numbers, [b"".join((label, payload, end)) for payload in payloads])
 
 
+_BACKFILL = ',"backfill":true'
+
+
 def _records(batch: Batch, form: Form) -> list[bytes]:
     head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(form.epoch)},"seq":'
-    text = f',"ts":{round(batch.ts, 6)!r},"type":"text","data":'
-    binary = f',"ts":{round(batch.ts, 6)!r},"type":"binary","encoding":"base64","data":"'
+    ts = f',"ts":{round(batch.ts, 6)!r}{_BACKFILL if batch.backfill else ""}'
+    text, binary = f'{ts},"type":"text","data":', f'{ts},"type":"binary","encoding":"base64","data":"'
     if batch.kinds is None:
         return [
             f"{head}{seq}{text}{_quoted(payload.decode())}}}\n".encode()

@@ -83,17 +83,24 @@ class Engine(History, Protocol):
     def committed(self) -> int | None:
         """The number of the last message that a crash would leave; None where it would leave none."""
 
-    def append(self, payloads: list[bytes], kinds: bytes | None) -> int:
+    def append(self, payloads: list[bytes], kinds: bytes | None, *, backfill: bool = False) -> int:
         """Add messages that arrived together, and give their bytes; the list is the history's from now on.
 
         Args:
             payloads: the messages; those of text are UTF-8.
             kinds: None when all are text, else ``t`` or ``b`` for each.
+            backfill: whether they were asked for after a gap, and did not come over the channel.
 
         """
 
     def record_gap(
-        self, reason: str, *, start: float | None = None, end: float | None = None, missed: int | None = None
+        self,
+        reason: str,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        missed: int | None = None,
+        backfilled: int | None = None,
     ) -> None:
         """Say that messages may be, or are, missing after the newest one. Times are the wall clock's, in seconds."""
 

@@ -86,4 +86,5 @@ def _ended(gap: Gap) -> float:
 
 def _merged(one: Gap, other: Gap) -> Gap:
     missed = None if one.missed is None or other.missed is None else one.missed + other.missed
-    return other._replace(start=one.start if one.start is not None else other.start, missed=missed)
+    filled = None if one.backfilled is None or other.backfilled is None else one.backfilled + other.backfilled
+    return other._replace(start=one.start if one.start is not None else other.start, missed=missed, backfilled=filled)

@@ -173,7 +173,7 @@ class Loader:
                         found, high = (found if row is None else int(row[1])), middle - 1
                     else:
                         low = row[0] + 1
-        except (*FAULTS, TypeError):
+        except (*FAULTS, TypeError, ValueError):
             return None  # a damaged file: reading it says so
         return found
 

@@ -87,30 +87,37 @@ class MemoryHistory:
 
     # writing
 
-    def append(self, payloads: list[bytes], kinds: bytes | None) -> int:
+    def append(self, payloads: list[bytes], kinds: bytes | None, *, backfill: bool = False) -> int:
         """Add messages that arrived together, and give their bytes; the list is the history's from now on.
 
         Args:
             payloads: the messages; those of text are UTF-8.
             kinds: None when all are text, else ``t`` or ``b`` for each.
+            backfill: whether they were asked for after a gap, and did not come over the channel.
 
         """
         now = self._clock.wall()
         size = sum(map(len, payloads))
         if size <= BATCH_BYTES and len(payloads) <= BATCH_MESSAGES:
             if payloads:
-                self._put(payloads, kinds, size, now)
+                self._put(payloads, kinds, size, now, backfill)
             return size
         for start, stop in _cuts(payloads):
             part = payloads[start:stop]
-            self._put(part, None if kinds is None else kinds[start:stop], sum(map(len, part)), now)
+            self._put(part, None if kinds is None else kinds[start:stop], sum(map(len, part)), now, backfill)
         return size
 
     def record_gap(
-        self, reason: str, *, start: float | None = None, end: float | None = None, missed: int | None = None
+        self,
+        reason: str,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        missed: int | None = None,
+        backfilled: int | None = None,
     ) -> None:
         """Say that messages may be, or are, missing after the newest one. Times are the wall clock's, in seconds."""
-        self._add_gap(Gap(self.last, reason, start, end, missed))
+        self._add_gap(Gap(self.last, reason, start, end, missed, backfilled))
         self._wake()
 
     def limit(self, limits: HistoryLimits) -> None:
@@ -127,8 +134,17 @@ class MemoryHistory:
     async def close(self) -> None:
         """It is gone with its process."""
 
-    def _put(self, payloads: list[bytes], kinds: bytes | None, size: int, ts: float) -> None:
-        batch = Batch(self.last + 1, ts, payloads, kinds, size=size, offset=self._end, horizon=self._horizon)
+    def _put(self, payloads: list[bytes], kinds: bytes | None, size: int, ts: float, backfill: bool) -> None:
+        batch = Batch(
+            self.last + 1,
+            ts,
+            payloads,
+            kinds,
+            size=size,
+            offset=self._end,
+            horizon=self._horizon,
+            backfill=backfill,
+        )
         self._batches.put(batch.first, batch)
         self.last = batch.last
         self._end += size

@@ -18,10 +18,11 @@ class Batch:
 
     ``kinds`` is None when all are text, else one byte a message, ``TEXT`` or ``BINARY``. ``ts`` is the wall clock,
     which may step back; ``horizon`` is the latest it had shown by then. ``size`` counts the bytes of the messages,
-    ``offset`` those of all messages before them.
+    ``offset`` those of all messages before them. ``backfill`` says that they were asked for after a gap, and
+    did not come over the channel.
     """
 
-    __slots__ = ("first", "horizon", "kinds", "last", "offset", "payloads", "size", "ts")
+    __slots__ = ("backfill", "first", "horizon", "kinds", "last", "offset", "payloads", "size", "ts")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Batch:
         size: int | None = None,
         offset: int = 0,
         horizon: float = 0.0,
+        backfill: bool = False,
     ) -> None:
         self.first = first
         self.last = first + len(payloads) - 1
@@ -42,6 +44,7 @@ class Batch:
         self.size = sum(map(len, payloads)) if size is None else size
         self.offset = offset
         self.horizon = max(ts, horizon)
+        self.backfill = backfill
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -63,6 +66,7 @@ class Batch:
             kinds,
             offset=self.offset + before,
             horizon=self.horizon,
+            backfill=self.backfill,
         )
 
 
@@ -77,6 +81,8 @@ class Gap(NamedTuple):
     end: float | None = None
     missed: int | None = None
     """How many; None where nobody can know."""
+    backfilled: int | None = None
+    """How many messages were asked for and follow it; None where none were, or there was no answer by then."""
 
 
 class Position(NamedTuple):

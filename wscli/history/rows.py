@@ -13,17 +13,21 @@ from zlib import crc32
 
 from wscli.history.records import Batch, Cursor, Gap
 
-__all__ = ["SCHEMA", "batch_row", "checked", "gap_row", "read_batch", "read_gap", "read_position"]
+__all__ = ["SCHEMA", "UPGRADES", "batch_row", "checked", "gap_row", "read_batch", "read_gap", "read_position"]
 
 SCHEMA = """
 CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon REAL, offset INTEGER, crc INTEGER,
-    kinds BLOB, ends BLOB, data BLOB);
+    kinds BLOB, ends BLOB, data BLOB, backfill INTEGER);
 CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start REAL, end REAL, missed INTEGER,
-    crc INTEGER);
+    crc INTEGER, backfilled INTEGER);
 CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
 """The small columns stand first, so that looking for a batch reads none of its messages."""
+UPGRADES = {
+    1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
+}
+"""From a version to the next one."""
 
 Row = Sequence[Any]
 
@@ -35,14 +39,15 @@ def batch_row(batch: Batch) -> Row:
         ends.byteswap()
     facts = (batch.last, batch.first, batch.ts, batch.horizon, batch.offset)
     blobs = (batch.kinds, ends.tobytes(), b"".join(batch.payloads))
-    return (*facts, _batch_crc(facts, *blobs), *blobs)
+    backfill = 1 if batch.backfill else None
+    return (*facts, _batch_crc(facts, *blobs, backfill), *blobs, backfill)
 
 
 def read_batch(row: Row) -> Batch | None:
     """Read the row of a batch; None: it was damaged."""
-    *facts, crc, kinds, ends, data = row
+    *facts, crc, kinds, ends, data, backfill = row
     try:
-        if crc != _batch_crc(facts, kinds, ends, data):
+        if crc != _batch_crc(facts, kinds, ends, data, backfill):
             return None
         last, first, ts, horizon, offset = facts
         cuts = array("I", ends)
@@ -53,23 +58,27 @@ def read_batch(row: Row) -> Batch | None:
         return None  # columns of other types than ours
     if len(payloads) != last - first + 1:
         return None
-    return Batch(first, ts, payloads, kinds, size=len(data), offset=offset, horizon=horizon)
+    return Batch(first, ts, payloads, kinds, size=len(data), offset=offset, horizon=horizon, backfill=bool(backfill))
 
 
-def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes) -> int:
+def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes, backfill: int | None) -> int:
     last, first, ts, horizon, offset = facts
     crc = crc32(pack("!QQddQ?", last, first, ts, horizon, offset, kinds is None))
+    if backfill is not None:  # rows of version 1 have none
+        crc = crc32(pack("!q", backfill), crc)
     return crc32(data, crc32(ends, crc32(kinds or b"", crc)))
 
 
 def gap_row(number: int, gap: Gap) -> Row:
     """Make the row of a gap."""
-    return checked((number, *gap))
+    *columns, backfilled = gap
+    return (*checked((number, *columns), backfilled), backfilled)
 
 
 def read_gap(row: Row) -> tuple[int, Gap] | None:
     """Read the row of a gap; None: it was damaged."""
-    return (row[0], Gap(*row[1:-1])) if row[-1] == _crc(row[:-1]) else None
+    *columns, crc, backfilled = row
+    return (row[0], Gap(*columns[1:])._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
 
 
 def read_position(row: Row) -> tuple[str, Cursor, float] | None:
@@ -77,10 +86,11 @@ def read_position(row: Row) -> tuple[str, Cursor, float] | None:
     return (row[0], Cursor(row[1], row[2]), row[3]) if row[-1] == _crc(row[:-1]) else None
 
 
-def checked(columns: Row) -> Row:
-    """Add the checksum of some columns."""
-    return (*columns, _crc(columns))
+def checked(columns: Row, later: Any = None) -> Row:
+    """Add the checksum of some columns, and of one that a later version added where it holds something."""
+    return (*columns, _crc(columns, later))
 
 
-def _crc(columns: Row) -> int:
-    return crc32(repr(tuple(columns)).encode("utf-8", "surrogateescape"))
+def _crc(columns: Row, later: Any = None) -> int:
+    every = tuple(columns) if later is None else (*columns, later)
+    return crc32(repr(every).encode("utf-8", "surrogateescape"))

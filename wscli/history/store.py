@@ -18,11 +18,11 @@ from wscli.history.gaps import Gaps, Numbered
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import Beginning, new_epoch
 from wscli.history.records import Batch, Cursor
-from wscli.history.rows import SCHEMA, batch_row, checked, gap_row, read_gap, read_position
+from wscli.history.rows import SCHEMA, UPGRADES, batch_row, checked, gap_row, read_gap, read_position
 
 __all__ = ["KIND", "Committed", "Facts", "Held", "Store", "Work"]
 
-KIND = Kind(0x77734831, 1, SCHEMA)
+KIND = Kind(0x77734831, 2, SCHEMA, UPGRADES)
 EPOCHS = 64
 """Earlier epochs that are remembered, so that a position of one is still understood."""
 TRIM_ROWS = 64
@@ -174,8 +174,11 @@ class Store:
         return [gap for gap in gaps if gap is not None], consumers, None in gaps or None in positions
 
     def _oldest(self) -> int | None:
-        row = self._database.execute("SELECT first FROM batches ORDER BY last LIMIT 1").fetchone()
-        return None if row is None else int(row[0])
+        row = self._database.execute("SELECT first, last FROM batches ORDER BY last LIMIT 1").fetchone()
+        if row is None:
+            return None
+        first, last = row  # only a damaged row has a first number that is none, and the last is its key
+        return first if isinstance(first, int) and 0 < first <= last else int(last)
 
     def _damaged(self, why: str) -> DatabaseError:
         return DatabaseError(
@@ -195,11 +198,11 @@ class Store:
 
     def _insert(self, work: Work) -> None:
         execute, many = self._database.execute, self._database.executemany
-        many("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?)", map(batch_row, work.batches))
+        many("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?)", map(batch_row, work.batches))
         for number, gap, instead_of in work.gaps:
             if instead_of is not None:
                 execute("DELETE FROM gaps WHERE number = ?", (instead_of,))
-            execute("INSERT INTO gaps VALUES (?,?,?,?,?,?,?)", gap_row(number, gap))
+            execute("INSERT INTO gaps VALUES (?,?,?,?,?,?,?,?)", gap_row(number, gap))
         for name, held in work.consumers.items():
             if held is None:
                 execute("DELETE FROM consumers WHERE name = ?", (name,))
@@ -211,7 +214,8 @@ class Store:
         """Drop rows from the front, and give the first number that is left; the newest row goes only by its age."""
         horizon = self.limits.horizon(now)
         dropped = None
-        query = "SELECT last, offset, horizon FROM batches ORDER BY last LIMIT ?"
+        # CAST: of a damaged row, whatever it holds counts as a number, and such a row goes in its turn
+        query = "SELECT last, CAST(offset AS INTEGER), CAST(horizon AS REAL) FROM batches ORDER BY last LIMIT ?"
         for last, offset, latest in self._database.execute(query, (most_rows,)).fetchall():
             fits = facts.end - offset <= self.limits.most_bytes and facts.last - last < self.limits.most_messages
             if latest >= horizon and (fits or last == facts.last):
