@@ -162,7 +162,11 @@ class Scripted:
     """A manager, its time, and the server that it meets."""
 
     def __init__(
-        self, *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None, state: Path | None = None
+        self,
+        *plans: ChannelPlan,
+        tokens: dict[str, TokenSource] | None = None,
+        state: Path | None = None,
+        http: Any = None,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
@@ -179,6 +183,7 @@ class Scripted:
             reachable=lambda address: self.online and (self.routes is None or address in self.routes),
             schedule=self.time.schedule,
             environ={} if state is None else {"XDG_STATE_HOME": str(state)},
+            http=http,
         )
 
     def network(self, online: bool) -> None:
@@ -188,10 +193,13 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(
-    *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None, state: Path | None = None
+    *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None, state: Path | None = None, http: Any = None
 ) -> AsyncIterator[Scripted]:
-    """Open a manager on scripted links, and check that it ends with nothing left; ``state`` is where it keeps state."""
-    it = Scripted(*plans, tokens=tokens, state=state)
+    """Open a manager on scripted links, and check that it ends with nothing left.
+
+    ``state`` is where it keeps state, ``http`` what it makes HTTP requests with.
+    """
+    it = Scripted(*plans, tokens=tokens, state=state, http=http)
     it.manager.open()
     await it.time.settle()
     yield it

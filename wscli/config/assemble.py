@@ -72,6 +72,7 @@ def _channel(
         linger=model.linger,
         rotate=_rotate(above, model),
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
+        backfill=model.backfill,
         on_state=hook_plan(model.on_state, base),
         on_message=hook_plan(model.on_message, base),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wscli.backoff import BackoffPolicy
 from wscli.config.ambiguity import Overlaps
+from wscli.config.backfill import check_backfill
 from wscli.config.context import Context
 from wscli.config.endpoints import Endpoint, Request
 from wscli.config.hooks import check_hook
@@ -60,6 +61,7 @@ def _compile(
     own = check_verdicts(spot.get("verdicts"), context)
     for event in ("on_state", "on_message"):
         check_hook(spot.get(event), context)
+    check_backfill(spot.get("backfill"), params, context)
     if endpoint is None:
         # The rest is checked all the same, against nothing.
         Request({}, {}, ()).changed(spot, context)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
+from wscli.backfill.models import BackfillModel
 from wscli.backoff import BackoffPolicy
 from wscli.config.gateway import GatewayModel
 from wscli.config.hooks import MessageHook, StateHook
@@ -170,6 +171,9 @@ class ChannelModel(StrictModel):
     ] = None
     dedupe: Annotated[
         DedupeOf, Field(description="a path such as .id, in place of the endpoint's, or none to drop nothing")
+    ] = None
+    backfill: Annotated[
+        BackfillModel | None, Field(description="the HTTP call that gives what was missed in a gap, where there is one")
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None

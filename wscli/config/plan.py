@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from wscli.backfill.models import BackfillModel
 from wscli.backoff import BackoffPolicy
 from wscli.history.limits import HistoryLimits
 from wscli.paths import JsonPath
@@ -158,6 +159,8 @@ class ChannelPlan:
     rotate: Rotate | None = None
     dedupe: JsonPath | None = None
     """Where the value is by which a message is told that came before."""
+    backfill: BackfillModel | None = None
+    """How what was missed in a gap is asked for."""
     on_state: HookPlan | None = None
     on_message: HookPlan | None = None
 

@@ -53,7 +53,8 @@ def _leaf(leaf: Leaf, path: Path) -> Scalar:
     shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
     if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):
         return shown
-    if _SECRET.intersection(keys) or (path[0] == "tokens" and _BODIES.intersection(keys)):
+    has_bodies = path[0] == "tokens" or keys[:2] == ["backfill", "http"]
+    if _SECRET.intersection(keys) or (has_bodies and _BODIES.intersection(keys)):
         return REDACTED
     last = keys[-1] if keys else ""
     if last in _URLS:

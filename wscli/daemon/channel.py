@@ -76,7 +76,7 @@ class Channel:
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """How many messages it has in the outbox, by state."""
         self.holds = Holds(lambda: self.connection.link)
-        self.intake = Intake(name, plan, services, self.counters, self.problems, self.holds)
+        self.intake = Intake(name, plan, params, services, self.counters, self.problems, self.holds)
         self.history = self.intake.history
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
@@ -282,6 +282,7 @@ class Channel:
         self.pacer.close()
         self.intake.ended()
         self._feed(StopRequested())
+        self.intake.close()
         self._shut = True
 
     # what the connection tells (connection.Hooks)

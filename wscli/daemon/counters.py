@@ -20,6 +20,7 @@ class Counters:
 
     __slots__ = (
         "_left",
+        "backfilled",
         "connects",
         "duplicates",
         "gaps",
@@ -43,6 +44,8 @@ class Counters:
         self.connects = 0
         self.reconnects: dict[str, int] = {}
         """By the code of the reason for which the connection before it ended, or was left."""
+        self.backfilled = 0
+        """Messages that were asked for after a gap, and did not come over the channel."""
         self.duplicates = 0
         """Messages that were dropped, since they had come before."""
         self.rotations = 0
@@ -109,6 +112,7 @@ class Counters:
             "reconnects_by_reason": dict(self.reconnects),
             "rotations": self.rotations,
             "duplicates": self.duplicates,
+            "backfilled": self.backfilled,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),
             "last_close": closed and {"code": closed.code, "reason": closed.close_reason, "by": closed.by},
         }

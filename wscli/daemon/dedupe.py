@@ -17,8 +17,9 @@ WINDOW = 4096
 class Dedupe:
     """Drops the JSON text messages whose value at a path is among the last ones seen; all other messages pass."""
 
-    def __init__(self, path: JsonPath) -> None:
+    def __init__(self, path: JsonPath, *, window: int = WINDOW) -> None:
         self.path = path
+        self._window = window
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def fresh(self, payloads: list[bytes], kinds: bytes | None) -> tuple[list[bytes], bytes | None, int]:
@@ -47,6 +48,6 @@ class Dedupe:
             self._seen.move_to_end(digest)
             return False
         self._seen[digest] = None
-        if len(self._seen) > WINDOW:
+        if len(self._seen) > self._window:
             self._seen.popitem(last=False)
         return True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wscli.config.plan import ChannelPlan
+from wscli.daemon.backfill import Backfill
 from wscli.daemon.counters import Counters
 from wscli.daemon.dedupe import Dedupe
 from wscli.daemon.holds import Holds
@@ -22,14 +25,23 @@ class Intake:
     """
 
     def __init__(
-        self, name: str, plan: ChannelPlan, services: Services, counters: Counters, problems: Problems, holds: Holds
+        self,
+        name: str,
+        plan: ChannelPlan,
+        params: Mapping[str, str],
+        services: Services,
+        counters: Counters,
+        problems: Problems,
+        holds: Holds,
     ) -> None:
         self.history = services.histories.open(
             name, plan.history, on_fault=self._history_failed, on_full=self._history_full
         )
+        self._plan = plan
         self._counters = counters
         self._problems = problems
         self._dedupe_by(plan)
+        self._backfill = Backfill(name, plan, params, services, self, problems)
         self._pressure = Pressure(
             lambda: holds.take("history"), lambda: holds.release("history"), self._overflow, services.schedule
         )
@@ -42,6 +54,10 @@ class Intake:
         """Take another plan."""
         if plan.dedupe != before.dedupe:
             self._dedupe_by(plan)
+        if plan.backfill is None:
+            self._backfill.close()
+        self._backfill.plan = plan
+        self._plan = plan
         self.history.limit(plan.history)
 
     def lost(self, now: float, *, deliberate: bool) -> None:
@@ -54,19 +70,52 @@ class Intake:
         if self._outage is not None:
             start, reason = self._outage
             self._outage = None
-            self.history.record_gap(reason, start=start, end=now)
-            self._counters.count_gap(reason)
+            if self._plan.backfill is None:
+                self.record(reason, start, now, None)
+            else:
+                self._backfill.missed(reason, start, now)
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Take messages into the history, but for those that came before where that can be told."""
         if self._dedupe is not None:
             payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
             self._counters.duplicates += dropped
-        self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+        if self._backfill.takes:
+            self._counters.count_received(len(payloads), sum(map(len, payloads)))
+            self._backfill.received(payloads, kinds)
+        else:
+            self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+
+    def close(self) -> None:
+        """Fill no more gaps, and let into the history what waits for that."""
+        self._backfill.close()
 
     def ended(self) -> None:
         """Hold nothing back any more: the connection that it was for is over."""
         self._pressure.close()
+
+    # where the backfill lets in what it held, and what was missed (backfill.Sink)
+
+    def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
+        """Record a gap; the times are the wall clock's."""
+        self.history.record_gap(reason, start=start, end=end, backfilled=backfilled)
+        self._counters.count_gap(reason)
+
+    def admit(self, payloads: list[bytes], kinds: bytes | None, *, backfill: bool = False) -> None:
+        """Take into the history what was counted when it came, or what was missed."""
+        if backfill:
+            self._counters.backfilled += len(payloads)
+        self.history.append(payloads, kinds, backfill=backfill)
+
+    def drop(self, count: int) -> None:
+        """Count messages that came before."""
+        self._counters.duplicates += count
+
+    def unseen(self, payloads: list[bytes]) -> list[bytes]:
+        """Give those that did not come before, as far as ``dedupe`` can tell."""
+        return payloads if self._dedupe is None else self._dedupe.fresh(payloads, None)[0]
+
+    # what the history says of itself
 
     def _dedupe_by(self, plan: ChannelPlan) -> None:
         self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)

@@ -30,6 +30,7 @@ from wscli.events import Failure
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
 from wscli.tokens.broker import Broker
+from wscli.tokens.http import HttpClient
 
 if TYPE_CHECKING:
     from wscli.daemon.outbox import Outbox
@@ -65,6 +66,7 @@ class Manager:
         reachable: Callable[[str], bool],
         schedule: Schedule = call_later,
         environ: Mapping[str, str] = os.environ,
+        http: HttpClient | None = None,
     ) -> None:
         self.plan = plan
         self.clock = clock
@@ -94,13 +96,15 @@ class Manager:
         self.outbox: Outbox | None = None
         """Set by whoever delivers it."""
         self.tasks = Tasks()
-        self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock)
+        http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
+        self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
         self._budgets: dict[str, ConnectBudget] = {}
         self._wheel = KeepaliveWheel(clock=clock, chance=chance, on_wake=self._woke, schedule=schedule)
         self._dialer = Dialer(self.broker, self._budgets, open_link, clock)
         self._services = Services(
             dialer=self._dialer,
             broker=self.broker,
+            http=http,
             wheel=self._wheel,
             tasks=self.tasks,
             clock=clock,

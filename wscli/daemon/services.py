@@ -13,6 +13,7 @@ from wscli.daemon.keepalive import KeepaliveWheel
 from wscli.daemon.tasks import Tasks
 from wscli.daemon.timing import Schedule
 from wscli.tokens.broker import Broker
+from wscli.tokens.http import HttpClient
 
 __all__ = ["Services"]
 
@@ -23,6 +24,7 @@ class Services:
 
     dialer: Dialer
     broker: Broker
+    http: HttpClient
     wheel: KeepaliveWheel
     tasks: Tasks
     clock: Clock

@@ -7,6 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -45,6 +46,12 @@ def _base64url(value: Any) -> str:
     return base64.urlsafe_b64encode(as_text(value).encode()).decode().rstrip("=")
 
 
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number of seconds")
+    return value
+
+
 FILTERS: dict[str, Callable[[Any], Any]] = {
     "str": as_text,
     "int": _integer,
@@ -53,6 +60,8 @@ FILTERS: dict[str, Callable[[Any], Any]] = {
     "base64url": _base64url,
     "url": lambda value: quote(as_text(value), safe=""),
     "len": lambda value: len(as_text(value).encode()),
+    "ms": lambda value: int(_seconds(value) * 1000),
+    "rfc3339": lambda value: datetime.fromtimestamp(_seconds(value), UTC).isoformat().replace("+00:00", "Z"),
 }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from urllib.parse import quote
 
 from wscli.templates.filters import FILTERS, Placeholder, Scope, TemplateError, as_text, did_you_mean
 from wscli.values import Scalar
 
 __all__ = ["NAMESPACES", "Template", "compile_template", "split", "unquoted_placeholder"]
 
-NAMESPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref")
+NAMESPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref", "gap")
 """All that exist somewhere; what a place allows is fewer."""
 
 _CANDIDATE = re.compile(r"(?P<escape>\{)?\{(?P<space>[A-Za-z_][A-Za-z0-9_]*)\.(?P<rest>[^{}]*)\}")
@@ -48,8 +49,12 @@ class Template:
         only = self._pieces[0] if len(self._pieces) == 1 else None
         return only if isinstance(only, Placeholder) else None
 
-    def render(self, scope: Scope) -> str:
+    def render(self, scope: Scope, *, encoded: Collection[str] = ()) -> str:
         """Fill it; what is filled in is not expanded again.
+
+        Args:
+            scope: the values.
+            encoded: the namespaces whose values are percent-encoded, so that in a URL none of them leads elsewhere.
 
         Raises:
             TemplateError: a placeholder has no value, or its filter cannot take the value.
@@ -57,7 +62,7 @@ class Template:
         """
         if isinstance(self._pieces, str):
             return self._pieces
-        return "".join(piece if isinstance(piece, str) else as_text(piece.value(scope)) for piece in self._pieces)
+        return "".join(piece if isinstance(piece, str) else _filled(piece, scope, encoded) for piece in self._pieces)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Template):
@@ -74,6 +79,11 @@ class Template:
 
 def _shared(source: str, text: str) -> str:
     return source if source == text else text
+
+
+def _filled(piece: Placeholder, scope: Scope, encoded: Collection[str]) -> str:
+    text = as_text(piece.value(scope))
+    return quote(text, safe="") if piece.space in encoded and piece.filter != "url" else text
 
 
 def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placeholder | None:

@@ -30,10 +30,14 @@ __all__ = [
     "Url",
     "UrlText",
     "names_in",
+    "parse_header",
+    "parse_json",
     "parse_template",
+    "parse_url",
 ]
 
-_NAMESPACES = ("token",)
+TOKENS = ("token",)
+"""The namespaces of placeholders in a token source."""
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _BREAKS = re.compile(r"[\r\n\0]")
 
@@ -47,9 +51,9 @@ def _text(value: object) -> str:
     return value
 
 
-def parse_template(value: object) -> Template:
-    """Compile text that may name other tokens."""
-    return value if isinstance(value, Template) else compile_template(_text(value), _NAMESPACES)
+def parse_template(value: object, namespaces: tuple[str, ...] = TOKENS) -> Template:
+    """Compile text with placeholders."""
+    return value if isinstance(value, Template) else compile_template(_text(value), namespaces)
 
 
 def _header_name(value: object) -> str:
@@ -58,8 +62,9 @@ def _header_name(value: object) -> str:
     return str(value)
 
 
-def _header(value: object) -> Template:
-    template = parse_template(value)
+def parse_header(value: object, namespaces: tuple[str, ...] = TOKENS) -> Template:
+    """Compile the value of a header."""
+    template = parse_template(value, namespaces)
     if _BREAKS.search(template.source):
         raise ValueError("the header's value holds a line break or NUL")
     return template
@@ -89,11 +94,12 @@ class Url:
         return "@" in urlsplit(self.template.source).netloc
 
 
-def _url(value: object) -> Url:
+def parse_url(value: object, namespaces: tuple[str, ...] = TOKENS) -> Url:
+    """Compile a URL."""
     if isinstance(value, Url):
         return value
     text = _text(value)
-    template = compile_template(text, _NAMESPACES)
+    template = compile_template(text, namespaces)
     redacted = text.redacted if isinstance(text, Scalar) else text
     try:
         parts = urlsplit(template.source)
@@ -111,24 +117,27 @@ def _path(value: object) -> JsonPath:
     return value if isinstance(value, JsonPath) else compile_path_expression(_text(value))
 
 
-def _json(value: object) -> JsonTemplate:
-    return value if isinstance(value, JsonTemplate) else compile_json(value, _NAMESPACES)
+def parse_json(value: object, namespaces: tuple[str, ...] = TOKENS) -> JsonTemplate:
+    """Compile a body that is sent as JSON."""
+    return value if isinstance(value, JsonTemplate) else compile_json(value, namespaces)
 
 
 _TEXT = WithJsonSchema({"type": "string"})
 
-TemplateText = Annotated[Template, PlainValidator(parse_template), _TEXT]
+TemplateText = Annotated[Template, PlainValidator(lambda value: parse_template(value)), _TEXT]
 HeaderName = Annotated[str, PlainValidator(_header_name), _TEXT]
-Header = Annotated[Template, PlainValidator(_header), _TEXT]
+Header = Annotated[Template, PlainValidator(lambda value: parse_header(value)), _TEXT]
 UrlText = Annotated[
     Url,
-    PlainValidator(_url),
+    PlainValidator(lambda value: parse_url(value)),
     WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/ws-token"]}),
 ]
 PathText = Annotated[
     JsonPath, PlainValidator(_path), WithJsonSchema({"type": "string", "pattern": r"^\.", "examples": [".token"]})
 ]
-JsonBody = Annotated[JsonTemplate, PlainValidator(_json), WithJsonSchema({"description": "any JSON value"})]
+JsonBody = Annotated[
+    JsonTemplate, PlainValidator(lambda value: parse_json(value)), WithJsonSchema({"description": "any JSON value"})
+]
 Timeout = Annotated[Duration, Field(gt=0, le=600)]
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpAnswer", "HttpClient", "HttpRequest"]
 
-_LARGEST = 1 << 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -46,6 +45,8 @@ class HttpRequest:
     proxy: Proxy = "auto"
     timeout: float = 10.0
     """Seconds for everything together, redirects included."""
+    largest: int = 1 << 20
+    """Bytes of the answer at most."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -166,8 +167,8 @@ class HttpClient:
         body = bytearray()
         async for piece in response.content.iter_chunked(64 << 10):
             body += piece
-            if len(body) > _LARGEST:
-                raise SourceFailed(f"the answer from {request.shown} is larger than {_LARGEST >> 20} MiB")
+            if len(body) > request.largest:
+                raise SourceFailed(f"the answer from {request.shown} is larger than {request.largest >> 20} MiB")
         return HttpAnswer(response.status, bytes(body), retry_after)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -84,14 +85,30 @@ class HttpSource(HttpOptions):
             return urlencode(fields).encode(), "application/x-www-form-urlencoded"
         return None, None
 
-    async def fetch(self, context: FetchContext) -> Answer:
-        """Make the request."""
+    @property
+    def shown(self) -> str:
+        """What of the URL may be printed."""
+        return self._target()[1].shown
+
+    def request(self, scope: Scope, *, encoded: Collection[str] = (), largest: int = 1 << 20) -> HttpRequest:
+        """Fill every template; values of the namespaces ``encoded`` are percent-encoded in the URL.
+
+        The answer may have ``largest`` bytes.
+
+        Raises:
+            SourceFailed: a header would hold a line break.
+            TemplateError: a placeholder has no value, or its filter cannot take the value.
+
+        """
         method, url = self._target()
-        scope = await context.scope(self.references())
         headers = check_headers({name: template.render(scope) for name, template in self.headers.items()})
         body, kind = self._body(scope)
-        address = url.template.render(scope)
+        address = url.template.render(scope, encoded=encoded)
         if kind and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = kind
-        request = HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout)
-        return Answer(Secret((await context.http.fetch(request)).text(url.shown)))
+        return HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout, largest)
+
+    async def fetch(self, context: FetchContext) -> Answer:
+        """Make the request."""
+        request = self.request(await context.scope(self.references()))
+        return Answer(Secret((await context.http.fetch(request)).text(request.shown)))

@@ -1,0 +1,38 @@
+"""What a call says of a gap: its facts, and values of the last message before it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wscli.paths import ABSENT, JsonPath
+
+__all__ = ["captured", "facts_of"]
+
+
+def facts_of(*, after: int, last_at: float | None, start: float, end: float) -> dict[str, Any]:
+    """Give ``{gap.after}``, ``{gap.since}``, ``{gap.start}`` and ``{gap.end}``.
+
+    Args:
+        after: the number of the last message before it.
+        last_at: when that arrived; None where there is none. A connection may have been dead since then.
+        start: when the gap began, and ``end`` when it ended: seconds since the epoch, rounded so that they hold it all.
+
+    """
+    since = math.floor(start if last_at is None else min(start, last_at))
+    return {"after": after, "since": since, "start": math.floor(start), "end": math.ceil(end)}
+
+
+def captured(capture: Mapping[str, JsonPath], newest_first: Iterable[bytes]) -> dict[str, Any] | None:
+    """Give the values of the first message that has all of them; None where none has."""
+    for message in newest_first:
+        try:
+            value = json.loads(message)
+        except (ValueError, RecursionError):  # no JSON, or of a depth or a length that nobody means
+            continue
+        found = {name: path.get(value) for name, path in capture.items()}
+        if ABSENT not in found.values():
+            return found
+    return None

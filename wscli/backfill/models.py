@@ -1,0 +1,84 @@
+"""``backfill:``, the HTTP call that gives what a channel missed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+
+from wscli.templates import JsonTemplate, Template
+from wscli.tokens.fields import HeaderName, PathText, Url, parse_header, parse_json, parse_template, parse_url
+from wscli.tokens.sources.http import HttpSource
+from wscli.values import Count, Duration, StrictModel
+
+__all__ = ["FACTS", "NAMESPACES", "BackfillModel"]
+
+NAMESPACES = ("token", "param", "gap")
+"""Of the placeholders in the call."""
+FACTS = ("after", "since", "start", "end")
+"""What ``{gap.NAME}`` has of each gap, beside what is captured."""
+
+_TEXT = WithJsonSchema({"type": "string"})
+_CAPTURED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, NAMESPACES)), _TEXT]
+_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, NAMESPACES)), _TEXT]
+_Url = Annotated[
+    Url,
+    PlainValidator(lambda value: parse_url(value, NAMESPACES)),
+    WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/orders"]}),
+]
+_Json = Annotated[
+    JsonTemplate,
+    PlainValidator(lambda value: parse_json(value, NAMESPACES)),
+    WithJsonSchema({"description": "any JSON value"}),
+]
+
+
+def _capturable(name: str) -> str:
+    if not _CAPTURED.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be a name; it is made of letters, digits and _")
+    if name in FACTS:
+        raise ValueError(f"'{{gap.{name}}}' is what every gap has; choose another name")
+    return name
+
+
+class BackfillHttp(HttpSource):
+    """The call. Placeholders are {gap.NAME}, {param.NAME} and {token.NAME}; in the URL they are encoded."""
+
+    headers: dict[HeaderName, _Header] = Field(default_factory=dict, description="headers to send")
+    post: Annotated[_Url | None, Field(description="the URL to POST to")] = None
+    get: Annotated[_Url | None, Field(description="the URL to GET")] = None
+    put: Annotated[_Url | None, Field(description="the URL to PUT to")] = None
+    body_json: Annotated[_Json | None, Field(alias="json", description="the body, sent as compact JSON")] = None
+    form: Annotated[dict[str, _Template] | None, Field(description="the body, sent as a form")] = None
+
+
+class BackfillModel(StrictModel):
+    """How what was missed in a gap is asked for."""
+
+    http: Annotated[BackfillHttp, Field(description="the call: {get: URL, headers}, or post or put with json or form")]
+    capture: Annotated[
+        dict[Annotated[str, AfterValidator(_capturable)], PathText],
+        Field(
+            default_factory=dict,
+            description="{gap.NAME} by name: a path into the last message that has all of them",
+        ),
+    ]
+    items: Annotated[
+        PathText | None, Field(description="where the answer has the list of what was missed; default: it is the list")
+    ] = None
+    show: Annotated[
+        PathText | None, Field(description="where an item of the list has the message; default: it is the message")
+    ] = None
+    id: Annotated[PathText, Field(description="where a message has what tells it from all others")]
+    order: Annotated[
+        Literal["oldest", "newest"], Field(description="which the list begins with; newest: one call alone is made")
+    ] = "oldest"
+    calls: Annotated[
+        Count, Field(ge=1, le=100, description="so many calls at most, each from where the one before it ended")
+    ] = 10
+    hold: Annotated[
+        Duration, Field(description="for so long what comes meanwhile waits behind what was missed, at most")
+    ] = 10.0

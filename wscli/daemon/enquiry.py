@@ -1,0 +1,153 @@
+"""Asking a server for what a channel missed in a gap."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wscli.backfill.answers import messages_of
+from wscli.backfill.gaps import captured, facts_of
+from wscli.backfill.models import BackfillModel
+from wscli.backoff import delay_for
+from wscli.config.plan import ChannelPlan
+from wscli.daemon.dedupe import Dedupe
+from wscli.daemon.problems import Problems
+from wscli.daemon.services import Services
+from wscli.history.engine import History
+from wscli.history.recent import recent
+from wscli.history.records import Batch
+from wscli.templates import TemplateError
+from wscli.tokens.failed import SourceFailed, TokenFailed
+
+__all__ = ["Enquiry"]
+
+logger = logging.getLogger("wscli.channel")
+
+ATTEMPTS = 5
+"""Of one call, before what was missed is given up."""
+LOOKED_AT = 1000
+"""So many of the last messages are compared with what was missed, and looked through for what is captured."""
+MOST_FOUND = 64 << 20
+"""Bytes of messages that one gap is filled with."""
+LARGEST_ANSWER = 16 << 20
+
+
+class Enquiry:
+    """The calls about one gap, as the plan of its channel declares them.
+
+    Args:
+        name: the channel's.
+        plan: with a backfill.
+        params: of the channel's name.
+        services: what the manager shares.
+        problems: the channel's, where it is stated that nobody could be asked.
+        unseen: gives what is new to the channel of some messages.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: ChannelPlan,
+        declared: BackfillModel,
+        params: Mapping[str, str],
+        services: Services,
+        problems: Problems,
+        unseen: Callable[[list[bytes]], list[bytes]],
+    ) -> None:
+        self._name = name
+        self._backoff = plan.backoff
+        self._declared = declared
+        self._params = params
+        self._services = services
+        self._problems = problems
+        self._unseen = unseen
+
+    async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> list[bytes] | None:
+        """Give what was missed, oldest first, without what is there already; None where nobody could be asked.
+
+        Args:
+            history: with the messages before the gap.
+            after: the number of the last one of them.
+            start: when the gap began, and ``end`` when it ended: seconds since the epoch.
+            seen: takes the messages before the gap, and then what was missed.
+
+        """
+        before = await recent(history, after, LOOKED_AT)
+        for batch in before:
+            seen.fresh(batch.payloads, batch.kinds)
+        gap = facts_of(after=after, last_at=before[-1].ts if before else None, start=start, end=end)
+        last = self._last(before)
+        if last is None:
+            paths = ", ".join(path.source for path in self._declared.capture.values())
+            logger.warning(
+                "%s: backfill: nothing to begin from: no message up to %d has %s", self._name, after, paths,
+                extra={"event": "backfill"},
+            )  # fmt: skip
+            return None
+        found: list[bytes] = []
+        for _ in range(self._declared.calls):
+            messages = await self._insist({**gap, **last}, after)
+            if messages is None:
+                return found or None
+            fresh, _, _ = seen.fresh(messages, None)
+            fresh = self._unseen(fresh)
+            found += fresh
+            further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None
+            if not fresh or further in (None, last) or self._declared.order == "newest":
+                self._problems.mended("backfill")
+                return found
+            last = further or {}
+            if sum(map(len, found)) > MOST_FOUND:
+                break
+        self._problems.state("backfill", f"{len(found)} messages after {after} were asked for, and there may be more")
+        return found
+
+    def _last(self, before: list[Batch]) -> dict[str, Any] | None:
+        if not self._declared.capture:
+            return {}
+        return captured(
+            self._declared.capture, (payload for batch in reversed(before) for payload in reversed(batch.payloads))
+        )
+
+    async def _insist(self, gap: Mapping[str, Any], after: int) -> list[bytes] | None:
+        """Make one call, again where it fails; None once that is given up, which is stated."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return messages_of(await self._call(gap), self._declared)
+            except SourceFailed as error:
+                text, retry_after = error.text, error.retry_after or 0.0
+            except TokenFailed as error:
+                text, retry_after = error.message, error.failure.retry_after or 0.0
+            except TemplateError as error:
+                text, retry_after = str(error), 0.0
+            if attempt == ATTEMPTS:
+                self._problems.state("backfill", f"{text}; what was missed after {after} was given up")
+            else:
+                self._problems.state("backfill", f"{text}; what was missed after {after} is asked for again")
+                await self._sleep(max(delay_for(self._backoff, attempt, self._services.chance), retry_after))
+        return None
+
+    async def _call(self, gap: Mapping[str, Any]) -> str:
+        http, broker = self._declared.http, self._services.broker
+        tokens = {name: await broker.get(name) for name in sorted(http.references())}
+        values = {name: token.value.reveal() for name, token in tokens.items()}
+        scope = {"token": values, "param": self._params, "gap": gap}
+        request = http.request(scope, encoded=("param", "gap"), largest=LARGEST_ANSWER)
+        try:
+            return (await self._services.http.fetch(request)).text(request.shown)
+        except SourceFailed as error:
+            if error.refused:
+                for name, token in tokens.items():
+                    broker.invalidate(name, token.version)
+            raise
+
+    async def _sleep(self, delay: float) -> None:
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self._services.schedule(delay, lambda: None if over.done() else over.set_result(None))
+        try:
+            await over
+        finally:
+            timer.cancel()
