@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, str] = {
     "TLS": "TlsModel",
     "Proxy": "ProxyModel",
     "Channels": "ChannelModel",
+    "Backfill": "BackfillModel",
     "History": "HistoryLimits",
     "on_state": "StateHookModel",
     "on_message": "MessageHookModel",
@@ -50,7 +51,7 @@ def model(section: str) -> dict[str, Any]:
 
 
 def test_every_model_has_its_section() -> None:
-    told_elsewhere = {"GiveUpAttempts", "GiveUpAfter", "TlsSettings"}
+    told_elsewhere = {"BackfillHttp", "GiveUpAttempts", "GiveUpAfter", "TlsSettings"}
     assert set(SCHEMA["$defs"]) == set(filter(None, SECTIONS.values())) | told_elsewhere
 
 

@@ -14,7 +14,7 @@ from wscli.demo.clients import Client, Clients
 from wscli.demo.consultations import Consultations
 from wscli.demo.counters import Counters
 from wscli.demo.faults import TOKEN_PATH, Denial, Faults
-from wscli.demo.notifications import NOTIFICATIONS, Notifications
+from wscli.demo.notifications import MISSED, NOTIFICATIONS, Notifications
 from wscli.demo.options import CallTimes, DemoOptions
 from wscli.demo.tokens import TokenDesk
 
@@ -44,6 +44,7 @@ class Backend:
             web.get("/", self._about),
             web.post(TOKEN_PATH, self._token),
             web.get(NOTIFICATIONS, self._gate(self._notifications)),
+            web.get(MISSED, self._missed),
             web.get("/ws/consultations/{id}", self._gate(self._consultation)),
             web.get(CALLS, self._gate(self._call_line)),
         ]
@@ -62,6 +63,16 @@ class Backend:
         if key is not None and not hmac.compare_digest(given.encode(), f"Bearer {key}".encode()):
             return web.json_response({"error": "the API key is missing or wrong"}, status=401)
         return web.json_response(self.desk.issue())
+
+    async def _missed(self, request: web.Request) -> web.Response:
+        await self.faults.answering(MISSED)
+        denial = self.faults.take_denial(MISSED) or self._check_token(request)
+        if denial:
+            return _refused(denial)
+        after = request.query.get("after", "0")
+        if not after.isdecimal():
+            return web.json_response({"error": "after is a number"}, status=400)
+        return web.json_response({"items": self.notifications.after(int(after))})
 
     def _gate(self, conversation: Conversation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
