@@ -192,6 +192,22 @@ async def test_the_tokens_of_a_connection_that_ended_are_dropped_and_not_those_o
         assert it.manager.broker.peek("session") == newer
 
 
+@pytest.mark.parametrize("how", ["stop", "pause", "remove"])
+async def test_a_channel_whose_new_connection_is_lost_takes_nothing_from_the_old_one_once_it_is_left(how: str) -> None:
+    async with scripted(plan()) as it:
+        channel, old, new = await rotate(it)
+        it.server.always = REFUSED
+        new.end(closed(1006))
+        old.say("while it waits")
+        assert (channel.state, channel.history.last) == (S.WAITING, 1)
+        if how == "remove":
+            it.manager.apply(replace(it.plan, channels={}))
+        else:
+            getattr(channel, how)()
+        old.say("late")
+        assert channel.history.last == 1
+
+
 @pytest.mark.parametrize("how", ["stop", "pause", "restart"])
 @pytest.mark.parametrize("opened", [False, True], ids=["connecting", "draining"])
 async def test_what_is_closed_by_hand_in_a_rotation_closes_both(how: str, opened: bool) -> None:

@@ -106,8 +106,7 @@ class Attempts:
 
     def hang_up(self, generation: int, name: str) -> Attempt | None:
         """Close what an attempt opened or is opening, and give it; None where there is none of that generation."""
-        if self.draining is not None:
-            self.draining.retire()  # what is still to come over it is the channel's no more
+        self.hear_no_more()
         attempt = self.present
         if self.successor is not None and self.successor.generation == generation:
             attempt, self.successor = self.successor, None
@@ -120,6 +119,11 @@ class Attempts:
             self._close(attempt, self._closing), name=f"close {name}", on_crash=self._on_crash
         )
         return attempt
+
+    def hear_no_more(self) -> None:
+        """Let what still comes over the connection that drains be the channel's no more."""
+        if self.draining is not None:
+            self.draining.retire()
 
     def forget(self, attempt: Attempt) -> None:
         """Hold one no more that has ended."""

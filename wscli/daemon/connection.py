@@ -45,7 +45,7 @@ from wscli.events import (
 )
 from wscli.machine import Policy, step
 from wscli.snapshot import Snapshot
-from wscli.states import ChannelState
+from wscli.states import SETTLED, ChannelState
 from wscli.tokens.broker import TokenFailed
 from wscli.values import format_duration
 
@@ -201,6 +201,8 @@ class Connection:
         self._keep_time(before)
         for command in commands:
             self._carry_out(command)
+        if self.snapshot.state in SETTLED or self.snapshot.state is ChannelState.IDLE:
+            self.attempts.hear_no_more()
         self._keep_rotation(before)
 
     def _keep_time(self, before: Snapshot) -> None:
