@@ -36,6 +36,7 @@ from wscli.events import (
     Opened,
     PauseRequested,
     RedialRequested,
+    ReplaceRequested,
     ResumeRequested,
     RetryDue,
     RetryScheduled,
@@ -251,6 +252,19 @@ def test_a_redial_closes_the_old_connection_before_the_new_one() -> None:
     assert run(RedialRequested("reload"), snapshot=ready())[1] == [Hangup(1), Dial(2)]
 
 
+def test_a_replacement_leaves_the_ready_connection_alone_until_the_next_one_is_ready() -> None:
+    snapshot, commands = run(ReplaceRequested("reload"), snapshot=ready())
+    assert (snapshot.state, snapshot.generation, commands) == (S.READY, 1, [DialSuccessor(2)])
+    snapshot, commands = run(ReplaceRequested("reload"), snapshot=snapshot)
+    assert (snapshot.generation, commands) == (1, [Hangup(2), DialSuccessor(3)]), "of two, the later one counts"
+
+
+@pytest.mark.parametrize("state", [S.CONNECTING, S.HANDSHAKING, S.WAITING, S.OFFLINE, S.IDLE, S.STOPPED])
+def test_where_nothing_is_ready_a_replacement_is_a_redial(state: ChannelState) -> None:
+    snapshot = replace(Snapshot(), state=state, generation=1, attempt=1)
+    assert step(snapshot, ReplaceRequested("x"), POLICY) == step(snapshot, RedialRequested("x"), POLICY)
+
+
 def test_a_crash_is_stated_and_closes_what_is_open() -> None:
     snapshot, commands = run(TaskCrashed("KeyError"), snapshot=ready())
     assert (snapshot.state, snapshot.reason.code) == (S.FAILED, "internal")
@@ -428,6 +442,7 @@ class OneConnection(RuleBasedStateMachine):
                 ResumeRequested(True),
                 ResumeRequested(False),
                 RedialRequested("reload"),
+                ReplaceRequested("reload"),
             ]
         )
     )
@@ -522,6 +537,7 @@ def test_the_table_and_the_machine_agree(before: ChannelState, after: ChannelSta
         ResumeRequested(True),
         ResumeRequested(False),
         RedialRequested("x"),
+        ReplaceRequested("x"),
         AttemptEnded(1, failure),
         RetryDue(1),
         NetworkLost(),
@@ -537,8 +553,8 @@ def test_every_row_of_the_table_can_happen() -> None:
     policies = [POLICY, Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect", "4100": "done"}),))]
     events: list[Event] = [
         Used(), LingerElapsed(), StartRequested(), StopRequested(), PauseRequested(), ResumeRequested(True),
-        ResumeRequested(False), RedialRequested("x"), Opened(1), HandshakeDone(1), RetryDue(1), NetworkLost(),
-        NetworkReturned(), TaskCrashed("x"), AttemptEnded(1, TCP), AttemptEnded(1, close(1002)),
+        ResumeRequested(False), RedialRequested("x"), ReplaceRequested("x"), Opened(1), HandshakeDone(1), RetryDue(1),
+        NetworkLost(), NetworkReturned(), TaskCrashed("x"), AttemptEnded(1, TCP), AttemptEnded(1, close(1002)),
         AttemptEnded(1, close(4000)), AttemptEnded(1, close(4100)),
     ]  # fmt: skip
     happened = set()

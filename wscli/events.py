@@ -22,6 +22,7 @@ __all__ = [
     "Opened",
     "PauseRequested",
     "RedialRequested",
+    "ReplaceRequested",
     "ResumeRequested",
     "RetryDue",
     "RetryScheduled",
@@ -108,6 +109,13 @@ class ResumeRequested:
 @dataclass(frozen=True, slots=True)
 class RedialRequested:
     """Close the connection and open another: ``restart``, or a ``reload`` that changed how to connect."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRequested:
+    """Have another connection ready before the present one closes; where none is ready, as ``RedialRequested``."""
 
     text: str
 
@@ -201,6 +209,7 @@ Event = (
     | PauseRequested
     | ResumeRequested
     | RedialRequested
+    | ReplaceRequested
     | AttemptProgressed
     | Opened
     | HandshakeDone

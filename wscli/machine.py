@@ -26,6 +26,7 @@ from wscli.events import (
     Opened,
     PauseRequested,
     RedialRequested,
+    ReplaceRequested,
     ResumeRequested,
     RetryDue,
     RetryScheduled,
@@ -176,6 +177,14 @@ def _redial(snapshot: Snapshot, event: RedialRequested, policy: Policy) -> Step:
     return _dial_now(snapshot, Reason("redial", event.text))
 
 
+def _replace(snapshot: Snapshot, event: ReplaceRequested, policy: Policy) -> Step:
+    if snapshot.state is not S.READY:
+        return _redial(snapshot, RedialRequested(event.text), policy)
+    leave = _hangup_successor(snapshot)  # it was dialled for what no longer holds
+    after, commands = rotation.begin(replace(snapshot, successor=None))
+    return after, (*leave, *commands)
+
+
 def _progressed(snapshot: Snapshot, event: AttemptProgressed, policy: Policy) -> Step:
     if snapshot.state is not S.CONNECTING:
         return snapshot, ()
@@ -318,6 +327,7 @@ _HANDLERS: dict[type[Event], Callable[..., Step]] = {
     PauseRequested: _pause,
     ResumeRequested: _resume,
     RedialRequested: _redial,
+    ReplaceRequested: _replace,
     AttemptProgressed: _progressed,
     Opened: _opened,
     HandshakeDone: _handshake_done,

@@ -15,6 +15,7 @@ from wscli.daemon.channel import Channel
 from wscli.errors import NotSent
 from wscli.states import ChannelState as S
 from wscli.tokens.models import TokenSource
+from wscli.values import Secret
 from wscli.verdicts import parse_verdicts
 
 HOURLY = Rotate(max_age=3600.0)
@@ -190,6 +191,50 @@ async def test_the_tokens_of_a_connection_that_ended_are_dropped_and_not_those_o
         await it.time.settle()
         assert channel.state is S.READY
         assert it.manager.broker.peek("session") == newer
+
+
+def elsewhere(plan: ChannelPlan) -> ChannelPlan:
+    return replace(plan, dial=replace(plan.dial, url=Secret("ws://192.0.2.1/v2")))
+
+
+async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declared() -> None:
+    async with scripted(plan()) as it:
+        channel, old = it.manager.channel("news"), it.server.link
+        old.slow_close = 60.0
+        report = it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
+        assert (report.rotated, report.restarted) == (["news"], [])
+        assert channel.connection.link is old
+        old.say("until the next is ready")
+        await it.time.settle()
+        assert channel.connection.link is it.server.links[-1] is not old
+        assert it.server.links[-1].target.url == "ws://192.0.2.1/v2/news"
+        stats = channel.stats()
+        assert (stats["rotations"], stats["reconnects"], stats["gaps"], channel.history.last) == (1, 0, {}, 1)
+
+
+async def test_a_second_reload_gives_up_the_successor_that_the_first_one_dials() -> None:
+    async with scripted(plan()) as it:
+        it.server.hold = asyncio.get_running_loop().create_future()
+        it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
+        await it.time.settle()
+        it.manager.apply(replace(it.plan, channels={"news": plan(critical=False)}))
+        await it.time.settle()
+        go_on(it)
+        await it.time.advance(2.0)
+        assert it.server.link.target.url == "ws://192.0.2.1/ws/news"
+        assert it.manager.channel("news").stats()["rotations"] == 1
+
+
+async def test_a_reload_to_what_cannot_be_reached_leaves_the_connection_that_works() -> None:
+    async with scripted(plan()) as it:
+        it.server.refusals = [REFUSED, status(410)]
+        it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
+        await it.time.advance(5.0)
+        channel = it.manager.channel("news")
+        assert channel.state is S.READY
+        assert channel.snapshot.reason.text == (
+            "connected and ready; not to be rotated, the next connection was refused: HTTP 410"
+        )
 
 
 @pytest.mark.parametrize("how", ["stop", "pause", "remove"])

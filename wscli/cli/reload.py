@@ -40,6 +40,7 @@ def command(selection: Selection, as_json: bool) -> int:
     """Apply what changed in the file.
 
     An invalid file changes nothing and exits with 3. Of the channels: kept ones did not change; updated ones took
-    another policy without a new connection; restarted ones dial anew; added and removed ones came and went.
+    another policy without a new connection; rotated ones, which declare 'rotate', close theirs once the next is ready;
+    restarted ones dial anew; added and removed ones came and went.
     """
     return reload(selection, as_json=as_json)

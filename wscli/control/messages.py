@@ -170,6 +170,7 @@ class Reload(TypedDict):
 
     kept: list[str]
     updated: list[str]
+    rotated: list[str]
     restarted: list[str]
     added: list[str]
     removed: list[str]

@@ -106,12 +106,12 @@ class Attempts:
 
     def hang_up(self, generation: int, name: str) -> Attempt | None:
         """Close what an attempt opened or is opening, and give it; None where there is none of that generation."""
-        self.hear_no_more()
         attempt = self.present
         if self.successor is not None and self.successor.generation == generation:
             attempt, self.successor = self.successor, None
         elif attempt is not None and attempt.generation == generation:
             self.present = None
+            self.hear_no_more()
         else:
             return None
         attempt.retire()  # now: until the task below begins, it may still open, or receive

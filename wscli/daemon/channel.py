@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.announce import Announcer
@@ -27,6 +27,7 @@ from wscli.events import (
     LingerElapsed,
     PauseRequested,
     RedialRequested,
+    ReplaceRequested,
     ResumeRequested,
     StartRequested,
     StopRequested,
@@ -37,7 +38,10 @@ from wscli.snapshot import Snapshot
 from wscli.states import SETTLED, ChannelState
 from wscli.values import format_duration
 
-__all__ = ["Channel"]
+__all__ = ["Applied", "Channel"]
+
+Applied = Literal["updated", "rotated", "restarted"]
+"""What a changed plan did: a policy, the next connection beside the present one, or another one in its place."""
 
 S = ChannelState
 
@@ -253,21 +257,23 @@ class Channel:
 
     # its life
 
-    def update(self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float) -> bool:
-        """Take another plan; say whether its connection had to be dialled anew for it."""
+    def update(self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float) -> Applied:
+        """Take another plan; where it is connected otherwise, and rotates, the next connection is ready first."""
         was_eager = self.plan.eager
         self.intake.update(plan, self.plan)
         self.plan = plan
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
         redial = self.connection.update(plan, params) and self._is_to_be_open()
+        rotates = redial and plan.rotate is not None and self.state is S.READY
         if redial:
-            self._feed(RedialRequested("the configuration changed"))
+            event = ReplaceRequested if rotates else RedialRequested
+            self._feed(event("the configuration changed"))
         if plan.eager and not was_eager:
             self.open()
         elif was_eager and not plan.eager:
             self._let_go()
-        return redial
+        return "rotated" if rotates else "restarted" if redial else "updated"
 
     def remove(self) -> None:
         """End it for good: its readers are told, and its connection is closed."""

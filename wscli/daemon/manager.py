@@ -48,6 +48,7 @@ class ReloadReport(NamedTuple):
 
     kept: list[str]
     updated: list[str]
+    rotated: list[str]
     restarted: list[str]
     added: list[str]
     removed: list[str]
@@ -251,7 +252,7 @@ class Manager:
         for name, declared in plan.channels.items():
             if declared.history.store == "disk" and not declared.params and not self._is_on_disk(name):
                 self._services.histories.check(name)
-        report = ReloadReport([], [], [], [], [])
+        report = ReloadReport([], [], [], [], [], [])
         self.plan = plan
         self.broker.replace(plan.tokens)
         self._set_budgets()
@@ -279,10 +280,9 @@ class Manager:
             report.restarted.append(name)
         elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
             report.kept.append(name)
-        elif channel.update(*declared, announce_after=plan.announce_after):
-            report.restarted.append(name)
         else:
-            report.updated.append(name)
+            applied = channel.update(*declared, announce_after=plan.announce_after)
+            getattr(report, applied).append(name)
         self._instances.changed(self._channels[name])
 
     def _is_on_disk(self, name: str) -> bool:
