@@ -24,6 +24,7 @@ def one(
         "next": {"action": action, "at": at},
         "critical": True,
         "attempt": 1,
+        "consumers": {},
         "problems": [],
         **more,
     }
@@ -119,9 +120,26 @@ def test_problems_stand_below_the_states_and_after_a_change() -> None:
     assert change_line(failing).endswith("; problem: on_message: exited with 3: \\x1b[2J\n")
 
 
-def test_a_manager_that_speaks_of_no_problems_has_none() -> None:
+def test_consumers_stand_below_the_states_with_their_lag_and_their_reader() -> None:
+    lags = {
+        "audit": {"seq": 20, "lag": 0, "held_by": 4711},
+        "billing": {"seq": 17, "lag": 3, "held_by": None},
+        "late": {"seq": 19, "lag": 1, "held_by": 4712},
+    }
+    text = status_text([one("a"), one("orders", consumers=lags, problems=["oh"])], now=1001.0)
+    assert text.splitlines()[3:] == [
+        "consumer: orders: audit has everything; read by process 4711",
+        "consumer: orders: billing is 3 messages behind; nobody reads by its name",
+        "consumer: orders: late is 1 message behind; read by process 4712",
+        "problem: orders: oh",
+    ]
+    assert change_line(one(consumers=lags)) == change_line(one()), "a lag is no change of a state"
+
+
+def test_a_manager_that_speaks_of_no_problems_and_consumers_has_none() -> None:
     before = one()
-    del before["problems"]
+    del before["problems"], before["consumers"]
+    assert status_text([before], now=1001.0).count("\n") == 2
     assert status_line("app", [before]) == "app: 1/1 ready"
     assert change_line(before).count("problem") == 0
 

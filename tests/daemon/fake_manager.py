@@ -106,6 +106,7 @@ class FakeChannel:
             "next": {"action": "none", "at": None},
             "critical": self.plan.critical,
             "attempt": 1,
+            "consumers": {},
             "problems": self.problems.texts(),
         }
 

@@ -231,6 +231,7 @@ async def test_the_status_holds_every_key_of_the_contract() -> None:
             "next": {"action": "none", "at": None},
             "critical": True,
             "attempt": 1,
+            "consumers": {},
             "problems": [],
         }
 

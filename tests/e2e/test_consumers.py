@@ -151,6 +151,22 @@ def test_consumers_are_listed_reset_and_forgotten(scene: Scene) -> None:
         assert (done.returncode, words in done.stderr, "hint: " in done.stderr) == (code, True, True), done.stderr
 
 
+def test_status_has_the_lag_and_a_watch_says_nothing_of_acknowledgements(scene: Scene) -> None:
+    scene.add(3)
+    scene.read("--consumer", "a", "--count", "1")
+    watch = scene.wscli.start("status", "feed", "--watch", "--json")
+    watch.until_lines(1)
+    assert scene.read("--consumer", "a", "--count", "1") == [2]
+    assert scene.wscli("pause", "feed").returncode == 0
+    before, change = (json.loads(line) for line in watch.until_lines(2)[:2])
+    assert (before["state"], before["consumers"]) == ("ready", {"a": {"seq": 1, "lag": 2, "held_by": None}})
+    assert (change["state"], change["consumers"]) == ("paused", {"a": {"seq": 2, "lag": 1, "held_by": None}})
+    assert watch.stop() == 143
+    shown = scene.wscli("status").stdout.splitlines()
+    assert shown[-1] == "consumer: feed: a is 1 message behind; nobody reads by its name"
+    assert json.loads(scene.wscli("status", "calls", "--json").stdout)["consumers"] == {}
+
+
 def test_retry_waits_for_the_manager_and_goes_on(scene: Scene) -> None:
     scene.add(2)
     tails = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -12,21 +13,25 @@ from rich.table import Table
 from rich.text import Text
 
 from wscli.cli.feed import follow
-from wscli.cli.words import duration, next_step, problems, state_style
-from wscli.control.client import Client
+from wscli.cli.words import consumers, duration, next_step, problems, state_style
+from wscli.control.client import Client, ask
 from wscli.control.escape import escape
+from wscli.control.selection import Selection
+from wscli.errors import WscliError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import States, Status
+    from wscli.control.messages import Lag, States, Status
 
-__all__ = ["states_table", "watch_live"]
+__all__ = ["Lags", "states_table", "watch_live"]
 
 _REDRAWS = 4
 """A second; a wait that counts down is redrawn as it does."""
+_LAGS_EVERY = 1.0
+"""Seconds between two looks at how far consumers are: an acknowledgement is no change of a state."""
 
 
 def states_table(instance: str, states: list[Status], own: Sequence[str] = (), *, now: float | None = None) -> Group:
-    """Draw the states, and below them a line for each problem, the manager's ``own`` first."""
+    """Draw the states, and below them a line for each consumer and problem, the manager's ``own`` first."""
     now = time.time() if now is None else now
     drawn = Table(title=Text(escape(instance)), title_justify="left", expand=False)
     for name in ("channel", "state", "for", "reason", "next"):
@@ -39,20 +44,48 @@ def states_table(instance: str, states: list[Status], own: Sequence[str] = (), *
             Text(one["state"], style=style),
             *(Text(escape(cell)) for cell in cells),
         )
-    lines = [Text.assemble(("problem:", "yellow"), " ", escape(text)) for text in problems(states, own)]
+    lines = [Text(f"consumer: {escape(text)}") for text in consumers(states)]
+    lines += [Text.assemble(("problem:", "yellow"), " ", escape(text)) for text in problems(states, own)]
     return Group(drawn, *lines)
+
+
+class Lags:
+    """How far the consumers are, asked for now and then while a table is redrawn.
+
+    Args:
+        look: gives the states as they are.
+        clock: seconds that never step back.
+
+    """
+
+    def __init__(self, look: Callable[[], list[Status]], clock: Callable[[], float] = time.monotonic) -> None:
+        self._look = look
+        self._clock = clock
+        self._looked_at = clock()
+        self._consumers: dict[str, dict[str, Lag]] = {}
+
+    def put_into(self, states: Iterable[Status]) -> list[Status]:
+        """Give the states with the consumers as they were at the last look, or after a new one."""
+        if self._clock() - self._looked_at >= _LAGS_EVERY:
+            self._looked_at = self._clock()
+            with contextlib.suppress(WscliError):  # a manager that goes is told of by the stream of changes
+                self._consumers = {one["channel"]: one.get("consumers", {}) for one in self._look()}
+        fresh = self._consumers
+        return [{**one, "consumers": fresh[one["channel"]]} if one["channel"] in fresh else one for one in states]
 
 
 def watch_live(client: Client, result: States, names: tuple[str, ...]) -> int:
     """Redraw until interrupted, or until the manager goes."""
     known = {one["channel"]: one for one in result["channels"]}
+    selection = Selection(client.instance.name, None)
+    lags = Lags(lambda: ask(selection, "status", {"channels": names}, timeout=1.0)["channels"])
 
     def take(change: Any) -> None:
         if not names or change["channel"] in names:
             known[change["channel"]] = change
 
     def draw() -> Group:
-        return states_table(result["instance"], list(known.values()), result.get("problems", ()))
+        return states_table(result["instance"], lags.put_into(list(known.values())), result.get("problems", ()))
 
     with Live(get_renderable=draw, console=Console(), refresh_per_second=_REDRAWS):
         follow(client, take)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wscli.cli.printing import styled
-from wscli.cli.words import duration, next_step, problems, size, state_style
+from wscli.cli.words import consumers, duration, next_step, problems, size, state_style
 from wscli.control.escape import escape
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _paint_state(column: int, text: str) -> str | None:
 
 
 def status_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: float | None = None) -> str:
-    """Show the states, each with its reason and its next step; below them a line for each problem.
+    """Show the states, each with its reason and its next step; below them a line for each consumer and problem.
 
     ``own`` are the manager's problems; each channel has its own.
     """
@@ -57,7 +57,8 @@ def status_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: flo
         )
         for one in channels
     ]
-    lines = [f"{styled('problem:', sys.stdout, fg='yellow')} {escape(text)}\n" for text in problems(channels, own)]
+    lines = [f"consumer: {escape(text)}\n" for text in consumers(channels)]
+    lines += [f"{styled('problem:', sys.stdout, fg='yellow')} {escape(text)}\n" for text in problems(channels, own)]
     return table(("CHANNEL", "STATE", "FOR", "CRITICAL", "REASON", "NEXT"), rows, _paint_state) + "".join(lines)
 
 

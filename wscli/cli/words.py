@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wscli.control.messages import Status
 
-__all__ = ["duration", "next_step", "problems", "size", "state_style"]
+__all__ = ["consumers", "duration", "next_step", "problems", "size", "state_style"]
 
 _SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -57,6 +57,23 @@ def next_step(status: Status, *, now: float | None = None) -> str:
 def problems(states: Sequence[Status], own: Sequence[str] = ()) -> list[str]:
     """List what is wrong beside the states: the manager's own, then each channel's after its name."""
     return [*own, *(f"{one['channel']}: {text}" for one in states for text in one.get("problems", ()))]
+
+
+def consumers(states: Sequence[Status]) -> list[str]:
+    """Say of each named consumer, after its channel's name, how far behind it is and who reads by its name."""
+    return [
+        f"{one['channel']}: {name} {_behind(lag['lag'])}; {_reader(lag['held_by'])}"
+        for one in states
+        for name, lag in one.get("consumers", {}).items()
+    ]
+
+
+def _behind(count: int) -> str:
+    return f"is {count} message{'' if count == 1 else 's'} behind" if count else "has everything"
+
+
+def _reader(pid: int | None) -> str:
+    return "nobody reads by its name" if pid is None else f"read by process {pid}"
 
 
 def state_style(state: str) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "Doctor",
     "Down",
     "Framing",
+    "Lag",
     "Next",
     "Ping",
     "Reason",
@@ -47,6 +48,14 @@ class Next(TypedDict):
     at: float | None
 
 
+class Lag(TypedDict):
+    """How far a named consumer of a channel is, and the process that reads by its name now."""
+
+    seq: int
+    lag: int
+    held_by: int | None
+
+
 class Status(TypedDict):
     """An object of ``status --json``, and of its stream of changes."""
 
@@ -57,6 +66,7 @@ class Status(TypedDict):
     next: Next
     critical: bool
     attempt: int
+    consumers: dict[str, Lag]
     problems: list[str]
 
 

@@ -26,6 +26,7 @@ def channel_status(channel: Channel) -> dict[str, Any]:
         "next": {"action": snapshot.next.action, "at": snapshot.next.at},
         "critical": channel.plan.critical,
         "attempt": snapshot.attempt,
+        "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }
 
