@@ -35,6 +35,7 @@ channels:
   other: {{endpoint: here, path: /other}}
   lost: {{endpoint: nowhere, critical: false, open: lazy}}
   held: {{endpoint: here, path: /held, critical: false}}
+  kept: {{endpoint: here, path: /kept, history: {{store: disk}}}}
 """
 
 

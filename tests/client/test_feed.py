@@ -114,3 +114,18 @@ def test_a_message_knows_its_cursor_and_parses_its_data() -> None:
     assert message._replace(data=b"[1]").json() == [1]
     with pytest.raises(ValueError, match="Expecting value"):
         message._replace(data="plain").json()
+
+
+@pytest.mark.parametrize("gaps", [True, False])
+def test_how_far_a_consumer_is_counts_gaps_whether_they_are_given_or_not(gaps: bool) -> None:
+    gap = frame(GAP, json_body(gap_record(Recorded(8, "outage", 1.0, 2.5, None), "calls")))
+    feed = Feed(data(7, ["a", "b"]) + gap + data(9, ["c"]), gaps=gaps, after=6)
+    assert feed.due() is None
+    places = []
+    while feed.take() is not None:
+        places.append(feed.due())
+    assert places == ([(7, 0), (8, 0), (8, 1), (9, 1)] if gaps else [(7, 0), (8, 0), (9, 1)])
+    place = feed.due()
+    assert place is not None
+    feed.said(place)
+    assert feed.due() is None

@@ -220,7 +220,7 @@ def test_figures_states_and_tokens_are_given(client: Client) -> None:
     stats = client.stats()
     assert (stats["instance"], stats["channels"]["echo"]["state"]) == ("app", "ready")
     assert list(client.stats("echo")["channels"]) == ["echo"]
-    assert [one["channel"] for one in client.status()] == ["echo", "other", "lost", "held"]
+    assert [one["channel"] for one in client.status()] == ["echo", "other", "lost", "held", "kept"]
     assert [one["state"] for one in client.status("echo", "other")] == ["ready", "ready"]
     assert client.token("session") == "a-token"
 

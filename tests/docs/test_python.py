@@ -27,7 +27,9 @@ def runtime() -> Iterator[str]:
     """The directory of what `wscli demo` runs: the back end, and a manager on it."""
     with DemoProcess("--interval=0.02") as demo, Wscli() as command:
         command.env["WSCLI_DEMO_PORT"] = str(demo.port)
-        with command.up((Path(wscli.errors.__file__).parent / "demo" / "demo.yaml").read_text()):
+        text = (Path(wscli.errors.__file__).parent / "demo" / "demo.yaml").read_text()
+        (orders,) = re.findall("`(orders: .*)`", TEXT)
+        with command.up(text.replace("\nchannels:\n", f"\nchannels:\n  {orders}\n")):
             yield str(command.runtime)
 
 

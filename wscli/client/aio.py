@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 from wscli.client import asked
+from wscli.client.aiotail import AsyncTail
 from wscli.client.asked import Asked, Begin, Chosen
-from wscli.client.feed import Feed
 from wscli.client.link import Link
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
@@ -18,12 +17,9 @@ from wscli.control.protocol import result_of
 from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Stats, Status
+    from wscli.control.messages import Consumer, Stats, Status
 
 __all__ = ["AsyncClient", "AsyncTail"]
-
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 class AsyncClient(Chosen):
@@ -47,9 +43,10 @@ class AsyncClient(Chosen):
         after: str | Mapping[str, str] | None = None,
         follow: bool = True,
         gaps: bool = True,
+        consumer: str | None = None,
     ) -> AsyncTail[Any]:
         """Give the messages of channels, as `Client.tail`; it begins at ``async with``, else with the first item."""
-        wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow)
+        wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return AsyncTail(self._connect, wanted, gaps=gaps)
 
     async def send(self, channel: str, message: str | bytes, *, timeout: float = 10.0) -> None:
@@ -89,6 +86,19 @@ class AsyncClient(Chosen):
         states: list[Status] = (await self._ask(asked.status(channels)))["channels"]
         return states
 
+    async def consumers(self, *channels: str) -> list[Consumer]:
+        """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
+        found: list[Consumer] = (await self._ask(asked.consumers(channels)))["consumers"]
+        return found
+
+    async def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
+        """Have a consumer begin elsewhere, as `Client.reset_consumer`."""
+        await self._ask(asked.reset_consumer(channel, name, to))
+
+    async def remove_consumer(self, channel: str, name: str) -> None:
+        """Forget a consumer, as `Client.remove_consumer`."""
+        await self._ask(asked.remove_consumer(channel, name))
+
     async def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, as `Client.wait`."""
         waiting = asked.wait(channels, state, timeout)
@@ -125,97 +135,3 @@ class AsyncClient(Chosen):
             except (ManagerGone, TimedOut) as error:
                 raise one.lost(error, whole=whole) from None
             return result_of(answer)
-
-
-class AsyncTail(AsyncIterator[T_co]):
-    """Messages and gaps as they come: what ``AsyncClient.tail`` gives.
-
-    A context manager that opens and closes it; one that is merely dropped closes itself. ``aclose`` also ends the
-    iteration of another task.
-    """
-
-    def __init__(self, connect: Callable[[float | None], Awaitable[Link]], wanted: Asked, *, gaps: bool) -> None:
-        self._connect = connect
-        self._wanted = wanted
-        self._gaps = gaps
-        self._link: Link | None = None
-        self._feed: Feed | None = None
-        self._closed = False
-        self._taking = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T_co:
-        item = await self.take()
-        if item is None:
-            raise StopAsyncIteration
-        return cast(T_co, item)
-
-    async def __aenter__(self) -> Self:
-        if not self._closed:
-            await self._open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self._close()
-
-    def __del__(self) -> None:
-        self._close()
-
-    async def aclose(self) -> None:
-        """Hang up; what has not been taken yet is dropped."""
-        self._close()
-
-    async def take(self) -> Message | Gap | None:
-        """Give what comes next; None at the end. Cancelled, it loses nothing.
-
-        Raises:
-            WscliError: what the stream ended with.
-            RuntimeError: another task is at it.
-
-        """
-        if self._taking:
-            raise RuntimeError("another task already waits for the next message of this tail")
-        self._taking = True
-        try:
-            return await self._take()
-        finally:
-            self._taking = False
-
-    async def _take(self) -> Message | Gap | None:
-        if not self._closed:
-            await self._open()
-        while self._link is not None and self._feed is not None:
-            try:
-                if (item := self._feed.take()) is not None:
-                    return item
-                if self._feed.ended:
-                    self._close()
-                else:
-                    await self._link.receive(self._feed)
-            except Exception:
-                self._close()
-                raise
-        return None
-
-    async def _open(self) -> None:
-        if self._link is not None:
-            return
-        link = await self._connect(self._wanted.timeout)
-        try:
-            await link.request(self._wanted)
-        except BaseException:
-            link.close()
-            raise
-        self._link, self._feed = link, link.feed(gaps=self._gaps)
-        if self._closed:  # by another task, meanwhile
-            self._close()
-
-    def _close(self) -> None:
-        self._closed = True
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()

@@ -16,7 +16,23 @@ from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageErr
 if TYPE_CHECKING:
     from wscli.control.messages import Handed, Status
 
-__all__ = ["Asked", "Begin", "Chosen", "Exchange", "exchange", "send", "stats", "status", "tail", "token", "wait"]
+__all__ = [
+    "Asked",
+    "Begin",
+    "Chosen",
+    "Exchange",
+    "consumers",
+    "exchange",
+    "no_consumer",
+    "remove_consumer",
+    "reset_consumer",
+    "send",
+    "stats",
+    "status",
+    "tail",
+    "token",
+    "wait",
+]
 
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
@@ -26,12 +42,13 @@ _LONGEST = 1e9  # seconds; the manager takes no more
 
 
 class Begin(TypedDict, total=False):
-    """Where a tail begins, and whether it follows: what `Client.tail` takes beside channels and gaps."""
+    """Where a tail begins, whether it follows, and by what name: what `Client.tail` takes beside channels and gaps."""
 
     last: int | None
     since: float | None
     after: str | Mapping[str, str] | None
     follow: bool
+    consumer: str | None
 
 
 class Asked(NamedTuple):
@@ -42,6 +59,16 @@ class Asked(NamedTuple):
     timeout: float | None
     """Seconds to wait for the answer."""
     payload: bytes = b""
+
+    @property
+    def consumes(self) -> bool:
+        """Whether it asks for a stream whose messages are acknowledged."""
+        return self.verb == "consume"
+
+    def begun(self, result: dict[str, Any]) -> int:
+        """Read from the answer of a stream of one channel the number before its first message; 0 where it has more."""
+        begins = result["channels"].values()
+        return next(iter(begins))["after"] if self.consumes else 0
 
     def within(self, seconds: float) -> Asked:
         """Give the same message to be sent, with another deadline."""
@@ -127,8 +154,9 @@ def tail(
     since: float | None,
     after: str | Mapping[str, str] | None,
     follow: bool,
+    consumer: str | None = None,
 ) -> Asked:
-    """Ask for messages, as records."""
+    """Ask for messages, as records; by the name of a consumer where one is given."""
     if sum(one is not None for one in (last, since, after)) > 1:
         raise UsageError("last, since and after exclude each other", "each says where to begin: give one")
     names = _names(channels, required=True)
@@ -144,7 +172,32 @@ def tail(
         "after": None if after is None else dict(after),
         "follow": follow,
     }
-    return Asked("tail", args, _ANSWER)
+    if consumer is None:
+        return Asked("tail", args, _ANSWER)
+    if len(set(names)) > 1:
+        raise UsageError("consumer goes with one channel", "a consumer has a place in one channel's history")
+    return Asked("consume", {**args, "channel": names[0], "consumer": consumer, "pid": os.getpid()}, _ANSWER)
+
+
+def consumers(channels: tuple[str, ...]) -> Asked:
+    """Ask where named consumers are."""
+    return Asked("consumer", {"action": "ls", "channels": _names(channels)}, _ANSWER)
+
+
+def reset_consumer(channel: str, name: str, to: str) -> Asked:
+    """Ask for a consumer to begin elsewhere."""
+    args = {"action": "reset", "channel": _names((channel,))[0], "name": name, "to": to}
+    return Asked("consumer", args, _ANSWER)
+
+
+def remove_consumer(channel: str, name: str) -> Asked:
+    """Ask for a consumer to be forgotten."""
+    return Asked("consumer", {"action": "rm", "channel": _names((channel,))[0], "name": name}, _ANSWER)
+
+
+def no_consumer() -> UsageError:
+    """Make the error for an acknowledgement on a tail that has no consumer."""
+    return UsageError("a tail without a consumer has nothing to acknowledge", "name one: tail(channel, consumer=...)")
 
 
 def send(channel: str, message: str | bytes, timeout: float) -> Asked:

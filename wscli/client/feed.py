@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from wscli.client.messages import Gap, Message, read_gap, read_message
 from wscli.control.frames import DATA, END, GAP, FrameError, FrameReader, read_end, read_json
 from wscli.errors import NoInstance, error_for
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "Place"]
+
+
+class Place(NamedTuple):
+    """How far somebody is in a stream of one channel."""
+
+    seq: int
+    """The number of the last message."""
+    gaps: int
+    """How many gaps came up to there."""
 
 
 class Feed:
@@ -17,25 +27,27 @@ class Feed:
     Args:
         rest: what came together with the manager's answer.
         gaps: give gaps as well.
+        after: the number before the first message.
 
-    ``ended`` is true once the manager has ended the stream without an error.
+    ``ended`` is true once the manager has ended the stream without an error. ``frames`` are what it comes in.
     """
 
-    def __init__(self, rest: bytes = b"", *, gaps: bool = True) -> None:
+    def __init__(self, rest: bytes = b"", *, gaps: bool = True, after: int = 0) -> None:
         self.ended = False
+        self.frames = FrameReader()
         self._gaps = gaps
-        self._frames = FrameReader()
+        self._taken = self._said = Place(after, 0)
         self._lines: deque[str] = deque()
         while rest:
-            space = self._frames.space()
+            space = self.frames.space()
             count = min(len(rest), len(space))
             space[:count] = rest[:count]
-            self._frames.received(count)
+            self.frames.received(count)
             rest = rest[count:]
 
     def space(self) -> memoryview:
         """Give room to receive into."""
-        return self._frames.space()
+        return self.frames.space()
 
     def received(self, count: int) -> None:
         """Say how many bytes were put into the space; none means that the manager hung up.
@@ -46,7 +58,15 @@ class Feed:
         """
         if not count:
             raise NoInstance("the manager was gone without a word", "see `wscli ls`; `wscli up` starts it again")
-        self._frames.received(count)
+        self.frames.received(count)
+
+    def due(self) -> Place | None:
+        """Give how far what was taken goes, where that has not been `said` yet."""
+        return None if self._taken == self._said else self._taken
+
+    def said(self, place: Place) -> None:
+        """The manager has been told that everything is done so far."""
+        self._said = place
 
     def take(self) -> Message | Gap | None:
         """Give what comes next; None until more has been received, and for ever once ``ended``.
@@ -57,16 +77,20 @@ class Feed:
 
         """
         while not self._lines:
-            frame = None if self.ended else self._frames.take()
+            frame = None if self.ended else self.frames.take()
             if frame is None:
                 return None
             if frame.kind == DATA:
                 self._lines.extend(_lines(frame.body))
-            elif frame.kind == GAP and self._gaps:
-                return read_gap(read_json(frame.body))
+            elif frame.kind == GAP:
+                self._taken = self._taken._replace(gaps=self._taken.gaps + 1)
+                if self._gaps:
+                    return read_gap(read_json(frame.body))
             elif frame.kind == END:
                 self._finish(frame.body)
-        return read_message(self._lines.popleft())
+        message = read_message(self._lines.popleft())
+        self._taken = self._taken._replace(seq=message.seq)
+        return message
 
     def _finish(self, body: memoryview) -> None:
         end = read_end(body)

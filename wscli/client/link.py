@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from wscli.client.asked import Asked
 from wscli.client.feed import Feed
+from wscli.control.acks import PATIENCE, Confirmation
 from wscli.control.client import hung_up, late
+from wscli.control.frames import ACK
 from wscli.control.paths import Instance
 from wscli.control.protocol import Answers, request_line, result_of
 from wscli.control.selection import Busy, Selection, select
@@ -104,9 +106,9 @@ class Link:
                 self._answers.received(bytes(room[:count]))
         return message
 
-    def feed(self, *, gaps: bool) -> Feed:
+    def feed(self, *, gaps: bool, after: int) -> Feed:
         """Begin the stream that follows the answer."""
-        return Feed(self._answers.rest(), gaps=gaps)
+        return Feed(self._answers.rest(), gaps=gaps, after=after)
 
     async def receive(self, feed: Feed) -> None:
         """Receive more of a stream; a task that is cancelled meanwhile loses nothing of it.
@@ -118,6 +120,51 @@ class Link:
         count = await self._receive(feed.space())
         if not self.closed:
             feed.received(count)
+
+    def acknowledge(self, feed: Feed) -> bool:
+        """Say how far a consumer is done, and whether that could be said now: there may be no room for it.
+
+        A manager that is gone, and a link that was closed, hear nothing of it.
+        """
+        if (place := feed.due()) is None:
+            return True
+        try:
+            self._sock.send(ACK.pack(*place))  # whole or not at all: it is one piece to the kernel
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        feed.said(place)
+        return True
+
+    async def acknowledged(self, feed: Feed) -> None:
+        """Say how far a consumer is done, once there is room for it."""
+        while True:
+            if self.acknowledge(feed):
+                return
+            await asyncio.sleep(_AGAIN)
+
+    async def confirmed(self, feed: Feed, *, done: bool) -> None:
+        """Say no more, and wait until the position of a consumer is kept; ``done`` says first that all is done.
+
+        Raises:
+            OutcomeUnknown: the manager was gone before it said so, or the link was closed.
+            WscliError: the position cannot be kept.
+
+        """
+        confirmation = Confirmation(feed.frames)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if done:
+                    await self.acknowledged(feed)
+                self._sock.shutdown(socket.SHUT_WR)
+                while not confirmation.came():
+                    count = await self._receive(feed.space())
+                    if not count:
+                        raise confirmation.missing()
+                    feed.frames.received(count)
+        except OSError:  # of which TimeoutError is one
+            raise confirmation.missing() from None
 
     async def _receive(self, room: memoryview) -> int:
         """Wait first, even for what is there already, so that a fast stream leaves the other tasks their turns."""

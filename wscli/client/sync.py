@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from threading import Event
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast, overload
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 from wscli.client import asked
 from wscli.client.asked import Asked, Begin, Chosen, Exchange
 from wscli.client.feed import Feed
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
+from wscli.client.tail import Tail
+from wscli.control.acks import Acks
 from wscli.control.client import Client as Connection
 from wscli.control.client import ManagerGone
 from wscli.control.protocol import result_of
@@ -22,12 +20,9 @@ from wscli.control.selection import select
 from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Stats, Status
+    from wscli.control.messages import Consumer, Stats, Status
 
 __all__ = ["Client", "Tail", "carry_out"]
-
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Client(Chosen):
@@ -51,6 +46,7 @@ class Client(Chosen):
         after: str | Mapping[str, str] | None = None,
         follow: bool = True,
         gaps: bool = True,
+        consumer: str | None = None,
     ) -> Tail[Any]:
         """Give the messages of channels, as ``wscli tail``; nothing that comes after this returned is missed.
 
@@ -61,12 +57,17 @@ class Client(Chosen):
             after: begin after a message's ``cursor``; with several channels a mapping of channels to cursors.
             follow: wait for more; false ends with the last message that is kept, and begins with the first.
             gaps: give gaps as well.
+            consumer: go on where the consumer of this name stopped, and keep how far the program comes: a message
+                counts as done once the next one is asked for, by ``Tail.ack``, or when ``with`` is left without an
+                error. A new one begins with the oldest message that is kept, unless told otherwise.
 
         The iterator ends once a channel is done, and raises what the stream ended with: `ChannelUnavailable` or
         `AuthError` when a channel is of no use any more, `NoInstance` when the manager went.
+        A consumer that another reader has is a `WscliError`; one whose position was not confirmed at the end is an
+        `OutcomeUnknown`: its last messages may come again.
 
         """
-        wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow)
+        wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return self._listen(wanted, gaps=gaps)
 
     def send(self, channel: str, message: str | bytes, *, timeout: float = 10.0) -> None:
@@ -118,6 +119,29 @@ class Client(Chosen):
         """Give the objects of ``wscli status --json``; without names, of all channels."""
         states: list[Status] = self._ask(asked.status(channels))["channels"]
         return states
+
+    def consumers(self, *channels: str) -> list[Consumer]:
+        """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
+        found: list[Consumer] = self._ask(asked.consumers(channels))["consumers"]
+        return found
+
+    def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
+        """Have a consumer begin at the ``start`` of what is kept, at its ``end``, or after a message's cursor.
+
+        Raises:
+            WscliError: there is none of that name, or somebody reads by it now.
+
+        """
+        self._ask(asked.reset_consumer(channel, name, to))
+
+    def remove_consumer(self, channel: str, name: str) -> None:
+        """Forget a consumer.
+
+        Raises:
+            WscliError: there is none of that name, or somebody reads by it now.
+
+        """
+        self._ask(asked.remove_consumer(channel, name))
 
     def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, with how they stand.
@@ -176,89 +200,12 @@ class Client(Chosen):
     def _listen(self, one: Asked, *, gaps: bool) -> Tail[Any]:
         connection = self._connect()
         try:
-            connection.request(one.verb, one.args, timeout=one.timeout)
+            after = one.begun(connection.request(one.verb, one.args, timeout=one.timeout))
             sock, rest = connection.take_over()
-            return Tail(sock, Feed(rest, gaps=gaps))
+            return Tail(sock, Feed(rest, gaps=gaps, after=after), Acks(sock) if one.consumes else None)
         except BaseException:
             connection.close()
             raise
-
-
-class Tail(Iterator[T_co]):
-    """Messages and gaps as they come: what ``Client.tail`` gives.
-
-    A context manager that closes it; one that is merely dropped closes itself. Another thread may close it as well,
-    which ends the iteration.
-    """
-
-    def __init__(self, sock: socket.socket, feed: Feed) -> None:
-        self._sock = sock
-        self._feed = feed
-        self._closed = Event()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> T_co:
-        item = self.take()
-        if item is None:
-            raise StopIteration
-        return cast(T_co, item)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self._sock.close()
-
-    def close(self) -> None:
-        """Hang up; what has not been taken yet is dropped."""
-        self._closed.set()
-        with contextlib.suppress(OSError):  # that it is closed already
-            self._sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for it
-        self._sock.close()
-
-    def take(self, deadline: float | None = None) -> Message | Gap | None:
-        """Give what comes next; None at the end.
-
-        Args:
-            deadline: until when to wait, by ``time.monotonic``.
-
-        Raises:
-            TimeoutError: nothing came until then; more may come.
-            WscliError: what the stream ended with.
-
-        """
-        while not self._closed.is_set():
-            try:
-                if (item := self._feed.take()) is not None:
-                    return item
-                if self._feed.ended:
-                    self.close()
-                else:
-                    self._receive(deadline)
-            except TimeoutError:
-                raise
-            except Exception:
-                if self._closed.is_set():  # by another thread, meanwhile
-                    break
-                self.close()
-                raise
-        return None
-
-    def _receive(self, deadline: float | None) -> None:
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-        try:
-            count = self._sock.recv_into(self._feed.space())
-        except ConnectionResetError:
-            count = 0
-        self._feed.received(count)
 
 
 def carry_out(client: Client, exchange: Exchange, *, on_sent: Callable[[], None] | None = None) -> Message:

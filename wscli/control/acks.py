@@ -2,13 +2,39 @@
 
 import socket
 
-from wscli.control.frames import ACK, CONFIRMED, END, FrameReader, read_end
-from wscli.errors import OutcomeUnknown, error_for
+from wscli.control.frames import ACK, CONFIRMED, END, End, FrameReader, read_end
+from wscli.errors import OutcomeUnknown, WscliError, error_for
 
-__all__ = ["PATIENCE", "Acks"]
+__all__ = ["PATIENCE", "Acks", "Confirmation"]
 
 PATIENCE = 5.0
 """Seconds for the manager to confirm the last position."""
+
+
+class Confirmation:
+    """The manager's word that a position is kept, in what still comes of a stream; everything else is dropped."""
+
+    def __init__(self, frames: FrameReader) -> None:
+        self._frames = frames
+        self._end: End | None = None
+
+    def came(self) -> bool:
+        """Whether it is among what was received by now."""
+        while (frame := self._frames.take()) is not None:
+            if frame.kind == CONFIRMED:
+                return True
+            if frame.kind == END:
+                self._end = read_end(frame.body)
+        return False
+
+    def missing(self) -> WscliError:
+        """Make the error for a stream that is over without it: what the manager said last, where it said anything."""
+        if self._end is not None and self._end.exit_code:
+            return error_for(*self._end)
+        return OutcomeUnknown(
+            "the position of the consumer was not confirmed",
+            "its last messages may come again; see `wscli consumer ls`",
+        )
 
 
 class Acks:
@@ -28,30 +54,21 @@ class Acks:
             return
 
     def finish(self, frames: FrameReader) -> None:
-        """Say no more, and wait until the position is kept; what else still comes is dropped.
+        """Say no more, and wait until the position is kept.
 
         Raises:
             OutcomeUnknown: the manager was gone before it said so.
             WscliError: the position cannot be kept.
 
         """
-        self._sock.settimeout(PATIENCE)
+        confirmation = Confirmation(frames)
         try:
+            self._sock.settimeout(PATIENCE)
             self._sock.shutdown(socket.SHUT_WR)
-            while True:
-                frame = frames.take()
-                if frame is None:
-                    count = self._sock.recv_into(frames.space())
-                    if not count:
-                        break
-                    frames.received(count)
-                elif frame.kind == CONFIRMED:
-                    return
-                elif frame.kind == END and (end := read_end(frame.body)).exit_code:
-                    raise error_for(end.exit_code, end.message, end.hint)
+            while not confirmation.came():
+                count = self._sock.recv_into(frames.space())
+                if not count:
+                    raise confirmation.missing()
+                frames.received(count)
         except OSError:
-            pass  # said below
-        raise OutcomeUnknown(
-            "the position of the consumer was not confirmed",
-            "its last messages may come again; see `wscli consumer ls`",
-        )
+            raise confirmation.missing() from None

@@ -64,12 +64,17 @@ class ConsumerReader(Reader):
         await self._left
 
     def heard(self, data: bytes) -> None:
-        """Take acknowledgements."""
+        """Take acknowledgements; of those that came together the furthest has all of them."""
         self._unread += data
         whole = len(self._unread) // ACK.size * ACK.size
-        for seq, gaps in ACK.iter_unpack(self._unread[:whole]):
-            if seq <= self._source.cursor.seq and gaps < len(self._source.gap_numbers):
-                self._source.lease.move(Cursor(seq, self._source.gap_numbers[gaps]))
+        source = self._source
+        cursors = [
+            Cursor(seq, source.gap_numbers[gaps])
+            for seq, gaps in ACK.iter_unpack(self._unread[:whole])
+            if seq <= source.cursor.seq and gaps < len(source.gap_numbers)
+        ]
+        if cursors:
+            source.lease.move(max(cursors))
         del self._unread[:whole]
 
     def hung_up(self) -> None:

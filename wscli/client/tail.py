@@ -1,0 +1,147 @@
+"""What ``Client.tail`` gives: messages and gaps as they come, and the position of a consumer that moves with them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from threading import Event
+from types import TracebackType
+from typing import Self, TypeVar, cast
+
+from wscli.client.asked import no_consumer
+from wscli.client.feed import Feed
+from wscli.client.messages import Gap, Message
+from wscli.control.acks import PATIENCE, Acks
+from wscli.errors import WscliError
+
+__all__ = ["Tail"]
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Tail(Iterator[T_co]):
+    """Messages and gaps as they come: what ``Client.tail`` gives.
+
+    A context manager that closes it; one that is merely dropped closes itself. Another thread may close it as well,
+    which ends the iteration.
+
+    With a consumer, asking for the next one says that those before are done, and so does leaving ``with`` in peace. An
+    error that leaves it says nothing of the last one, which comes again. Either way the manager's confirmation is
+    waited for.
+    """
+
+    def __init__(self, sock: socket.socket, feed: Feed, acks: Acks | None = None) -> None:
+        self._sock = sock
+        self._feed = feed
+        self._acks = acks
+        self._closed = Event()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T_co:
+        item = self.take()
+        if item is None:
+            raise StopIteration
+        return cast(T_co, item)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._closed.is_set():
+            return
+        if kind is None:
+            self._acknowledge()
+            self._finish()
+        else:
+            self._part()
+
+    def __del__(self) -> None:
+        self._sock.close()
+
+    def close(self) -> None:
+        """Hang up; what has not been taken yet is dropped, and a consumer's last message is not acknowledged."""
+        self._closed.set()
+        with contextlib.suppress(OSError):  # that it is closed already
+            self._sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for it
+        self._sock.close()
+
+    def ack(self) -> None:
+        """Say that everything taken so far is done, without asking for more.
+
+        Raises:
+            UsageError: the tail has no consumer.
+
+        """
+        if self._acks is None:
+            raise no_consumer()
+        self._acknowledge()
+
+    def take(self, deadline: float | None = None) -> Message | Gap | None:
+        """Give what comes next; None at the end.
+
+        Args:
+            deadline: until when to wait, by ``time.monotonic``.
+
+        Raises:
+            TimeoutError: nothing came until then; more may come.
+            OutcomeUnknown: at the end, where the manager did not confirm the position of a consumer.
+            WscliError: what the stream ended with.
+
+        """
+        self._acknowledge()
+        while not self._closed.is_set():
+            try:
+                item = self._feed.take()
+                if item is None and not self._feed.ended:
+                    self._receive(deadline)
+                    continue
+            except TimeoutError:
+                raise
+            except Exception:
+                if self._closed.is_set():  # by another thread, meanwhile
+                    break
+                self._part()
+                raise
+            if item is None:
+                self._acknowledge()
+                self._finish()
+            return item
+        return None
+
+    def _receive(self, deadline: float | None) -> None:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        try:
+            count = self._sock.recv_into(self._feed.space())
+        except ConnectionResetError:
+            count = 0
+        self._feed.received(count)
+
+    def _acknowledge(self) -> None:
+        if self._acks is None or self._closed.is_set():
+            return
+        if (place := self._feed.due()) is not None:
+            with contextlib.suppress(
+                OSError
+            ):  # no room for it, or closed by another thread: it is said later, or never
+                self._sock.settimeout(PATIENCE)
+                self._acks.send(*place)
+                self._feed.said(place)
+
+    def _finish(self) -> None:
+        try:
+            if self._acks is not None:
+                self._acks.finish(self._feed.frames)
+        finally:
+            self.close()
+
+    def _part(self) -> None:
+        with contextlib.suppress(WscliError):  # there is an error already, and more than once is what was promised
+            self._finish()
