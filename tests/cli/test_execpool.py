@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.client.scene import until
 from wscli.cli.execpool import Failed, Job, Pool, Progress
 
 
@@ -122,3 +123,33 @@ def test_whoever_has_more_than_can_wait_waits_for_room() -> None:
     one.drain(at_once=False)
     one.close()
     assert sorted(heard.done) == list(range(100))
+
+
+@pytest.mark.parametrize(
+    ("code", "done"),
+    [
+        ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", []),
+        ("import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", [1]),
+        ("import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))", []),
+    ],
+)
+def test_once_all_is_to_end_what_exits_with_0_is_done_and_nothing_has_failed(
+    tmp_path: Path, code: str, done: list[int]
+) -> None:
+    heard, begun = Heard(), tmp_path / "begun"
+    code = f"{code}; import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    one = Pool(
+        [sys.executable, "-c", code, str(begun)],
+        parallel=1,
+        timeout=600.0,
+        done=lambda job: heard.done.append(job.seq),
+        failed=heard.failed.append,
+        grace=0.3 if not done else 30.0,
+    )
+    for seq in (1, 2):
+        assert one.put(job(seq, ""))
+    until(begun.exists)
+    one.end()
+    one.drain(at_once=True)
+    one.close()
+    assert (heard.done, heard.failed) == (done, [])

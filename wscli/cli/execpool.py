@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Failed", "Job", "Pool", "Progress"]
+from wscli.cli.execrun import Command
+
+__all__ = ["GRACE", "Failed", "Job", "Pool", "Progress"]
+
+GRACE = 5.0
+"""Seconds for commands that are asked to end, before they are killed."""
 
 _LOOK = 0.5
 """Seconds after which the main thread looks for signals that another one took."""
@@ -65,6 +69,7 @@ class Pool:
         timeout: seconds, after which one is killed; it has failed then.
         done: called, by one thread at a time, with each job that was taken.
         failed: called once, with the first job that was not; nothing is begun after it.
+        grace: seconds for what is under way once all is to end.
 
     """
 
@@ -76,15 +81,18 @@ class Pool:
         timeout: float,
         done: Callable[[Job], None],
         failed: Callable[[Failed], None],
+        grace: float = GRACE,
     ) -> None:
         self._argv = argv
         self._timeout = timeout
         self._done = done
         self._failed = failed
+        self._grace = grace
         self._most = parallel * _QUEUED
         self._waiting: deque[Job] = deque()
         self._busy: set[str] = set()
         self._running = 0
+        self._commands: set[Command] = set()
         self._changed = threading.Condition()
         self._over = self._has_failed = False
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(parallel)]
@@ -114,12 +122,28 @@ class Pool:
             while self._waiting or self._running:
                 self._changed.wait(_LOOK)
 
-    def close(self) -> None:
-        """Begin nothing more, and return once what is under way is done."""
+    def end(self) -> None:
+        """Begin nothing more, and have what is under way end: by SIGTERM, and by SIGKILL what stays.
+
+        What then exits with 0 has taken its message; what does not has not failed for it.
+        """
         with self._changed:
             self._over = True
             self._waiting.clear()
             self._changed.notify_all()
+            for command in self._commands:
+                command.end(signal.SIGTERM)
+            killed_at = time.monotonic() + self._grace
+            try:
+                while self._running and (left := killed_at - time.monotonic()) > 0:
+                    self._changed.wait(min(left, _LOOK))
+            finally:  # a second signal does not wait
+                for command in self._commands:
+                    command.end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Return once nothing is under way, of which anything is ended."""
+        self.end()
         for thread in self._threads:
             thread.join()
 
@@ -132,7 +156,7 @@ class Pool:
                     self._busy.discard(job.key)
                 if why is None:
                     self._done(job)
-                elif not self._has_failed:
+                elif not self._has_failed and not self._over:
                     self._has_failed = True
                     self._waiting.clear()
                     self._failed(Failed(job.seq, why))
@@ -156,17 +180,15 @@ class Pool:
     def _run(self, job: Job) -> str | None:
         """Run the command; None: it took the message."""
         try:
-            process = subprocess.Popen(
-                self._argv, stdin=subprocess.PIPE, env={**os.environ, **job.environ}, start_new_session=True
-            )
+            command = Command(self._argv, job.environ)
         except (OSError, ValueError) as error:
             return f"cannot be started: {getattr(error, 'strerror', None) or error}".lower()
+        with self._changed:
+            self._commands.add(command)
+            if self._over:
+                command.end(signal.SIGTERM)
         try:
-            process.communicate(job.payload, timeout=self._timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return f"took longer than {self._timeout:g} s, and was killed"
-        if process.returncode < 0:
-            return f"was ended by signal {-process.returncode}"
-        return f"exited with {process.returncode}" if process.returncode else None
+            return command.take(job.payload, self._timeout)
+        finally:
+            with self._changed:
+                self._commands.discard(command)

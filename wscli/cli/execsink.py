@@ -106,8 +106,12 @@ class ExecSink(CopySink):
         """Wait for what was handed over, or at once for what a command has begun with."""
         self._pool.drain(at_once=at_once)
 
+    def stop(self) -> None:
+        """Have the commands that are under way end."""
+        self._pool.end()
+
     def close(self) -> None:
-        """End what waits for messages."""
+        """End what waits for messages, and what is still under way."""
         super().close()
         signal.set_wakeup_fd(self._woken_before)
         self._pool.close()

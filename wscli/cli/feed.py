@@ -31,6 +31,9 @@ class _Records:
     def settle(self, *, at_once: bool = False) -> None:
         pass
 
+    def stop(self) -> None:
+        pass
+
     def data(self, channel: str, body: memoryview) -> bool:
         for line in bytes(body).splitlines():
             self._take(json.loads(line))

@@ -134,7 +134,9 @@ class Tailing:
             except NoInstance:
                 self._sink.settle()
                 raise
-            except BaseException:  # a deadline, a signal: what was taken is still to be confirmed
+            except BaseException as error:  # a deadline, a signal: what was taken is still to be confirmed
+                if not isinstance(error, WscliError):
+                    self._sink.stop()
                 self._part(stream)
                 raise
             finally:

@@ -87,6 +87,9 @@ class CopySink:
     def settle(self, *, at_once: bool = False) -> None:
         """Nothing is under way behind a write."""
 
+    def stop(self) -> None:
+        """Nothing is under way that could be ended."""
+
     def data(self, channel: str, body: memoryview) -> bool:
         """Copy messages."""
         self.write(body)

@@ -37,6 +37,9 @@ class Sink(Protocol):
     def settle(self, *, at_once: bool = False) -> None:
         """The stream is over: be done with what was taken, or give up at once what was not begun with."""
 
+    def stop(self) -> None:
+        """A signal ends the process: end what is under way."""
+
     def data(self, channel: str, body: memoryview) -> bool:
         """Take encoded messages; the view is good for this call only."""
 

@@ -1,0 +1,143 @@
+"""``tail --exec`` however it ends: a message that no command took comes again, and nothing is left running."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.backends import DemoProcess
+from tests.client.scene import until
+from tests.e2e.test_consumers import Scene
+from tests.processes import Process, Wscli
+
+BEGINS = "echo began $$ $WSCLI_SEQ"
+HANGS = f"#!/bin/sh\n{BEGINS}\nsleep 600 &\nwait\n"
+TAKES_AFTER_ALL = f"#!/bin/sh\ntrap 'exit 0' TERM\n{BEGINS}\nsleep 600 &\nwait\n"
+STAYS = f"#!/bin/sh\ntrap 'echo asked' TERM\n{BEGINS}\nwhile :; do sleep 0.1; done\n"
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    with Wscli() as wscli, DemoProcess("--no-token") as demo:
+        scene = Scene(wscli, demo)
+        scene.add(5)
+        yield scene
+        assert scene.manager.stop() == 0
+
+
+class Run:
+    """``tail --exec`` with a script, by a consumer of the test's own."""
+
+    def __init__(self, scene: Scene, name: str, script: str) -> None:
+        self.scene = scene
+        self.name = name
+        self.path = scene.wscli.directory / f"{name}.sh"
+        self.path.write_text(script)
+        self.path.chmod(0o755)
+
+    def start(self, *options: str, begun: int = 1) -> Process:
+        """Start it, and wait until so many commands run."""
+        args = ("tail", "feed", "--consumer", self.name, "--exec", str(self.path), *options)
+        tail = self.scene.wscli.start(*args)
+        tail.until_lines(begun)
+        return tail
+
+    def done(self) -> int:
+        """How far the consumer is."""
+        return int(self.scene.feed()["consumers"][self.name]["seq"])
+
+    def again(self) -> list[int]:
+        """What comes to a command that takes it, at the next run."""
+        taken = self.path.with_suffix(".taken")
+        self.path.write_text(f'#!/bin/sh\necho $WSCLI_SEQ >> "{taken}"\n')
+        done = self.scene.wscli("tail", "feed", "--consumer", self.name, "--exec", str(self.path), "--no-follow")
+        assert done.returncode == 0, done.stderr
+        return [int(line) for line in taken.read_text().splitlines()]
+
+
+def groups(tail: Process) -> set[int]:
+    """The process groups of the commands that said that they began: their shells lead them."""
+    return {int(line.split()[1]) for line in tail.out if line.startswith("began")}
+
+
+def running(wanted: set[int]) -> list[psutil.Process]:
+    """What still runs of process groups."""
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):  # it went meanwhile, or is none of ours
+            if os.getpgid(one.pid) in wanted and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+    return found
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_commands_and_their_messages_come_again(
+    scene: Scene, number: signal.Signals, parallel: int
+) -> None:
+    run = Run(scene, f"hangs-{number:d}-{parallel}", HANGS)
+    tail = run.start("--parallel", str(parallel), begun=parallel)
+    assert tail.stop(number) == 128 + number
+    assert tail.err == []
+    assert len(groups(tail)) == parallel
+    until(lambda: not running(groups(tail)))
+    assert run.done() == 0
+    assert run.again() == [1, 2, 3, 4, 5]
+
+
+def test_a_command_that_is_asked_to_end_may_still_take_its_message(scene: Scene) -> None:
+    run = Run(scene, "takes", TAKES_AFTER_ALL)
+    tail = run.start()
+    assert tail.stop(signal.SIGTERM) == 143
+    assert tail.err == []
+    until(lambda: not running(groups(tail)))
+    assert run.done() == 1
+    assert run.again() == [2, 3, 4, 5]
+
+
+def test_a_second_signal_does_not_wait_for_a_command_that_stays(scene: Scene) -> None:
+    run = Run(scene, "stays", STAYS)
+    tail = run.start()
+    tail.popen.send_signal(signal.SIGTERM)
+    tail.until(lambda: "asked" in tail.out)
+    assert tail.stop(signal.SIGINT, timeout=60) == 130
+    assert tail.err == []
+    until(lambda: not running(groups(tail)))
+    assert run.done() == 0
+
+
+def test_a_signal_while_the_last_commands_are_waited_for_ends_them_too(scene: Scene) -> None:
+    run = Run(scene, "last", HANGS)
+    tail = run.start("--no-follow", "--parallel", "5", begun=5)
+    assert tail.stop(signal.SIGINT) == 130
+    until(lambda: not running(groups(tail)))
+    assert run.again() == [1, 2, 3, 4, 5]
+
+
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(scene: Scene) -> None:
+    run = Run(scene, "late", HANGS)
+    tail = run.start("--exec-timeout", "300ms")
+    assert tail.wait() == 1
+    assert f"error: {str(run.path)!r} took longer than 0.3 s, and was killed on message 1 of feed" in tail.stderr
+    assert "hint: " in tail.stderr
+    until(lambda: not running(groups(tail)))
+    assert run.again() == [1, 2, 3, 4, 5]
+
+
+def test_a_command_that_cannot_be_run_is_one_clear_line(scene: Scene) -> None:
+    run = Run(scene, "broken", "#!/nowhere/sh\n")
+    done = scene.wscli("tail", "feed", "--consumer", "broken", "--exec", str(run.path))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 2)
+    assert f"error: {str(run.path)!r} cannot be started: no such file or directory on message 1" in done.stderr
+    run.path.chmod(0o644)
+    for program in (str(run.path), "no-such-program-here", str(scene.wscli.directory)):
+        done = scene.wscli("tail", "feed", "--consumer", "broken", "--exec", program)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)
+        assert f"error: --exec: there is no program {program!r}" in done.stderr
+    run.path.chmod(0o755)
+    assert run.again() == [1, 2, 3, 4, 5]
