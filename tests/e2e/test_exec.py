@@ -13,12 +13,14 @@ import pytest
 from tests.backends import DemoProcess
 from tests.client.scene import until
 from tests.e2e.test_consumers import Scene
-from tests.processes import Process, Wscli
+from tests.processes import Process, Wscli, wscli
+
+__all__ = ["wscli"]
 
 BEGINS = "echo began $$ $WSCLI_SEQ"
 HANGS = f"#!/bin/sh\n{BEGINS}\nsleep 600 &\nwait\n"
 TAKES_AFTER_ALL = f"#!/bin/sh\ntrap 'exit 0' TERM\n{BEGINS}\nsleep 600 &\nwait\n"
-STAYS = f"#!/bin/sh\ntrap 'echo asked' TERM\n{BEGINS}\nwhile :; do sleep 0.1; done\n"
+STAYS = f"#!/bin/sh\nexec 2>/dev/null\ntrap 'echo asked' TERM\n{BEGINS}\nwhile :; do sleep 0.1; done\n"
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +143,20 @@ def test_a_command_that_cannot_be_run_is_one_clear_line(scene: Scene) -> None:
         assert f"error: --exec: there is no program {program!r}" in done.stderr
     run.path.chmod(0o755)
     assert run.again() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("options", [[], ["--retry"], ["--timeout", "60s"]])
+def test_a_command_that_fails_while_the_manager_goes_is_what_is_told(wscli: Wscli, options: list[str]) -> None:
+    with DemoProcess("--no-token") as demo:
+        scene = Scene(wscli, demo)
+        scene.add(2)
+        go = wscli.directory / "go"
+        run = Run(scene, "fails", f"#!/bin/sh\n{BEGINS}\nwhile [ ! -e {go} ]; do sleep 0.05; done\nexit 3\n")
+        tail = run.start(*options)
+        scene.manager.kill()
+        go.touch()
+        assert tail.wait() == 1
+        assert f"error: {str(run.path)!r} exited with 3 on message 1 of feed" in tail.stderr
+        scene.up()
+        assert run.again() == [1, 2]
+        assert scene.manager.stop() == 0

@@ -11,7 +11,7 @@ from wscli.control.acks import Acks
 from wscli.control.client import Client
 from wscli.control.output import Output
 from wscli.control.stream import Stream
-from wscli.errors import error_for
+from wscli.errors import WscliError, error_for
 
 __all__ = ["follow"]
 
@@ -21,6 +21,7 @@ class _Records:
 
     stopped_at: int | None = None
     acknowledges = False
+    failure: WscliError | None = None
 
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take

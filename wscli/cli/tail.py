@@ -16,7 +16,7 @@ from wscli.cli.tailing import Tailing, Wanted
 from wscli.control.output import Output
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink, shown_json, shown_text
-from wscli.errors import UsageError, error_for
+from wscli.errors import UsageError, WscliError, error_for
 
 __all__ = ["command", "tail"]
 
@@ -39,6 +39,8 @@ def tail(selection: Selection, wanted: Wanted) -> int:
     with interruptible(output, wanted.timeout):
         try:
             end = _tailing(selection, wanted, sink, output).run()
+        except WscliError as error:
+            raise sink.failure or error from None
         finally:
             sink.close()
     if sink.failure is not None:

@@ -102,7 +102,7 @@ class Tailing:
             try:
                 return self._read()
             except NoInstance as error:
-                if not self._wanted.retry:
+                if not self._wanted.retry or self._sink.failure is not None:
                     raise
                 self._wait(error)
 
@@ -125,6 +125,8 @@ class Tailing:
                 output=self._output,
                 idle_timeout=wanted.idle_timeout,
                 cursors={channel: begin["after"] for channel, begin in begins.items()},
+                heard_at=self._heard_at,
+                clock=self._clock,
                 acks=acks,
                 stop=self._stop,
             )
@@ -155,18 +157,19 @@ class Tailing:
 
     def _remember(self, begins: dict[str, Any], stream: Stream) -> None:
         self._cursors = {name: f"{begin['epoch']}:{stream.cursors[name]}" for name, begin in begins.items()}
-        self._heard_at = self._clock()
+        self._heard_at = stream.heard_at
         if self._left is not None and not self._counts:
             self._left = max(0, self._left - stream.shown)
 
     def _wait(self, error: NoInstance) -> None:
         if not self._away:
             note(f"{error.message}; waits for a manager")
-        limit = self._wanted.idle_timeout
-        if limit is not None and self._clock() - self._heard_at >= limit:
-            raise TimedOut(f"no message came for {limit:g} s", "--idle-timeout waits longer")
         self._away = min(max(self._away * 2, _SHORTEST), _LONGEST)
-        self._sleep(self._away)
+        limit = self._wanted.idle_timeout
+        left = self._away if limit is None else self._heard_at + limit - self._clock()
+        if left <= 0:
+            raise TimedOut(f"no message came for {limit:g} s", "--idle-timeout waits longer")
+        self._sleep(min(self._away, left))
 
     def _back(self) -> None:
         if self._away:

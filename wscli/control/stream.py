@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from wscli.control.acks import Acks
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, Frame, FrameReader, read_end, read_json
 from wscli.control.output import Output, OutputClosed
-from wscli.errors import ExitCode, NoInstance, TimedOut
+from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError
 
 __all__ = ["Sink", "Stream"]
 
@@ -26,10 +26,12 @@ class Sink(Protocol):
 
     ``stopped_at`` is the number of the last message taken, where it had enough within one call of ``data``.
     ``acknowledges`` says that it sends acknowledgements by itself, once it is done with what it took.
+    ``failure`` is what it stopped for, other than that it had enough.
     """
 
     stopped_at: int | None
     acknowledges: bool
+    failure: WscliError | None
 
     def begin(self, acks: Acks | None) -> None:
         """A stream begins, whose acknowledgements go there."""
@@ -67,9 +69,10 @@ class Stream:
         acks: where what was taken is acknowledged; None: nowhere.
         stop: a descriptor that becomes readable once the sink wants no more.
         cursors: the number before the first message, by channel.
+        heard_at: when a message came last, in an earlier stream; None: now, by the clock.
 
-    ``cursors`` holds the number of the last message of each channel that the sink has taken, and ``shown`` how many it
-    was given.
+    ``cursors`` holds the number of the last message of each channel that the sink has taken, ``shown`` how many it was
+    given, and ``heard_at`` when that was.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Stream:
         acks: Acks | None = None,
         stop: int | None = None,
         cursors: dict[str, int] | None = None,
+        heard_at: float | None = None,
     ) -> None:
         self.cursors: dict[str, int] = dict(cursors or {})
         self.shown = 0
@@ -94,7 +98,7 @@ class Stream:
         self._channel = channel
         self._idle_timeout = idle_timeout
         self._clock = clock
-        self._heard_at = clock()
+        self.heard_at = clock() if heard_at is None else heard_at
         self._frames = FrameReader()
         self._acks = acks
         self._gaps = 0
@@ -141,7 +145,7 @@ class Stream:
         enough = False
         if kind == DATA:
             enough = self._sink.data(self._channel, body)
-            self._heard_at = self._clock()
+            self.heard_at = self._clock()
             if enough and self._sink.stopped_at is not None:
                 seq = self._sink.stopped_at
             self.shown += seq - self.cursors.get(self._channel, 0)
@@ -184,7 +188,7 @@ class Stream:
         while True:
             left = None
             if self._idle_timeout is not None:
-                left = self._heard_at + self._idle_timeout - self._clock()
+                left = self.heard_at + self._idle_timeout - self._clock()
                 if left <= 0:
                     raise TimedOut(f"no message came for {self._idle_timeout:g} s", "--idle-timeout waits longer")
             ready = self._poll.poll(None if left is None else min(math.ceil(left * 1000), _LONGEST_POLL))
