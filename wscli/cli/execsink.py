@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
@@ -76,10 +75,7 @@ class ExecSink(CopySink):
         self._pool = Pool(argv, parallel=parallel, timeout=timeout, done=self._was_done, failed=self._has_failed)
         self.failure: WscliError | None = None
         self._stop, self._say_stop = os.pipe()
-        os.set_blocking(self._say_stop, False)
         self.stop_fd = self._stop
-        # With several threads a signal may be taken by another than the one that waits for the manager: this wakes it.
-        self._woken_before = signal.set_wakeup_fd(self._say_stop, warn_on_full_buffer=False)
 
     def begin(self, acks: Acks | None) -> None:
         """Acknowledge there from now on."""
@@ -113,7 +109,6 @@ class ExecSink(CopySink):
     def close(self) -> None:
         """End what waits for messages, and what is still under way."""
         super().close()
-        signal.set_wakeup_fd(self._woken_before)
         self._pool.close()
         os.close(self._stop)
         os.close(self._say_stop)

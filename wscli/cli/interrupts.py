@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -10,14 +11,14 @@ from types import FrameType
 from wscli.control.output import Output
 from wscli.errors import ExitCode, TimedOut
 
-__all__ = ["interruptible"]
+__all__ = ["interruptible", "woken"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 @contextlib.contextmanager
-def interruptible(output: Output, timeout: float | None) -> Iterator[None]:
-    """Let SIGINT, SIGTERM and a deadline end what stands inside, wherever it blocks.
+def interruptible(output: Output, timeout: float | None) -> Iterator[int | None]:
+    """Let SIGINT, SIGTERM and a deadline end what stands inside, wherever it blocks; gives what `woken` gives.
 
     Raises:
         KeyboardInterrupt: SIGINT.
@@ -33,11 +34,36 @@ def interruptible(output: Output, timeout: float | None) -> Iterator[None]:
     try:
         if timeout is not None:
             signal.setitimer(signal.ITIMER_REAL, max(timeout, 1e-6))
-        yield
+        with woken() as wake:
+            yield wake
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip(_SIGNALS, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def woken() -> Iterator[int | None]:
+    """Give a descriptor that becomes readable with a signal, for those who wait for others; None in other threads.
+
+    A signal that comes just before a wait, or that another thread takes, does not interrupt it; this ends it, and then
+    the signal's handler is called.
+    """
+    waking, wake = os.pipe()
+    os.set_blocking(wake, False)
+    try:
+        try:
+            before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        except ValueError:  # signals are the main thread's
+            yield None
+            return
+        try:
+            yield waking
+        finally:
+            signal.set_wakeup_fd(before)
+    finally:
+        os.close(waking)
+        os.close(wake)
 
 
 def _reason(number: int, timeout: float | None) -> BaseException:

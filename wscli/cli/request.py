@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wscli.cli.options import channel_argument, json_option, timeout_option, with_instance
+from wscli.cli.stdin import chunks
 from wscli.control.frames import json_body
 from wscli.control.output import Output, OutputClosed
 from wscli.control.selection import Selection
@@ -33,7 +34,7 @@ def request(selection: Selection, channel: str, message: str, match: str, *, tim
     from wscli.client.sync import Client  # with typing and jq it takes longer than the other verbs together
 
     client = Client(selection.name, file=selection.file)
-    payload = sys.stdin.buffer.read() if message == "-" else os.fsencode(message)
+    payload = b"".join(chunks()) if message == "-" else os.fsencode(message)
     reply = client.request(channel, decoded(payload), match, timeout=timeout)
     if sys.stdout is not None:
         _print(reply, as_json=as_json)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
-import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wscli.cli.outcomes import Outcomes
+from wscli.cli.stdin import HungUp, chunks
 from wscli.control.client import Client, ManagerGone
 from wscli.control.protocol import BLOCK_LIMIT, result_of
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, WscliError, error_for
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "Sender", "hand_over", "messages_of"]
 
-_CHUNK = 1 << 16
 _ENDS = {"line": b"\n", "nul": b"\0"}
 PATIENCE = 10.0
 """Seconds beyond the message's own deadline for the manager to say how it went."""
@@ -87,18 +86,17 @@ class Sender:
         self._sent += sent
         self._outcomes.well(self.outcome, sent)
 
-    def reading(self, descriptor: int, most: int) -> bytes:
-        """Read what is to be sent next, unless the manager goes first.
+    def stdin(self) -> Iterator[bytes]:
+        """Give what is to be sent as it comes, unless the manager goes first.
 
         Raises:
             NoInstance: it went.
 
         """
-        manager = self._client.sock.fileno()
-        ready, _, _ = select.select([descriptor, manager], [], [])
-        if manager in ready:  # it says nothing between two blocks: this is its end
-            raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again")
-        return os.read(descriptor, most)
+        try:
+            yield from chunks(self._client.sock.fileno())  # where it says nothing between two blocks
+        except HungUp:
+            raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again") from None
 
     def _counted(self, text: str) -> str:
         if not self._sent:
@@ -115,19 +113,17 @@ def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
     """Give a sender the message, or what stdin has."""
     if message is not None and message != "-":
         sender.block(os.fsencode(message), "whole")
-    elif framing == "whole":
-        sender.block(sys.stdin.buffer.read(), "whole")
     else:
-        sender.begin()
+        sender.begin()  # at once, however long stdin takes
         _stream_stdin(sender, framing)
 
 
 def _stream_stdin(sender: Sender, framing: Framing) -> None:
     """Send every message as soon as its end has been read; those that came together go together."""
-    end, descriptor = _ENDS[framing], sys.stdin.fileno()
+    end = _ENDS.get(framing)
     pending = bytearray()
-    while chunk := sender.reading(descriptor, _CHUNK):
-        cut = chunk.rfind(end) + 1
+    for chunk in sender.stdin():
+        cut = chunk.rfind(end) + 1 if end is not None else 0
         if cut:
             sender.block(bytes(pending) + chunk[:cut], framing)
             pending = bytearray(chunk[cut:])
@@ -135,5 +131,5 @@ def _stream_stdin(sender: Sender, framing: Framing) -> None:
             pending += chunk
         if len(pending) > BLOCK_LIMIT:
             raise NotSent(f"a message of stdin is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones")
-    if pending:
+    if pending or framing == "whole":
         sender.block(bytes(pending), framing)

@@ -36,9 +36,9 @@ def tail(selection: Selection, wanted: Wanted) -> int:
         return 0  # stdout is closed, and its number would be taken by the socket
     output = Output(sys.stdout.fileno())
     sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
-    with interruptible(output, wanted.timeout):
+    with interruptible(output, wanted.timeout) as wake:
         try:
-            end = _tailing(selection, wanted, sink, output).run()
+            end = _tailing(selection, wanted, sink, output, wake).run()
         except WscliError as error:
             raise sink.failure or error from None
         finally:
@@ -50,10 +50,11 @@ def tail(selection: Selection, wanted: Wanted) -> int:
     return 0
 
 
-def _tailing(selection: Selection, wanted: Wanted, sink: CopySink, output: Output) -> Tailing:
+def _tailing(selection: Selection, wanted: Wanted, sink: CopySink, output: Output, wake: int | None) -> Tailing:
     """With --exec and --jq the messages come as records; --jq counts what it printed."""
     records = wanted.jq is not None or wanted.exec is not None
-    return Tailing(selection, wanted, sink, output, records=records, counts=wanted.jq is not None, stop=sink.stop_fd)
+    stops = [one for one in (sink.stop_fd, wake) if one is not None]
+    return Tailing(selection, wanted, sink, output, records=records, counts=wanted.jq is not None, stops=stops)
 
 
 def _check(wanted: Wanted) -> None:

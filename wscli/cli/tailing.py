@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from wscli.cli.errors import note
@@ -56,7 +56,7 @@ class Tailing:
         output: a pipe to notice the end of.
         records: whether the sink takes records, whatever is printed.
         counts: whether it counts messages by itself.
-        stop: a descriptor that becomes readable once the sink wants no more.
+        stops: descriptors that become readable once the sink wants no more, or a signal came.
         clock, sleep: the time.
 
     """
@@ -70,7 +70,7 @@ class Tailing:
         *,
         records: bool = False,
         counts: bool = False,
-        stop: int | None = None,
+        stops: Sequence[int] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -80,7 +80,7 @@ class Tailing:
         self._output = output
         self._records = records
         self._counts = counts
-        self._stop = stop
+        self._stops = stops
         self._clock = clock
         self._sleep = sleep
         self._cursors: dict[str, str] = {}
@@ -128,7 +128,7 @@ class Tailing:
                 heard_at=self._heard_at,
                 clock=self._clock,
                 acks=acks,
-                stop=self._stop,
+                stops=self._stops,
             )
             try:
                 end = stream.run()

@@ -5,14 +5,14 @@ Two requests on the control socket: a ``tail`` that a thread prints, and a ``sen
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-import sys
 import threading
+from itertools import chain
 
-from wscli.cli.lines import CHUNK, Lines, printed
+from wscli.cli.lines import Lines, printed
 from wscli.cli.sending import Sender
+from wscli.cli.stdin import HungUp, chunks
 from wscli.control.client import connect
 from wscli.control.selection import Selection
 from wscli.control.stream import Stream
@@ -85,13 +85,11 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
 
 def _send_stdin(sender: Sender, printer: Printer) -> bool:
     """Send until stdin ends; false if the printer ended before it."""
-    lines, descriptor = Lines(), sys.stdin.fileno()
-    while True:
-        ready, _, _ = select.select([descriptor, printer.ended], [], [])
-        if printer.ended in ready:
-            return False
-        data = os.read(descriptor, CHUNK)
-        if batch := lines.take(data):
-            sender.block(b"".join(line + b"\n" for line in batch), "line")
-        if not data:
-            return True
+    lines = Lines()
+    try:
+        for data in chain(chunks(printer.ended.fileno()), (b"",)):
+            if batch := lines.take(data):
+                sender.block(b"".join(line + b"\n" for line in batch), "line")
+    except HungUp:
+        return False
+    return True

@@ -7,7 +7,7 @@ import math
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from wscli.control.acks import Acks
@@ -67,7 +67,7 @@ class Stream:
         idle_timeout: seconds without a message after which it ends.
         clock: seconds that never step back.
         acks: where what was taken is acknowledged; None: nowhere.
-        stop: a descriptor that becomes readable once the sink wants no more.
+        stops: descriptors that become readable once the sink wants no more.
         cursors: the number before the first message, by channel.
         heard_at: when a message came last, in an earlier stream; None: now, by the clock.
 
@@ -86,7 +86,7 @@ class Stream:
         idle_timeout: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         acks: Acks | None = None,
-        stop: int | None = None,
+        stops: Sequence[int] = (),
         cursors: dict[str, int] | None = None,
         heard_at: float | None = None,
     ) -> None:
@@ -102,10 +102,10 @@ class Stream:
         self._frames = FrameReader()
         self._acks = acks
         self._gaps = 0
-        self._stop = stop
+        self._stops = stops
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
-        if stop is not None:
+        for stop in stops:
             self._poll.register(stop, select.POLLIN)
         self._watched = output.watch(self._poll) if output is not None else None
 
@@ -192,7 +192,7 @@ class Stream:
                 if left <= 0:
                     raise TimedOut(f"no message came for {self._idle_timeout:g} s", "--idle-timeout waits longer")
             ready = self._poll.poll(None if left is None else min(math.ceil(left * 1000), _LONGEST_POLL))
-            if any(fd in (self._watched, self._stop) for fd, _ in ready):
+            if any(fd in (self._watched, *self._stops) for fd, _ in ready):
                 raise OutputClosed
             if ready:
                 return
