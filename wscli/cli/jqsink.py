@@ -11,7 +11,7 @@ import jq  # type: ignore[import-not-found]  # an extension module without types
 from wscli.control.frames import json_body
 from wscli.control.output import Output
 from wscli.control.sinks import CopySink
-from wscli.errors import UsageError
+from wscli.errors import UsageError, WscliError
 
 __all__ = ["JqSink", "compile_program"]
 
@@ -22,10 +22,12 @@ class JqSink(CopySink):
     """Takes records as ``json`` encodes them, and prints what a program makes of each message.
 
     The program sees the parsed message; with ``records`` it sees the record, whose ``value`` is the parsed message, and
-    gap records as well. What is not JSON, and what the program fails on, is left out and counted.
+    gap records as well. What is not JSON, and what the program fails on, is left out and counted; with ``strict`` a
+    message that it fails on ends it, before that message.
 
     Args:
         program: the jq program.
+        strict: leave out nothing that the program fails on.
         labelled: begin each result with its channel's name and a tab.
         end: what ends each result.
         count: have enough after so many messages that printed something.
@@ -41,6 +43,7 @@ class JqSink(CopySink):
         note: Callable[[str], None],
         program: str,
         *,
+        strict: bool = False,
         records: bool = False,
         labelled: bool = False,
         end: bytes = b"\n",
@@ -49,6 +52,7 @@ class JqSink(CopySink):
     ) -> None:
         super().__init__(output, note, records=records, show=show)
         self._run = compile_program(program, "--jq")
+        self._strict = strict
         self._labelled = labelled
         self._end = end
         self._left = count
@@ -63,13 +67,27 @@ class JqSink(CopySink):
             text = self._input(line.decode())
             if text is None:
                 self._not_json += 1
-            elif self._put(text, label) and self._left is not None:
-                self._left -= 1
-                if self._left == 0:
-                    self.stopped_at = json.loads(line)["seq"]
-                    break
+            elif self._message(channel, json.loads(line)["seq"], text, label):
+                break
         self._flush()
-        return self._left == 0
+        return self.stopped_at is not None
+
+    def _message(self, channel: str, seq: int, text: str, label: bytes) -> bool:
+        """Run the program on a message, and say whether that was enough."""
+        failed = self._failed
+        printed = self._put(text, label)
+        if self._strict and self._failed > failed:
+            self._failed = failed
+            self.failure = WscliError(
+                f"--jq fails on message {seq} of {channel}: {self._why}",
+                "its position stays before that message: run it again once the expression is mended",
+            )
+            self.stopped_at = seq - 1
+        elif printed and self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self.stopped_at = seq
+        return self.stopped_at is not None
 
     def gap(self, record: dict[str, Any]) -> bool:
         """Run the program on a gap's record, or tell of it."""
@@ -95,16 +113,18 @@ class JqSink(CopySink):
 
     def _put(self, text: str, label: bytes) -> bool:
         """Run the program, and say whether anything came of it."""
-        printed = False
+        printed, mark = False, len(self._results)
         try:
             for result in self._run(text):
                 printed = True
                 self._results += b"".join((label, result.encode("utf-8", "backslashreplace"), self._end))
-                if len(self._results) > _FLUSH:
+                if len(self._results) > _FLUSH and not self._strict:
                     self._flush()
         except ValueError as error:  # jq's own: the program failed, or its parser is stricter than Python's
             self._failed += 1
             self._why = str(error)
+            if self._strict:
+                del self._results[mark:]  # all of a message's results, or none
         return printed
 
     def _flush(self) -> None:

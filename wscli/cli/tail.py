@@ -93,6 +93,7 @@ def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
         output,
         note,
         wanted.jq,
+        strict=wanted.consumer is not None,
         records=wanted.as_json,
         labelled=len(set(wanted.channels)) > 1 and not wanted.as_json,
         end=b"\0" if wanted.nul else b"\n",

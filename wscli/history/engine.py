@@ -182,6 +182,7 @@ class Consumers(Protocol):
         """Have one begin elsewhere.
 
         Raises:
+            UsageError: the name cannot be one.
             WscliError: there is none of that name, or somebody reads by it now.
 
         """
@@ -190,6 +191,7 @@ class Consumers(Protocol):
         """Forget one.
 
         Raises:
+            UsageError: the name cannot be one.
             WscliError: there is none of that name, or somebody reads by it now.
 
         """

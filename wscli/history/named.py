@@ -20,7 +20,9 @@ __all__ = ["MOST_CONSUMERS", "NamedConsumers"]
 
 MOST_CONSUMERS = 64
 """Of one history."""
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_SHOWN = 80
+"""Characters of what cannot be a name."""
 
 
 class NamedConsumers:
@@ -56,10 +58,7 @@ class NamedConsumers:
 
     def take(self, name: str, holder: int, begin: Start | None = None, *, claim: Position | None = None) -> _Lease:
         """Read by a name, as `engine.Consumers` has it."""
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"{name!r} cannot be the name of a consumer", "it is of letters, digits, '.', '_' and '-', 64 at most"
-            )
+        _check(name)
         if name in self._holders:
             raise WscliError(
                 f"consumer {name!r} is read by process {self._holders[name]}",
@@ -161,10 +160,20 @@ class NamedConsumers:
         return Start(cursor)
 
     def _require_free(self, name: str) -> None:
+        _check(name)
         if name not in self._held:
             raise WscliError(f"there is no consumer {name!r}", "`wscli consumer ls` lists them")
         if name in self._holders:
             raise WscliError(f"consumer {name!r} is read by process {self._holders[name]}", "end that process first")
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+        raise UsageError(
+            f"{shown!r} cannot be the name of a consumer",
+            "it is of letters, digits, '.', '_' and '-', 64 at most, the first of them neither '.' nor '-'",
+        )
 
 
 class _Lease:

@@ -10,7 +10,9 @@ __all__ = ["BINARY", "TEXT", "Batch", "Cursor", "Gap", "Position", "Start"]
 TEXT = ord("t")
 BINARY = ord("b")
 
-_POSITION = re.compile(r"([a-z0-9]{4,32}):(\d{1,19})")
+_POSITION = re.compile(r"([a-z0-9]{4,32}):([0-9]{1,19})")
+_SHOWN = 80
+"""Characters of what is no cursor."""
 
 
 class Batch:
@@ -104,7 +106,7 @@ class Position(NamedTuple):
         """
         found = _POSITION.fullmatch(text)
         if not found:
-            raise ValueError(f"{text!r} is not a cursor")
+            raise ValueError(f"{text[:_SHOWN]!r} is not a cursor")
         return cls(found[1], int(found[2]))
 
 

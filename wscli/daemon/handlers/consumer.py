@@ -48,7 +48,15 @@ def _start(channel: Channel, to: str) -> Start:
         return channel.history.seek_start()
     if to == "end":
         return channel.history.seek_last(0)
-    return channel.history.seek_after(position(to))
+    history = channel.history
+    start = history.seek_after(position(to))
+    if start.gap is not None and start.gap.reason == "reset":
+        kept = f"kept are {history.epoch}:{history.first} to {history.epoch}:{history.last}"
+        raise UsageError(
+            f"channel {channel.name!r} knows no message {to}",
+            f"{kept}; or give start or end" if history.first <= history.last else "nothing is kept: give start or end",
+        )
+    return start
 
 
 def _list(channels: list[Channel]) -> Consumers:
