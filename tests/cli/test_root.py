@@ -256,3 +256,15 @@ def test_an_interrupt_while_modules_are_imported_is_130(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(root_module, "run", interrupted)
     assert main(["ls"]) == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_interpreter_ends_is_no_traceback(number: signal.Signals) -> None:
+    code = (
+        "import atexit, os, sys; sys.argv = ['wscli', '--version']\n"
+        f"atexit.register(os.kill, os.getpid(), {number:d})\n"
+        "from wscli.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-number, "")
+    assert done.stdout.startswith("wscli ")

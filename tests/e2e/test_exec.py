@@ -160,3 +160,17 @@ def test_a_command_that_fails_while_the_manager_goes_is_what_is_told(wscli: Wscl
         scene.up()
         assert run.again() == [1, 2]
         assert scene.manager.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_in_a_row_end_it_without_a_word(scene: Scene, number: signal.Signals) -> None:
+    run = Run(scene, f"twice-{number:d}", f"#!/bin/sh\n{BEGINS}\n")
+    for _ in range(4):
+        tail = run.start("--parallel", "3")
+        for _ in range(3):
+            if tail.popen.poll() is None:
+                tail.popen.send_signal(number)
+        assert tail.wait() in (128 + number, -number), "by the last of them, where the interpreter was at its end"
+        assert tail.err == []
+        until(lambda tail=tail: not running(groups(tail)))
+        assert scene.wscli("consumer", "reset", "feed", run.name).returncode == 0

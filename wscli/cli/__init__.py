@@ -4,6 +4,7 @@
 """
 
 import gc
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -28,4 +29,14 @@ def main(args: Sequence[str] | None = None) -> int:
         gc.freeze()
     except KeyboardInterrupt:
         return 130
+    finally:
+        if args is None:
+            _end_by_signals()
     return code
+
+
+def _end_by_signals() -> None:
+    """Let what comes while the interpreter ends kill it as any process: raised there, it were a traceback on stderr."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)

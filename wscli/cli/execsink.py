@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -127,7 +128,8 @@ class ExecSink(CopySink):
     def _was_done(self, job: Job) -> None:
         far = self._progress.done(job.seq)
         if far is not None and self._acks is not None:
-            self._acks.send(*far)
+            with contextlib.suppress(OSError):  # closed: a second signal waits for nobody, and it comes again
+                self._acks.send(*far)
 
     def _has_failed(self, failed: Failed) -> None:
         self.failure = WscliError(
