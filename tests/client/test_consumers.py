@@ -283,6 +283,19 @@ async def test_a_tail_that_another_task_takes_from_ends_with_its_context(
     assert await taking is None
 
 
+async def test_a_tail_that_another_task_closes_while_there_is_no_room_to_acknowledge_ends(
+    other: AsyncClient, at: Position, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tail = other.tail("kept", consumer=at.name, last=1, gaps=False)
+    await anext(tail)
+
+    async def no_room(feed: object) -> None:
+        await tail.aclose()
+
+    monkeypatch.setattr(tail._link, "acknowledged", no_room)
+    assert [item async for item in tail] == []
+
+
 async def test_ten_thousand_acknowledgements_find_room(running: Scene, client: Client, other: AsyncClient) -> None:
     first = add(running, client, 10_000)
     for name in ("many", "many-async"):

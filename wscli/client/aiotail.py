@@ -104,7 +104,8 @@ class AsyncTail(AsyncIterator[T_co]):
                 item = self._feed.take()
                 if item is None and not self._feed.ended:
                     await self._acknowledge()
-                    await self._link.receive(self._feed)
+                    if not self._closed:  # by another task, meanwhile
+                        await self._link.receive(self._feed)
                     continue
             except Exception:
                 await self._part(done=True)
