@@ -6,6 +6,7 @@ a power cut (https://www.sqlite.org/pragma.html#pragma_synchronous); NORMAL only
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,13 @@ from types import MappingProxyType
 
 from wscli.errors import WscliError
 
-__all__ = ["FAULTS", "DatabaseError", "Kind", "fault", "lenient_text", "open_database", "transaction"]
+__all__ = ["FAULTS", "DatabaseError", "Kind", "fault", "lenient_text", "may_pass", "open_database", "transaction"]
 
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What comes of a file that is damaged or cannot be used; SQLite's own words may quote bytes that are no text."""
 BUSY = 5.0
 """Seconds to wait for whoever else has the file open."""
+_PASSING = ("SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
 _ASIDE = "move the file away, and a new one is made; or mend it with `sqlite3 FILE .recover`"
 
 
@@ -129,6 +131,8 @@ def fault(path: Path, error: Exception) -> DatabaseError:
         return DatabaseError(f"{str(path)!r} is damaged, or no database: {error}", _ASIDE)
     if name.startswith("SQLITE_FULL"):
         return DatabaseError(f"{str(path)!r} cannot grow: the disk is full", "make room on the disk")
+    if name.startswith("SQLITE_CANTOPEN") and (shortage := _shortage()) is not None:
+        return _unusable(path, shortage)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return DatabaseError(
             f"{str(path)!r} cannot be written to: {error}", "its directory must be writable; XDG_STATE_HOME moves it"
@@ -136,8 +140,23 @@ def fault(path: Path, error: Exception) -> DatabaseError:
     return DatabaseError(f"{str(path)!r} cannot be used: {error}", "see `wscli logs`")
 
 
+def may_pass(path: Path, error: Exception) -> bool:
+    """Whether reading may work later, since nothing says that the file itself is damaged, or gone."""
+    return getattr(error, "sqlite_errorname", "").startswith(_PASSING) and path.exists()
+
+
+def _shortage() -> OSError | None:
+    """Say whether no file at all can be opened: SQLite does not tell why it could not."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None
+
+
 def _unusable(path: Path, error: OSError) -> DatabaseError:
     reason = (error.strerror or str(error)).lower()
-    return DatabaseError(
-        f"{str(path)!r} cannot be used: {reason}", "its directory must be writable; XDG_STATE_HOME moves it"
-    )
+    hint = "its directory must be writable; XDG_STATE_HOME moves it"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "raise the limit, by `ulimit -Hn` or LimitNOFILE= of a unit; a history on disk has up to six files"
+    return DatabaseError(f"{str(path)!r} cannot be used: {reason}", hint)

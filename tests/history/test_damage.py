@@ -56,10 +56,11 @@ def read_everything(path: Path) -> int:
     try:
         assert {(gap.after, gap.reason) for _, gap in store.gaps} <= GAPS
         assert set(store.consumers) <= {"billing"}
-        loader = Loader(path, committed=lambda: store.committed.last, loaded=lambda: None, damaged=lambda text: None)
+        loader = Loader(path, committed=lambda: store.committed.last, loaded=lambda: None, fault=lambda text: None)
         number, last, served = 1, store.committed.last, 0
         while number <= last:
             items, _ = loader._read(number, last)
+            assert items is not None
             assert items, "whoever reads there would wait for ever"
             for item in items:
                 if isinstance(item, Batch):

@@ -17,6 +17,7 @@ from wscli.database import DatabaseError
 from wscli.errors import UsageError, WscliError
 from wscli.history.disk import DiskHistory
 from wscli.history.limits import HistoryLimits
+from wscli.history.loader import Loader
 from wscli.history.memory import MemoryHistory
 from wscli.history.records import Batch, Cursor, Gap, Position, Start
 from wscli.history.store import Store, Work
@@ -422,3 +423,37 @@ async def test_a_file_of_the_first_version_is_taken_up(path: Path, clock: Tickin
     async with opened(path, clock) as history:
         fill(history, 1)
         assert await drain(history, history.seek_start()) == [1, 2, 3, ("outage", 3, None), 4]
+
+
+async def test_a_reader_waits_for_a_file_that_cannot_be_read_at_the_moment(
+    path: Path, clock: Ticking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, connect, refusals = Told(), Loader._connect, [1, 2]
+
+    def refusing(loader: Loader) -> sqlite3.Connection:
+        if refusals:
+            refusals.pop()
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorname = "SQLITE_CANTOPEN"
+            raise error
+        return connect(loader)
+
+    monkeypatch.setattr(Loader, "_connect", refusing)
+    monkeypatch.setattr("wscli.history.loader.RETRY", 0.01)
+    async with opened(path, clock, told) as history:
+        await beyond_the_window(history)
+        assert await drain(history, history.seek_start()) == list(range(1, 201))
+        assert told.faults.pop() is None, "it is mended"
+        assert ["unable to open database file" in (text or "") for text in told.faults] == [True, True]
+
+
+async def test_a_file_that_cannot_say_when_gives_more_and_not_less(
+    path: Path, clock: Ticking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(path, clock) as history:
+        await beyond_the_window(history)
+    async with opened(path, clock) as history:
+        with monkeypatch.context() as patch:
+            patch.setattr(Loader, "_connect", lambda loader: sqlite3.connect(":memory:"))
+            start = await history.seek_since(clock.now)
+        assert await drain(history, start) == list(range(1, 201))

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import random
+import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -59,11 +60,22 @@ def run(
         WscliError: another manager holds the instance, or the runtime directory cannot be used.
 
     """
+    _raise_open_files()
     supervisor = take_supervisor(os.environ)  # which the commands of token sources and hooks inherit
     log = functools.partial(capture, form=log_format, file=RotatingLog(log_file) if log_file else None)
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
         return asyncio.run(_live(plan, environ, instance, supervisor, log, on_ready))
+
+
+def _raise_open_files() -> None:
+    """Have as many files open as may be: a channel has a socket, and on disk a handful of files.
+
+    The usual soft limit of 1024 is for programs that call select(2), which a manager does not.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS: what is unlimited cannot always be had
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _live(

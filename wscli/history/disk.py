@@ -67,7 +67,7 @@ class DiskHistory(MemoryHistory):
         self._full = self._ended = False
         self._awaited = False  # a reader waits for a commit
         self._loop = asyncio.get_running_loop()
-        self._loader = Loader(path, committed=lambda: self.committed, loaded=self._wake, damaged=on_fault)
+        self._loader = Loader(path, committed=lambda: self.committed, loaded=self._wake, fault=on_fault)
         self._writer = Writer(
             self._store,
             wall=clock.wall,
@@ -164,6 +164,8 @@ class DiskHistory(MemoryHistory):
             found = await self._loader.since(ts)
             if found is None and recent is not None:
                 found = recent[0]
+            elif found is not None:
+                found = max(found, self.first)
         after = self.last if found is None else found - 1
         if self._dropped_at is not None and self._dropped_at >= ts:
             return self._truncated(after, None)

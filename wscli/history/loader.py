@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from wscli.database import FAULTS, fault, lenient_text
+from wscli.database import FAULTS, fault, lenient_text, may_pass
 from wscli.history.records import Batch, Gap
 from wscli.history.rows import read_batch
 
@@ -17,6 +17,8 @@ __all__ = ["Loader"]
 STRETCH = 1 << 20
 """Bytes of messages that are read at once; a single batch may be more."""
 _STRETCH = "SELECT * FROM batches WHERE last >= ? AND last <= ? ORDER BY last LIMIT 256"
+RETRY = 1.0
+"""Seconds after which a file is tried again that cannot be read at the moment."""
 KEPT = 8 << 20
 """Bytes of messages that are kept for the readers that are about to ask for them."""
 
@@ -25,12 +27,13 @@ class Loader:
     """Reads the file by a connection of its own, while another writes it.
 
     Numbers that the file should have and has not, or holds damaged, come as a gap ``disk`` with their exact count.
+    Where it cannot be read at the moment, since too many files are open say, whoever wants them waits.
 
     Args:
         path: the file.
         committed: gives the number of the last committed message.
         loaded: called on the loop once more is there.
-        damaged: called on the loop with what is wrong with the file.
+        fault: called on the loop with what is wrong with the file, and with None once it is read again.
 
     """
 
@@ -40,12 +43,12 @@ class Loader:
         *,
         committed: Callable[[], int],
         loaded: Callable[[], None],
-        damaged: Callable[[str], None],
+        fault: Callable[[str | None], None],
     ) -> None:
         self._path = path
         self._committed = committed
         self._loaded = loaded
-        self._damaged = damaged
+        self._fault = fault
         self._database: sqlite3.Connection | None = None
         self._items: dict[int, Batch | Gap] = {}  # by the number that was, or will be, asked for
         self._size = 0
@@ -63,7 +66,7 @@ class Loader:
         return item
 
     async def since(self, ts: float) -> int | None:
-        """Give the first number at or after a time; None where the file has none."""
+        """Give the first number at or after a time, or 0 where the file cannot say; None where it has none."""
         return await asyncio.get_running_loop().run_in_executor(None, self._since, ts)
 
     def end(self) -> None:
@@ -80,14 +83,19 @@ class Loader:
             await asyncio.wait([self._task])
 
     async def _load(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, failed = asyncio.get_running_loop(), False
         try:
             while self._wanted and not self._ended:
                 number, upto = self._wanted[0], self._committed()
                 items, wrong = await loop.run_in_executor(None, self._read, number, upto)
                 if wrong is not None:
-                    self._damaged(wrong)
-                self._put(number, items)
+                    self._fault(wrong)
+                elif failed:
+                    self._fault(None)
+                if failed := items is None:
+                    await asyncio.sleep(RETRY)
+                    continue
+                self._put(number, items or [])
                 self._wanted.remove(number)
                 self._loaded()
         finally:
@@ -121,8 +129,11 @@ class Loader:
             self._database.execute("PRAGMA query_only=ON")
         return self._database
 
-    def _read(self, number: int, upto: int) -> tuple[list[Batch | Gap], str | None]:
-        """Give what begins with a number, up to a stretch, without a hole between; and what is wrong with the file."""
+    def _read(self, number: int, upto: int) -> tuple[list[Batch | Gap] | None, str | None]:
+        """Give what begins with a number, up to a stretch, without a hole between; and what is wrong with the file.
+
+        None instead of items: it cannot be read at the moment.
+        """
         items: list[Batch | Gap] = []
         size, wrong = 0, None
         try:
@@ -139,6 +150,8 @@ class Loader:
                     return items, wrong
         except FAULTS as error:
             wrong = fault(self._path, error).message
+            if not items and may_pass(self._path, error):
+                return None, wrong
         if not items and number <= upto:
             items.append(_hole(number, self._next_after(number, upto) - 1))
         return items, wrong
@@ -174,7 +187,7 @@ class Loader:
                     else:
                         low = row[0] + 1
         except (*FAULTS, TypeError, ValueError):
-            return None  # a damaged file: reading it says so
+            return 0  # reading it says what is wrong
         return found
 
 

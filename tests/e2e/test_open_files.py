@@ -1,0 +1,41 @@
+"""Hundreds of channels need more open files than a shell usually allows: a manager has as many as may be."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from tests.backends import DemoProcess, demo_process
+from tests.processes import Wscli, wscli
+
+__all__ = ["demo_process", "wscli"]
+
+CONFIG = """
+version: 1
+name: many
+endpoints:
+  api: {{url: "{url}", query: {{token: "{{token.session}}"}}, connect: {{rate: 1000/s}}}}
+tokens:
+  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
+channels:
+  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}", history: {{store: disk}}, linger: 10m}}
+"""
+ROOMS = [f"rooms/{number}" for number in range(60)]
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """Let what is started have 128 open files, and raise that by itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_channels_on_disk_beyond_the_soft_limit(wscli: Wscli, demo_process: DemoProcess) -> None:
+    with wscli.up(CONFIG.format(url=demo_process.ws_url, http=demo_process.url)):
+        assert wscli("start", *ROOMS).returncode == 0
+        assert wscli("wait", *ROOMS, "--timeout", "60s").returncode == 0
