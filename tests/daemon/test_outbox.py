@@ -13,13 +13,13 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
-from wscli.daemon import outbox as outbox_module
+from wscli.daemon import delivery
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.problems import Problems
 from wscli.daemon.tasks import Tasks
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
-from wscli.outbox.store import OutboxStore
+from wscli.outbox.store import Added, Message, OutboxStore
 from wscli.states import ChannelState
 
 
@@ -28,7 +28,7 @@ class Scene(NamedTuple):
     channel: Any
     manager: Any
 
-    async def queue(self, *payloads: bytes, ttl: float | None = None) -> int:
+    async def queue(self, *payloads: bytes, ttl: float | None = None) -> Added:
         return await self.outbox.queue("calls", payloads, binary=False, ttl=ttl, key=None)
 
     def sent(self) -> list[bytes]:
@@ -50,6 +50,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     )  # fmt: skip
     outbox = Outbox(manager, {"XDG_STATE_HOME": str(tmp_path)})
     yield Scene(outbox, channel, manager)
+    await outbox.settle()
     await manager.tasks.close()
     await outbox.close()
 
@@ -82,7 +83,7 @@ async def test_a_flush_says_that_a_channel_failed_or_is_gone(scene: Scene) -> No
     await scene.queue(b"a")
     with pytest.raises(ChannelUnavailable, match="1 of channel 'calls' wait: channel 'calls' is failed"):
         await scene.outbox.flush()
-    await scene.outbox.remove(channel="calls")
+    await scene.outbox.remove_channel("calls")
     await scene.outbox.queue("gone", [b"a"], binary=False, ttl=None, key=None)
     with pytest.raises(ChannelUnavailable, match="no such channel 'gone'"):
         await scene.outbox.flush()
@@ -94,13 +95,13 @@ async def test_a_mark_that_the_disk_refuses_is_tried_again_and_nothing_is_repeat
 ) -> None:
     mark, refusals = OutboxStore.mark_sent, iter([True, True])
 
-    def refusing(store: OutboxStore, number: int, now: float) -> None:
+    def refusing(store: OutboxStore, number: int, now: float) -> Message | None:
         if next(refusals, False):
             raise DatabaseError("the disk is full")
-        mark(store, number, now)
+        return mark(store, number, now)
 
     monkeypatch.setattr(OutboxStore, "mark_sent", refusing)
-    monkeypatch.setattr(outbox_module, "RETRY", 0.01)
+    monkeypatch.setattr(delivery, "RETRY", 0.01)
     await scene.queue(b"a", b"b")
     await scene.outbox.flush()
     assert scene.sent() == [b"a", b"b"]

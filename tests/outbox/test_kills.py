@@ -10,10 +10,6 @@ from pathlib import Path
 KILLS = 200
 
 
-def numbers(path: Path) -> list[int]:
-    return [int(line) for line in path.read_text().splitlines()]
-
-
 def test_two_hundred_kills_lose_nothing_and_keep_the_order(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.outbox.victim", str(tmp_path), "7", str(KILLS)],
@@ -24,9 +20,19 @@ def test_two_hundred_kills_lose_nothing_and_keep_the_order(tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    sent, acknowledged = numbers(tmp_path / "sent"), numbers(tmp_path / "acknowledged")
+    lives = [list(map(int, life.split())) for life in (tmp_path / "sent").read_text().split("killed\n")]
+    sent = [number for life in lives for number in life]
+    acknowledged = [int(line) for line in (tmp_path / "acknowledged").read_text().splitlines()]
     once = [number for number, _ in itertools.groupby(sent)]
     assert len(acknowledged) > KILLS // 2
     assert not set(acknowledged) - set(once), "an accepted message was lost"
     assert once == sorted(set(once)), "the order was not kept"
-    assert 0 < len(sent) - len(once) <= KILLS
+    assert len(lives) == KILLS + 1
+    seen: set[int] = set()
+    repeated = 0
+    for life in lives:
+        assert len(life) == len(set(life)), "a life repeated a message of its own"
+        assert len(seen.intersection(life)) <= 1, "one kill repeated more than one message"
+        repeated += len(seen.intersection(life))
+        seen.update(life)
+    assert repeated > 0, "no kill came between a message and its mark"

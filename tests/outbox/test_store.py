@@ -12,7 +12,9 @@ import pytest
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, UsageError
 from wscli.outbox import store as store_module
-from wscli.outbox.store import REMEMBERED, OutboxStore
+from wscli.outbox.books import Fate
+from wscli.outbox.ledger import REMEMBERED
+from wscli.outbox.store import OutboxStore
 
 
 @pytest.fixture
@@ -23,14 +25,14 @@ def store(tmp_path: Path) -> Iterator[OutboxStore]:
 
 
 def add(store: OutboxStore, *payloads: bytes, ttl: float | None = None, key: str | None = None, now: float = 0) -> int:
-    return store.add("calls", payloads, binary=False, ttl=ttl, key=key, now=now)
+    return store.add("calls", payloads, binary=False, ttl=ttl, key=key, now=now).new
 
 
 def drain(store: OutboxStore, now: float = 0) -> list[bytes]:
-    taken = []
-    while message := store.next("calls", now):
+    taken, message = [], store.next("calls", now)
+    while message is not None:
         taken.append(message.payload)
-        store.mark_sent(message.id, now)
+        message = store.mark_sent(message.id, now)
     return taken
 
 
@@ -43,7 +45,7 @@ def test_messages_leave_in_order_and_a_sent_one_is_forgotten(store: OutboxStore)
 
 def test_a_failed_attempt_leaves_it_first_in_line(store: OutboxStore) -> None:
     add(store, b"a", b"b")
-    store.mark_failed(1, "the connection is closed")
+    store.mark_failed(1, "the connection is closed", 0, doubt=False)
     (first, _) = store.list(["calls"])
     assert (first["attempts"], first["reason"], first["state"]) == (1, "the connection is closed", "queued")
     assert drain(store) == [b"a", b"b"]
@@ -53,15 +55,17 @@ def test_a_key_is_sent_once_and_forgotten_after_a_week(store: OutboxStore) -> No
     assert (add(store, b"a", key="k"), add(store, b"b", key="k")) == (1, 0)
     assert drain(store) == [b"a"]
     assert add(store, b"c", key="k", now=REMEMBERED - 1) == 0
-    assert store.add("chat", [b"d"], binary=False, ttl=None, key="k", now=0) == 1
+    assert store.add("chat", [b"d"], binary=False, ttl=None, key="k", now=0).new == 1
     assert add(store, b"e", key="k", now=REMEMBERED) == 1
 
 
 def test_what_expired_is_kept_and_its_key_is_free_again(store: OutboxStore) -> None:
     add(store, b"a", ttl=5, key="k")
-    assert store.census().next_expiry == 5
+    assert store.changes().next_expiry == 5
     assert drain(store, now=5) == []
-    assert store.census() == ({"calls": {"queued": 0, "expired": 1, "rejected": 0}}, None)
+    changes = store.changes()
+    assert (changes.counts, changes.next_expiry) == ({"calls": {"queued": 0, "expired": 1, "rejected": 0}}, None)
+    assert changes.fates == [Fate(1, "expired")]
     assert add(store, b"b", key="k", now=6) == 1
     assert store.remove_expired() == 1
     assert drain(store, now=6) == [b"b"]
@@ -79,7 +83,7 @@ def test_messages_are_removed_all_or_none(store: OutboxStore) -> None:
     with pytest.raises(UsageError, match="no message 9 is in the outbox"):
         store.remove([1, 9])
     assert store.remove([1]) == 1
-    assert store.remove_channel("calls") == 2
+    assert store.remove_channel("calls") == (2, False)
 
 
 def test_over_a_limit_nothing_is_accepted_and_nothing_lost(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:

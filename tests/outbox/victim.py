@@ -2,7 +2,7 @@
 
 Each life is a fork, so that two hundred are quick. It is killed as ``kill -9`` does at a drawn point: before a message
 is accepted, within its transaction, after it was sent, within the transaction that marks it, or after that. What was
-tried, acknowledged and sent stands in files of those names, a number a line.
+tried, acknowledged and sent stands in files of those names, a number a line; each kill is a line among the sent.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Channel:
     async def wait_for(self, states: object) -> ChannelState:
         return self.state
 
-    async def send(self, payload: bytes, *, binary: bool, timeout: float) -> None:
-        note(self._directory, "sent", payload.decode())
+    async def send(self, payload: Callable[[], bytes], *, binary: bool, timeout: float) -> None:
+        note(self._directory, "sent", payload().decode())
         self._sent()
 
 
@@ -76,11 +76,21 @@ def arm(point: str, nth: int, opcodes: int) -> Callable[[str], bool]:
             if doomed:
                 store._database.set_progress_handler(die, opcodes)  # within the transaction, if it takes so long
             result = method(store, *args, **options)
-            if doomed or here(after):
-                die()
+            last.append(doomed or here(after))
             return result
 
         return wrapped
+
+    last: list[bool] = []
+    commit = OutboxStore.together
+
+    def together(store: OutboxStore, calls: Any) -> list[Any]:
+        results = commit(store, calls)
+        if any(last):
+            die()
+        return results
+
+    OutboxStore.together = together  # type: ignore[method-assign]  # a fork's own
 
     OutboxStore.add = wrap(OutboxStore.add, "write", "written")  # type: ignore[method-assign]  # a fork's own
     OutboxStore.mark_sent = wrap(OutboxStore.mark_sent, "mark", "marked")  # type: ignore[method-assign]  # likewise
@@ -119,6 +129,7 @@ def main(directory: Path, seed: int, kills: int) -> None:
         point, nth, opcodes = POINTS[life % len(POINTS)], chance.randint(1, EACH), chance.randint(1, 60)
         code = fork(lambda: asyncio.run(live(directory, life * EACH, arm(point, nth, opcodes))))  # noqa: B023
         assert code == -signal.SIGKILL, f"life {life}, {point} {nth}: it ended with {code}"
+        note(directory, "sent", "killed")
     assert fork(lambda: asyncio.run(live(directory, kills * EACH, lambda name: False))) == 0
 
 

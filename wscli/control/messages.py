@@ -21,6 +21,7 @@ __all__ = [
     "Lag",
     "Next",
     "Ping",
+    "Queued",
     "Reason",
     "Reload",
     "Sent",
@@ -28,6 +29,7 @@ __all__ = [
     "Stats",
     "Status",
     "Token",
+    "Told",
     "Tokens",
 ]
 
@@ -150,6 +152,26 @@ class Sent(TypedDict):
     """``send``: how many messages of a block left."""
 
     sent: int
+
+
+class Queued(TypedDict):
+    """``queue``: how many messages of a block are new, and how many are not, since their key was known."""
+
+    queued: int
+    known: int
+    first: int
+    """The number of the first that is new; with none, of the one whose key it was."""
+    state: str
+    """``queued``, or ``sent`` where the one whose key it was has been."""
+
+
+class Told(TypedDict):
+    """``queue`` with ``watch``: what became of a message."""
+
+    id: int
+    outcome: str
+    """``sent``, ``expired``, ``rejected``, ``removed``; ``unknown``: given up, and it may have been sent."""
+    reason: str | None
 
 
 class Handed(Sent):

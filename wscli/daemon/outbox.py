@@ -1,24 +1,24 @@
-"""Delivery of the outbox: a task for each channel that has something queued sends one message after another.
-
-A message is marked before the next is sent, so that a crash repeats one at most. The file is used in one thread of its
-own: the loop never waits for a disk.
-"""
+"""The outbox of one instance: what is asked of it, who delivers it, and what it tells."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import state_directory
+from wscli.daemon.delivery import RETRY, Delivery, insist
+from wscli.daemon.outboxfile import OutboxFile
+from wscli.daemon.watches import Watch, Watches
 from wscli.database import DatabaseError
-from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
-from wscli.outbox.store import Census, Message, OutboxStore
-from wscli.states import SETTLED, ChannelState
+from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
+from wscli.outbox.books import NOTHING, Counts
+from wscli.outbox.ledger import Changes
+from wscli.outbox.store import Added, OutboxStore
+from wscli.states import SETTLED
 
 if TYPE_CHECKING:
     from wscli.daemon.channel import Channel
@@ -26,74 +26,113 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-logger = logging.getLogger("wscli.manager")
-
-T = TypeVar("T")
-
-ATTEMPT = 30.0
-"""Seconds for an open connection to take one message."""
-AGAIN = 1.0
-"""Seconds between two tries to send one message."""
-RETRY = 5.0
-"""Seconds between two tries to write to a file that refuses."""
 LONGEST_SLEEP = 60.0
 """Seconds after which the time is looked at again: the wall clock may be set."""
+SETTLE = 1.0
+"""Seconds for a message that is being sent when the manager is to end."""
 
 
 class Outbox:
-    """The outbox of one instance; its file is opened when there is something to put in, or at once if there is one."""
+    """The outbox of one instance; its file is opened when there is something to put in, or at once if there is one.
+
+    A channel that has something queued has a task that delivers it.
+    """
 
     def __init__(self, manager: Manager, environ: Mapping[str, str]) -> None:
         self._manager = manager
         self._environ = environ
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wscli-outbox")
-        self._store: OutboxStore | None = None
-        self._census = Census({}, None)
-        self._senders: dict[str, asyncio.Task[None]] = {}
-        self._sending: set[str] = set()
-        """Channels that take a message at this moment: nobody could say what became of one that is cancelled."""
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._file = OutboxFile(self._path, self._changed)
+        self._counts: dict[str, Counts] = {}
+        """By channel, of those that have any."""
+        self._deliveries: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._crashed: dict[str, asyncio.TimerHandle] = {}
+        """Deliveries that failed by a fault of ours, until they are tried again."""
+        self._flushing: set[asyncio.Event] = set()
+        self._watches = Watches()
         self._timer: asyncio.TimerHandle | None = None
-        self._closed = False
-        manager.watchers.append(self._report)
-        manager.after_apply.append(self._follow)
+        self._ending = False
+        manager.watchers.append(self._channel_changed)
+        manager.after_apply.append(self._applied)
 
     # what is asked of it
 
     async def start(self) -> None:
         """Deliver what an earlier manager accepted; a file that cannot be used is a stated problem."""
+        now = self._manager.clock.wall()
         try:
-            if self._path().exists():
-                await self._call(OutboxStore.expire, self._manager.clock.wall())
+            if self._file.exists():
+                await self._file.submit(lambda store: store.expire(now))
         except (OSError, WscliError) as error:
             self._manager.problems.state("outbox", str(error))
 
     async def queue(
-        self, channel: str, payloads: Sequence[bytes], *, binary: bool, ttl: float | None, key: str | None
-    ) -> int:
-        """Accept messages, all or none, and give how many are new, once they are on the disk.
+        self,
+        channel: str,
+        payloads: Sequence[bytes],
+        *,
+        binary: bool,
+        ttl: float | None,
+        key: str | None,
+        watch: Watch | None = None,
+    ) -> Added:
+        """Accept messages, all or none, and say which they are, once they are on the disk.
+
+        ``watch`` is told what becomes of them, or of the message that had the key before.
 
         Raises:
             NotSent: the outbox is full, or its file cannot be written to.
 
         """
-        add = functools.partial(OutboxStore.add, binary=binary, ttl=ttl, key=key, now=self._manager.clock.wall())
+        now = self._manager.clock.wall()
+        add = functools.partial(
+            OutboxStore.add, channel=channel, payloads=payloads, binary=binary, ttl=ttl, key=key, now=now
+        )
         try:
-            return await self._call(add, channel, payloads)
+            added = await self._file.submit(add)
         except DatabaseError as error:
             raise NotSent(error.message, error.hint) from None
+        if watch is not None and added.state == "queued":
+            self._watches.add(watch, range(added.first, added.first + max(added.new, 1)))
+        return added
+
+    @contextmanager
+    def watching(self) -> Iterator[Watch]:
+        """Give a watch for ``queue``, which is told of nothing more afterwards."""
+        watch = Watch()
+        try:
+            yield watch
+        finally:
+            self._watches.remove(watch)
 
     async def list(self, channels: Sequence[str]) -> list[dict[str, Any]]:
         """Give the rows of ``outbox ls``."""
-        return await self._call(OutboxStore.list, channels) if self._exists() else []
+        return await self._file.submit(lambda store: store.list(channels)) if self._file.exists() else []
 
-    async def remove(self, *, numbers: Sequence[int] = (), expired: bool = False, channel: str | None = None) -> int:
-        """Remove messages by number, what expired, or what a channel has; give how many there were."""
-        if channel is not None:
-            return await self._call(OutboxStore.remove_channel, channel) if self._exists() else 0
-        if expired:
-            return await self._call(OutboxStore.remove_expired) if self._exists() else 0
-        return await self._call(OutboxStore.remove, numbers)
+    async def remove(self, numbers: Sequence[int]) -> int:
+        """Remove messages by number, all or none, and give how many there were."""
+        return await self._file.submit(lambda store: store.remove(numbers))
+
+    async def remove_expired(self) -> int:
+        """Remove what expired, and give how many there were."""
+        return await self._file.submit(OutboxStore.remove_expired) if self._file.exists() else 0
+
+    async def remove_channel(self, channel: str) -> int:
+        """Remove what a channel has, and give how many there were.
+
+        Raises:
+            WscliError: one of them is being sent; the others are removed.
+
+        """
+        if not self._file.exists():
+            return 0
+        removed = await self._file.submit(lambda store: store.remove_channel(channel))
+        if removed.held:
+            others = "1 other is" if removed.messages == 1 else f"{removed.messages} others are"
+            raise WscliError(
+                f"a message of channel {channel!r} is being sent at this moment; {others} removed",
+                f"`wscli outbox ls {channel}` says whether it still waits",
+            )
+        return removed.messages
 
     async def flush(self) -> None:
         """Return once nothing is queued.
@@ -102,128 +141,106 @@ class Outbox:
             ChannelUnavailable: a channel that has something queued is not going to be ready.
 
         """
-        while waiting := [name for name in self._census.channels if self._queued(name)]:
-            for name in waiting:
-                self._require_hope(name)
-            changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.add(changed)
-            try:
-                await changed
-            finally:
-                self._waiters.discard(changed)
+        changed = asyncio.Event()
+        self._flushing.add(changed)
+        try:
+            while waiting := [name for name in self._counts if self._queued(name)]:
+                for name in waiting:
+                    self._require_hope(name)
+                changed.clear()
+                await changed.wait()
+        finally:
+            self._flushing.discard(changed)
+
+    async def settle(self) -> None:
+        """Begin no further message, and wait a moment for those that are being sent to be marked as what they are."""
+        self._ending = True
+        for delivery, task in self._deliveries.values():
+            delivery.ending = True
+            if not delivery.sending:
+                task.cancel()
+        if self._deliveries:
+            await asyncio.wait([task for _, task in self._deliveries.values()], timeout=SETTLE)
 
     async def close(self) -> None:
-        """Finish what the thread has begun, and close the file; the senders have ended by then."""
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown()
-
-    def _close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-
-    # the file
+        """Finish what was begun with the file, and close it; the deliveries have ended by then."""
+        self._ending = True
+        for timer in (self._timer, *self._crashed.values()):
+            if timer is not None:
+                timer.cancel()
+        await self._file.close()
 
     def _path(self) -> Path:
         return Path(state_directory(self._environ), self._manager.plan.name, "outbox.db")
 
-    def _exists(self) -> bool:
-        return self._store is not None or self._path().exists()
+    # what follows a change
 
-    async def _call(self, method: Callable[..., T], *args: Any) -> T:
-        """Call a method of the store in its thread; one that has begun is finished, whether or not it is awaited."""
-
-        def work() -> tuple[T, Census]:
-            if self._store is None:
-                self._store = OutboxStore(self._path())
-            return method(self._store, *args), self._store.census()
-
-        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        future.add_done_callback(self._counted)
-        return (await asyncio.shield(future))[0]
-
-    def _counted(self, future: asyncio.Future[tuple[Any, Census]]) -> None:
-        if future.cancelled() or future.exception() is not None or self._closed:
+    def _changed(self, changes: Changes) -> None:
+        if changes.fates:  # of one that was accepted and expired at once as well: whoever queued it is there by then
+            asyncio.get_running_loop().call_soon(self._watches.tell, changes.fates)
+        if self._ending:
             return
-        self._census = future.result()[1]
-        self._manager.problems.mended("outbox")
-        self._follow()
+        if changes.written:
+            self._manager.problems.mended("outbox")
+        present = {channel.name: channel for channel in self._manager.channels()} if changes.counts else {}
+        for name, counts in changes.counts.items():
+            if counts == NOTHING:
+                self._counts.pop(name, None)
+            else:
+                self._counts[name] = counts
+            if name in present:
+                self._report(present[name])
+            self._look(name)
+        self._set_timer(changes.next_expiry)
 
-    async def _insist(self, method: Callable[..., T], *args: Any) -> T:
-        """Call until the file takes it; meanwhile the fault is a stated problem."""
-        while True:
-            try:
-                return await self._call(method, *args)
-            except DatabaseError as error:
-                self._manager.problems.state("outbox", error.message)
-                await asyncio.sleep(RETRY)
-
-    # delivery
-
-    def _follow(self) -> None:
-        """Bring tasks, timer and reports in line with what is queued now."""
-        if self._closed:
-            return
-        for name in self._census.channels:
-            sender = self._senders.get(name)
-            if self._queued(name) and (sender is None or sender.done() or sender.cancelling()):
-                self._begin(name)
-        for name, sender in list(self._senders.items()):
-            if not self._queued(name) and name not in self._sending and not sender.done():
-                sender.cancel()
+    def _applied(self) -> None:
+        """A reload may have declared anew what a message waits for."""
         for channel in self._manager.channels():
             self._report(channel)
-        self._set_timer()
+        for name in list(self._counts):
+            self._look(name)
+        self._wake_flushes()
+
+    def _channel_changed(self, channel: Channel) -> None:
+        self._report(channel)
+        self._wake_flushes()
+
+    def _look(self, name: str) -> None:
+        """Bring the delivery of a channel in line with what is queued now."""
+        delivery, task = self._deliveries.get(name, (None, None))
+        if self._queued(name):
+            if task is None and name not in self._crashed and not self._ending:
+                self._begin(name)
+            return
+        self._manager.problems.mended(f"outbox of {name}")
+        self._wake_flushes()
+        if delivery is not None and task is not None and not delivery.sending:
+            task.cancel()
 
     def _begin(self, name: str) -> None:
         def crashed(error: BaseException) -> None:
-            self._manager.problems.state(f"outbox of {name}", f"delivery stopped: {error}")
+            self._manager.problems.state(f"outbox of {name}", f"delivery stopped: {error}; tried again in {RETRY:g} s")
+            self._crashed[name] = asyncio.get_running_loop().call_later(RETRY, again)
+
+        def again() -> None:
+            del self._crashed[name]
+            self._look(name)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._deliveries[name]
+            self._look(name)
 
         try:
             channel = self._manager.channel(name)
         except WscliError:
             return  # it left the configuration: what it has stays listed
-        self._senders[name] = self._manager.tasks.spawn(self._deliver(channel), name=f"outbox {name}", on_crash=crashed)
-
-    async def _deliver(self, channel: Channel) -> None:
-        clock = self._manager.clock
-        with channel.use():
-            while True:
-                await channel.wait_for({ChannelState.READY})
-                if channel.removed:
-                    asyncio.get_running_loop().call_soon(self._follow)  # once this has ended: it may be declared anew
-                    return
-                message = await self._insist(OutboxStore.next, channel.name, clock.wall())
-                if message is None:
-                    if not self._queued(channel.name):
-                        return
-                    continue
-                self._sending.add(channel.name)
-                try:
-                    await self._send(channel, message)
-                finally:
-                    self._sending.discard(channel.name)
-
-    async def _send(self, channel: Channel, message: Message) -> None:
-        """Try once, and mark what became of it."""
-        try:
-            if not message.binary:
-                message.payload.decode()  # checked when it was queued: only a damaged file has another
-            await channel.send(message.payload, binary=message.binary, timeout=ATTEMPT)
-        except UnicodeDecodeError as error:
-            await self._insist(OutboxStore.mark_rejected, message.id, f"it is not UTF-8 at byte {error.start}")
-        except (NotSent, OutcomeUnknown) as error:
-            await self._insist(OutboxStore.mark_failed, message.id, error.message)
-            await asyncio.sleep(AGAIN)
-        except WscliError:
-            return  # paused, stopped or failed between the two: it is no attempt
-        else:
-            await self._insist(OutboxStore.mark_sent, message.id, self._manager.clock.wall())
+        delivery = Delivery(channel, self._file, self._manager.problems, self._manager.clock)
+        task = self._manager.tasks.spawn(delivery.run(), name=f"outbox {name}", on_crash=crashed)
+        self._deliveries[name] = delivery, task
+        task.add_done_callback(ended)
 
     def _queued(self, name: str) -> int:
-        return self._census.channels.get(name, {}).get("queued", 0)
+        return self._counts.get(name, NOTHING)["queued"]
 
     def _require_hope(self, name: str) -> None:
         try:
@@ -233,24 +250,26 @@ class Outbox:
         if error is not None:
             raise ChannelUnavailable(f"{self._queued(name)} of channel {name!r} wait: {error.message}", error.hint)
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, next_expiry: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._census.next_expiry is not None:
-            left = max(0.0, self._census.next_expiry - self._manager.clock.wall())
+        if next_expiry is not None:
+            left = max(0.0, next_expiry - self._manager.clock.wall())
             self._timer = asyncio.get_running_loop().call_later(min(left, LONGEST_SLEEP), self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        self._manager.tasks.spawn(self._insist(OutboxStore.expire, self._manager.clock.wall()), name="outbox expiry")
+        now = self._manager.clock.wall()
+        expiring = insist(self._file, self._manager.problems, lambda store: store.expire(now))
+        self._manager.tasks.spawn(expiring, name="outbox expiry")
 
     # what it tells
 
     def _report(self, channel: Channel) -> None:
         """Let a channel's ``stats`` and ``status`` say what it has in the outbox."""
-        counts = self._census.channels.get(channel.name, {"queued": 0, "expired": 0, "rejected": 0})
-        channel.outbox = counts
+        counts = self._counts.get(channel.name, NOTHING)
+        channel.outbox = dict(counts)
         parts = [f"{counts[state]} {state}" for state in ("expired", "rejected") if counts[state]]
         if counts["queued"] and channel.state in SETTLED:
             parts.insert(0, f"{counts['queued']} queued while it is {channel.state}")
@@ -258,6 +277,7 @@ class Outbox:
             channel.problems.state("outbox", f"{', '.join(parts)}; see `wscli outbox ls {channel.name}`")
         else:
             channel.problems.mended("outbox")
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+
+    def _wake_flushes(self) -> None:
+        for changed in self._flushing:
+            changed.set()

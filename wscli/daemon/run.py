@@ -115,6 +115,7 @@ async def _live(
             notifier.stopping()
             await monitor.close()
             await gateway.close()
+            await outbox.settle()
             await asyncio.gather(hooks.close(), manager.close())  # the hooks first: they see no channel close
             await server.close()
             await outbox.close()

@@ -1,7 +1,8 @@
 """``queue`` and ``outbox``: messages that wait on the disk until their channel is ready.
 
-``queue`` takes blocks as ``send`` does; each is answered by ``{"queued": N, "known": M}`` once it is on the disk, all
-of it or nothing.
+``queue`` takes blocks as ``send`` does; each is answered by ``control.messages.Queued`` once it is on the disk, all of
+it or nothing. After the last, ``{"await": true}`` asks what becomes of them, where the arguments had ``watch``: answers
+are ``{"fates": [...]}``, each with some more, until all are known. The deadline is the client's, which hangs up at it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from wscli.daemon.handlers.send import check_text, next_block, size_of, split
 from wscli.errors import WscliError
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Queued, Told
     from wscli.daemon.manager import Manager
     from wscli.daemon.outbox import Outbox
     from wscli.daemon.peer import Peer
+    from wscli.daemon.watches import Watch
+    from wscli.outbox.store import Added
 
 __all__ = ["handle", "queue"]
 
@@ -24,26 +28,45 @@ __all__ = ["handle", "queue"]
 async def queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     """Accept block after block."""
     channel, outbox = manager.channel(text(args, "channel")).name, _outbox(manager)
-    binary = flag(args, "binary")
-    ttl = None if args.get("ttl") is None else number(args, "ttl", 0.0)
-    key = None if args.get("key") is None else text(args, "key")
+    watched = flag(args, "watch")
+    options: dict[str, Any] = {
+        "binary": flag(args, "binary"),
+        "ttl": None if args.get("ttl") is None else number(args, "ttl", 0.0),
+        "key": None if args.get("key") is None else text(args, "key"),
+    }
     block: dict[str, Any] | None = args
     if "bytes" not in args:
-        await peer.send_line(success({"queued": 0, "known": 0}))
+        await peer.send_line(success({"queued": 0, "known": 0, "first": 0, "state": "queued"}))
         block = await next_block(peer)
-    while block is not None:
-        messages = split(await peer.read_exactly(size_of(block)), block.get("framing", "whole"))
-        try:
-            if key is not None and len(messages) != 1:
-                raise ProtocolError("a key goes with one message")
-            for message in messages if not binary else ():
-                check_text(message)
-            new = await outbox.queue(channel, messages, binary=binary, ttl=ttl, key=key)
-        except WscliError as error:
-            await peer.send_line(failure(error))
-            return
-        await peer.send_line(success({"queued": new, "known": len(messages) - new}))
-        block = await next_block(peer)
+    with outbox.watching() as watch:
+        options["watch"] = watch if watched else None
+        while block is not None and not flag(block, "await"):
+            messages = split(await peer.read_exactly(size_of(block)), block.get("framing", "whole"))
+            try:
+                added = await _accept(outbox, channel, messages, options)
+            except WscliError as error:
+                await peer.send_line(failure(error))
+                return
+            known = len(messages) - added.new
+            answer: Queued = {"queued": added.new, "known": known, "first": added.first, "state": added.state}
+            await peer.send_line(success(answer))
+            block = await next_block(peer)
+        if block is not None:
+            await _tell(watch, peer)
+
+
+async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: dict[str, Any]) -> Added:
+    if options["key"] is not None and len(messages) != 1:
+        raise ProtocolError("a key goes with one message")
+    for message in messages if not options["binary"] else ():
+        check_text(message)
+    return await outbox.queue(channel, messages, **options)
+
+
+async def _tell(watch: Watch, peer: Peer) -> None:
+    while fates := await peer.while_connected(watch.news()):
+        told: list[Told] = [{"id": one.id, "outcome": one.outcome, "reason": one.reason} for one in fates]
+        await peer.send_line(success({"fates": told}))
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
@@ -61,13 +84,13 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str
 
 async def _remove(outbox: Outbox, args: dict[str, Any]) -> int:
     if args.get("channel") is not None:
-        return await outbox.remove(channel=text(args, "channel"))
+        return await outbox.remove_channel(text(args, "channel"))
     if flag(args, "expired"):
-        return await outbox.remove(expired=True)
+        return await outbox.remove_expired()
     ids = args.get("ids")
     if not isinstance(ids, list) or not ids:
         raise ProtocolError("argument 'ids' is no list of numbers")
-    return await outbox.remove(numbers=[optional_count({"ids": one}, "ids") or 0 for one in ids])
+    return await outbox.remove([optional_count({"ids": one}, "ids") or 0 for one in ids])
 
 
 def _outbox(manager: Manager) -> Outbox:
