@@ -39,6 +39,10 @@ class Outcomes:
         """Tell that messages were ``sent``, or ``acked``."""
         self._put([self._object(outcome, ExitCode.OK, None)] * count)
 
+    def of(self, number: int, outcome: str, code: int, error: str | None = None) -> None:
+        """Tell of one message that the outbox knows by a number."""
+        self._put([self._object(outcome, code, error, id=number)])
+
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
         """Tell of the message that fails in here, or of those that are lost, once."""
@@ -55,8 +59,9 @@ class Outcomes:
             return "sent"
         return "unknown" if error.exit_code == ExitCode.OUTCOME_UNKNOWN else "rejected"
 
-    def _object(self, outcome: str, code: int, error: str | None) -> bytes:
-        return json_body({"channel": self._channel, "outcome": outcome, "code": int(code), "error": error}) + b"\n"
+    def _object(self, outcome: str, code: int, error: str | None, **facts: int) -> bytes:
+        told = {"channel": self._channel, "outcome": outcome, "code": int(code), "error": error, **facts}
+        return json_body(told) + b"\n"
 
     def _put(self, lines: list[bytes]) -> None:
         if self._output is not None:

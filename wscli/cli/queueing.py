@@ -1,28 +1,113 @@
-"""The client's part of ``send --queue``: messages that the manager puts on the disk."""
+"""The client's part of ``send --queue``: messages that the manager puts on the disk, and what becomes of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from wscli.cli.outcomes import Outcomes
 from wscli.cli.sending import PATIENCE, Sender, hand_over
-from wscli.control.client import connect
+from wscli.cli.words import duration
+from wscli.control.client import Client, ManagerGone, connect
+from wscli.control.protocol import result_of
 from wscli.control.selection import Selection
-from wscli.errors import UsageError
+from wscli.errors import ExitCode, NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.control.messages import Framing
 
 __all__ = ["queue"]
 
+_LISTED = "`wscli outbox ls` lists what is still queued"
+
 
 class _QueueingSender(Sender):
     verb = "queue"
     outcome = "queued"
 
-    def taken(self, result: dict[str, int]) -> int:
+    def __init__(self, client: Client, args: dict[str, Any], outcomes: Outcomes) -> None:
+        super().__init__(client, args, PATIENCE, outcomes)
+        self._told: Outcomes = outcomes
+        self._watches = bool(args["watch"])
+        self._pending: dict[int, None] = {}
+        """The numbers of those that are queued, in their order."""
+        self._failure: WscliError | None = None
+        """What the first that came to nothing came to."""
+
+    def taken(self, result: dict[str, Any]) -> None:
         """Count those whose key was known too: they are queued, or were sent, already."""
-        return result["queued"] + result["known"]
+        count = result["queued"] + result["known"]
+        self._sent += count
+        for number in range(result["first"], result["first"] + count):
+            if self._watches and result["state"] == "queued":
+                self._pending[number] = None
+            else:
+                self._told.of(number, result["state"], ExitCode.OK)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it is known what became of all that are queued.
+
+        Raises:
+            NotSent: the first that came to nothing expired, was rejected, or removed.
+            OutcomeUnknown: it expired or was removed, and may have been sent before.
+            TimedOut: some are still queued after so many seconds.
+            NoInstance: the manager went.
+
+        """
+        deadline = time.monotonic() + timeout
+        if self._pending:
+            self._client.send_line({"await": True})
+        while self._pending:
+            try:
+                answer = self._client.answer(timeout=deadline - time.monotonic())
+            except TimedOut:
+                hint = "a queued message is sent once the channel is ready; `wscli status` says how it is by now"
+                self._give_up(TimedOut(f"{self._still()} still queued after {duration(timeout)}", hint))
+            except ManagerGone:
+                text = f"the manager was stopped, and {self._still()} queued, as far as it told"
+                self._give_up(NoInstance(text, f"`wscli up` starts it again; {_LISTED}"))
+            except KeyboardInterrupt:
+                self.leave(ExitCode.INTERRUPTED, "interrupted")
+                raise
+            for told in result_of(answer)["fates"]:
+                self._learn(told)
+        if self._failure is not None:
+            raise self._failure
+
+    def leave(self, code: int = ExitCode.OK, text: str | None = None) -> None:
+        """Tell that the others are queued, where it ends before more is known."""
+        for number in self._pending:
+            self._told.of(number, "queued", code, text)
+        self._pending.clear()
+
+    def _give_up(self, error: WscliError) -> NoReturn:
+        self.leave(error.exit_code, error.message)
+        raise self._failure or error from None
+
+    def _learn(self, told: dict[str, Any]) -> None:
+        number = told["id"]
+        self._pending.pop(number, None)
+        error = _error(number, told["outcome"], told["reason"])
+        self._failure = self._failure or error
+        outcome = "rejected" if told["outcome"] == "removed" else told["outcome"]
+        self._told.of(number, outcome, *((ExitCode.OK, None) if error is None else (error.exit_code, error.message)))
+
+    def _still(self) -> str:
+        count = len(self._pending)
+        return f"message {next(iter(self._pending))} is" if count == 1 else f"{count} messages are"
+
+
+def _error(number: int, outcome: str, reason: str | None) -> WscliError | None:
+    because = f": {reason}" if reason else ""
+    match outcome:
+        case "sent":
+            return None
+        case "expired":
+            return NotSent(f"message {number} expired before it was sent{because}", "a longer --ttl gives it more time")
+        case "unknown":
+            return OutcomeUnknown(f"message {number} was given up{because}", "`wscli outbox ls` lists what expired")
+        case _:
+            return NotSent(f"message {number} was {outcome} before it was sent{because}", _LISTED)
 
 
 def queue(
@@ -33,8 +118,18 @@ def queue(
     *,
     framing: Framing,
     as_json: bool,
+    wait: float | None,
 ) -> int:
-    """Queue the message, or what stdin has; ``wanted`` has ``binary``, ``ttl`` in seconds and ``key``.
+    """Queue the message, or what stdin has.
+
+    Args:
+        selection: the instance.
+        channel: where to.
+        message: the message; None or ``-`` is stdin.
+        wanted: ``binary``, ``ttl`` in seconds and ``key``.
+        framing: how stdin is cut.
+        as_json: whether to tell what became of each message.
+        wait: seconds to wait until that is known, once all are queued; None waits for nothing.
 
     Raises:
         UsageError: there is a key, and there may be many messages.
@@ -43,6 +138,13 @@ def queue(
     if wanted["key"] is not None and framing != "whole":
         raise UsageError("--key goes with one message, and stdin may have many", "give a MESSAGE, or --whole")
     with connect(selection) as client:
-        sender = _QueueingSender(client, {"channel": channel, **wanted}, PATIENCE, Outcomes(channel, enabled=as_json))
-        hand_over(sender, message, framing)
+        args = {"channel": channel, **wanted, "watch": wait is not None}
+        sender = _QueueingSender(client, args, Outcomes(channel, enabled=as_json))
+        try:
+            hand_over(sender, message, framing)
+        except WscliError:
+            sender.leave()
+            raise
+        if wait is not None:
+            sender.wait(wait)
     return 0

@@ -74,9 +74,10 @@ def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Fr
 @click.option("--whole", is_flag=True, help="All of stdin is one message.")
 @click.option("-0", "nul", is_flag=True, help="The messages of stdin end with NUL, not with a newline.")
 @click.option("--wait-ack", "ack", metavar="EXPR", help="Wait for a message that this jq expression is true of.")
-@timeout_option("How long a message may wait for the channel to be ready, and for its acknowledgement.", "10s")
+@timeout_option("How long to wait for the channel to be ready, and for what --wait-ack or --wait wait for.", "10s")
 @json_option("Print what became of each message.")
 @click.option("--queue", "queued", is_flag=True, help="Put it into the outbox: it is sent when the channel is ready.")
+@click.option("--wait", is_flag=True, help="With --queue: wait until it is known what became of it, or --timeout.")
 @click.option("--ttl", type=DURATION, metavar="T", help="With --queue: it expires after this long; else never.")
 @click.option("--key", metavar="K", help="With --queue: a second message of this key is not sent.")
 def command(
@@ -90,6 +91,7 @@ def command(
     timeout: float,
     as_json: bool,
     queued: bool,
+    wait: bool,
     ttl: float | None,
     key: str | None,
 ) -> int:
@@ -101,7 +103,8 @@ def command(
     not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. What follows it is not
     tried. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none came in time.
 
-    With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`.
+    With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`. With --wait too,
+    once every message was sent; 7: one expired, was rejected or removed; 124: one is still queued, and will be sent.
     """
     framing = _framing(message, binary=binary, whole=whole, nul=nul)
     if queued:
@@ -110,7 +113,8 @@ def command(
         from wscli.cli.queueing import queue
 
         wanted = {"binary": binary, "ttl": ttl, "key": key}
-        return queue(selection, channel, message, wanted, framing=framing, as_json=as_json)
-    if ttl is not None or key is not None:
-        raise UsageError("--ttl and --key are of the outbox", "add --queue")
+        until = timeout if wait else None
+        return queue(selection, channel, message, wanted, framing=framing, as_json=as_json, wait=until)
+    if ttl is not None or key is not None or wait:
+        raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
     return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout, ack=ack, as_json=as_json)

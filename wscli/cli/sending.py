@@ -72,15 +72,15 @@ class Sender:
                 self._outcomes.lose(len(messages_of(payload, framing)))
             raise kind(self._counted(error.message), error.hint) from None
         try:
-            self._count(self.taken(result_of(answer)))
+            self.taken(result_of(answer))
         except WscliError as error:
             sent = answer["error"].get(self.outcome, 0)
             self._count(sent if isinstance(sent, int) else 0)
             raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
 
-    def taken(self, result: dict[str, int]) -> int:
+    def taken(self, result: dict[str, Any]) -> None:
         """Read from an answer how many messages the manager took."""
-        return result[self.outcome]
+        self._count(result[self.outcome])
 
     def _count(self, sent: int) -> None:
         self._sent += sent

@@ -85,6 +85,10 @@ class Client:
         """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
         return self._write(encode(dict(header)) + payload)
 
+    def send_line(self, message: Mapping[str, Any]) -> bool:
+        """Send a line of its own; say whether the manager was there to take it."""
+        return self._write(encode(dict(message)))
+
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
         self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
