@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +15,33 @@ from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
 from wscli.daemon import delivery
+from wscli.daemon import outbox as outbox_module
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.problems import Problems
 from wscli.daemon.tasks import Tasks
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
+from wscli.outbox.books import Fate
 from wscli.outbox.store import Added, Message, OutboxStore
 from wscli.states import ChannelState
+
+
+class HandClock(SystemClock):
+    """The wall clock as the test sets it."""
+
+    def __init__(self) -> None:
+        self.now = 1_764_000_000.0
+
+    def wall(self) -> float:
+        return self.now
+
+
+class Taking(FakeChannel):
+    """Takes a message from its sender, and then blocks, as a server that reads nothing makes a connection do."""
+
+    async def send(self, payload: Any, *, binary: bool, timeout: float) -> None:
+        self.timeout = timeout
+        await super().send(payload(), binary=binary, timeout=timeout)
 
 
 class Scene(NamedTuple):
@@ -37,7 +58,7 @@ class Scene(NamedTuple):
 
 @pytest_asyncio.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    channel = FakeChannel("calls")
+    channel = Taking("calls")
 
     def find(name: str) -> FakeChannel:
         if name != "calls":
@@ -45,7 +66,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         return channel
 
     manager: Any = SimpleNamespace(
-        plan=SimpleNamespace(name="app"), clock=SystemClock(), problems=Problems(), tasks=Tasks(), watchers=[],
+        plan=SimpleNamespace(name="app"), clock=HandClock(), problems=Problems(), tasks=Tasks(), watchers=[],
         after_apply=[], channels=lambda: [channel], channel=find,
     )  # fmt: skip
     outbox = Outbox(manager, {"XDG_STATE_HOME": str(tmp_path)})
@@ -72,9 +93,12 @@ async def test_what_failed_or_may_have_is_sent_again_before_the_next(scene: Scen
 
 async def test_what_expires_while_it_waits_is_counted_and_stated(scene: Scene) -> None:
     scene.channel.state = ChannelState.CONNECTING
-    await scene.queue(b"a", ttl=0.01)
+    await scene.queue(b"a", ttl=5)
+    scene.manager.clock.now += 5
+    await scene.queue(b"b")
     await until(lambda: scene.channel.outbox["expired"] == 1)
     assert scene.channel.problems.texts() == ["outbox: 1 expired; see `wscli outbox ls calls`"]
+    await scene.outbox.remove([2])
     await until(lambda: scene.channel.uses == 0)
 
 
@@ -112,3 +136,136 @@ async def test_a_state_directory_that_is_none_refuses_the_message(scene: Scene, 
     (tmp_path / "wscli").write_text("")
     with pytest.raises(NotSent, match="cannot be used: not a directory"):
         await scene.queue(b"a")
+
+
+async def block(scene: Scene, *payloads: bytes, ttl: float | None = None) -> None:
+    """Queue messages, and return while the first is being sent."""
+    scene.channel.send_blocks = asyncio.Event()
+    await scene.queue(*payloads, ttl=ttl)
+    await until(lambda: scene.channel.send_blocked == 1)
+
+
+async def end(scene: Scene) -> list[dict[str, Any]]:
+    """End as the manager does, and give what the next one finds."""
+    await scene.outbox.settle()
+    await scene.manager.tasks.close()
+    await scene.outbox.close()
+    store = OutboxStore(scene.outbox._path())
+    found = store.list()
+    store.close()
+    return found
+
+
+async def test_a_clean_end_marks_the_message_that_is_being_sent_and_begins_no_other(scene: Scene) -> None:
+    await block(scene, b"a", b"b")
+    ending = asyncio.create_task(end(scene))
+    await asyncio.sleep(0)
+    scene.channel.send_blocks.set()
+    assert [one["id"] for one in await ending] == [2]
+    assert scene.sent() == [b"a"]
+
+
+async def test_a_clean_end_says_of_what_the_server_does_not_take_that_nobody_knows(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "SETTLE", 0.01)
+    await block(scene, b"a", b"b")
+    first, second = await end(scene)
+    assert (first["state"], first["attempts"]) == ("queued", 1)
+    assert first["reason"] == "the manager was stopped while it was being sent"
+    assert second["attempts"] == 0
+
+
+async def test_a_clean_end_does_not_wait_for_a_channel_that_is_not_ready(scene: Scene) -> None:
+    scene.channel.state = ChannelState.CONNECTING
+    await scene.queue(b"a")
+    assert [(one["state"], one["attempts"]) for one in await end(scene)] == [("queued", 0)]
+
+
+async def test_what_is_being_sent_is_not_removed(scene: Scene) -> None:
+    await block(scene, b"a", b"b", b"c", b"d")
+    with pytest.raises(WscliError, match="message 1 is being sent at this moment, and none was removed") as refused:
+        await scene.outbox.remove([2, 1])
+    assert refused.value.hint
+    with pytest.raises(WscliError, match="a message of channel 'calls' is being sent at this moment; 3 others are"):
+        await scene.outbox.remove_channel("calls")
+    scene.channel.send_blocks.set()
+    await scene.outbox.flush()
+    assert scene.sent() == [b"a"]
+
+
+async def test_what_waits_between_two_attempts_can_be_removed(scene: Scene) -> None:
+    scene.channel.send_fails[0] = NotSent("closed")
+    await scene.queue(b"a")
+    await until(lambda: scene.channel.send_blocked == 0 and scene.channel.uses)
+    while not (await scene.outbox.list([]))[0]["attempts"]:
+        pass
+    assert await scene.outbox.remove([1]) == 1
+    await scene.outbox.flush()
+    assert scene.sent() == []
+
+
+async def test_no_attempt_goes_on_when_the_message_has_expired(scene: Scene) -> None:
+    scene.channel.send_fails[0] = OutcomeUnknown("the time was up")
+    with scene.outbox.watching() as watch:
+        scene.channel.send_blocks = asyncio.Event()
+        await scene.outbox.queue("calls", [b"a"], binary=False, ttl=7, key=None, watch=watch)
+        await until(lambda: scene.channel.send_blocked == 1)
+        assert scene.channel.timeout == 7
+        scene.manager.clock.now += 7
+        scene.channel.send_blocks.set()
+        reason = "it may have been sent: the time was up"
+        assert await watch.news() == [Fate(1, "unknown", reason)]
+        assert await watch.news() == []
+    (row,) = await scene.outbox.list([])
+    assert (row["state"], row["reason"], row["attempts"]) == ("expired", reason, 1)
+
+
+async def test_a_message_that_expired_behind_another_is_never_tried(scene: Scene) -> None:
+    await block(scene, b"a", b"b", ttl=5)
+    scene.manager.clock.now += 5
+    scene.channel.send_blocks.set()
+    await scene.outbox.flush()
+    assert [(one["id"], one["state"]) for one in await scene.outbox.list([])] == [(2, "expired")]
+    assert scene.sent() == [b"a"], "what was handed over in time was sent"
+
+
+async def test_who_waits_is_told_of_each_message(scene: Scene) -> None:
+    scene.channel.state = ChannelState.CONNECTING
+    with scene.outbox.watching() as watch, scene.outbox.watching() as other:
+        options: dict[str, Any] = {"binary": False, "ttl": None, "key": "k"}
+        assert await scene.outbox.queue("calls", [b"a"], watch=watch, **options) == Added(1, 1, "queued")
+        assert await scene.outbox.queue("calls", [b"a"], watch=other, **options) == Added(1, 0, "queued")
+        await scene.outbox.queue("calls", [b"b"], binary=False, ttl=0, key=None, watch=watch)
+        await scene.queue(b"c")
+        await scene.channel.become(ChannelState.READY)
+        await scene.outbox.flush()
+        told = await watch.news()
+        while watch.pending:
+            told += await watch.news()
+        assert sorted(told) == [Fate(1, "sent"), Fate(2, "expired")]
+        assert await other.news() == [Fate(1, "sent")]
+    assert await scene.outbox.queue("calls", [b"a"], watch=watch, **options) == Added(1, 0, "sent")
+    assert not watch.pending
+
+
+async def test_a_delivery_that_crashed_is_stated_until_it_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "RETRY", 0.01)
+    crashes = iter([True, True])
+
+    async def crash(payload: Any, *, binary: bool, timeout: float) -> None:
+        if next(crashes, False):
+            raise RuntimeError("a fault of ours")
+        scene.channel.sent.append((payload(), binary))
+
+    monkeypatch.setattr(scene.channel, "send", crash)
+    await scene.queue(b"a", b"b")
+    await until(lambda: scene.manager.problems.texts())
+    assert scene.manager.problems.texts() == [
+        "outbox of calls: delivery stopped: a fault of ours; tried again in 0.01 s"
+    ]
+    await scene.outbox.flush()
+    assert scene.manager.problems.texts() == []
+    assert scene.sent() == [b"a", b"b"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from tests.processes import Wscli, wscli
+from tests.processes import Process, Wscli, wscli
 
 __all__ = ["wscli"]
 
@@ -55,11 +58,11 @@ def recorder() -> Iterator[Recorder]:
     recording.close()
 
 
-def config(recorder: Recorder) -> str:
+def config(recorder: Recorder, channels: str = "calls: {endpoint: api, path: /calls}") -> str:
     return (
         "version: 1\nname: app\n"
         f"endpoints: {{api: {{url: 'ws://127.0.0.1:{recorder.port}'}}}}\n"
-        "channels: {calls: {endpoint: api, path: /calls}}\n"
+        f"channels: {{{channels}}}\n"
     )
 
 
@@ -100,6 +103,100 @@ def test_a_file_that_is_no_database_is_a_stated_problem(wscli: Wscli, recorder: 
         assert (refused.returncode, "damaged, or no database" in refused.stderr) == (7, True)
         assert "hint: move the file away" in refused.stderr
         assert wscli("send", "calls", "direct").returncode == 0
+
+
+def told(done: subprocess.CompletedProcess[str]) -> list[tuple[int, str, int]]:
+    """What ``send --queue --json`` told: number, outcome and code."""
+    return [(one["id"], one["outcome"], one["code"]) for one in map(json.loads, done.stdout.splitlines())]
+
+
+WAIT = ("send", "--queue", "--wait", "calls")
+
+
+def test_who_waits_is_told_what_became_of_each_message(wscli: Wscli, recorder: Recorder) -> None:
+    with wscli.up(config(recorder)):
+        done = wscli(*WAIT, "--json", "--timeout", "60s", input="a\nb\nc\n")
+        assert (done.returncode, told(done)) == (0, [(1, "sent", 0), (2, "sent", 0), (3, "sent", 0)])
+        assert wscli(*WAIT, "d", "--key", "k", "--timeout", "60s").returncode == 0
+        for options in (("send", "--queue", "calls"), WAIT):
+            known = wscli(*options, "e", "--key", "k", "--json")
+            assert (known.returncode, told(known)) == (0, [(4, "sent", 0)])
+        assert wscli(*WAIT).returncode == 0, "there is no message"
+        assert wscli("send", "--wait", "calls", "e").returncode == 2
+
+        assert wscli("stop", "calls").returncode == 0
+        queued = wscli("send", "--queue", "calls", "f", "--json")
+        assert (queued.returncode, told(queued)) == (0, [(5, "queued", 0)])
+        late = wscli(*WAIT, "g", "--json", "--timeout", "100ms")
+        assert (late.returncode, told(late)) == (124, [(6, "queued", 124)])
+        assert "error: message 6 is still queued after " in late.stderr
+        assert "hint: " in late.stderr
+        expired = wscli(*WAIT, "--json", "--ttl", "100ms", "--timeout", "60s", input="h\ni\n")
+        assert (expired.returncode, told(expired)) == (7, [(7, "expired", 7), (8, "expired", 7)])
+        assert "error: message 7 expired before it was sent" in expired.stderr
+        assert "hint: " in expired.stderr
+        assert wscli("start", "calls").returncode == 0
+        assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+        recorder.until("g")
+    assert recorder.received == ["a", "b", "c", "d", "f", "g"]
+
+
+def test_who_stops_waiting_leaves_the_message_queued(wscli: Wscli, recorder: Recorder) -> None:
+    def start_waiting(text: str) -> Process:
+        waiting = wscli.start(*WAIT, text, "--json", "--timeout", "60s")
+        manager.until_stats(lambda stats: bool(stats["channels"]["calls"]["outbox"]["queued"]))
+        return waiting
+
+    def ended(waiting: Process) -> list[tuple[str, int]]:
+        return [(one["outcome"], one["code"]) for one in waiting.records()]
+
+    with wscli.up(config(recorder)) as manager:
+        assert wscli("stop", "calls").returncode == 0
+        removed = start_waiting("a")
+        assert wscli("outbox", "rm", "1").returncode == 0
+        assert (removed.wait(), ended(removed)) == (7, [("rejected", 7)])
+        assert "message 1 was removed before it was sent" in removed.stderr
+        interrupted = start_waiting("b")
+        assert (interrupted.stop(signal.SIGINT), ended(interrupted)) == (130, [("queued", 130)])
+        left = start_waiting("c")
+        manager.until_stats(lambda stats: stats["channels"]["calls"]["outbox"]["queued"] == 2)
+    assert (left.wait(), ended(left)) == (5, [("queued", 5)])
+    with wscli.up(config(recorder)):
+        assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+        recorder.until("c")
+    assert recorder.received == ["b", "c"]
+
+
+def test_a_channel_that_leaves_the_file_and_comes_back_sends_what_it_has(wscli: Wscli, recorder: Recorder) -> None:
+    with wscli.up(config(recorder)) as manager:
+        assert wscli("stop", "calls").returncode == 0
+        assert wscli("send", "--queue", "calls", input="a\nb\n").returncode == 0
+        wscli.file(config(recorder, "other: {endpoint: api, path: /calls}"))
+        assert wscli("reload").returncode == 0
+        listed = [line.split()[1:3] for line in wscli("outbox", "ls").stdout.splitlines()[1:]]
+        assert listed == [["calls", "queued"]] * 2
+        gone = wscli("outbox", "flush")
+        assert (gone.returncode, "2 of channel 'calls' wait" in gone.stderr) == (8, True)
+        assert wscli("send", "--queue", "calls", "c").returncode == 6
+        wscli.file(config(recorder))
+        assert wscli("reload").returncode == 0
+        assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+        recorder.until("b")
+        assert manager.stats()["channels"]["calls"]["outbox"]["queued"] == 0
+    assert recorder.received == ["a", "b"]
+
+
+def test_an_instance_of_a_template_sends_what_it_has_after_a_restart(wscli: Wscli, recorder: Recorder) -> None:
+    text = config(recorder, "'rooms/{id}': {endpoint: api, path: '/{id}'}")
+    with wscli.up(text):
+        assert wscli("start", "rooms/42").returncode == 0
+        assert wscli("stop", "rooms/42").returncode == 0
+        assert wscli("send", "--queue", "rooms/42", input="a\nb\n").returncode == 0
+    assert recorder.received == []
+    with wscli.up(text):
+        assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+        recorder.until("b")
+    assert recorder.received == ["a", "b"]
 
 
 def test_accepted_messages_outlive_kills_of_the_manager(wscli: Wscli, recorder: Recorder) -> None:

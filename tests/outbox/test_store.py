@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tests.examples import EXAMPLES
 from wscli.database import DatabaseError
-from wscli.errors import NotSent, UsageError
+from wscli.errors import NotSent, UsageError, WscliError
+from wscli.outbox import ledger
 from wscli.outbox import store as store_module
 from wscli.outbox.books import Fate
 from wscli.outbox.ledger import REMEMBERED
@@ -119,8 +123,109 @@ def test_a_foreign_or_damaged_file_is_refused_and_left_alone(tmp_path: Path) -> 
         assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes wherever it likes")
-def test_a_read_only_directory_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(DatabaseError, match="permission denied"):
-        OutboxStore(tmp_path / "app.outbox.db")
+def test_beyond_a_number_of_keys_the_oldest_is_forgotten(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MOST_KEYS", 2)
+    for second, key in enumerate("abc"):
+        add(store, b"m", key=key, now=second)
+        drain(store, now=second)
+    assert [add(store, b"m", key=key, now=3) for key in "cba"] == [0, 0, 1]
+
+
+def test_a_message_that_is_being_sent_is_neither_removed_nor_expired(store: OutboxStore) -> None:
+    add(store, b"a", b"b", ttl=5)
+    assert store.next("calls", 0) == (1, b"a", False, 5)
+    store.expire(now=9)
+    assert [one["state"] for one in store.list()] == ["queued", "expired"]
+    with pytest.raises(WscliError, match="message 1 is being sent at this moment"):
+        store.remove([2, 1])
+    assert store.remove_channel("calls") == (1, True)
+    store.mark_failed(1, "the connection is closed", 9, doubt=False)
+    assert [(one["state"], one["reason"]) for one in store.list()] == [("expired", "the connection is closed")]
+
+
+def test_a_doubt_outlives_later_attempts(store: OutboxStore) -> None:
+    add(store, b"a", ttl=5)
+    for reason, doubt in (("it ended", True), ("it is closed", False)):
+        message = store.next("calls", 0)
+        assert message is not None
+        store.mark_failed(message.id, reason, 0, doubt=doubt)
+    store.expire(5)
+    assert store.changes().fates == [Fate(1, "unknown", "it may have been sent: it ended")]
+
+
+def test_calls_together_are_one_commit_and_a_refused_one_takes_none_along(
+    store: OutboxStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "MOST_MESSAGES", 2)
+    statements: list[str] = []
+    store._database.set_trace_callback(statements.append)
+    first, second, third, none = store.together(
+        [
+            lambda store: add(store, b"a"),
+            lambda store: add(store, b"b", b"c"),
+            lambda store: add(store, b"d"),
+            lambda store: store.remove([9]),
+        ]
+    )
+    assert (first, third, type(second), type(none)) == (1, 1, NotSent, UsageError)
+    assert statements.count("COMMIT") == 1
+    assert drain(store) == [b"a", b"d"]
+
+
+def test_what_the_disk_refuses_takes_none_along(store: OutboxStore) -> None:
+    add(store, b"a")
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count={pages}")
+    assert store.next("calls", 0) is not None
+    calls = [
+        lambda store: store.mark_sent(1, 0),
+        lambda store: add(store, bytes(100_000)),
+        lambda store: add(store, b"b"),
+    ]
+    none, refused, one = store.together(calls)
+    assert (none, type(refused), one) == (None, DatabaseError, 1)
+    assert drain(store) == [b"b"]
+
+
+CALLS = ("add", "add with a key", "add for a time", "send", "fail", "reject", "remove", "remove all", "refuse")
+
+
+def carry_out(store: OutboxStore, call: str, now: float) -> None:
+    """Do one of ``CALLS``, as far as there is anything to do it with."""
+    if call.startswith("add"):
+        key, ttl = str(now // 3) if "key" in call else None, 2 if "time" in call else None
+        add(store, b"m" * int(now), ttl=ttl, key=key, now=now)
+    elif call == "remove":
+        store.remove([one["id"] for one in store.list()][-1:])
+    elif call == "remove all":
+        store.remove_channel("calls")
+    elif call == "refuse":
+        with pytest.raises(UsageError):
+            store.remove([*(one["id"] for one in store.list()), 10_000])
+    elif message := store.next("calls", now):
+        if call == "send":
+            store.mark_sent(message.id, now)
+        elif call == "fail":
+            store.mark_failed(message.id, "closed", now, doubt=False)
+        else:
+            store.mark_rejected(message.id, "damaged")
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(CALLS), max_size=20))
+def test_the_counts_in_memory_are_those_of_the_file(tmp_path: Path, calls: list[str]) -> None:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as directory:
+        store = OutboxStore(Path(directory, "outbox.db"))
+        store._database.execute("PRAGMA synchronous=OFF")
+        for now, call in enumerate(calls):
+            store.put_back("calls")
+            carry_out(store, call, now)
+        store.put_back("calls")
+        store.changes()
+        kept = {name: getattr(store._books, name) for name in ("messages", "size", "keys", "_channels")}
+        expiry = store.changes().next_expiry
+        store.close()
+        again = OutboxStore(Path(directory, "outbox.db"))
+        assert {name: getattr(again._books, name) for name in kept} == kept
+        assert again.changes().next_expiry == expiry
+        again.close()

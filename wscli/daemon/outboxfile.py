@@ -56,8 +56,9 @@ class OutboxFile:
         """Do what was asked for, and close the file."""
         while self._working is not None:
             await asyncio.wait({self._working})
-        if self._store is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._store.close)
+        store, self._store = self._store, None
+        if store is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, store.close)
         self._thread.shutdown()
 
     def _work(self) -> None:
