@@ -116,6 +116,7 @@ async def test_nothing_but_ours_is_exposed_each_as_what_it_is_declared_to_be() -
             name: (metric.kind, metric.help)
             for name, metric in METRICS.items()
             if name != "wscli_token_expiry_timestamp_seconds"  # this token never expires
+            if name != "wscli_consumer_lag"  # there is no consumer
         }
         for family in families:
             for sample in family.samples:
@@ -157,6 +158,30 @@ async def test_a_template_is_one_channel_that_sums_its_instances() -> None:
             "wscli_history_messages": 2, "wscli_readers": 3, "wscli_ping_rtt_seconds": 0.5, "wscli_connects_total": 2,
         }  # fmt: skip
         assert {name: value(samples, name, channel="rooms/{id}") for name in expected} == expected
+
+
+async def test_the_outbox_and_the_consumers_of_a_template_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted(channel_plan("rooms/{id}", linger=60.0)) as it:
+        samples = scrape(it)
+        assert value(samples, "wscli_outbox_messages", channel="rooms/{id}", state="queued") == 0
+        for number, name in enumerate(("rooms/1", "rooms/2"), start=1):
+            channel = it.manager.channel(name)
+            channel.outbox = {"queued": number, "expired": 1, "rejected": 0}
+            monkeypatch.setattr(
+                channel, "stats", lambda stats=channel.stats: {**stats(), "consumers": {"db": {"lag": 4}}}
+            )
+        samples = scrape(it)
+        for state, count in (("queued", 3), ("expired", 2), ("rejected", 0)):
+            assert value(samples, "wscli_outbox_messages", channel="rooms/{id}", state=state) == count
+        assert value(samples, "wscli_consumer_lag", channel="rooms/{id}", consumer="db") == 8
+
+
+async def test_rotations_are_counted_and_are_no_reconnections() -> None:
+    async with scripted() as it:
+        it.manager.channel("news").counters.count_rotation()
+        samples = scrape(it)
+        assert value(samples, "wscli_rotations_total", channel="news") == 1
+        assert value(samples, "wscli_reconnects_total", channel="news", reason="rotation") is None
 
 
 async def test_a_round_trip_is_told_of_open_connections_alone() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from wscli import __version__
+from wscli.outbox.books import NOTHING
 from wscli.states import ChannelState
 
 if TYPE_CHECKING:
@@ -47,10 +48,15 @@ METRICS: dict[str, Metric] = {
     "wscli_reconnects_total": Metric(
         "counter", "Connections that opened after another, by the reason for which that one ended or was left.", _REASON
     ),
+    "wscli_rotations_total": Metric("counter", "Connections that took the place of one that was open.", _CHANNEL),
     "wscli_gaps_total": Metric("counter", "Times in which messages may have been missed.", _REASON),
     "wscli_ping_rtt_seconds": Metric("gauge", "The newest round trip of a ping; of a template, the longest.", _CHANNEL),
     "wscli_readers": Metric("gauge", "Readers that are attached.", _CHANNEL),
     "wscli_history_messages": Metric("gauge", "Messages that the history keeps.", _CHANNEL),
+    "wscli_consumer_lag": Metric(
+        "gauge", "Messages on the disk that the consumer has not acknowledged.", ("channel", "consumer")
+    ),
+    "wscli_outbox_messages": Metric("gauge", "Messages in the outbox, by what they are.", ("channel", "state")),
     "wscli_token_expiry_timestamp_seconds": Metric(
         "gauge", "When the token that is held expires, in seconds since the epoch.", _TOKEN
     ),
@@ -104,6 +110,11 @@ def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Samp
         yield Sample("wscli_readers", (name,), sum(one["readers"] for one in all_of_it))
         kept = sum(one["history"]["last"] - one["history"]["first"] + 1 for one in all_of_it)
         yield Sample("wscli_history_messages", (name,), kept)
+        for kind in NOTHING:
+            yield Sample("wscli_outbox_messages", (name, kind), sum(one["outbox"][kind] for one in all_of_it))
+        for consumer in sorted({consumer for one in all_of_it for consumer in one["consumers"]}):
+            held = [one["consumers"][consumer]["lag"] for one in all_of_it if consumer in one["consumers"]]
+            yield Sample("wscli_consumer_lag", (name, consumer), sum(held))
 
 
 def _counters(manager: Manager) -> Iterator[Sample]:
@@ -116,6 +127,7 @@ def _counters(manager: Manager) -> Iterator[Sample]:
         yield Sample("wscli_messages_sent_total", (name,), total.sent)
         yield Sample("wscli_sent_bytes_total", (name,), total.sent_bytes)
         yield Sample("wscli_connects_total", (name,), total.connects)
+        yield Sample("wscli_rotations_total", (name,), total.rotations)
         for reason, count in total.reconnects.items():
             yield Sample("wscli_reconnects_total", (name, reason), count)
         for reason, count in total.gaps.items():
