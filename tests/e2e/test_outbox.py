@@ -199,6 +199,20 @@ def test_an_instance_of_a_template_sends_what_it_has_after_a_restart(wscli: Wscl
     assert recorder.received == ["a", "b"]
 
 
+def test_a_clean_end_in_the_middle_repeats_nothing(wscli: Wscli, recorder: Recorder) -> None:
+    numbers = [str(number) for number in range(3000)]
+    for life in range(4):
+        with wscli.up(config(recorder)):
+            if life == 0:
+                assert wscli("send", "--queue", "calls", input="\n".join(numbers)).returncode == 0
+            recorder.until(numbers[min(len(recorder.received) + 50, len(numbers) - 1)])
+            assert wscli("down").returncode == 0
+    with wscli.up(config(recorder)):
+        assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+        recorder.until(numbers[-1])
+    assert recorder.received == numbers
+
+
 def test_accepted_messages_outlive_kills_of_the_manager(wscli: Wscli, recorder: Recorder) -> None:
     chance, accepted = random.Random(5), []
     for life in range(KILLS):

@@ -78,9 +78,11 @@ def test_a_disk_that_is_read_only_keeps_what_waits_and_refuses_more(wscli: Wscli
             assert (refused.returncode, "cannot be used: read-only file system" in refused.stderr) == (7, True)
             assert "hint: its directory must be writable" in refused.stderr
             assert "read-only file system" in wscli("status").stdout
+            unknown = wscli("outbox", "flush")
+            assert (unknown.returncode, "cannot be used" in unknown.stderr) == (1, True)
             assert wscli("send", "calls", "direct").returncode == 0
-        assert run("mount", "-o", "remount,rw", str(small)).returncode == 0
-        with wscli.up(config(recorder)):
-            assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+            assert run("mount", "-o", "remount,rw", str(small)).returncode == 0
             recorder.until("first")
+            assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
+            assert wscli.json("status", "--json")["problems"] == []
         assert recorder.received == ["direct", "first"]

@@ -57,13 +57,13 @@ class Outbox:
     # what is asked of it
 
     async def start(self) -> None:
-        """Deliver what an earlier manager accepted; a file that cannot be used is a stated problem."""
-        now = self._manager.clock.wall()
+        """Deliver what an earlier manager accepted; a file that cannot be used is a stated problem until it can."""
         try:
-            if self._file.exists():
-                await self._file.submit(lambda store: store.expire(now))
-        except (OSError, WscliError) as error:
+            await self._require_file()
+        except OSError as error:
             self._manager.problems.state("outbox", str(error))
+        except DatabaseError:
+            self._expire()
 
     async def queue(
         self,
@@ -139,8 +139,10 @@ class Outbox:
 
         Raises:
             ChannelUnavailable: a channel that has something queued is not going to be ready.
+            DatabaseError: the file cannot be used, so nobody knows.
 
         """
+        await self._require_file()
         changed = asyncio.Event()
         self._flushing.add(changed)
         try:
@@ -169,6 +171,10 @@ class Outbox:
             if timer is not None:
                 timer.cancel()
         await self._file.close()
+
+    async def _require_file(self) -> None:
+        if self._file.exists():
+            await self._file.submit(lambda store: None)
 
     def _path(self) -> Path:
         return Path(state_directory(self._environ), self._manager.plan.name, "outbox.db")
@@ -259,6 +265,7 @@ class Outbox:
             self._timer = asyncio.get_running_loop().call_later(min(left, LONGEST_SLEEP), self._expire)
 
     def _expire(self) -> None:
+        """Put aside what is past its time, as soon as the file can be used."""
         self._timer = None
         now = self._manager.clock.wall()
         expiring = insist(self._file, self._manager.problems, lambda store: store.expire(now))
