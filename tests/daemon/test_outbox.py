@@ -14,8 +14,7 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
-from wscli.daemon import delivery
-from wscli.daemon import outbox as outbox_module
+from wscli.daemon import deliveries, delivery
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.problems import Problems
 from wscli.daemon.tasks import Tasks
@@ -168,7 +167,7 @@ async def test_a_clean_end_marks_the_message_that_is_being_sent_and_begins_no_ot
 async def test_a_clean_end_says_of_what_the_server_does_not_take_that_nobody_knows(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "SETTLE", 0.01)
+    monkeypatch.setattr(deliveries, "SETTLE", 0.01)
     await block(scene, b"a", b"b")
     first, second = await end(scene)
     assert (first["state"], first["attempts"]) == ("queued", 1)
@@ -252,7 +251,7 @@ async def test_who_waits_is_told_of_each_message(scene: Scene) -> None:
 async def test_a_delivery_that_crashed_is_stated_until_it_goes_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "RETRY", 0.01)
+    monkeypatch.setattr(deliveries, "RETRY", 0.01)
     crashes = iter([True, True])
 
     async def crash(payload: Any, *, binary: bool, timeout: float) -> None:

@@ -45,7 +45,16 @@ async def insist(file: OutboxFile, problems: Problems, call: Callable[[OutboxSto
 class Delivery:
     """What sends the messages of one channel, until none is queued."""
 
-    def __init__(self, channel: Channel, file: OutboxFile, problems: Problems, clock: Clock) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        file: OutboxFile,
+        problems: Problems,
+        clock: Clock,
+        *,
+        on_progress: Callable[[], None],
+    ) -> None:
+        """``on_progress`` is called after each attempt that came to an end."""
         self.name = channel.name
         self.sending = False
         """Whether a message is being handed over, or marked: whoever cancels now leaves its outcome in doubt."""
@@ -55,6 +64,7 @@ class Delivery:
         self._file = file
         self._problems = problems
         self._clock = clock
+        self._on_progress = on_progress
         self._next: Message | None = None
         """What is to be sent next, where the last mark brought it along."""
 
@@ -73,6 +83,7 @@ class Delivery:
                         again = await self._send(message)
                     finally:
                         self.sending = False
+                    self._on_progress()
                     if again:
                         await asyncio.sleep(AGAIN)
         finally:
@@ -121,7 +132,6 @@ class Delivery:
             raise
         else:
             self._next = await self._insist(lambda store: store.mark_sent(message.id, self._clock.wall()))
-        self._problems.mended(f"outbox of {self.name}")
         return False
 
     def _failed(self, message: Message, reason: str, *, doubt: bool) -> Callable[[OutboxStore], None]:

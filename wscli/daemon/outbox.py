@@ -1,4 +1,4 @@
-"""The outbox of one instance: what is asked of it, who delivers it, and what it tells."""
+"""The outbox of one instance: what is asked of it, what follows a change, and what it tells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import state_directory
-from wscli.daemon.delivery import RETRY, Delivery, insist
+from wscli.daemon.deliveries import Deliveries
+from wscli.daemon.delivery import insist
 from wscli.daemon.outboxfile import OutboxFile
 from wscli.daemon.watches import Watch, Watches
 from wscli.database import DatabaseError
@@ -28,15 +29,10 @@ __all__ = ["Outbox"]
 
 LONGEST_SLEEP = 60.0
 """Seconds after which the time is looked at again: the wall clock may be set."""
-SETTLE = 1.0
-"""Seconds for a message that is being sent when the manager is to end."""
 
 
 class Outbox:
-    """The outbox of one instance; its file is opened when there is something to put in, or at once if there is one.
-
-    A channel that has something queued has a task that delivers it.
-    """
+    """The outbox of one instance; its file is opened when there is something to put in, or at once if there is one."""
 
     def __init__(self, manager: Manager, environ: Mapping[str, str]) -> None:
         self._manager = manager
@@ -44,9 +40,7 @@ class Outbox:
         self._file = OutboxFile(self._path, self._changed)
         self._counts: dict[str, Counts] = {}
         """By channel, of those that have any."""
-        self._deliveries: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
-        self._crashed: dict[str, asyncio.TimerHandle] = {}
-        """Deliveries that failed by a fault of ours, until they are tried again."""
+        self._deliveries = Deliveries(manager, self._file, self._queued)
         self._flushing: set[asyncio.Event] = set()
         self._watches = Watches()
         self._timer: asyncio.TimerHandle | None = None
@@ -157,19 +151,13 @@ class Outbox:
     async def settle(self) -> None:
         """Begin no further message, and wait a moment for those that are being sent to be marked as what they are."""
         self._ending = True
-        for delivery, task in self._deliveries.values():
-            delivery.ending = True
-            if not delivery.sending:
-                task.cancel()
-        if self._deliveries:
-            await asyncio.wait([task for _, task in self._deliveries.values()], timeout=SETTLE)
+        await self._deliveries.settle()
 
     async def close(self) -> None:
         """Finish what was begun with the file, and close it; the deliveries have ended by then."""
         self._ending = True
-        for timer in (self._timer, *self._crashed.values()):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         await self._file.close()
 
     async def _require_file(self) -> None:
@@ -196,7 +184,9 @@ class Outbox:
                 self._counts[name] = counts
             if name in present:
                 self._report(present[name])
-            self._look(name)
+            self._deliveries.look(name)
+            if not counts["queued"]:
+                self._wake_flushes()
         self._set_timer(changes.next_expiry)
 
     def _applied(self) -> None:
@@ -204,46 +194,12 @@ class Outbox:
         for channel in self._manager.channels():
             self._report(channel)
         for name in list(self._counts):
-            self._look(name)
+            self._deliveries.look(name)
         self._wake_flushes()
 
     def _channel_changed(self, channel: Channel) -> None:
         self._report(channel)
         self._wake_flushes()
-
-    def _look(self, name: str) -> None:
-        """Bring the delivery of a channel in line with what is queued now."""
-        delivery, task = self._deliveries.get(name, (None, None))
-        if self._queued(name):
-            if task is None and name not in self._crashed and not self._ending:
-                self._begin(name)
-            return
-        self._manager.problems.mended(f"outbox of {name}")
-        self._wake_flushes()
-        if delivery is not None and task is not None and not delivery.sending:
-            task.cancel()
-
-    def _begin(self, name: str) -> None:
-        def crashed(error: BaseException) -> None:
-            self._manager.problems.state(f"outbox of {name}", f"delivery stopped: {error}; tried again in {RETRY:g} s")
-            self._crashed[name] = asyncio.get_running_loop().call_later(RETRY, again)
-
-        def again() -> None:
-            del self._crashed[name]
-            self._look(name)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            del self._deliveries[name]
-            self._look(name)
-
-        try:
-            channel = self._manager.channel(name)
-        except WscliError:
-            return  # it left the configuration: what it has stays listed
-        delivery = Delivery(channel, self._file, self._manager.problems, self._manager.clock)
-        task = self._manager.tasks.spawn(delivery.run(), name=f"outbox {name}", on_crash=crashed)
-        self._deliveries[name] = delivery, task
-        task.add_done_callback(ended)
 
     def _queued(self, name: str) -> int:
         return self._counts.get(name, NOTHING)["queued"]
