@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import itertools
 import json
 import random
@@ -11,8 +13,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
+from websockets.asyncio.server import ServerConnection as AsyncServerConnection
+from websockets.asyncio.server import serve as serve_asyncio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -51,6 +56,37 @@ class Recorder:
         self._thread.join()
 
 
+class Deaf:
+    """A server that takes connections and reads nothing of them."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._listening, self._closing = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._live()))
+
+    async def _live(self) -> None:
+        async with serve_asyncio(self._ignore, "127.0.0.1", 0, close_timeout=0) as server:
+            self.port = next(iter(server.sockets)).getsockname()[1]
+            self._listening.set()
+            await self._closing.wait()
+
+    async def _ignore(self, connection: AsyncServerConnection) -> None:
+        connection.transport.pause_reading()
+        await self._closing.wait()
+        connection.transport.abort()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._listening.wait(30)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+        self._loop.close()
+
+
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recording = Recorder()
@@ -58,10 +94,10 @@ def recorder() -> Iterator[Recorder]:
     recording.close()
 
 
-def config(recorder: Recorder, channels: str = "calls: {endpoint: api, path: /calls}") -> str:
+def config(server: Recorder | Deaf, channels: str = "calls: {endpoint: api, path: /calls}") -> str:
     return (
         "version: 1\nname: app\n"
-        f"endpoints: {{api: {{url: 'ws://127.0.0.1:{recorder.port}'}}}}\n"
+        f"endpoints: {{api: {{url: 'ws://127.0.0.1:{server.port}'}}}}\n"
         f"channels: {{{channels}}}\n"
     )
 
@@ -211,6 +247,27 @@ def test_a_clean_end_in_the_middle_repeats_nothing(wscli: Wscli, recorder: Recor
         assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
         recorder.until(numbers[-1])
     assert recorder.received == numbers
+
+
+def test_what_the_server_does_not_take_is_told_as_what_it_is(wscli: Wscli) -> None:
+    large = base64.b64encode(random.Random(1).randbytes(11_000_000))
+    with Deaf() as server:
+        text = config(server).replace("'}}", "', compression: none}}")
+        with wscli.up(text) as manager:
+            done = wscli(*WAIT, "--whole", "--ttl", "1s", "--timeout", "60s", "--json", input=large)
+            assert (done.returncode, told(done)) == (9, [(1, "unknown", 9)])
+            assert "it may have been sent: channel 'calls': the server had not read the message" in done.stderr
+            assert wscli("restart", "calls").returncode == 0
+            manager.wait_for("calls")
+            assert wscli("send", "--queue", "calls", "--whole", input=large).returncode == 0
+            assert wscli("send", "--queue", "calls", "small").returncode == 0
+            refused = wscli("outbox", "rm", "3", "2")
+            assert (refused.returncode, "message 2 is being sent at this moment" in refused.stderr) == (1, True)
+            assert "hint: " in refused.stderr
+        with wscli.up(text):
+            rows = [json.loads(line) for line in wscli("outbox", "ls", "--json").stdout.splitlines()]
+            assert [(one["id"], one["state"]) for one in rows] == [(1, "expired"), (2, "queued"), (3, "queued")]
+            assert "the connection ended while the message was being sent" in rows[1]["reason"]
 
 
 def test_accepted_messages_outlive_kills_of_the_manager(wscli: Wscli, recorder: Recorder) -> None:

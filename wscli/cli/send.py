@@ -104,7 +104,8 @@ def command(
     tried. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none came in time.
 
     With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`. With --wait too,
-    once every message was sent; 7: one expired, was rejected or removed; 124: one is still queued, and will be sent.
+    once every message was sent; 7: one expired, was rejected or removed, 9: and may have been sent before; 124: one is
+    still queued, and will be sent.
     """
     framing = _framing(message, binary=binary, whole=whole, nul=nul)
     if queued:
