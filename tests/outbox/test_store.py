@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -151,6 +152,23 @@ def test_a_doubt_outlives_later_attempts(store: OutboxStore) -> None:
         store.mark_failed(message.id, reason, 0, doubt=doubt)
     store.expire(5)
     assert store.changes().fates == [Fate(1, "unknown", "it may have been sent: it ended")]
+
+
+def test_what_a_killed_manager_may_have_sent_is_in_doubt(store: OutboxStore, tmp_path: Path) -> None:
+    add(store, b"a", b"b", ttl=5)
+    (tmp_path / "killed").mkdir()
+    for file in tmp_path.glob("*.db*"):
+        shutil.copy(file, tmp_path / "killed")
+    for expected in (["unknown", "expired"], []):
+        again = OutboxStore(tmp_path / "killed" / "app.outbox.db")
+        again.expire(5)
+        assert [fate.outcome for fate in again.changes().fates] == expected
+        again.close()
+    store.close()
+    clean = OutboxStore(tmp_path / "app.outbox.db")
+    clean.expire(5)
+    assert [fate.outcome for fate in clean.changes().fates] == ["expired", "expired"]
+    clean.close()
 
 
 def test_calls_together_are_one_commit_and_a_refused_one_takes_none_along(

@@ -64,6 +64,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        killed = _ended_uncleanly(path)
         self._database = open_database(path, _KIND)
         self._books = Books()
         self._held: dict[str, int] = {}
@@ -74,6 +75,8 @@ class Ledger:
         try:
             with self._faults():
                 self._load()
+            if killed:
+                self._doubt_the_first()
         except BaseException:
             self._database.close()
             raise
@@ -96,6 +99,14 @@ class Ledger:
         ):
             self._books.count(channel, state, count, size)
         self._find_oldest_key()
+
+    def _doubt_the_first(self) -> None:
+        """Note of each channel's first message that nobody knows whether it was sent, but not marked any more."""
+        with self._changing():
+            self._database.execute(
+                "UPDATE messages SET doubt = 'the manager was killed, perhaps while it was being sent'"
+                " WHERE doubt IS NULL AND id IN (SELECT min(id) FROM messages WHERE state = 'queued' GROUP BY channel)"
+            )
 
     def _is_due(self, now: float) -> bool:
         """Say whether something expires, or a key is to be forgotten."""
@@ -178,6 +189,14 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             raise fault(self._path, error) from None
+
+
+def _ended_uncleanly(path: Path) -> bool:
+    """Whether whoever had the file open was killed: a connection that is closed takes its log away with it."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def doubtful(number: int, doubt: str | None) -> Fate | None:
