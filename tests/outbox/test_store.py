@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,19 @@ def test_the_counts_in_memory_are_those_of_the_file(tmp_path: Path, calls: list[
         assert {name: getattr(again._books, name) for name in kept} == kept
         assert again.changes().next_expiry == expiry
         again.close()
+
+
+def test_a_file_of_the_first_version_is_taken_up(tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    store = OutboxStore(path)
+    add(store, b"a", b"b")
+    store.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "ALTER TABLE messages DROP COLUMN doubt; CREATE INDEX by_size ON messages (state, size);"
+            "PRAGMA user_version=1"
+        )
+    store = OutboxStore(path)
+    add(store, b"c")
+    assert drain(store) == [b"a", b"b", b"c"]
+    store.close()

@@ -45,6 +45,7 @@ _KIND = Kind(
     CREATE INDEX by_sent ON messages (sent) WHERE state = 'sent';
     CREATE UNIQUE INDEX by_key ON messages (channel, key) WHERE key IS NOT NULL AND state IN ('queued', 'sent')
     """,
+    {1: "ALTER TABLE messages ADD COLUMN doubt TEXT; DROP INDEX by_size"},
 )
 
 
