@@ -370,6 +370,6 @@ async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_ha
             channel.restart()
         else:
             plan = replace(channel.plan, dial=replace(channel.plan.dial, compression="none"))
-            assert not channel.update(plan, {}, announce_after=5.0)
+            assert channel.update(plan, {}, announce_after=5.0) == "updated"
         await it.time.advance(60)
         assert (channel.state, channel.wanted) == (state, state is S.READY)
