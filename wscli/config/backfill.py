@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from wscli.backfill.models import FACTS, NAMESPACES
 from wscli.config.context import Context, unknown_token
@@ -20,7 +20,7 @@ def check_backfill(spot: Spot | None, params: Collection[str], context: Context)
         return
     captured = spot.get("capture")
     facts = (*FACTS, *(name for name, _ in captured.entries())) if captured is not None else FACTS
-    for leaf in _leaves(call):
+    for leaf in call.leaves():
         for space, name in _references(leaf, context):
             wrong = _wrong(space, name, params, facts, context)
             if wrong:
@@ -28,15 +28,6 @@ def check_backfill(spot: Spot | None, params: Collection[str], context: Context)
     tls = call.get("tls")
     if tls is not None:
         check_tls_files(tls, context)
-
-
-def _leaves(spot: Spot) -> Iterator[Spot]:
-    if spot.text is not None:
-        yield spot
-    for _, child in spot.entries():
-        yield from _leaves(child)
-    for item in spot.items():
-        yield from _leaves(item)
 
 
 def _references(leaf: Spot, context: Context) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ def check_tokens(spot: Spot | None, context: Context) -> None:
         for kind, settings in source.entries():
             if kind == "read":
                 continue
-            for leaf in _leaves(settings):
+            for leaf in settings.leaves():
                 for other in _references(leaf):
                     uses[name].setdefault(other, leaf)
             tls = settings.get("tls")
@@ -28,15 +28,6 @@ def check_tokens(spot: Spot | None, context: Context) -> None:
                 check_tls_files(tls, context)
     _check_known(uses, context)
     _check_circles(uses, context)
-
-
-def _leaves(spot: Spot) -> Iterator[Spot]:
-    if spot.text is not None:
-        yield spot
-    for _, child in spot.entries():
-        yield from _leaves(child)
-    for item in spot.items():
-        yield from _leaves(item)
 
 
 def _references(leaf: Spot) -> list[str]:

@@ -62,6 +62,15 @@ class Spot:
             for place, item in enumerate(self.node.items):
                 yield Spot(item, (*self.path, place))
 
+    def leaves(self) -> Iterator[Spot]:
+        """Give every text in it, at whatever depth."""
+        if self.text is not None:
+            yield self
+        for _, child in self.entries():
+            yield from child.leaves()
+        for item in self.items():
+            yield from item.leaves()
+
     def follow(self, path: Path) -> tuple[Spot, Path]:
         """Follow a path as far as it leads, and give what is left of it."""
         spot = self
