@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -96,7 +95,7 @@ class Connection:
         self._params = params
         self._services = services
         self._hooks = hooks
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []  # hardly ever more than two; a deque has room for 64, in each of many channels
         self._stepping = False
         self._succeeded_at = 0.0
         self._ended: dict[int, AttemptRecord] = {}
@@ -150,7 +149,7 @@ class Connection:
         self._stepping = True
         try:
             while self._events:
-                self._step(self._events.popleft())
+                self._step(self._events.pop(0))
         finally:
             self._stepping = False
             self._ended.clear()
