@@ -27,7 +27,7 @@ def test_a_clock_that_stepped_back_shortens_nothing() -> None:
 
 def test_the_newest_message_that_has_everything_is_captured() -> None:
     messages = [b"no JSON", b'{"id": 3}', b'{"id": 2, "at": {"room": null}}', b'{"id": 1, "at": {"room": "a"}}']
-    assert captured(ID, messages) == {"id": 2, "room": None}
+    assert captured(ID, messages) == {"id": 1, "room": "a"}, "null says nothing that could be asked by"
 
 
 def test_where_none_has_nothing_is() -> None:

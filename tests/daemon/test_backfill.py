@@ -174,7 +174,7 @@ async def test_an_answer_that_is_late_holds_nothing_up_for_long() -> None:
 
 
 async def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill_module, "MOST_HELD", 20)
+    monkeypatch.setattr(backfill_module, "MOST_HELD", 200)
     http = Http([2], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
@@ -337,3 +337,134 @@ async def test_what_the_channel_dedupes_by_counts_for_what_was_missed_too() -> N
         it.server.link.say('{"id":3,"n":2}', '{"id":4,"n":3}')
         assert told(it)[-1] == "4"
         assert told(it).count("3") == 0
+
+
+async def test_what_an_answer_to_an_earlier_gap_had_is_not_there_again() -> None:
+    http = Http([2, 3, 4, 5], [], [4, 5], [])
+    async with scripted(plan(hold="1s"), http=http) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        it.server.link.say(message(3))
+        await outage(it, 2.0)
+        it.server.link.say(message(5))
+        await it.time.advance(1.0)
+        assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5"]
+        http.hold.set_result(None)
+        await it.time.settle()
+        assert told(it)[5:] == ["+2", "+4"]
+        assert http.urls[2] == "missed?after=3"
+
+
+async def test_what_was_found_by_then_is_let_in_where_the_rest_is_not_to_be_asked_for_any_more() -> None:
+    http = Http([2, 3, 4], [5])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        it.server.link.say(message(4), message(6))
+        first, http.hold = http.hold, asyncio.get_running_loop().create_future()
+        first.set_result(None)
+        await it.time.settle()
+        assert (told(it), http.urls) == (["1"], ["missed?after=1", "missed?after=4"])
+        it.manager.apply(replace(it.plan, channels={"news": replace(plan(), backfill=None)}))
+        assert told(it) == ["1", ("outage", None), "+2", "+3", "+4", "6"], "no message is lost that came both ways"
+
+
+async def test_a_backfill_that_is_taken_away_leaves_nothing_behind() -> None:
+    http = Http(500)
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        channel = it.manager.channel("news")
+        assert len(channel.problems.texts()) == 1
+        it.manager.apply(replace(it.plan, channels={"news": replace(plan(), backfill=None)}))
+        assert channel.problems.texts() == []
+        it.server.link.say(message(7), message(7))
+        assert told(it) == ["1", ("outage", None), "7", "7"], "nothing is compared by an id that nobody declares"
+
+
+async def test_what_the_channel_dedupes_by_changes_no_order() -> None:
+    http = Http([2, 3, 4, 5], [])
+    async with scripted(replace(plan(), dedupe=compile_path_expression(".id")), http=http) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        it.server.link.say(message(4))
+        http.hold.set_result(None)
+        await it.time.settle()
+        it.server.link.say(message(5), message(6))
+        assert told(it) == ["1", ("outage", 4), "+2", "+3", "+4", "+5", "6"]
+        stats = it.manager.channel("news").stats()
+        assert (stats["received"], stats["duplicates"], stats["backfilled"]) == (2, 2, 4)
+
+
+async def test_a_server_that_asks_for_a_day_is_not_waited_for() -> None:
+    busy = SourceFailed("HTTP 503 from https://example.com/missed", retry_after=86400.0)
+    http = Http(busy, [4], [])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        it.server.link.say(message(3))
+        assert told(it) == ["1", ("outage", None), "3"]
+        (problem,) = it.manager.channel("news").problems.texts()
+        asks = "HTTP 503 from https://example.com/missed, which asks to wait for 1d"
+        assert problem == f"backfill: {asks}; what was missed after 1 was given up"
+        await outage(it, 2.0)
+        assert told(it)[3:] == [("outage", 1), "+4"], "the next gap does not wait for it either"
+
+
+async def test_gaps_that_wait_to_be_filled_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill_module, "MOST_GAPS", 2)
+    http = Http()
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future()
+        for number in (3, 5, 7):
+            await outage(it, 4.0)
+            it.server.link.say(message(number))
+        assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5", ("outage", None), "7"]
+        assert it.manager.channel("news").problems.texts() == [
+            "backfill: 2 gaps wait to be filled already; what was missed after 3 is not asked for"
+        ]
+
+
+async def test_small_messages_that_are_held_are_bounded_by_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill_module, "MOST_HELD", 1000)
+    http = Http()
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        it.server.link.say(*[""] * 20)
+        assert it.manager.channel("news").history.last == 21
+
+
+async def test_what_no_call_can_be_made_with_is_given_up_at_once() -> None:
+    http = Http([2], [])
+    async with scripted(plan(url="https://example.com/missed?after={gap.id:int}"), http=http) as it:
+        it.server.link.say('{"id":"x"}')
+        await outage(it)
+        assert told(it) == ["x", ("outage", None)]
+        assert it.manager.channel("news").problems.texts() == [
+            "backfill: the value of '{gap.id:int}' does not fit its filter; what was missed after 1 was given up"
+        ]
+
+
+async def test_null_is_no_id_and_nothing_to_begin_from() -> None:
+    http = Http([2, {"id": None}, {"id": None, "n": 2}], [])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1), '{"id":null}')
+        await outage(it)
+        it.server.link.say('{"id":null}')
+        assert told(it) == ["1", "None", ("outage", 3), "+2", "+None", "+None", "None"]
+        assert http.urls[0] == "missed?after=1"
+
+
+async def test_a_binary_message_is_nothing_to_begin_from() -> None:
+    http = Http([2], [])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        it.server.link.listener.on_batch([message(9).encode()], b"b")
+        await outage(it)
+        assert http.urls[0] == "missed?after=1"

@@ -26,13 +26,13 @@ def facts_of(*, after: int, last_at: float | None, start: float, end: float) -> 
 
 
 def captured(capture: Mapping[str, JsonPath], newest_first: Iterable[bytes]) -> dict[str, Any] | None:
-    """Give the values of the first message that has all of them; None where none has."""
+    """Give the values of the first message that has all of them, null being none; None where none has."""
     for message in newest_first:
         try:
             value = json.loads(message)
         except (ValueError, RecursionError):  # no JSON, or of a depth or a length that nobody means
             continue
         found = {name: path.get(value) for name, path in capture.items()}
-        if ABSENT not in found.values():
+        if not any(item is ABSENT or item is None for item in found.values()):
             return found
     return None

@@ -27,7 +27,11 @@ __all__ = ["Backfill", "Sink"]
 logger = logging.getLogger("wscli.channel")
 
 MOST_HELD = 16 << 20
-"""Bytes of messages that are held."""
+"""Bytes of messages that are held, each with ``OF_EACH`` beside its own."""
+OF_EACH = 64
+"""Bytes that a message takes beside its own."""
+MOST_GAPS = 100
+"""So many gaps are filled or wait for that."""
 REMEMBERED = 100_000
 """So many ids are compared."""
 AFTERWARDS = 30.0
@@ -42,8 +46,11 @@ class Sink(Protocol):
     def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
         """Take in a gap."""
 
-    def admit(self, payloads: list[bytes], kinds: bytes | None, *, backfill: bool = False) -> None:
-        """Take in messages."""
+    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take in messages that came over the channel."""
+
+    def admit_missed(self, payloads: list[bytes]) -> None:
+        """Take in messages that were missed."""
 
     def drop(self, count: int) -> None:
         """Count messages that came before."""
@@ -66,6 +73,10 @@ class _Gap:
 _Messages = tuple[list[bytes], bytes | None]
 
 
+def _size(payloads: list[bytes]) -> int:
+    return sum(map(len, payloads)) + OF_EACH * len(payloads)
+
+
 class Backfill:
     """Stands between one channel and its history, while it has gaps to fill."""
 
@@ -78,7 +89,7 @@ class Backfill:
         sink: Sink,
         problems: Problems,
     ) -> None:
-        self.plan = plan
+        self._plan = plan
         self._name = name
         self._params = params
         self._services = services
@@ -90,6 +101,8 @@ class Backfill:
         self._held_bytes = 0
         self._patience: Timer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._enquiry: Enquiry | None = None
+        """About the first of the gaps."""
         self._seen: Dedupe | None = None
         self._seen_until: float | None = None
         """On ``Clock.monotonic``; None while a gap is being filled."""
@@ -105,12 +118,20 @@ class Backfill:
 
     def missed(self, reason: str, start: float, end: float) -> None:
         """Fill a gap, which reaches the history through here."""
+        if len(self._gaps) >= MOST_GAPS:
+            self._let_go()
+            self._sink.record(reason, start, end, None)
+            waiting = f"{MOST_GAPS} gaps wait to be filled already"
+            after = self._sink.history.last
+            self._problems.state("backfill", f"{waiting}; what was missed after {after} is not asked for")
+            return
         gap = _Gap(reason, start, end)
         self._gaps.append(gap)
         self._held.append(gap)
         if self._patience is None:
             self._patience = self._services.schedule(self._declared.hold, self._let_go)
         if self._task is None:
+            self._compare()
             self._task = self._services.tasks.spawn(
                 self._fill_all(), name=f"backfill {self._name}", on_crash=self._crashed
             )
@@ -121,25 +142,43 @@ class Backfill:
             self._admit(payloads, kinds)
             return
         self._held.append((payloads, kinds))
-        self._held_bytes += sum(map(len, payloads))
+        self._held_bytes += _size(payloads)
         if self._held_bytes > MOST_HELD:
             self._let_go()
 
+    def update(self, plan: ChannelPlan) -> None:
+        """Take another plan: for the gaps that nobody was asked about yet."""
+        if plan.backfill is None:
+            self.close()
+            self._problems.mended("backfill")
+        self._plan = plan
+
     def close(self) -> None:
-        """Ask for nothing more, and let in what is held."""
+        """Ask for nothing more, and let in what was found by then, and what is held."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        if self._enquiry is not None and self._enquiry.found:  # what is held is compared with it
+            self._let_in(self._gaps.popleft(), None, self._enquiry.found)
+        self._enquiry = None
         self._gaps.clear()
         self._let_go()
+        self._seen = self._seen_until = None
 
     # what is held
 
     @property
     def _declared(self) -> BackfillModel:
-        if self.plan.backfill is None:
+        if self._plan.backfill is None:
             raise RuntimeError(f"channel {self._name!r} declares no backfill")
-        return self.plan.backfill
+        return self._plan.backfill
+
+    def _compare(self) -> Dedupe:
+        """Compare what comes by the declared id, with all that was compared by that before."""
+        if self._seen is None or self._seen.path != self._declared.id:
+            self._seen = Dedupe(self._declared.id, window=REMEMBERED, null_passes=True)
+        self._seen_until = None
+        return self._seen
 
     def _admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
         if self._seen is not None:
@@ -159,16 +198,16 @@ class Backfill:
                 self._admit(*item)
         self._nothing_held()
 
-    def _let_in(self, gap: _Gap, found: list[bytes] | None) -> None:
+    def _let_in(self, gap: _Gap, backfilled: int | None, found: list[bytes]) -> None:
         """Let in what a gap was filled with, and what is held behind it, up to the next gap."""
         if gap.after is None:
             self._held.popleft()
-            self._sink.record(gap.reason, gap.start, gap.end, None if found is None else len(found))
+            self._sink.record(gap.reason, gap.start, gap.end, backfilled)
         if found:
-            self._sink.admit(found, None, backfill=True)
+            self._sink.admit_missed(found)
         while self._held and not isinstance(messages := self._held[0], _Gap):
             self._held.popleft()
-            self._held_bytes -= sum(map(len, messages[0]))
+            self._held_bytes -= _size(messages[0])
             self._admit(*messages)
         if not self._held:
             self._nothing_held()
@@ -184,16 +223,18 @@ class Backfill:
     async def _fill_all(self) -> None:
         while self._gaps:
             gap = self._gaps[0]
-            self._seen, self._seen_until = Dedupe(self._declared.id, window=REMEMBERED), None
             after = self._sink.history.last if gap.after is None else gap.after
-            enquiry = Enquiry(
-                self._name, self.plan, self._declared, self._params, self._services, self._problems, self._sink.unseen
+            self._enquiry = Enquiry(
+                self._name, self._plan, self._declared, self._params, self._services, self._problems
             )
-            found = await enquiry.find(self._sink.history, after, gap.start, gap.end, self._seen)
-            self._let_in(gap, found)
+            asked = await self._enquiry.find(self._sink.history, after, gap.start, gap.end, self._compare())
+            found = self._sink.unseen(self._enquiry.found)
+            count = len(found)
+            self._enquiry = None
+            self._let_in(gap, count if asked else None, found)
             self._gaps.popleft()
-            if found:
-                messages = "1 message" if len(found) == 1 else f"{len(found)} messages"
+            if count:
+                messages = "1 message" if count == 1 else f"{count} messages"
                 logger.info("%s: backfill: %s after %d", self._name, messages, after, extra={"event": "backfill"})
         self._task = None
         self._seen_until = self._services.clock.monotonic() + AFTERWARDS

@@ -15,11 +15,15 @@ WINDOW = 4096
 
 
 class Dedupe:
-    """Drops the JSON text messages whose value at a path is among the last ones seen; all other messages pass."""
+    """Drops the JSON text messages whose value at a path is among the last ones seen; all other messages pass.
 
-    def __init__(self, path: JsonPath, *, window: int = WINDOW) -> None:
+    ``null_passes`` says that null is no value: messages that have it there pass as well.
+    """
+
+    def __init__(self, path: JsonPath, *, window: int = WINDOW, null_passes: bool = False) -> None:
         self.path = path
         self._window = window
+        self._none = (ABSENT, None) if null_passes else (ABSENT,)
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def fresh(self, payloads: list[bytes], kinds: bytes | None) -> tuple[list[bytes], bytes | None, int]:
@@ -38,7 +42,7 @@ class Dedupe:
     def _is_new(self, payload: bytes) -> bool:
         try:
             value = self.path.get(json.loads(payload))
-            if value is ABSENT:
+            if any(value is none for none in self._none):
                 return True
             text = json.dumps(value, sort_keys=True)
         except (ValueError, RecursionError):  # no JSON, or of a depth or a length that nobody means

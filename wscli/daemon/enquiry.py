@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from wscli.backfill.answers import messages_of
@@ -20,6 +21,7 @@ from wscli.history.recent import recent
 from wscli.history.records import Batch
 from wscli.templates import TemplateError
 from wscli.tokens.failed import SourceFailed, TokenFailed
+from wscli.values import format_duration
 
 __all__ = ["Enquiry"]
 
@@ -27,6 +29,8 @@ logger = logging.getLogger("wscli.channel")
 
 ATTEMPTS = 5
 """Of one call, before what was missed is given up."""
+LONGEST_WAIT = 600.0
+"""Seconds. For a server that asks for more nobody waits: later gaps would have to wait as well."""
 LOOKED_AT = 1000
 """So many of the last messages are compared with what was missed, and looked through for what is captured."""
 MOST_FOUND = 64 << 20
@@ -43,7 +47,6 @@ class Enquiry:
         params: of the channel's name.
         services: what the manager shares.
         problems: the channel's, where it is stated that nobody could be asked.
-        unseen: gives what is new to the channel of some messages.
 
     """
 
@@ -55,28 +58,29 @@ class Enquiry:
         params: Mapping[str, str],
         services: Services,
         problems: Problems,
-        unseen: Callable[[list[bytes]], list[bytes]],
     ) -> None:
+        self.found: list[bytes] = []
+        """What was missed, oldest first, without what is there already; as far as it is known by now."""
         self._name = name
         self._backoff = plan.backoff
         self._declared = declared
         self._params = params
         self._services = services
         self._problems = problems
-        self._unseen = unseen
 
-    async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> list[bytes] | None:
-        """Give what was missed, oldest first, without what is there already; None where nobody could be asked.
+    async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> bool:
+        """Find what was missed; False where nobody could be asked.
 
         Args:
             history: with the messages before the gap.
             after: the number of the last one of them.
             start: when the gap began, and ``end`` when it ended: seconds since the epoch.
-            seen: takes the messages before the gap, and then what was missed.
+            seen: takes the last messages of the history, and then what was missed.
 
         """
         before = await recent(history, after, LOOKED_AT)
-        for batch in before:
+        since = await recent(history, history.last, LOOKED_AT) if history.last > after else []
+        for batch in (*before, *since):
             seen.fresh(batch.payloads, batch.kinds)
         gap = facts_of(after=after, last_at=before[-1].ts if before else None, start=start, end=end)
         last = self._last(before)
@@ -86,31 +90,34 @@ class Enquiry:
                 "%s: backfill: nothing to begin from: no message up to %d has %s", self._name, after, paths,
                 extra={"event": "backfill"},
             )  # fmt: skip
-            return None
-        found: list[bytes] = []
+            return False
         for _ in range(self._declared.calls):
             messages = await self._insist({**gap, **last}, after)
             if messages is None:
-                return found or None
+                return bool(self.found)
             fresh, _, _ = seen.fresh(messages, None)
-            fresh = self._unseen(fresh)
-            found += fresh
+            self.found += fresh
             further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None
             if not fresh or further in (None, last) or self._declared.order == "newest":
                 self._problems.mended("backfill")
-                return found
+                return True
             last = further or {}
-            if sum(map(len, found)) > MOST_FOUND:
+            if sum(map(len, self.found)) > MOST_FOUND:
                 break
-        self._problems.state("backfill", f"{len(found)} messages after {after} were asked for, and there may be more")
-        return found
+        count = len(self.found)
+        self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
+        return True
 
     def _last(self, before: list[Batch]) -> dict[str, Any] | None:
         if not self._declared.capture:
             return {}
-        return captured(
-            self._declared.capture, (payload for batch in reversed(before) for payload in reversed(batch.payloads))
+        texts = (
+            payload
+            for batch in reversed(before)
+            for at, payload in reversed(list(enumerate(batch.payloads)))
+            if batch.kinds is None or batch.kinds[at] == ord("t")
         )
+        return captured(self._declared.capture, texts)
 
     async def _insist(self, gap: Mapping[str, Any], after: int) -> list[bytes] | None:
         """Make one call, again where it fails; None once that is given up, which is stated."""
@@ -122,12 +129,14 @@ class Enquiry:
             except TokenFailed as error:
                 text, retry_after = error.message, error.failure.retry_after or 0.0
             except TemplateError as error:
-                text, retry_after = str(error), 0.0
-            if attempt == ATTEMPTS:
+                text, retry_after = str(error), math.inf  # the same values would fill it no better
+            if retry_after > LONGEST_WAIT or attempt == ATTEMPTS:
+                if LONGEST_WAIT < retry_after < math.inf:
+                    text += f", which asks to wait for {format_duration(retry_after)}"
                 self._problems.state("backfill", f"{text}; what was missed after {after} was given up")
-            else:
-                self._problems.state("backfill", f"{text}; what was missed after {after} is asked for again")
-                await self._sleep(max(delay_for(self._backoff, attempt, self._services.chance), retry_after))
+                return None
+            self._problems.state("backfill", f"{text}; what was missed after {after} is asked for again")
+            await self._sleep(max(delay_for(self._backoff, attempt, self._services.chance), retry_after))
         return None
 
     async def _call(self, gap: Mapping[str, Any]) -> str:

@@ -54,9 +54,7 @@ class Intake:
         """Take another plan."""
         if plan.dedupe != before.dedupe:
             self._dedupe_by(plan)
-        if plan.backfill is None:
-            self._backfill.close()
-        self._backfill.plan = plan
+        self._backfill.update(plan)
         self._plan = plan
         self.history.limit(plan.history)
 
@@ -77,14 +75,10 @@ class Intake:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Take messages into the history, but for those that came before where that can be told."""
-        if self._dedupe is not None:
-            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
-            self._counters.duplicates += dropped
         if self._backfill.takes:
-            self._counters.count_received(len(payloads), sum(map(len, payloads)))
             self._backfill.received(payloads, kinds)
         else:
-            self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+            self.admit(payloads, kinds)
 
     def close(self) -> None:
         """Fill no more gaps, and let into the history what waits for that."""
@@ -101,11 +95,17 @@ class Intake:
         self.history.record_gap(reason, start=start, end=end, backfilled=backfilled)
         self._counters.count_gap(reason)
 
-    def admit(self, payloads: list[bytes], kinds: bytes | None, *, backfill: bool = False) -> None:
-        """Take into the history what was counted when it came, or what was missed."""
-        if backfill:
-            self._counters.backfilled += len(payloads)
-        self.history.append(payloads, kinds, backfill=backfill)
+    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take in what came over the channel; it is compared only now, so that what it waited for goes before it."""
+        if self._dedupe is not None:
+            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
+            self._counters.duplicates += dropped
+        self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+
+    def admit_missed(self, payloads: list[bytes]) -> None:
+        """Take in what was missed."""
+        self._counters.backfilled += len(payloads)
+        self.history.append(payloads, None, backfill=True)
 
     def drop(self, count: int) -> None:
         """Count messages that came before."""
