@@ -468,3 +468,25 @@ async def test_a_binary_message_is_nothing_to_begin_from() -> None:
         it.server.link.listener.on_batch([message(9).encode()], b"b")
         await outage(it)
         assert http.urls[0] == "missed?after=1"
+
+
+async def test_a_page_of_what_is_there_already_is_not_the_end() -> None:
+    http = Http([3], [4, 5], [])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(3), message(2))
+        await outage(it)
+        assert http.urls == [f"missed?after={number}" for number in (2, 3, 5)]
+        assert told(it)[2:] == [("outage", 2), "+4", "+5"]
+
+
+async def test_the_last_call_that_reaches_what_came_meanwhile_is_the_end() -> None:
+    http = Http([2], [3])
+    async with scripted(plan(calls="2"), http=http) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        it.server.link.say(message(3))
+        http.hold.set_result(None)
+        await it.time.settle()
+        assert told(it) == ["1", ("outage", 2), "+2", "+3"]
+        assert it.manager.channel("news").problems.texts() == []

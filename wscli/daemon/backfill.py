@@ -187,6 +187,13 @@ class Backfill:
         if payloads:
             self._sink.admit(payloads, kinds)
 
+    def _not_held(self, payloads: list[bytes]) -> list[bytes]:
+        held = Dedupe(self._declared.id, window=REMEMBERED, null_passes=True)
+        for item in self._held:
+            if not isinstance(item, _Gap):
+                held.fresh(*item)
+        return held.fresh(payloads, None)[0]
+
     def _let_go(self) -> None:
         """Let in all that is held; gaps among it are filled later."""
         while self._held:
@@ -225,7 +232,7 @@ class Backfill:
             gap = self._gaps[0]
             after = self._sink.history.last if gap.after is None else gap.after
             self._enquiry = Enquiry(
-                self._name, self._plan, self._declared, self._params, self._services, self._problems
+                self._name, self._plan, self._declared, self._params, self._services, self._problems, self._not_held
             )
             asked = await self._enquiry.find(self._sink.history, after, gap.start, gap.end, self._compare())
             found = self._sink.unseen(self._enquiry.found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wscli.backfill.answers import messages_of
@@ -47,6 +47,7 @@ class Enquiry:
         params: of the channel's name.
         services: what the manager shares.
         problems: the channel's, where it is stated that nobody could be asked.
+        not_held: gives those of some messages that are not held behind the gap.
 
     """
 
@@ -58,6 +59,7 @@ class Enquiry:
         params: Mapping[str, str],
         services: Services,
         problems: Problems,
+        not_held: Callable[[list[bytes]], list[bytes]],
     ) -> None:
         self.found: list[bytes] = []
         """What was missed, oldest first, without what is there already; as far as it is known by now."""
@@ -67,6 +69,7 @@ class Enquiry:
         self._params = params
         self._services = services
         self._problems = problems
+        self._not_held = not_held
 
     async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> bool:
         """Find what was missed; False where nobody could be asked.
@@ -91,6 +94,7 @@ class Enquiry:
                 extra={"event": "backfill"},
             )  # fmt: skip
             return False
+        fresh: list[bytes] = []
         for _ in range(self._declared.calls):
             messages = await self._insist({**gap, **last}, after)
             if messages is None:
@@ -98,14 +102,17 @@ class Enquiry:
             fresh, _, _ = seen.fresh(messages, None)
             self.found += fresh
             further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None
-            if not fresh or further in (None, last) or self._declared.order == "newest":
+            if further in (None, last) or self._declared.order == "newest":
                 self._problems.mended("backfill")
                 return True
             last = further or {}
             if sum(map(len, self.found)) > MOST_FOUND:
                 break
-        count = len(self.found)
-        self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
+        if self._not_held(fresh):
+            count = len(self.found)
+            self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
+        else:  # it has reached what came over the channel since
+            self._problems.mended("backfill")
         return True
 
     def _last(self, before: list[Batch]) -> dict[str, Any] | None:
