@@ -490,3 +490,21 @@ async def test_the_last_call_that_reaches_what_came_meanwhile_is_the_end() -> No
         await it.time.settle()
         assert told(it) == ["1", ("outage", 2), "+2", "+3"]
         assert it.manager.channel("news").problems.texts() == []
+
+
+async def test_after_a_reload_that_changes_the_id_what_is_there_is_compared_by_the_new_one() -> None:
+    def both(number: int) -> dict[str, int]:
+        return {"id": number, "n": number}
+
+    http = Http([both(2)], [], [both(3), both(4)], [])
+    async with scripted(plan(hold="1s"), http=http) as it:
+        it.server.link.say(json.dumps(both(1)))
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        await outage(it, 2.0)
+        it.server.link.say(json.dumps(both(3)))
+        await it.time.advance(1.0)
+        it.manager.apply(replace(it.plan, channels={"news": plan(hold="1s", id=".n")}))
+        http.hold.set_result(None)
+        await it.time.settle()
+        assert told(it) == ["1", ("outage", None), ("outage", None), "3", "+2", "+4"]
