@@ -508,3 +508,14 @@ async def test_after_a_reload_that_changes_the_id_what_is_there_is_compared_by_t
         http.hold.set_result(None)
         await it.time.settle()
         assert told(it) == ["1", ("outage", None), ("outage", None), "3", "+2", "+4"]
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+async def test_what_messages_hold_cannot_lead_a_call_up_a_path(value: str) -> None:
+    http = Http([2], [])
+    async with scripted(plan(url="https://example.com/orders/{gap.id}/missed"), http=http) as it:
+        it.server.link.say(json.dumps({"id": value}))
+        await outage(it)
+        assert http.requests == []
+        (problem,) = it.manager.channel("news").problems.texts()
+        assert problem.startswith("backfill: a value would lead https://example.com/orders/{gap.id}/missed to another")

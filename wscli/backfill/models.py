@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from wscli.templates import JsonTemplate, Template
+from wscli.templates import JsonTemplate, Template, compile_template
 from wscli.tokens.fields import HeaderName, PathText, Url, parse_header, parse_json, parse_template, parse_url
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Duration, StrictModel
@@ -22,11 +23,21 @@ FACTS = ("after", "since", "start", "end")
 _TEXT = WithJsonSchema({"type": "string"})
 _CAPTURED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+
+def _bound(url: Url) -> Url:
+    """Refuse a host that a message or the name of a channel has a say in: credentials would be taken there."""
+    host = compile_template(urlsplit(url.template.source).netloc, NAMESPACES)
+    for space, name in sorted(host.references):
+        if space != "token":
+            raise ValueError(f"'{{{space}.{name}}}' cannot stand before the path: the call would lead to another host")
+    return url
+
+
 _Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, NAMESPACES)), _TEXT]
 _Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, NAMESPACES)), _TEXT]
 _Url = Annotated[
     Url,
-    PlainValidator(lambda value: parse_url(value, NAMESPACES)),
+    PlainValidator(lambda value: _bound(parse_url(value, NAMESPACES))),
     WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/orders"]}),
 ]
 _Json = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -19,6 +19,9 @@ from wscli.tokens.tls import TlsSettings
 from wscli.values import Secret, StrictModel
 
 __all__ = ["HttpOptions", "HttpSource", "check_headers"]
+
+_DOTS = frozenset({".", ".."})
+"""Segments that lead elsewhere in a path (RFC 3986, section 5.2.4)."""
 
 
 class HttpOptions(StrictModel):
@@ -96,7 +99,7 @@ class HttpSource(HttpOptions):
         The answer may have ``largest`` bytes.
 
         Raises:
-            SourceFailed: a header would hold a line break.
+            SourceFailed: a header would hold a line break, or a value be ``..`` in a path.
             TemplateError: a placeholder has no value, or its filter cannot take the value.
 
         """
@@ -104,6 +107,10 @@ class HttpSource(HttpOptions):
         headers = check_headers({name: template.render(scope) for name, template in self.headers.items()})
         body, kind = self._body(scope)
         address = url.template.render(scope, encoded=encoded)
+        if encoded and not _DOTS.isdisjoint(urlsplit(address).path.split("/")):
+            raise SourceFailed(
+                f"a value would lead {url.shown} to another path"
+            )  # no encoding hides '..' from a server
         if kind and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = kind
         return HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout, largest)
