@@ -519,3 +519,14 @@ async def test_what_messages_hold_cannot_lead_a_call_up_a_path(value: str) -> No
         assert http.requests == []
         (problem,) = it.manager.channel("news").problems.texts()
         assert problem.startswith("backfill: a value would lead https://example.com/orders/{gap.id}/missed to another")
+
+
+async def test_an_id_that_no_message_has_is_stated() -> None:
+    http = Http([2, 3], [])
+    async with scripted(plan(id=".idd"), http=http) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        assert told(it) == ["1", ("outage", 2), "+2", "+3"]
+        assert it.manager.channel("news").problems.texts() == [
+            "backfill: no message of the answer has .idd, by which what came already is told"
+        ]

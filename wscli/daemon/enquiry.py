@@ -103,7 +103,7 @@ class Enquiry:
             self.found += fresh
             further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None
             if further in (None, last) or self._declared.order == "newest":
-                self._problems.mended("backfill")
+                self._done()
                 return True
             last = further or {}
             if sum(map(len, self.found)) > MOST_FOUND:
@@ -112,8 +112,16 @@ class Enquiry:
             count = len(self.found)
             self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
         else:  # it has reached what came over the channel since
-            self._problems.mended("backfill")
+            self._done()
         return True
+
+    def _done(self) -> None:
+        path = self._declared.id
+        if self.found and captured({"id": path}, self.found) is None:
+            text = f"no message of the answer has {path.source}, by which what came already is told"
+            self._problems.state("backfill", text)
+        else:
+            self._problems.mended("backfill")
 
     def _last(self, before: list[Batch]) -> dict[str, Any] | None:
         if not self._declared.capture:

@@ -108,9 +108,8 @@ class HttpSource(HttpOptions):
         body, kind = self._body(scope)
         address = url.template.render(scope, encoded=encoded)
         if encoded and not _DOTS.isdisjoint(urlsplit(address).path.split("/")):
-            raise SourceFailed(
-                f"a value would lead {url.shown} to another path"
-            )  # no encoding hides '..' from a server
+            # no encoding hides '..' from a server
+            raise SourceFailed(f"a value would lead {url.shown} to another path")
         if kind and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = kind
         return HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout, largest)
