@@ -530,3 +530,29 @@ async def test_an_id_that_no_message_has_is_stated() -> None:
         assert it.manager.channel("news").problems.texts() == [
             "backfill: no message of the answer has .idd, by which what came already is told"
         ]
+
+
+async def test_an_error_of_our_own_is_stated_and_the_next_gap_is_filled() -> None:
+    http = Http([2], RuntimeError("s3cret"), [5], [])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        it.server.link.say(message(4))
+        channel = it.manager.channel("news")
+        assert told(it) == ["1", ("outage", None), "+2", "4"]
+        assert channel.problems.texts() == ["backfill: an error of wscli itself: RuntimeError; `wscli logs` has more"]
+        await outage(it, 2.0)
+        assert told(it)[4:] == [("outage", 1), "+5"]
+        assert channel.problems.texts() == []
+
+
+async def test_a_token_that_cannot_be_had_is_stated() -> None:
+    http = Http([2], [])
+    tokens = {"session": TokenSource.model_validate({"env": "NO_SUCH_VARIABLE"})}
+    async with scripted(plan(headers={"Authorization": "Bearer {token.session}"}), http=http, tokens=tokens) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        (problem,) = it.manager.channel("news").problems.texts()
+        assert problem.endswith("; what was missed after 1 is asked for again")
+        assert "'session'" in problem
+        assert http.requests == []
