@@ -556,3 +556,17 @@ async def test_a_token_that_cannot_be_had_is_stated() -> None:
         assert problem.endswith("; what was missed after 1 is asked for again")
         assert "'session'" in problem
         assert http.requests == []
+
+
+async def test_a_large_answer_does_not_hold_up_other_channels() -> None:
+    http = Http([{"id": number, "text": "x" * 100} for number in range(2, 5002)], [])
+    async with scripted(plan(), http=http) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        turns = 0
+        async with asyncio.timeout(30):
+            while it.manager.channel("news").history.last < 5001:
+                await asyncio.sleep(0)
+                turns += 1
+        assert turns > 3
+        assert it.manager.channel("news").stats()["backfilled"] == 5000

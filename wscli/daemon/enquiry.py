@@ -36,6 +36,10 @@ LOOKED_AT = 1000
 MOST_FOUND = 64 << 20
 """Bytes of messages that one gap is filled with."""
 LARGEST_ANSWER = 16 << 20
+LARGE = 256 << 10
+"""Characters of an answer that is read in a thread, so that other channels go on."""
+AT_ONCE = 1000
+"""So many messages are compared without letting other channels go on."""
 
 
 class Enquiry:
@@ -99,8 +103,13 @@ class Enquiry:
             messages = await self._insist({**gap, **last}, after)
             if messages is None:
                 return bool(self.found)
-            fresh, _, _ = seen.fresh(messages, None)
-            self.found += fresh
+            fresh = []
+            for at in range(0, len(messages), AT_ONCE):
+                if at:
+                    await asyncio.sleep(0)
+                some, _, _ = seen.fresh(messages[at : at + AT_ONCE], None)
+                self.found += some
+                fresh += some
             further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None
             if further in (None, last) or self._declared.order == "newest":
                 self._done()
@@ -138,7 +147,10 @@ class Enquiry:
         """Make one call, again where it fails; None once that is given up, which is stated."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return messages_of(await self._call(gap), self._declared)
+                answer = await self._call(gap)
+                if len(answer) < LARGE:
+                    return messages_of(answer, self._declared)
+                return await asyncio.to_thread(messages_of, answer, self._declared)
             except SourceFailed as error:
                 text, retry_after = error.text, error.retry_after or 0.0
             except TokenFailed as error:
