@@ -570,3 +570,17 @@ async def test_a_large_answer_does_not_hold_up_other_channels() -> None:
                 turns += 1
         assert turns > 3
         assert it.manager.channel("news").stats()["backfilled"] == 5000
+
+
+async def test_a_reload_that_renames_a_parameter_counts_for_calls_too() -> None:
+    http = Http([2], [])
+    async with scripted(plan("rooms/{id}", url="https://example.com/{param.id}?after={gap.id}"), http=http) as it:
+        it.manager.channel("rooms/7").start()
+        await it.time.settle()
+        it.server.link.say(message(1))
+        renamed = plan("rooms/{room}", url="https://example.com/{param.room}?after={gap.id}")
+        renamed = replace(renamed, params=("room",), eager=False)
+        it.manager.apply(replace(it.plan, channels={renamed.name: renamed}))
+        await it.time.settle()
+        await outage(it)
+        assert http.urls[0] == "7?after=1"

@@ -146,12 +146,12 @@ class Backfill:
         if self._held_bytes > MOST_HELD:
             self._let_go()
 
-    def update(self, plan: ChannelPlan) -> None:
+    def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
         """Take another plan: for the gaps that nobody was asked about yet."""
         if plan.backfill is None:
             self.close()
             self._problems.mended("backfill")
-        self._plan = plan
+        self._plan, self._params = plan, params
 
     def close(self) -> None:
         """Ask for nothing more, and let in what was found by then, and what is held."""

@@ -260,7 +260,7 @@ class Channel:
     def update(self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float) -> Applied:
         """Take another plan; where it is connected otherwise, and rotates, the next connection is ready first."""
         was_eager = self.plan.eager
-        self.intake.update(plan, self.plan)
+        self.intake.update(plan, params)
         self.plan = plan
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after

@@ -50,11 +50,11 @@ class Intake:
         if self.history.ended_at is not None:
             self._outage = (self.history.ended_at, "outage" if plan.eager else "paused")
 
-    def update(self, plan: ChannelPlan, before: ChannelPlan) -> None:
-        """Take another plan."""
-        if plan.dedupe != before.dedupe:
+    def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
+        """Take another plan, and the parameters of the channel's name as that declares them."""
+        if plan.dedupe != self._plan.dedupe:
             self._dedupe_by(plan)
-        self._backfill.update(plan)
+        self._backfill.update(plan, params)
         self._plan = plan
         self.history.limit(plan.history)
 
