@@ -584,3 +584,17 @@ async def test_a_reload_that_renames_a_parameter_counts_for_calls_too() -> None:
         await it.time.settle()
         await outage(it)
         assert http.urls[0] == "7?after=1"
+
+
+async def test_what_was_found_by_then_is_deduped_as_well() -> None:
+    http = Http([{"id": 2, "n": 1}, {"id": 3, "n": 2}], [])
+    deduping = replace(plan(), dedupe=compile_path_expression(".n"))
+    async with scripted(deduping, http=http) as it:
+        it.server.link.say('{"id":1,"n":1}')
+        http.hold = asyncio.get_running_loop().create_future()
+        await outage(it)
+        first, http.hold = http.hold, asyncio.get_running_loop().create_future()
+        first.set_result(None)
+        await it.time.settle()
+        it.manager.apply(replace(it.plan, channels={"news": replace(deduping, backfill=None)}))
+        assert told(it) == ["1", ("outage", None), "+3"]
