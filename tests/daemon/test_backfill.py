@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted
+from wscli.backfill.answers import messages_of
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon import backfill as backfill_module
+from wscli.daemon import enquiry as enquiry_module
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Gap
 from wscli.paths import compile_path_expression
@@ -558,17 +561,23 @@ async def test_a_token_that_cannot_be_had_is_stated() -> None:
         assert http.requests == []
 
 
-async def test_a_large_answer_does_not_hold_up_other_channels() -> None:
+async def test_a_large_answer_is_read_in_a_thread_so_that_other_channels_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def reading(text: str, declared: BackfillModel) -> list[bytes]:
+        threads.append(threading.get_ident())
+        return messages_of(text, declared)
+
+    monkeypatch.setattr(enquiry_module, "messages_of", reading)
     http = Http([{"id": number, "text": "x" * 100} for number in range(2, 5002)], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
         await outage(it)
-        turns = 0
         async with asyncio.timeout(30):
-            while it.manager.channel("news").history.last < 5001:
-                await asyncio.sleep(0)
-                turns += 1
-        assert turns > 3
+            while it.manager.channel("news").history.last < 5001:  # noqa: ASYNC110 - a thread takes its time
+                await asyncio.sleep(0.001)
+        here = threading.get_ident()
+        assert [thread == here for thread in threads] == [False, True], "a small one is read at once"
         assert it.manager.channel("news").stats()["backfilled"] == 5000
 
 
