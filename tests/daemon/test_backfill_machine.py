@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -52,6 +53,9 @@ def declared(plan: ChannelPlan, *, by: str = ".id", hold: str = "10s") -> Channe
     call = {"get": "https://example.com/?after={gap.at}", "headers": {"X-Token": "{token.session}"}}
     backfill = {"http": call, "capture": {"at": ".id"}, "id": by, "hold": hold, "calls": "100"}
     return replace(plan, backfill=BackfillModel.model_validate(backfill))
+
+
+NO_BACKFILL = SimpleNamespace(takes=False, _gaps=(), _held=(), _task=None)
 
 
 class Log:
@@ -124,6 +128,11 @@ class EachOnce(RuleBasedStateMachine):
     def channel(self) -> Channel:
         return self.it.manager.channel("news")
 
+    @property
+    def backfill(self) -> Any:
+        """The channel's, or one that has nothing to do where none is declared."""
+        return self.channel.intake._backfill or NO_BACKFILL
+
     # the server
 
     async def say_live(self, count: int) -> None:
@@ -146,7 +155,7 @@ class EachOnce(RuleBasedStateMachine):
         async def say_again() -> None:
             await self.it.time.settle()  # the messages before the gap are known by then
             link = self.channel.connection.link
-            if link is not None and self.channel.intake._backfill.takes:
+            if link is not None and self.backfill.takes:
                 number = max(1, self.log.last - back)
                 link.say(numbered(number))
                 self.live.add(number)
@@ -252,7 +261,7 @@ class EachOnce(RuleBasedStateMachine):
         self.do(end_and_begin_again())
 
     def interrupted(self) -> None:
-        if self.channel.intake._backfill._gaps:
+        if self.backfill._gaps:
             self.asks = False
 
     # time
@@ -276,7 +285,7 @@ class EachOnce(RuleBasedStateMachine):
         if not hasattr(self, "it"):
             return
         channel = self.channel
-        waiting = sum(isinstance(item, _Gap) for item in channel.intake._backfill._held)
+        waiting = sum(isinstance(item, _Gap) for item in self.backfill._held)
         gaps = {reason: count for reason, count in channel.history.gaps.items() if reason in ("outage", "paused")}
         connects = channel.counters.connects
         assert sum(gaps.values()) + waiting == max(0, connects if self.goes_on else connects - 1)
@@ -333,12 +342,12 @@ class EachOnce(RuleBasedStateMachine):
         self.channel.start()
         for _ in range(1000):
             await self.it.time.advance(10.0)
-            if self.channel.state is S.READY and self.channel.intake._backfill._task is None:
+            if self.channel.state is S.READY and self.backfill._task is None:
                 break
             await asyncio.sleep(0.001)
-        assert not self.channel.intake._backfill._held
+        assert not self.backfill._held
         await self.it.time.advance(60.0)
-        assert not self.channel.intake._backfill.takes, "nothing is compared for ever"
+        assert not self.backfill.takes, "nothing is compared for ever"
         self.judge(await self.told())
         await self.close()
 

@@ -147,10 +147,7 @@ class Backfill:
             self._let_go()
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
-        """Take another plan: for the gaps that nobody was asked about yet."""
-        if plan.backfill is None:
-            self.close()
-            self._problems.mended("backfill")
+        """Take another plan, with a backfill: for the gaps that nobody was asked about yet."""
         self._plan, self._params = plan, params
 
     def close(self) -> None:

@@ -37,11 +37,14 @@ class Intake:
         self.history = services.histories.open(
             name, plan.history, on_fault=self._history_failed, on_full=self._history_full
         )
+        self._name = name
         self._plan = plan
+        self._services = services
         self._counters = counters
         self._problems = problems
         self._dedupe_by(plan)
-        self._backfill = Backfill(name, plan, params, services, self, problems)
+        self._backfill: Backfill | None = None
+        self._backfill_by(plan, params)
         self._pressure = Pressure(
             lambda: holds.take("history"), lambda: holds.release("history"), self._overflow, services.schedule
         )
@@ -54,7 +57,7 @@ class Intake:
         """Take another plan, and the parameters of the channel's name as that declares them."""
         if plan.dedupe != self._plan.dedupe:
             self._dedupe_by(plan)
-        self._backfill.update(plan, params)
+        self._backfill_by(plan, params)
         self._plan = plan
         self.history.limit(plan.history)
 
@@ -68,21 +71,22 @@ class Intake:
         if self._outage is not None:
             start, reason = self._outage
             self._outage = None
-            if self._plan.backfill is None:
+            if self._backfill is None:
                 self.record(reason, start, now, None)
             else:
                 self._backfill.missed(reason, start, now)
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Take messages into the history, but for those that came before where that can be told."""
-        if self._backfill.takes:
+        if self._backfill is not None and self._backfill.takes:
             self._backfill.received(payloads, kinds)
         else:
             self.admit(payloads, kinds)
 
     def close(self) -> None:
         """Fill no more gaps, and let into the history what waits for that."""
-        self._backfill.close()
+        if self._backfill is not None:
+            self._backfill.close()
 
     def ended(self) -> None:
         """Hold nothing back any more: the connection that it was for is over."""
@@ -115,10 +119,23 @@ class Intake:
         """Give those that did not come before, as far as ``dedupe`` can tell."""
         return payloads if self._dedupe is None else self._dedupe.fresh(payloads, None)[0]
 
-    # what the history says of itself
+    # what the plan declares
 
     def _dedupe_by(self, plan: ChannelPlan) -> None:
         self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
+
+    def _backfill_by(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
+        if self._backfill is None:
+            if plan.backfill is not None:
+                self._backfill = Backfill(self._name, plan, params, self._services, self, self._problems)
+        elif plan.backfill is not None:
+            self._backfill.update(plan, params)
+        else:
+            self._backfill.close()
+            self._backfill = None
+            self._problems.mended("backfill")
+
+    # what the history says of itself
 
     def _overflow(self) -> None:
         self.history.overflow()
