@@ -143,7 +143,7 @@ async def test_the_last_call_is_stated_where_there_may_be_more() -> None:
     async with scripted(plan(calls="2"), http=http) as it:
         it.server.link.say(message(1))
         await outage(it)
-        assert told(it) == ["1", ("outage", 2), "+2", "+3"]
+        assert told(it) == ["1", ("outage", None), "+2", "+3"]
         assert it.manager.channel("news").problems.texts() == [
             "backfill: 2 messages after 1 were asked for, and there may be more"
         ]
@@ -226,6 +226,18 @@ async def test_a_call_that_fails_is_made_again_and_stated_until_it_works() -> No
         await it.time.advance(2.0)
         assert channel.problems.texts() == []
         assert told(it) == ["1", ("outage", 1), "+2"]
+
+
+async def test_a_gap_that_is_filled_in_part_says_no_number() -> None:
+    http = Http([2, 3], *[500] * 5)
+    async with scripted(plan(hold="10m"), http=http) as it:
+        it.server.link.say(message(1))
+        await outage(it)
+        await it.time.advance(60.0)
+        assert told(it) == ["1", ("outage", None), "+2", "+3"]
+        assert it.manager.channel("news").problems.texts() == [
+            "backfill: HTTP 500 from https://example.com/missed; what was missed after 1 was given up"
+        ]
 
 
 async def test_a_call_that_never_works_is_given_up_and_that_stays_stated() -> None:

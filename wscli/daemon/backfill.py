@@ -156,7 +156,7 @@ class Backfill:
             self._task.cancel()
             self._task = None
         if self._enquiry is not None and self._enquiry.found:  # what is held is compared with it
-            self._let_in(self._gaps.popleft(), self._enquiry.found, asked=False)
+            self._let_in(self._gaps.popleft(), self._enquiry.found, whole=False)
         self._enquiry = None
         self._gaps.clear()
         self._let_go()
@@ -202,13 +202,13 @@ class Backfill:
                 self._admit(*item)
         self._nothing_held()
 
-    def _let_in(self, gap: _Gap, found: list[bytes], *, asked: bool) -> int:
+    def _let_in(self, gap: _Gap, found: list[bytes], *, whole: bool) -> int:
         """Let in what a gap was filled with, and what is held behind it, up to the next gap; say how much was new."""
         found = self._sink.unseen(found)
         count = len(found)
         if gap.after is None:
             self._held.popleft()
-            self._sink.record(gap.reason, gap.start, gap.end, count if asked else None)
+            self._sink.record(gap.reason, gap.start, gap.end, count if whole else None)
         if found:
             self._sink.admit_missed(found)
         while self._held and not isinstance(messages := self._held[0], _Gap):
@@ -234,9 +234,9 @@ class Backfill:
             self._enquiry = Enquiry(
                 self._name, self._plan, self._declared, self._params, self._services, self._problems, self._not_held
             )
-            asked = await self._enquiry.find(self._sink.history, after, gap.start, gap.end, self._compare())
+            whole = await self._enquiry.find(self._sink.history, after, gap.start, gap.end, self._compare())
             found, self._enquiry = self._enquiry.found, None
-            count = self._let_in(gap, found, asked=asked)
+            count = self._let_in(gap, found, whole=whole)
             self._gaps.popleft()
             if count:
                 messages = "1 message" if count == 1 else f"{count} messages"

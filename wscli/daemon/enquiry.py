@@ -76,7 +76,7 @@ class Enquiry:
         self._not_held = not_held
 
     async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> bool:
-        """Find what was missed; False where nobody could be asked.
+        """Find what was missed; False where that may not be all of it.
 
         Args:
             history: with the messages before the gap.
@@ -102,7 +102,7 @@ class Enquiry:
         for _ in range(self._declared.calls):
             messages = await self._insist({**gap, **last}, after)
             if messages is None:
-                return bool(self.found)
+                return False
             fresh = []
             for at in range(0, len(messages), AT_ONCE):
                 if at:
@@ -117,12 +117,12 @@ class Enquiry:
             last = further or {}
             if sum(map(len, self.found)) > MOST_FOUND:
                 break
-        if self._not_held(fresh):
-            count = len(self.found)
-            self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
-        else:  # it has reached what came over the channel since
+        if not self._not_held(fresh):  # it has reached what came over the channel since
             self._done()
-        return True
+            return True
+        count = len(self.found)
+        self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
+        return False
 
     def _done(self) -> None:
         path = self._declared.id

@@ -84,7 +84,7 @@ class Gap(NamedTuple):
     missed: int | None = None
     """How many; None where nobody can know."""
     backfilled: int | None = None
-    """How many messages were asked for and follow it; None where none were, or there was no answer by then."""
+    """How many messages were asked for, follow it and fill it; None where it was not filled, or not wholly by then."""
 
 
 class Position(NamedTuple):
