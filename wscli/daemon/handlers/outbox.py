@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from wscli.control.messages import Queued, Told
     from wscli.daemon.manager import Manager
     from wscli.daemon.outbox import Outbox
+    from wscli.daemon.outbox.watches import Watch
     from wscli.daemon.peer import Peer
-    from wscli.daemon.watches import Watch
     from wscli.outbox.store import Added
 
 __all__ = ["handle", "queue"]

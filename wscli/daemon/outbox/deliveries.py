@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wscli.daemon.delivery import RETRY, Delivery
-from wscli.daemon.outboxfile import OutboxFile
+from wscli.daemon.outbox.delivery import RETRY, Delivery
+from wscli.daemon.outbox.file import OutboxFile
 from wscli.errors import WscliError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from wscli.clock import Clock
-from wscli.daemon.outboxfile import OutboxFile
+from wscli.daemon.outbox.file import OutboxFile
 from wscli.daemon.problems import Problems
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, OutcomeUnknown, WscliError

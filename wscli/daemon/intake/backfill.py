@@ -15,8 +15,8 @@ from typing import Protocol
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.dedupe import Dedupe
-from wscli.daemon.enquiry import Enquiry
+from wscli.daemon.intake.dedupe import Dedupe
+from wscli.daemon.intake.enquiry import Enquiry
 from wscli.daemon.problems import Problems
 from wscli.daemon.services import Services
 from wscli.daemon.timing import Timer

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.backfill import Backfill
 from wscli.daemon.counters import Counters
-from wscli.daemon.dedupe import Dedupe
 from wscli.daemon.holds import Holds
-from wscli.daemon.pressure import Pressure
+from wscli.daemon.intake.backfill import Backfill
+from wscli.daemon.intake.dedupe import Dedupe
+from wscli.daemon.intake.pressure import Pressure
 from wscli.daemon.problems import Problems
 from wscli.daemon.services import Services
 

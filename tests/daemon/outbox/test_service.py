@@ -14,8 +14,7 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
-from wscli.daemon import deliveries, delivery
-from wscli.daemon.outbox import Outbox
+from wscli.daemon.outbox import Outbox, deliveries, delivery
 from wscli.daemon.problems import Problems
 from wscli.daemon.tasks import Tasks
 from wscli.database import DatabaseError

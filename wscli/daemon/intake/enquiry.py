@@ -13,7 +13,7 @@ from wscli.backfill.gaps import captured, facts_of
 from wscli.backfill.models import BackfillModel
 from wscli.backoff import delay_for
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.dedupe import Dedupe
+from wscli.daemon.intake.dedupe import Dedupe
 from wscli.daemon.problems import Problems
 from wscli.daemon.services import Services
 from wscli.history.engine import History

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import state_directory
-from wscli.daemon.deliveries import Deliveries
-from wscli.daemon.delivery import insist
-from wscli.daemon.outboxfile import OutboxFile
-from wscli.daemon.watches import Watch, Watches
+from wscli.daemon.outbox.deliveries import Deliveries
+from wscli.daemon.outbox.delivery import insist
+from wscli.daemon.outbox.file import OutboxFile
+from wscli.daemon.outbox.watches import Watch, Watches
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
 from wscli.outbox.books import NOTHING, Counts

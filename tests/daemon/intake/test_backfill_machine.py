@@ -22,9 +22,9 @@ from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed
 from tests.examples import EXAMPLES
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.backfill import _Gap
 from wscli.daemon.channel import Channel
-from wscli.daemon.enquiry import ATTEMPTS
+from wscli.daemon.intake.backfill import _Gap
+from wscli.daemon.intake.enquiry import ATTEMPTS
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Gap
 from wscli.paths import compile_path_expression
