@@ -86,6 +86,11 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["stats", "--zzz"], "no such option '--zzz'", "see `wscli stats -h`"),
         (["wait"], "missing argument 'CHANNEL...'", "see `wscli wait -h`"),
         (["send"], "missing argument 'CHANNEL'", "see `wscli send -h`"),
+        (
+            ["tail", "c", "--last", "x"],
+            "invalid value for '-n' / '--last': 'x' is not a valid number",
+            "see `wscli tail -h`",
+        ),
         (["wait", "c", "--for", "redy"], "invalid value for '--for': 'redy' is not one of", "see `wscli wait -h`"),
         (["wait", "c", "--timeout", "5 parsecs"], "'5 parsecs' is not a duration; write 500ms", "see `wscli wait -h`"),
         (["token"], "missing command", "see `wscli token -h`"),

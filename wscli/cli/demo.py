@@ -10,7 +10,7 @@ from types import TracebackType
 
 import click
 
-from wscli.cli.options import file_option, selection_of
+from wscli.cli.options import Number, file_option, selection_of
 from wscli.cli.printing import note
 from wscli.errors import UsageError, WscliError
 
@@ -121,7 +121,7 @@ def _manage(file: Path, backend: Backend) -> int:
 
 @click.command("demo")
 @file_option("Another file to run on the demo server.")
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Where the demo server listens; 0: anywhere.")
+@click.option("--port", type=Number(0, 65535), metavar="N", help="Where the demo server listens; 0: anywhere.")
 def command(port: int | None) -> int:
     """Run a demo server, a manager on it, and a live view.
 

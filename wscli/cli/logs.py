@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wscli.cli.options import json_option, with_instance
+from wscli.cli.options import Number, json_option, with_instance
 from wscli.cli.printing import put, styled
 from wscli.control.client import connect
 from wscli.control.escape import escape
@@ -42,7 +42,7 @@ def _line(record: dict[str, Any]) -> str:
 @click.command("logs")
 @with_instance
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on.")
-@click.option("-n", "--last", type=click.IntRange(min=0), default=100, show_default=True, metavar="N", help="How many.")
+@click.option("-n", "--last", type=Number(min=0), default=100, show_default=True, metavar="N", help="How many.")
 @json_option("One JSON object for each record.")
 def command(selection: Selection, follow: bool, last: int, as_json: bool) -> int:
     """Show the manager's own log.

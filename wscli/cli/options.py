@@ -13,6 +13,7 @@ from wscli.control.selection import Selection
 
 __all__ = [
     "DURATION",
+    "Number",
     "channel_argument",
     "channels_argument",
     "file_option",
@@ -60,6 +61,12 @@ class DurationType(_FloatType):
 
 
 DURATION = DurationType()
+
+
+class Number(click.IntRange):
+    """A whole number within bounds; what is none is "not a valid number", where click says "integer range"."""
+
+    name = "number"
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

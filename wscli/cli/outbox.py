@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from wscli.cli.options import channels_argument, json_option, timeout_option, with_instance
+from wscli.cli.options import Number, channels_argument, json_option, timeout_option, with_instance
 from wscli.cli.printing import note, put
 from wscli.cli.words import duration, size
 from wscli.control.client import ask
@@ -86,7 +86,7 @@ def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -
 
 @command.command("rm")
 @with_instance
-@click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+@click.argument("ids", nargs=-1, type=Number(1), metavar="[ID]...")
 @click.option("--expired", is_flag=True, help="All that expired.")
 @click.option("--all", "channel", metavar="CHANNEL", help="All that this channel has.")
 def rm_command(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str | None) -> int:

@@ -11,7 +11,7 @@ import click
 from wscli.cli.errors import note
 from wscli.cli.interrupts import interruptible
 from wscli.cli.moments import read_moment
-from wscli.cli.options import DURATION, channels_argument, json_option, timeout_option, with_instance
+from wscli.cli.options import DURATION, Number, channels_argument, json_option, timeout_option, with_instance
 from wscli.cli.tailing import Tailing, Wanted
 from wscli.control.output import Output
 from wscli.control.selection import Selection
@@ -106,12 +106,12 @@ def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
 @with_instance
 @channels_argument(required=True)
 @json_option("A record a line, gaps included.")
-@click.option("-n", "--last", type=click.IntRange(0), metavar="N", help="Replay the last N of each channel first.")
+@click.option("-n", "--last", type=Number(0), metavar="N", help="Replay the last N of each channel first.")
 @click.option(
     "--since", callback=read_moment, metavar="T", help="Replay from so long ago (10m), or from an RFC 3339 time."
 )
 @click.option("--after", metavar="CURSOR", help="Go on after a record's epoch:seq.")
-@click.option("--count", "most", type=click.IntRange(1), metavar="N", help="End after N messages, over all channels.")
+@click.option("--count", "most", type=Number(1), metavar="N", help="End after N messages, over all channels.")
 @timeout_option("End with 124 after this long, whatever came.")
 @click.option("--idle-timeout", type=DURATION, metavar="T", help="End with 124 after this long without a message.")
 @click.option("--jq", metavar="EXPR", help="Print what this jq program makes of each message, as `jq -rc` does.")
@@ -126,7 +126,7 @@ def _sink(wanted: Wanted, output: Output, *, terminal: bool) -> CopySink:
     help="A consumer is done with what was written out, or with --exec what its command took.",
 )
 @click.option("--exec", metavar="CMD", help="Run a command for each message, which it reads on stdin.")
-@click.option("--parallel", type=click.IntRange(1, 64), metavar="N", help="Run so many at a time.  [default: 1]")
+@click.option("--parallel", type=Number(1, 64), metavar="N", help="Run so many at a time.  [default: 1]")
 @click.option("--key", metavar="JQ", help="Keep messages in order for which this jq program gives the same.")
 @click.option("--exec-timeout", type=DURATION, metavar="T", help="Kill a command that takes longer.  [default: 1m]")
 @click.option("--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]")
