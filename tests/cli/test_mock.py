@@ -71,7 +71,7 @@ def test_the_options_are_those_of_the_server(wscli: Wscli) -> None:
                     client.recv(timeout=30)
                 assert client.close_code == code
         mock.until(lambda: "news: client 2 went, with 1000" in mock.stderr)
-    options = ("--speed", "max", "--loop", "--origin", "https://a.example/")
+    options = ("--speed", "max", "--loop", "--origin", "https://A.example/")
     with (
         wscli.start("mock", path, *ANYWHERE, *options) as mock,
         connect(urls(mock)[0], proxy=None, origin=Origin("https://a.example")) as client,
@@ -147,6 +147,9 @@ def test_what_cannot_be_replayed_is_one_line_and_a_hint(
         (["--listen", ":8790"], "':8790' is no place to listen at"),
         (["--listen", "::1:8790"], "'::1:8790' is no place to listen at; it is HOST:PORT or [IPV6]:PORT"),
         (["--listen", "127.0.0.1:65536"], "'127.0.0.1:65536' is no place to listen at"),
+        (["--origin", "app.example.com"], "'app.example.com' is no origin; write https://app.example.com, or null"),
+        (["--origin", "https://app.example.com/page"], "is no origin"),
+        (["--origin", "*"], "is no origin"),
         (["--loop", "--close"], "--loop and --close exclude each other"),
     ],
 )

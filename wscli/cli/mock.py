@@ -48,6 +48,17 @@ def read_speed(ctx: click.Context, param: click.Parameter, value: str) -> float:
     return speed
 
 
+def read_origins(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Read origins as browsers send them, in lower case and without a slash at the end: an option's callback."""
+    from wscli.mock.requests import is_origin
+
+    origins = tuple(value.lower().removesuffix("/") for value in values)
+    for value, origin in zip(values, origins, strict=True):
+        if not is_origin(origin):
+            raise click.BadParameter(f"{value!r} is no origin; write https://app.example.com, or null", ctx, param)
+    return origins
+
+
 def mock(
     path: str,
     place: Place,
@@ -79,8 +90,7 @@ def mock(
             note(f"reading {recording.name}, {size(recording.size)}")
         recording.check()
         replay = Replay(recording, ReplayOptions(speed, loop=loop, outages=outages))
-        pages = tuple(origin.rstrip("/") for origin in origins)
-        options = MockOptions(place.host, place.port, close=close, origins=pages, verbose=verbose)
+        options = MockOptions(place.host, place.port, close=close, origins=origins, verbose=verbose)
         asyncio.run(_serve(recording, replay, options))
     return 0
 
@@ -158,6 +168,7 @@ def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> No
     "--origin",
     "origins",
     multiple=True,
+    callback=read_origins,
     metavar="ORIGIN",
     help="Let pages of this origin connect, beside those that this machine serves.",
 )

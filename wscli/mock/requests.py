@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote, unquote
 
-__all__ = ["channel_path", "is_own_page", "requested_channel"]
+__all__ = ["channel_path", "is_origin", "is_own_page", "requested_channel"]
 
 _GATEWAY = "ws/"
 _SAFE = "/:@!$&'()*+,;=~"
 """What a path holds unencoded, beside letters, digits and ``-._`` (RFC 3986, section 3.3)."""
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^\s/?#]+")
 _OWN_PAGE = re.compile(r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 
 
@@ -30,6 +31,11 @@ def requested_channel(path: str, channels: Collection[str]) -> str | None:
         if meant in channels:
             return meant
     return next(iter(channels)) if not name and len(channels) == 1 else None
+
+
+def is_origin(text: str) -> bool:
+    """Whether it may be what a browser sends for a page (RFC 6454, section 6.2)."""
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def is_own_page(origin: str) -> bool:

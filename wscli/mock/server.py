@@ -133,7 +133,7 @@ class MockServer:
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         for origin in request.headers.get_all("Origin"):
-            if not is_own_page(origin) and origin not in self._options.origins:
+            if not is_own_page(origin) and origin.lower() not in self._options.origins:
                 hint = f"--origin {origin} lets its pages connect"
                 return self._refuse(connection, HTTPStatus.FORBIDDEN, f"{origin!r} may not connect", hint)
         if requested_channel(request.path, self._recording.channels) is None:
