@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -132,13 +133,18 @@ def test_consumers_are_listed_reset_and_forgotten(scene: Scene) -> None:
         ("feed", "b", 1, None),
     ]
     assert "feed     a         " in scene.wscli("consumer", "ls", "feed").stdout
+    assert re.search(r"READ BY +MOVED\n.* ago\n", scene.wscli("consumer", "ls", "feed").stdout, re.DOTALL)
     for to, rest in (("end", []), ("start", [1, 2, 3]), (listed[0]["cursor"], [2, 3])):
         assert scene.wscli("consumer", "reset", "feed", "a", "--to", to).returncode == 0
         assert scene.read("--consumer", "a", "--no-follow") == rest
     assert scene.wscli("consumer", "rm", "feed", "b").returncode == 0
     for args, code, words in (
         (("consumer", "rm", "feed", "b"), 1, "there is no consumer 'b'"),
-        (("consumer", "reset", "feed", "a", "--to", "-3"), 2, "'-3' is not a cursor"),
+        (
+            ("consumer", "reset", "feed", "a", "--to", "-3"),
+            2,
+            "'-3' is not a cursor\nhint: give start, end, or a record's epoch:seq",
+        ),
         (("consumer", "reset", "calls", "a"), 2, "channel 'calls' keeps its history in memory"),
         (("consumer", "ls", "nowhere"), 6, "no channel 'nowhere' in instance 'app'"),
         (("tail", "calls", "--consumer", "a"), 2, "channel 'calls' keeps its history in memory"),

@@ -39,11 +39,11 @@ def _text(found: list[Consumer]) -> str:
             one["cursor"],
             str(one["lag"]),
             "" if one["held_by"] is None else str(one["held_by"]),
-            "" if one["moved_at"] is None else duration(max(0.0, now - one["moved_at"])),
+            "" if one["moved_at"] is None else f"{duration(max(0.0, now - one['moved_at']))} ago",
         ]
         for one in found
     ]
-    return table(["CHANNEL", "CONSUMER", "CURSOR", "LAG", "READ BY", "MOVED BEFORE"], rows)
+    return table(["CHANNEL", "CONSUMER", "CURSOR", "LAG", "READ BY", "MOVED"], rows)
 
 
 def reset(selection: Selection, channel: str, name: str, to: str) -> int:

@@ -49,7 +49,7 @@ def _start(channel: Channel, to: str) -> Start:
     if to == "end":
         return channel.history.seek_last(0)
     history = channel.history
-    start = history.seek_after(position(to))
+    start = history.seek_after(position(to, "give start, end, or a record's epoch:seq, such as k3f9:17"))
     if start.gap is not None and start.gap.reason == "reset":
         kept = f"kept are {history.epoch}:{history.first} to {history.epoch}:{history.last}"
         raise UsageError(

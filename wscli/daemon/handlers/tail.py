@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["begin", "handle", "options_of", "position", "reading", "watched"]
 
 _DONE = End(ExitCode.OK, "", None)
+_CURSOR = "it is a record's epoch and seq, such as k3f9:17"
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
@@ -117,8 +118,8 @@ def options_of(args: dict[str, Any]) -> Options:
     return Options(format_, several and format_ != "json", optional_count(args, "count"), flag(args, "follow"))
 
 
-def position(cursor: str) -> Position:
-    """Read a cursor.
+def position(cursor: str, hint: str = _CURSOR) -> Position:
+    """Read a cursor; the hint is what to write instead.
 
     Raises:
         UsageError: it is none.
@@ -127,7 +128,7 @@ def position(cursor: str) -> Position:
     try:
         return Position.parse(cursor)
     except ValueError as error:
-        raise UsageError(str(error), "it is a record's epoch and seq, such as k3f9:17") from None
+        raise UsageError(str(error), hint) from None
 
 
 async def begin(channel: Channel, args: dict[str, Any], options: Options) -> Start:
