@@ -77,6 +77,12 @@ def test_a_gap_is_a_line_on_stderr_or_a_record_on_stdout(printed):
     [
         ({"reason": "paused"}, "paused for 6.9 s; messages after 18 may be missing"),
         ({"reason": "outage", "start": None}, "not connected; messages after 18 may be missing"),
+        ({"backfilled": 2}, "not connected for 6.9 s after 18; 2 missed messages were asked for, and follow"),
+        (
+            {"backfilled": 1, "reason": "paused"},
+            "paused for 6.9 s after 18; 1 missed message was asked for, and follows",
+        ),
+        ({"backfilled": 0}, "not connected for 6.9 s after 18; the server was asked, and nothing was missed"),
         ({"reason": "lagged", "missed": 120}, "this reader fell behind and missed 120 messages after 18"),
         ({"reason": "truncated", "missed": 1}, "no longer kept: 1 message after 18"),
         ({"reason": "truncated"}, "no longer kept: messages up to 18"),

@@ -36,9 +36,12 @@ def gap_text(record: dict[str, Any]) -> str:
     begin, end = record.get("start"), record.get("end")
     lasted = f" for {end - begin:.1f} s" if isinstance(begin, float) and isinstance(end, float) else ""
     count = "messages" if missed is None else "1 message" if missed == 1 else f"{missed} messages"
+    risk = (
+        _filled(record["backfilled"], after) if "backfilled" in record else f"; messages after {after} may be missing"
+    )
     said = {
-        "outage": f"not connected{lasted}; messages after {after} may be missing",
-        "paused": f"paused{lasted}; messages after {after} may be missing",
+        "outage": f"not connected{lasted}{risk}",
+        "paused": f"paused{lasted}{risk}",
         "lagged": f"this reader fell behind and missed {count} after {after}",
         "truncated": f"no longer kept: {count} after {after}",
         "disk": f"the disk did not keep {count} after {after}",
@@ -46,10 +49,16 @@ def gap_text(record: dict[str, Any]) -> str:
     }.get(str(reason), f"{reason}; may be missing: {count} after {after}")
     if reason == "truncated" and missed is None:
         said = f"no longer kept: messages up to {after}"
-    filled = record.get("backfilled")
-    if filled is not None:
-        said += "; asked for, and there were none" if not filled else f"; {filled} were asked for and follow"
     return f"gap: {channel}: {said}"
+
+
+def _filled(count: int, after: object) -> str:
+    """Say that what was missed is there."""
+    if count == 0:
+        return f" after {after}; the server was asked, and nothing was missed"
+    if count == 1:
+        return f" after {after}; 1 missed message was asked for, and follows"
+    return f" after {after}; {count} missed messages were asked for, and follow"
 
 
 class CopySink:
