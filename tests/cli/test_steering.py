@@ -40,7 +40,7 @@ async def test_wait_that_times_out_is_124_and_says_what_it_waited_for(cli: Cli) 
     await cli.manager.known["calls"].become(ChannelState.WAITING)
     result = await cli("wait", "notifications", "calls", "--timeout", "10ms")
     assert result.code == 124
-    assert result.err.startswith("error: not ready within 10ms: calls is waiting: so it was set\n")
+    assert result.err.startswith("error: not ready within 10ms: calls is waiting: so it was set\nhint: `wscli status` ")
 
 
 @pytest.mark.parametrize(("refused", "code"), [(False, 8), (True, 4)])

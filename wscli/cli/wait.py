@@ -22,7 +22,8 @@ def wait(selection: Selection, channels: tuple[str, ...], state: str, timeout: f
         stands = _stands(selection, channels, state)
         if stands is None:
             return 0
-        raise TimedOut(f"not {state} within {duration(timeout or 0)}{stands}", "--timeout waits longer") from None
+        hint = "`wscli status` says what it waits for; --timeout waits longer"
+        raise TimedOut(f"not {state} within {duration(timeout or 0)}{stands}", hint) from None
     return 0
 
 
