@@ -16,7 +16,7 @@ from wscli.config.nodes import Branch, Leaf, Path, kind_of, plain
 from wscli.config.problems import Problems
 from wscli.config.spots import Spot
 from wscli.templates import did_you_mean, unquoted_placeholder
-from wscli.values import Scalar, shown
+from wscli.values import Scalar, format_duration, shown
 
 __all__ = ["translate_errors"]
 
@@ -137,12 +137,21 @@ def _sentence(found: _Found, spot: Spot) -> str:
         return f"{_quoted(spot)} is not one of {', '.join(choices)}{did_you_mean(spot.text or '', choices)}"
     if kind in _BOUNDS:
         size, relation, name = _BOUNDS[kind]
-        return f"{_quoted(spot)} is {size}; it must be {relation} {context[name]:g}"
+        return f"{_quoted(spot)} is {size}; it must be {relation} {_bound(context[name], spot.text or '')}"
     if kind == "value_error":
         return _own_words(found.error, spot)
     if kind in ("too_short", "string_too_short"):
         return "there is nothing in it"
     return "this is not valid here"
+
+
+def _bound(bound: float, text: str) -> str:
+    """Write a bound in the unit of the value that breaks it."""
+    if text.endswith("B"):
+        return f"{bound / 1024:g}KiB" if bound >= 1024 else f"{bound:g}B"
+    if text.endswith(("s", "m", "h", "d")):
+        return format_duration(bound) if bound else "0s"
+    return f"{bound:g}"
 
 
 def _own_words(error: ErrorDetails, spot: Spot) -> str:
