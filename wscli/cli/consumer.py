@@ -74,7 +74,10 @@ def command() -> None:
 @channels_argument(required=False)
 @json_option("A JSON object a line.")
 def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
-    """List consumers: where each is, its lag in messages, and the process that reads by its name now."""
+    """List consumers and their lag.
+
+    For each it prints where it is, how many messages it is behind, and the process that reads by its name now.
+    """
     return ls(selection, channels, as_json=as_json)
 
 
@@ -90,7 +93,10 @@ def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -
     help="Begin at the oldest message that is kept, with the next to come, or after a record's epoch:seq.",
 )
 def reset_command(selection: Selection, channel: str, name: str, to: str) -> int:
-    """Have a consumer begin elsewhere; nobody may be reading by its name."""
+    """Have a consumer begin elsewhere.
+
+    Exits with 1 if there is no such consumer, or if somebody reads by its name.
+    """
     return reset(selection, channel, name, to)
 
 
@@ -99,5 +105,8 @@ def reset_command(selection: Selection, channel: str, name: str, to: str) -> int
 @channel_argument
 @click.argument("name", metavar="NAME")
 def rm_command(selection: Selection, channel: str, name: str) -> int:
-    """Forget a consumer; nobody may be reading by its name."""
+    """Forget a consumer.
+
+    Exits with 1 if there is no such consumer, or if somebody reads by its name.
+    """
     return rm(selection, channel, name)

@@ -187,6 +187,7 @@ def command(
 
     FILE is what `wscli tail CHANNEL... --json` wrote; - is stdin, to its end. Each client that opens
     ws://HOST:PORT/CHANNEL (or / where there is one channel only) gets that channel's messages from the beginning, as
-    they were and with the time between them. What clients send is taken and ignored; gaps are left out. Ctrl-C ends it.
+    they were and with the time between them. What clients send is taken and ignored; gaps are left out. Ctrl-C ends it
+    with 0.
     """
     return mock(path, place, speed=speed, loop=loop, close=close, outages=outages, origins=origins, verbose=verbose)

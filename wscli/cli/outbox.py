@@ -90,7 +90,10 @@ def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -
 @click.option("--expired", is_flag=True, help="All that expired.")
 @click.option("--all", "channel", metavar="CHANNEL", help="All that this channel has.")
 def rm_command(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str | None) -> int:
-    """Remove messages: they are not sent."""
+    """Remove messages: they are not sent.
+
+    Exits with 1 if one of them is being sent at that moment, and with 2 if there is no such ID.
+    """
     return rm(selection, ids, expired=expired, channel=channel)
 
 

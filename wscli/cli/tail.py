@@ -136,5 +136,8 @@ def command(selection: Selection, /, **options: Any) -> int:
     It begins with what comes next, or with --no-follow and for a new --consumer at the oldest message that is kept;
     --last, --since and --after begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary
     messages need --json or -0.
+
+    Exits with 8 (or 4) at once when a channel failed, is stopped or paused, and with 5 when the manager goes, unless
+    --retry is given. With --consumer, 9: its last position was not confirmed. With --exec, 1: a command failed.
     """
     return tail(selection, Wanted(**options))
