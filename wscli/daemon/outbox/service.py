@@ -44,6 +44,9 @@ class Outbox:
         self._flushing: set[asyncio.Event] = set()
         self._watches = Watches()
         self._timer: asyncio.TimerHandle | None = None
+        self._next_expiry: float | None = None
+        self._expiring: asyncio.Task[None] | None = None
+        """What puts aside what expired: one at a time, however often the file refuses."""
         self._ending = False
         manager.watchers.append(self._channel_changed)
         manager.after_apply.append(self._applied)
@@ -213,19 +216,26 @@ class Outbox:
             raise ChannelUnavailable(f"{self._queued(name)} of channel {name!r} wait: {error.message}", error.hint)
 
     def _set_timer(self, next_expiry: float | None) -> None:
+        self._next_expiry = next_expiry
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if next_expiry is not None:
+        if next_expiry is not None and self._expiring is None:
             left = max(0.0, next_expiry - self._manager.clock.wall())
             self._timer = asyncio.get_running_loop().call_later(min(left, LONGEST_SLEEP), self._expire)
 
     def _expire(self) -> None:
         """Put aside what is past its time, as soon as the file can be used."""
         self._timer = None
-        now = self._manager.clock.wall()
-        expiring = insist(self._file, self._manager.problems, lambda store: store.expire(now))
-        self._manager.tasks.spawn(expiring, name="outbox expiry")
+        clock = self._manager.clock
+        expiring = insist(self._file, self._manager.problems, lambda store: store.expire(clock.wall()))
+        self._expiring = self._manager.tasks.spawn(expiring, name="outbox expiry")
+        self._expiring.add_done_callback(self._expired)
+
+    def _expired(self, task: asyncio.Task[None]) -> None:
+        self._expiring = None
+        if not self._ending:
+            self._set_timer(self._next_expiry)
 
     # what it tells
 
