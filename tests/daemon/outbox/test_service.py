@@ -293,3 +293,13 @@ async def test_a_disk_that_refuses_what_expires_is_asked_again_after_a_while_and
     await until(lambda: scene.channel.uses == 0)
     assert scene.manager.problems.texts() == []
     assert len(scene.manager.tasks) == 0
+
+
+async def test_a_channel_is_in_use_no_longer_than_it_has_something_queued(scene: Scene) -> None:
+    scene.channel.send_fails[0] = NotSent("the connection is closed")
+    await block(scene, b"a", ttl=5)
+    scene.manager.clock.now += 5
+    scene.channel.state = ChannelState.CONNECTING
+    scene.channel.send_blocks.set()
+    await until(lambda: scene.channel.outbox["expired"] == 1)
+    await until(lambda: scene.channel.uses == 0)

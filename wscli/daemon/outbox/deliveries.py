@@ -76,6 +76,7 @@ class Deliveries:
             self._file,
             self._manager.problems,
             self._manager.clock,
+            queued=lambda: self._queued(name),
             on_progress=lambda: self._manager.problems.mended(_problem(name)),
         )
         task = self._manager.tasks.spawn(delivery.run(), name=f"outbox {name}", on_crash=crashed)

@@ -52,9 +52,10 @@ class Delivery:
         problems: Problems,
         clock: Clock,
         *,
+        queued: Callable[[], int],
         on_progress: Callable[[], None],
     ) -> None:
-        """``on_progress`` is called after each attempt that came to an end."""
+        """``queued`` gives how many messages there are, ``on_progress`` is called after each attempt that ended."""
         self.name = channel.name
         self.sending = False
         """Whether a message is being handed over, or marked: whoever cancels now leaves its outcome in doubt."""
@@ -64,6 +65,7 @@ class Delivery:
         self._file = file
         self._problems = problems
         self._clock = clock
+        self._queued = queued
         self._on_progress = on_progress
         self._next: Message | None = None
         """What is to be sent next, where the last mark brought it along."""
@@ -72,7 +74,7 @@ class Delivery:
         """Send until nothing is queued, the channel is removed, or it is to end."""
         try:
             with self._channel.use():
-                while await self._may_send():
+                while self._queued() and await self._may_send():
                     message = await self._take()
                     if message is None:
                         return
