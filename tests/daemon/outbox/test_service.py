@@ -303,3 +303,10 @@ async def test_a_channel_is_in_use_no_longer_than_it_has_something_queued(scene:
     scene.channel.send_blocks.set()
     await until(lambda: scene.channel.outbox["expired"] == 1)
     await until(lambda: scene.channel.uses == 0)
+
+
+async def test_a_message_that_may_wait_for_ever_is_given_to_a_slow_server_once(scene: Scene) -> None:
+    await block(scene, b"a")
+    assert scene.channel.timeout > 86_400, "it is for the keep-alive to say that a server reads nothing"
+    scene.channel.send_blocks.set()
+    await scene.outbox.flush()

@@ -24,8 +24,9 @@ __all__ = ["RETRY", "Delivery", "insist"]
 
 T = TypeVar("T")
 
-ATTEMPT = 30.0
-"""Seconds for an open connection to take one message."""
+ATTEMPT = 1e9
+"""Seconds for an open connection to take one message: as good as for ever. What was handed over may arrive as long as
+the connection lives, so it is not tried again before that ends; the keep-alive says that a server reads nothing."""
 AGAIN = 1.0
 """Seconds between two tries to send one message."""
 RETRY = 5.0
