@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,7 +42,10 @@ def test_everything_before_what_is_done_is_done(gaps: list[bool], chance: object
 class Heard:
     def __init__(self) -> None:
         self.done: list[int] = []
-        self.failed: list[Failed] = []
+        self.failed: list[tuple[int, str]] = []
+
+    def fail(self, failed: Failed) -> None:
+        self.failed.append((failed.job.seq, failed.why))
 
 
 def pool(heard: Heard, code: str, *args: str, parallel: int = 1, timeout: float = 30.0) -> Pool:
@@ -48,7 +54,7 @@ def pool(heard: Heard, code: str, *args: str, parallel: int = 1, timeout: float 
         parallel=parallel,
         timeout=timeout,
         done=lambda job: heard.done.append(job.seq),
-        failed=heard.failed.append,
+        failed=heard.fail,
     )
 
 
@@ -103,16 +109,16 @@ def test_after_a_failure_nothing_is_begun(code: str, words: str, timeout: float)
     one.drain(at_once=False)
     one.close()
     assert heard.done == []
-    assert heard.failed == [Failed(7, words)]
+    assert heard.failed == [(7, words)]
 
 
 def test_a_program_that_is_gone_has_failed() -> None:
     heard = Heard()
-    one = Pool(["/nowhere"], parallel=1, timeout=1, done=lambda job: None, failed=heard.failed.append)
+    one = Pool(["/nowhere"], parallel=1, timeout=1, done=lambda job: None, failed=heard.fail)
     one.put(job(1))
     one.drain(at_once=False)
     one.close()
-    assert heard.failed == [Failed(1, "cannot be started: no such file or directory")]
+    assert heard.failed == [(1, "cannot be started: no such file or directory")]
 
 
 def test_whoever_has_more_than_can_wait_waits_for_room() -> None:
@@ -143,7 +149,7 @@ def test_once_all_is_to_end_what_exits_with_0_is_done_and_nothing_has_failed(
         parallel=1,
         timeout=600.0,
         done=lambda job: heard.done.append(job.seq),
-        failed=heard.failed.append,
+        failed=heard.fail,
         grace=0.3 if not done else 30.0,
     )
     for seq in (1, 2):
@@ -153,3 +159,22 @@ def test_once_all_is_to_end_what_exits_with_0_is_done_and_nothing_has_failed(
     one.drain(at_once=True)
     one.close()
     assert (heard.done, heard.failed) == (done, [])
+
+
+def test_a_daemon_that_keeps_the_stdin_of_a_killed_command_holds_up_nobody(tmp_path: Path) -> None:
+    heard, pid = Heard(), tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time; daemon = subprocess.Popen(['sleep', '600'], start_new_session=True);"
+        "open(sys.argv[1], 'w').write(str(daemon.pid)); time.sleep(600)"
+    )
+    one = pool(heard, code, str(pid), timeout=2.0)
+    one.put(job(1, "", bytes(1 << 20)))
+    draining = threading.Thread(target=one.drain, kwargs={"at_once": False})
+    draining.start()
+    draining.join(20)
+    held_up = draining.is_alive()
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    draining.join()
+    one.close()
+    assert not held_up
+    assert heard.failed == [(1, "took longer than 2 s, and was killed")]

@@ -35,7 +35,7 @@ class Job(NamedTuple):
 class Failed(NamedTuple):
     """The first command that did not take its message."""
 
-    seq: int
+    job: Job
     why: str
 
 
@@ -159,7 +159,7 @@ class Pool:
                 elif not self._has_failed and not self._over:
                     self._has_failed = True
                     self._waiting.clear()
-                    self._failed(Failed(job.seq, why))
+                    self._failed(Failed(job, why))
                 self._changed.notify_all()
 
     def _next(self) -> Job | None:

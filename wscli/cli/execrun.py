@@ -32,7 +32,9 @@ class Command:
             self._process.communicate(payload, timeout=timeout)
         except subprocess.TimeoutExpired:
             self.end(signal.SIGKILL)
-            self._process.communicate()
+            if self._process.stdin is not None:  # what it left behind may hold the other end, and read nothing
+                self._process.stdin.close()
+            self._process.wait()
             return f"took longer than {timeout:g} s, and was killed"
         if self._ended:  # what it started and left behind
             self.end(signal.SIGKILL)

@@ -72,7 +72,6 @@ class ExecSink(CopySink):
         self._acks: Acks | None = None
         self._progress = Progress()
         self._gaps = 0
-        self._channel = ""
         self._pool = Pool(argv, parallel=parallel, timeout=timeout, done=self._was_done, failed=self._has_failed)
         self.failure: WscliError | None = None
         self._stop, self._say_stop = os.pipe()
@@ -85,11 +84,11 @@ class ExecSink(CopySink):
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Hand messages over, as soon as there is room for them."""
-        self._channel = channel
         for line in bytes(body).split(b"\n")[:-1]:
             record: dict[str, Any] = json.loads(line)
-            with self._pool.guard:
-                self._progress.began(record["seq"], self._gaps)
+            if self._acks is not None:  # then it is one channel, whose numbers are all different
+                with self._pool.guard:
+                    self._progress.began(record["seq"], self._gaps)
             if not self._pool.put(self._job(record)):
                 return True
         return False
@@ -126,14 +125,16 @@ class ExecSink(CopySink):
         return self._key(text)
 
     def _was_done(self, job: Job) -> None:
+        if self._acks is None:
+            return
         far = self._progress.done(job.seq)
-        if far is not None and self._acks is not None:
+        if far is not None:
             with contextlib.suppress(OSError):  # closed: a second signal waits for nobody, and it comes again
                 self._acks.send(*far)
 
     def _has_failed(self, failed: Failed) -> None:
         self.failure = WscliError(
-            f"{self._argv[0]!r} {failed.why} on message {failed.seq} of {self._channel}",
+            f"{self._argv[0]!r} {failed.why} on message {failed.job.seq} of {failed.job.environ['WSCLI_CHANNEL']}",
             "its position stays before that message: run it again once the command is mended",
         )
         os.write(self._say_stop, b"!")
