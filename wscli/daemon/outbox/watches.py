@@ -40,8 +40,8 @@ class Watches:
         self._by_message: dict[int, list[Watch]] = {}
 
     def add(self, watch: Watch, messages: Iterable[int]) -> None:
-        """Have a watch told of messages."""
-        for message in messages:
+        """Have a watch told of messages, once of each."""
+        for message in set(messages) - watch.pending:
             watch.pending.add(message)
             self._by_message.setdefault(message, []).append(watch)
 
