@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from wscli.daemon.peer import Peer
     from wscli.outbox.store import Added
 
-__all__ = ["handle", "queue"]
+__all__ = ["MOST_KEY", "handle", "queue"]
+
+MOST_KEY = 1024
+"""Bytes of a key: an instance remembers a hundred thousand."""
 
 
 async def queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
@@ -32,7 +35,7 @@ async def queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     options: dict[str, Any] = {
         "binary": flag(args, "binary"),
         "ttl": None if args.get("ttl") is None else number(args, "ttl", 0.0),
-        "key": None if args.get("key") is None else text(args, "key"),
+        "key": _key(args),
     }
     block: dict[str, Any] | None = args
     if "bytes" not in args:
@@ -53,6 +56,25 @@ async def queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
             block = await next_block(peer)
         if block is not None:
             await _tell(watch, peer)
+
+
+def _key(args: dict[str, Any]) -> str | None:
+    if args.get("key") is None:
+        return None
+    key = _clean_text(args, "key")
+    if len(key.encode()) > MOST_KEY:
+        raise ProtocolError(
+            f"the key {key[:40]!r} is over {MOST_KEY} bytes", "a digest of it names the message as well"
+        )
+    return key
+
+
+def _clean_text(args: dict[str, Any], name: str) -> str:
+    """Give a text that can be kept: an argument of a command line may hold bytes that are none."""
+    value = text(args, name)
+    if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+        raise ProtocolError(f"argument {name!r} is not UTF-8: {value[:40]!r}", "give text in UTF-8")
+    return value
 
 
 async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: dict[str, Any]) -> Added:
@@ -84,7 +106,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str
 
 async def _remove(outbox: Outbox, args: dict[str, Any]) -> int:
     if args.get("channel") is not None:
-        return await outbox.remove_channel(text(args, "channel"))
+        return await outbox.remove_channel(_clean_text(args, "channel"))
     if flag(args, "expired"):
         return await outbox.remove_expired()
     ids = args.get("ids")

@@ -80,6 +80,8 @@ class Outbox:
             NotSent: the outbox is full, or its file cannot be written to.
 
         """
+        if not payloads:
+            return Added(0, 0, "queued")
         now = self._manager.clock.wall()
         add = functools.partial(
             OutboxStore.add, channel=channel, payloads=payloads, binary=binary, ttl=ttl, key=key, now=now
