@@ -164,6 +164,15 @@ async def test_a_done_channel_is_not_reopened_by_a_use() -> None:
         assert await channel.wait_for(SETTLED) is S.DONE
 
 
+async def test_wait_for_returns_for_a_channel_that_was_removed_before() -> None:
+    async with scripted() as it:
+        channel = it.manager.channel("news")
+        it.manager.apply(replace(it.manager.plan, channels={}))
+        await it.time.settle()
+        async with asyncio.timeout(10):
+            assert await channel.wait_for({S.READY}) is S.STOPPED
+
+
 async def test_wait_for_returns_when_the_state_comes() -> None:
     async with scripted() as it:
         channel = it.manager.channel("news")

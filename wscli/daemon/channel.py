@@ -190,8 +190,8 @@ class Channel:
             self._feed(Used())
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
-        """Wait until it is in one of the states, and return that one; the caller bounds the wait."""
-        if self.state in states:
+        """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
+        if self.state in states or self.removed:
             return self.state
         done: asyncio.Future[ChannelState] = asyncio.get_running_loop().create_future()
 
