@@ -1,0 +1,444 @@
+"""Whatever happens to channels, their connections, the disk and the clock: each accepted message is sent once, expired,
+removed or still queued; a channel's messages leave in their order; what is told of them is so, and nothing is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, status
+from tests.daemon.test_manager_machine import changed, name_of
+from tests.examples import EXAMPLES
+from wscli.config.plan import Rotate
+from wscli.daemon.outbox import Outbox, deliveries, delivery
+from wscli.daemon.outbox.watches import Watch
+from wscli.database import transaction
+from wscli.errors import NotSent, OutcomeUnknown, UnknownChannel, WscliError
+from wscli.events import Failure
+from wscli.outbox import ledger
+from wscli.outbox.books import NOTHING, Fate
+from wscli.states import ChannelState as S
+
+PLANS = (
+    channel_plan("news", rotate=Rotate(max_age=20.0)),
+    channel_plan("calls", eager=False, linger=5.0),
+    channel_plan("rooms/{id}"),
+)
+NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
+CHANGES = st.sampled_from([None, {}, {"linger": 2.0}, {"dial": 1}, {"dial": 2}])
+ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006)])
+REFUSALS = st.sampled_from([REFUSED, status(410), status(503)])
+BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
+
+
+class Request(NamedTuple):
+    """What somebody wants queued."""
+
+    channel: str
+    count: int
+    ttl: float | None
+    key: str | None
+
+
+REQUESTS = st.builds(
+    Request, NAMES, st.integers(1, 3), st.sampled_from([None, None, 0.0, 0.5, 5.0, 60.0]), st.none()
+) | st.builds(Request, NAMES, st.just(1), st.sampled_from([None, 5.0]), st.sampled_from(["k", "j"]))
+
+
+class Accepted(NamedTuple):
+    """A message that the outbox has taken upon itself."""
+
+    channel: str
+    payload: bytes
+    key: str | None
+
+
+class EachMessageOnce(RuleBasedStateMachine):
+    """Between two rules no time passes; what can be done by then is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.stack = ExitStack()
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(delivery, "AGAIN", 0.0)
+        patch.setattr(delivery, "RETRY", 0.0)
+        patch.setattr(ledger, "transaction", self.failing)
+        self.patch = patch
+        self.state = self.stack.enter_context(tempfile.TemporaryDirectory())
+        self.plans = PLANS
+        self.disk_fails = 0
+        self.stalled = False
+        self.waiting: dict[asyncio.Future[bool], tuple[ScriptedLink, bytes]] = {}
+        """What a server that does not read was given."""
+        self.number = 0
+        self.accepted: dict[int, Accepted] = {}
+        self.removed: set[int] = set()
+        self.taken: list[tuple[str, bytes]] = []
+        """What servers have taken, in order."""
+        self.doubted: set[bytes] = set()
+        """What they may have taken."""
+        self.watched: set[int] = set()
+        self.told: dict[int, Fate] = {}
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        async def doing() -> Any:
+            result = await work
+            await self.quiet()
+            return result
+
+        return self.loop.run_until_complete(doing())
+
+    async def quiet(self) -> None:
+        """Wait until the file has done what it was asked for, and nobody asks for more."""
+        idle = 0
+        while idle < 3:
+            await self.it.time.settle()
+            working = self.outbox._file._working
+            if working is None:
+                idle += 1
+            else:
+                idle = 0
+                await asyncio.wait({working})
+        while self.watch._fates:
+            for fate in await self.watch.news():
+                assert fate.id not in self.told, "nobody is told twice"
+                self.told[fate.id] = fate
+
+    @contextmanager
+    def failing(self, database: sqlite3.Connection) -> Iterator[None]:
+        """Refuse a transaction in its very end, so often as it is wanted."""
+        with transaction(database):
+            yield
+            if self.disk_fails:
+                self.disk_fails -= 1
+                raise sqlite3.OperationalError("database or disk is full")
+
+    @initialize()
+    def begin(self) -> None:
+        self.do(self.up(1000.0, 0.0))
+
+    async def up(self, now: float, slept: float) -> None:
+        self.it = Scripted(*self.plans)
+        self.it.time.now, self.it.time.slept = now, slept
+        self.it.server.on_open = self.serve
+        self.outbox = self.it.manager.outbox = Outbox(self.it.manager, {"XDG_STATE_HOME": self.state})
+        self.watching = ExitStack()
+        self.watch: Watch = self.watching.enter_context(self.outbox.watching())
+        self.it.manager.open()
+        await self.outbox.start()
+
+    async def down(self) -> None:
+        self.patch.setattr(deliveries, "SETTLE", 0.01 if self.waiting else 30.0)
+        self.watched -= self.watch.pending
+        self.watching.close()
+        await self.outbox.settle()
+        closing = asyncio.ensure_future(self.it.manager.close())
+        while not closing.done():
+            await self.it.time.advance(1.0)
+        await closing
+        await self.outbox.close()
+        assert self.it.time.pending == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert self.outbox._watches._by_message == {}
+
+    # the server
+
+    def serve(self, link: ScriptedLink) -> None:
+        end = link.end
+
+        def ends(failure: Failure) -> None:
+            end(failure)
+            for future in [future for future, (owner, _) in self.waiting.items() if owner is link]:
+                self.settle(future, taken=False)
+
+        link.send = partial(self.take, link)  # type: ignore[method-assign]  # a link that may not read
+        link.end = ends  # type: ignore[method-assign]
+
+    @staticmethod
+    def settle(future: asyncio.Future[bool], *, taken: bool) -> None:
+        if not future.done():
+            future.set_result(taken)
+
+    async def take(self, link: ScriptedLink, payload: bytes, *, binary: bool, timeout: float) -> None:
+        if not link.open:
+            raise NotSent("the connection is closed")
+        if self.stalled:
+            future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self.waiting[future] = link, payload
+            timer = self.it.time.schedule(timeout, partial(self.settle, future, taken=False))
+            taken = False
+            try:
+                taken = await future
+            finally:
+                del self.waiting[future]
+                timer.cancel()
+                if not taken:
+                    self.doubted.add(payload)
+            if not taken:
+                raise OutcomeUnknown("the connection ended while the message was being sent")
+        self.taken.append((name_of(link), payload))
+
+    # what people do
+
+    @rule(requests=st.lists(REQUESTS, min_size=1, max_size=4))
+    def queue(self, requests: list[Request]) -> None:
+        async def queue() -> None:
+            await asyncio.gather(*(self.accept(request) for request in requests))
+
+        self.do(queue())
+
+    async def accept(self, request: Request) -> None:
+        payloads = [f"{self.number + index}".encode() for index in range(request.count)]
+        self.number += request.count
+        try:
+            name = self.it.manager.channel(request.channel).name
+            options: dict[str, Any] = {"binary": False, "ttl": request.ttl, "key": request.key, "watch": self.watch}
+            added = await self.outbox.queue(name, payloads, **options)
+        except (UnknownChannel, NotSent):
+            return
+        if not added.new:
+            first = self.accepted[added.first]
+            assert (first.channel, first.key) == (name, request.key), "what is known has that key"
+            return
+        assert added.new == request.count
+        for index, payload in enumerate(payloads):
+            assert added.first + index not in self.accepted
+            self.accepted[added.first + index] = Accepted(name, payload, request.key)
+            self.watched.add(added.first + index)
+
+    @rule(index=st.integers(0, 99))
+    def remove_one(self, index: int) -> None:
+        async def remove() -> None:
+            if rows := await self.outbox.list([]):
+                number = rows[index % len(rows)]["id"]
+                await self.outbox.remove([number])
+                self.removed.add(number)
+
+        self.do(self.may_fail(remove()))
+
+    @rule(name=NAMES)
+    def remove_all_of_a_channel(self, name: str) -> None:
+        async def remove() -> None:
+            before = {row["id"] for row in await self.outbox.list([name])}
+            try:
+                await self.outbox.remove_channel(name)
+            finally:
+                self.removed |= before - {row["id"] for row in await self.outbox.list([name])} - self.gone()
+
+        self.do(self.may_fail(remove()))
+
+    @rule()
+    def remove_what_expired(self) -> None:
+        async def remove() -> None:
+            expired = {row["id"] for row in await self.outbox.list([]) if row["state"] == "expired"}
+            await self.outbox.remove_expired()
+            self.removed |= expired
+
+        self.do(self.may_fail(remove()))
+
+    @staticmethod
+    async def may_fail(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except WscliError:  # it is being sent, or the disk refuses
+            return
+
+    @rule(name=NAMES, what=BY_HAND)
+    def by_hand(self, name: str, what: str) -> None:
+        async def by_hand() -> None:
+            try:
+                getattr(self.it.manager.channel(name), what)()
+            except UnknownChannel:
+                return
+
+        self.do(by_hand())
+
+    @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES), at_once=st.booleans())
+    def reload(self, changes: tuple[dict[str, Any] | None, ...], at_once: bool) -> None:
+        async def reload() -> None:
+            if not at_once:
+                self.apply(())
+            self.plans = tuple(
+                changed(plan, change) for plan, change in zip(PLANS, changes, strict=True) if change is not None
+            )
+            self.apply(self.plans)
+
+        self.do(reload())
+
+    def apply(self, plans: tuple[Any, ...]) -> None:
+        self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
+
+    @rule()
+    def restart(self) -> None:
+        async def restart() -> None:
+            await self.down()
+            await self.up(self.it.time.now, self.it.time.slept)
+
+        self.disk_fails = 0
+        self.do(restart())
+
+    # what the world does
+
+    @rule(failure=ENDS, index=st.integers(0, 9))
+    def a_link_ends(self, failure: Failure, index: int) -> None:
+        async def end() -> None:
+            if links := self.it.server.links:
+                links[index % len(links)].end(failure)
+
+        self.do(end())
+
+    @rule(refusals=st.lists(REFUSALS, max_size=3))
+    def refuse(self, refusals: list[Failure]) -> None:
+        self.it.server.refusals = list(refusals)
+
+    @rule()
+    def servers_stop_reading(self) -> None:
+        self.stalled = True
+
+    @rule()
+    def servers_read_on(self) -> None:
+        async def read() -> None:
+            self.stalled = False
+            for future in list(self.waiting):
+                self.settle(future, taken=True)
+
+        self.do(read())
+
+    @rule(times=st.integers(1, 4))
+    def the_disk_is_full(self, times: int) -> None:
+        self.disk_fails = times
+
+    @rule(seconds=st.sampled_from([0.3, 1.0, 5.0, 30.0, 700.0]))
+    def time_passes(self, seconds: float) -> None:
+        async def passes() -> None:
+            await self.it.time.advance(seconds)
+            await self.look_at_the_clock()
+
+        self.do(passes())
+
+    @rule(seconds=st.sampled_from([-100.0, -3.0, 3.0, 100.0]))
+    def the_clock_is_set(self, seconds: float) -> None:
+        async def is_set() -> None:
+            self.it.time.slept += seconds
+            await self.look_at_the_clock()
+
+        self.do(is_set())
+
+    async def look_at_the_clock(self) -> None:
+        """Let its timer ring, which runs in the time of the loop."""
+        await self.quiet()
+        self.outbox._set_timer(self.outbox._next_expiry)
+
+    # what must hold
+
+    def gone(self) -> set[int]:
+        taken = {payload for _, payload in self.taken}
+        return {number for number, one in self.accepted.items() if one.payload in taken}
+
+    @invariant()
+    def each_message_is_sent_once_or_listed_or_was_removed(self) -> None:
+        rows = {row["id"]: row for row in self.do(self.outbox.list([]))}
+        sent = self.gone()
+        assert max(Counter(self.taken).values(), default=0) <= 1
+        assert sent.isdisjoint(rows)
+        assert sent.isdisjoint(self.removed)
+        assert self.removed.isdisjoint(rows)
+        assert sent | self.removed | set(rows) == set(self.accepted)
+        for number in self.watched:
+            fate, row = self.told.get(number), rows.get(number)
+            assert (fate is None) == (row is not None and row["state"] == "queued"), "who waits is told, and no sooner"
+            if fate is None:
+                continue
+            doubted = self.accepted[number].payload in self.doubted
+            assert fate.outcome in (
+                ("sent",) if number in sent else ("unknown",) if doubted else ("expired", "removed")
+            )
+        self.check_counts(list(rows.values()))
+        self.check_keys({number for number, row in rows.items() if row["state"] == "queued"} | sent)
+
+    def check_counts(self, rows: list[dict[str, Any]]) -> None:
+        counted = Counter((row["channel"], row["state"]) for row in rows)
+        for channel in self.it.manager.channels():
+            expected = {state: counted[channel.name, state] for state in NOTHING}
+            assert self.outbox._counts.get(channel.name, NOTHING) == expected
+            assert channel.stats()["outbox"] == expected
+            assert channel.in_use == bool(expected["queued"]), "in use for as long as it has something queued"
+            busy = {name_of(link) for link, _ in self.waiting.values()}
+            assert channel.state is not S.READY or not expected["queued"] or channel.name in busy, "it is stuck"
+        now = self.it.time.wall()
+        held = {payload for _, payload in self.waiting.values()}
+        for row in rows:
+            if row["state"] == "queued" and self.accepted[row["id"]].payload not in held:
+                assert row["expires_at"] is None or row["expires_at"] > now, "it has expired"
+
+    def check_keys(self, known: set[int]) -> None:
+        keys = Counter((one.channel, one.key) for number in known if (one := self.accepted[number]).key is not None)
+        assert max(keys.values(), default=0) <= 1
+
+    @invariant()
+    def the_messages_of_a_channel_leave_in_their_order(self) -> None:
+        last: dict[str, int] = {}
+        numbers = {one.payload: number for number, one in self.accepted.items()}
+        for name, payload in self.taken:
+            number = numbers[payload]
+            assert self.accepted[number].channel == name
+            assert number > last.get(name, 0)
+            last[name] = number
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "it"):
+                self.loop.run_until_complete(self.ends_in_time())
+        finally:
+            self.loop.run_until_complete(self.cancel_what_is_left())
+            self.stack.close()
+            self.loop.close()
+
+    async def cancel_what_is_left(self) -> None:
+        """Keep what a failed test leaves behind from hiding its failure."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def ends_in_time(self) -> None:
+        async with asyncio.timeout(60):
+            await self.ends()
+
+    async def ends(self) -> None:
+        """Once nothing is in its way any more, all is sent; then all ends."""
+        self.it.server.refusals, self.stalled, self.disk_fails = [], False, 0
+        for future in list(self.waiting):
+            self.settle(future, taken=True)
+        self.apply(PLANS)
+        await self.quiet()
+        for name in {row["channel"] for row in await self.outbox.list([]) if row["state"] == "queued"}:
+            self.it.manager.channel(name).start()
+        await self.it.time.advance(60.0)
+        await self.look_at_the_clock()
+        await self.quiet()
+        left = [row for row in await self.outbox.list([]) if row["state"] != "expired"]
+        assert left == [], [channel.status() for channel in self.it.manager.channels()]
+        await self.outbox.flush()
+        assert self.outbox._flushing == set()
+        await self.down()
+
+
+EachMessageOnce.TestCase.settings = settings(
+    max_examples=max(150, EXAMPLES // 20), stateful_step_count=30, deadline=None
+)
+TestEachMessageOnce = EachMessageOnce.TestCase
