@@ -101,7 +101,7 @@ async def live(directory: Path, first: int, here: Callable[[str], bool]) -> None
     channel = Channel(directory, lambda: here("send") and die())
     manager: Any = SimpleNamespace(
         plan=SimpleNamespace(name="app"), clock=SystemClock(), problems=Problems(), tasks=Tasks(), watchers=[],
-        after_apply=[], channels=lambda: [channel], channel=lambda name: channel,
+        newcomers=[], after_apply=[], channels=lambda: [channel], channel=lambda name: channel,
     )  # fmt: skip
     outbox = Outbox(manager, {"XDG_STATE_HOME": str(directory)})
     await outbox.start()

@@ -94,6 +94,8 @@ class Manager:
         """Called after each reload."""
         self.watchers: list[Callable[[Channel], None]] = []
         """Called with a channel after each change of what ``status`` says of it, its removal included."""
+        self.newcomers: list[Callable[[Channel], None]] = []
+        """Called with each instance of a template that is made, before anything has happened to it."""
         self.outbox: Outbox | None = None
         """Set by whoever delivers it."""
         self.tasks = Tasks()
@@ -145,6 +147,8 @@ class Manager:
             self._instances.make_room(name)
             channel = self._channels[name] = self._make(name, plan, params)
             self._instances.changed(channel)
+            for welcome in self.newcomers:
+                welcome(channel)
         return channel
 
     def select(self, names: Sequence[str]) -> list[Channel]:

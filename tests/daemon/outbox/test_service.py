@@ -65,7 +65,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
     manager: Any = SimpleNamespace(
         plan=SimpleNamespace(name="app"), clock=HandClock(), problems=Problems(), tasks=Tasks(), watchers=[],
-        after_apply=[], channels=lambda: [channel], channel=find,
+        newcomers=[], after_apply=[], channels=lambda: [channel], channel=find,
     )  # fmt: skip
     outbox = Outbox(manager, {"XDG_STATE_HOME": str(tmp_path)})
     yield Scene(outbox, channel, manager)
@@ -309,3 +309,12 @@ async def test_a_message_that_may_wait_for_ever_is_given_to_a_slow_server_once(s
     assert scene.channel.timeout > 86_400, "it is for the keep-alive to say that a server reads nothing"
     scene.channel.send_blocks.set()
     await scene.outbox.flush()
+
+
+async def test_an_instance_that_is_made_knows_what_its_name_has(scene: Scene) -> None:
+    scene.channel.state = ChannelState.STOPPED
+    await scene.queue(b"a")
+    (welcome,) = scene.manager.newcomers
+    again = FakeChannel("calls")
+    welcome(again)
+    assert again.outbox["queued"] == 1

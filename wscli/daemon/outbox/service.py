@@ -49,6 +49,7 @@ class Outbox:
         """What puts aside what expired: one at a time, however often the file refuses."""
         self._ending = False
         manager.watchers.append(self._channel_changed)
+        manager.newcomers.append(self._report)
         manager.after_apply.append(self._applied)
 
     # what is asked of it
