@@ -27,7 +27,6 @@ class _QueueingSender(Sender):
 
     def __init__(self, client: Client, args: dict[str, Any], outcomes: Outcomes) -> None:
         super().__init__(client, args, PATIENCE, outcomes)
-        self._told: Outcomes = outcomes
         self._watches = bool(args["watch"])
         self._pending: dict[int, None] = {}
         """The numbers of those that are queued, in their order."""
@@ -42,7 +41,7 @@ class _QueueingSender(Sender):
             if self._watches and result["state"] == "queued":
                 self._pending[number] = None
             else:
-                self._told.of(number, result["state"], ExitCode.OK)
+                self._outcomes.of(number, result["state"], ExitCode.OK)
 
     def wait(self, timeout: float) -> None:
         """Wait until it is known what became of all that are queued.
@@ -77,7 +76,7 @@ class _QueueingSender(Sender):
     def leave(self, code: int = ExitCode.OK, text: str | None = None) -> None:
         """Tell that the others are queued, where it ends before more is known."""
         for number in self._pending:
-            self._told.of(number, "queued", code, text)
+            self._outcomes.of(number, "queued", code, text)
         self._pending.clear()
 
     def _give_up(self, error: WscliError) -> NoReturn:
@@ -90,7 +89,8 @@ class _QueueingSender(Sender):
         error = _error(number, told["outcome"], told["reason"])
         self._failure = self._failure or error
         outcome = "rejected" if told["outcome"] == "removed" else told["outcome"]
-        self._told.of(number, outcome, *((ExitCode.OK, None) if error is None else (error.exit_code, error.message)))
+        code, text = (ExitCode.OK, None) if error is None else (error.exit_code, error.message)
+        self._outcomes.of(number, outcome, code, text)
 
     def _still(self) -> str:
         count = len(self._pending)

@@ -111,10 +111,10 @@ class Enquiry:
                 self.found += some
                 fresh += some
             further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None
-            if further in (None, last) or self._declared.order == "newest":
+            if further is None or further == last or self._declared.order == "newest":
                 self._done()
                 return True
-            last = further or {}
+            last = further
             if sum(map(len, self.found)) > MOST_FOUND:
                 break
         if not self._not_held(fresh):  # it has reached what came over the channel since

@@ -38,10 +38,10 @@ class Intake:
             name, plan.history, on_fault=self._history_failed, on_full=self._history_full
         )
         self._name = name
-        self._plan = plan
         self._services = services
         self._counters = counters
         self._problems = problems
+        self._dedupe: Dedupe | None = None
         self._dedupe_by(plan)
         self._backfill: Backfill | None = None
         self._backfill_by(plan, params)
@@ -55,10 +55,8 @@ class Intake:
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
         """Take another plan, and the parameters of the channel's name as that declares them."""
-        if plan.dedupe != self._plan.dedupe:
-            self._dedupe_by(plan)
+        self._dedupe_by(plan)
         self._backfill_by(plan, params)
-        self._plan = plan
         self.history.limit(plan.history)
 
     def lost(self, now: float, *, deliberate: bool) -> None:
@@ -122,7 +120,10 @@ class Intake:
     # what the plan declares
 
     def _dedupe_by(self, plan: ChannelPlan) -> None:
-        self._dedupe = None if plan.dedupe is None else Dedupe(plan.dedupe)
+        if plan.dedupe is None:
+            self._dedupe = None
+        elif self._dedupe is None or self._dedupe.path != plan.dedupe:
+            self._dedupe = Dedupe(plan.dedupe)
 
     def _backfill_by(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
         if self._backfill is None:
