@@ -32,7 +32,7 @@ test: $(VENV)/.installed ## the tests, as installed from this checkout
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.fast ## the transport's tests with the extra `fast`
-	$(BIN)/python -m pytest tests/daemon/transport $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/transport $(PYTEST_ARGS)
 
 test-wheel: ## the tests against the built wheel, with the extra `fast`
 	rm -rf build dist $(WHEEL_VENV)

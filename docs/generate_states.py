@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wscli.states import TRANSITIONS, ChannelState
+from wscli.core.states import TRANSITIONS, ChannelState
 
 PAGE = Path(__file__).with_name("states.md")
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"

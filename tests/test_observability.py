@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from wscli.daemon.gateway.samples import METRICS
-from wscli.states import ChannelState
+from wscli.core.states import ChannelState
+from wscli.gateway.samples import METRICS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 GROUPS = yaml.safe_load((CONFIGS / "prometheus" / "alerts.yaml").read_text())["groups"]

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from wscli.clock import SystemClock
 from wscli.config import load
-from wscli.daemon.channel import Channel
-from wscli.daemon.dialer import OpenLink
-from wscli.daemon.manager import Manager
-from wscli.daemon.network import reachable
-from wscli.daemon.transport.link import Link, Listener, Target, Timeline
-from wscli.daemon.transport.open import open_link
+from wscli.core.states import ChannelState
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.upstream.dialer import OpenLink
 from wscli.history.records import Gap
-from wscli.states import ChannelState
+from wscli.network import reachable
+from wscli.transport.link import Link, Listener, Target, Timeline
+from wscli.transport.open import open_link
 
 
 class Dials:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest_asyncio
 
 from tests.acceptance.live import all_in, gaps, live, until
-from wscli.daemon.manager import Manager
+from wscli.core.states import ChannelState
+from wscli.daemon.registry.manager import Manager
 from wscli.demo.server import DemoServer
-from wscli.states import ChannelState
 
 CHANNELS = 20
 Live = tuple[DemoServer, Manager]

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 
 from tests.acceptance.live import Dials, all_in, live, until
+from wscli.core.states import ChannelState
 from wscli.demo.server import DemoServer
-from wscli.states import ChannelState
 
 CHANNELS = 300
 MOST = 112
-"""Dials in a second: the budget's 1.1 * rate + 1 of `wscli/daemon/budget.py`, and one that was held up on its way."""
+"""Dials in a second: the budget's 1.1 * rate + 1 of `ConnectBudget`, and one that was held up on its way."""
 
 
 def config(demo: DemoServer) -> str:

@@ -14,8 +14,8 @@ import pytest
 
 from tests.acceptance.live import all_in, live, until
 from tests.examples import EXAMPLES
+from wscli.core.states import ChannelState
 from wscli.demo.server import DemoServer
-from wscli.states import ChannelState
 
 COUNT = 1_000 if EXAMPLES >= 10_000 else 100
 SOAK = pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.adapter.upstream import upstream
-from tests.daemon.transport.certificates import Certificates, certificates
 from tests.processes import Wscli
+from tests.transport.certificates import Certificates, certificates
 from wscli.adapter import fallback
 
 CONFIG = """\

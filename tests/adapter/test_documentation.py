@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wscli.adapter import asking, fallback
-from wscli.daemon.server import CLIENT_LIMIT
+from wscli.daemon.socket.server import CLIENT_LIMIT
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adapter.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.frames import Close
 
 from tests.adapter.conftest import Address
-from tests.daemon.transport.certificates import Certificates
+from tests.transport.certificates import Certificates
 from wscli.adapter import connect as async_connect
 from wscli.adapter.sync import ClientConnection, connect, reconnect
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wscli.backfill.gaps import captured, facts_of
-from wscli.paths import compile_path_expression
+from wscli.templates.paths import compile_path_expression
 
 ID = {"id": compile_path_expression(".id"), "room": compile_path_expression(".at.room")}
 

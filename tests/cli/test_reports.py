@@ -17,9 +17,9 @@ import pytest
 
 from tests.cli.commands import Cli, cli
 from tests.daemon.served import until
-from wscli.daemon.dialer import AttemptRecord
-from wscli.events import Failure, FailureKind
-from wscli.states import ChannelState
+from wscli.core.events import Failure, FailureKind
+from wscli.core.states import ChannelState
+from wscli.daemon.upstream.dialer import AttemptRecord
 
 __all__ = ["cli"]
 

@@ -21,7 +21,7 @@ from wscli import __version__
 from wscli.cli import main
 from wscli.cli import root as root_module
 from wscli.cli.root import VERBS, root
-from wscli.states import ChannelState
+from wscli.core.states import ChannelState
 
 __all__ = ["cli", "wscli"]
 

@@ -17,8 +17,8 @@ from wscli.cli import sending
 from wscli.cli.sending import Sender
 from wscli.control.client import Client
 from wscli.control.paths import Instance
+from wscli.core.states import ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
-from wscli.states import ChannelState
 
 __all__ = ["cli"]
 

@@ -13,8 +13,8 @@ from tests.daemon.served import until
 from wscli.cli.reload import report_text
 from wscli.control.paths import lock_path
 from wscli.control.protocol import STATES
+from wscli.core.states import ChannelState
 from wscli.errors import AuthError
-from wscli.states import ChannelState
 
 __all__ = ["cli"]
 

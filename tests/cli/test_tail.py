@@ -16,7 +16,7 @@ import pytest
 
 from tests.daemon.served import until
 from tests.daemon.tailing import fill, tailed
-from wscli.states import ChannelState
+from wscli.core.states import ChannelState
 
 __all__ = ["tailed"]
 

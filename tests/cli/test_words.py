@@ -10,7 +10,7 @@ import pytest
 from wscli.cli.statusline import change_line, status_line
 from wscli.cli.tables import stats_text, status_text, table, tokens_text
 from wscli.cli.words import duration, next_step, size, state_style
-from wscli.states import ChannelState
+from wscli.core.states import ChannelState
 
 
 def one(

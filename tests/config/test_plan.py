@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from wscli.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.config import load
 from wscli.config.plan import Keepalive, Plan, ProxyPlan, Rotate, TlsPlan
+from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
+from wscli.core.verdicts import parse_verdicts
 from wscli.errors import ConfigError
 from wscli.history.limits import HistoryLimits
-from wscli.paths import compile_path_expression
+from wscli.templates.paths import compile_path_expression
 from wscli.values import Rate, Secret
-from wscli.verdicts import parse_verdicts
 
 Loads = Callable[..., Plan]
 API = "endpoints: {api: {url: ws://h}}\n"

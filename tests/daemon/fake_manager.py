@@ -10,14 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from wscli.clock import SystemClock
-from wscli.daemon.dialer import AttemptRecord
-from wscli.daemon.problems import Problems
-from wscli.daemon.refs import Refs
-from wscli.daemon.tasks import Tasks
+from wscli.core.states import SETTLED, ChannelState
+from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.refs import Refs
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
-from wscli.states import SETTLED, ChannelState
+from wscli.problems import Problems
+from wscli.tasks import Tasks
 from wscli.values import Secret
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
-from wscli.backoff import BackoffPolicy
 from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
-from wscli.daemon.manager import Manager
-from wscli.daemon.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.events import Failure, FailureKind
+from wscli.daemon.registry.manager import Manager
 from wscli.errors import NotSent, OutcomeUnknown
-from wscli.events import Failure, FailureKind
 from wscli.history.limits import HistoryLimits
 from wscli.templates import compile_path, compile_template
 from wscli.tokens.models import TokenSource
+from wscli.transport.link import DialError, Link, Listener, Target, Timeline
 from wscli.values import Rate, Secret
 
 REFUSED = Failure(FailureKind.TCP, "connection refused by 192.0.2.1:80")

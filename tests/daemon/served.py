@@ -17,8 +17,8 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeManager
 from wscli.control.client import Client
 from wscli.control.paths import Instance
-from wscli.daemon.handlers import HANDLERS
-from wscli.daemon.server import Handler, Server
+from wscli.daemon.socket.handlers import HANDLERS
+from wscli.daemon.socket.server import Handler, Server
 
 __all__ = ["Served", "descriptors", "serve", "served", "until"]
 

@@ -16,7 +16,7 @@ from tests.daemon.fake_manager import FakeManager
 from tests.daemon.framed import FarEnd
 from tests.daemon.served import Served, serve
 from wscli.control.protocol import encode, greeting
-from wscli.daemon.tasks import Tasks
+from wscli.tasks import Tasks
 
 __all__ = ["Tailed", "fill", "tailed"]
 

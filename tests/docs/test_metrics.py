@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wscli.daemon.counters import MOST_REASONS, OTHER
-from wscli.daemon.gateway.pages import PAGES
-from wscli.daemon.gateway.samples import METRICS
+from wscli.daemon.channel.counters import MOST_REASONS, OTHER
+from wscli.gateway.pages import PAGES
+from wscli.gateway.samples import METRICS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 

@@ -15,7 +15,7 @@ import wscli.errors
 from tests.backends import DemoProcess
 from tests.processes import Wscli
 from wscli import Client, Gap, Message
-from wscli.daemon.server import CLIENT_LIMIT
+from wscli.daemon.socket.server import CLIENT_LIMIT
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "python.md").read_text()

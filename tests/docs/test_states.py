@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from wscli.states import ChannelState
+from wscli.core.states import ChannelState
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -10,13 +10,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from wscli.net.proxies import ProxySettings
+from wscli.net.tls import TlsSettings
 from wscli.tokens.models import SOURCES, TokenSource, find_cycle
-from wscli.tokens.proxies import ProxySettings
 from wscli.tokens.read import Read
 from wscli.tokens.sources.command import CommandSource
 from wscli.tokens.sources.http import HttpSource
 from wscli.tokens.sources.oauth2 import OAuth2Source
-from wscli.tokens.tls import TlsSettings
 from wscli.values import Scalar
 
 TEXT = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text()

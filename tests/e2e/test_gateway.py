@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from tests.daemon.gateway.faced import eventually
+from tests.gateway.faced import eventually
 from tests.processes import Manager, Wscli, wscli
 
 __all__ = ["wscli"]

@@ -19,11 +19,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from wscli.clock import SystemClock
+from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox
-from wscli.daemon.problems import Problems
-from wscli.daemon.tasks import Tasks
 from wscli.outbox.store import OutboxStore
-from wscli.states import ChannelState
+from wscli.problems import Problems
+from wscli.tasks import Tasks
 
 EACH = 3
 """Messages of a life; the point is reached by one of them."""

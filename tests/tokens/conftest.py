@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from wscli.events import Failure, FailureKind
+from wscli.core.events import Failure, FailureKind
+from wscli.net.http import HttpClient
 from wscli.tokens.failed import TokenFailed
 from wscli.tokens.fetch import FetchContext, Token
-from wscli.tokens.http import HttpClient
 from wscli.values import Secret
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

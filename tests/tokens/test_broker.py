@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from wscli.clock import Clock
+from wscli.core.events import FailureKind
 from wscli.errors import AuthError, ExitCode
-from wscli.events import FailureKind
 from wscli.tokens.broker import Broker, Token, TokenFailed
 from wscli.tokens.failed import SourceFailed
 from wscli.tokens.fetch import Answer, FetchContext

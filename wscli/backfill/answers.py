@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from wscli.backfill.models import BackfillModel
-from wscli.paths import ABSENT, JsonPath
+from wscli.templates.paths import ABSENT, JsonPath
 from wscli.tokens.failed import SourceFailed
 from wscli.tokens.read import parse_answer
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wscli.paths import ABSENT, JsonPath
+from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["captured", "facts_of"]
 

@@ -16,8 +16,8 @@ from wscli.errors import AuthError, ChannelUnavailable, UsageError, WscliError
 if TYPE_CHECKING:
     import asyncio
 
-    from wscli.daemon.transport.link import Link, Target
-    from wscli.events import Failure
+    from wscli.core.events import Failure
+    from wscli.transport.link import Link, Target
 
 NORMAL_ENDS = (1000, 1001, 1005)
 """Close codes that say nothing went wrong (RFC 6455, section 7.4.1)."""
@@ -51,7 +51,7 @@ def _target(url: str, headers: tuple[str, ...], subprotocols: tuple[str, ...]) -
     import ssl
     from urllib.parse import urlsplit
 
-    from wscli.daemon.transport.link import Target
+    from wscli.transport.link import Target
 
     try:
         parts = urlsplit(url)
@@ -117,8 +117,8 @@ class _Session:
         """
         import asyncio
 
-        from wscli.daemon.transport.link import DialError, Timeline
-        from wscli.daemon.transport.open import open_link
+        from wscli.transport.link import DialError, Timeline
+        from wscli.transport.open import open_link
 
         self._ended = asyncio.get_running_loop().create_future()
         try:

@@ -103,8 +103,8 @@ def _backend(port: int | None) -> Backend:
 def _manage(file: Path, backend: Backend) -> int:
     from wscli.cli.demoview import View
     from wscli.config import load
-    from wscli.daemon.run import run
     from wscli.errors import ExitCode
+    from wscli.process.run import run
 
     environ = {**os.environ, "WSCLI_DEMO_PORT": str(backend.port)}
     if backend.port != DEFAULT_PORT:  # beside another demo, or where no port is to be taken for granted

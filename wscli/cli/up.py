@@ -81,7 +81,7 @@ def fill_standard_descriptors() -> None:
 
 def run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
     """Run the manager in this process, until it is stopped."""
-    from wscli.daemon.run import run
+    from wscli.process.run import run
 
     def is_up() -> None:
         words = f"{plan.name} is up; Ctrl-C stops it"
@@ -104,7 +104,7 @@ def run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Pa
     """
     from wscli.cli.detached import Starter
     from wscli.config import load
-    from wscli.daemon.run import run
+    from wscli.process.run import run
 
     starter = Starter(status_fd)
     try:

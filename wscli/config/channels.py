@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wscli.backoff import BackoffPolicy
 from wscli.config.ambiguity import Overlaps
 from wscli.config.backfill import check_backfill
 from wscli.config.context import Context
@@ -14,9 +13,10 @@ from wscli.config.hooks import check_hook
 from wscli.config.names import channel_params
 from wscli.config.policies import Policies, check_verdicts
 from wscli.config.spots import Spot
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.verdicts import VerdictTable
 from wscli.templates import PathTemplate, TemplateError, compile_path, did_you_mean
 from wscli.values import Scalar, shown
-from wscli.verdicts import VerdictTable
 
 __all__ = ["Channel", "compile_channels"]
 

@@ -12,9 +12,9 @@ from wscli.config.spots import Spot
 from wscli.config.tls import check_tls
 from wscli.config.upgrade import Headers, check_headers, check_query, check_subprotocols
 from wscli.config.urls import Address, check_url, compile_proxy
+from wscli.core.verdicts import VerdictTable
 from wscli.templates import Template
 from wscli.values import Secret
-from wscli.verdicts import VerdictTable
 
 __all__ = ["Endpoint", "Request", "compile_endpoint"]
 

@@ -12,15 +12,15 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from wscli.backfill.models import BackfillModel
-from wscli.backoff import BackoffPolicy
 from wscli.config.gateway import GatewayModel
 from wscli.config.hooks import MessageHook, StateHook
 from wscli.config.text import Text
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits
-from wscli.paths import JsonPath, compile_path_expression
+from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.tokens.models import TokenSource
 from wscli.values import Duration, Flag, Rate, RateOf, Size, StrictModel
-from wscli.verdicts import Verdicts
 
 __all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "RotateModel", "TlsModel"]
 

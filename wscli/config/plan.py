@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from wscli.backfill.models import BackfillModel
-from wscli.backoff import BackoffPolicy
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
-from wscli.paths import JsonPath
 from wscli.templates import PathTemplate, Template
+from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
-from wscli.verdicts import VerdictTable
 
 __all__ = ["ChannelPlan", "Dial", "Keepalive", "Plan", "ProxyPlan", "Rotate", "TlsPlan"]
 

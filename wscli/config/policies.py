@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from wscli.backoff import BackoffPolicy
 from wscli.config.context import Context
 from wscli.config.nodes import Branch, kind_of, plain
 from wscli.config.spots import Spot
 from wscli.config.translate import translate_errors
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.verdicts import CodeRange, Verdict, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import shown
-from wscli.verdicts import CodeRange, Verdict, VerdictTable, parse_verdicts
 
 __all__ = ["Policies", "check_verdicts"]
 

@@ -45,7 +45,7 @@ BLOCK_LIMIT = 16 << 20
 COUNT_LIMIT = (1 << 53) - 1
 """The largest whole number of a request (RFC 8259, section 6)."""
 STATES = ("idle", "connecting", "handshaking", "ready", "waiting", "offline", "paused", "stopped", "failed", "done")
-"""What a channel can be: the values of `wscli.states.ChannelState`, for who asks a manager and imports none of it."""
+"""The values of ``wscli.core.states.ChannelState``, for clients, which import none of the core."""
 
 
 class ProtocolError(WscliError):

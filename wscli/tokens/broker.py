@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from wscli.clock import Clock
-from wscli.events import Failure, FailureKind
+from wscli.core.events import Failure, FailureKind
+from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
 from wscli.tokens.entry import Entry
 from wscli.tokens.failed import SourceFailed, TokenFailed
 from wscli.tokens.fetch import FetchContext, Fetched, Token
-from wscli.tokens.http import HttpClient
 from wscli.tokens.models import TokenSource, find_cycle
 
 __all__ = ["Broker", "Token", "TokenFailed"]

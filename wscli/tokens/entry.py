@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wscli.events import Failure
+from wscli.core.events import Failure
 from wscli.tokens.fetch import Token
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret

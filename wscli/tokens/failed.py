@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wscli.core.events import Failure
 from wscli.errors import AuthError
-from wscli.events import Failure
 
 __all__ = ["SourceFailed", "TokenFailed"]
 

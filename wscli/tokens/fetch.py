@@ -12,7 +12,7 @@ from wscli.templates import Scope
 from wscli.values import Secret
 
 if TYPE_CHECKING:
-    from wscli.tokens.http import HttpClient
+    from wscli.net.http import HttpClient
 
 __all__ = ["Answer", "FetchContext", "Fetched", "Source", "Token"]
 

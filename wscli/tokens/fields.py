@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from wscli.paths import JsonPath, compile_path_expression
 from wscli.templates import (
     JsonTemplate,
     Template,
@@ -18,6 +17,7 @@ from wscli.templates import (
     compile_template,
     unquoted_placeholder,
 )
+from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.values import Duration, Scalar
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import Field, model_validator
 
-from wscli.paths import ABSENT, JsonPath
+from wscli.templates.paths import ABSENT, JsonPath
 from wscli.tokens.failed import SourceFailed
 from wscli.tokens.fields import PathText
 from wscli.values import Secret, StrictModel

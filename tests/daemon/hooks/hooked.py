@@ -15,7 +15,7 @@ import psutil
 
 from tests.daemon.scripted import Scripted, channel_plan
 from wscli.config.plan import ChannelPlan, HookPlan
-from wscli.daemon.channel import Channel
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks import Hooks
 
 __all__ = ["Hooked", "alive", "descriptors", "hooked", "sh", "until"]

@@ -19,18 +19,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.daemon.registry.test_manager_machine import changed, name_of
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, status
-from tests.daemon.test_manager_machine import changed, name_of
 from tests.examples import EXAMPLES
 from wscli.config.plan import Rotate
+from wscli.core.events import Failure
+from wscli.core.states import ChannelState as S
 from wscli.daemon.outbox import Outbox, deliveries, delivery
 from wscli.daemon.outbox.watches import Watch
 from wscli.database import transaction
 from wscli.errors import NotSent, OutcomeUnknown, UnknownChannel, WscliError
-from wscli.events import Failure
 from wscli.outbox import ledger
 from wscli.outbox.books import NOTHING, Fate
-from wscli.states import ChannelState as S
 
 PLANS = (
     channel_plan("news", rotate=Rotate(max_age=20.0)),

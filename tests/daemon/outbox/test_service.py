@@ -14,14 +14,14 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
+from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox, deliveries, delivery
-from wscli.daemon.problems import Problems
-from wscli.daemon.tasks import Tasks
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.outbox.books import Fate
 from wscli.outbox.store import Added, Message, OutboxStore
-from wscli.states import ChannelState
+from wscli.problems import Problems
+from wscli.tasks import Tasks
 
 
 class HandClock(SystemClock):

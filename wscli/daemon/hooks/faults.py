@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wscli.daemon.problems import Problems
-from wscli.daemon.timing import Schedule, Timer
+from wscli.problems import Problems
+from wscli.timing import Schedule, Timer
 
 __all__ = ["APART", "Faults"]
 

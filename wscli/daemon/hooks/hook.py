@@ -9,8 +9,8 @@ from wscli.config.plan import HookPlan
 from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.inboxes import Inbox
-from wscli.daemon.tasks import Tasks
-from wscli.daemon.timing import Schedule, Timer
+from wscli.tasks import Tasks
+from wscli.timing import Schedule, Timer
 
 __all__ = ["RESTART_AFTER", "Hook", "Run"]
 

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Protocol
 
 from wscli.config.plan import HookPlan
-from wscli.daemon.channel import Channel
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.filter import Filter, FilterFailed, NotJson

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from wscli.config.plan import HookPlan
-from wscli.daemon.channel import Channel
+from wscli.core.states import ChannelState
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.command import environment, run
 from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.hook import Hook
 from wscli.daemon.hooks.inboxes import Messages, States
 from wscli.daemon.hooks.starts import Starts
-from wscli.daemon.manager import Manager
-from wscli.daemon.tasks import Tasks
-from wscli.daemon.timing import Schedule, call_later
-from wscli.states import ChannelState
+from wscli.daemon.registry.manager import Manager
+from wscli.tasks import Tasks
+from wscli.timing import Schedule, call_later
 
 __all__ = ["Hooks"]
 

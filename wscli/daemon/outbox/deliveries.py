@@ -11,7 +11,7 @@ from wscli.daemon.outbox.file import OutboxFile
 from wscli.errors import WscliError
 
 if TYPE_CHECKING:
-    from wscli.daemon.manager import Manager
+    from wscli.daemon.registry.manager import Manager
 
 __all__ = ["Deliveries"]
 

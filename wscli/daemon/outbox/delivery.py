@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from wscli.clock import Clock
+from wscli.core.states import ChannelState
 from wscli.daemon.outbox.file import OutboxFile
-from wscli.daemon.problems import Problems
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.outbox.store import Message, OutboxStore
-from wscli.states import ChannelState
+from wscli.problems import Problems
 
 if TYPE_CHECKING:
-    from wscli.daemon.channel import Channel
+    from wscli.daemon.channel.channel import Channel
 
 __all__ = ["RETRY", "Delivery", "insist"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import state_directory
+from wscli.core.states import SETTLED
 from wscli.daemon.outbox.deliveries import Deliveries
 from wscli.daemon.outbox.delivery import insist
 from wscli.daemon.outbox.file import OutboxFile
@@ -19,11 +20,10 @@ from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
 from wscli.outbox.books import NOTHING, Counts
 from wscli.outbox.ledger import Changes
 from wscli.outbox.store import Added, OutboxStore
-from wscli.states import SETTLED
 
 if TYPE_CHECKING:
-    from wscli.daemon.channel import Channel
-    from wscli.daemon.manager import Manager
+    from wscli.daemon.channel.channel import Channel
+    from wscli.daemon.registry.manager import Manager
 
 __all__ = ["Outbox"]
 

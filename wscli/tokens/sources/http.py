@@ -9,13 +9,13 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
+from wscli.net.http import HttpRequest
+from wscli.net.proxies import ProxyText
+from wscli.net.tls import TlsSettings
 from wscli.templates import Scope
 from wscli.tokens.failed import SourceFailed
 from wscli.tokens.fetch import Answer, FetchContext
 from wscli.tokens.fields import Header, HeaderName, JsonBody, TemplateText, Timeout, Url, UrlText, names_in
-from wscli.tokens.http import HttpRequest
-from wscli.tokens.proxies import ProxyText
-from wscli.tokens.tls import TlsSettings
 from wscli.values import Secret, StrictModel
 
 __all__ = ["HttpOptions", "HttpSource", "check_headers"]

@@ -8,11 +8,11 @@ from urllib.parse import quote_plus, urlencode
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from wscli.net.http import HttpAnswer, HttpRequest
 from wscli.templates import Scope, Template
 from wscli.tokens.failed import SourceFailed
 from wscli.tokens.fetch import Answer, FetchContext
 from wscli.tokens.fields import TemplateText, UrlText, names_in
-from wscli.tokens.http import HttpAnswer, HttpRequest
 from wscli.tokens.read import parse_answer
 from wscli.tokens.sources.http import HttpOptions, check_headers
 from wscli.values import Secret

@@ -1,0 +1,574 @@
+"""The machine's promises: what follows what, what a verdict does, and that a late callback does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.examples import EXAMPLES
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.commands import (
+    Command,
+    Dial,
+    DialSuccessor,
+    ForgetTokens,
+    Hangup,
+    Probe,
+    ScheduleRetry,
+    ScheduleRotation,
+    Succeed,
+)
+from wscli.core.events import (
+    AttemptEnded,
+    AttemptProgressed,
+    Event,
+    Failure,
+    FailureKind,
+    HandshakeDone,
+    LingerElapsed,
+    NetworkLost,
+    NetworkReturned,
+    Opened,
+    PauseRequested,
+    RedialRequested,
+    ReplaceRequested,
+    ResumeRequested,
+    RetryDue,
+    RetryScheduled,
+    RotationDue,
+    StartRequested,
+    StopRequested,
+    TaskCrashed,
+    Used,
+)
+from wscli.core.machine import IllegalTransition, Policy, step
+from wscli.core.snapshot import Reason, Snapshot, Successor
+from wscli.core.states import HOLDS_CONNECTION, TRANSITIONS, ChannelState
+from wscli.core.verdicts import parse_verdicts
+
+S = ChannelState
+POLICY = Policy(BackoffPolicy())
+
+
+def close(code: int, **more: Any) -> Failure:
+    return Failure(FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer", **more)
+
+
+def status(code: int, **more: Any) -> Failure:
+    return Failure(FailureKind.STATUS, f"HTTP {code}", code=code, **more)
+
+
+TCP = Failure(FailureKind.TCP, "connection refused")
+
+
+def run(*events: Event, snapshot: Snapshot | None = None, policy: Policy = POLICY) -> tuple[Snapshot, list[Any]]:
+    snapshot, commands = snapshot or Snapshot(), []
+    for event in events:
+        snapshot, more = step(snapshot, event, policy)
+        commands += more
+    return snapshot, commands
+
+
+def ready(policy: Policy = POLICY) -> Snapshot:
+    return run(Used(), Opened(1), HandshakeDone(1), policy=policy)[0]
+
+
+def waiting(failure: Failure = TCP) -> Snapshot:
+    return run(Used(), AttemptEnded(1, failure))[0]
+
+
+def test_first_use_dials_and_becomes_ready() -> None:
+    snapshot, commands = run(Used(), Opened(1), HandshakeDone(1))
+    assert snapshot.state is S.READY
+    assert commands == [Dial(1)]
+
+
+def test_a_second_use_changes_nothing() -> None:
+    assert run(Used(), snapshot=ready()) == (ready(), [])
+
+
+def test_a_late_callback_of_an_old_attempt_changes_nothing() -> None:
+    snapshot, _ = run(RedialRequested("restarted by hand"), snapshot=ready())
+    assert snapshot.generation == 2
+    for event in (Opened(1), HandshakeDone(1), AttemptEnded(1, TCP), RetryDue(1), AttemptProgressed(1, "x", "y")):
+        assert step(snapshot, event, POLICY) == (snapshot, ())
+
+
+def test_an_illegal_event_raises() -> None:
+    with pytest.raises(IllegalTransition, match="connecting -> ready on HandshakeDone"):
+        step(run(Used())[0], HandshakeDone(1), POLICY)
+    with pytest.raises(IllegalTransition, match="ready -> handshaking on Opened"):
+        step(ready(), Opened(1), POLICY)
+
+
+def test_a_failed_dial_waits_with_its_reason() -> None:
+    snapshot, commands = run(Used(), AttemptEnded(1, TCP), RetryScheduled(1, 0.3, 1000.3))
+    assert (snapshot.state, snapshot.reason.code, snapshot.reason.text) == (S.WAITING, "tcp", "connection refused")
+    assert snapshot.next == ("retry", 1000.3)
+    assert commands == [Dial(1), ScheduleRetry(1, 1, 0.0)]
+
+
+def test_the_end_of_an_attempt_reported_twice_counts_once() -> None:
+    once, _ = run(Used(), AttemptEnded(1, TCP))
+    assert run(AttemptEnded(1, TCP), snapshot=once) == (once, [])
+
+
+def test_attempts_count_up_without_health_and_start_anew_with_it() -> None:
+    snapshot, _ = run(Used(), AttemptEnded(1, TCP), RetryDue(1), AttemptEnded(2, TCP), RetryDue(2))
+    assert snapshot.attempt == 3
+    snapshot, commands = run(
+        Opened(3), HandshakeDone(3), AttemptEnded(3, close(1006), healthy_for=10.0), snapshot=snapshot
+    )
+    assert commands[-1] == ScheduleRetry(3, 1, 0.0)
+    assert run(RetryDue(3), snapshot=snapshot)[0].attempt == 1
+
+
+def test_a_connection_that_closes_at_once_does_not_reset_the_backoff() -> None:
+    snapshot, generation = run(Used())[0], 1
+    for attempt in range(1, 6):
+        snapshot, commands = run(
+            Opened(generation),
+            HandshakeDone(generation),
+            AttemptEnded(generation, close(1000), healthy_for=9.9),
+            snapshot=snapshot,
+        )
+        assert commands == [ScheduleRetry(generation, attempt, 0.0)]
+        snapshot, _ = run(RetryDue(generation), snapshot=snapshot)
+        generation += 1
+
+
+def test_retry_after_is_no_sooner() -> None:
+    snapshot, commands = run(Used(), AttemptEnded(1, status(503, retry_after=3.0)))
+    assert commands[-1] == ScheduleRetry(1, 1, 3.0)
+    assert snapshot.no_sooner
+    declared = Policy(BackoffPolicy(), (parse_verdicts({"503": {"retry": "60s"}}),))
+    assert run(Used(), AttemptEnded(1, status(503, retry_after=3.0)), policy=declared)[1][-1].no_sooner == 60.0
+
+
+@pytest.mark.parametrize("failure", [close(4401), status(401), status(403)])
+def test_a_refused_token_is_dropped_and_dialled_again_at_once_then_with_backoff(failure: Failure) -> None:
+    snapshot, commands = run(Used(), AttemptEnded(1, failure, token_used=True))
+    assert commands == [Dial(1), ForgetTokens(1), Dial(2)]
+    snapshot, commands = run(AttemptEnded(2, failure, token_used=True), snapshot=snapshot)
+    assert snapshot.state is S.WAITING
+    assert commands == [ForgetTokens(2), ScheduleRetry(2, 2, 0.0)]
+
+
+@pytest.mark.parametrize("failure", [close(4401), status(401), status(403)])
+def test_credentials_refused_without_a_token_fail_for_authentication(failure: Failure) -> None:
+    snapshot, _ = run(Used(), AttemptEnded(1, failure))
+    assert snapshot.state is S.FAILED
+    assert snapshot.refused_credentials
+    assert snapshot.next.action == "start"
+
+
+def test_a_reconnect_verdict_dials_at_once_but_once_per_health() -> None:
+    policy = Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect"}),))
+    snapshot, commands = run(AttemptEnded(1, close(4000), healthy_for=20.0), snapshot=ready(), policy=policy)
+    assert commands == [Dial(2)]
+    snapshot, commands = run(
+        Opened(2), HandshakeDone(2), AttemptEnded(2, close(4000), healthy_for=1.0), snapshot=snapshot, policy=policy
+    )
+    assert [type(command) for command in commands] == [ScheduleRetry]
+    snapshot, commands = run(
+        RetryDue(2),
+        Opened(3),
+        HandshakeDone(3),
+        AttemptEnded(3, close(4000), healthy_for=10.0),
+        snapshot=snapshot,
+        policy=policy,
+    )
+    assert commands == [Dial(3), Dial(4)]
+
+
+def test_done_ends_without_an_error_and_a_new_use_does_not_reopen_it() -> None:
+    policy = Policy(BackoffPolicy(), (parse_verdicts({"4100": "done"}),))
+    snapshot, commands = run(AttemptEnded(1, close(4100)), Used(), snapshot=ready(), policy=policy)
+    assert snapshot.state is S.DONE
+    assert commands == []
+
+
+def test_policy_violations_stop_after_three_in_a_row() -> None:
+    snapshot, _ = run(Used(), AttemptEnded(1, close(1008)), RetryDue(1), AttemptEnded(2, close(1008)), RetryDue(2))
+    assert run(AttemptEnded(3, close(1006)), snapshot=snapshot)[0].policy_violations == 0
+    assert run(AttemptEnded(3, close(1008)), snapshot=snapshot)[0].state is S.FAILED
+
+
+def test_giving_up_names_the_attempts_and_the_last_reason() -> None:
+    policy = Policy(BackoffPolicy(give_up={"attempts": "2"}))  # type: ignore[arg-type]  # as a file says it
+    snapshot, _ = run(
+        Used(), AttemptEnded(1, TCP), RetryDue(1), AttemptEnded(2, TCP, without_health=4.0), policy=policy
+    )
+    assert snapshot.state is S.FAILED
+    assert snapshot.reason.text == "gave up after 2 attempts in 4s: connection refused"
+
+
+def test_nothing_is_dialled_while_offline_and_the_attempt_is_not_counted() -> None:
+    snapshot, commands = run(Used(), NetworkLost())
+    assert (snapshot.state, snapshot.attempt) == (S.OFFLINE, 0)
+    assert commands == [Dial(1), Hangup(1)]
+    snapshot, commands = run(NetworkReturned(), snapshot=snapshot)
+    assert (snapshot.state, snapshot.attempt) == (S.CONNECTING, 1)
+    assert commands == [Dial(3)]
+
+
+def test_a_network_change_probes_what_is_ready() -> None:
+    assert run(NetworkLost(), NetworkReturned(), snapshot=ready()) == (ready(), [Probe(1), Probe(1)])
+
+
+def test_a_returning_network_cuts_short_a_wait_for_the_network_but_never_a_wait_that_was_asked_for() -> None:
+    assert run(NetworkReturned(), snapshot=waiting())[1] == [Dial(2)]
+    for failure in (status(503, retry_after=30.0), status(500), close(1011)):
+        assert run(NetworkReturned(), snapshot=waiting(failure))[1] == []
+
+
+def test_a_wait_that_was_asked_for_outlasts_the_last_use_and_the_network() -> None:
+    asked = waiting(status(503, retry_after=30.0))
+    for event in (LingerElapsed(), NetworkLost(), NetworkReturned(), Used()):
+        assert step(asked, event, POLICY) == (asked, ())
+    assert run(RetryDue(1, wanted=False), snapshot=asked)[0].state is S.IDLE
+    assert run(RetryDue(1), snapshot=asked)[1] == [Dial(2)]
+
+
+def test_stopped_survives_use_pause_resume_and_reload() -> None:
+    stopped, commands = run(StopRequested(), snapshot=ready())
+    assert commands == [Hangup(1)]
+    for event in (Used(), PauseRequested(), ResumeRequested(True), RedialRequested("reload"), LingerElapsed()):
+        assert step(stopped, event, POLICY) == (stopped, ())
+    assert run(StartRequested(), snapshot=stopped)[0].state is S.CONNECTING
+
+
+@pytest.mark.parametrize(("wanted", "state"), [(True, S.CONNECTING), (False, S.IDLE)])
+def test_resume_opens_what_is_wanted(wanted: bool, state: ChannelState) -> None:
+    assert run(PauseRequested(), ResumeRequested(wanted), snapshot=ready())[0].state is state
+
+
+def test_a_redial_closes_the_old_connection_before_the_new_one() -> None:
+    assert run(RedialRequested("reload"), snapshot=ready())[1] == [Hangup(1), Dial(2)]
+
+
+def test_a_replacement_leaves_the_ready_connection_alone_until_the_next_one_is_ready() -> None:
+    snapshot, commands = run(ReplaceRequested("reload"), snapshot=ready())
+    assert (snapshot.state, snapshot.generation, commands) == (S.READY, 1, [DialSuccessor(2)])
+    snapshot, commands = run(ReplaceRequested("reload"), snapshot=snapshot)
+    assert (snapshot.generation, commands) == (1, [Hangup(2), DialSuccessor(3)]), "of two, the later one counts"
+
+
+@pytest.mark.parametrize("state", [S.CONNECTING, S.HANDSHAKING, S.WAITING, S.OFFLINE, S.IDLE, S.STOPPED])
+def test_where_nothing_is_ready_a_replacement_is_a_redial(state: ChannelState) -> None:
+    snapshot = replace(Snapshot(), state=state, generation=1, attempt=1)
+    assert step(snapshot, ReplaceRequested("x"), POLICY) == step(snapshot, RedialRequested("x"), POLICY)
+
+
+def test_a_crash_is_stated_and_closes_what_is_open() -> None:
+    snapshot, commands = run(TaskCrashed("KeyError"), snapshot=ready())
+    assert (snapshot.state, snapshot.reason.code) == (S.FAILED, "internal")
+    assert commands == [Hangup(1)]
+
+
+def rotating() -> Snapshot:
+    return run(RotationDue(1), snapshot=ready())[0]
+
+
+def test_a_rotation_dials_a_successor_and_leaves_the_ready_connection_alone() -> None:
+    snapshot, commands = run(RotationDue(1), AttemptProgressed(2, "token", "fetching"), snapshot=ready())
+    assert commands == [DialSuccessor(2)]
+    assert (snapshot.state, snapshot.generation) == (S.READY, 1)
+    assert snapshot.successor == (2, S.CONNECTING, ("token", "fetching"))
+    assert snapshot.reason == ("rotating", "connected and ready; rotating, the next connection: fetching")
+    assert run(RotationDue(1), snapshot=snapshot) == (snapshot, []), "a second successor"
+
+
+def test_a_successor_that_is_ready_takes_the_place_of_the_connection_and_the_state_stays_ready() -> None:
+    snapshot, commands = run(Opened(2), HandshakeDone(2), snapshot=rotating())
+    assert commands == [Succeed(2)]
+    assert (snapshot.state, snapshot.generation, snapshot.successor) == (S.READY, 2, None)
+    assert snapshot.reason.code == "ready"
+    assert run(AttemptEnded(1, close(1000)), RotationDue(1), snapshot=snapshot) == (snapshot, [])
+
+
+def test_a_rotation_after_health_forgives_what_went_before() -> None:
+    failed_once, _ = run(Used(), AttemptEnded(1, TCP), RetryDue(1), Opened(2), HandshakeDone(2))
+    assert failed_once.attempt == 2
+    assert run(RotationDue(2, healthy_for=9.9), snapshot=failed_once)[0].attempt == 2
+    after, _ = run(RotationDue(2, healthy_for=10.0), snapshot=failed_once)
+    assert (after.attempt, after.failure) == (1, None)
+
+
+def test_a_successor_that_fails_leaves_the_connection_and_the_rotation_is_due_again_with_backoff() -> None:
+    snapshot, commands = run(AttemptEnded(2, TCP), snapshot=rotating())
+    assert commands == [ScheduleRotation(1, 1, 0.0)]
+    assert (snapshot.state, snapshot.generation, snapshot.successor) == (S.READY, 1, None)
+    assert snapshot.reason == (
+        "ready",
+        "connected and ready; to be rotated again, the next connection failed: connection refused",
+    )
+    snapshot, commands = run(RotationDue(1), AttemptEnded(3, status(503, retry_after=9.0)), snapshot=snapshot)
+    assert commands == [DialSuccessor(3), ScheduleRotation(1, 2, 9.0)]
+    assert run(HandshakeDone(2), Opened(3), snapshot=snapshot) == (snapshot, []), "callbacks of those that are over"
+
+
+def test_the_token_of_a_refused_successor_is_dropped_and_it_is_not_dialled_at_once() -> None:
+    _, commands = run(AttemptEnded(2, status(401), token_used=True), snapshot=rotating())
+    assert commands == [ForgetTokens(2), ScheduleRotation(1, 1, 0.0)]
+
+
+def test_a_successor_that_is_refused_for_good_ends_the_rotations_and_not_the_connection() -> None:
+    snapshot, commands = run(AttemptEnded(2, status(410)), snapshot=rotating())
+    assert (snapshot.state, commands) == (S.READY, [])
+    assert snapshot.reason.text == "connected and ready; not to be rotated, the next connection was refused: HTTP 410"
+
+
+@pytest.mark.parametrize(("events", "state"), [((), S.CONNECTING), ((Opened(2),), S.HANDSHAKING)])
+def test_a_successor_is_the_one_attempt_once_the_connection_before_it_ends(
+    events: tuple[Event, ...], state: ChannelState
+) -> None:
+    snapshot, commands = run(*events, AttemptEnded(1, close(1006)), snapshot=rotating())
+    assert commands == [Succeed(2)]
+    assert (snapshot.state, snapshot.generation, snapshot.successor) == (state, 2, None)
+    snapshot, commands = run(AttemptEnded(2, TCP), snapshot=snapshot)
+    assert commands == [ScheduleRetry(2, 2, 0.0)]
+    assert run(RetryDue(2), snapshot=snapshot)[1] == [Dial(3)]
+
+
+@pytest.mark.parametrize("failure", [close(1002), close(1012, retry_after=9.0)])
+def test_a_successor_is_hung_up_where_the_end_says_not_to_dial(failure: Failure) -> None:
+    snapshot, commands = run(AttemptEnded(1, failure), snapshot=rotating())
+    assert commands[0] == Hangup(2)
+    assert snapshot.successor is None
+    assert snapshot.state is (S.WAITING if failure.retry_after else S.FAILED)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [PauseRequested(), StopRequested(), RedialRequested("x"), LingerElapsed(), TaskCrashed("x")],
+    ids=lambda event: type(event).__name__,
+)
+def test_whatever_closes_the_connection_hangs_up_its_successor_too(event: Event) -> None:
+    snapshot, commands = run(event, snapshot=rotating())
+    assert commands[:2] == [Hangup(1), Hangup(2)]
+    assert (snapshot.successor, snapshot.generation) == (None, 3)
+
+
+FAILURES = st.sampled_from(
+    [
+        TCP,
+        close(1000),
+        close(1006),
+        close(1008),
+        close(4401),
+        close(4000),
+        close(4100),
+        close(1002),
+        status(401),
+        status(503),
+    ]
+)
+POLICIES = st.sampled_from(
+    [
+        POLICY,
+        Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect", "4100": "done", "503": "fresh"}),)),
+        Policy(BackoffPolicy(give_up={"attempts": "3"})),  # type: ignore[arg-type]  # as a file says it
+    ]
+)
+
+
+STAGES = {S.CONNECTING: "dialling", S.HANDSHAKING: "open", S.READY: "ready"}
+
+
+class OneConnection(RuleBasedStateMachine):
+    """Whatever happens in whatever order: one live attempt at most, and none without a state that says so."""
+
+    @initialize(policy=POLICIES)
+    def begin(self, policy: Policy) -> None:
+        self.policy, self.snapshot = policy, Snapshot()
+        self.live: int | None = None
+        self.newest = 0
+        self.scheduled: int | None = None
+        self.stage = ""
+        self.successor: int | None = None
+        self.successor_open = False
+
+    def feed(self, event: Event) -> None:
+        before = self.snapshot
+        self.snapshot, commands = step(before, event, self.policy)
+        if self.snapshot.state is not S.WAITING or self.snapshot.generation != before.generation:
+            self.scheduled = None
+        for command in commands:
+            self.carry_out(command)
+
+    def carry_out(self, command: Command) -> None:
+        match command:
+            case Hangup(generation):
+                assert generation in (self.live, self.successor)
+                if generation == self.live:
+                    self.live = None
+                else:
+                    self.successor = None
+            case Dial(generation):
+                assert self.live is self.successor is None, "a second connection beside the first"
+                assert generation == self.snapshot.generation
+                self.live = self.newest = generation
+                self.stage = "dialling"
+            case DialSuccessor(generation):
+                assert self.snapshot.state is S.READY
+                assert self.successor is None, "a third connection"
+                assert generation > self.newest, "a number that was given before"
+                self.successor = self.newest = generation
+                self.successor_open = False
+            case Succeed(generation):
+                assert generation == self.successor == self.snapshot.generation
+                self.live, self.successor = self.successor, None
+                self.stage = STAGES[self.snapshot.state]
+            case ScheduleRetry(generation):
+                assert self.scheduled is None
+                self.scheduled = generation
+
+    @rule(event=st.sampled_from([Used(), LingerElapsed(), NetworkLost(), NetworkReturned(), TaskCrashed("x")]))
+    def surroundings(self, event: Event) -> None:
+        self.feed(event)
+
+    @rule(
+        event=st.sampled_from(
+            [
+                StartRequested(),
+                StopRequested(),
+                PauseRequested(),
+                ResumeRequested(True),
+                ResumeRequested(False),
+                RedialRequested("reload"),
+                ReplaceRequested("reload"),
+            ]
+        )
+    )
+    def by_hand(self, event: Event) -> None:
+        self.feed(event)
+
+    @rule(ahead=st.booleans())
+    def attempt_goes_on(self, ahead: bool) -> None:
+        if self.live is None:
+            return
+        if self.stage == "dialling":
+            self.feed(AttemptProgressed(self.live, "dialling", "dialling"))
+            if ahead:
+                self.stage = "open"
+                self.feed(Opened(self.live))
+        elif self.stage == "open":
+            self.stage = "ready"
+            self.feed(HandshakeDone(self.live))
+
+    @rule(failure=FAILURES, healthy_for=st.sampled_from([0.0, 1.0, 60.0]), token_used=st.booleans())
+    def attempt_ends(self, failure: Failure, healthy_for: float, token_used: bool) -> None:
+        if self.live is not None:
+            ended, self.live = self.live, None
+            self.feed(AttemptEnded(ended, failure, healthy_for=healthy_for, token_used=token_used))
+
+    @rule(healthy_for=st.sampled_from([0.0, 60.0]))
+    def rotation_is_due(self, healthy_for: float) -> None:
+        self.feed(RotationDue(self.snapshot.generation, healthy_for))
+
+    @rule()
+    def successor_goes_on(self) -> None:
+        if self.successor is not None:
+            opened = self.successor_open
+            self.successor_open = True
+            self.feed(HandshakeDone(self.successor) if opened else Opened(self.successor))
+
+    @rule(failure=FAILURES, token_used=st.booleans())
+    def successor_fails(self, failure: Failure, token_used: bool) -> None:
+        if self.successor is not None:
+            before, ended, self.successor = self.snapshot, self.successor, None
+            self.feed(AttemptEnded(ended, failure, token_used=token_used))
+            assert (self.snapshot.state, self.snapshot.generation) == (S.READY, before.generation)
+
+    @rule(back=st.integers(1, 3), failure=FAILURES)
+    def late_callback(self, back: int, failure: Failure) -> None:
+        old = self.snapshot.generation - back
+        for event in (Opened(old), HandshakeDone(old), AttemptEnded(old, failure), RetryDue(old), RotationDue(old)):
+            assert step(self.snapshot, event, self.policy) == (self.snapshot, ())
+
+    @rule(wanted=st.booleans())
+    def wait_is_over(self, wanted: bool) -> None:
+        if self.scheduled is not None:
+            self.feed(RetryScheduled(self.scheduled, 1.0, 2.0))
+            due, self.scheduled = self.scheduled, None
+            self.feed(RetryDue(due, wanted))
+
+    @invariant()
+    def a_connection_is_held_exactly_in_the_states_that_say_so(self) -> None:
+        assert (self.live is not None) == (self.snapshot.state in HOLDS_CONNECTION)
+
+    @invariant()
+    def a_second_connection_is_a_named_successor_of_a_ready_one(self) -> None:
+        named = self.snapshot.successor
+        assert self.successor == (None if named is None else named.generation)
+        assert named is None or self.snapshot.state is S.READY
+
+    @invariant()
+    def every_wait_has_its_timer(self) -> None:
+        assert (self.scheduled is not None) == (self.snapshot.state is S.WAITING)
+
+    @invariant()
+    def every_state_has_a_reason_and_a_next_step(self) -> None:
+        assert self.snapshot.reason.code
+        assert self.snapshot.reason.text
+        assert self.snapshot.next.action
+
+
+OneConnection.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)
+TestOneConnection = OneConnection.TestCase
+
+
+@given(st.sampled_from(list(S)), st.sampled_from(list(S)), FAILURES)
+def test_the_table_and_the_machine_agree(before: ChannelState, after: ChannelState, failure: Failure) -> None:
+    """Whatever one event does to any state stands in the table."""
+    snapshot = replace(Snapshot(), state=before, generation=1, attempt=1, failure=failure)
+    for event in (
+        Used(),
+        LingerElapsed(),
+        StartRequested(),
+        StopRequested(),
+        PauseRequested(),
+        ResumeRequested(True),
+        ResumeRequested(False),
+        RedialRequested("x"),
+        ReplaceRequested("x"),
+        AttemptEnded(1, failure),
+        RetryDue(1),
+        NetworkLost(),
+        NetworkReturned(),
+        TaskCrashed("x"),
+    ):
+        new, _ = step(snapshot, event, POLICY)
+        assert new.state is before or new.state in TRANSITIONS[before]
+
+
+def test_every_row_of_the_table_can_happen() -> None:
+    """No transition stands in the table that no event leads to."""
+    policies = [POLICY, Policy(BackoffPolicy(), (parse_verdicts({"4000": "reconnect", "4100": "done"}),))]
+    events: list[Event] = [
+        Used(), LingerElapsed(), StartRequested(), StopRequested(), PauseRequested(), ResumeRequested(True),
+        ResumeRequested(False), RedialRequested("x"), ReplaceRequested("x"), Opened(1), HandshakeDone(1), RetryDue(1),
+        NetworkLost(), NetworkReturned(), TaskCrashed("x"), AttemptEnded(1, TCP), AttemptEnded(1, close(1002)),
+        AttemptEnded(1, close(4000)), AttemptEnded(1, close(4100)),
+    ]  # fmt: skip
+    happened = set()
+    starts = [replace(Snapshot(), state=state, generation=1, attempt=1, failure=TCP) for state in S]
+    starts.append(replace(ready(), successor=Successor(2, S.HANDSHAKING, Reason("upgraded", "upgraded"))))
+    for snapshot in starts:
+        state = snapshot.state
+        for policy in policies:
+            for event in events:
+                try:
+                    after, _ = step(snapshot, event, policy)
+                except IllegalTransition:
+                    continue
+                if after.state is not state:
+                    happened.add((state, after.state))
+    declared = {(before, after) for before, targets in TRANSITIONS.items() for after in targets}
+    assert declared == happened

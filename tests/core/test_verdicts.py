@@ -1,0 +1,190 @@
+"""Verdicts: which declaration wins, what is built in, and what is refused in words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from wscli.core.events import Failure, FailureKind
+from wscli.core.verdicts import Action, CodeRange, Verdict, Verdicts, decide, parse_verdicts
+from wscli.values import Scalar
+
+
+def close(code: int | None) -> Failure:
+    return Failure(FailureKind.CLOSE, "closed", code=code)
+
+
+def status(code: int) -> Failure:
+    return Failure(FailureKind.STATUS, f"HTTP {code}", code=code)
+
+
+def judge(failure: Failure, *levels: dict[Any, Any], **more: Any) -> Verdict:
+    return decide(failure, [parse_verdicts(level) for level in levels], **more)
+
+
+@pytest.mark.parametrize("failure", [status(401), status(403), close(4401)], ids=lambda failure: str(failure.code))
+def test_refused_credentials_are_renewed_where_a_token_was_used_and_final_where_not(failure: Failure) -> None:
+    assert judge(failure, token_used=True) == Verdict(Action.REAUTH)
+    assert judge(failure) == Verdict(Action.STOP)
+
+
+@pytest.mark.parametrize("code", [400, 405, 410, 426])
+def test_statuses_that_no_retry_mends_stop(code: int) -> None:
+    assert judge(status(code)).action is Action.STOP
+
+
+@pytest.mark.parametrize("code", [1002, 1003, 1007, 1010])
+def test_close_codes_that_no_retry_mends_stop(code: int) -> None:
+    """RFC 6455, section 7.4.1."""
+    assert judge(close(code)).action is Action.STOP
+
+
+@pytest.mark.parametrize("code", [300, 301, 302, 307, 308, 399])
+def test_a_redirect_that_was_not_followed_stops(code: int) -> None:
+    assert judge(status(code)).action is Action.STOP
+
+
+@pytest.mark.parametrize("code", [404, 407, 408, 429, 500, 502, 503, 529])
+def test_all_other_statuses_are_tried_again(code: int) -> None:
+    assert judge(status(code)) == Verdict(Action.RETRY)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 1014, 1015, 4000, 4400, 4999, None])
+def test_all_other_ends_are_tried_again(code: int | None) -> None:
+    assert judge(close(code), token_used=True) == Verdict(Action.RETRY)
+
+
+def test_policy_violations_stop_at_the_third_in_a_row() -> None:
+    found = [judge(close(1008), policy_violations=count).action for count in (1, 2, 3, 4)]
+    assert found == [Action.RETRY, Action.RETRY, Action.STOP, Action.STOP]
+    assert judge(close(1008), {1008: "retry"}, policy_violations=9).action is Action.RETRY
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_failure_without_a_code_is_tried_again_unless_it_is_a_refused_certificate(kind: FailureKind) -> None:
+    expected = Action.STOP if kind is FailureKind.CERTIFICATE else Action.RETRY
+    assert judge(Failure(kind, "failed"), {"100-599": "done", "1000-4999": "done"}).action is expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in FailureKind if kind not in (FailureKind.CLOSE, FailureKind.STATUS, FailureKind.CERTIFICATE)],
+)
+@pytest.mark.parametrize("code", [400, 401, 403, 407, 1002, 1008, 4401])
+def test_only_the_servers_own_codes_are_judged(kind: FailureKind, code: int) -> None:
+    """A proxy's 403 or a token server's 401 says nothing about what the server thinks of our credentials."""
+    failure = Failure(kind, "failed", code=code)
+    assert judge(failure, {code: "stop"}, token_used=True, policy_violations=9) == Verdict(Action.RETRY)
+
+
+def test_the_nearest_level_that_names_the_code_wins_however_wide_its_range() -> None:
+    channel, endpoint, file = {"4000-4999": "retry"}, {4401: "stop"}, {4500: "done", 503: "stop"}
+    assert judge(close(4401), channel, endpoint, file).action is Action.RETRY
+    assert judge(close(4401), endpoint, file).action is Action.STOP
+    assert judge(close(4500), endpoint, file).action is Action.DONE
+    assert judge(status(503), channel, endpoint, file).action is Action.STOP
+    assert judge(close(4401), {}, {}, token_used=True).action is Action.REAUTH
+
+
+def test_within_a_level_the_narrowest_key_wins_wherever_it_stands() -> None:
+    table = {"1000-4999": "retry", "4000-4099": "fresh", 4005: "done", "4000-4009": "stop"}
+    for written in (table, dict(reversed(table.items()))):
+        assert judge(close(4005), written).action is Action.DONE
+        assert judge(close(4006), written).action is Action.STOP
+        assert judge(close(4050), written).action is Action.FRESH
+        assert judge(close(1012), written).action is Action.RETRY
+    assert judge(status(503), {"5xx": "stop", 503: "retry"}).action is Action.RETRY
+    assert judge(status(599), {"5xx": "stop", 503: "retry"}).action is Action.STOP
+
+
+@given(
+    st.lists(st.tuples(st.integers(1000, 4999), st.integers(1000, 4999), st.sampled_from(Action)), max_size=8),
+    st.integers(1000, 4999),
+)
+def test_what_wins_names_the_code_and_nothing_narrower_does(entries: list[tuple[int, int, Action]], code: int) -> None:
+    table = {CodeRange(min(pair), max(pair)): Verdict(action) for *pair, action in entries}
+    fitting = [key for key in table if key.low <= code <= key.high]
+    verdict = decide(close(code), [table])
+    if fitting:
+        narrowest = min(key.width for key in fitting)
+        assert verdict in [table[key] for key in fitting if key.width == narrowest]
+    else:
+        assert verdict == judge(close(code))
+
+
+def test_every_way_of_writing_a_key_and_a_verdict_is_read() -> None:
+    written = {
+        Scalar("4401"): Scalar("reauth"),
+        Scalar("4000-4099"): Scalar("stop"),
+        "5xx": "reconnect",
+        529: {Scalar("retry"): Scalar("1m")},
+        "1000": "done",
+    }
+    assert parse_verdicts(written) == {
+        (4401, 4401): (Action.REAUTH, 0.0),
+        (4000, 4099): (Action.STOP, 0.0),
+        (500, 599): (Action.RECONNECT, 0.0),
+        (529, 529): (Action.RETRY, 60.0),
+        (1000, 1000): (Action.DONE, 0.0),
+    }
+    assert parse_verdicts(parse_verdicts(written)) == parse_verdicts(written)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_action_can_be_declared(action: Action) -> None:
+    assert judge(close(1000), {"1000": str(action)}) == Verdict(action)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("stop", "'stop' is no mapping of codes to verdicts"),
+        ([], "a list is no mapping"),
+        ({"44o1": "stop"}, "'44o1' is neither a code (4401), a range (4000-4099) nor a class of statuses (5xx)"),
+        ({"٤٤٠١": "stop"}, "is neither a code"),
+        ({"-1": "stop"}, "'-1' is neither a code"),
+        ({"44": "stop"}, "'44' is neither a code"),
+        ({"6xx": "stop"}, "'6xx' is neither a code"),
+        ({"5XX": "stop"}, "'5XX' is neither a code"),
+        ({"4099-4000": "stop"}, "'4099-4000' ends before it begins"),
+        ({"500-1006": "stop"}, "'500-1006' is neither among HTTP statuses (100-599) nor among close codes (1000-4999)"),
+        ({"600": "stop"}, "'600' is neither among HTTP statuses"),
+        ({"5000": "stop"}, "'5000' is neither among HTTP statuses"),
+        ({"099": "stop"}, "'099' is neither among HTTP statuses"),
+        (
+            {"4401": "halt"},
+            "'halt' is no verdict; it is one of retry, reconnect, replace, reauth, fresh, done, stop or {retry",
+        ),
+        ({"4401": "Stop"}, "'Stop' is no verdict"),
+        ({"4401": ["stop"]}, "a list is no verdict"),
+        ({"4401": {"stop": "1s"}}, "a verdict with a value is {retry: DURATION}"),
+        ({"4401": {}}, "a verdict with a value is {retry: DURATION}"),
+        ({"4401": {"retry": "60"}}, "'60' is not a duration"),
+        ({"4401": {"retry": {"a": "hunter2"}}}, "a mapping is not a duration"),
+        ({"4401": "stop", "4401-4401": "retry"}, "'4401-4401' names the same codes as a key before it"),
+        ({"500-599": "stop", "5xx": "retry"}, "'5xx' names the same codes as a key before it"),
+    ],
+)
+def test_what_is_no_verdict_is_refused_in_words(value: object, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_verdicts(value)
+
+
+def test_what_came_from_the_environment_is_not_quoted() -> None:
+    hidden = Scalar("hunter2", redacted="***")
+    for value in ({hidden: "stop"}, {"4401": hidden}, {"4401": {"retry": hidden}}, hidden):
+        with pytest.raises(ValueError, match=r"\*\*\*") as caught:
+            parse_verdicts(value)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_the_schema_names_every_action_and_takes_the_same_keys() -> None:
+    schema = TypeAdapter(Verdicts).json_schema()
+    ((pattern, verdicts),) = schema["patternProperties"].items()
+    assert pattern == r"^(\d{3,4}|\d{3,4}-\d{3,4}|[1-5]xx)$"
+    assert verdicts["oneOf"][0]["enum"] == [str(action) for action in Action]

@@ -1,0 +1,48 @@
+"""Whatever a client's socket or feed does, what woke it goes on."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from wscli.clock import SystemClock
+from wscli.daemon.fanout.socket_writer import Outflow
+from wscli.daemon.fanout.sources import Source
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import MemoryHistory
+
+
+class BrokenPacer:
+    def report(self, reader: object, lag: float, moved_at: float) -> None:
+        raise RuntimeError("a bug")
+
+    def forget(self, reader: object) -> None:
+        pass
+
+
+class Feed:
+    """Ends with its first message; then its pacer breaks."""
+
+    def __init__(self, history: MemoryHistory) -> None:
+        self.sources = [Source("news", history, history.seek_last(0), BrokenPacer())]  # type: ignore[arg-type]
+        self.ended = False
+
+    def take(self) -> list[bytes]:
+        if self.ended or not self.sources[0].history.last:
+            return []
+        self.ended = True
+        return [b"all"]
+
+
+async def test_a_bug_behind_the_end_of_a_client_does_not_reach_who_appended(caplog: pytest.LogCaptureFixture) -> None:
+    history = MemoryHistory(HistoryLimits(), clock=SystemClock())
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        outflow = Outflow(ours, Feed(history))
+        history.append([b"x"], None)
+        outflow.wake()
+        await outflow.run()
+        assert theirs.recv(10) == b"all"
+        assert "a bug" in caplog.text

@@ -1,0 +1,311 @@
+"""Whatever happens to a manager in whatever order: one connection a channel, or two of which one is its named
+successor, none without a state that holds one, no channel that is stuck, and nothing left at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, status, with_token
+from tests.examples import EXAMPLES
+from wscli.config.plan import ChannelPlan, Rotate
+from wscli.core.events import Failure
+from wscli.core.states import HOLDS_CONNECTION, SETTLED
+from wscli.core.states import ChannelState as S
+from wscli.core.verdicts import parse_verdicts
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.upstream.attempt import Attempt
+from wscli.errors import UnknownChannel, WscliError
+from wscli.tokens.models import TokenSource
+from wscli.values import Rate
+
+VERDICTS = (parse_verdicts({"4000": "reconnect", "4100": "done", "4029": {"retry": "60s"}}),)
+PACED = {"verdicts": VERDICTS, "connect_rate": Rate(4, 1.0)}
+PLANS = (
+    with_token(channel_plan("news", rotate=Rotate(max_age=20.0, before_expiry=60.0), **PACED)),
+    channel_plan("calls", eager=False, critical=False, linger=5.0, **PACED),
+    channel_plan("rooms/{id}", rotate=Rotate(max_age=30.0), **PACED),
+)
+TOKENS = {"session": TokenSource.model_validate({"value": "s3cret", "expires_in": "90s"})}
+
+NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
+ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006, 1008, 4000, 4029, 4100, 4401)])
+REFUSALS = st.sampled_from([REFUSED, status(401), status(410), status(503), status(503, retry_after=20.0)])
+BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
+CHANGES = st.sampled_from(
+    [None, {}, {"linger": 2.0}, {"rotate": None}, {"eager": True}, {"eager": False}, {"dial": 1}, {"dial": 2}]
+)
+
+
+def changed(plan: ChannelPlan, change: dict[str, Any]) -> ChannelPlan:
+    if "dial" in change:
+        return replace(plan, dial=replace(plan.dial, max_message=change["dial"]))
+    return replace(plan, **change)
+
+
+def name_of(link: ScriptedLink) -> str:
+    return link.target.url.partition("/ws/")[2].partition("?")[0]
+
+
+class OneConnectionAName(RuleBasedStateMachine):
+    """Between two rules no time passes and no task runs, unless a rule says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.uses: list[tuple[str, ExitStack]] = []
+        self.senders: list[asyncio.Task[None]] = []
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    @initialize(slow=st.booleans())
+    def begin(self, slow: bool) -> None:
+        async def begin() -> None:
+            self.it = Scripted(*PLANS, tokens=TOKENS)
+            self.it.server.on_open = lambda link: setattr(link, "slow_close", 60.0 if slow else 0.0)
+            self.it.manager.open()
+
+        self.do(begin())
+
+    def find(self, name: str) -> Channel | None:
+        try:
+            return self.it.manager.channel(name)
+        except UnknownChannel:
+            return None  # a reload took it away
+
+    # what people do
+
+    @rule(name=NAMES)
+    def use(self, name: str) -> None:
+        async def use() -> None:
+            if channel := self.find(name):
+                stack = ExitStack()
+                stack.enter_context(channel.use())
+                self.uses.append((name, stack))
+
+        self.do(use())
+
+    @rule(index=st.integers(0, 9))
+    def unuse(self, index: int) -> None:
+        async def unuse() -> None:
+            if self.uses:
+                self.uses.pop(index % len(self.uses))[1].close()
+
+        self.do(unuse())
+
+    @rule(name=NAMES, what=BY_HAND)
+    def by_hand(self, name: str, what: str) -> None:
+        async def by_hand() -> None:
+            if channel := self.find(name):
+                getattr(channel, what)()
+
+        self.do(by_hand())
+
+    @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES.filter(lambda change: change != {"eager": True})))
+    def reload(self, changes: tuple[dict[str, Any] | None, ...]) -> None:
+        pairs = zip(PLANS, changes, strict=True)
+        self.do(self.apply([changed(plan, change) for plan, change in pairs if change is not None]))
+
+    @rule()
+    def rename_a_parameter(self) -> None:
+        renamed = replace(channel_plan("rooms/{room}"), params=("room",), eager=False, **PACED)
+        self.do(self.apply([*PLANS[:2], renamed]))
+
+    async def apply(self, plans: Iterable[ChannelPlan]) -> None:
+        self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
+
+    @rule()
+    def reload_to_nothing_and_back(self) -> None:
+        self.do(self.apply([]))
+        self.do(self.apply(PLANS))
+
+    @rule(name=NAMES)
+    def send(self, name: str) -> None:
+        async def send() -> None:
+            if channel := self.find(name):
+                sending = channel.send(b"hello", binary=False, timeout=3600.0)
+                self.senders.append(asyncio.ensure_future(sending))
+
+        self.do(send())
+
+    @rule(index=st.integers(0, 9))
+    def cancel_a_sender(self, index: int) -> None:
+        if self.senders:
+            self.senders[index % len(self.senders)].cancel()
+
+    @rule(name=NAMES)
+    def doctor(self, name: str) -> None:
+        async def dial() -> None:
+            if channel := self.find(name):
+                work = self.it.manager.dial_once(channel)
+                self.senders.append(asyncio.ensure_future(work))  # type: ignore[arg-type]  # what it gives is not used
+
+        self.do(dial())
+
+    # what the world does
+
+    @rule(online=st.booleans())
+    def network(self, online: bool) -> None:
+        async def network() -> None:
+            self.it.network(online)
+
+        self.do(network())
+
+    @rule(failure=ENDS, index=st.integers(0, 9))
+    def a_link_ends(self, failure: Failure, index: int) -> None:
+        async def end() -> None:
+            if links := self.it.server.links:
+                links[index % len(links)].end(failure)
+
+        self.do(end())
+
+    @rule(failure=ENDS)
+    def all_links_end(self, failure: Failure) -> None:
+        async def end() -> None:
+            for link in list(self.it.server.links):
+                link.end(failure)
+
+        self.do(end())
+
+    @rule(refusals=st.lists(REFUSALS, max_size=4))
+    def refuse(self, refusals: list[Failure]) -> None:
+        self.it.server.refusals = list(refusals)
+
+    @rule(slow=st.sampled_from([0.0, 0.5, 60.0]), at_once=st.sampled_from([None, None, closed(1006), closed(4000)]))
+    def open_differently(self, slow: float, at_once: Failure | None) -> None:
+        def on_open(link: ScriptedLink) -> None:
+            link.slow_close = slow
+            link.say("hello")
+            if at_once is not None:
+                link.end(at_once)
+
+        self.it.server.on_open = on_open
+
+    @rule()
+    def hold_dials(self) -> None:
+        self.it.server.hold = self.it.server.hold or self.loop.create_future()
+
+    @rule()
+    def let_dials_go_on(self) -> None:
+        hold, self.it.server.hold = self.it.server.hold, None
+        if hold is not None and not hold.done():
+            hold.set_result(None)
+
+    @rule()
+    def deafen(self) -> None:
+        for link in self.it.server.links:
+            link.deaf = True
+
+    @rule(turns=st.integers(1, 4))
+    def turn(self, turns: int) -> None:
+        async def turn() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.do(turn())
+
+    @rule(seconds=st.sampled_from([0.0, 0.3, 1.0, 5.0, 30.0, 700.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.do(self.it.time.advance(seconds))
+
+    # what must hold
+
+    @invariant()
+    def there_is_one_connection_of_a_name_at_most_and_a_state_that_holds_it_or_its_named_successor_beside(self) -> None:
+        ours = [link for link in self.it.server.links if isinstance(link.listener, Attempt)]  # the rest is doctor's
+        names = Counter(map(name_of, ours))
+        rotating = {channel.name for channel in self.it.manager.channels() if channel.stats()["successor"] is not None}
+        rotating |= set(names) - {name_of(link) for link in ours if not link.listener._retired}  # hung up, both of them
+        assert all(count == 1 or (count == 2 and name in rotating) for name, count in names.items()), names
+        held = {
+            channel.connection.attempts.present: channel.state
+            for channel in self.it.manager.channels()
+            if channel.connection.attempts.present is not None
+        }
+        assert set(held.values()) <= HOLDS_CONNECTION
+        held |= {
+            second: S.READY
+            for channel in self.it.manager.channels()
+            for second in (channel.connection.attempts.successor, channel.connection.attempts.draining)
+            if second is not None
+        }
+        for link in ours:
+            if not link.listener._retired:
+                assert link.listener in held
+
+    @invariant()
+    def no_state_lies(self) -> None:
+        for channel in self.it.manager.channels():
+            attempt = channel.connection.attempts.present
+            assert (attempt is not None) == (channel.state in HOLDS_CONNECTION)
+            if channel.state is S.READY:
+                assert channel.connection.link in self.it.server.links
+            elif attempt is not None:
+                assert attempt.task is not None
+                assert not attempt.task.done()
+            shown = channel.status()
+            json.dumps([shown, channel.stats()])
+            assert (shown["next"]["at"] is not None) == (channel.state is S.WAITING)
+            assert shown["reason"]["text"]
+            assert shown["reason"]["code"] != "internal"
+            assert (channel.stats()["retry_in_s"] is not None) == (channel.state is S.WAITING)
+
+    @invariant()
+    def there_is_one_gap_between_two_connections(self) -> None:
+        for channel in self.it.manager.channels():
+            assert sum(channel.history.gaps.values()) == max(
+                0, channel.counters.connects - channel.counters.rotations - 1
+            )
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "it"):
+                self.do(self.settles_and_ends())
+        finally:
+            self.loop.close()
+
+    async def settles_and_ends(self) -> None:
+        """Once nothing is in its way any more, what is wanted is ready, and what is not closes; then all ends."""
+        server, time = self.it.server, self.it.time
+        server.refusals, server.on_open = [], lambda link: None
+        if server.hold is not None:
+            server.hold.set_result(None)
+            server.hold = None
+        self.it.network(online=True)
+        for sender in self.senders:
+            sender.cancel()
+        ends = await asyncio.gather(*self.senders, return_exceptions=True)
+        assert all(end is None or isinstance(end, (WscliError, asyncio.CancelledError)) or end.started for end in ends)
+        await time.advance(200.0)
+        for channel in self.it.manager.channels():
+            wanted = S.READY if channel.wanted else S.IDLE
+            assert channel.state in SETTLED | {wanted}, channel.status()
+        if len(self.uses) % 2:
+            for _, stack in self.uses:
+                stack.close()
+        closing = asyncio.ensure_future(self.it.manager.close())
+        while not closing.done():
+            await time.advance(1.0)
+        await closing
+        for _, stack in self.uses:
+            stack.close()
+        assert server.links == []
+        assert time.pending == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+OneConnectionAName.TestCase.settings = settings(
+    max_examples=max(200, EXAMPLES // 10), stateful_step_count=40, deadline=None
+)
+TestOneConnectionAName = OneConnectionAName.TestCase

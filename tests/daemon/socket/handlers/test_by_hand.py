@@ -1,0 +1,50 @@
+"""``start``, ``stop``, ``restart``, ``pause``, ``resume``: the named channels, all of them or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.daemon.served import Served, served
+from wscli.core.states import ChannelState
+from wscli.errors import UnknownChannel, WscliError
+
+__all__ = ["served"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "state"), [("start", "connecting"), ("stop", "stopped"), ("restart", "connecting"), ("pause", "paused")]
+)
+async def test_the_named_channel_takes_the_step_and_says_how_it_stands(served: Served, verb: str, state: str) -> None:
+    answer = await served.ask(verb, {"channels": ["calls"]})
+    assert [(one["channel"], one["state"]) for one in answer["channels"]] == [("calls", state)]
+    assert served.manager.known["calls"].steps == [verb]
+    assert served.manager.known["notifications"].steps == []
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "pause", "resume"])
+async def test_one_unknown_name_leaves_all_untouched(served: Served, verb: str) -> None:
+    with pytest.raises(UnknownChannel):
+        await served.ask(verb, {"channels": ["calls", "nowhere"]})
+    assert served.manager.known["calls"].steps == []
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+async def test_they_take_no_silence_for_all(served: Served, verb: str) -> None:
+    with pytest.raises(WscliError, match="no list of names"):
+        await served.ask(verb, {})
+
+
+async def test_pause_means_all_and_noncritical_those_that_say_so(served: Served) -> None:
+    answer = await served.ask("pause", {"noncritical": True})
+    assert [one["channel"] for one in answer["channels"]] == ["calls"]
+    answer = await served.ask("pause")
+    assert [one["channel"] for one in answer["channels"]] == ["notifications", "calls"]
+    with pytest.raises(WscliError, match="exclude each other"):
+        await served.ask("pause", {"noncritical": True, "channels": ["calls"]})
+
+
+async def test_resume_touches_only_what_is_paused(served: Served) -> None:
+    await served.manager.known["calls"].become(ChannelState.PAUSED)
+    answer = await served.ask("resume")
+    assert [one["channel"] for one in answer["channels"]] == ["calls"]
+    assert served.manager.known["notifications"].steps == []

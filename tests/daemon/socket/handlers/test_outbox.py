@@ -1,0 +1,66 @@
+"""``queue`` and ``outbox``: what a client may ask, and that it is told of each message once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.daemon.fake_manager import FakeManager
+from tests.daemon.served import Served, serve
+from wscli.core.states import ChannelState
+from wscli.daemon.outbox import Outbox
+from wscli.errors import WscliError
+
+
+@pytest_asyncio.fixture
+async def boxed(tmp_path: Path) -> AsyncIterator[Served]:
+    """A server whose manager has an outbox, and a channel ``calls`` that is not ready."""
+    manager: Any = FakeManager()
+    manager.known["calls"].state = ChannelState.CONNECTING
+    manager.watchers, manager.newcomers, manager.after_apply = [], [], []
+    manager.outbox = Outbox(manager, {"XDG_STATE_HOME": str(tmp_path)})
+    async with serve(manager) as running:
+        yield running
+        await manager.outbox.settle()
+        await manager.tasks.close()
+        await manager.outbox.close()
+
+
+def request(**args: Any) -> bytes:
+    return json.dumps({"v": 1, "verb": "queue", "args": {"channel": "calls", **args}}).encode() + b"\n"
+
+
+def block(payload: bytes, framing: str = "whole") -> bytes:
+    return json.dumps({"bytes": len(payload), "framing": framing}).encode() + b"\n" + payload
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("k" * 1025, "the key 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk' is over 1024 bytes"),
+        ("\udcff", "argument 'key' is not UTF-8: '\\udcff'"),
+    ],
+)
+async def test_a_key_that_cannot_be_kept_is_refused(boxed: Served, key: str, words: str) -> None:
+    with pytest.raises(WscliError) as refused:
+        await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": key}, b"a")
+    assert words in refused.value.message
+    assert refused.value.hint
+    assert await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": "é" * 512}, b"a")
+
+
+async def test_a_name_that_is_no_text_is_refused(boxed: Served) -> None:
+    with pytest.raises(WscliError, match="argument 'channel' is not UTF-8"):
+        await boxed.ask("outbox", {"action": "rm", "channel": "rooms/\udcff"})
+
+
+async def test_a_block_without_a_message_queues_none_and_has_nothing_to_wait_for(boxed: Served) -> None:
+    lines = request(watch=True) + block(b"", "line") + b'{"await": true}\n'
+    begun, none = await boxed.exchange(lines, hang_up=False)
+    assert begun["ok"]
+    assert none["result"] == {"queued": 0, "known": 0, "first": 0, "state": "queued"}

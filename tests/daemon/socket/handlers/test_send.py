@@ -1,0 +1,156 @@
+"""``send``: blocks of payload, an exact count of what left, and nothing sent for a client that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.daemon.served import Served, served, until
+from wscli.control.protocol import BLOCK_LIMIT, ProtocolError
+from wscli.daemon.socket.handlers.send import split
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
+
+__all__ = ["served"]
+
+
+def header(**args: Any) -> bytes:
+    return json.dumps({"v": 1, "verb": "send", "args": {"channel": "calls", **args}}).encode() + b"\n"
+
+
+def block(payload: bytes, framing: str = "line") -> bytes:
+    return json.dumps({"bytes": len(payload), "framing": framing}).encode() + b"\n" + payload
+
+
+async def test_one_message_is_sent_whole_as_text(served: Served) -> None:
+    assert await served.ask("send", {"channel": "calls", "bytes": 5}, b"a\nb\0c") == {"sent": 1}
+    assert served.manager.known["calls"].sent == [(b"a\nb\0c", False)]
+
+
+async def test_an_empty_message_is_a_message(served: Served) -> None:
+    assert await served.ask("send", {"channel": "calls", "bytes": 0}) == {"sent": 1}
+    assert served.manager.known["calls"].sent == [(b"", False)]
+
+
+async def test_bytes_go_as_binary_and_only_then_need_not_be_text(served: Served) -> None:
+    await served.ask("send", {"channel": "calls", "bytes": 2, "binary": True}, b"\xff\x00")
+    assert served.manager.known["calls"].sent == [(b"\xff\x00", True)]
+    with pytest.raises(NotSent, match="byte 1 of 2 is 0xff") as caught:
+        await served.ask("send", {"channel": "calls", "bytes": 2}, b"a\xff")
+    assert "--binary" in str(caught.value.hint)
+
+
+async def test_blocks_are_answered_one_by_one_with_what_was_sent(served: Served) -> None:
+    blocks = block(b"a\nb\n") + block(b"c\0d\0", "nul") + block(b"e\nf", "whole")
+    answers = await served.exchange(header() + blocks, hang_up=True)
+    assert [answer["result"]["sent"] for answer in answers] == [0, 2, 2, 1]
+    assert [payload for payload, _ in served.manager.known["calls"].sent] == [b"a", b"b", b"c", b"d", b"e\nf"]
+
+
+async def test_the_first_failure_ends_it_and_says_how_many_left_before(served: Served) -> None:
+    channel = served.manager.known["calls"]
+    channel.send_fails[3] = NotSent("channel 'calls' lost its connection", "send it again")
+    answers = await served.exchange(header() + block(b"a\nb\n") + block(b"c\nd\ne\n") + block(b"f\n"))
+    assert [answer["ok"] for answer in answers] == [True, True, False]
+    assert answers[-1]["error"] == {
+        "code": 7,
+        "message": "channel 'calls' lost its connection",
+        "hint": "send it again",
+        "sent": 1,
+    }
+    assert [payload for payload, _ in channel.sent] == [b"a", b"b", b"c"]
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("who knows"), ChannelUnavailable("failed"), AuthError("refused")])
+async def test_each_outcome_keeps_its_class(served: Served, error: Exception) -> None:
+    served.manager.known["calls"].send_fails[0] = error  # type: ignore[assignment]
+    with pytest.raises(type(error)):
+        await served.ask("send", {"channel": "calls", "bytes": 1}, b"x")
+
+
+async def test_a_message_to_be_answered_is_told_what_it_became_and_behind_which_it_went(served: Served) -> None:
+    channel = served.manager.known["calls"]
+    channel.history.append([b"a", b"b"], None)
+    text = b'{"id":{ref.int},"again":{ref.int}}'
+    found = await served.ask("send", {"channel": "calls", "bytes": len(text), "refs": True}, text)
+    assert found == {"sent": 1, "ref": 1, "after": f"{channel.history.epoch}:2"}
+    found = await served.ask("send", {"channel": "calls", "bytes": len(text), "refs": False}, text)
+    assert found == {"sent": 1, "ref": None, "after": f"{channel.history.epoch}:2"}
+    assert channel.sent == [(b'{"id":1,"again":1}', False), (text, False)]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+async def test_a_message_to_be_answered_that_cannot_be_sent_keeps_its_class(served: Served, binary: bool) -> None:
+    served.manager.known["calls"].send_fails[0] = OutcomeUnknown("who knows")
+    with pytest.raises(OutcomeUnknown):
+        await served.ask("send", {"channel": "calls", "bytes": 1, "refs": True, "binary": binary}, b"x")
+    with pytest.raises(NotSent, match="0xff"):
+        await served.ask("send", {"channel": "calls", "bytes": 1, "refs": True}, b"\xff")
+    with pytest.raises(WscliError, match="'bytes'"):
+        await served.ask("send", {"channel": "calls", "refs": True})
+
+
+async def test_an_unknown_channel_is_told_before_there_is_anything_to_send(served: Served) -> None:
+    with pytest.raises(UnknownChannel):
+        await served.ask("send", {"channel": "nowhere"})
+
+
+async def test_the_channel_is_in_use_until_the_client_has_no_more(served: Served) -> None:
+    channel = served.manager.known["calls"]
+    with served.dial() as sock:
+        sock.sendall(header() + block(b"a\n"))
+        await until(lambda: channel.sent)
+        assert channel.uses == 1
+        sock.shutdown(socket.SHUT_WR)
+        await until(lambda: not channel.uses)
+
+
+async def test_a_client_that_goes_while_its_message_waits_takes_it_along(served: Served) -> None:
+    channel = served.manager.known["calls"]
+    channel.send_blocks = asyncio.Event()
+    with served.dial() as sock:
+        sock.sendall(header(bytes=1) + b"x")
+        await until(lambda: channel.uses)
+    await until(lambda: not served.server.clients)
+    channel.send_blocks.set()
+    assert channel.sent == []
+
+
+async def test_half_a_block_is_not_sent(served: Served) -> None:
+    with served.dial() as sock:
+        sock.sendall(header(bytes=100) + b"a\nb\nc\n")
+    await until(lambda: not served.server.clients)
+    assert served.manager.known["calls"].sent == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"bytes":-1}', b'{"bytes":1.5}', b'{"bytes":true}', b'{"bytes":"1"}', b"{}", b'{"bytes":0,"framing":"jpeg"}'],
+)
+async def test_a_block_that_is_none_is_refused(served: Served, line: bytes) -> None:
+    answers = await served.exchange(header() + line + b"\n")
+    assert [answer["ok"] for answer in answers] == [True, False]
+
+
+async def test_a_block_over_the_limit_is_refused_before_it_is_read(served: Served) -> None:
+    with pytest.raises(NotSent, match="more than 16 MiB"):
+        await served.ask("send", {"channel": "calls", "bytes": BLOCK_LIMIT + 1})
+
+
+@given(st.lists(st.binary().filter(lambda one: b"\n" not in one)))
+def test_what_is_joined_by_lines_comes_apart_the_same(messages: list[bytes]) -> None:
+    assert split(b"".join(one + b"\n" for one in messages), "line") == messages
+
+
+def test_the_last_line_needs_no_end() -> None:
+    assert split(b"a\nb", "line") == [b"a", b"b"]
+    assert split(b"a\n\nb\n", "line") == [b"a", b"", b"b"]
+    assert split(b"", "line") == []
+    assert split(b"", "whole") == [b""]
+    with pytest.raises(ProtocolError):
+        split(b"", None)

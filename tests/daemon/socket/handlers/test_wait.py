@@ -1,0 +1,83 @@
+"""``wait``: until every channel is there, and no longer than anybody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.daemon.served import Served, served, until
+from wscli.core.states import SETTLED, ChannelState
+from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
+
+__all__ = ["served"]
+
+BOTH = {"channels": ["notifications", "calls"]}
+
+
+async def test_it_answers_when_the_last_channel_is_ready(served: Served) -> None:
+    calls = served.manager.known["calls"]
+    await calls.become(ChannelState.CONNECTING)
+    waiting = asyncio.create_task(served.ask("wait", BOTH))
+    await until(lambda: calls.uses)
+    assert not waiting.done()
+    await calls.become(ChannelState.READY)
+    answer = await waiting
+    assert [one["state"] for one in answer["channels"]] == ["ready", "ready"]
+    assert calls.uses == 0
+
+
+async def test_waiting_for_ready_holds_a_lazy_channel_open_and_waiting_for_another_state_does_not(
+    served: Served,
+) -> None:
+    calls = served.manager.known["calls"]
+    await calls.become(ChannelState.CONNECTING)
+    waiting = asyncio.create_task(served.ask("wait", {"channels": ["calls"], "for": "idle"}))
+    await until(lambda: served.server.clients)
+    assert calls.uses == 0
+    await calls.become(ChannelState.IDLE)
+    await waiting
+
+
+@pytest.mark.parametrize("state", sorted(SETTLED))
+async def test_a_channel_that_settled_elsewhere_is_an_error_at_once(served: Served, state: ChannelState) -> None:
+    calls = served.manager.known["calls"]
+    await calls.become(ChannelState.WAITING)
+    waiting = asyncio.create_task(served.ask("wait", BOTH))
+    await until(lambda: calls.uses)
+    await calls.become(state)
+    with pytest.raises(ChannelUnavailable, match=f"'calls' is {state}"):
+        await waiting
+
+
+async def test_refused_credentials_are_4(served: Served) -> None:
+    calls = served.manager.known["calls"]
+    calls.refused_credentials = True
+    await calls.become(ChannelState.FAILED)
+    with pytest.raises(AuthError):
+        await served.ask("wait", BOTH)
+
+
+async def test_a_settled_state_can_be_waited_for(served: Served) -> None:
+    await served.manager.known["calls"].become(ChannelState.STOPPED)
+    assert await served.ask("wait", {"channels": ["calls"], "for": "stopped"})
+
+
+async def test_a_client_that_goes_ends_the_wait(served: Served) -> None:
+    calls = served.manager.known["calls"]
+    await calls.become(ChannelState.WAITING)
+    with served.dial() as sock:
+        sock.sendall(json.dumps({"v": 1, "verb": "wait", "args": BOTH}).encode() + b"\n")
+        await until(lambda: calls.uses)
+    await until(lambda: not served.server.clients)
+    assert calls.uses == 0
+
+
+async def test_nonsense_is_refused(served: Served) -> None:
+    with pytest.raises(UnknownChannel):
+        await served.ask("wait", {"channels": ["nowhere"]})
+    with pytest.raises(WscliError, match="no list of names"):
+        await served.ask("wait", {"channels": []})
+    with pytest.raises(WscliError, match="'redy' is no state"):
+        await served.ask("wait", {"channels": ["calls"], "for": "redy"})

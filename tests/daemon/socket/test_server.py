@@ -1,0 +1,174 @@
+"""The socket's other end: who is let in, what is refused, and that the manager outlives every client."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+from typing import Any
+
+import pytest
+
+from tests.daemon.served import Served, descriptors, serve, served, until
+from wscli import __version__
+from wscli.control.protocol import LINE_LIMIT
+from wscli.core.states import ChannelState
+from wscli.daemon.socket import server as server_module
+
+__all__ = ["served"]
+
+
+def request(verb: str, **args: Any) -> bytes:
+    return json.dumps({"v": 1, "wscli": "0.1.0", "verb": verb, "args": args}).encode() + b"\n"
+
+
+async def test_an_answer_begins_with_the_protocols_number_and_our_version(served: Served) -> None:
+    [answer] = await served.exchange(request("ping"))
+    assert (answer["v"], answer["wscli"], answer["ok"]) == (1, __version__, True)
+    assert answer["result"]["instance"] == "app"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"GET / HTTP/1.1\r\n", "not JSON"),
+        (b"[1]\n", "no object"),
+        (b"\xff\xfe\n", "not JSON"),
+        (b"{}\n", "no protocol number"),
+        (b'{"v":true,"verb":"stats"}\n', "no protocol number"),
+        (b'{"v":1}\n', "no such verb 'None'"),
+        (b'{"v":1,"verb":"dance"}\n', "no such verb 'dance'"),
+        (b'{"v":1,"verb":["stats"]}\n', "no such verb"),
+        (b'{"v":1,"verb":"stats","args":7}\n', "no JSON object"),
+        (b'{"v":1,"verb":"stats","args":{"channels":[7]}}\n', "no list of names"),
+        (b"[" * 60_000 + b"\n", "not JSON"),
+        (b"x" * (LINE_LIMIT + 1), f"over {LINE_LIMIT} bytes"),
+        (b"x" * LINE_LIMIT + b"\n", f"over {LINE_LIMIT} bytes"),
+    ],
+)
+async def test_what_is_no_request_is_refused_with_the_reason_and_the_server_goes_on(
+    served: Served, line: bytes, words: str
+) -> None:
+    [answer] = await served.exchange(line)
+    assert answer["ok"] is False
+    assert words in answer["error"]["message"]
+    assert (await served.ask("ping"))["instance"] == "app"
+
+
+async def test_a_client_of_another_version_is_told_which_side_to_upgrade(served: Served) -> None:
+    [newer] = await served.exchange(b'{"v":2,"wscli":"9.0.0","verb":"stats"}\n')
+    assert "'9.0.0' with protocol 2" in newer["error"]["message"]
+    assert "wscli down" in newer["error"]["hint"]
+    [older] = await served.exchange(b'{"v":0,"wscli":"0.0.1","verb":"stats"}\n')
+    assert "upgrade the wscli that this command comes from" in older["error"]["hint"]
+
+
+async def test_a_client_of_any_version_can_take_the_manager_down(served: Served) -> None:
+    [answer] = await served.exchange(b'{"v":2,"wscli":"9.0.0","verb":"down"}\n')
+    assert answer["ok"] is True
+    assert served.manager.stopping.is_set()
+
+
+async def test_a_client_that_sends_no_request_is_refused_after_the_deadline() -> None:
+    async with serve(request_deadline=0.05) as served:
+        [answer] = await served.exchange(b'{"v":1,')
+        assert answer["error"]["code"] == 124
+
+
+async def test_a_client_over_the_limit_is_told_so_and_a_place_that_is_left_is_given_away() -> None:
+    async with serve(client_limit=1) as served:
+        with served.dial() as first:
+            first.sendall(b"{")
+            await until(lambda: served.server.clients)
+            [answer] = await served.exchange(b"")
+            assert "already has 1 clients" in answer["error"]["message"]
+        await until(lambda: not served.server.clients)
+        assert (await served.ask("ping"))["instance"] == "app"
+
+
+async def test_another_user_is_refused_and_root_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serve() as served:
+        monkeypatch.setattr(server_module, "peer_uid", lambda sock: os.geteuid() + 1)
+        [answer] = await served.exchange(b"")
+        assert f"you are user {os.geteuid() + 1}" in answer["error"]["message"]
+        monkeypatch.setattr(server_module, "peer_uid", lambda sock: 0)
+        assert (await served.ask("ping"))["instance"] == "app"
+
+
+async def test_the_peers_user_is_read_from_the_kernel(served: Served) -> None:
+    with served.dial() as sock:
+        assert server_module.peer_uid(sock) == os.geteuid()
+
+
+async def test_a_handler_that_fails_costs_its_client_an_error_and_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(manager: Any, args: Any, peer: Any) -> dict[str, Any]:
+        raise KeyError("secret")
+
+    async with serve(handlers={"broken": broken}) as served:
+        [answer] = await served.exchange(request("broken"))
+        assert answer["error"]["code"] == 1
+        assert answer["error"]["message"] == "the manager failed at this: KeyError"
+        assert "a request failed" in caplog.text
+        [answer] = await served.exchange(request("other"))
+        assert "no such verb" in answer["error"]["message"]
+
+
+async def test_a_client_that_hangs_up_ends_its_handler(served: Served) -> None:
+    channel = served.manager.known["calls"]
+    channel.send_blocks = asyncio.Event()
+    with served.dial() as sock:
+        sock.sendall(request("send", channel="calls", bytes=2) + b"hi")
+        await until(lambda: channel.uses)
+    await until(lambda: not served.server.clients)
+    channel.send_blocks.set()
+    assert channel.sent == []
+    assert channel.uses == 0
+
+
+async def test_closing_ends_the_clients_that_wait_and_takes_no_new_ones() -> None:
+    async with serve() as served:
+        await served.manager.known["calls"].become(ChannelState.WAITING)
+        with served.dial() as sock:
+            sock.sendall(request("wait", channels=["calls"]))
+            await until(lambda: served.manager.known["calls"].uses)
+            await served.server.close()
+            assert await asyncio.to_thread(sock.recv, 1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            served.dial()
+
+
+async def test_a_lack_of_descriptors_is_waited_out(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept, failed = loop.sock_accept, asyncio.Event()
+
+    async def once(sock: Any) -> Any:
+        accepted = await accept(sock)
+        if not failed.is_set():
+            failed.set()
+            accepted[0].close()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accepted
+
+    monkeypatch.setattr(loop, "sock_accept", once)
+    monkeypatch.setattr(server_module, "_ACCEPT_PAUSE", 0.0)
+    served.dial().close()  # for the accept that was under way before
+    served.dial().close()
+    await failed.wait()
+    assert (await served.ask("ping"))["instance"] == "app"
+    assert "too many open files" in caplog.text
+
+
+async def test_no_descriptor_is_left_after_many_clients(served: Served) -> None:
+    await served.ask("ping")
+    before = descriptors()
+    for _ in range(50):
+        await served.exchange(b"rubbish\n")
+        served.dial().close()
+        await served.ask("stats")
+    await until(lambda: not served.server.clients)
+    assert descriptors() == before

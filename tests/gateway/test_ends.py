@@ -1,0 +1,268 @@
+"""However a client of the gateway ends, or does not, nobody else feels it and nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from dataclasses import replace
+
+import pytest
+from websockets.frames import Close, Frame, Opcode
+
+from tests.daemon.scripted import channel_plan
+from tests.daemon.scripted import closed as upstream_closed
+from tests.gateway.faced import TOKEN, closed, eventually, faced
+from tests.gateway.test_session import raw_client
+from wscli.core.events import Failure, FailureKind
+from wscli.errors import NotSent, OutcomeUnknown
+from wscli.gateway import session as session_module
+from wscli.gateway import status as status_module
+from wscli.gateway.forwarder import Forwarder
+from wscli.gateway.handshake import Handshake
+from wscli.history.limits import HistoryLimits
+
+BYE = Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=True)
+PLENTY = channel_plan(history=HistoryLimits(keep=2000, max_size=64 << 20))
+
+
+async def stuck_client(it, path="/ws/news"):
+    """A client that reads nothing, with more on its way than the socket takes."""
+    reader, writer = await raw_client(it, path)
+    writer.transport.pause_reading()
+    for _ in range(400):
+        it.server.link.say("x" * 50_000)
+        await asyncio.sleep(0)
+    return reader, writer
+
+
+async def test_a_client_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "STALL", 0.05)
+    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
+    async with faced(PLENTY) as it:
+        _, writer = await stuck_client(it)
+        assert it.manager.channel("news").readers == 1
+        writer.write(BYE)
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        writer.transport.abort()
+
+
+async def test_a_client_that_reads_nothing_is_let_go_when_its_channel_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "STALL", 0.05)
+    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
+    async with faced(PLENTY) as it:
+        _, writer = await stuck_client(it)
+        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        writer.transport.abort()
+
+
+async def test_a_slow_client_that_reads_on_gets_everything_before_the_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "STALL", 0.2)
+    async with faced(PLENTY) as it:
+        reader, writer = await stuck_client(it)
+        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
+        writer.transport.resume_reading()
+        data = await reader.read()
+        assert data.endswith(b"\x88\x05\x03\xeabad")
+        assert data.count(b"x") == 400 * 50_000
+        writer.close()
+
+
+async def test_a_page_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_module, "STALL", 0.05)
+    async with faced() as it:
+        _, writer = await raw_client(it, "/status")
+        writer.transport.pause_reading()
+        session = next(iter(it.gateway._clients))
+        record = b'{"event":"lost","channel":"news","message":"%b","ts":1}' % (b"x" * 9000)
+        for _ in range(2000):  # more than both sockets hold
+            it.manager.log.append([record], None)
+            await asyncio.sleep(0)
+        writer.write(BYE)
+        await eventually(session.done)
+        writer.transport.abort()
+
+
+async def test_a_client_that_answers_no_close_frame_is_let_go_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
+    async with faced() as it:
+        reader, writer = await raw_client(it)
+        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
+        assert await reader.read() == b"\x88\x05\x03\xeabad"
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        writer.close()
+
+
+async def test_a_strict_client_is_told_of_a_loss_while_it_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = Handshake.accept
+
+    async def accept_then_lose(self, request, subprotocol):
+        accepted = await accept(self, request, subprotocol)
+        it.server.link.end(upstream_closed(4321))
+        return accepted
+
+    monkeypatch.setattr(Handshake, "accept", accept_then_lose)
+    async with faced() as it, it.client("/ws/news?strict=1") as client, asyncio.timeout(30):
+        assert (await closed(client))[0] == 4321
+
+
+async def test_a_strict_client_is_told_at_once_though_something_of_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with faced() as it, it.client("/ws/news?strict=1") as client:
+        begun, lost = asyncio.Event(), asyncio.Event()
+
+        async def send_late(payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
+            begun.set()
+            await lost.wait()
+            raise NotSent("the connection is closed")
+
+        monkeypatch.setattr(it.server.link, "send", send_late)
+        await client.send("too late")
+        await begun.wait()
+        it.server.link.end(upstream_closed(4321))
+        lost.set()
+        async with asyncio.timeout(30):
+            assert (await closed(client))[0] == 4321
+
+
+async def test_what_is_held_when_the_manager_stops_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async with faced() as it:
+        it.server.link.end(upstream_closed(1006))
+        client = await it.client()
+        await client.send("held")
+        await (await client.ping())
+        await it.gateway.close()
+        assert (await closed(client))[0] == 1001
+        assert "1 messages of a client of the gateway were not sent" in caplog.text
+
+
+async def test_what_nobody_knows_the_outcome_of_is_not_called_unsent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with faced() as it, it.client() as client:
+        monkeypatch.setattr(it.server.link, "clogged", True)
+        await client.send("who knows")
+        assert (await closed(client))[0] == 1011
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        assert "were not sent" not in caplog.text
+        assert OutcomeUnknown.__name__ not in caplog.text
+
+
+async def test_a_client_that_hangs_up_with_much_held_is_noticed_though_nothing_is_read_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(session_module, "DRAIN", 0.05)
+    made: list[Forwarder] = []
+    monkeypatch.setattr(session_module, "Forwarder", lambda *args: made.append(Forwarder(*args)) or made[-1])
+    async with faced() as it:
+        it.manager.channel("news").pause()
+        _, writer = await raw_client(it)
+        writer.write(Frame(Opcode.TEXT, b"x" * 500_000).serialize(mask=True) * 8)
+        await eventually(lambda: made and made[0].full)
+        reset = struct.pack("ii", 1, 0)  # what the kernel sends for a process that died with something unread
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        writer.transport.abort()
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        assert "were not sent before it left" in caplog.text
+
+
+async def test_what_a_client_sent_before_it_vanished_is_read_though_it_cannot_be_answered() -> None:
+    async with faced() as it:
+        _, writer = await raw_client(it)
+        await eventually(lambda: it.manager.channel("news").readers == 1)
+        sock = writer.get_extra_info("socket").dup()
+        writer.transport.abort()
+        await it.it.time.settle()  # the transport's own socket is closed: ours is the last
+        sock.sendall(Frame(Opcode.TEXT, b"last words").serialize(mask=True))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        it.server.link.say("to nobody")
+        await eventually(lambda: it.manager.channel("news").readers == 0)
+        assert it.server.link.sent == [(b"last words", False)]
+
+
+async def test_a_bug_in_forwarding_ends_the_client_and_swallows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
+        raise RuntimeError("a bug")
+
+    async with faced() as it, it.client() as client:
+        monkeypatch.setattr(it.server.link, "send", broken)
+        await client.send("anything")
+        async with asyncio.timeout(30):
+            assert (await closed(client))[0] == 1011
+
+
+@pytest.mark.parametrize("path", ["/ws/news", "/ws/news?last=2", "/ws/news?after={epoch}:1"])
+async def test_what_comes_while_a_client_is_let_in_is_neither_lost_nor_repeated(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Handshake.accept
+
+    async def accept_slowly(self, request, subprotocol):
+        it.server.link.say("4")
+        accepted = await accept(self, request, subprotocol)
+        it.server.link.say("5")
+        await asyncio.sleep(0)
+        it.server.link.say("6")
+        return accepted
+
+    monkeypatch.setattr(Handshake, "accept", accept_slowly)
+    async with faced() as it:
+        it.server.link.say("1", "2", "3")
+        path = path.format(epoch=it.manager.channel("news").history.epoch)
+        async with it.client(path) as client:
+            it.server.link.say("7")
+            expected = ["4", "5", "6", "7"] if "?" not in path else ["2", "3", "4", "5", "6", "7"]
+            assert [await client.recv() for _ in expected] == expected
+
+
+@pytest.mark.parametrize("held", ["pause", "stop"])
+async def test_what_is_sent_to_a_channel_that_is_held_by_hand_goes_once_when_it_is_let_go(held: str) -> None:
+    async with faced() as it, it.client() as client:
+        channel = it.manager.channel("news")
+        getattr(channel, held)()
+        await it.it.time.settle()
+        for number in range(3):
+            await client.send(f"held {number}")
+        await (await client.ping())
+        channel.resume() if held == "pause" else channel.start()
+        await eventually(lambda: it.server.links and len(it.server.link.sent) == 3)
+        await (await client.ping())
+        assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
+
+
+async def test_what_is_held_for_a_channel_that_is_removed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async with faced() as it, it.client() as client:
+        channel = it.manager.channel("news")
+        channel.pause()
+        await client.send("held")
+        await (await client.ping())
+        plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
+        it.manager.apply(plan)
+        assert (await closed(client))[0] == 1001
+        await eventually(lambda: channel.readers == 0)
+        assert not channel.in_use
+        assert "1 messages of a client of the gateway were not sent" in caplog.text
+
+
+async def test_a_client_that_vanishes_while_it_waits_to_be_let_in_leaves_nothing() -> None:
+    async with faced() as it:
+        channel = it.manager.channel("news")
+        it.server.always = Failure(FailureKind.TCP, "refused")
+        it.server.link.end(upstream_closed(1006))
+        request = (
+            f"GET /ws/news?strict=1 HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n"
+        )
+        _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        writer.write(request.encode())
+        await eventually(lambda: channel.in_use)
+        writer.transport.abort()
+        it.server.always = None
+        await it.it.time.advance(3.0)
+        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        assert not channel.in_use
+        assert channel.readers == 0

@@ -1,0 +1,173 @@
+"""Ten thousand malformed requests and handshakes: nobody is let in, nothing crashes, no descriptor is left."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.daemon.served import descriptors
+from tests.examples import EXAMPLES
+from tests.gateway.faced import TOKEN, Faced, faced
+
+PATHS = st.sampled_from(
+    [
+        "/ws/news",
+        "/status",
+        "/stats",
+        "/metrics",
+        "/ws/",
+        "/ws/%00",
+        "/ws/..%2f",
+        "/ws/news?token=",
+        "//",
+        "*",
+        "/ws/%ff",
+        "/ws/news?last=-1",
+    ]
+)
+odd = st.text(st.characters(codec="latin-1"), max_size=30) | st.binary(max_size=30).map(lambda it: it.decode("latin-1"))
+HOSTS = st.sampled_from(
+    ["[::1", "[]", "127.0.0.1:", "127.0.0.1:99999999", "127.0.0.1@evil", "::1", "localhost:1", "evil.example"]
+)
+ORIGINS = st.sampled_from(["", "null", "http://", "http://evil.example", "://", "http://[::1", "javascript:alert(1)"])
+TOKENS = st.sampled_from(["", "Bearer", "Bearer ", "Bearer wrong", "Basic " + b64encode(b"a:b").decode(), TOKEN])
+PROTOCOLS = st.sampled_from(["wscli", "wscli.token.", "wscli.token.%", ",,,"])
+NAMES = st.sampled_from(
+    [
+        "Host",
+        "Origin",
+        "Authorization",
+        "Upgrade",
+        "Connection",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Accept",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+    ]
+)
+headers = st.lists(
+    st.tuples(st.just("Host"), HOSTS | odd)
+    | st.tuples(st.just("Origin"), ORIGINS | odd)
+    | st.tuples(st.just("Authorization"), TOKENS)
+    | st.tuples(
+        st.just("Sec-WebSocket-Protocol"), st.sampled_from(["wscli", "wscli.token.", "wscli.token.%", ",,,"]) | odd
+    )
+    | st.tuples(NAMES | odd, odd),
+    max_size=8,
+)
+UPGRADE = [
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Key", "A" * 22 + "=="),
+    ("Sec-WebSocket-Version", "13"),
+]
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """A request that lacks the right token at least, and much else at most."""
+    method = draw(st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "get", ""]) | odd)
+    path = draw(PATHS | odd)
+    lines = [f"{method} {path} {draw(st.sampled_from(['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.0', 'HTTP/9']))}"]
+    fields = [("Host", "127.0.0.1:PORT")] if draw(st.booleans()) else []
+    fields += UPGRADE if draw(st.booleans()) else []
+    lines += [f"{name}: {value}" for name, value in [*fields, *draw(headers)]]
+    whole = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return whole + draw(st.just(b"") | st.binary(max_size=40))
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Faced]:
+    """A gateway in a thread's own loop, for tests that block."""
+    started: list[Faced] = []
+    ready, loop, ended = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with faced() as it:
+            started.append(it)
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    assert ready.wait(30)
+    yield started[0]
+    loop.call_soon_threadsafe(ended.set)
+    thread.join(30)
+    loop.close()
+
+
+def converse(port: int, data: bytes) -> bytes:
+    """Send everything, hang up the sending side, and give what is answered until the gateway hangs up."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            while chunk := sock.recv(1 << 16):
+                answer += chunk
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it hung up with some of this unread, as it may
+    return answer
+
+
+def check(live: Faced, data: bytes) -> None:
+    answer = converse(live.port, data.replace(b"PORT", str(live.port).encode()))
+    if answer:
+        status = int(answer.split()[1])
+        assert 400 <= status < 500, answer
+    assert TOKEN.encode() not in answer
+    assert live.manager.channel("news").readers == 0
+    assert live.server.link.sent == []
+
+
+def still(live: Faced) -> int:
+    """Have it answer, wait until all its clients are gone, and count the open descriptors."""
+    alive = converse(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
+    assert alive.startswith(b"HTTP/1.1 200")
+    pause = threading.Event()
+    while live.gateway.stats()["clients"] and not pause.wait(0.001):
+        pass
+    return descriptors()
+
+
+@pytest.fixture(scope="module")
+def at_first() -> list[int]:
+    """The descriptors that were open before the fuzzing, where the first test ran."""
+    return []
+
+
+def test_it_serves_before_all_that(live: Faced, at_first: list[int]) -> None:
+    at_first.append(still(live))
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(data=requests())
+def test_a_malformed_request_lets_nobody_in(live: Faced, data: bytes) -> None:
+    check(live, data)
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=EXAMPLES // 10, deadline=None)
+@given(data=st.binary(max_size=300))
+def test_bytes_that_are_no_request_let_nobody_in(live: Faced, data: bytes) -> None:
+    check(live, data)
+
+
+def test_after_all_that_no_descriptor_is_left(live: Faced, at_first: list[int]) -> None:
+    """Run after the tests above, on the same gateway."""
+    before = at_first[0] if at_first else still(live)
+    for _ in range(100):
+        converse(live.port, b"GET /ws/news HTTP/1.1\r\n\r\n")
+    assert still(live) == before

@@ -1,0 +1,103 @@
+"""A place to listen is taken only where nothing else is, and healed where it can be."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.faced import TOKEN, eventually, faced
+from wscli.config.plan import GatewayPlan, Listen
+from wscli.gateway.listener import Listener
+from wscli.problems import Problems
+from wscli.timing import call_later
+from wscli.values import Secret
+
+
+def listener(listen: Listen, problems: Problems) -> Listener:
+    return Listener(listen, problems, call_later, lambda sock, place: sock.close())
+
+
+async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary")
+    problems = Problems()
+    one = listener(Listen(path=path), problems)
+    one.open()
+    assert "is no socket" in problems.texts()[0]
+    await one.close()
+    assert path.read_text() == "dear diary"
+
+
+async def test_a_socket_that_nobody_listens_at_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    problems = Problems()
+    one = listener(Listen(path=path), problems)
+    one.open()
+    assert problems.texts() == []
+    await one.close()
+
+
+async def test_a_socket_whose_owner_accepts_nobody_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(str(path))
+        busy.listen(0)
+        queued = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+        for sock in queued:
+            sock.setblocking(False)
+            sock.connect_ex(str(path))
+        problems = Problems()
+        one = listener(Listen(path=path), problems)
+        one.open()
+        assert "in use" in problems.texts()[0]
+        await one.close()
+        for sock in queued:
+            sock.close()
+        assert path.exists()
+
+
+async def test_a_reload_that_widens_an_address_takes_it_over_at_once() -> None:
+    async with faced() as it:
+        narrow = Listen(port=it.port)
+        for listen in (narrow, Listen(host="0.0.0.0", port=it.port), narrow):
+            plan = GatewayPlan(listen=(listen,), token=Secret(TOKEN))
+            it.manager.plan = replace(it.manager.plan, gateway=plan)
+            it.gateway.apply()
+            await it.it.time.settle()
+            assert it.manager.problems.texts() == []
+            assert it.gateway.stats()["listen"] == [str(listen)]
+
+
+async def test_that_no_client_can_be_accepted_is_stated_once_and_mended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, 3
+
+    async def out_of_descriptors(sock: socket.socket) -> object:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", out_of_descriptors)
+    problems, taken = Problems(), []
+    one = Listener(Listen(), problems, call_later, lambda sock, place: taken.append(sock))
+    one.open()
+    await eventually(lambda: "too many open files" in " ".join(problems.texts()))
+    assert one.bound is not None
+    with socket.create_connection(("127.0.0.1", one.bound.port)):
+        await eventually(lambda: taken)
+    assert problems.texts() == []
+    assert caplog.text.count("too many open files") == 1
+    taken[0].close()
+    await one.close()

@@ -1,0 +1,254 @@
+"""The gateway's doors: who is let in, how many, where it listens, and what it answers by HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import unix_connect
+from websockets.exceptions import InvalidStatus
+
+from tests.daemon.scripted import closed as upstream_closed
+from tests.gateway.faced import TOKEN, closed, eventually, faced
+from wscli.config.plan import GatewayPlan, Listen
+from wscli.gateway.server import Gateway
+from wscli.values import Secret
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    """Send bytes, and give all that comes back until the gateway hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        async with asyncio.timeout(30):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def get(it, path: str, *, method="GET", token=TOKEN, host=None, more="") -> tuple[int, bytes]:
+    host = host or f"127.0.0.1:{it.port}"
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}{more}\r\n".encode()
+    answer = await ask(it.port, request)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+async def test_pages_are_got_with_the_token_and_health_without() -> None:
+    async with faced() as it:
+        status, body = await get(it, "/stats")
+        assert (status, json.loads(body)["channels"]["news"]["state"]) == (200, "ready")
+        assert json.loads(body)["gateway"]["clients"] == 1
+        assert (await get(it, "/stats", token=None))[0] == 401
+        assert (await get(it, "/stats", token="wrong"))[0] == 401
+        assert (await get(it, "/metrics"))[0] == 200
+        assert (await get(it, "/healthz", token=None)) == (200, b"ok\n")
+        assert (await get(it, "/readyz", token=None))[0] == 200
+        it.server.link.end(upstream_closed(1006))
+        assert (await get(it, "/readyz", token=None))[0] == 503
+
+
+async def test_a_head_gets_no_body_and_other_methods_nothing() -> None:
+    async with faced() as it:
+        assert await get(it, "/stats", method="HEAD") == (200, b"")
+        assert (await get(it, "/stats", method="DELETE"))[0] == 405
+        answer = await ask(it.port, f"PUT /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\n\r\n".encode())
+        assert b"\r\nAllow: GET, HEAD\r\n" in answer
+        assert (await get(it, "/nothing"))[0] == 404
+        assert (await get(it, "/ws/news"))[0] == 426
+
+
+async def test_foreign_hosts_and_origins_are_refused() -> None:
+    async with faced(origins=("http://localhost:3000",)) as it:
+        assert (await get(it, "/healthz", host="evil.example"))[0] == 421
+        assert (await get(it, "/stats", more="Origin: http://evil.example\r\n"))[0] == 403
+        assert (await get(it, "/stats", more="Origin: http://localhost:3000\r\n"))[0] == 200
+        with pytest.raises(InvalidStatus) as refused:
+            await it.client(origin="http://evil.example")
+        assert refused.value.response.status_code == 403
+        async with it.client(origin="http://localhost:3000"):
+            pass
+
+
+async def test_the_token_comes_by_header_query_or_subprotocol() -> None:
+    from base64 import urlsafe_b64encode
+
+    from websockets.asyncio.client import connect
+
+    async with faced() as it:
+        encoded = urlsafe_b64encode(TOKEN.encode()).decode().rstrip("=")
+        async with connect(it.url(f"/ws/news?token={TOKEN}"), proxy=None):
+            pass
+        async with connect(it.url(), subprotocols=["wscli", f"wscli.token.{encoded}"], proxy=None) as client:
+            assert client.subprotocol == "wscli"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(it.url(), proxy=None)
+        assert refused.value.response.status_code == 401
+        assert TOKEN not in str(refused.value.response.body)
+
+
+async def test_there_is_a_limit_of_clients() -> None:
+    async with faced(max_clients=2) as it:
+        async with it.client(), it.client():
+            with pytest.raises(InvalidStatus) as refused:
+                await it.client()
+            assert refused.value.response.status_code == 503
+        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        async with it.client():
+            pass
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\0\0\0\0\r\n\r\n",
+        b"GET / HTTP/2\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5_000 + b"\r\n",
+        b"POST /ws/news HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_a_malformed_request_is_answered_and_let_go(request_: bytes) -> None:
+    async with faced() as it:
+        answer = await ask(it.port, request_)
+        assert not answer or answer.split()[1][:1] == b"4"
+        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+
+
+async def test_what_comes_before_the_upgrade_is_answered_lets_nobody_in() -> None:
+    async with faced() as it:
+        request = (
+            f"GET /ws/news HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        ).encode()
+        assert (await ask(it.port, request + b"\x81\x80\0\0\0\0")).startswith(b"HTTP/1.1 400")
+        assert it.manager.channel("news").readers == 0
+
+
+async def test_a_port_that_is_taken_is_stated_and_tried_again() -> None:
+    async with faced() as it:
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = holder.getsockname()[1]
+            manager = it.manager
+            plan = GatewayPlan(listen=(Listen(port=port),), token=Secret(TOKEN))
+            manager.plan = replace(manager.plan, gateway=plan)
+            gateway = Gateway(manager, schedule=it.it.time.schedule)
+            gateway.apply()
+            assert "in use" in manager.stats()["problems"][0]
+            assert f"127.0.0.1:{port}" in manager.stats()["problems"][0]
+        await it.it.time.advance(6.0)
+        assert manager.stats()["problems"] == []
+        assert gateway.stats()["listen"] == [f"127.0.0.1:{port}"]
+        await gateway.close()
+
+
+async def test_a_unix_socket_is_ours_alone(tmp_path: Path) -> None:
+    async with faced() as it:
+        path = tmp_path / "gateway.sock"
+        plan = GatewayPlan(listen=(Listen(path=path),), token=Secret(TOKEN))
+        it.manager.plan = replace(it.manager.plan, gateway=plan)
+        it.gateway.apply()
+        await eventually(path.exists)
+        assert path.stat().st_mode & 0o777 == 0o600
+        async with unix_connect(
+            str(path), "ws://localhost/ws/news", additional_headers={"Authorization": f"Bearer {TOKEN}"}
+        ) as client:
+            it.server.link.say("hello")
+            assert await client.recv() == "hello"
+        await it.gateway.close()
+        assert not path.exists()
+
+
+async def test_a_reload_moves_the_doors_and_keeps_who_is_in() -> None:
+    async with faced() as it, it.client() as client:
+        it.manager.plan = replace(it.manager.plan, gateway=None)
+        it.gateway.apply()
+        await it.it.time.settle()
+        assert it.gateway.stats() is None
+        it.server.link.say("still here")
+        assert await client.recv() == "still here"
+
+
+async def test_the_feed_begins_with_a_snapshot_and_tells_every_change() -> None:
+    async with faced() as it, it.client("/status") as page:
+        first = json.loads(await page.recv())
+        assert first["type"] == "snapshot"
+        assert first["status"][0]["channel"] == "news"
+        assert first["stats"]["channels"]["news"]["state"] == "ready"
+        assert [change["state"] for change in first["changes"]][-1] == "ready"
+        it.server.link.end(upstream_closed(1006))
+        change = json.loads(await page.recv())
+        assert (change["type"], change["status"]["state"]) == ("state", "waiting")
+        types = {json.loads(await page.recv())["type"] for _ in range(1)}
+        assert types <= {"state", "stats"}
+
+
+async def test_at_its_end_the_gateway_says_so_to_all() -> None:
+    async with faced() as it:
+        client, page = await it.client(), await it.client("/status")
+        await it.gateway.close()
+        assert (await closed(client))[0] == 1001
+        assert (await closed(page))[0] == 1001
+
+
+async def test_a_request_of_just_the_size_is_taken_and_one_byte_more_is_not() -> None:
+    async with faced(max_header=4096) as it:
+        head = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nA: ".encode()
+        for size, status in ((4096, b"200"), (4097, b"431")):
+            answer = await ask(it.port, head + b"x" * (size - len(head) - 4) + b"\r\n\r\n")
+            assert answer.split()[1] == status
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("HEAD /ws/news HTTP/1.1", b"405"),
+        ("POST /ws/news HTTP/1.1", b"405"),
+        ("GET /ws/news HTTP/1.0", b"505"),
+        ("GET http://127.0.0.1/ws/news HTTP/1.1", b"404"),
+    ],
+)
+async def test_an_upgrade_is_asked_for_in_one_way_only(line: str, status: bytes) -> None:
+    async with faced() as it:
+        answer = await ask(
+            it.port,
+            f"{line}\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode(),
+        )
+        assert answer.split()[1] == status
+        assert it.manager.channel("news").readers == 0
+
+
+async def test_who_only_begins_a_request_counts_against_the_limit_and_beyond_twice_it_nobody_is_answered() -> None:
+    async with faced(max_clients=1) as it:
+        slow = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(2)]
+        await eventually(lambda: it.gateway.stats()["clients"] == 2)
+        assert await ask(it.port, b"") == b""
+        assert it.gateway.stats()["refused"] == 2
+        for _, writer in slow:
+            writer.close()
+        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+
+
+async def test_who_is_turned_away_takes_nobodys_place() -> None:
+    async with faced(max_clients=1) as it:
+        async with it.client():
+            _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+            await eventually(lambda: it.gateway.stats()["clients"] == 2)
+        await eventually(lambda: it.gateway.stats()["clients"] == 1)
+        async with it.client():
+            pass
+        writer.close()

@@ -1,0 +1,386 @@
+"""The HTTP client against real servers: redirects, limits, deadlines, proxies, TLS, and nothing left open."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aiohttp import web
+
+from wscli.net.http import HttpClient, HttpRequest
+from wscli.net.proxies import ProxySettings
+from wscli.net.tls import TlsSettings
+from wscli.tokens.failed import SourceFailed
+from wscli.values import Secret
+
+CERTS = Path(__file__).parent / "certs"
+
+
+def request(url: str, **keys: Any) -> HttpRequest:
+    return HttpRequest(keys.pop("method", "POST"), url, keys.pop("shown", "https://shown/x"), **keys)
+
+
+async def failure(client: HttpClient, made: HttpRequest) -> str:
+    with pytest.raises(SourceFailed) as caught:
+        (await client.fetch(made)).text(made.shown)
+    return caught.value.text
+
+
+async def test_a_request_arrives_as_it_was_made(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("abc")
+    made = request(endpoint.url + "/t?a=b%2Fc", headers={"Authorization": "Bearer x", "X-A": "1"}, body=b"{}")
+    answer = await http.fetch(made)
+    assert (answer.status, answer.text("")) == (200, "abc")
+    (seen,) = endpoint.seen
+    assert (seen.method, seen.path, seen.body) == ("POST", "/t?a=b%2Fc", b"{}")
+    assert (seen.headers["authorization"], seen.headers["x-a"]) == ("Bearer x", "1")
+    assert seen.headers["user-agent"].startswith("wscli/")
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+async def test_a_status_is_an_error_that_names_the_url_and_nothing_of_the_body(
+    http: HttpClient, endpoint: Any, status: int
+) -> None:
+    endpoint.say("hunter2", status=status, headers={"Retry-After": "7"})
+    with pytest.raises(SourceFailed) as caught:
+        (await http.fetch(request(endpoint.url))).text("https://shown/x")
+    assert caught.value.text == f"HTTP {status} from https://shown/x"
+    assert caught.value.retry_after == 7.0
+    assert not caught.value.refused
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_is_marked_as_one(http: HttpClient, endpoint: Any, status: int) -> None:
+    endpoint.say(status=status)
+    with pytest.raises(SourceFailed) as caught:
+        (await http.fetch(request(endpoint.url))).text("")
+    assert caught.value.refused
+
+
+async def test_a_date_in_retry_after_counts_from_the_clock_that_was_handed_in(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say(status=503, headers={"Retry-After": "Fri, 15 Jan 2027 08:00:09 GMT"})
+    assert (await http.fetch(request(endpoint.url))).retry_after == 9.0
+
+
+def redirecting(status: int, location: str) -> Callable[[web.Request], Any]:
+    async def answer(asked: web.Request) -> web.Response:
+        if asked.path == "/end":
+            return web.Response(text="token")
+        return web.Response(status=status, headers={"Location": location})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "then", "body"),
+    [
+        (301, "POST", "GET", b""),
+        (302, "POST", "GET", b""),
+        (303, "POST", "GET", b""),
+        (303, "PUT", "GET", b""),
+        (302, "PUT", "PUT", b"{}"),
+        (307, "POST", "POST", b"{}"),
+        (308, "POST", "POST", b"{}"),
+        (302, "GET", "GET", b""),
+    ],
+)
+async def test_a_redirect_to_the_same_origin_is_followed(
+    http: HttpClient, endpoint: Any, status: int, method: str, then: str, body: bytes
+) -> None:
+    endpoint.answer = redirecting(status, "/end")
+    made = request(
+        endpoint.url + "/a",
+        method=method,
+        headers={"Authorization": "Bearer x", "Content-Type": "application/json"},
+        body=None if method == "GET" else b"{}",
+    )
+    assert (await http.fetch(made)).text("") == "token"
+    seen = endpoint.seen[-1]
+    assert (seen.method, seen.path, seen.body) == (then, "/end", body)
+    assert seen.headers["authorization"] == "Bearer x"
+    assert ("content-type" in seen.headers) == (then == method)
+
+
+async def test_a_redirect_keeps_the_urls_user(http: HttpClient, endpoint: Any) -> None:
+    endpoint.answer = redirecting(307, "/end")
+    await http.fetch(request(endpoint.url.replace("//", "//me:secret@") + "/a"))
+    assert [seen.headers["authorization"] for seen in endpoint.seen] == ["Basic bWU6c2VjcmV0"] * 2
+
+
+async def test_credentials_never_follow_a_redirect_to_another_origin(
+    http: HttpClient, endpoint: Any, other_endpoint: Any
+) -> None:
+    other_endpoint.say("token")
+    endpoint.answer = redirecting(307, other_endpoint.url + "/end?hunter2")
+    made = request(endpoint.url, headers={"Authorization": "Bearer x", "X-Api-Key": "y"}, body=b"{}")
+    text = await failure(http, made)
+    assert text == "https://shown/x redirects to another origin, where credentials are not taken"
+    assert other_endpoint.seen == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://127.0.0.1/x", "//elsewhere.test/x", "ftp://127.0.0.1/", "file:///etc/passwd", "http://[", "javascript:1"],
+)
+async def test_a_redirect_to_any_other_place_is_refused(http: HttpClient, endpoint: Any, location: str) -> None:
+    endpoint.answer = redirecting(302, location)
+    await failure(http, request(endpoint.url))
+    assert len(endpoint.seen) == 1
+
+
+async def test_redirects_that_lead_nowhere_or_in_a_circle_end(http: HttpClient, endpoint: Any) -> None:
+    endpoint.answer = redirecting(302, "/again")
+    assert await failure(http, request(endpoint.url)) == "https://shown/x redirects more than 5 times"
+    assert len(endpoint.seen) == 6
+    endpoint.say(status=302)
+    assert await failure(http, request(endpoint.url)) == "https://shown/x redirects to nowhere"
+
+
+async def test_cookies_are_not_kept(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("x", headers={"Set-Cookie": "a=b; Path=/"})
+    for _ in range(2):
+        await http.fetch(request(endpoint.url))
+    assert "cookie" not in endpoint.seen[1].headers
+
+
+async def test_a_slow_answer_ends_at_the_deadline(http: HttpClient, endpoint: Any) -> None:
+    over = asyncio.Event()
+
+    async def slow(asked: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(asked)
+        await response.write(b"half a tok")
+        await over.wait()
+        return response
+
+    endpoint.answer = slow
+    text = await failure(http, request(endpoint.url, timeout=0.1))
+    over.set()
+    assert text == "no answer from https://shown/x within 0.1 s"
+
+
+async def test_the_deadline_covers_all_redirects_together(http: HttpClient, endpoint: Any) -> None:
+    never = asyncio.Event()
+
+    async def first_redirects(asked: web.Request) -> web.Response:
+        if asked.path == "/end":
+            await never.wait()
+        return web.Response(status=302, headers={"Location": "/end"})
+
+    endpoint.answer = first_redirects
+    assert "within 0.1 s" in await failure(http, request(endpoint.url, timeout=0.1))
+    never.set()
+
+
+async def test_a_huge_answer_is_cut_off(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("x" * ((1 << 20) + 1))
+    assert await failure(http, request(endpoint.url)) == "the answer from https://shown/x is larger than 1 MiB"
+    endpoint.say("x" * (1 << 20))
+    assert len((await http.fetch(request(endpoint.url))).body) == 1 << 20
+
+
+async def test_a_compressed_answer_is_never_unfolded(http: HttpClient, endpoint: Any) -> None:
+    async def bomb(_: web.Request) -> web.Response:
+        response = web.Response(body=b"\0" * (64 << 20), headers={"Content-Type": "text/plain"})
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    endpoint.answer = bomb
+    assert await failure(http, request(endpoint.url)) == "the answer from https://shown/x is not UTF-8"
+    assert endpoint.seen[0].headers["accept-encoding"] == "identity"
+
+
+async def test_the_body_of_an_error_is_read_only_on_request(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say('{"error":"invalid_grant"}', status=400)
+    assert (await http.fetch(request(endpoint.url))).body == b""
+    assert (await http.fetch(request(endpoint.url), read_errors=True)).body == b'{"error":"invalid_grant"}'
+
+
+@asynccontextmanager
+async def raw(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], **keys: Any) -> AsyncIterator[int]:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await talk(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, **keys)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_server_that_hangs_up_is_asked_once(http: HttpClient, method: str) -> None:
+    calls = 0
+
+    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with raw(hang_up) as port:
+        text = await failure(http, request(f"http://127.0.0.1:{port}/", method=method))
+    assert text == "the connection ended before the whole answer (https://shown/x)"
+    assert calls == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (b"SSH-2.0-hunter2\r\n\r\n", "what came back is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhunter2", "the connection ended before the whole answer"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"hunter2" * 9999 + b"\r\n\r\n", "what came back is not HTTP"),
+    ],
+)
+async def test_what_is_not_http_or_breaks_off_is_said_without_echo(http: HttpClient, sent: bytes, text: str) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+
+    async with raw(talk) as port:
+        assert await failure(http, request(f"http://127.0.0.1:{port}/")) == f"{text} (https://shown/x)"
+
+
+async def test_a_closed_port_and_an_unknown_host_are_told_apart(http: HttpClient) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    async with raw(nothing) as port:
+        pass
+    refused = await failure(http, request(f"http://127.0.0.1:{port}/"))
+    assert refused == "cannot connect: connection refused (https://shown/x)"
+    assert (await failure(http, request("http://a..b/"))).endswith("(https://shown/x)")
+
+
+async def test_a_url_that_makes_no_request_is_said_without_quoting_it(http: HttpClient) -> None:
+    for url in ("http://hunter2:x/", "hunter2", "http://", "ftp://hunter2/"):
+        assert "hunter2" not in await failure(http, request(url))
+
+
+async def test_a_proxy_is_asked_and_given_its_credentials(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("through")
+    proxy = ProxySettings(url=Secret(endpoint.url), username=Secret("me"), password=Secret("secret"))
+    answer = await http.fetch(request("http://api.example.com/t", proxy=proxy))
+    assert answer.text("") == "through"
+    assert endpoint.seen[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
+    assert endpoint.seen[0].headers["host"] == "api.example.com"
+
+
+async def test_the_environments_proxy_is_used_unless_none_is_asked_for(
+    tmp_path: Path, clock: Any, endpoint: Any, other_endpoint: Any
+) -> None:
+    endpoint.say("proxy")
+    other_endpoint.say("direct")
+    client = HttpClient(base=tmp_path, clock=clock, environ={"http_proxy": endpoint.url})
+    assert (await client.fetch(request(other_endpoint.url))).text("") == "proxy"
+    assert (await client.fetch(request(other_endpoint.url, proxy="none"))).text("") == "direct"
+    await client.close()
+
+
+async def test_a_proxy_that_refuses_is_named_as_such(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("hunter2", status=407)
+    proxy = ProxySettings(url=Secret(endpoint.url))
+    text = await failure(http, request("https://api.example.com/t", proxy=proxy))
+    assert text == "the proxy answered HTTP 407 (https://shown/x)"
+    async with raw(lambda *_: asyncio.sleep(0)) as port:
+        pass
+    gone = ProxySettings(url=Secret(f"http://127.0.0.1:{port}"))
+    text = await failure(http, request("http://api.example.com/t", proxy=gone))
+    assert text == "cannot connect to the proxy: connection refused (https://shown/x)"
+
+
+@asynccontextmanager
+async def secure(cert: str, *, client_ca: bool = False) -> AsyncIterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTS / cert)
+    if client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(CERTS / "ca.pem")
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntoken")
+        await writer.drain()
+
+    async with raw(talk, ssl=context) as port:
+        yield f"https://127.0.0.1:{port}/"
+
+
+CA = str(CERTS / "ca.pem")
+
+
+async def test_a_declared_authority_is_trusted_and_an_unknown_one_refused(http: HttpClient) -> None:
+    async with secure("server.pem") as url:
+        assert (await http.fetch(request(url, tls=TlsSettings(ca=CA)))).text("") == "token"
+        assert (await failure(http, request(url))).startswith("the certificate is refused: ")
+        assert (await http.fetch(request(url, tls=TlsSettings(insecure=True)))).text("") == "token"
+
+
+async def test_the_certificates_name_is_checked(http: HttpClient) -> None:
+    async with secure("elsewhere.pem") as url:
+        assert "the certificate is refused: " in await failure(http, request(url, tls=TlsSettings(ca=CA)))
+        named = TlsSettings(ca=CA, server_name="elsewhere.test")
+        assert (await http.fetch(request(url, tls=named))).text("") == "token"
+
+
+async def test_our_own_certificate_is_shown(http: HttpClient) -> None:
+    keys = {"cert": str(CERTS / "client.pem"), "key": str(CERTS / "client-key.pem"), "ca": CA}
+    async with secure("server.pem", client_ca=True) as url:
+        known = TlsSettings(**keys, key_password=Secret("test-only"))
+        assert (await http.fetch(request(url, tls=known))).text("") == "token"
+        for password in (None, Secret("wrong")):
+            wrong = TlsSettings(**keys, key_password=password)
+            assert (await failure(http, request(url, tls=wrong))).startswith("the TLS files cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("tls", "text"),
+    [
+        (TlsSettings(ca="gone.pem"), "the TLS files cannot be read: no such file or directory"),
+        (TlsSettings(ca=__file__), "the TLS files cannot be used: "),
+        (TlsSettings(cert=__file__), "the TLS files cannot be used: "),
+        (TlsSettings(ca="a\0b"), "the TLS files cannot be read: "),
+    ],
+)
+async def test_tls_files_that_are_not_there_or_something_else_are_refused(
+    http: HttpClient, tls: TlsSettings, text: str
+) -> None:
+    assert (await failure(http, request("https://127.0.0.1:1/", tls=tls))).startswith(text)
+
+
+async def test_speaking_tls_to_a_plain_server_is_a_tls_failure(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("x")
+    text = await failure(http, request(endpoint.url.replace("http:", "https:")))
+    assert text.startswith("TLS failed: ")
+
+
+async def test_requests_leave_no_descriptor_open(http: HttpClient, endpoint: Any) -> None:
+    process = psutil.Process()
+    endpoint.say("x")
+    await http.fetch(request(endpoint.url))
+    await asyncio.sleep(0)
+    gc.collect()
+    before = process.num_fds()
+    for _ in range(20):
+        await http.fetch(request(endpoint.url))
+    await http.close()
+    for _ in range(100):
+        if process.num_fds() <= before:
+            break
+        await asyncio.sleep(0.01)  # the server notices that we hung up
+    assert process.num_fds() <= before
+
+
+async def test_nothing_is_opened_before_the_first_request_and_closing_twice_is_harmless(
+    tmp_path: Path, clock: Any
+) -> None:
+    client = HttpClient(base=tmp_path, clock=clock, environ={})
+    await client.close()
+    await client.close()

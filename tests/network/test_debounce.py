@@ -1,0 +1,71 @@
+"""Many events in a short time are one change, told soon."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.daemon.virtual_time import VirtualTime
+from wscli.network.debounce import Debounce
+
+
+def bounce() -> tuple[VirtualTime, Debounce, list[float]]:
+    time, told = VirtualTime(), []
+    debounce = Debounce(lambda: told.append(time.now), clock=time, schedule=time.schedule, quiet=0.3, longest=2.0)
+    return time, debounce, told
+
+
+async def test_a_lone_event_is_told_after_the_quiet() -> None:
+    time, debounce, told = bounce()
+    debounce.event()
+    await time.advance(10.0)
+    assert told == [1000.3]
+    assert time.pending == []
+
+
+async def test_a_burst_is_told_once_and_by_one_timer() -> None:
+    time, debounce, told = bounce()
+    for _ in range(10):
+        debounce.event()
+        assert len(time.pending) == 1
+        await time.advance(0.1)
+    await time.advance(10.0)
+    assert len(told) == 1
+    assert abs(told[0] - 1001.2) < 1e-3
+
+
+async def test_events_without_end_are_told_every_two_seconds() -> None:
+    time, debounce, told = bounce()
+    for _ in range(100):
+        debounce.event()
+        await time.advance(0.1)
+    assert len(told) == 5
+    assert abs(told[0] - 1002.0) < 1e-3
+
+
+async def test_what_was_cancelled_is_not_told() -> None:
+    time, debounce, told = bounce()
+    debounce.event()
+    debounce.cancel()
+    debounce.cancel()
+    assert time.pending == []
+    await time.advance(10.0)
+    assert told == []
+    debounce.event()
+    await time.advance(10.0)
+    assert len(told) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=30))
+async def test_every_event_is_told_within_two_seconds_and_never_more_often_than_events(gaps: list[float]) -> None:
+    time, debounce, told = bounce()
+    events = []
+    for gap in gaps:
+        await time.advance(gap)
+        events.append(time.now)
+        debounce.event()
+    await time.advance(3.0)
+    assert len(told) <= len(events)
+    for event in events:
+        assert min(at - event for at in told if at >= event) <= 2.0001

@@ -1,0 +1,250 @@
+"""The monitor: which source it listens to, what it tells, and that nothing is left when it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.daemon.virtual_time import VirtualTime
+from tests.network.messages import link
+from wscli.network import NetworkMonitor, polled, reachable, routes
+from wscli.network.netlink import AT_ONCE
+
+UP = 0x10041
+
+
+class Kernel:
+    """A netlink socket whose words are scripted: datagrams, or errors."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        self.words: list[tuple[bytes, tuple[int, int]] | OSError] = []
+        self.closed = False
+        self.heard = asyncio.Event()
+
+    def say(self, *words: bytes | OSError, port: int = 0) -> None:
+        self.heard.clear()
+        self.words += [word if isinstance(word, OSError) else (word, (port, 1)) for word in words]
+        os.write(self._write, b"x" * len(words))
+
+    def fileno(self) -> int:
+        return -1 if self.closed else self._read
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
+        if not self.words:
+            raise BlockingIOError
+        os.read(self._read, 1)
+        word = self.words.pop(0)
+        if not self.words:
+            self.heard.set()
+        if isinstance(word, OSError):
+            raise word
+        return word
+
+    def close(self) -> None:
+        self.closed = True
+        os.close(self._read)
+        os.close(self._write)
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    made = Kernel()
+    yield made
+    if not made.closed:
+        made.close()
+
+
+def listen(time: VirtualTime, told: list[float], open_socket: Callable[[], Any], **options: Any) -> NetworkMonitor:
+    monitor = NetworkMonitor(clock=time, schedule=time.schedule, open_socket=open_socket, **options)
+    monitor.start(lambda: told.append(time.now))
+    return monitor
+
+
+async def test_a_change_is_told_after_a_moment_of_quiet(kernel: Kernel) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, lambda: kernel)
+    kernel.say(link(4, UP), link(4, 0x1))
+    await kernel.heard.wait()
+    await time.advance(0.29)
+    assert told == []
+    await time.advance(0.02)
+    assert told == [1000.3]
+    kernel.say(link(4, 0x1))  # nothing new
+    await kernel.heard.wait()
+    await time.advance(10.0)
+    assert len(told) == 1
+    await monitor.close()
+
+
+async def test_only_the_kernel_is_believed(kernel: Kernel) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, lambda: kernel)
+    kernel.say(link(4, UP), port=4711)
+    await kernel.heard.wait()
+    await time.advance(10.0)
+    assert told == []
+    await monitor.close()
+
+
+async def test_lost_messages_are_a_change(kernel: Kernel) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, lambda: kernel)
+    for count, word in enumerate((link(4, UP), OSError(errno.ENOBUFS, "No buffer space available"), link(4, UP)), 1):
+        kernel.say(word)
+        await kernel.heard.wait()
+        await time.advance(10.0)
+        assert len(told) == count, "what was known before is not known any more"
+    await monitor.close()
+
+
+async def test_a_storm_is_taken_in_turns(kernel: Kernel) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, lambda: kernel)
+    kernel.say(*[link(number, UP) for number in range(3 * AT_ONCE)])
+    left = [len(kernel.words)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+        left.append(len(kernel.words))
+    assert left[-1] == 0
+    assert max(before - after for before, after in itertools.pairwise(left)) == AT_ONCE
+    await time.advance(10.0)
+    assert len(told) == 1
+    await monitor.close()
+
+
+async def test_a_socket_that_breaks_is_replaced_by_polling(kernel: Kernel, caplog: pytest.LogCaptureFixture) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, lambda: kernel)
+    with caplog.at_level(logging.WARNING):
+        kernel.say(OSError(errno.EIO, "Input/output error"))
+        await kernel.heard.wait()
+    assert "netlink cannot be used (Input/output error); the routes are looked up every 5s instead" in caplog.text
+    assert kernel.closed
+    await time.advance(1.0)
+    assert len(told) == 1, "whatever the socket would have said"
+    await monitor.close()
+    assert time.pending == []
+
+
+def forbidden() -> Any:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+def absent() -> None:
+    """Open nothing, as on macOS."""
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    """Where each address leads; the test changes it."""
+    leads: dict[str, str | None] = {}
+    monkeypatch.setattr(polled, "look_up", lambda addresses: {address: leads.get(address) for address in addresses})
+    return leads
+
+
+async def test_without_netlink_the_routes_are_polled(
+    ways: dict[str, str | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    time, told = VirtualTime(), []
+    with caplog.at_level(logging.WARNING):
+        monitor = listen(time, told, forbidden, destinations=lambda: ["10.9.0.2"])
+    assert "netlink cannot be used (Operation not permitted)" in caplog.text
+    await time.advance(60.0)
+    assert told == []
+    ways["10.9.0.2"] = "10.9.0.1"
+    await time.advance(5.5)
+    assert len(told) == 1
+    ways["198.51.100.1"] = "10.9.0.1"  # the default route
+    await time.advance(5.5)
+    assert len(told) == 2
+    await monitor.close()
+    assert time.pending == []
+
+
+async def test_where_there_is_no_netlink_polling_is_the_way_and_no_warning(
+    ways: dict[str, str | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, absent)
+    ways["2001:db8::1"] = "fd09::1"
+    await time.advance(6.0)
+    assert len(told) == 1
+    assert caplog.text == ""
+    await monitor.close()
+
+
+async def test_a_new_destination_is_no_change(ways: dict[str, str | None]) -> None:
+    time, told, destinations = VirtualTime(), [], ["10.9.0.2"]
+    monitor = listen(time, told, absent, destinations=lambda: destinations)
+    ways["10.9.0.3"] = "10.9.0.1"
+    destinations.append("10.9.0.3")
+    await time.advance(20.0)
+    destinations.remove("10.9.0.2")
+    await time.advance(20.0)
+    assert told == []
+    await monitor.close()
+
+
+async def test_close_forgets_what_was_about_to_be_told(kernel: Kernel) -> None:
+    time, told = VirtualTime(), []
+    monitor = listen(time, told, lambda: kernel)
+    kernel.say(link(4, UP))
+    await kernel.heard.wait()
+    await monitor.close()
+    await monitor.close()
+    assert kernel.closed
+    assert time.pending == []
+    await time.advance(10.0)
+    assert told == []
+
+
+async def test_it_starts_once_and_again_after_a_close() -> None:
+    monitor = NetworkMonitor()
+    await monitor.close()
+    monitor.start(lambda: None)
+    with pytest.raises(RuntimeError, match="started before"):
+        monitor.start(lambda: None)
+    await monitor.close()
+    monitor.start(lambda: None)
+    await monitor.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.200.1.2", "::1", "::ffff:127.0.0.1"])
+def test_loopback_is_never_looked_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(routes, "local_address")
+    assert reachable(address)
+
+
+@pytest.mark.parametrize("address", ["api.example.com", "", "10.0.0.1:443", "[::1]", "10.0.0.0/8", "\0"])
+def test_what_is_no_address_is_taken_for_reachable(address: str) -> None:
+    assert reachable(address)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENETUNREACH, False),
+        (errno.EHOSTUNREACH, False),
+        (errno.ENETDOWN, False),
+        (errno.EADDRNOTAVAIL, False),
+        (errno.EAFNOSUPPORT, False),
+        (errno.EPERM, True),
+        (errno.EMFILE, True),
+    ],
+)
+def test_only_a_missing_way_is_unreachable(number: int, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nobody was allowed to look says nothing about the network."""
+
+    def fails(*_: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(routes, "local_address", fails)
+    assert reachable("203.0.113.9") is expected

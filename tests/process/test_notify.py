@@ -1,0 +1,211 @@
+"""What a service manager may rely on: the messages of sd_notify(3), in order, and none that harms anybody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.daemon.scripted import REFUSED, channel_plan, scripted
+from tests.examples import SOME
+from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
+from wscli.core.states import ChannelState
+from wscli.errors import ConfigError
+from wscli.process.notify import Notifier, Supervisor, status_text, take_supervisor
+
+
+class Listener:
+    """The service manager's socket."""
+
+    def __init__(self, address: str | bytes) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.setblocking(False)
+
+    def fill(self) -> None:
+        """Have it take no more."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler, contextlib.suppress(BlockingIOError):
+            filler.setblocking(False)
+            while True:
+                filler.sendto(b"FILL=1", self.socket.getsockname())
+
+    def messages(self) -> list[list[str]]:
+        """The lines of each message that came."""
+        found = []
+        while True:
+            try:
+                found.append(self.socket.recv(4096).decode().splitlines())
+            except BlockingIOError:
+                return found
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    listener = Listener(str(tmp_path / "notify"))
+    with listener.socket:
+        yield listener
+
+
+def supervisor(listener: Listener, watchdog: float | None = None) -> Supervisor:
+    return Supervisor(os.fsencode(listener.socket.getsockname()), watchdog)
+
+
+async def test_a_life_is_told_in_order(listener: Listener) -> None:
+    async with scripted(channel_plan("news"), channel_plan("calls")) as it:
+        notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
+        notifier.ready()
+        assert listener.messages() == [["READY=1", "STATUS=2 of 2 channels ready"]]
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        with notifier.reload():
+            ((reloading, since, _),) = listener.messages()
+        assert reloading == "RELOADING=1"
+        assert before <= int(since.removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) / 1e3
+        assert listener.messages() == [["READY=1", "STATUS=2 of 2 channels ready"]]
+        notifier.stopping()
+        it.server.links[0].end(REFUSED)
+        await it.time.advance(1.0)
+        assert listener.messages() == [["STOPPING=1", "STATUS=closing the connections"]]
+        notifier.close()
+
+
+async def test_the_status_follows_the_states_and_is_not_said_twice(listener: Listener) -> None:
+    async with scripted(channel_plan("news"), channel_plan("calls", eager=False)) as it:
+        notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
+        notifier.ready()
+        assert listener.messages()[0][1] == "STATUS=1 of 1 channel ready, 1 idle"
+        it.server.refusals = [REFUSED] * 3
+        it.server.link.end(REFUSED)
+        await it.time.advance(3.0)  # two more dials, which change nothing of it
+        assert listener.messages() == [["STATUS=0 of 1 channel ready, 1 idle"]]
+        await it.time.advance(30.0)
+        assert listener.messages() == [["STATUS=1 of 1 channel ready, 1 idle"]]
+        notifier.close()
+
+
+async def test_a_reload_that_is_refused_stays_in_the_status_until_one_is_not(listener: Listener) -> None:
+    async with scripted() as it:
+        notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
+        notifier.ready()
+        with pytest.raises(ConfigError), notifier.reload():
+            raise ConfigError("app.yaml:1:1: no\x1b\napp.yaml:2:1: no")
+        text = "STATUS=1 of 1 channel ready; not reloaded: app.yaml:1:1: no\\x1b"
+        assert listener.messages()[-1] == ["READY=1", text]
+        with notifier.reload():
+            pass
+        assert listener.messages()[-1] == ["READY=1", "STATUS=1 of 1 channel ready"]
+        notifier.close()
+
+
+async def test_the_watchdog_is_fed_at_half_its_time_and_by_the_loop_alone(listener: Listener) -> None:
+    async with scripted() as it:
+        notifier = Notifier(it.manager, supervisor(listener, watchdog=10.0), schedule=it.time.schedule)
+        await it.time.advance(60.0)
+        assert listener.messages() == [], "nobody is to be watched who is not ready"
+        notifier.ready()
+        await it.time.advance(20.1)
+        assert listener.messages().count(["WATCHDOG=1"]) == 5
+        notifier.close()
+        await it.time.advance(60.0)
+        assert listener.messages() == []
+
+
+async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(listener: Listener) -> None:
+    async with scripted() as it:
+        notifier = Notifier(it.manager, supervisor(listener, watchdog=10.0), schedule=it.time.schedule)
+        listener.fill()
+        notifier.ready()
+        with notifier.reload():
+            await it.time.advance(0.5)
+        it.server.always = REFUSED
+        it.server.link.end(REFUSED)
+        await it.time.advance(1.0)
+        assert all(lines == ["FILL=1"] for lines in listener.messages())
+        await it.time.advance(0.2)
+        told = listener.messages()
+        assert [lines[0] for lines in told if lines[0].endswith("=1")][:3] == ["READY=1", "RELOADING=1", "READY=1"]
+        states = [line for lines in told for line in lines if line.startswith("STATUS=")]
+        assert states[-1] == "STATUS=0 of 1 channel ready", "the latest is told last"
+        notifier.close()
+
+
+async def test_a_manager_of_services_that_is_gone_harms_nobody(tmp_path: Path) -> None:
+    async with scripted() as it:
+        for address in (os.fsencode(tmp_path / "gone"), b"/" + b"x" * 500, b"/dev/null", b"\0wscli-nobody"):
+            notifier = Notifier(it.manager, Supervisor(address, 1.0), schedule=it.time.schedule)
+            notifier.ready()
+            with notifier.reload():
+                await it.time.advance(5.0)
+            notifier.stopping()
+            notifier.close()
+            notifier.close()
+
+
+async def test_without_one_no_timer_runs() -> None:
+    async with scripted() as it:
+        before = it.time.pending
+        notifier = Notifier(it.manager, Supervisor(None, 1.0), schedule=it.time.schedule)
+        notifier.ready()
+        with notifier.reload():
+            pass
+        notifier.stopping()
+        assert it.time.pending == before
+        notifier.close()
+
+
+async def test_an_abstract_socket_is_one_that_begins_with_an_at() -> None:
+    name = f"wscli-test-{os.getpid()}"
+    listener = Listener(f"\0{name}")
+    with listener.socket:
+        async with scripted() as it:
+            notifier = Notifier(it.manager, take_supervisor({"NOTIFY_SOCKET": f"@{name}"}), schedule=it.time.schedule)
+            notifier.ready()
+            assert listener.messages()[0][0] == "READY=1"
+            notifier.close()
+
+
+async def test_the_status_counts_what_failed() -> None:
+    soon = BackoffPolicy(give_up=GiveUpAttempts(attempts=1))
+    async with scripted(channel_plan("a", backoff=soon), channel_plan("b")) as it:
+        assert status_text(it.manager) == "2 of 2 channels ready"
+        it.server.always = REFUSED
+        for link in list(it.server.links):
+            link.end(REFUSED)
+        await it.time.advance(60.0)
+        assert it.manager.channel("a").state is ChannelState.FAILED
+        assert status_text(it.manager) == "0 of 2 channels ready, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("whose", "usec", "expected"),
+    [
+        (None, "30000000", 30.0),
+        pytest.param(str(os.getpid()), "500000", 0.5, id="ours"),
+        ("1", "30000000", None),
+        (None, "0", None),
+        (None, "soon", None),
+        (None, "-5", None),
+        (None, "9" * 5000, None),
+        (None, "²", None),
+    ],
+)
+def test_a_watchdog_of_another_process_is_none_of_ours(whose: str | None, usec: str, expected: float | None) -> None:
+    environ = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": usec, "HOME": "/"}
+    if whose is not None:
+        environ["WATCHDOG_PID"] = whose
+    assert take_supervisor(environ) == Supervisor(b"/run/notify", expected)
+    assert environ == {"HOME": "/"}, "children would speak for us"
+
+
+@settings(max_examples=SOME)
+@given(st.dictionaries(st.sampled_from(["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]), st.text()))
+def test_no_environment_is_too_odd_to_be_read(environ: dict[str, str]) -> None:
+    found = take_supervisor(environ)
+    assert environ == {}
+    assert found.watchdog is None or found.watchdog > 0

@@ -1,0 +1,238 @@
+"""Ownership: one manager a name, private files, and nothing of a crashed one that blocks the next."""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wscli.config.plan import Plan
+from wscli.control import paths
+from wscli.errors import WscliError
+from wscli.process import ownership as instance_module
+from wscli.process.ownership import InstanceHeld, own
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"WSCLI_RUNTIME_DIR": str(tmp_path / "run")}
+
+
+def plan(file: str = "/srv/app.yaml", name: str = "app") -> Plan:
+    return Plan(name=name, file=Path(file), channels={}, tokens={}, **_further())
+
+
+def _further() -> dict[str, Any]:
+    fields = Plan.__dataclass_fields__
+    return {"endpoints": {}} if "endpoints" in fields else {}
+
+
+def files(environ: dict[str, str]) -> list[str]:
+    return sorted(entry.name for entry in Path(environ["WSCLI_RUNTIME_DIR"]).iterdir())
+
+
+def mode(path: str | Path) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def test_everything_is_private_and_nothing_is_left(environ: dict[str, str]) -> None:
+    umask = os.umask(0o022)
+    try:
+        with own(plan(), environ) as instance:
+            assert mode(environ["WSCLI_RUNTIME_DIR"]) == 0o700
+            assert files(environ) == ["app.json", "app.lock", "app.sock"]
+            assert all(mode(Path(instance.directory, name)) == 0o600 for name in files(environ))
+            assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(umask)
+    assert files(environ) == []
+
+
+def test_it_registers_its_file_and_its_process_and_listens(environ: dict[str, str]) -> None:
+    with own(plan(), environ) as instance:
+        assert paths.registered(environ) == [paths.Instance("app", "/srv/app.yaml", os.getpid(), instance.directory)]
+        assert instance.listener.getblocking() is False
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(paths.socket_path(instance.directory, "app"))
+        assert not os.get_inheritable(instance.listener.fileno())
+
+
+def test_a_second_manager_of_a_file_is_told_which_process_runs_it(environ: dict[str, str]) -> None:
+    with own(plan(), environ):
+        with (
+            pytest.raises(InstanceHeld, match=f"'app' is already running as pid {os.getpid()}") as caught,
+            _own(environ),
+        ):
+            pass
+        assert "wscli reload" in str(caught.value.hint)
+        assert files(environ) == ["app.json", "app.lock", "app.sock"]
+
+
+def _own(environ: dict[str, str], **of: str) -> Any:
+    return own(plan(**of), environ)
+
+
+def test_a_name_that_another_file_holds_is_an_error_that_says_who(environ: dict[str, str]) -> None:
+    with own(plan(), environ), pytest.raises(InstanceHeld) as caught, _own(environ, file="/srv/other.yaml"):
+        pass
+    assert f"pid {os.getpid()}, which runs '/srv/app.yaml'" in caught.value.message
+    assert "'name:'" in str(caught.value.hint)
+
+
+def test_two_names_live_side_by_side(environ: dict[str, str]) -> None:
+    with own(plan(), environ), own(plan("/srv/b.yaml", "b"), environ):
+        assert [one.name for one in paths.registered(environ)] == ["app", "b"]
+
+
+CRASHING = """
+import os, signal, sys
+sys.path.append(sys.argv[1])
+from tests.process.test_ownership import plan
+from wscli.process.ownership import own
+with own(plan(), os.environ):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_manager_that_was_killed_blocks_nobody(environ: dict[str, str]) -> None:
+    crashed = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(Path(__file__).parents[2])], env={**os.environ, **environ}, check=False
+    )
+    assert crashed.returncode == -signal.SIGKILL
+    assert files(environ) == ["app.json", "app.lock", "app.sock"]
+    with own(plan("/srv/other.yaml"), environ):
+        assert [one.file for one in paths.registered(environ)] == ["/srv/other.yaml"]
+    assert files(environ) == []
+
+
+def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str]) -> None:
+    directory = Path(environ["WSCLI_RUNTIME_DIR"])
+    directory.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as alive:
+        alive.bind(str(directory / "app.sock"))
+        alive.listen()
+        with pytest.raises(InstanceHeld, match="somebody without the lock listens"), _own(environ):
+            pass
+        assert (directory / "app.sock").exists()
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``wscli down`` takes the lock to learn that it is free: that must not fail an ``up`` at the same time."""
+    directory = Path(environ["WSCLI_RUNTIME_DIR"])
+    directory.mkdir(mode=0o700)
+    lock = os.open(directory / "app.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    tried = threading.Event()
+    sleep = instance_module.time.sleep
+
+    def release(seconds: float) -> None:
+        tried.set()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        sleep(0)
+
+    monkeypatch.setattr(instance_module.time, "sleep", release)
+    with own(plan(), environ):
+        assert tried.is_set()
+    os.close(lock)
+
+
+def test_a_lock_that_nobody_registered_for_is_an_error_after_a_while(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Path(environ["WSCLI_RUNTIME_DIR"])
+    directory.mkdir(mode=0o700)
+    lock = os.open(directory / "app.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    monkeypatch.setattr(instance_module, "LOCK_PATIENCE", 0.0)
+    with pytest.raises(InstanceHeld, match="held by another manager"), _own(environ):
+        pass
+    os.close(lock)
+
+
+def _contend(environ: dict[str, str], start: Any, said: Connection, end: Any) -> None:
+    start.wait()
+    try:
+        with own(plan(), environ):
+            said.send("won")
+            end.wait()
+    except InstanceHeld as error:
+        said.send(error.message)
+
+
+def test_of_many_at_once_exactly_one_wins_and_the_others_say_who(environ: dict[str, str]) -> None:
+    """Repeated, since it is a race: the winner of each round removes its files while the next round begins."""
+    spawn = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        start, end = spawn.Barrier(4), spawn.Event()
+        pipes = [spawn.Pipe(duplex=False) for _ in range(4)]
+        contenders = [spawn.Process(target=_contend, args=(environ, start, theirs, end)) for _, theirs in pipes]
+        for one in contenders:
+            one.start()
+        said = [ours.recv() for ours, _ in pipes]
+        end.set()
+        for one in contenders:
+            one.join()
+        for ours, theirs in pipes:
+            ours.close()
+            theirs.close()
+        winner = contenders[said.index("won")].pid
+        assert said.count("won") == 1
+        assert {word for word in said if word != "won"} == {f"instance 'app' is already running as pid {winner}"}
+    assert files(environ) == []
+
+
+def test_a_directory_that_others_can_enter_is_refused(environ: dict[str, str]) -> None:
+    Path(environ["WSCLI_RUNTIME_DIR"]).mkdir(mode=0o755)
+    Path(environ["WSCLI_RUNTIME_DIR"]).chmod(0o755)
+    with pytest.raises(WscliError, match="open to other users") as caught, _own(environ):
+        pass
+    assert caught.value.hint == f"chmod 700 {environ['WSCLI_RUNTIME_DIR']}"
+
+
+def test_a_link_is_no_runtime_directory(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    Path(environ["WSCLI_RUNTIME_DIR"]).symlink_to(tmp_path / "real")
+    with pytest.raises(WscliError, match="is not a directory of user"), _own(environ):
+        pass
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WscliError, match="cannot be made: not a directory"):
+        own(plan(), {"WSCLI_RUNTIME_DIR": str(tmp_path / "file" / "run")}).__enter__()
+
+
+def test_a_long_directory_keeps_its_socket_in_the_short_one(tmp_path: Path) -> None:
+    environ = {"WSCLI_RUNTIME_DIR": str(tmp_path / ("d" * 100))}
+    with own(plan(), environ) as instance:
+        path = paths.socket_path(instance.directory, "app")
+        assert path.startswith(paths.short_directory())
+        assert mode(path) == 0o600
+        assert mode(paths.short_directory()) == 0o700
+        assert files(environ) == ["app.json", "app.lock"]
+    assert not Path(path).exists()
+
+
+def test_a_name_that_runs_in_another_directory_of_the_user_is_held(tmp_path: Path) -> None:
+    elsewhere = {"XDG_RUNTIME_DIR": str(tmp_path / "xdg"), "TMPDIR": str(tmp_path)}
+    (tmp_path / "xdg").mkdir()
+    there = {"WSCLI_RUNTIME_DIR": f"{tmp_path}/wscli-{os.geteuid()}"}
+    with (
+        own(plan(name="elsewhere-test"), there),
+        pytest.raises(InstanceHeld),
+        own(plan("/srv/b.yaml", "elsewhere-test"), elsewhere),
+    ):
+        pass

@@ -1,0 +1,73 @@
+"""What the transport's tests share: both adapters, dials that are cleaned up, certificates."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.transport.certificates import Certificates, certificates
+from tests.transport.recorder import Recorder
+from wscli.config.plan import ProxyPlan
+from wscli.transport.link import Link, Target, Timeline
+from wscli.transport.open import Adapter, forget_fallbacks, open_link
+
+needs_picows = pytest.mark.skipif(
+    importlib.util.find_spec("picows") is None, reason="the extra 'fast' (picows) is not installed"
+)
+
+
+@pytest.fixture(params=["websockets", pytest.param("picows", marks=needs_picows)])
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """Each adapter in turn."""
+    found: Adapter = request.param
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_memory() -> Iterator[None]:
+    """No test sees which servers another found picows to refuse."""
+    forget_fallbacks()
+    yield
+    forget_fallbacks()
+
+
+class Dials:
+    """Opens links with one adapter, directly, uncompressed and within twenty seconds unless told otherwise."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self.timeline = Timeline()
+        self.links: list[Link] = []
+
+    async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
+        """Open a link."""
+        recorder = listener or Recorder()
+        target = replace(Target(url, compression="none", proxy=ProxyPlan("none"), timeout=20.0), **options)
+        self.timeline = Timeline()
+        link = await open_link(target, recorder, self.timeline, adapter=self.adapter)
+        self.links.append(link)
+        return link, recorder
+
+    async def close(self) -> None:
+        """Drop what is still open."""
+        for link in self.links:
+            link.abort()
+            await link.close(deadline=0.0)
+
+
+@pytest.fixture
+async def dial(adapter: Adapter) -> AsyncIterator[Dials]:
+    """Dial with each adapter in turn."""
+    dials = Dials(adapter)
+    yield dials
+    await dials.close()
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of an authority of our own."""
+    return certificates(tmp_path_factory.mktemp("certificates"))

@@ -1,0 +1,330 @@
+"""How connections end: close frames either way, lost connections, deadlines; by RFC 6455, section 7."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.daemon.passing import let_pass
+from tests.transport.conftest import Dials
+from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, serve
+from wscli.core.events import FailureKind
+from wscli.errors import NotSent
+from wscli.transport.base import CLOSE_WAIT
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])
+async def test_a_close_frame_of_the_server_is_answered_and_told(dial: Dials, code: int) -> None:
+    answers: list[int | None] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(CLOSE, close_payload(code, b"token expired")) + frame(TEXT, b"behind it"))
+        answers.append(await peer.read_close())
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        failure = await seen.ended()
+        assert failure.kind is FailureKind.CLOSE
+        assert (failure.code, failure.by, failure.close_reason) == (code, "peer", "token expired")
+        assert failure.text == f"closed by the server: {code} token expired"
+        assert (answers, seen.messages) == ([code], [])
+
+
+async def test_an_empty_close_frame_is_1005(dial: Dials) -> None:
+    answers: list[int | None] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(CLOSE))
+        answers.append(await peer.read_close())
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        failure = await seen.ended()
+        assert (failure.code, failure.by, failure.close_reason, answers) == (1005, "peer", "", [None])
+
+
+async def test_a_reason_is_the_servers_own_text_of_up_to_123_bytes(dial: Dials) -> None:
+    reason = "\x1b[31m\n" + "ä" * 58
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(CLOSE, close_payload(4000, reason.encode())))
+        await peer.read_close()
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        assert (await seen.ended()).close_reason == reason
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"\x03", 1002),
+        (close_payload(0), 1002),
+        (close_payload(999), 1002),
+        (close_payload(1004), 1002),
+        (close_payload(1005), 1002),
+        (close_payload(1006), 1002),
+        (close_payload(1015), 1002),
+        (close_payload(2999), 1002),
+        (close_payload(5000), 1002),
+        (close_payload(65535), 1002),
+        (close_payload(1000, b"\xff"), 1007),
+    ],
+)
+async def test_a_close_frame_that_must_not_be_is_a_violation(dial: Dials, payload: bytes, code: int) -> None:
+    answers: list[int | None] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(CLOSE, payload))
+        answers.append(await peer.read_close())
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        failure = await seen.ended()
+        await server.scripts_done()
+        assert (failure.code, failure.by, answers) == (code, "us", [code])
+
+
+async def test_our_close_waits_for_the_answer_and_delivers_what_comes_before_it(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        received = await peer.read_frame()
+        assert received == (CLOSE, close_payload(4002, b"bye"), True, 0)
+        await peer.send(frame(TEXT, b"last words") + frame(CLOSE, received.payload))
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await link.close(4002, "bye")
+        failure = await seen.ended()
+        assert (failure.code, failure.by, seen.messages) == (4002, "us", [b"last words"])
+
+
+async def test_on_end_comes_before_close_returns(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(CLOSE, close_payload(await peer.read_close() or 0)))
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await asyncio.gather(link.close(), link.close(), link.close())
+        assert len(seen.ends) == 1
+        await link.close()
+        link.abort()
+        assert len(seen.ends) == 1
+
+
+async def test_our_close_never_takes_longer_than_its_deadline(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await asyncio.Event().wait()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await link.close(1000, deadline=0.2)
+        assert 0.15 < loop.time() - began < 20
+        failure = await seen.ended()
+        assert (failure.code, failure.by) == (1006, "us")
+        assert failure.text == "closed by us with 1000, not answered by the server"
+
+
+async def test_a_shorter_deadline_joins_a_longer_one(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await asyncio.Event().wait()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.gather(link.close(deadline=300.0), link.close(deadline=0.1))
+        assert loop.time() - began < 20
+        assert len(seen.ends) == 1
+
+
+async def test_a_cancelled_close_still_closes(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await asyncio.Event().wait()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        closing = asyncio.ensure_future(link.close(deadline=0.1))
+        await asyncio.sleep(0)
+        closing.cancel()
+        assert (await seen.ended()).by == "us"
+
+
+async def test_close_ends_a_full_write_buffer_and_a_server_that_reads_nothing(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await asyncio.Event().wait()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
+        await asyncio.sleep(0)
+        assert not sending.done()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await link.close(deadline=0.2)
+        assert loop.time() - began < 20
+        assert len(seen.ends) == 1
+        with pytest.raises(Exception, match="while the message was being sent"):
+            await sending
+
+
+async def test_a_server_that_answers_the_close_but_stays_is_left_after_a_second(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(CLOSE, close_payload(4000)))
+        assert await peer.read_close() == 4000
+        let_pass(CLOSE_WAIT)
+        await peer.gone()
+        await asyncio.Event().wait()
+
+    assert CLOSE_WAIT == 1.0
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        assert (await seen.ended()).code == 4000
+
+
+async def test_abort_ends_at_once_and_sends_no_close_frame(dial: Dials) -> None:
+    received: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        received.append(await peer.reader.read())
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        link.abort()
+        failure = await seen.ended()
+        await server.scripts_done()
+        assert (failure.code, failure.by, failure.text) == (1006, "us", "dropped by us")
+        assert received == [b""]
+
+
+async def test_a_server_that_leaves_without_a_close_frame_is_1006(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(then=frame(TEXT, b"going") + frame(TEXT, b"torn off")[:-1])
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        failure = await seen.ended()
+        assert (failure.code, failure.by, failure.kind) == (1006, "peer", FailureKind.CLOSE)
+        assert failure.text == "the server closed the connection without a close frame"
+        assert seen.messages == [b"going"]
+
+
+async def test_a_reset_is_1006(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(then=frame(TEXT, b"x"))
+        await peer.read_frame()
+        peer.reset()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await seen.received(1)
+        await link.send(b"go", binary=False)
+        failure = await seen.ended()
+        assert (failure.code, failure.by, failure.text) == (1006, "peer", "the server reset the connection")
+
+
+async def test_a_half_closed_connection_is_over_even_with_a_full_write_buffer(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await peer.send(frame(TEXT, b"the last"))
+        peer.writer.write_eof()
+        await asyncio.Event().wait()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
+        assert (await seen.ended()).code == 1006
+        assert seen.messages == [b"the last"]
+        with pytest.raises(Exception, match="while the message was being sent"):
+            await sending
+
+
+async def test_after_the_end_nothing_is_sent_and_all_calls_return(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(then=frame(CLOSE, close_payload(1000)))
+        await peer.read_close()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await seen.ended()
+        with pytest.raises(NotSent):
+            await link.send(b"x", binary=False)
+        with pytest.raises(NotSent):
+            await link.ping()
+        link.pause_reading()
+        link.resume_reading()
+        link.abort()
+        await link.close()
+
+
+async def test_both_may_close_at_the_same_time(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.read_frame()
+        await peer.send(frame(CLOSE, close_payload(1001, b"me too")))
+        with pytest.raises(asyncio.IncompleteReadError):
+            await peer.read_frame()  # one close frame each (RFC 6455, section 5.5.1)
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await link.close(1000, deadline=0.2)
+        failure = await seen.ended()
+        assert (failure.code, failure.by) == (1001, "us")
+
+
+async def test_a_close_while_the_listener_has_paused_is_still_answered(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(TEXT, b"held back"))
+        code = await peer.read_close()
+        await peer.send(frame(CLOSE, close_payload(code or 0)))
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        link.pause_reading()
+        await link.close(1000)
+        assert ((await seen.ended()).code, seen.messages) == (1000, [b"held back"])
+
+
+async def test_a_close_inside_a_fragmented_message_is_a_close(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(TEXT, b"never fin", fin=False) + frame(CLOSE, close_payload(1001)))
+        assert await peer.read_close() in (1001, 1002)
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        failure = await seen.ended()
+        await server.scripts_done()
+        assert (failure.code, failure.by, seen.messages) == (1001, "peer", [])
+
+
+async def test_a_flood_behind_a_violation_is_thrown_away(dial: Dials) -> None:
+    """The server learns of it although it never stops sending, and we are gone within the second."""
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        await peer.send(frame(TEXT, b"\xff"))
+        for _ in range(1000):
+            await peer.send(frame(TEXT, b"x" * 1000) * 64 + frame(PING))
+
+    async with serve(script) as server:
+        _, seen = await dial(server.url)
+        failure = await seen.ended()
+        assert (failure.code, seen.messages) == (1007, [])

@@ -1,0 +1,326 @@
+"""Servers that do not upgrade: each becomes one failure with a kind, a text and what is needed to go on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from tests.daemon.passing import let_pass
+from tests.transport.conftest import Dials
+from tests.transport.servers import Peer, serve
+from wscli.core.events import Failure, FailureKind
+from wscli.transport.link import DialError
+
+
+async def refused(dial: Dials, url: str, **options: object) -> Failure:
+    """Dial, and give the failure that comes; its step must be the timeline's last, and not ok."""
+    with pytest.raises(DialError) as caught:
+        await dial(url, **options)
+    failure = caught.value.failure
+    assert "\n" not in failure.text
+    assert (dial.timeline.steps[-1].ok, dial.timeline.steps[-1].detail) == (False, failure.text)
+    assert all(step.ok for step in dial.timeline.steps[:-1])
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        ("401 Unauthorized", "HTTP 401 Unauthorized"),
+        ("403 Forbidden", "HTTP 403 Forbidden"),
+        ("404 Not Found", "HTTP 404 Not Found"),
+        ("429 Too Many Requests", "HTTP 429 Too Many Requests"),
+        ("500 ", "HTTP 500"),
+        ("529 Site is overloaded", "HTTP 529 Site is overloaded"),
+        ("200 OK", "HTTP 200 OK"),
+        ("204 No Content", "HTTP 204 No Content"),
+    ],
+)
+async def test_another_status_is_the_failure(dial: Dials, status: str, text: str) -> None:
+    """Unregistered ones, such as 529, as well."""
+
+    async def script(peer: Peer) -> None:
+        await peer.refuse(status, body=b"no")
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert (failure.kind, failure.code) == (FailureKind.STATUS, int(status[:3]))
+        assert failure.text == f"127.0.0.1:{server.port} answered the upgrade with {text}"
+        assert failure.retry_after is None
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 503\r\n\r\n", b"HTTP/1.0 503 Busy\r\n\r\n", b"HTTP/1.1 503 B\xfcsy\r\nodd\r\n\r\n"]
+)
+async def test_a_sloppy_answer_still_has_its_status(dial: Dials, head: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(head)
+        await peer.gone()
+
+    async with serve(script) as server:
+        assert (await refused(dial, server.url)).code == 503
+
+
+async def test_retry_after_in_seconds(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.refuse("503 Service Unavailable", "retry-after: 3")
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert failure.retry_after == 3.0
+        assert failure.text.endswith("HTTP 503 Service Unavailable with Retry-After 3s")
+
+
+async def test_retry_after_as_a_date(dial: Dials) -> None:
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+
+    async def script(peer: Peer) -> None:
+        await peer.refuse("429 Too Many Requests", f"Retry-After: {then}")
+        await peer.gone()
+
+    async with serve(script) as server:
+        retry_after = (await refused(dial, server.url)).retry_after
+        assert retry_after is not None
+        assert 85 < retry_after <= 90
+
+
+@pytest.mark.parametrize(
+    "status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"]
+)
+async def test_a_redirect_is_told_and_not_followed(dial: Dials, status: str) -> None:
+    """The location may hold secrets: it stands in its field and in no text."""
+
+    async def script(peer: Peer) -> None:
+        await peer.refuse(status, "Location: /elsewhere?token=s3cret")
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert (failure.kind, failure.code) == (FailureKind.STATUS, int(status[:3]))
+        assert failure.location == "/elsewhere?token=s3cret"
+        assert "s3cret" not in failure.text
+        assert server.connections == 1
+
+
+async def test_the_status_is_enough_although_the_body_never_ends(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            await peer.send(b"x")
+            await asyncio.sleep(0.01)
+
+    async with serve(script) as server:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert (await refused(dial, server.url, timeout=30.0)).code == 401
+        assert loop.time() - began < 10
+
+
+async def test_a_server_that_never_answers_is_left_at_the_deadline(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        let_pass(30.0)
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url, timeout=30.0)
+        assert failure.kind is FailureKind.TIMEOUT
+        assert failure.text == f"no answer to the upgrade from 127.0.0.1:{server.port} within 30s"
+        await server.scripts_done()
+
+
+async def test_an_answer_in_drips_does_not_extend_the_deadline(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(b"HTTP/1.1 101 Switching Protocols\r\n")
+        for _ in range(10):
+            await peer.send(b"X-Patience: yes\r\n")
+            let_pass(3.0)
+            await asyncio.sleep(0.001)
+        await peer.gone()
+
+    async with serve(script) as server:
+        assert (await refused(dial, server.url, timeout=30.0)).kind is FailureKind.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 99 Too Few\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"\r\n\r\n\r\n",
+    ],
+    ids=["ssh", "tls alert", "http 2", "status 99", "status abc", "empty lines"],
+)
+async def test_what_is_not_http_is_no_upgrade(dial: Dials, answer: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(answer)
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert failure.kind is FailureKind.UPGRADE
+        assert failure.text == f"127.0.0.1:{server.port} did not answer the upgrade with HTTP"
+
+
+@pytest.mark.parametrize("header", [b"X-Long: " + b"x" * 100_000, b"X: y\r\n" * 20_000], ids=["one line", "many"])
+async def test_a_huge_header_block_is_no_upgrade(dial: Dials, header: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(b"HTTP/1.1 101 Switching Protocols\r\n" + header)
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert failure.kind is FailureKind.UPGRADE
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Upgrade: websocket", "Connection: Upgrade"],
+        ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="],
+        ["Connection: Upgrade", "Sec-WebSocket-Accept: {key}"],
+        ["Upgrade: h2c", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}"],
+        ["Upgrade: websocket", "Sec-WebSocket-Accept: {key}"],
+        ["Upgrade: websocket", "Connection: close", "Sec-WebSocket-Accept: {key}"],
+        ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}", "Sec-WebSocket-Protocol: other"],
+        ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}", "Sec-WebSocket-Protocol: v1, v2"],
+        ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}", "Sec-WebSocket-Extensions: x"],
+    ],
+    ids=[
+        "no accept",
+        "wrong accept",
+        "no upgrade",
+        "another upgrade",
+        "no connection",
+        "connection: close",
+        "subprotocol not offered",
+        "two subprotocols",
+        "extension not offered",
+    ],
+)
+async def test_a_101_that_is_no_upgrade_is_refused(dial: Dials, lines: list[str]) -> None:
+    """By RFC 6455, section 4.1."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        key = peer.answer().decode().partition("Sec-WebSocket-Accept: ")[2].partition("\r\n")[0]
+        block = "\r\n".join(["HTTP/1.1 101 Switching Protocols", *lines, "", ""]).format(key=key)
+        await peer.send(block.encode())
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url, subprotocols=("v1", "v2"))
+        assert failure.kind is FailureKind.UPGRADE
+        assert failure.text.startswith(f"127.0.0.1:{server.port} ")
+        await server.scripts_done()
+
+
+async def test_a_server_that_closes_instead_of_answering(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert failure.kind is FailureKind.UPGRADE
+        assert failure.text == f"127.0.0.1:{server.port} closed the connection without answering the upgrade"
+
+
+async def test_a_server_that_resets_instead_of_answering(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        peer.reset()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url)
+        assert failure.kind is FailureKind.UPGRADE
+        assert "the connection" in failure.text
+
+
+async def test_a_port_where_nobody_listens(dial: Dials) -> None:
+    async with serve(lambda peer: peer.gone()) as server:
+        pass
+    failure = await refused(dial, server.url)
+    assert failure.kind is FailureKind.TCP
+    assert failure.text == f"cannot connect to 127.0.0.1:{server.port}: connection refused"
+
+
+async def test_a_name_that_does_not_exist(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    async def getaddrinfo(*args: object, **options: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    failure = await refused(dial, "ws://nowhere.invalid/x")
+    assert failure.kind is FailureKind.DNS
+    assert failure.text == "cannot resolve 'nowhere.invalid': name or service not known"
+
+
+async def test_a_name_that_cannot_be(dial: Dials) -> None:
+    with pytest.raises(DialError) as caught:
+        await dial(f"ws://{'a' * 70}.invalid/x")
+    assert caught.value.failure.kind is FailureKind.DNS
+
+
+async def test_a_lookup_that_hangs_ends_at_the_deadline(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def getaddrinfo(*args: object, **options: object) -> object:
+        let_pass(30.0)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    failure = await refused(dial, "ws://slow.invalid/x", timeout=30.0)
+    assert failure.text == "no answer to the lookup of 'slow.invalid' within 30s"
+    assert failure.kind is FailureKind.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1/?token=s3cret", "ws://"),
+        ("ws://:80/?token=s3cret", "no host"),
+        ("ws://127.0.0.1:99999/?token=s3cret", "not valid"),
+        ("ws://127.0.0.1:s3cret/", "not valid"),
+        ("ws://127.0.0.1:0/?token=s3cret", "port 0"),
+        ("ws://[::1/?token=s3cret", "not valid"),
+        ("ws://" + "ä" * 70 + "/?token=s3cret", "not valid"),
+    ],
+)
+async def test_a_url_that_cannot_be_dialled_is_not_quoted(dial: Dials, url: str, why: str) -> None:
+    with pytest.raises(DialError) as caught:
+        await dial(url)
+    assert why in caught.value.failure.text
+    assert "s3cret" not in caught.value.failure.text
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Bad Name", "x"),
+        ("X", "s3cret\r\nY: z"),
+        ("X", "s3cret\x00"),
+        ("X", "s3cret ü"),
+        ("Upgrade", "s3cret"),
+        ("", "s3cret"),
+    ],
+)
+async def test_a_header_that_cannot_be_sent_is_named_and_its_value_is_not(dial: Dials, header: str, value: str) -> None:
+    async with serve(lambda peer: peer.gone()) as server:
+        with pytest.raises(DialError, match="cannot be sent") as caught:
+            await dial(server.url, headers=((header, value),))
+        assert repr(header) in caught.value.failure.text
+        assert "s3cret" not in caught.value.failure.text
+        assert server.connections == 0

@@ -1,0 +1,296 @@
+"""TLS: certificates are checked, what is refused is named, and the files of ``tls:`` are read with clear errors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from tests.daemon.passing import let_pass
+from tests.transport.certificates import Certificates
+from tests.transport.conftest import Dials
+from tests.transport.recorder import Recorder
+from tests.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, frame, serve
+from tests.transport.test_refusals import refused
+from wscli.config.plan import TlsPlan
+from wscli.core.events import FailureKind
+from wscli.errors import ConfigError, OutcomeUnknown
+from wscli.transport.tls import make_tls
+from wscli.values import Secret
+
+
+async def echo(peer: Peer) -> None:
+    await peer.upgrade()
+    while (found := await peer.read_frame()).opcode != CLOSE:
+        await peer.send(frame(found.opcode, found.payload))
+    await peer.send(frame(CLOSE, found.payload))
+
+
+async def test_messages_go_both_ways_over_tls(dial: Dials, certs: Certificates) -> None:
+    async with serve(echo, tls=certs.serving(certs.good), host="localhost") as server:
+        link, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        for size in (5, 70_000, 500_000):
+            await link.send(b"x" * size, binary=True)
+        assert [len(message) for message in await seen.received(3)] == [5, 70_000, 500_000]
+        await link.close(4000)
+        assert ((await seen.ended()).code, (await seen.ended()).by) == (4000, "us")
+        steps = {step.name: step.detail for step in dial.timeline.steps}
+        assert list(steps) == ["dns", "tcp", "tls", "upgrade"]
+        assert steps["tls"].startswith("TLSv1.3, TLS_")
+
+
+async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials, certs: Certificates) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(then=frame(TEXT, b"early") + frame(CLOSE, close_payload(4001)))
+        await peer.read_close()
+
+    async with serve(script, tls=certs.serving(certs.good)) as server:
+        _, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        assert await seen.received(1) == [b"early"]
+        assert (await seen.ended()).code == 4001
+
+
+@pytest.mark.parametrize(
+    ("chain", "why"),
+    [
+        ("self_signed", "unable to get local issuer certificate"),
+        ("expired", "certificate has expired"),
+        ("other_host", "mismatch"),
+    ],
+)
+async def test_a_certificate_that_does_not_hold_is_named(
+    dial: Dials, certs: Certificates, chain: str, why: str
+) -> None:
+    async with serve(echo, tls=certs.serving(getattr(certs, chain))) as server:
+        failure = await refused(dial, server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        assert failure.kind is FailureKind.CERTIFICATE
+        assert failure.text.startswith(f"the certificate of 127.0.0.1:{server.port} is refused: ")
+        assert why in failure.text
+        assert dial.timeline.steps[-1].name == "tls"
+
+
+async def test_insecure_checks_nothing_and_server_name_another_name(dial: Dials, certs: Certificates) -> None:
+    async with serve(echo, tls=certs.serving(certs.self_signed)) as server:
+        await dial(server.url, tls=make_tls(TlsPlan(insecure=True)))
+        await dial.close()
+    async with serve(echo, tls=certs.serving(certs.other_host)) as server:
+        await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)), server_name="elsewhere.example")
+        await dial.close()
+
+
+async def test_without_a_context_the_systems_authorities_decide(dial: Dials, certs: Certificates) -> None:
+    async with serve(echo, tls=certs.serving(certs.good)) as server:
+        assert (await refused(dial, server.url)).kind is FailureKind.CERTIFICATE
+
+
+async def test_a_client_certificate_is_shown_to_who_asks(dial: Dials, certs: Certificates) -> None:
+    async with serve(echo, tls=certs.serving(certs.good, client_ca=certs.ca)) as server:
+        await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca, cert=certs.client)))
+        await dial.close()
+
+
+async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certificates) -> None:
+    """By a blocking server: asyncio's closes without the alert. Picows does not tell why a connection ended."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    context = certs.serving(certs.good, client_ca=certs.ca)
+
+    def refuse() -> None:
+        connection, _ = listening.accept()
+        with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+            with suppress(ssl.SSLError):
+                secured.do_handshake()
+            while socket.socket.recv(secured, 65536):
+                pass
+
+    with ThreadPoolExecutor(1) as pool, listening:
+        done = pool.submit(refuse)
+        url = f"wss://127.0.0.1:{listening.getsockname()[1]}/"
+        failure = await refused(dial, url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        done.result(5)
+    if dial.adapter == "websockets":
+        assert failure.kind is FailureKind.CERTIFICATE
+        assert "refuses our certificate: certificate required" in failure.text
+    else:
+        assert failure.kind is FailureKind.UPGRADE
+
+
+async def test_a_port_that_does_not_speak_tls(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(100)
+        await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url.replace("ws://", "wss://"))
+        assert failure.kind is FailureKind.TLS
+        assert failure.text == f"127.0.0.1:{server.port} does not speak TLS"
+
+
+async def test_a_server_that_closes_during_the_handshake(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(100)
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url.replace("ws://", "wss://"))
+        assert failure.kind is FailureKind.TLS
+        assert "during the TLS handshake" in failure.text
+
+
+async def test_a_handshake_that_hangs_ends_at_the_deadline(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(1)
+        let_pass(30.0)
+        await peer.gone()
+
+    async with serve(script) as server:
+        failure = await refused(dial, server.url.replace("ws://", "wss://"), timeout=30.0)
+        assert failure.kind is FailureKind.TIMEOUT
+        assert failure.text == f"no answer to the TLS handshake from 127.0.0.1:{server.port} within 30s"
+        await server.scripts_done()
+
+
+async def test_abort_and_close_work_with_a_full_write_buffer_over_tls(dial: Dials, certs: Certificates) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await asyncio.Event().wait()
+
+    async with serve(script, tls=certs.serving(certs.good)) as server:
+        for end in ("close", "abort"):
+            link, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+            sending = asyncio.ensure_future(link.send(os.urandom(1 << 20) * 32, binary=True))
+            await asyncio.sleep(0)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            if end == "close":
+                await link.close(deadline=0.2)
+            else:
+                link.abort()
+                await seen.ended()
+            assert loop.time() - began < 20
+            assert len(seen.ends) == 1
+            with pytest.raises(OutcomeUnknown):
+                await sending
+
+
+async def test_a_server_that_leaves_without_a_word_is_1006_over_tls(dial: Dials, certs: Certificates) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(then=frame(TEXT, b"going"))
+        peer.writer.transport.abort()
+
+    async with serve(script, tls=certs.serving(certs.good)) as server:
+        _, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        failure = await seen.ended()
+        assert (failure.code, failure.by) == (1006, "peer")
+
+
+async def test_pausing_over_tls_loses_nothing(dial: Dials, certs: Certificates) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        for at in range(60):
+            await peer.send(frame(TEXT, b"%d" % at + b"x" * 100_000))
+        await peer.gone()
+
+    async with serve(script, tls=certs.serving(certs.good)) as server:
+        link, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        link.pause_reading()
+        await asyncio.sleep(0.05)  # nothing may come, so that there is nothing to wait for
+        assert seen.messages == []
+        link.resume_reading()
+        assert len(await seen.received(60)) == 60
+        await dial.close()
+
+
+def test_contexts_are_shared_until_a_file_changes(certs: Certificates, tmp_path: Path) -> None:
+    copy = tmp_path / "ca.pem"
+    copy.write_bytes(certs.ca.read_bytes())
+    first = make_tls(TlsPlan(ca=copy))
+    assert make_tls(TlsPlan(ca=copy)) is first
+    assert make_tls(TlsPlan(ca=copy, insecure=True)) is not first
+    os.utime(copy, ns=(1, 1))
+    assert make_tls(TlsPlan(ca=copy)) is not first
+    assert make_tls(TlsPlan()).verify_mode is ssl.CERT_REQUIRED
+
+
+def encrypted_key(certs: Certificates, tmp_path: Path) -> Path:
+    key = serialization.load_pem_private_key(certs.client.read_bytes(), None)
+    path = tmp_path / "encrypted.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"0pen"),
+        )
+    )
+    return path
+
+
+def test_an_encrypted_key_opens_with_its_password(certs: Certificates, tmp_path: Path) -> None:
+    key = encrypted_key(certs, tmp_path)
+    make_tls(TlsPlan(cert=certs.client, key=key, key_password=Secret("0pen")))
+
+
+def test_what_is_wrong_with_the_files_is_one_line_each(certs: Certificates, tmp_path: Path) -> None:
+    """No password stands in it, and OpenSSL never asks for one on the terminal."""
+    key, junk, gone = encrypted_key(certs, tmp_path), tmp_path / "junk.pem", tmp_path / "gone.pem"
+    junk.write_text("hello")
+    wrong = {
+        TlsPlan(ca=gone): f"tls.ca: cannot read '{gone}': no such file or directory",
+        TlsPlan(ca=tmp_path): f"tls.ca: cannot read '{tmp_path}': is a directory",
+        TlsPlan(ca=junk): f"tls.ca: '{junk}' holds no certificate",
+        TlsPlan(cert=gone): f"tls.cert: cannot read '{gone}': no such file or directory",
+        TlsPlan(cert=junk): f"tls.cert: '{junk}' and '{junk}' hold no certificate with its key",
+        TlsPlan(cert=certs.ca): f"tls.cert: '{certs.ca}' and '{certs.ca}' hold no certificate with its key",
+        TlsPlan(key=key): "tls.key: a key without a certificate",
+        TlsPlan(cert=certs.good, key=certs.client): f"tls.key: '{certs.client}' is not the key of '{certs.good}'",
+        TlsPlan(cert=certs.client, key=key): f"tls.key: '{key}' needs a password",
+        TlsPlan(
+            cert=certs.client, key=key, key_password=Secret("wr0ng")
+        ): f"tls.key_password: it does not open '{key}'",
+        TlsPlan(
+            cert=certs.client, key=key, key_password=Secret("x" * 2000)
+        ): f"tls.key_password: it does not open '{key}'",
+    }
+    for plan, text in wrong.items():
+        with pytest.raises(ConfigError) as caught:
+            make_tls(plan)
+        assert str(caught.value) == text
+
+
+async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dials, certs: Certificates) -> None:
+    """Over TLS a message is written in slices; pongs, pings and a close wait for its end, a cancelled sender too."""
+    may_read = asyncio.Event()
+    received: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await may_read.wait()
+        await peer.send(frame(PING, b"1") + frame(PING, b"2") + frame(TEXT, b"seen"))
+        await heard.received(1)
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        while CLOSE not in received:
+            received.append((await peer.read_frame()).opcode)
+        await peer.send(frame(CLOSE, close_payload(1000)))
+
+    heard = Recorder()
+    async with serve(script, tls=certs.serving(certs.good)) as server:
+        link, _ = await dial(server.url, heard, tls=make_tls(TlsPlan(ca=certs.ca)))
+        sending = asyncio.ensure_future(link.send(os.urandom(16 << 20), binary=True))
+        await asyncio.sleep(0)
+        pinging = asyncio.ensure_future(link.ping())
+        may_read.set()
+        await heard.received(1)
+        assert not sending.done()
+        sending.cancel()
+        await link.close(deadline=5.0)
+        pinging.cancel()
+        assert received[0] == BINARY
+        assert sorted(received[1:]) in ([CLOSE, PING], [CLOSE, PING, PONG])

@@ -1,0 +1,312 @@
+"""What both adapters send: messages in order, pings with their times, and nothing into a connection that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.transport.conftest import Dials
+from tests.transport.recorder import Recorder
+from tests.transport.servers import BINARY, PING, PONG, TEXT, Peer, frame, serve
+from wscli.errors import NotSent, OutcomeUnknown
+
+SIZES = [0, 1, 125, 126, 65535, 65536, 1_000_000]
+
+
+async def wait_for_ever(peer: Peer) -> None:
+    await peer.upgrade()
+    await asyncio.Event().wait()
+
+
+async def read_nothing(peer: Peer) -> None:
+    await peer.upgrade()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_message_of_any_length_form_leaves_masked_and_whole(dial: Dials, size: int) -> None:
+    payload = (b"abcdefghij" * (size // 10 + 1))[:size]
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        assert await peer.read_frame() == (TEXT, payload, True, 0)
+        assert await peer.read_frame() == (BINARY, payload, True, 0)
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await link.send(payload, binary=False)
+        await link.send(payload, binary=True)
+        await seen.ended()
+
+
+async def test_masks_are_never_the_same_twice(dial: Dials) -> None:
+    """They come from a strong source of chance (RFC 6455, section 10.3)."""
+    masks: set[bytes] = set()
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        for _ in range(50):
+            masks.add((await peer.reader.readexactly(8))[2:6])
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        for _ in range(50):
+            await link.send(b"ab", binary=False)
+        await seen.ended()
+        assert len(masks) > 45
+
+
+async def test_concurrent_senders_leave_in_the_order_of_their_calls(dial: Dials) -> None:
+    received: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        received.extend([(await peer.read_frame()).payload[0] for _ in range(20)])
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        await asyncio.gather(*(link.send(bytes([at]) * 1_000_000, binary=True) for at in range(20)))
+        await seen.ended()
+        assert received == list(range(20))
+
+
+async def test_send_returns_when_the_kernel_has_taken_the_message(dial: Dials) -> None:
+    may_read = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await may_read.wait()
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        assert len((await peer.read_frame()).payload) == 16 << 20
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        sending = asyncio.ensure_future(link.send(b"x" * (16 << 20), binary=True))
+        await link_has_tried(sending)
+        assert not sending.done()
+        may_read.set()
+        await sending
+        await seen.ended()
+
+
+async def link_has_tried(sending: asyncio.Task[None]) -> None:
+    """Give the sender its first turns; what it writes, it writes at once."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_a_message_that_waits_its_turn_when_the_connection_dies_was_not_sent(dial: Dials) -> None:
+    async with serve(read_nothing) as server:
+        link, _ = await dial(server.url)
+        first = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
+        second = asyncio.ensure_future(link.send(b"y", binary=True))
+        await link_has_tried(second)
+        link.abort()
+        with pytest.raises(OutcomeUnknown):
+            await first
+        with pytest.raises(NotSent):
+            await second
+
+
+async def test_a_cancelled_sender_leaves_the_turn_to_the_next(dial: Dials) -> None:
+    may_read = asyncio.Event()
+    received: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await may_read.wait()
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        received.extend([(await peer.read_frame()).payload[:1] for _ in range(2)])
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url)
+        first = asyncio.ensure_future(link.send(b"1" * (16 << 20), binary=True))
+        second = asyncio.ensure_future(link.send(b"2", binary=True))
+        third = asyncio.ensure_future(link.send(b"3", binary=True))
+        await link_has_tried(third)
+        second.cancel()
+        may_read.set()
+        await asyncio.gather(first, third)
+        await seen.ended()
+        assert received == [b"1", b"3"]
+
+
+async def test_a_message_after_the_close_was_not_sent(dial: Dials) -> None:
+    async with serve(wait_for_ever) as server:
+        link, _ = await dial(server.url)
+        closing = asyncio.ensure_future(link.close(deadline=0.1))
+        await asyncio.sleep(0)
+        with pytest.raises(NotSent):
+            await link.send(b"x", binary=False)
+        with pytest.raises(NotSent):
+            await link.ping()
+        await closing
+
+
+async def test_a_ping_gives_the_seconds_to_its_pong(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        opcode, payload, *_ = await peer.read_frame()
+        assert opcode == PING
+        assert 0 < len(payload) <= 125
+        await peer.send(frame(PONG, b"unasked") + frame(PONG) + frame(PONG, payload))
+        await peer.gone()
+
+    async with serve(script) as server:
+        link, _ = await dial(server.url)
+        assert 0 < await link.ping() < 1
+        await dial.close()
+
+
+async def test_a_pong_answers_the_pings_before_it_as_well(dial: Dials) -> None:
+    """A busy server may answer only the last (RFC 6455, section 5.5.3)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        pings = [await peer.read_frame() for _ in range(3)]
+        assert len({ping.payload for ping in pings}) == 3
+        await peer.send(frame(PONG, pings[1].payload))
+        await peer.gone()
+
+    async with serve(script) as server:
+        link, _ = await dial(server.url)
+        first, second, third = (asyncio.ensure_future(link.ping()) for _ in range(3))
+        assert await first >= await second > 0
+        assert not third.done()
+        third.cancel()
+        await dial.close()
+
+
+async def test_a_cancelled_ping_leaves_nothing_and_disturbs_no_other(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        pings = [await peer.read_frame() for _ in range(2)]
+        await peer.send(b"".join(frame(PONG, ping.payload) for ping in pings))
+        await peer.gone()
+
+    async with serve(script) as server:
+        link, _ = await dial(server.url)
+        first, second = asyncio.ensure_future(link.ping()), asyncio.ensure_future(link.ping())
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second > 0
+        await dial.close()
+
+
+async def test_a_ping_that_never_gets_its_pong_ends_with_the_connection(dial: Dials) -> None:
+    async with serve(wait_for_ever) as server:
+        link, _ = await dial(server.url)
+        ping = asyncio.ensure_future(link.ping())
+        await asyncio.sleep(0)
+        link.abort()
+        with pytest.raises(NotSent, match="before the pong"):
+            await ping
+
+
+async def test_a_ping_does_not_wait_for_a_full_write_buffer(dial: Dials) -> None:
+    """Its deadline passes in the wheel; here it only must not raise, and ``abort`` must still work."""
+    async with serve(read_nothing) as server:
+        link, seen = await dial(server.url)
+        sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
+        await link_has_tried(sending)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(link.ping(), 0.05)
+        link.abort()
+        await seen.ended()
+        with pytest.raises(OutcomeUnknown):
+            await sending
+
+
+async def test_pongs_do_not_pile_up_for_a_server_that_reads_nothing(dial: Dials) -> None:
+    """While the kernel takes no more, only the last ping is kept to be answered (RFC 6455, section 5.5.3)."""
+    may_read = asyncio.Event()
+    pongs: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        await may_read.wait()
+        for at in range(20_000):
+            await peer.send(frame(PING, b"%d" % at))
+        await peer.send(frame(TEXT, b"sent"))
+        await flooded.received(1)
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        assert len((await peer.read_frame()).payload) == 16 << 20
+        await peer.send(frame(PING, b"end"))
+        while not pongs or pongs[-1] != b"end":
+            pongs.append((await peer.read_frame()).payload)
+
+    flooded = Recorder()
+    async with serve(script) as server:
+        link, _ = await dial(server.url, flooded)
+        sending = asyncio.ensure_future(link.send(b"x" * (16 << 20), binary=True))
+        await link_has_tried(sending)
+        may_read.set()
+        await sending
+        await flooded.ended()
+        assert pongs == [b"19999", b"end"]
+
+
+async def test_pausing_stops_the_server_and_resuming_loses_nothing(dial: Dials) -> None:
+    """Backpressure is real: the server's own writes come to a stand."""
+    stuck = asyncio.Event()
+    total = 400
+    sent = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal sent
+        await peer.upgrade()
+        peer.writer.transport.set_write_buffer_limits(high=0)
+        for at in range(total):
+            try:
+                async with asyncio.timeout(0.2):
+                    await peer.send(frame(BINARY, at.to_bytes(4, "big") + b"x" * 99_996))
+            except TimeoutError:
+                stuck.set()
+                await peer.writer.drain()
+            sent += 1
+        await peer.gone()
+
+    class Pausing(Recorder):
+        def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
+            super().on_batch(payloads, kinds)
+            if len(self.messages) < 10:
+                link.pause_reading()
+
+    async with serve(script) as server:
+        link, seen = await dial(server.url, Pausing())
+        await stuck.wait()
+        before = len(seen.messages)
+        assert before < 20
+        assert sent < total
+        for _ in range(10):
+            link.resume_reading()
+            await seen.received(len(seen.messages) + 1)
+        messages = await seen.received(total)
+        assert [int.from_bytes(message[:4], "big") for message in messages] == list(range(total))
+        await dial.close()
+
+
+async def test_a_listener_that_fails_ends_the_connection_and_is_told(dial: Dials) -> None:
+    told: list[dict[str, object]] = []
+
+    class Failing(Recorder):
+        def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
+            raise LookupError("a bug")
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(then=frame(TEXT, b"x"))
+        assert await peer.read_close() == 1011
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    async with serve(script) as server:
+        _, seen = await dial(server.url, Failing())
+        failure = await seen.ended()
+        await server.scripts_done()
+        assert (failure.code, failure.by) == (1011, "us")
+        assert [str(context["exception"]) for context in told] == ["a bug"]

@@ -1,0 +1,1 @@
+"""A channel without I/O: states, events, commands, and the machine that decides."""

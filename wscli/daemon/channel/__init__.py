@@ -1,0 +1,1 @@
+"""A channel: who uses it, what it received, what it says of itself."""

@@ -1,0 +1,91 @@
+"""The log's word on a channel's state: an outage shorter than ``announce_after`` is counted, not announced."""
+
+from __future__ import annotations
+
+import logging
+
+from wscli.clock import Clock
+from wscli.core.snapshot import Snapshot
+from wscli.core.states import SETTLED, ChannelState
+from wscli.timing import Schedule, Timer
+from wscli.values import format_duration
+
+__all__ = ["Announcer"]
+
+logger = logging.getLogger("wscli.channel")
+
+
+class Announcer:
+    """Announces one channel."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        after: float,
+        clock: Clock,
+        schedule: Schedule,
+    ) -> None:
+        self.after = after
+        self.quiet_outages = 0
+        """Outages that were over before they were announced."""
+        self._name = name
+        self._clock = clock
+        self._schedule = schedule
+        self._lost_at: float | None = None
+        self._announced = False
+        self._timer: Timer | None = None
+        self._why = ""
+        self._closed = False
+
+    def changed(self, before: Snapshot, after: Snapshot) -> None:
+        """Take a step of the machine."""
+        if self._closed or after.state is before.state:
+            return
+        if after.state is ChannelState.READY:
+            self._ready()
+        elif after.state in SETTLED or after.state is ChannelState.IDLE:
+            self._settled(after)
+        elif before.state is ChannelState.READY or (after.failure and self._lost_at is None):
+            self._lost(after)
+
+    def close(self) -> None:
+        """Announce nothing more: what follows is the manager's own end."""
+        self._closed = True
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ready(self) -> None:
+        self._cancel_timer()
+        if self._lost_at is None:
+            self._log(logging.INFO, "ready", "ready")
+        elif self._announced:
+            lasted = format_duration(self._clock.monotonic() - self._lost_at)
+            self._log(logging.INFO, "restored", f"ready again after {lasted}")
+        else:
+            self.quiet_outages += 1
+        self._lost_at, self._announced = None, False
+
+    def _lost(self, after: Snapshot) -> None:
+        self._lost_at = self._clock.monotonic()
+        self._why = after.reason.text
+        self._cancel_timer()
+        self._timer = self._schedule(self.after, self._announce_lost)
+
+    def _announce_lost(self) -> None:
+        self._timer = None
+        self._announced = True
+        self._log(logging.WARNING, "lost", f"not connected for {format_duration(self.after)}: {self._why}")
+
+    def _settled(self, after: Snapshot) -> None:
+        self._cancel_timer()
+        self._lost_at, self._announced = None, False
+        level = logging.ERROR if after.state is ChannelState.FAILED else logging.INFO
+        self._log(level, after.state, f"{after.state}: {after.reason.text}")
+
+    def _log(self, level: int, event: str, text: str) -> None:
+        logger.log(level, "%s: %s", self._name, text, extra={"channel": self._name, "event": event})

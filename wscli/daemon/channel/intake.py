@@ -1,0 +1,155 @@
+"""What comes over a channel, on its way into the history: messages, and the times at which nobody listened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wscli.config.plan import ChannelPlan
+from wscli.daemon.channel.backfill import Backfill
+from wscli.daemon.channel.counters import Counters
+from wscli.daemon.channel.dedupe import Dedupe
+from wscli.daemon.channel.holds import Holds
+from wscli.daemon.channel.pressure import Pressure
+from wscli.daemon.upstream.services import Services
+from wscli.problems import Problems
+
+__all__ = ["Intake"]
+
+
+class Intake:
+    """Owns the history of one channel; what is wrong with that is stated among the channel's ``problems``.
+
+    Raises:
+        WscliError: the history's file cannot be used, or is damaged.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: ChannelPlan,
+        params: Mapping[str, str],
+        services: Services,
+        counters: Counters,
+        problems: Problems,
+        holds: Holds,
+    ) -> None:
+        self.history = services.histories.open(
+            name, plan.history, on_fault=self._history_failed, on_full=self._history_full
+        )
+        self._name = name
+        self._services = services
+        self._counters = counters
+        self._problems = problems
+        self._dedupe: Dedupe | None = None
+        self._dedupe_by(plan)
+        self._backfill: Backfill | None = None
+        self._backfill_by(plan, params)
+        self._pressure = Pressure(
+            lambda: holds.take("history"), lambda: holds.release("history"), self._overflow, services.schedule
+        )
+        self._outage: tuple[float, str] | None = None
+        """Since when nobody listens, and the reason of the gap that it will be."""
+        if self.history.ended_at is not None:
+            self._outage = (self.history.ended_at, "outage" if plan.eager else "paused")
+
+    def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
+        """Take another plan, and the parameters of the channel's name as that declares them."""
+        self._dedupe_by(plan)
+        self._backfill_by(plan, params)
+        self.history.limit(plan.history)
+
+    def lost(self, now: float, *, deliberate: bool) -> None:
+        """Note that nobody listens from now on, unless that is so already; ``now`` is the wall clock."""
+        if self._outage is None:
+            self._outage = (now, "paused" if deliberate else "outage")
+
+    def listening(self, now: float) -> None:
+        """Record the gap of the time at which nobody listened, if there was one."""
+        if self._outage is not None:
+            start, reason = self._outage
+            self._outage = None
+            if self._backfill is None:
+                self.record(reason, start, now, None)
+            else:
+                self._backfill.missed(reason, start, now)
+
+    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take messages into the history, but for those that came before where that can be told."""
+        if self._backfill is not None and self._backfill.takes:
+            self._backfill.received(payloads, kinds)
+        else:
+            self.admit(payloads, kinds)
+
+    def close(self) -> None:
+        """Fill no more gaps, and let into the history what waits for that."""
+        if self._backfill is not None:
+            self._backfill.close()
+
+    def ended(self) -> None:
+        """Hold nothing back any more: the connection that it was for is over."""
+        self._pressure.close()
+
+    # where the backfill lets in what it held, and what was missed (backfill.Sink)
+
+    def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
+        """Record a gap; the times are the wall clock's."""
+        self.history.record_gap(reason, start=start, end=end, backfilled=backfilled)
+        self._counters.count_gap(reason)
+
+    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take in what came over the channel; it is compared only now, so that what it waited for goes before it."""
+        if self._dedupe is not None:
+            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
+            self._counters.duplicates += dropped
+        self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+
+    def admit_missed(self, payloads: list[bytes]) -> None:
+        """Take in what was missed."""
+        self._counters.backfilled += len(payloads)
+        self.history.append(payloads, None, backfill=True)
+
+    def drop(self, count: int) -> None:
+        """Count messages that came before."""
+        self._counters.duplicates += count
+
+    def unseen(self, payloads: list[bytes]) -> list[bytes]:
+        """Give those that did not come before, as far as ``dedupe`` can tell."""
+        return payloads if self._dedupe is None else self._dedupe.fresh(payloads, None)[0]
+
+    # what the plan declares
+
+    def _dedupe_by(self, plan: ChannelPlan) -> None:
+        if plan.dedupe is None:
+            self._dedupe = None
+        elif self._dedupe is None or self._dedupe.path != plan.dedupe:
+            self._dedupe = Dedupe(plan.dedupe)
+
+    def _backfill_by(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
+        if self._backfill is None:
+            if plan.backfill is not None:
+                self._backfill = Backfill(self._name, plan, params, self._services, self, self._problems)
+        elif plan.backfill is not None:
+            self._backfill.update(plan, params)
+        else:
+            self._backfill.close()
+            self._backfill = None
+            self._problems.mended("backfill")
+
+    # what the history says of itself
+
+    def _overflow(self) -> None:
+        self.history.overflow()
+        self._counters.count_gap("disk")
+        self._problems.state("history behind", "it is written more slowly than messages come; some are not kept")
+
+    def _history_full(self, full: bool) -> None:
+        self._pressure.changed(full)
+        if not full:
+            self._problems.mended("history behind")
+
+    def _history_failed(self, text: str | None) -> None:
+        if text is None:
+            self._problems.mended("history")
+        else:
+            self._problems.state("history", text)

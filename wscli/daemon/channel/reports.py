@@ -1,0 +1,64 @@
+"""What a channel says of itself, in the keys that scripts rely on: they only ever gain some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscli.core.states import ChannelState
+
+if TYPE_CHECKING:
+    from wscli.daemon.channel.channel import Channel
+
+__all__ = ["channel_stats", "channel_status"]
+
+
+def channel_status(channel: Channel) -> dict[str, Any]:
+    """The object of ``status --json``; times are seconds since the epoch."""
+    snapshot, attempt = channel.snapshot, channel.connection.last_attempt
+    text = snapshot.reason.text
+    if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
+        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.endpoint!r}"
+    return {
+        "channel": channel.name,
+        "state": str(snapshot.state),
+        "since": channel.since,
+        "reason": {"code": snapshot.reason.code, "text": text},
+        "next": {"action": snapshot.next.action, "at": snapshot.next.at},
+        "critical": channel.plan.critical,
+        "attempt": snapshot.attempt,
+        "consumers": _consumers(channel),
+        "problems": channel.problems.texts(),
+    }
+
+
+def channel_stats(channel: Channel, now: float) -> dict[str, Any]:
+    """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
+    snapshot, link, successor = channel.snapshot, channel.connection.link, channel.connection.successor
+    at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
+    return {
+        "state": str(snapshot.state),
+        "since": channel.since,
+        "critical": channel.plan.critical,
+        **channel.counters.as_dict(),
+        "readers": channel.readers,
+        "history": {"first": channel.history.first, "last": channel.history.last},
+        "store": channel.plan.history.store,
+        "committed": channel.history.committed,
+        "consumers": _consumers(channel),
+        "retry_in_s": None if at is None else max(0.0, round(at - now, 3)),
+        "transport": link.adapter if link is not None else None,
+        "successor": None if successor is None else {"state": successor[0], "since": successor[1]},
+        "short_outages": channel.announcer.quiet_outages,
+        "hooks": {name: counted() for name, counted in channel.hook_stats.items()},
+        "outbox": dict(channel.outbox),
+        "gaps": channel.history.gaps,
+        "problems": channel.problems.texts(),
+    }
+
+
+def _consumers(channel: Channel) -> dict[str, dict[str, Any]]:
+    named = channel.history.consumers
+    return {
+        one.name: {"seq": one.position.seq, "lag": one.lag, "held_by": one.held_by}
+        for one in (named.list() if named is not None else ())
+    }

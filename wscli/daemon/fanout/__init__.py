@@ -1,0 +1,1 @@
+"""Readers: cursors on histories, and the sockets they write to."""

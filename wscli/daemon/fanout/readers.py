@@ -1,0 +1,96 @@
+"""A reader on the control socket: the fan-out of histories, as frames, to one client that only listens."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from wscli.clock import Clock
+from wscli.control.frames import End
+from wscli.daemon.fanout.socket_writer import SEND_BUFFER, TURN_BYTES, Outflow
+from wscli.daemon.fanout.sources import Merger, Options, Source
+from wscli.errors import ExitCode
+
+__all__ = ["SEND_BUFFER", "TURN_BYTES", "Reader", "stream"]
+
+_GOING = End(ExitCode.NO_INSTANCE, "the manager was stopped", "`wscli up` starts it again")
+
+
+class Reader:
+    """Sends sources to a non-blocking socket until the end is sent, the client is gone, or ``run`` is cancelled."""
+
+    def __init__(
+        self, sock: socket.socket, sources: Sequence[Source], options: Options, *, clock: Clock | None = None
+    ) -> None:
+        self._sock = sock
+        self._merger = Merger(sources, options)
+        self._outflow = Outflow(sock, self._merger, clock=clock)
+
+    @property
+    def pinned(self) -> int:
+        """Bytes that it holds on to beside the histories: the unsent rest of what it is being sent."""
+        return self._outflow.pinned
+
+    async def run(self) -> None:
+        """Send; return once the end frame is sent or the client has hung up.
+
+        Cancelled, it tells the client that the manager goes, if the socket takes that at once.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._sock, self._hear)
+        try:
+            await self.serve()
+        except asyncio.CancelledError:
+            self._say_goodbye()
+            raise
+        finally:
+            loop.remove_reader(self._sock)
+
+    async def serve(self) -> None:
+        """Do what ``run`` is for."""
+        await self._outflow.run()
+
+    def heard(self, data: bytes) -> None:
+        """Take what the client says: of interest to nobody here."""
+
+    def hung_up(self) -> None:
+        """The client is gone, or says no more."""
+        self._outflow.end()
+
+    def finish(self, end: End) -> None:
+        """Send everything that has arrived by now, then the end."""
+        self._merger.finish(end)
+        self._outflow.wake()
+
+    def tell(self, state: dict[str, Any]) -> None:
+        """Send the frame of a state, between two batches."""
+        self._merger.tell(state)
+        self._outflow.wake()
+
+    def _hear(self) -> None:
+        """Hear the client, or that it hung up."""
+        try:
+            data = self._sock.recv(1 << 12)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""  # a reset is a hang-up as well
+        if data:
+            self.heard(data)
+            return
+        asyncio.get_running_loop().remove_reader(self._sock)  # its end would be told again and again
+        self.hung_up()
+
+    def _say_goodbye(self) -> None:
+        self._merger.sources = ()
+        self._merger.finish(_GOING)
+        self._outflow.last_words(self._merger.take())
+
+
+async def stream(
+    sock: socket.socket, sources: Sequence[Source], options: Options, *, clock: Clock | None = None
+) -> None:
+    """Send histories to a client until it has what it asked for, or hangs up: all that a feed needs."""
+    await Reader(sock, sources, options, clock=clock).run()

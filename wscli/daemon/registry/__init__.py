@@ -1,0 +1,1 @@
+"""Names to channels: the manager, template channels, reload."""

@@ -1,0 +1,344 @@
+"""The registry: names to channels. There is one channel of a name, and a channel has one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wscli.clock import Clock
+from wscli.config.plan import ChannelPlan, Plan
+from wscli.core.events import Failure
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.channel.counters import Totals
+from wscli.daemon.channel.histories import Histories
+from wscli.daemon.registry.template_channels import Instances
+from wscli.daemon.upstream.budget import ConnectBudget
+from wscli.daemon.upstream.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.upstream.keepalive import KeepaliveWheel
+from wscli.daemon.upstream.services import Services
+from wscli.errors import NoInstance, UnknownChannel
+from wscli.history.limits import HistoryLimits
+from wscli.history.memory import MemoryHistory
+from wscli.net.http import HttpClient
+from wscli.problems import Problems
+from wscli.tasks import Tasks
+from wscli.timing import Schedule, call_later
+from wscli.tokens.broker import Broker
+
+if TYPE_CHECKING:
+    from wscli.daemon.outbox import Outbox
+
+__all__ = ["Manager", "ReloadReport"]
+
+logger = logging.getLogger("wscli.manager")
+
+_FEED = HistoryLimits(keep=1_000, max_size=1 << 20)
+"""Of changes and log records: what a slow watcher may lag by before it is told that it missed some."""
+
+
+class ReloadReport(NamedTuple):
+    """What a new plan did to each channel, by name."""
+
+    kept: list[str]
+    updated: list[str]
+    rotated: list[str]
+    restarted: list[str]
+    added: list[str]
+    removed: list[str]
+
+
+class Manager:
+    """All channels of one instance, and what they share."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        open_link: OpenLink,
+        reachable: Callable[[str], bool],
+        schedule: Schedule = call_later,
+        environ: Mapping[str, str] = os.environ,
+        http: HttpClient | None = None,
+    ) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.started = clock.monotonic()
+        self.started_at = clock.wall()
+        """The start on the wall clock, as it was then."""
+        self.changes = MemoryHistory(_FEED, clock=clock)
+        """Every change of a state, as the JSON of ``status --json``."""
+        self.log = MemoryHistory(_FEED, clock=clock)
+        """The manager's own log, as JSON records."""
+        self.stopping = asyncio.Event()
+        """Set by whoever wants the manager to go."""
+        self.reloading = asyncio.Lock()
+        """Held while a changed file is read and applied."""
+        self.around_reload: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Entered for each reload, by whoever tells others of it."""
+        self.problems = Problems()
+        """What is wrong beside the channels' states; a channel has its own."""
+        self.totals = Totals()
+        """What was counted by declared name, whichever channels of it are left."""
+        self.extra_stats: dict[str, Callable[[], Any]] = {}
+        """What others add to ``stats``, by key."""
+        self.after_apply: list[Callable[[], None]] = []
+        """Called after each reload."""
+        self.watchers: list[Callable[[Channel], None]] = []
+        """Called with a channel after each change of what ``status`` says of it, its removal included."""
+        self.newcomers: list[Callable[[Channel], None]] = []
+        """Called with each instance of a template that is made, before anything has happened to it."""
+        self.outbox: Outbox | None = None
+        """Set by whoever delivers it."""
+        self.tasks = Tasks()
+        http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
+        self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
+        self._budgets: dict[str, ConnectBudget] = {}
+        self._wheel = KeepaliveWheel(clock=clock, chance=chance, on_wake=self._woke, schedule=schedule)
+        self._dialer = Dialer(self.broker, self._budgets, open_link, clock)
+        self._services = Services(
+            dialer=self._dialer,
+            broker=self.broker,
+            http=http,
+            wheel=self._wheel,
+            tasks=self.tasks,
+            clock=clock,
+            chance=chance,
+            reachable=reachable,
+            schedule=schedule,
+            histories=Histories(plan.name, environ, clock),
+        )
+        self._channels: dict[str, Channel] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        """The closes of removed channels, until they are done: nothing of their name is dialled before."""
+        self._instances = Instances(self._channels, schedule=schedule, drop=self._drop)
+        self._closed = False
+        self._set_budgets()
+        for name, channel in plan.channels.items():
+            if not channel.params:
+                self._channels[name] = self._make(name, channel, {})
+
+    # the registry
+
+    def channels(self) -> list[Channel]:
+        """Every declared channel and every live instance of a template, in the order in which they came."""
+        return list(self._channels.values())
+
+    def channel(self, name: str) -> Channel:
+        """Give the one channel of a name; an instance of a template is made on demand.
+
+        Raises:
+            UnknownChannel: neither a channel nor a template of that name is declared, or too many instances live.
+            NoInstance: the manager is closed, and makes no more.
+
+        """
+        channel = self._channels.get(name)
+        if channel is None:
+            self._require_open()
+            plan, params = self._instances.match(name, self.plan)
+            self._instances.make_room(name)
+            channel = self._channels[name] = self._make(name, plan, params)
+            self._instances.changed(channel)
+            for welcome in self.newcomers:
+                welcome(channel)
+        return channel
+
+    def select(self, names: Sequence[str]) -> list[Channel]:
+        """Give the named channels, or all of them; an instance that nobody opened yet is unknown here.
+
+        Raises:
+            UnknownChannel: one of the names is none.
+
+        """
+        if not names:
+            return self.channels()
+        for name in names:
+            if name not in self._channels:
+                self._instances.match(name, self.plan)
+                raise UnknownChannel(
+                    f"channel {name!r} is not open", f"`wscli tail {name}` or `wscli start {name}` opens it"
+                )
+        return [self._channels[name] for name in dict.fromkeys(names)]
+
+    def noncritical(self) -> list[Channel]:
+        """Give the channels that may be paused."""
+        return [channel for channel in self.channels() if not channel.plan.critical]
+
+    def _make(self, name: str, plan: ChannelPlan, params: dict[str, str]) -> Channel:
+        return Channel(
+            name,
+            plan,
+            params,
+            self._services,
+            announce_after=self.plan.announce_after,
+            totals=self.totals,
+            on_change=self._changed,
+            after=self._leaving.get(name),
+        )
+
+    def _drop(self, channel: Channel) -> None:
+        name = channel.name
+        del self._channels[name]
+        self._instances.forgotten(name)
+        channel.remove()
+        channel.history.end()  # now: another of this name may go on with its file
+        closing = channel.connection.closing
+        if closing is not None:
+            self._leaving[name] = closing
+            closing.add_done_callback(lambda done: self._leaving.get(name) is done and self._leaving.pop(name))
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise NoInstance("the manager was stopped", "`wscli up` starts it again")
+
+    def _changed(self, channel: Channel) -> None:
+        self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
+        self._instances.changed(channel)
+        for watch in self.watchers:
+            watch(channel)
+
+    # its life
+
+    def open(self) -> None:
+        """Open every eager channel, and begin to look for sleep."""
+        self._wheel.start()
+        for channel in self.channels():
+            channel.open()
+
+    async def close(self) -> None:
+        """Close all channels in parallel, a second for close frames at most, and end every task."""
+        self._closed = True
+        channels = self.channels()
+        self._instances.close()
+        for channel in channels:
+            channel.shut()
+        closing = [*self._leaving.values(), *(one.connection.closing for one in channels)]
+        if tasks := [task for task in closing if task is not None]:
+            await asyncio.wait(tasks)
+        await asyncio.gather(*(channel.history.close() for channel in channels))
+        await self._wheel.close()
+        await self.tasks.close()
+        await self.broker.close()
+
+    def addresses(self) -> set[str]:
+        """Give the IP addresses that the channels dial."""
+        return {address for channel in self.channels() for address in channel.connection.addresses}
+
+    def network_changed(self) -> None:
+        """Let every channel look whether a route leads to its server, and ping what is open."""
+        reachable = functools.cache(self._services.reachable)
+        for channel in self.channels():
+            channel.connection.network_changed(reachable)
+
+    def _woke(self, seconds: float) -> None:
+        logger.info("the machine slept for %.0f s; every connection is probed", seconds, extra={"event": "woke"})
+        self.network_changed()
+
+    # reload
+
+    def apply(self, plan: Plan) -> ReloadReport:
+        """Take another plan: a channel that it does not change is not disturbed.
+
+        Raises:
+            NoInstance: the manager is closed.
+            WscliError: a history on disk cannot be opened; nothing is changed then.
+
+        """
+        self._require_open()
+        for name, declared in plan.channels.items():
+            if declared.history.store == "disk" and not declared.params and not self._is_on_disk(name):
+                self._services.histories.check(name)
+        report = ReloadReport([], [], [], [], [], [])
+        self.plan = plan
+        self.broker.replace(plan.tokens)
+        self._set_budgets()
+        for name, channel in list(self._channels.items()):
+            self._apply_to(name, channel, plan, report)
+        for name, declared in plan.channels.items():
+            if not declared.params and name not in self._channels:
+                self._channels[name] = self._make(name, declared, {})
+                self._channels[name].open()
+                report.added.append(name)
+        for follow in self.after_apply:
+            follow()
+        return report
+
+    def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
+        declared = self._instances.find(name, plan)
+        if declared is None:
+            self._drop(channel)
+            report.removed.append(name)
+            return
+        if declared[0].history.store != channel.plan.history.store:  # its readers stand in what is given up
+            self._drop(channel)
+            self._channels[name] = self._make(name, *declared)
+            self._channels[name].open()
+            report.restarted.append(name)
+        elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
+            report.kept.append(name)
+        else:
+            applied = channel.update(*declared, announce_after=plan.announce_after)
+            getattr(report, applied).append(name)
+        self._instances.changed(self._channels[name])
+
+    def _is_on_disk(self, name: str) -> bool:
+        return name in self._channels and self._channels[name].plan.history.store == "disk"
+
+    def _set_budgets(self) -> None:
+        for channel in self.plan.channels.values():
+            budget = self._budgets.get(channel.endpoint)
+            if budget is None:
+                self._budgets[channel.endpoint] = ConnectBudget(
+                    channel.connect_rate, self.clock, schedule=self._services.schedule
+                )
+            else:
+                budget.rate = channel.connect_rate
+
+    # what it reports
+
+    def status(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The objects of ``status --json``."""
+        return [channel.status() for channel in self.select(names)]
+
+    def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
+        """The object of ``stats --json``."""
+        channels = self.select(names)
+        return {
+            "schema": 1,
+            "instance": self.plan.name,
+            "pid": os.getpid(),
+            "uptime_s": round(self.clock.monotonic() - self.started, 3),
+            "connections": {
+                "active": sum(channel.connection.is_open for channel in self._channels.values()),
+                "total": len(self._channels),
+                "successors": sum(channel.connection.successor is not None for channel in self._channels.values()),
+            },
+            "channels": {channel.name: channel.stats() for channel in channels},
+            "tokens": self.broker.stats(),
+            "problems": self.problems.texts(),
+            **{key: stats() for key, stats in self.extra_stats.items()},
+        }
+
+    async def dial_once(self, channel: Channel) -> AttemptRecord:
+        """Open a second connection for ``doctor --dial``, close it at once, and give the record of it."""
+        record = AttemptRecord(started=self.clock.wall())
+        await channel.connection.try_out(record, _Deaf())
+        return record
+
+
+class _Deaf:
+    """The listener of a connection that is only tried out."""
+
+    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Take no messages."""
+
+    def on_end(self, failure: Failure) -> None:
+        """Expect the end."""

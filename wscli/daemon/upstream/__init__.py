@@ -1,0 +1,1 @@
+"""A connection to a server: attempts, dials, keep-alive, budget."""

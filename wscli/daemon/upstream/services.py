@@ -1,0 +1,34 @@
+"""What all connections of a manager share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wscli.clock import Clock
+from wscli.daemon.channel.histories import Histories
+from wscli.daemon.upstream.dialer import Dialer
+from wscli.daemon.upstream.keepalive import KeepaliveWheel
+from wscli.net.http import HttpClient
+from wscli.tasks import Tasks
+from wscli.timing import Schedule
+from wscli.tokens.broker import Broker
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Each is one for the whole manager; ``reachable`` says whether a route leads to an IP address."""
+
+    dialer: Dialer
+    broker: Broker
+    http: HttpClient
+    wheel: KeepaliveWheel
+    tasks: Tasks
+    clock: Clock
+    chance: random.Random
+    reachable: Callable[[str], bool]
+    schedule: Schedule
+    histories: Histories

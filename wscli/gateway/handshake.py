@@ -1,0 +1,150 @@
+"""The first exchange with a client: its HTTP request is read, within limits, and answered once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from email.utils import formatdate
+from http import HTTPStatus
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from wscli.transport.quiet import QUIET
+
+__all__ = ["DEADLINE", "Handshake", "Vanished", "response"]
+
+DEADLINE = 10.0
+"""Seconds for a client to send its request, and again to take the answer."""
+_CHUNK = 1 << 14
+_LINGER = 1.0
+_LINGER_BYTES = 1 << 20
+_EARLY = "data before the upgrade was answered\n"
+
+
+class Vanished(Exception):
+    """The client left, was too slow, or sent what is no HTTP request."""
+
+
+def response(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> Response:
+    """Make an answer that ends the connection."""
+    status_ = HTTPStatus(status)
+    all_headers = Headers(
+        [
+            ("Date", formatdate(usegmt=True)),
+            ("Connection", "close"),
+            ("Content-Length", str(len(body))),
+            ("Content-Type", content_type),
+        ]
+    )
+    for name, value in headers.raw_items() if headers is not None else ():
+        all_headers[name] = value
+    return Response(status_.value, status_.phrase, all_headers, body)
+
+
+class Handshake:
+    """One client before it is let in.
+
+    Args:
+        sock: non-blocking, just accepted.
+        max_header: bytes of the request at most.
+        max_message: bytes of a message at most, once it is let in.
+
+    """
+
+    def __init__(self, sock: socket.socket, *, max_header: int, max_message: int) -> None:
+        self._sock = sock
+        self._max_header = max_header
+        self._chosen: Subprotocol | None = None
+        self.protocol = ServerProtocol(
+            max_size=max_message, logger=QUIET, select_subprotocol=lambda protocol, offered: self._chosen
+        )
+
+    async def request(self) -> Request:
+        """Read the request.
+
+        Raises:
+            Vanished: there is none to answer any more; one that is malformed or too large has been answered.
+
+        """
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._request()
+        except TimeoutError:
+            raise Vanished from None
+
+    async def _request(self) -> Request:
+        loop, size = asyncio.get_running_loop(), 0
+        while True:
+            try:
+                data = await loop.sock_recv(self._sock, min(_CHUNK, self._max_header - size + 1))
+            except OSError:
+                raise Vanished from None
+            size += len(data)
+            if not data:
+                raise Vanished
+            if size > self._max_header:
+                text = f"the request is over {self._max_header} bytes\n"
+                await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
+            self.protocol.receive_data(data)
+            events = self.protocol.events_received()
+            if events and isinstance(events[0], Request):
+                if self._sent_more(len(events)):
+                    await self._refuse(HTTPStatus.BAD_REQUEST, _EARLY)
+                return events[0]
+            if self.protocol.handshake_exc is not None:
+                await self._answer_malformed()
+
+    def _sent_more(self, events: int) -> bool:
+        """Whether anything came behind the request: frames, a part of one, or what is none."""
+        return events > 1 or bool(self.protocol.reader.buffer) or self.protocol.parser_exc is not None
+
+    async def _answer_malformed(self) -> None:
+        if not any(self.protocol.writes):  # the library answers what is too long, and hangs up on what is no HTTP
+            await self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP request\n")
+        await self._flush(self.protocol.data_to_send())
+        await self._linger()
+        raise Vanished
+
+    async def _refuse(self, status: HTTPStatus, text: str) -> None:
+        await self._flush([response(status, text.encode(), "text/plain; charset=utf-8").serialize()])
+        await self._linger()
+        raise Vanished
+
+    async def accept(self, request: Request, subprotocol: str | None) -> bool:
+        """Answer an upgrade; False: it was none that could be accepted, and was refused."""
+        self._chosen = None if subprotocol is None else Subprotocol(subprotocol)
+        answer = self.protocol.accept(request)
+        self.protocol.send_response(answer)
+        await self._flush(self.protocol.data_to_send())
+        if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            return True
+        await self._linger()
+        return False
+
+    async def answer(self, request: Request, answer: Response) -> None:
+        """Answer without an upgrade, and hang up; a HEAD gets no body (RFC 9110, section 9.3.2)."""
+        data = answer.serialize()
+        if request.method == "HEAD" and answer.body:
+            data = data[: -len(answer.body)]
+        await self._flush([data])
+        await self._linger()
+
+    async def _linger(self) -> None:
+        """Let the client read the answer: closing with something unread would reset the connection, and lose it."""
+        loop, left = asyncio.get_running_loop(), _LINGER_BYTES
+        with contextlib.suppress(OSError, TimeoutError):
+            self._sock.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(_LINGER):
+                while left > 0 and (data := await loop.sock_recv(self._sock, _CHUNK)):
+                    left -= len(data)
+
+    async def _flush(self, pieces: list[bytes]) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await asyncio.get_running_loop().sock_sendall(self._sock, b"".join(pieces))
+        except (OSError, TimeoutError):
+            raise Vanished from None

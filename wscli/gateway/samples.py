@@ -1,0 +1,143 @@
+"""What is measured, by the names under which monitoring systems know it.
+
+A template is one channel here, whichever instances of it live: a name out of the world (a room, a user) would make a
+new series for each. docs/metrics.md explains each metric.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from wscli import __version__
+from wscli.core.states import ChannelState
+from wscli.outbox.books import NOTHING
+
+if TYPE_CHECKING:
+    from wscli.daemon.registry.manager import Manager
+
+__all__ = ["METRICS", "Metric", "Sample", "measure"]
+
+
+class Metric(NamedTuple):
+    """A metric: what it is, in the words of its ``# HELP`` line, and the names of its labels."""
+
+    kind: Literal["counter", "gauge", "info"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+_CHANNEL = ("channel",)
+_REASON = ("channel", "reason")
+_TOKEN = ("token",)
+
+METRICS: dict[str, Metric] = {
+    "wscli_build_info": Metric("info", "The versions of wscli and Python.", ("version", "python")),
+    "wscli_start_time_seconds": Metric("gauge", "When the manager started, in seconds since the epoch."),
+    "wscli_problems": Metric("gauge", "Problems beside the channels' states, as status lists them."),
+    "wscli_open_connections": Metric("gauge", "Connections that are open, or still being closed."),
+    "wscli_connected": Metric("gauge", "Whether the channel is ready; of a template, how many are.", _CHANNEL),
+    "wscli_channel_state": Metric("gauge", "How many channels of the name are in the state.", ("channel", "state")),
+    "wscli_channel_critical": Metric("gauge", "Whether the channel is declared critical.", _CHANNEL),
+    "wscli_messages_received_total": Metric("counter", "Messages that came.", _CHANNEL),
+    "wscli_received_bytes_total": Metric("counter", "Bytes of the messages that came.", _CHANNEL),
+    "wscli_messages_sent_total": Metric("counter", "Messages that went out.", _CHANNEL),
+    "wscli_sent_bytes_total": Metric("counter", "Bytes of the messages that went out.", _CHANNEL),
+    "wscli_connects_total": Metric("counter", "Connections that opened.", _CHANNEL),
+    "wscli_reconnects_total": Metric(
+        "counter", "Connections that opened after another, by the reason for which that one ended or was left.", _REASON
+    ),
+    "wscli_rotations_total": Metric("counter", "Connections that took the place of one that was open.", _CHANNEL),
+    "wscli_gaps_total": Metric("counter", "Times in which messages may have been missed.", _REASON),
+    "wscli_ping_rtt_seconds": Metric("gauge", "The newest round trip of a ping; of a template, the longest.", _CHANNEL),
+    "wscli_readers": Metric("gauge", "Readers that are attached.", _CHANNEL),
+    "wscli_history_messages": Metric("gauge", "Messages that the history keeps.", _CHANNEL),
+    "wscli_consumer_lag": Metric(
+        "gauge", "Messages on the disk that the consumer has not acknowledged.", ("channel", "consumer")
+    ),
+    "wscli_outbox_messages": Metric("gauge", "Messages in the outbox, by what they are.", ("channel", "state")),
+    "wscli_token_expiry_timestamp_seconds": Metric(
+        "gauge", "When the token that is held expires, in seconds since the epoch.", _TOKEN
+    ),
+    "wscli_token_fetches_total": Metric("counter", "Fetches of the token.", _TOKEN),
+    "wscli_token_failures_total": Metric("counter", "Fetches of the token that failed.", _TOKEN),
+    "wscli_gateway_clients": Metric("gauge", "Clients of the gateway that are connected."),
+    "wscli_gateway_refused_total": Metric("counter", "Clients that the gateway turned away."),
+}
+
+
+class Sample(NamedTuple):
+    """A value, with its labels in the order in which ``METRICS`` names them."""
+
+    metric: str
+    labels: tuple[str, ...]
+    value: float
+
+
+def measure(manager: Manager) -> Iterator[Sample]:
+    """Give every sample of this moment."""
+    stats = manager.stats()
+    channels = stats["channels"]
+    yield Sample("wscli_build_info", (__version__, platform.python_version()), 1)
+    yield Sample("wscli_start_time_seconds", (), round(manager.started_at, 3))
+    problems = len(stats["problems"]) + sum(len(one["problems"]) for one in channels.values())
+    yield Sample("wscli_problems", (), problems)
+    yield Sample("wscli_open_connections", (), stats["connections"]["active"])
+    yield from _gauges(manager, channels)
+    yield from _counters(manager)
+    yield from _tokens(stats["tokens"], manager.clock.wall())
+    if gateway := stats.get("gateway"):
+        yield Sample("wscli_gateway_clients", (), gateway["clients"])
+        yield Sample("wscli_gateway_refused_total", (), gateway["refused"])
+
+
+def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Sample]:
+    """Of every declared channel and template, those without an instance included."""
+    critical = {name: plan.critical for name, plan in manager.plan.channels.items()}
+    by_name: dict[str, list[dict[str, Any]]] = {name: [] for name in critical}
+    for channel in manager.channels():
+        by_name[channel.plan.name].append(stats[channel.name])
+    for name, all_of_it in by_name.items():
+        ready = [one for one in all_of_it if one["state"] == ChannelState.READY]
+        yield Sample("wscli_connected", (name,), len(ready))
+        for state in ChannelState:
+            yield Sample("wscli_channel_state", (name, state), sum(one["state"] == state for one in all_of_it))
+        yield Sample("wscli_channel_critical", (name,), critical[name])
+        measured = [one["rtt_s"] for one in ready if one["rtt_s"] is not None]
+        if measured:
+            yield Sample("wscli_ping_rtt_seconds", (name,), max(measured))
+        yield Sample("wscli_readers", (name,), sum(one["readers"] for one in all_of_it))
+        kept = sum(one["history"]["last"] - one["history"]["first"] + 1 for one in all_of_it)
+        yield Sample("wscli_history_messages", (name,), kept)
+        for kind in NOTHING:
+            yield Sample("wscli_outbox_messages", (name, kind), sum(one["outbox"][kind] for one in all_of_it))
+        for consumer in sorted({consumer for one in all_of_it for consumer in one["consumers"]}):
+            held = [one["consumers"][consumer]["lag"] for one in all_of_it if consumer in one["consumers"]]
+            yield Sample("wscli_consumer_lag", (name, consumer), sum(held))
+
+
+def _counters(manager: Manager) -> Iterator[Sample]:
+    """From the totals, which do not fall when an instance is forgotten or a channel removed."""
+    for name in manager.plan.channels:
+        manager.totals.of(name)  # from 0 on: of a template, before its first instance
+    for name, total in manager.totals.all().items():
+        yield Sample("wscli_messages_received_total", (name,), total.received)
+        yield Sample("wscli_received_bytes_total", (name,), total.received_bytes)
+        yield Sample("wscli_messages_sent_total", (name,), total.sent)
+        yield Sample("wscli_sent_bytes_total", (name,), total.sent_bytes)
+        yield Sample("wscli_connects_total", (name,), total.connects)
+        yield Sample("wscli_rotations_total", (name,), total.rotations)
+        for reason, count in total.reconnects.items():
+            yield Sample("wscli_reconnects_total", (name, reason), count)
+        for reason, count in total.gaps.items():
+            yield Sample("wscli_gaps_total", (name, reason), count)
+
+
+def _tokens(stats: dict[str, dict[str, Any]], now: float) -> Iterator[Sample]:
+    """Of every source; one that holds no token, or one that does not expire, has no expiry."""
+    for name, one in stats.items():
+        if one["expires_in_s"] is not None:
+            yield Sample("wscli_token_expiry_timestamp_seconds", (name,), round(now + one["expires_in_s"], 3))
+        yield Sample("wscli_token_fetches_total", (name,), one["fetches"])
+        yield Sample("wscli_token_failures_total", (name,), one["failures"])

@@ -1,0 +1,184 @@
+"""The live feed behind the status page: a snapshot, then every change, announcement and each second's statistics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from wscli import __version__
+from wscli.daemon.fanout.socket_writer import Outflow
+from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
+from wscli.gateway.feeds import ControlFrames, json_frame
+from wscli.gateway.wire import Wire, close_frame
+from wscli.history.encode import text_frame
+from wscli.history.records import Batch
+from wscli.timing import Timer, call_later
+
+if TYPE_CHECKING:
+    from wscli.daemon.registry.manager import Manager
+
+__all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
+
+TICK = 1.0
+"""Seconds between two frames of statistics."""
+STALL = 10.0
+"""Seconds for a page that said goodbye to take what comes before the answer."""
+RECENT = 50
+"""Changes that a new client is told of."""
+_ANNOUNCED = frozenset({"lost", "restored"})
+_GOING_AWAY = 1001
+_CHUNK = 1 << 12
+
+
+class StatusFeed:
+    """What a status page is to be sent; statistics are made when the socket takes them, so that none pile up."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.control = ControlFrames()
+        self._manager = manager
+        self._changes = Source("changes", manager.changes, manager.changes.seek_last(0))
+        self._log = Source("log", manager.log, manager.log.seek_last(0))
+        self.sources: Sequence[Source] = (self._changes, self._log)
+        self._greeting: bytes | None = json_frame(self._snapshot())
+        self._due = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the close frame was taken."""
+        return self.control.closed
+
+    def tick(self) -> None:
+        """Have the statistics sent next."""
+        self._due = True
+
+    def take(self) -> list[bytes]:
+        """Give what comes next."""
+        if self.ended:
+            return []
+        pieces = self.control.take_pong()
+        if self._greeting is not None:
+            pieces.append(self._greeting)
+            self._greeting = None
+        if self._due:
+            self._due = False
+            pieces.append(json_frame({"type": "stats", **self._statistics()}))
+        while sum(map(len, pieces)) < GATHER_BYTES and len(pieces) < GATHER_PIECES:
+            frames = self._next()
+            if frames is None:
+                return [*pieces, *self.control.take_close()]
+            pieces += frames
+        return pieces
+
+    def _next(self) -> list[bytes] | None:
+        for source in self.sources:
+            found = source.next()
+            if found is None:
+                continue
+            source.gap, source.cursor = None, found.cursor
+            if not isinstance(found.item, Batch):
+                return [json_frame(self._snapshot())]  # too slow for every change: where things stand is what matters
+            if source is self._changes:
+                return [text_frame(b'{"type":"state","status":%b}' % payload) for payload in found.item.payloads]
+            return [frame for payload in found.item.payloads for frame in _announcement(payload)]
+        return None
+
+    def _snapshot(self) -> dict[str, Any]:
+        manager = self._manager
+        return {
+            "type": "snapshot",
+            "instance": manager.plan.name,
+            "version": __version__,
+            "status": manager.status(),
+            "changes": _recent(manager),
+            **self._statistics(),
+        }
+
+    def _statistics(self) -> dict[str, Any]:
+        return {"stats": self._manager.stats(), "problems": self._manager.problems.texts()}
+
+
+def _recent(manager: Manager) -> list[Any]:
+    """Give the last changes, the oldest first."""
+    changes = Source("changes", manager.changes, manager.changes.seek_last(RECENT))
+    found: list[Any] = []
+    while item := changes.next():
+        changes.gap, changes.cursor = None, item.cursor
+        if isinstance(item.item, Batch):
+            found += [json.loads(payload) for payload in item.item.payloads]
+    return found[-RECENT:]
+
+
+def _announcement(payload: bytes) -> list[bytes]:
+    record = json.loads(payload)
+    if record["event"] not in _ANNOUNCED or record["channel"] is None:
+        return []
+    keys = {"channel": record["channel"], "event": record["event"], "text": record["message"], "ts": record["ts"]}
+    return [json_frame({"type": "announce", **keys})]
+
+
+class StatusSession:
+    """Serves one status page until it leaves."""
+
+    def __init__(self, manager: Manager, sock: socket.socket, wire: Wire) -> None:
+        self._sock = sock
+        self._wire = wire
+        self._feed = StatusFeed(manager)
+        self._outflow = Outflow(sock, self._feed, clock=manager.clock)
+        self._timer: Timer | None = None
+        self._last_call: Timer | None = None
+
+    async def run(self) -> None:
+        """Serve; the caller closes the socket."""
+        with self._ticking(), self._hearing():
+            try:
+                await self._outflow.run()
+            except asyncio.CancelledError:
+                self._outflow.last_words([close_frame(_GOING_AWAY, "the manager was stopped")])
+                raise
+
+    @contextmanager
+    def _hearing(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._sock, self._hear)
+        try:
+            yield
+        finally:
+            loop.remove_reader(self._sock)
+
+    @contextmanager
+    def _ticking(self) -> Iterator[None]:
+        def tick() -> None:
+            self._feed.tick()
+            self._outflow.wake()
+            self._timer = call_later(TICK, tick)
+
+        self._timer = call_later(TICK, tick)
+        try:
+            yield
+        finally:
+            self._timer.cancel()
+            if self._last_call is not None:
+                self._last_call.cancel()
+
+    def _hear(self) -> None:
+        """Answer pings and the close frame; whatever else it says is of no interest."""
+        try:
+            data = self._sock.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._outflow.end()
+            return
+        arrived = self._wire.receive(data)
+        if arrived.pong is not None:
+            self._feed.control.pong(arrived.pong)
+        if arrived.close is not None:
+            self._feed.control.close(arrived.close)
+            self._last_call = call_later(STALL, self._outflow.end)
+        self._outflow.wake()

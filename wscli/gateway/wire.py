@@ -1,0 +1,90 @@
+"""The protocol side of one accepted client, without I/O: bytes in, messages and control frames out (RFC 6455)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from websockets.frames import Close, Frame, Opcode
+from websockets.server import ServerProtocol
+
+from wscli.transport.batch import Assembler
+from wscli.transport.closing import Violation, cut_reason
+
+__all__ = ["Arrived", "Message", "Wire", "close_frame"]
+
+
+class Message(NamedTuple):
+    """A message of a client's."""
+
+    payload: bytes
+    binary: bool
+
+
+class Arrived(NamedTuple):
+    """What some bytes came to."""
+
+    messages: list[Message]
+    pong: bytes | None
+    """The frame that answers the last ping (RFC 6455, section 5.5.3)."""
+    close: bytes | None
+    """The close frame that is to be sent; the client's own, echoed, or ours for its violation."""
+    failed: bool
+    """Whether the client broke the protocol."""
+
+
+class Wire:
+    """Parses what a client sends after its upgrade; text is checked UTF-8."""
+
+    def __init__(self, protocol: ServerProtocol, max_message: int) -> None:
+        self._protocol = protocol
+        self._assembler = Assembler(max_message)
+        self.closing = False
+        """Whether a close frame came, or the client was failed: nothing more is heard."""
+
+    def receive(self, data: bytes) -> Arrived:
+        """Take bytes from the network."""
+        if self.closing:
+            return Arrived([], None, None, failed=False)
+        self._protocol.receive_data(data)
+        violation = self._sort()
+        payloads, kinds, bad = self._assembler.take()
+        messages = [
+            Message(payload, kinds is not None and kinds[index] == _BINARY) for index, payload in enumerate(payloads)
+        ]
+        pong, close = self._replies()
+        violation = violation or bad
+        if violation is not None:
+            close = close_frame(violation.code, violation.text)
+        failed = violation is not None or self._protocol.parser_exc is not None
+        self.closing = failed or close is not None
+        return Arrived(messages, pong, close, failed)
+
+    def _sort(self) -> Violation | None:
+        try:
+            for frame in self._protocol.events_received():
+                if not isinstance(frame, Frame):
+                    continue
+                if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+                    self._assembler.first(bytes(frame.data), text=frame.opcode is Opcode.TEXT, fin=frame.fin)
+                elif frame.opcode is Opcode.CONT:
+                    self._assembler.more(bytes(frame.data), fin=frame.fin)
+        except Violation as violation:
+            return violation
+        return None
+
+    def _replies(self) -> tuple[bytes | None, bytes | None]:
+        pong = close = None
+        for frame in self._protocol.data_to_send():
+            if frame and frame[0] & 0x0F == Opcode.PONG:
+                pong = frame
+            elif frame and frame[0] & 0x0F == Opcode.CLOSE:
+                close = frame
+        return pong, close
+
+
+_BINARY = ord("b")
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """Make a server's close frame; a reason that does not fit is cut."""
+    return Frame(Opcode.CLOSE, Close(code, cut_reason(reason)).serialize()).serialize(mask=False)

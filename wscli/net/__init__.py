@@ -1,0 +1,1 @@
+"""HTTP calls: the client, its proxies, TLS and errors."""

@@ -1,0 +1,58 @@
+"""Many events in a short time are one change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wscli.clock import Clock
+from wscli.timing import RESOLUTION, Schedule, Timer
+
+__all__ = ["Debounce"]
+
+
+class Debounce:
+    """Calls ``action`` after ``quiet`` seconds without a further event, and ``longest`` after the first at most."""
+
+    def __init__(
+        self,
+        action: Callable[[], None],
+        *,
+        clock: Clock,
+        schedule: Schedule,
+        quiet: float,
+        longest: float,
+    ) -> None:
+        self._action = action
+        self._clock = clock
+        self._schedule = schedule
+        self._quiet = quiet
+        self._longest = longest
+        self._first = 0.0
+        self._last = 0.0
+        self._timer: Timer | None = None
+
+    def event(self) -> None:
+        """Note that something happened."""
+        self._last = self._clock.monotonic()
+        if self._timer is None:
+            self._first = self._last
+            self._set_timer()
+
+    def cancel(self) -> None:
+        """Forget what happened."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _due(self) -> float:
+        return min(self._last + self._quiet, self._first + self._longest)
+
+    def _set_timer(self) -> None:
+        self._timer = self._schedule(self._due() - self._clock.monotonic(), self._ring)
+
+    def _ring(self) -> None:
+        if self._due() > self._clock.monotonic() + RESOLUTION:
+            self._set_timer()  # more came meanwhile
+            return
+        self._timer = None
+        self._action()

@@ -1,0 +1,1 @@
+"""The manager's process: its life, its instance, its log."""
