@@ -33,7 +33,7 @@ class FakeChannel:
         self.plan = SimpleNamespace(critical=critical, dial=SimpleNamespace(shown_url="wss://example.com/ws"))
         self.connection = SimpleNamespace(last_attempt=None)
         self.history = MemoryHistory(HistoryLimits(), clock=SystemClock())
-        self.pacer = None
+        self.backpressure = None
         self.snapshot = SimpleNamespace(reason=SimpleNamespace(text="so it was set"))
         self.uses = 0
         self.steps: list[str] = []

@@ -56,7 +56,7 @@ async def tailed() -> AsyncIterator[Tailed]:
     manager: Any = FakeManager()
     manager.tasks = Tasks()
     for channel in manager.channels():
-        channel.pacer = None
+        channel.backpressure = None
         channel.snapshot = SimpleNamespace(reason=SimpleNamespace(text="so it was set"))
     async with serve(manager) as served:
         yield Tailed(served)

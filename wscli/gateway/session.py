@@ -77,7 +77,7 @@ class Session:
         self._wishes = wishes
         self._on_lag = on_lag
         self._loop = asyncio.get_running_loop()
-        source = Source(channel.name, channel.history, wishes.start, channel.pacer)
+        source = Source(channel.name, channel.history, wishes.start, channel.backpressure)
         self._feed = ChannelFeed(source, as_records=wishes.as_records, on_gap=self._skip)
         self._outflow = Outflow(sock, self._feed, clock=manager.clock)
         self._forwarder = Forwarder(channel, self._listen)

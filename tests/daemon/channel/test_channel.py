@@ -249,11 +249,11 @@ async def test_reading_is_paused_and_resumed_on_the_open_link_only() -> None:
     async with scripted() as it:
         channel, link = it.manager.channel("news"), it.server.link
         reader = object()
-        channel.pacer.report(reader, 0.9, it.time.now)
+        channel.backpressure.report_lag(reader, 0.9, it.time.now)
         assert not link.reading
         await it.time.advance(0.26)
         assert link.reading
-        channel.pacer.report(reader, 0.9, it.time.now)
+        channel.backpressure.report_lag(reader, 0.9, it.time.now)
         link.end(closed(1006))
         await it.time.advance(2)
         assert it.server.link.reading

@@ -17,7 +17,7 @@ from tests.daemon.framed import FarEnd, socket_pair
 from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End
-from wscli.daemon.channel.pacing import Pacer
+from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.fanout.readers import TURN_BYTES, Reader, stream
 from wscli.daemon.fanout.sources import GATHER_BYTES, Options, Source
 from wscli.history import encode as encoding
@@ -60,8 +60,8 @@ async def reading(sources, options=None, *, buffer=None, clock=None):
         theirs.close()
 
 
-def live(history, name="n", pacer=None):
-    return Source(name, history, history.seek_last(0), pacer)
+def live(history, name="n", backpressure=None):
+    return Source(name, history, history.seek_last(0), backpressure)
 
 
 async def test_a_batch_is_one_frame_with_its_last_number():
@@ -351,15 +351,15 @@ async def test_what_goes_wrong_with_one_reader_touches_neither_the_channel_nor_t
         assert far.frames == []
 
 
-class Chatty(Pacer):
+class Chatty(Backpressure):
     """Logs when it is asked, into what is being read, as a log might."""
 
     def __init__(self, history):
         time = VirtualTime()
-        super().__init__(lambda: None, lambda: None, time, time.schedule)
+        super().__init__(lambda holding: None, lambda: None, time, time.schedule)
         self.history = history
 
-    def report(self, reader, lag, moved_at):
+    def report_lag(self, reader, lag, moved_at):
         if self.history.last < 50:
             fill(self.history, 1)
 
@@ -367,7 +367,7 @@ class Chatty(Pacer):
 @pytest.mark.parametrize("size", [0, 300_000])
 async def test_a_feed_that_grows_while_it_is_sent_is_sent_on_and_not_into_itself(size):
     history = history_of()
-    async with reading([live(history, pacer=Chatty(history))], buffer=1 << 14) as (_, far, _):
+    async with reading([live(history, backpressure=Chatty(history))], buffer=1 << 14) as (_, far, _):
         fill(history, 1, size=size)
         await far.read(frames=50)
         assert numbers(far.data) == list(range(1, 51))
@@ -418,22 +418,18 @@ class Upstream:
     def __init__(self, time):
         self.reading = True
         self.pauses = 0
-        self.pacer = Pacer(self.pause, self.resume, time, time.schedule)
+        self.backpressure = Backpressure(self.hold, lambda: None, time, time.schedule)
 
-    def pause(self):
-        assert self.reading
-        self.reading = False
-        self.pauses += 1
-
-    def resume(self):
-        assert not self.reading
-        self.reading = True
+    def hold(self, holding):
+        assert self.reading is holding
+        self.reading = not holding
+        self.pauses += holding
 
 
 async def test_a_moving_reader_that_lags_pauses_the_server_until_it_has_caught_up():
     time = VirtualTime()
     upstream, history = Upstream(time), history_of(keep=1000)
-    async with reading([live(history, pacer=upstream.pacer)], buffer=1 << 15, clock=time) as (_, far, _):
+    async with reading([live(history, backpressure=upstream.backpressure)], buffer=1 << 15, clock=time) as (_, far, _):
         fill(history, 40, messages=10, size=MESSAGE)
         assert upstream.reading
         fill(history, 20, messages=10, size=MESSAGE)
@@ -474,7 +470,7 @@ async def test_a_reader_that_stops_for_sixty_thousand_messages_costs_little_and_
 async def test_a_reader_that_stands_still_paces_nobody():
     time = VirtualTime()
     upstream, history = Upstream(time), history_of(keep=1000)
-    async with reading([live(history, pacer=upstream.pacer)], buffer=1 << 15, clock=time) as (_, _, _):
+    async with reading([live(history, backpressure=upstream.backpressure)], buffer=1 << 15, clock=time) as (_, _, _):
         fill(history, 1, messages=20, size=MESSAGE)  # it takes the first bytes, and then no more
         await time.advance(1.5)
         fill(history, 90, messages=10, size=MESSAGE)
@@ -484,7 +480,11 @@ async def test_a_reader_that_stands_still_paces_nobody():
 async def test_a_reader_that_leaves_holds_nobody_back():
     time = VirtualTime()
     upstream, history = Upstream(time), history_of(keep=100)
-    async with reading([live(history, pacer=upstream.pacer)], buffer=1 << 15, clock=time) as (_, far, running):
+    async with reading([live(history, backpressure=upstream.backpressure)], buffer=1 << 15, clock=time) as (
+        _,
+        far,
+        running,
+    ):
         fill(history, 9, messages=10, size=MESSAGE)
         assert not upstream.reading
         far.sock.close()

@@ -13,19 +13,19 @@ from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
 
 
-class BrokenPacer:
-    def report(self, reader: object, lag: float, moved_at: float) -> None:
+class BrokenBackpressure:
+    def report_lag(self, reader: object, lag: float, moved_at: float) -> None:
         raise RuntimeError("a bug")
 
-    def forget(self, reader: object) -> None:
+    def forget_reader(self, reader: object) -> None:
         pass
 
 
 class Feed:
-    """Ends with its first message; then its pacer breaks."""
+    """Ends with its first message; then its back-pressure breaks."""
 
     def __init__(self, history: MemoryHistory) -> None:
-        self.sources = [Source("news", history, history.seek_last(0), BrokenPacer())]  # type: ignore[arg-type]
+        self.sources = [Source("news", history, history.seek_last(0), BrokenBackpressure())]  # type: ignore[arg-type]
         self.ended = False
 
     def take(self) -> list[bytes]:

@@ -312,11 +312,11 @@ async def test_a_new_connection_is_held_back_as_the_old_one_was_which_reads_on()
         channel = await hold(it)
         old = it.server.link
         old.slow_close = 60.0
-        channel.holds.take("readers")
+        channel.backpressure.report_history(True)
         go_on(it)
         await it.time.settle()
         assert (old.reading, it.server.links[-1].reading) == (True, False)
-        channel.holds.release("readers")
+        channel.backpressure.report_history(False)
         assert it.server.links[-1].reading
 
 

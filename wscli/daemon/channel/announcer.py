@@ -7,7 +7,7 @@ import logging
 from wscli.clock import Clock
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
-from wscli.timing import Schedule, Timer
+from wscli.timing import OneShot, Schedule
 from wscli.values import format_duration
 
 __all__ = ["Announcer"]
@@ -31,10 +31,9 @@ class Announcer:
         """Outages that were over before they were announced."""
         self._name = name
         self._clock = clock
-        self._schedule = schedule
         self._lost_at: float | None = None
         self._announced = False
-        self._timer: Timer | None = None
+        self._timer = OneShot(schedule)
         self._why = ""
         self._closed = False
 
@@ -52,15 +51,10 @@ class Announcer:
     def close(self) -> None:
         """Announce nothing more: what follows is the manager's own end."""
         self._closed = True
-        self._cancel_timer()
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
 
     def _ready(self) -> None:
-        self._cancel_timer()
+        self._timer.cancel()
         if self._lost_at is None:
             self._log(logging.INFO, "ready", "ready")
         elif self._announced:
@@ -73,16 +67,14 @@ class Announcer:
     def _lost(self, after: Snapshot) -> None:
         self._lost_at = self._clock.monotonic()
         self._why = after.reason.text
-        self._cancel_timer()
-        self._timer = self._schedule(self.after, self._announce_lost)
+        self._timer.start(self.after, self._announce_lost)
 
     def _announce_lost(self) -> None:
-        self._timer = None
         self._announced = True
         self._log(logging.WARNING, "lost", f"not connected for {format_duration(self.after)}: {self._why}")
 
     def _settled(self, after: Snapshot) -> None:
-        self._cancel_timer()
+        self._timer.cancel()
         self._lost_at, self._announced = None, False
         level = logging.ERROR if after.state is ChannelState.FAILED else logging.INFO
         self._log(level, after.state, f"{after.state}: {after.reason.text}")

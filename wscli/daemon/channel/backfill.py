@@ -20,7 +20,7 @@ from wscli.daemon.channel.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
 from wscli.history.engine import Engine
 from wscli.problems import Problems
-from wscli.timing import Timer
+from wscli.timing import OneShot
 
 __all__ = ["Backfill", "Sink"]
 
@@ -99,7 +99,7 @@ class Backfill:
         self._held: deque[_Gap | _Messages] = deque()
         """Gaps that are not in the history yet, and what came behind each."""
         self._held_bytes = 0
-        self._patience: Timer | None = None
+        self._patience = OneShot(services.schedule)
         self._task: asyncio.Task[None] | None = None
         self._enquiry: Enquiry | None = None
         """About the first of the gaps."""
@@ -128,8 +128,8 @@ class Backfill:
         gap = _Gap(reason, start, end)
         self._gaps.append(gap)
         self._held.append(gap)
-        if self._patience is None:
-            self._patience = self._services.schedule(self._declared.hold, self._let_go)
+        if not self._patience.pending:
+            self._patience.start(self._declared.hold, self._let_go)
         if self._task is None:
             self._compare()
             self._task = self._services.tasks.spawn(
@@ -221,9 +221,7 @@ class Backfill:
 
     def _nothing_held(self) -> None:
         self._held_bytes = 0
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        self._patience.cancel()
 
     # what was missed
 

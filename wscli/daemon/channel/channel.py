@@ -24,17 +24,16 @@ from wscli.core.machine import reason_code
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.announcer import Announcer
+from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters, Totals
-from wscli.daemon.channel.holds import Holds
 from wscli.daemon.channel.intake import Intake
-from wscli.daemon.channel.pacing import Pacer
 from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.upstream import Connection
 from wscli.errors import AuthError, ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.problems import Problems
-from wscli.timing import Timer
+from wscli.timing import OneShot
 from wscli.transport.link import Link
 from wscli.values import format_duration
 
@@ -79,23 +78,17 @@ class Channel:
         """What hooks count, by their names."""
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """How many messages it has in the outbox, by state."""
-        self.holds = Holds(lambda: self.connection.link)
-        self.intake = Intake(name, plan, params, services, self.counters, self.problems, self.holds)
+        self.backpressure = Backpressure(self._hold_reading, self._overflow, services.clock, services.schedule)
+        self.intake = Intake(name, plan, params, services, self.counters, self.problems, self.backpressure)
         self.history = self.intake.history
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self.connection = Connection(plan, params, services, self, after=after)
-        self.pacer = Pacer(
-            lambda: self.holds.take("readers"),
-            lambda: self.holds.release("readers"),
-            services.clock,
-            services.schedule,
-        )
         self._services = services
         self._totals = totals
         self._on_change = on_change
         self._uses = 0
         self._held_open = False
-        self._linger: Timer | None = None
+        self._linger = OneShot(services.schedule)
         self._waiters: dict[Callable[[], None], None] = {}
 
     # what it is
@@ -118,7 +111,7 @@ class Channel:
     @property
     def kept_open(self) -> bool:
         """Whether it is wanted, or in its linger."""
-        return self.wanted or self._linger is not None
+        return self.wanted or self._linger.pending
 
     @property
     def in_use(self) -> bool:
@@ -176,7 +169,7 @@ class Channel:
     def use(self) -> Iterator[None]:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         self._uses += 1
-        self._cancel_linger()
+        self._linger.cancel()
         self._feed(Used())
         try:
             yield
@@ -284,9 +277,8 @@ class Channel:
     def shut(self) -> None:
         """Close its connection and its timers, without a word: the channel or the manager goes."""
         self.announcer.close()
-        self._cancel_linger()
-        self.pacer.close()
-        self.intake.ended()
+        self._linger.cancel()
+        self.backpressure.reset()
         self._feed(StopRequested())
         self.intake.close()
         self._shut = True
@@ -317,14 +309,16 @@ class Channel:
     def rotated(self, old: Link | None) -> None:
         """Count it, and hold the new connection back where the old one was; that closes, and so reads on."""
         self.counters.count_rotation()
-        self.holds.moved(old)
+        if self.backpressure.holding:
+            if old is not None:
+                old.resume_reading()
+            self._hold_reading(True)
 
     def ended(self, failure: Failure) -> None:
         """Keep how the connection ended, and why: where we left it, the state tells it already."""
         left = self.state not in (S.HANDSHAKING, S.READY)
         self.counters.count_end(failure, self.snapshot.reason.code if left else reason_code(failure))
-        self.pacer.close()
-        self.intake.ended()
+        self.backpressure.reset()
 
     def measured(self, rtt: float) -> None:
         """Keep the round-trip time."""
@@ -348,18 +342,19 @@ class Channel:
     def _let_go(self) -> None:
         """Close it its linger from now, unless somebody wants it by then."""
         if not self.wanted and not self._shut:
-            self._cancel_linger()
-            self._linger = self._services.schedule(self.plan.linger, self._lingered)
+            self._linger.start(self.plan.linger, self._lingered)
 
     def _lingered(self) -> None:
-        self._linger = None
         if not self.wanted:
             self._feed(LingerElapsed())
 
-    def _cancel_linger(self) -> None:
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
+    def _hold_reading(self, holding: bool) -> None:
+        """Pause or resume reading on the open connection, if there is one."""
+        if (link := self.connection.link) is not None:
+            (link.pause_reading if holding else link.resume_reading)()
+
+    def _overflow(self) -> None:
+        self.intake.overflow()
 
     def status(self) -> dict[str, Any]:
         """The object of ``status --json``."""

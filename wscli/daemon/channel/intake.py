@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.backfill import Backfill
+from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.channel.dedupe import Dedupe
-from wscli.daemon.channel.holds import Holds
-from wscli.daemon.channel.pressure import Pressure
 from wscli.daemon.upstream.services import Services
 from wscli.problems import Problems
 
@@ -32,7 +31,7 @@ class Intake:
         services: Services,
         counters: Counters,
         problems: Problems,
-        holds: Holds,
+        backpressure: Backpressure,
     ) -> None:
         self.history = services.histories.open(
             name, plan.history, on_fault=self._history_failed, on_full=self._history_full
@@ -45,9 +44,7 @@ class Intake:
         self._dedupe_by(plan)
         self._backfill: Backfill | None = None
         self._backfill_by(plan, params)
-        self._pressure = Pressure(
-            lambda: holds.take("history"), lambda: holds.release("history"), self._overflow, services.schedule
-        )
+        self._backpressure = backpressure
         self._outage: tuple[float, str] | None = None
         """Since when nobody listens, and the reason of the gap that it will be."""
         if self.history.ended_at is not None:
@@ -85,10 +82,6 @@ class Intake:
         """Fill no more gaps, and let into the history what waits for that."""
         if self._backfill is not None:
             self._backfill.close()
-
-    def ended(self) -> None:
-        """Hold nothing back any more: the connection that it was for is over."""
-        self._pressure.close()
 
     # where the backfill lets in what it held, and what was missed (backfill.Sink)
 
@@ -138,13 +131,14 @@ class Intake:
 
     # what the history says of itself
 
-    def _overflow(self) -> None:
+    def overflow(self) -> None:
+        """Stop persisting messages until the history's write queue has drained, and say so."""
         self.history.overflow()
         self._counters.count_gap("disk")
         self._problems.state("history behind", "it is written more slowly than messages come; some are not kept")
 
     def _history_full(self, full: bool) -> None:
-        self._pressure.changed(full)
+        self._backpressure.report_history(full)
         if not full:
             self._problems.mended("history behind")
 

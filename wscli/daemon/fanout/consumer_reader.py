@@ -7,7 +7,7 @@ import socket
 
 from wscli.clock import Clock
 from wscli.control.frames import ACK, CONFIRMED, header
-from wscli.daemon.channel.pacing import Pacer
+from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import Options, Source
 from wscli.history.engine import Found, History, Lease
@@ -25,8 +25,8 @@ class ConsumerSource(Source):
 
     __slots__ = ("gap_numbers", "lease")
 
-    def __init__(self, name: str, history: History, lease: Lease, pacer: Pacer | None) -> None:
-        super().__init__(name, history, lease.start, pacer)
+    def __init__(self, name: str, history: History, lease: Lease, backpressure: Backpressure | None) -> None:
+        super().__init__(name, history, lease.start, backpressure)
         self.lease = lease
         self.gap_numbers = [self.cursor.gaps]
 

@@ -165,8 +165,8 @@ class Outflow:
 
     def _report(self) -> None:
         for source in self._sources:
-            if source.pacer is not None:
-                source.pacer.report(self, source.history.lag(source.cursor), self._moved_at)
+            if source.backpressure is not None:
+                source.backpressure.report_lag(self, source.history.lag(source.cursor), self._moved_at)
 
     def _detach(self, unsubscribe: Sequence[Callable[[], None]]) -> None:
         for one in unsubscribe:
@@ -175,8 +175,8 @@ class Outflow:
         if not self._done.cancelled():  # else the rest is finished before any last words
             self._rest = []
         for source in self._sources:
-            if source.pacer is not None:
-                source.pacer.forget(self)
+            if source.backpressure is not None:
+                source.backpressure.forget_reader(self)
 
 
 def _behind(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:

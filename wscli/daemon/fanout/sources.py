@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, end_body, header, json_body
-from wscli.daemon.channel.pacing import Pacer
+from wscli.daemon.channel.backpressure import Backpressure
 from wscli.history.encode import Form, cut, gap_record
 from wscli.history.engine import Found, History
 from wscli.history.records import Gap, Start
@@ -42,17 +42,17 @@ class Source:
         name: the channel's.
         history: its messages.
         start: where to begin.
-        pacer: who holds the channel back while the reader lags; None where nothing can.
+        backpressure: of the channel, told of the reader's lag; None where nothing can be held back.
 
     """
 
-    __slots__ = ("cursor", "gap", "history", "name", "pacer", "until")
+    __slots__ = ("backpressure", "cursor", "gap", "history", "name", "until")
 
-    def __init__(self, name: str, history: History, start: Start, pacer: Pacer | None = None) -> None:
+    def __init__(self, name: str, history: History, start: Start, backpressure: Backpressure | None = None) -> None:
         self.name = name
         self.history = history
         self.cursor, self.gap = start
-        self.pacer = pacer
+        self.backpressure = backpressure
         self.until: int | None = None
         """The number of the last message to read, once the end is certain."""
 

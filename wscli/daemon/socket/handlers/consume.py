@@ -36,7 +36,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     with ExitStack() as held:
         held.callback(lease.release)
         held.enter_context(reading(channel, follow=options.follow))
-        source = ConsumerSource(channel.name, channel.history, lease, channel.pacer)
+        source = ConsumerSource(channel.name, channel.history, lease, channel.backpressure)
         begins = {"epoch": channel.history.epoch, "after": lease.start.cursor.seq}
         await peer.send_line(success({"channels": {channel.name: begins}}))
         reader = ConsumerReader(peer.sock, source, options, clock=manager.clock)

@@ -42,7 +42,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
             held.enter_context(reading(channel, follow=options.follow))
         begins = {one.name: {"epoch": one.history.epoch, "after": starts[one.name].cursor.seq} for one in channels}
         await peer.send_line(success({"channels": begins}))
-        sources = [Source(one.name, one.history, starts[one.name], one.pacer) for one in channels]
+        sources = [Source(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
         reader = Reader(peer.sock, sources, options, clock=manager.clock)
         with ExitStack() as watching:
             if options.follow:
