@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wscli.daemon.channel.counters import MOST_REASONS, OTHER
+from wscli.daemon.channel.counters import MAX_REASONS, OTHER
 from wscli.gateway.pages import PAGES
 from wscli.gateway.samples import METRICS
 
@@ -29,5 +29,5 @@ def test_every_page_for_machines_is_documented_with_whether_it_needs_the_token()
 
 
 def test_the_bound_on_reasons_is_the_one_that_is_told() -> None:
-    assert f"tells {MOST_REASONS} reasons apart" in TEXT
+    assert f"tells {MAX_REASONS} reasons apart" in TEXT
     assert f"`{OTHER}`" in TEXT

@@ -16,7 +16,7 @@ from wscli.backfill.answers import messages_of
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel import backfill as backfill_module
-from wscli.daemon.channel import backfill_requests as enquiry_module
+from wscli.daemon.channel import backfill_requests as requests_module
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Gap
 from wscli.net.http import HttpAnswer, HttpRequest
@@ -145,7 +145,7 @@ async def test_the_last_call_is_stated_where_there_may_be_more() -> None:
         await outage(it)
         assert told(it) == ["1", ("outage", None), "+2", "+3"]
         assert it.manager.channel("news").problems.texts() == [
-            "backfill: 2 messages after 1 were asked for, and there may be more"
+            "backfill: found 2 messages missed after 1; there may be more"
         ]
 
 
@@ -177,7 +177,7 @@ async def test_an_answer_that_is_late_holds_nothing_up_for_long() -> None:
 
 
 async def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill_module, "MOST_HELD", 200)
+    monkeypatch.setattr(backfill_module, "MAX_HELD", 200)
     http = Http([2], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
@@ -217,11 +217,11 @@ async def test_a_call_that_fails_is_made_again_and_stated_until_it_works() -> No
         await outage(it)
         channel = it.manager.channel("news")
         assert channel.problems.texts() == [
-            "backfill: connection refused (https://example.com/missed); what was missed after 1 is asked for again"
+            "backfill: connection refused (https://example.com/missed); messages missed after 1 are requested again"
         ]
         await it.time.advance(1.0)
         assert channel.problems.texts() == [
-            "backfill: HTTP 503 from https://example.com/missed; what was missed after 1 is asked for again"
+            "backfill: HTTP 503 from https://example.com/missed; messages missed after 1 are requested again"
         ]
         await it.time.advance(2.0)
         assert channel.problems.texts() == []
@@ -236,7 +236,7 @@ async def test_a_gap_that_is_filled_in_part_says_no_number() -> None:
         await it.time.advance(60.0)
         assert told(it) == ["1", ("outage", None), "+2", "+3"]
         assert it.manager.channel("news").problems.texts() == [
-            "backfill: HTTP 500 from https://example.com/missed; what was missed after 1 was given up"
+            "backfill: HTTP 500 from https://example.com/missed; messages missed after 1 were given up"
         ]
 
 
@@ -251,7 +251,7 @@ async def test_a_call_that_never_works_is_given_up_and_that_stays_stated() -> No
         assert len(http.requests) == 5
         assert told(it) == ["1", ("outage", None), "3"]
         assert channel.problems.texts() == [
-            "backfill: HTTP 500 from https://example.com/missed; what was missed after 1 was given up"
+            "backfill: HTTP 500 from https://example.com/missed; messages missed after 1 were given up"
         ]
         await outage(it)
         assert told(it)[3:] == [("outage", 1), "+4"]
@@ -275,7 +275,7 @@ async def test_where_nothing_came_before_there_is_nothing_to_begin_from(caplog: 
     async with scripted(plan(), http=http) as it:
         await outage(it)
         assert (told(it), http.requests) == ([("outage", None)], [])
-        assert "news: backfill: nothing to begin from: no message up to 0 has .id" in caplog.messages
+        assert "news: backfill: nothing to begin from: none of the messages up to 0 has .id" in caplog.messages
 
 
 async def test_the_times_of_a_gap_can_be_asked_by() -> None:
@@ -424,13 +424,13 @@ async def test_a_server_that_asks_for_a_day_is_not_waited_for() -> None:
         assert told(it) == ["1", ("outage", None), "3"]
         (problem,) = it.manager.channel("news").problems.texts()
         asks = "HTTP 503 from https://example.com/missed, which asks to wait for 1d"
-        assert problem == f"backfill: {asks}; what was missed after 1 was given up"
+        assert problem == f"backfill: {asks}; messages missed after 1 were given up"
         await outage(it, 2.0)
         assert told(it)[3:] == [("outage", 1), "+4"], "the next gap does not wait for it either"
 
 
 async def test_gaps_that_wait_to_be_filled_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill_module, "MOST_GAPS", 2)
+    monkeypatch.setattr(backfill_module, "MAX_GAPS", 2)
     http = Http()
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
@@ -440,12 +440,12 @@ async def test_gaps_that_wait_to_be_filled_are_bounded(monkeypatch: pytest.Monke
             it.server.link.say(message(number))
         assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5", ("outage", None), "7"]
         assert it.manager.channel("news").problems.texts() == [
-            "backfill: 2 gaps wait to be filled already; what was missed after 3 is not asked for"
+            "backfill: 2 gaps already wait to be filled; messages missed after 3 are not requested"
         ]
 
 
 async def test_small_messages_that_are_held_are_bounded_by_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill_module, "MOST_HELD", 1000)
+    monkeypatch.setattr(backfill_module, "MAX_HELD", 1000)
     http = Http()
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
@@ -462,7 +462,7 @@ async def test_what_no_call_can_be_made_with_is_given_up_at_once() -> None:
         await outage(it)
         assert told(it) == ["x", ("outage", None)]
         assert it.manager.channel("news").problems.texts() == [
-            "backfill: the value of '{gap.id:int}' does not fit its filter; what was missed after 1 was given up"
+            "backfill: the value of '{gap.id:int}' does not fit its filter; messages missed after 1 were given up"
         ]
 
 
@@ -543,7 +543,7 @@ async def test_an_id_that_no_message_has_is_stated() -> None:
         await outage(it)
         assert told(it) == ["1", ("outage", 2), "+2", "+3"]
         assert it.manager.channel("news").problems.texts() == [
-            "backfill: no message of the answer has .idd, by which what came already is told"
+            "backfill: no message of the answer has .idd, the declared id"
         ]
 
 
@@ -568,7 +568,7 @@ async def test_a_token_that_cannot_be_had_is_stated() -> None:
         it.server.link.say(message(1))
         await outage(it)
         (problem,) = it.manager.channel("news").problems.texts()
-        assert problem.endswith("; what was missed after 1 is asked for again")
+        assert problem.endswith("; messages missed after 1 are requested again")
         assert "'session'" in problem
         assert http.requests == []
 
@@ -580,7 +580,7 @@ async def test_a_large_answer_is_read_in_a_thread_so_that_other_channels_go_on(m
         threads.append(threading.get_ident())
         return messages_of(text, declared)
 
-    monkeypatch.setattr(enquiry_module, "messages_of", reading)
+    monkeypatch.setattr(requests_module, "messages_of", reading)
     http = Http([{"id": number, "text": "x" * 100} for number in range(2, 5002)], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel.counters import MOST_REASONS, OTHER, Counters
+from wscli.daemon.channel.counters import MAX_REASONS, OTHER, Counters
 from wscli.daemon.registry.template_channels import FORGET_AFTER
 from wscli.history.limits import HistoryLimits
 
@@ -94,9 +94,9 @@ def test_reasons_are_bounded_whatever_codes_a_server_invents() -> None:
         counters.count_connection()
     counters.count_end(closed(4000), "close:4000")
     counters.count_connection()
-    assert len(counters.reconnects) == MOST_REASONS + 1
+    assert len(counters.reconnects) == MAX_REASONS + 1
     assert counters.reconnects["close:4000"] == 2
-    assert counters.reconnects[OTHER] == 100 - MOST_REASONS
+    assert counters.reconnects[OTHER] == 100 - MAX_REASONS
     assert counters.as_dict()["reconnects"] == 101
 
 

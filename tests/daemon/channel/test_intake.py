@@ -26,7 +26,7 @@ async def test_a_history_that_falls_behind_is_stated_until_it_has_caught_up() ->
         assert channel.problems.texts() == []
         await it.time.advance(1.0)
         assert channel.problems.texts() == [
-            "history behind: it is written more slowly than messages come; some are not kept"
+            "history behind: it is written more slowly than messages arrive; some are not kept"
         ]
         channel.intake._history_full(False)
         assert channel.problems.texts() == []

@@ -1,4 +1,4 @@
-"""The log's word on a channel's state: an outage shorter than ``announce_after`` is counted, not announced."""
+"""Log a channel's changes of state; an outage shorter than ``announce_after`` is counted, not announced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("wscli.channel")
 
 
 class Announcer:
-    """Announces one channel."""
+    """Announces one channel; ``after`` is in seconds."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Announcer:
     ) -> None:
         self.after = after
         self.quiet_outages = 0
-        """Outages that were over before they were announced."""
+        """Outages that ended before they were announced."""
         self._name = name
         self._clock = clock
         self._lost_at: float | None = None
@@ -38,7 +38,7 @@ class Announcer:
         self._closed = False
 
     def changed(self, before: Snapshot, after: Snapshot) -> None:
-        """Take a step of the machine."""
+        """Note a step of the machine."""
         if self._closed or after.state is before.state:
             return
         if after.state is ChannelState.READY:
@@ -49,7 +49,7 @@ class Announcer:
             self._lost(after)
 
     def close(self) -> None:
-        """Announce nothing more: what follows is the manager's own end."""
+        """Announce nothing more: the manager is stopping."""
         self._closed = True
         self._timer.cancel()
 

@@ -1,7 +1,7 @@
-"""Filling a channel's gaps: what was missed is asked for, and let into the history before what came after it.
+"""Fill a channel's gaps: request the missed messages, and append them before the live ones that followed.
 
-While an answer is awaited, what comes over the channel is held; past the declared ``hold``, or ``MOST_HELD`` bytes, it
-is let in, and what was missed follows it.
+Live messages are held while a request is pending, for the declared ``hold`` or ``MAX_HELD`` bytes at most; then they
+are appended, and the missed ones follow them.
 """
 
 from __future__ import annotations
@@ -15,70 +15,70 @@ from typing import Protocol
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel.backfill_requests import Enquiry
+from wscli.daemon.channel.backfill_requests import BackfillRequests
 from wscli.daemon.channel.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
 from wscli.history.engine import Engine
 from wscli.problems import Problems
 from wscli.timing import OneShot
 
-__all__ = ["Backfill", "Sink"]
+__all__ = ["Backfill", "BackfillSink"]
 
 logger = logging.getLogger("wscli.channel")
 
-MOST_HELD = 16 << 20
-"""Bytes of messages that are held, each with ``OF_EACH`` beside its own."""
-OF_EACH = 64
-"""Bytes that a message takes beside its own."""
-MOST_GAPS = 100
-"""So many gaps are filled or wait for that."""
+MAX_HELD = 16 << 20
+"""Bytes of held messages, ``OVERHEAD`` of each included."""
+OVERHEAD = 64
+"""Bytes that a held message takes beside its payload."""
+MAX_GAPS = 100
+"""Gaps waiting to be filled, at most."""
 REMEMBERED = 100_000
-"""So many ids are compared."""
+"""Ids remembered for comparison."""
 AFTERWARDS = 30.0
-"""Seconds for which what comes is still compared with what was missed: the server may send some of it as well."""
+"""Seconds after a fill during which live messages are still compared with the filled ones; a server may send both."""
 
 
-class Sink(Protocol):
+class BackfillSink(Protocol):
     """Where messages and gaps go: the channel's intake."""
 
     history: Engine
 
     def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
-        """Take in a gap."""
+        """Record a gap; times are seconds since the epoch."""
 
     def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take in messages that came over the channel."""
+        """Append messages received from the server."""
 
     def admit_missed(self, payloads: list[bytes]) -> None:
-        """Take in messages that were missed."""
+        """Append messages found by a request."""
 
     def drop(self, count: int) -> None:
-        """Count messages that came before."""
+        """Count duplicates."""
 
     def unseen(self, payloads: list[bytes]) -> list[bytes]:
-        """Give those that did not come before, as far as the channel can tell."""
+        """Give those of the messages that the channel has not seen."""
 
 
 @dataclass(slots=True, eq=False)
 class _Gap:
-    """A gap that is to be filled."""
+    """A gap waiting to be filled."""
 
     reason: str
     start: float
     end: float
     after: int | None = None
-    """The number of the last message before it, once it is in the history."""
+    """The number of the last message before it, once the gap is recorded."""
 
 
 _Messages = tuple[list[bytes], bytes | None]
 
 
 def _size(payloads: list[bytes]) -> int:
-    return sum(map(len, payloads)) + OF_EACH * len(payloads)
+    return sum(map(len, payloads)) + OVERHEAD * len(payloads)
 
 
 class Backfill:
-    """Stands between one channel and its history, while it has gaps to fill."""
+    """Stands between one channel and its history while there are gaps to fill."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Backfill:
         plan: ChannelPlan,
         params: Mapping[str, str],
         services: Services,
-        sink: Sink,
+        sink: BackfillSink,
         problems: Problems,
     ) -> None:
         self._plan = plan
@@ -97,19 +97,19 @@ class Backfill:
         self._problems = problems
         self._gaps: deque[_Gap] = deque()
         self._held: deque[_Gap | _Messages] = deque()
-        """Gaps that are not in the history yet, and what came behind each."""
+        """Gaps not recorded yet, and the messages received after each."""
         self._held_bytes = 0
         self._patience = OneShot(services.schedule)
         self._task: asyncio.Task[None] | None = None
-        self._enquiry: Enquiry | None = None
-        """About the first of the gaps."""
+        self._requests: BackfillRequests | None = None
+        """The requests for the first of the gaps."""
         self._seen: Dedupe | None = None
         self._seen_until: float | None = None
         """On ``Clock.monotonic``; None while a gap is being filled."""
 
     @property
     def takes(self) -> bool:
-        """Whether what comes is to pass through ``received``: it is held, or compared with what was missed."""
+        """Whether live messages must pass through ``received``, to be held or compared."""
         if self._gaps or self._held:
             return True
         if self._seen_until is not None and self._services.clock.monotonic() >= self._seen_until:
@@ -117,13 +117,13 @@ class Backfill:
         return self._seen is not None
 
     def missed(self, reason: str, start: float, end: float) -> None:
-        """Fill a gap, which reaches the history through here."""
-        if len(self._gaps) >= MOST_GAPS:
+        """Fill a gap, and record it in its place."""
+        if len(self._gaps) >= MAX_GAPS:
             self._let_go()
             self._sink.record(reason, start, end, None)
-            waiting = f"{MOST_GAPS} gaps wait to be filled already"
+            waiting = f"{MAX_GAPS} gaps already wait to be filled"
             after = self._sink.history.last
-            self._problems.state("backfill", f"{waiting}; what was missed after {after} is not asked for")
+            self._problems.state("backfill", f"{waiting}; messages missed after {after} are not requested")
             return
         gap = _Gap(reason, start, end)
         self._gaps.append(gap)
@@ -137,32 +137,32 @@ class Backfill:
             )
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Hold what came, or let it in."""
+        """Hold messages, or append them."""
         if not self._held:
             self._admit(payloads, kinds)
             return
         self._held.append((payloads, kinds))
         self._held_bytes += _size(payloads)
-        if self._held_bytes > MOST_HELD:
+        if self._held_bytes > MAX_HELD:
             self._let_go()
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
-        """Take another plan, with a backfill: for the gaps that nobody was asked about yet."""
+        """Apply a changed plan, to gaps without a request under way."""
         self._plan, self._params = plan, params
 
     def close(self) -> None:
-        """Ask for nothing more, and let in what was found by then, and what is held."""
+        """Stop requesting, and append what was found and what is held."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        if self._enquiry is not None and self._enquiry.found:  # what is held is compared with it
-            self._let_in(self._gaps.popleft(), self._enquiry.found, whole=False)
-        self._enquiry = None
+        if self._requests is not None and self._requests.found:  # held messages are compared with them
+            self._let_in(self._gaps.popleft(), self._requests.found, whole=False)
+        self._requests = None
         self._gaps.clear()
         self._let_go()
         self._seen = self._seen_until = None
 
-    # what is held
+    # held messages
 
     @property
     def _declared(self) -> BackfillModel:
@@ -171,7 +171,7 @@ class Backfill:
         return self._plan.backfill
 
     def _compare(self) -> Dedupe:
-        """Compare what comes by the declared id, with all that was compared by that before."""
+        """Give the ids seen so far under the declared ``id``."""
         if self._seen is None or self._seen.path != self._declared.id:
             self._seen = Dedupe(self._declared.id, window=REMEMBERED, null_passes=True)
         self._seen_until = None
@@ -192,7 +192,7 @@ class Backfill:
         return held.fresh(payloads, None)[0]
 
     def _let_go(self) -> None:
-        """Let in all that is held; gaps among it are filled later."""
+        """Append everything held; the gaps among it are filled later."""
         while self._held:
             item = self._held.popleft()
             if isinstance(item, _Gap):
@@ -203,7 +203,7 @@ class Backfill:
         self._nothing_held()
 
     def _let_in(self, gap: _Gap, found: list[bytes], *, whole: bool) -> int:
-        """Let in what a gap was filled with, and what is held behind it, up to the next gap; say how much was new."""
+        """Append the messages found for a gap and those held behind it, up to the next gap; count the new ones."""
         found = self._sink.unseen(found)
         count = len(found)
         if gap.after is None:
@@ -223,17 +223,17 @@ class Backfill:
         self._held_bytes = 0
         self._patience.cancel()
 
-    # what was missed
+    # missed messages
 
     async def _fill_all(self) -> None:
         while self._gaps:
             gap = self._gaps[0]
             after = self._sink.history.last if gap.after is None else gap.after
-            self._enquiry = Enquiry(
+            self._requests = BackfillRequests(
                 self._name, self._plan, self._declared, self._params, self._services, self._problems, self._not_held
             )
-            whole = await self._enquiry.find(self._sink.history, after, gap.start, gap.end, self._compare())
-            found, self._enquiry = self._enquiry.found, None
+            whole = await self._requests.find(self._sink.history, after, gap.start, gap.end, self._compare())
+            found, self._requests = self._requests.found, None
             count = self._let_in(gap, found, whole=whole)
             self._gaps.popleft()
             if count:

@@ -1,4 +1,4 @@
-"""Asking a server for what a channel missed in a gap."""
+"""Request the messages that a channel missed in a gap."""
 
 from __future__ import annotations
 
@@ -23,34 +23,36 @@ from wscli.templates import TemplateError
 from wscli.tokens.failed import SourceFailed, TokenFailed
 from wscli.values import format_duration
 
-__all__ = ["Enquiry"]
+__all__ = ["BackfillRequests"]
 
 logger = logging.getLogger("wscli.channel")
 
 ATTEMPTS = 5
-"""Of one call, before what was missed is given up."""
+"""Attempts of one call before a gap is given up."""
 LONGEST_WAIT = 600.0
-"""Seconds. For a server that asks for more nobody waits: later gaps would have to wait as well."""
-LOOKED_AT = 1000
-"""So many of the last messages are compared with what was missed, and looked through for what is captured."""
-MOST_FOUND = 64 << 20
-"""Bytes of messages that one gap is filled with."""
+"""Seconds of Retry-After that are waited for; a longer wait gives the gap up, since later gaps wait behind it."""
+COMPARED = 1000
+"""Messages before a gap that are compared with the missed ones and searched for captured values."""
+MAX_FOUND = 64 << 20
+"""Bytes of messages that fill one gap, at most."""
 LARGEST_ANSWER = 16 << 20
+"""Bytes of one answer, at most."""
 LARGE = 256 << 10
-"""Characters of an answer that is read in a thread, so that other channels go on."""
+"""Characters of an answer from which it is parsed in a thread, so that other channels go on."""
 AT_ONCE = 1000
-"""So many messages are compared without letting other channels go on."""
+"""Messages compared in one turn of the loop."""
 
 
-class Enquiry:
-    """The calls about one gap, as the plan of its channel declares them.
+class BackfillRequests:
+    """The HTTP calls for one gap, as the channel's plan declares them.
 
     Args:
         name: the channel's.
-        plan: with a backfill.
-        params: of the channel's name.
-        services: what the manager shares.
-        problems: the channel's, where it is stated that nobody could be asked.
+        plan: the channel's.
+        declared: its backfill.
+        params: the parameters of the channel's name.
+        services: shared by all channels.
+        problems: where failures are stated.
         not_held: gives those of some messages that are not held behind the gap.
 
     """
@@ -66,7 +68,7 @@ class Enquiry:
         not_held: Callable[[list[bytes]], list[bytes]],
     ) -> None:
         self.found: list[bytes] = []
-        """What was missed, oldest first, without what is there already; as far as it is known by now."""
+        """The missed messages found so far, oldest first, without those the history has."""
         self._name = name
         self._backoff = plan.backoff
         self._declared = declared
@@ -76,17 +78,17 @@ class Enquiry:
         self._not_held = not_held
 
     async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> bool:
-        """Find what was missed; False where that may not be all of it.
+        """Find the missed messages; False where some may still be missing.
 
         Args:
             history: with the messages before the gap.
-            after: the number of the last one of them.
+            after: the number of the last of them.
             start: when the gap began, and ``end`` when it ended: seconds since the epoch.
-            seen: takes the last messages of the history, and then what was missed.
+            seen: given the last messages of the history, then the missed ones.
 
         """
-        before = await recent(history, after, LOOKED_AT)
-        since = await recent(history, history.last, LOOKED_AT) if history.last > after else []
+        before = await recent(history, after, COMPARED)
+        since = await recent(history, history.last, COMPARED) if history.last > after else []
         for batch in (*before, *since):
             seen.fresh(batch.payloads, batch.kinds)
         gap = facts_of(after=after, last_at=before[-1].ts if before else None, start=start, end=end)
@@ -94,7 +96,7 @@ class Enquiry:
         if last is None:
             paths = ", ".join(path.source for path in self._declared.capture.values())
             logger.warning(
-                "%s: backfill: nothing to begin from: no message up to %d has %s", self._name, after, paths,
+                "%s: backfill: nothing to begin from: none of the messages up to %d has %s", self._name, after, paths,
                 extra={"event": "backfill"},
             )  # fmt: skip
             return False
@@ -115,19 +117,19 @@ class Enquiry:
                 self._done()
                 return True
             last = further
-            if sum(map(len, self.found)) > MOST_FOUND:
+            if sum(map(len, self.found)) > MAX_FOUND:
                 break
-        if not self._not_held(fresh):  # it has reached what came over the channel since
+        if not self._not_held(fresh):  # the answers overlap the live messages
             self._done()
             return True
         count = len(self.found)
-        self._problems.state("backfill", f"{count} messages after {after} were asked for, and there may be more")
+        self._problems.state("backfill", f"found {count} messages missed after {after}; there may be more")
         return False
 
     def _done(self) -> None:
         path = self._declared.id
         if self.found and captured({"id": path}, self.found) is None:
-            text = f"no message of the answer has {path.source}, by which what came already is told"
+            text = f"no message of the answer has {path.source}, the declared id"
             self._problems.state("backfill", text)
         else:
             self._problems.mended("backfill")
@@ -144,7 +146,7 @@ class Enquiry:
         return captured(self._declared.capture, texts)
 
     async def _insist(self, gap: Mapping[str, Any], after: int) -> list[bytes] | None:
-        """Make one call, again where it fails; None once that is given up, which is stated."""
+        """Make one call, and retry it; None, with the problem stated, once it is given up."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = await self._call(gap)
@@ -160,9 +162,9 @@ class Enquiry:
             if retry_after > LONGEST_WAIT or attempt == ATTEMPTS:
                 if LONGEST_WAIT < retry_after < math.inf:
                     text += f", which asks to wait for {format_duration(retry_after)}"
-                self._problems.state("backfill", f"{text}; what was missed after {after} was given up")
+                self._problems.state("backfill", f"{text}; messages missed after {after} were given up")
                 return None
-            self._problems.state("backfill", f"{text}; what was missed after {after} is asked for again")
+            self._problems.state("backfill", f"{text}; messages missed after {after} are requested again")
             await self._sleep(max(delay_for(self._backoff, attempt, self._services.chance), retry_after))
         return None
 

@@ -1,4 +1,4 @@
-"""What is counted of a channel, and of all channels that ever went by one declared name."""
+"""Counters of a channel, and of all channels that ever had one declared name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 from wscli.core.events import Failure
 
-__all__ = ["MOST_REASONS", "OTHER", "Counters", "Totals"]
+__all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]
 
-MOST_REASONS = 32
-"""Reasons to reconnect that are told apart: a server may close with any of four thousand codes."""
+MAX_REASONS = 32
+"""Reasons to reconnect counted apart: a server may close with any of four thousand codes."""
 OTHER = "other"
-"""The reason that all later ones are counted under."""
+"""The reason under which all further ones are counted."""
 
 
 class Counters:
-    """Counters since the manager started; they only grow. What is counted here is counted in ``total`` as well."""
+    """Counters since the manager started; they only grow. ``total`` counts the same."""
 
     __slots__ = (
         "_left",
@@ -43,13 +43,13 @@ class Counters:
         self.sent_bytes = 0
         self.connects = 0
         self.reconnects: dict[str, int] = {}
-        """By the code of the reason for which the connection before it ended, or was left."""
+        """By the reason code with which the connection before ended."""
         self.backfilled = 0
-        """Messages that were asked for after a gap, and did not come over the channel."""
+        """Messages found by backfill requests."""
         self.duplicates = 0
-        """Messages that were dropped, since they had come before."""
+        """Messages dropped as duplicates."""
         self.rotations = 0
-        """Connections that took the place of one that was open, and are no reconnections."""
+        """Connections that replaced an open one; not reconnections."""
         self.gaps: dict[str, int] = {}
         """By reason."""
         self.rtt: float | None = None
@@ -57,36 +57,36 @@ class Counters:
         self._left: str | None = None
 
     def count_received(self, messages: int, size: int) -> None:
-        """Count messages that came, of ``size`` bytes together."""
+        """Count received messages of ``size`` bytes in all."""
         self.received += messages
         self.received_bytes += size
         if self.total is not None:
             self.total.count_received(messages, size)
 
     def count_sent(self, payload: bytes) -> None:
-        """Count a message that went out."""
+        """Count a sent message."""
         self.sent += 1
         self.sent_bytes += len(payload)
         if self.total is not None:
             self.total.count_sent(payload)
 
     def count_connection(self) -> None:
-        """Count a connection that opened: a reconnection, where one ended before it."""
+        """Count an opened connection: a reconnection, if another ended before it."""
         self._count_connection(self._left)
 
     def count_rotation(self) -> None:
-        """Count a connection that took the place of an open one."""
+        """Count a connection that replaced an open one."""
         self.connects += 1
         self.rotations += 1
         if self.total is not None:
             self.total.count_rotation()
 
     def count_end(self, failure: Failure, reason: str) -> None:
-        """Keep how a connection ended, and the code of the reason, until the next one opens."""
+        """Keep how a connection ended, and its reason code, until the next one opens."""
         self.last_close, self._left = failure, reason
 
     def count_gap(self, reason: str) -> None:
-        """Count a time in which messages may have been missed."""
+        """Count a gap."""
         self.gaps[reason] = self.gaps.get(reason, 0) + 1
         if self.total is not None:
             self.total.count_gap(reason)
@@ -94,7 +94,7 @@ class Counters:
     def _count_connection(self, left: str | None) -> None:
         self.connects += 1
         if left is not None:
-            reason = left if left in self.reconnects or len(self.reconnects) < MOST_REASONS else OTHER
+            reason = left if left in self.reconnects or len(self.reconnects) < MAX_REASONS else OTHER
             self.reconnects[reason] = self.reconnects.get(reason, 0) + 1
         if self.total is not None:
             self.total._count_connection(left)
@@ -119,10 +119,9 @@ class Counters:
 
 
 class Totals:
-    """The counters of declared names: of a template, those of all its instances, the forgotten ones included.
+    """The counters of declared names; a template's count all channels made from it, forgotten ones included.
 
-    They never fall, as a monitoring system expects of counters: neither when an instance is forgotten, nor when a
-    reload takes a channel away or lets it go by another template.
+    They never fall, as monitoring systems expect of counters, whatever is forgotten or reloaded.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Messages that came before, told by a value in them: what a server sends over both connections of a rotation."""
+"""Duplicates, told by a value in each message: a server may send one over both connections of a rotation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wscli.templates.paths import ABSENT, JsonPath
 __all__ = ["Dedupe"]
 
 WINDOW = 4096
-"""So many values are remembered, as digests: whatever their size, a quarter of a megabyte or so."""
+"""Values remembered, as digests: about a quarter of a megabyte whatever their size."""
 
 
 class Dedupe:
     """Drops the JSON text messages whose value at a path is among the last ones seen; all other messages pass.
 
-    ``null_passes`` says that null is no value: messages that have it there pass as well.
+    With ``null_passes``, messages with null there pass as well.
     """
 
     def __init__(self, path: JsonPath, *, window: int = WINDOW, null_passes: bool = False) -> None:
@@ -27,7 +27,7 @@ class Dedupe:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def fresh(self, payloads: list[bytes], kinds: bytes | None) -> tuple[list[bytes], bytes | None, int]:
-        """Give what is new of messages that came together, and how many were dropped; ``kinds`` as a history has it."""
+        """Give the new ones of a batch, their kinds, and how many were dropped; ``kinds`` as in a history's batch."""
         keep = [
             at
             for at, payload in enumerate(payloads)
@@ -45,7 +45,7 @@ class Dedupe:
             if any(value is none for none in self._none):
                 return True
             text = json.dumps(value, sort_keys=True)
-        except (ValueError, RecursionError):  # no JSON, or of a depth or a length that nobody means
+        except (ValueError, RecursionError):  # not JSON, or of an absurd depth or length
             return True
         digest = blake2b(text.encode(), digest_size=16).digest()
         if digest in self._seen:

@@ -1,4 +1,4 @@
-"""What comes over a channel, on its way into the history: messages, and the times at which nobody listened."""
+"""A channel's messages and gaps, on their way into its history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Intake"]
 
 
 class Intake:
-    """Owns the history of one channel; what is wrong with that is stated among the channel's ``problems``.
+    """Owns the history of one channel, and states its faults among the channel's ``problems``.
 
     Raises:
         WscliError: the history's file cannot be used, or is damaged.
@@ -46,23 +46,23 @@ class Intake:
         self._backfill_by(plan, params)
         self._backpressure = backpressure
         self._outage: tuple[float, str] | None = None
-        """Since when nobody listens, and the reason of the gap that it will be."""
+        """Start and reason of the gap in progress."""
         if self.history.ended_at is not None:
             self._outage = (self.history.ended_at, "outage" if plan.eager else "paused")
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
-        """Take another plan, and the parameters of the channel's name as that declares them."""
+        """Apply a changed plan; ``params`` are the channel name's parameters under it."""
         self._dedupe_by(plan)
         self._backfill_by(plan, params)
         self.history.limit(plan.history)
 
     def lost(self, now: float, *, deliberate: bool) -> None:
-        """Note that nobody listens from now on, unless that is so already; ``now`` is the wall clock."""
+        """Begin a gap at wall-clock time ``now``, unless one is in progress."""
         if self._outage is None:
             self._outage = (now, "paused" if deliberate else "outage")
 
     def listening(self, now: float) -> None:
-        """Record the gap of the time at which nobody listened, if there was one."""
+        """End the gap in progress, if any, at wall-clock time ``now``, and record it."""
         if self._outage is not None:
             start, reason = self._outage
             self._outage = None
@@ -72,45 +72,45 @@ class Intake:
                 self._backfill.missed(reason, start, now)
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take messages into the history, but for those that came before where that can be told."""
+        """Append messages to the history, without duplicates where ``dedupe`` or a backfill can tell."""
         if self._backfill is not None and self._backfill.takes:
             self._backfill.received(payloads, kinds)
         else:
             self.admit(payloads, kinds)
 
     def close(self) -> None:
-        """Fill no more gaps, and let into the history what waits for that."""
+        """Stop filling gaps, and append what was held back for them."""
         if self._backfill is not None:
             self._backfill.close()
 
-    # where the backfill lets in what it held, and what was missed (backfill.Sink)
+    # the backfill's sink (backfill.BackfillSink)
 
     def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
-        """Record a gap; the times are the wall clock's."""
+        """Record a gap; times are seconds since the epoch."""
         self.history.record_gap(reason, start=start, end=end, backfilled=backfilled)
         self._counters.count_gap(reason)
 
     def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take in what came over the channel; it is compared only now, so that what it waited for goes before it."""
+        """Append messages received; deduplicated only now, after the messages they waited for."""
         if self._dedupe is not None:
             payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
             self._counters.duplicates += dropped
         self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
 
     def admit_missed(self, payloads: list[bytes]) -> None:
-        """Take in what was missed."""
+        """Append messages that a backfill found."""
         self._counters.backfilled += len(payloads)
         self.history.append(payloads, None, backfill=True)
 
     def drop(self, count: int) -> None:
-        """Count messages that came before."""
+        """Count duplicates."""
         self._counters.duplicates += count
 
     def unseen(self, payloads: list[bytes]) -> list[bytes]:
-        """Give those that did not come before, as far as ``dedupe`` can tell."""
+        """Give those of the messages that ``dedupe`` has not seen."""
         return payloads if self._dedupe is None else self._dedupe.fresh(payloads, None)[0]
 
-    # what the plan declares
+    # the plan
 
     def _dedupe_by(self, plan: ChannelPlan) -> None:
         if plan.dedupe is None:
@@ -129,13 +129,13 @@ class Intake:
             self._backfill = None
             self._problems.mended("backfill")
 
-    # what the history says of itself
+    # reports of the history
 
     def overflow(self) -> None:
         """Stop persisting messages until the history's write queue has drained, and say so."""
         self.history.overflow()
         self._counters.count_gap("disk")
-        self._problems.state("history behind", "it is written more slowly than messages come; some are not kept")
+        self._problems.state("history behind", "it is written more slowly than messages arrive; some are not kept")
 
     def _history_full(self, full: bool) -> None:
         self._backpressure.report_history(full)
