@@ -56,11 +56,11 @@ def test_it_says_what_it_is_for(file: Path) -> None:
 def test_the_demo_is_on_its_own_server_and_port() -> None:
     plan = load(next(file for file in CONFIGS if file.name == "demo.yaml"), {})
     assert set(plan.channels) == {"notifications", "consultations/{id}", "calls"}
-    assert {channel.dial.url.reveal() for channel in plan.channels.values()} == {"ws://127.0.0.1:8790/ws"}
+    assert {channel.upstream.dial.url.reveal() for channel in plan.channels.values()} == {"ws://127.0.0.1:8790/ws"}
     assert plan.channels["consultations/{id}"].linger == 30.0
     assert not plan.channels["calls"].critical
     moved = load(plan.file, {"WSCLI_DEMO_PORT": "9000"})
-    assert {channel.dial.url.reveal() for channel in moved.channels.values()} == {"ws://127.0.0.1:9000/ws"}
+    assert {channel.upstream.dial.url.reveal() for channel in moved.channels.values()} == {"ws://127.0.0.1:9000/ws"}
 
 
 def keys_of_schema(schema: Any) -> Iterator[str]:

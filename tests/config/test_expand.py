@@ -89,11 +89,11 @@ channels:
 def test_every_value_is_filled(loads: Callable[..., Any]) -> None:
     plan = loads(FILLED, {"HOST": "h", "SUB": "chat", "NAME": "api", "LINGER": "3s", "PATH_OF_C": "/p"})
     channel = plan.channels["c"]
-    assert channel.dial.url.reveal() == "ws://h:80/ws"
-    assert channel.dial.shown_url == "ws://***:***/ws"
-    assert [template.render({}) for template in channel.dial.subprotocols] == ["chat", "b"]
-    assert channel.dial.headers["X"].render({}) == "ah"
-    assert (channel.linger, channel.dial.path.render({})) == (3.0, "/p")
+    assert channel.upstream.dial.url.reveal() == "ws://h:80/ws"
+    assert channel.upstream.dial.shown_url == "ws://***:***/ws"
+    assert [template.render({}) for template in channel.upstream.dial.subprotocols] == ["chat", "b"]
+    assert channel.upstream.dial.headers["X"].render({}) == "ah"
+    assert (channel.linger, channel.upstream.dial.path.render({})) == (3.0, "/p")
 
 
 def test_a_placeholder_in_a_variable_is_text(loads: Callable[..., Any]) -> None:
@@ -103,7 +103,7 @@ def test_a_placeholder_in_a_variable_is_text(loads: Callable[..., Any]) -> None:
         "tokens: {t: {value: x}}\nchannels: {c: {endpoint: api}}\n",
         {"V": "{token.nobody} {nospace.x}"},
     )
-    headers = plan.channels["c"].dial.headers
+    headers = plan.channels["c"].upstream.dial.headers
     assert headers["X"].render({}) == "{token.nobody} {nospace.x}"
     assert headers["Y"].render({"token": {"t": "T"}}) == "T{token.nobody} {nospace.x}"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from wscli.config import load
-from wscli.config.plan import Keepalive, Plan, ProxyPlan, Rotate, TlsPlan
+from wscli.config.plan import EndpointPlan, Keepalive, Plan, ProxyPlan, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.verdicts import parse_verdicts
 from wscli.errors import ConfigError
@@ -29,13 +29,17 @@ def rendered(templates: Any) -> dict[str, str]:
 def test_the_defaults(loads: Loads) -> None:
     plan = loads(API + "channels: {c: {endpoint: api}}\n")
     assert (plan.name, plan.file.name, plan.announce_after, plan.tokens) == ("app", "app.yaml", 5.0, {})
-    assert plan.endpoints == ("api",)
+    assert plan.endpoints == {"api": EndpointPlan("api", Rate(10, 1.0))}
     channel = plan.channels["c"]
     assert (channel.name, channel.params, channel.endpoint) == ("c", (), "api")
     assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
-    assert (channel.connect_rate, channel.keepalive) == (Rate(10, 1.0), Keepalive(20.0, 20.0))
-    assert (channel.verdicts, channel.backoff, channel.history) == ((), BackoffPolicy(), HistoryLimits())
-    dial = channel.dial
+    assert channel.upstream.keepalive == Keepalive(20.0, 20.0)
+    assert (channel.upstream.verdicts, channel.upstream.backoff, channel.history) == (
+        (),
+        BackoffPolicy(),
+        HistoryLimits(),
+    )
+    dial = channel.upstream.dial
     assert (dial.url, dial.shown_url, dial.path) == (Secret("ws://h"), "ws://h", None)
     assert (dict(dial.query), dict(dial.headers), dial.subprotocols) == ({}, {}, ())
     assert (dial.compression, dial.tls, dial.proxy) == ("deflate", TlsPlan(), ProxyPlan())
@@ -49,8 +53,8 @@ def test_a_template_is_lazy_and_knows_its_parameters(loads: Loads) -> None:
     )
     template = plan.channels["rooms/{room}/users/{id}"]
     assert (template.eager, template.critical, template.linger, template.params) == (False, True, 30.0, ("room", "id"))
-    assert template.dial.path is not None
-    assert template.dial.path.render({"room": "a b", "id": "1"}) == "/a%20b/1"
+    assert template.upstream.dial.path is not None
+    assert template.upstream.dial.path.render({"room": "a b", "id": "1"}) == "/a%20b/1"
     assert (plan.channels["lazy"].eager, plan.channels["lazy"].critical) == (False, False)
 
 
@@ -87,14 +91,14 @@ channels:
 
 def test_maps_merge_by_key_and_lists_replace(loads: Loads) -> None:
     plan = loads(OVERRIDES)
-    dial = plan.channels["other/{id}"].dial
+    dial = plan.channels["other/{id}"].upstream.dial
     assert rendered(dial.query) == {"token": "T", "lang": "en", "room": "7"}
     assert rendered(dial.headers) == {"X-Kept": "1", "origin": "https://b"}
     assert [template.render({}) for template in dial.subprotocols] == ["c"]
-    assert plan.channels["quiet"].dial.subprotocols == ()
+    assert plan.channels["quiet"].upstream.dial.subprotocols == ()
     assert dial.max_message == 1024
     assert dial.token_names == {"t"}
-    same = plan.channels["same"].dial
+    same = plan.channels["same"].upstream.dial
     assert rendered(same.query) == {"token": "T", "lang": "de"}
     assert (same.max_message, same.timeout, same.compression) == (2 << 20, 3.0, "none")
     assert same.url.reveal() == "wss://h/ws?v=1"
@@ -114,11 +118,11 @@ channels:
 
 def test_a_channel_changes_one_cause_of_a_rotation_or_cancels_all(loads: Loads) -> None:
     channels = loads(ROTATING).channels
-    assert channels["same"].rotate == Rotate(30.0, 23 * 3600.0)
-    assert channels["younger"].rotate == Rotate(30.0, 3600.0)
-    assert channels["never"].rotate is None
-    assert channels["plain"].rotate is None
-    assert channels["alone"].rotate == Rotate(before_expiry=5.0)
+    assert channels["same"].upstream.rotate == Rotate(30.0, 23 * 3600.0)
+    assert channels["younger"].upstream.rotate == Rotate(30.0, 3600.0)
+    assert channels["never"].upstream.rotate is None
+    assert channels["plain"].upstream.rotate is None
+    assert channels["alone"].upstream.rotate == Rotate(before_expiry=5.0)
 
 
 def test_a_channel_tells_what_came_before_in_its_own_way_or_not_at_all(loads: Loads) -> None:
@@ -134,40 +138,40 @@ def test_a_channel_tells_what_came_before_in_its_own_way_or_not_at_all(loads: Lo
 
 def test_a_channel_changes_one_side_of_the_keepalive(loads: Loads) -> None:
     plan = loads(OVERRIDES)
-    assert plan.channels["same"].keepalive == Keepalive(7.0, 3.0)
-    assert plan.channels["other/{id}"].keepalive == Keepalive(5.0, 3.0)
-    assert plan.channels["quiet"].keepalive.ping is None
+    assert plan.channels["same"].upstream.keepalive == Keepalive(7.0, 3.0)
+    assert plan.channels["other/{id}"].upstream.keepalive == Keepalive(5.0, 3.0)
+    assert plan.channels["quiet"].upstream.keepalive.ping is None
 
 
 def test_a_channel_may_have_pings_where_its_endpoint_has_none(loads: Loads) -> None:
     plan = loads(
         "endpoints: {a: {url: ws://h, keepalive: none}}\nchannels: {c: {endpoint: a, keepalive: {ping: 1s}}}\n"
     )
-    assert plan.channels["c"].keepalive == Keepalive(1.0, 20.0)
+    assert plan.channels["c"].upstream.keepalive == Keepalive(1.0, 20.0)
 
 
 def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -> None:
     plan = loads(OVERRIDES)
     own, endpoint, file = (parse_verdicts(table) for table in ({"4402": "done"}, {"4401": "stop"}, {"529": "stop"}))
-    assert plan.channels["other/{id}"].verdicts == (own, endpoint, file)
-    assert plan.channels["same"].verdicts == (endpoint, file)
+    assert plan.channels["other/{id}"].upstream.verdicts == (own, endpoint, file)
+    assert plan.channels["same"].upstream.verdicts == (endpoint, file)
 
 
 def test_backoff_merges_over_what_would_apply(loads: Loads) -> None:
     """The file's default under everything; an endpoint's keys over it; a channel's over those; a name stands alone."""
     plan = loads(OVERRIDES)
-    assert plan.channels["same"].backoff == BackoffPolicy(initial=2.0, max=60.0, jitter="none")
-    assert plan.channels["other/{id}"].backoff == BackoffPolicy(
+    assert plan.channels["same"].upstream.backoff == BackoffPolicy(initial=2.0, max=60.0, jitter="none")
+    assert plan.channels["other/{id}"].upstream.backoff == BackoffPolicy(
         initial=2.0, max=60.0, jitter="none", give_up=GiveUpAttempts(attempts=3)
     )
-    assert plan.channels["quiet"].backoff == BackoffPolicy(initial=5.0, max=60.0, jitter="none")
+    assert plan.channels["quiet"].upstream.backoff == BackoffPolicy(initial=5.0, max=60.0, jitter="none")
 
 
 def test_a_default_that_is_written_last_is_still_under_the_others(loads: Loads) -> None:
     plan = loads(
         API + "channels: {c: {endpoint: api, backoff: slow}}\nbackoff: {slow: {initial: 40s}, default: {max: 1m}}\n"
     )
-    assert (plan.channels["c"].backoff.initial, plan.channels["c"].backoff.max) == (40.0, 60.0)
+    assert (plan.channels["c"].upstream.backoff.initial, plan.channels["c"].upstream.backoff.max) == (40.0, 60.0)
 
 
 def test_a_thousand_channels_share_what_they_do_not_change(loads: Loads) -> None:
@@ -179,13 +183,13 @@ def test_a_thousand_channels_share_what_they_do_not_change(loads: Loads) -> None
     )
     channels = list(plan.channels.values())
     for part in (
-        lambda channel: channel.verdicts,
-        lambda channel: channel.backoff,
-        lambda channel: channel.dial.query,
-        lambda channel: channel.dial.headers,
-        lambda channel: channel.dial.subprotocols,
-        lambda channel: channel.dial.url,
-        lambda channel: channel.dial.tls,
+        lambda channel: channel.upstream.verdicts,
+        lambda channel: channel.upstream.backoff,
+        lambda channel: channel.upstream.dial.query,
+        lambda channel: channel.upstream.dial.headers,
+        lambda channel: channel.upstream.dial.subprotocols,
+        lambda channel: channel.upstream.dial.url,
+        lambda channel: channel.upstream.dial.tls,
     ):
         assert len({id(part(channel)) for channel in channels}) == 1
 
@@ -195,13 +199,13 @@ def test_a_proxy_gets_its_credentials_encoded(loads: Loads) -> None:
         "endpoints: {api: {url: wss://h, proxy: {url: 'http://p:3128', username: 'me@x', password: 'a:/b'}}}\n"
         "channels: {c: {endpoint: api}}\n"
     )
-    assert plan.channels["c"].dial.proxy == ProxyPlan("url", Secret("http://me%40x:a%3A%2Fb@p:3128"))
+    assert plan.channels["c"].upstream.dial.proxy == ProxyPlan("url", Secret("http://me%40x:a%3A%2Fb@p:3128"))
 
 
 @pytest.mark.parametrize(("text", "mode"), [("auto", "auto"), ("none", "none"), ("socks5h://p:1080", "url")])
 def test_a_proxy_is_a_word_or_a_url(loads: Loads, text: str, mode: str) -> None:
     plan = loads(f"endpoints: {{api: {{url: wss://h, proxy: '{text}'}}}}\nchannels: {{c: {{endpoint: api}}}}\n")
-    assert plan.channels["c"].dial.proxy.mode == mode
+    assert plan.channels["c"].upstream.dial.proxy.mode == mode
 
 
 def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
@@ -214,7 +218,9 @@ def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
         "channels: {c: {endpoint: api}}\n"
     )
     base = tmp_path.resolve() / "certs"
-    assert plan.channels["c"].dial.tls == TlsPlan(base / "ca.pem", base / "me.pem", base / "me.key", Secret("pw"), "n")
+    assert plan.channels["c"].upstream.dial.tls == TlsPlan(
+        base / "ca.pem", base / "me.pem", base / "me.key", Secret("pw"), "n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ class FakeChannel:
         self.refs = Refs()
         self.readers = 0
         self.refused_credentials = False
-        self.plan = SimpleNamespace(critical=critical, dial=SimpleNamespace(shown_url="wss://example.com/ws"))
+        dial = SimpleNamespace(shown_url="wss://example.com/ws")
+        self.plan = SimpleNamespace(critical=critical, upstream=SimpleNamespace(dial=dial))
         self.connection = SimpleNamespace(last_attempt=None)
         self.history = MemoryHistory(HistoryLimits(), clock=SystemClock())
         self.backpressure = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
-from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan
+from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.registry.manager import Manager
@@ -126,36 +126,53 @@ class ScriptedServer:
         return link
 
 
+RATE = Rate(1000, 1.0)
+"""A connect budget that lets every dial through."""
+
+
 def channel_plan(name: str = "news", **changes: Any) -> ChannelPlan:
     """A plan without jitter, so that every wait is known: 1, 2, 4, 8, 8 seconds."""
     params = ("id",) if "{id}" in name else ()
-    dial = Dial(
+    dial = DialPlan(
         url=Secret("ws://192.0.2.1/ws"),
         shown_url="ws://192.0.2.1/ws",
         path=compile_path(f"/{name}"),
         query={},
         headers={},
     )
-    plan = ChannelPlan(
-        name=name,
-        params=params,
+    upstream = UpstreamPlan(
         endpoint="api",
         dial=dial,
-        connect_rate=Rate(1000, 1.0),
         keepalive=Keepalive(20.0, 10.0),
         verdicts=(),
         backoff=BackoffPolicy(initial=1.0, max=8.0, jitter="none"),
+    )
+    plan = ChannelPlan(
+        name=name,
+        params=params,
+        upstream=upstream,
         history=HistoryLimits(),
         eager=not params,
         critical=True,
         linger=0.0,
     )
-    return replace(plan, **changes)
+    return changed(plan, **changes)
+
+
+def changed(plan: ChannelPlan, **changes: Any) -> ChannelPlan:
+    """Replace fields of a channel, of its upstream and of its dial."""
+    dial, upstream = (
+        {name: changes.pop(name) for name in list(changes) if name in kind.__dataclass_fields__}
+        for kind in (DialPlan, UpstreamPlan)
+    )
+    if dial:
+        upstream["dial"] = replace(plan.upstream.dial, **dial)
+    return replace(plan, upstream=replace(plan.upstream, **upstream), **changes)
 
 
 def with_token(plan: ChannelPlan) -> ChannelPlan:
     query = {"token": compile_template("{token.session}", ("token",))}
-    return replace(plan, dial=replace(plan.dial, query=query))
+    return changed(plan, query=query)
 
 
 class Scripted:
@@ -167,6 +184,7 @@ class Scripted:
         tokens: dict[str, TokenSource] | None = None,
         state: Path | None = None,
         http: Any = None,
+        rate: Rate = RATE,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
@@ -174,7 +192,13 @@ class Scripted:
         self.routes: set[str] | None = None
         """The addresses that routes lead to while it is online; None for all."""
         channels = {plan.name: plan for plan in plans or (channel_plan(),)}
-        self.plan = Plan(name="app", file=Path("/nonexistent/app.yaml"), channels=channels, tokens=tokens or {})
+        self.plan = Plan(
+            name="app",
+            file=Path("/nonexistent/app.yaml"),
+            endpoints={"api": EndpointPlan("api", rate)},
+            channels=channels,
+            tokens=tokens or {},
+        )
         self.manager = Manager(
             self.plan,
             clock=self.time,
@@ -193,13 +217,18 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(
-    *plans: ChannelPlan, tokens: dict[str, TokenSource] | None = None, state: Path | None = None, http: Any = None
+    *plans: ChannelPlan,
+    tokens: dict[str, TokenSource] | None = None,
+    state: Path | None = None,
+    http: Any = None,
+    rate: Rate = RATE,
 ) -> AsyncIterator[Scripted]:
     """Open a manager on scripted links, and check that it ends with nothing left.
 
-    ``state`` is where it keeps state, ``http`` what it makes HTTP requests with.
+    ``state`` is where it keeps state, ``http`` what it makes HTTP requests with, ``rate`` the connect
+    budget.
     """
-    it = Scripted(*plans, tokens=tokens, state=state, http=http)
+    it = Scripted(*plans, tokens=tokens, state=state, http=http, rate=rate)
     it.manager.open()
     await it.time.settle()
     yield it

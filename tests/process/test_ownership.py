@@ -30,12 +30,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def plan(file: str = "/srv/app.yaml", name: str = "app") -> Plan:
-    return Plan(name=name, file=Path(file), channels={}, tokens={}, **_further())
-
-
-def _further() -> dict[str, Any]:
-    fields = Plan.__dataclass_fields__
-    return {"endpoints": {}} if "endpoints" in fields else {}
+    return Plan(name=name, file=Path(file), endpoints={}, channels={}, tokens={})
 
 
 def files(environ: dict[str, str]) -> list[str]:

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wscli.config.channels import Channel
-from wscli.config.endpoints import Endpoint
 from wscli.config.gateway import gateway_plan
 from wscli.config.hooks import hook_plan
 from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel, RotateModel
-from wscli.config.plan import ChannelPlan, Dial, Keepalive, Plan, Rotate
+from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, Rotate, UpstreamPlan
 
 __all__ = ["assemble"]
 
 
 def assemble(
     model: FileModel,
-    endpoints: Mapping[str, Endpoint],
     channels: Mapping[str, Channel],
     *,
     name: str,
@@ -28,12 +26,12 @@ def assemble(
     return Plan(
         name=name,
         file=file,
+        endpoints={name: EndpointPlan(name, one.connect.rate) for name, one in model.endpoints.items()},
         channels={
             channel: _channel(channel, compiled, model.channels[channel], model.endpoints, base)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
-        endpoints=tuple(endpoints),
         announce_after=model.announce_after,
         gateway=None if model.gateway is None else gateway_plan(model.gateway, base),
     )
@@ -44,7 +42,7 @@ def _channel(
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
     endpoint = compiled.endpoint
-    dial = Dial(
+    dial = DialPlan(
         url=endpoint.address.url,
         shown_url=endpoint.address.shown,
         path=compiled.path,
@@ -57,20 +55,22 @@ def _channel(
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
     )
-    return ChannelPlan(
-        name=name,
-        params=compiled.params,
+    upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
         dial=dial,
-        connect_rate=above.connect.rate,
         keepalive=_keepalive(above, model),
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
+        rotate=_rotate(above, model),
+    )
+    return ChannelPlan(
+        name=name,
+        params=compiled.params,
+        upstream=upstream,
         history=model.history,
         eager=not compiled.params and model.open != "lazy",
         critical=model.critical,
         linger=model.linger,
-        rotate=_rotate(above, model),
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
         on_state=hook_plan(model.on_state, base),

@@ -108,7 +108,7 @@ def _plan(root: Spot, file: Path, problems: Problems) -> Plan | None:
         problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
     if problems or model is None:
         return None
-    return assemble(model, endpoints, channels, name=name, file=real, base=context.base)
+    return assemble(model, channels, name=name, file=real, base=context.base)
 
 
 def _is_map(spot: Spot | None) -> bool:

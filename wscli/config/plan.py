@@ -1,8 +1,7 @@
 """What a valid file comes to: every channel resolved against its endpoint, references checked, templates compiled.
 
-The daemon works from these and never sees YAML. Two plans are compared by ``reload``: the fields of ``Dial`` are
-connection keys (a change redials) but for its ``timeout``, the other fields of ``ChannelPlan`` are policy keys (applied
-in place).
+The daemon works from these and never sees YAML. Two plans are compared by ``reload``: a change in a ``DialPlan``
+redials, except of its ``timeout``; every other change is applied in place.
 """
 
 from __future__ import annotations
@@ -11,17 +10,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
-from wscli.templates import PathTemplate, Template
+from wscli.templates import PartlyFilled, PathTemplate, Template
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 
-__all__ = ["ChannelPlan", "Dial", "Keepalive", "Plan", "ProxyPlan", "Rotate", "TlsPlan"]
+__all__ = [
+    "ChannelPlan",
+    "DialPlan",
+    "EndpointPlan",
+    "GatewayPlan",
+    "HookPlan",
+    "Keepalive",
+    "Listen",
+    "Plan",
+    "ProxyPlan",
+    "Rotate",
+    "TlsPlan",
+    "UpstreamKey",
+    "UpstreamPlan",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +124,16 @@ class GatewayPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
-    """All that decides how a channel's connection is opened."""
+class DialPlan:
+    """How a connection is opened. The templates of a path, a query and so on are filled for each channel and dial."""
 
     url: Secret
-    """ws:// or wss://, the endpoint's own, with its own query; the channel's path is not yet appended."""
+    """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
     shown_url: str
-    """The same without userinfo and query, and with ``***`` for what came from the environment."""
+    """The URL without userinfo and query, with ``***`` for values of the environment."""
     path: PathTemplate | None = None
-    query: Mapping[str, Template] = ()  # type: ignore[assignment]
-    headers: Mapping[str, Template] = ()  # type: ignore[assignment]
+    query: Mapping[str, Template] = field(default_factory=dict)
+    headers: Mapping[str, Template] = field(default_factory=dict)
     subprotocols: tuple[Template, ...] = ()
     compression: Literal["deflate", "none"] = "deflate"
     tls: TlsPlan = TlsPlan()
@@ -129,13 +143,81 @@ class Dial:
 
     @property
     def token_names(self) -> frozenset[str]:
-        """The token sources that its templates name."""
+        """The token sources that the templates name."""
         templates = (*self.query.values(), *self.headers.values(), *self.subprotocols)
         return frozenset(name for template in templates for space, name in template.references if space == "token")
 
-    def opens_the_same(self, other: Dial) -> bool:
-        """Whether what the other opened is what this would open: all is equal but how long it may take."""
+    def address(self, params: Mapping[str, str]) -> str:
+        """Append the path to the URL.
+
+        Raises:
+            ValueError: a parameter cannot be a segment of a path.
+
+        """
+        parts = urlsplit(self.url.reveal())
+        path = parts.path
+        if self.path is not None:
+            path = path.rstrip("/") + "/" + self.path.render(params).lstrip("/")
+        return urlunsplit(parts._replace(path=path or "/"))
+
+    def opens_the_same(self, other: DialPlan) -> bool:
+        """Whether both open equal connections: only the timeout may differ."""
         return replace(self, timeout=other.timeout) == other
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UpstreamKey:
+    """A dial, filled for a channel's parameters: channels with equal keys could share one connection.
+
+    Tokens stay templates. The repr shows nothing, since every field may hold a secret.
+    """
+
+    address: str
+    """The URL with its path."""
+    query: tuple[tuple[str, PartlyFilled], ...]
+    headers: frozenset[tuple[str, PartlyFilled]]
+    """By lower-case name."""
+    subprotocols: tuple[PartlyFilled, ...]
+    compression: Literal["deflate", "none"]
+    tls: TlsPlan
+    proxy: ProxyPlan
+    max_message: int
+
+    def __repr__(self) -> str:
+        return "UpstreamKey(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamPlan:
+    """One connection to a server: how it is opened, kept alive, replaced and dialled again."""
+
+    endpoint: str
+    """The name of the endpoint, whose connect budget its dials draw on."""
+    dial: DialPlan
+    keepalive: Keepalive
+    verdicts: tuple[VerdictTable, ...]
+    """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
+    backoff: BackoffPolicy
+    rotate: Rotate | None = None
+
+    def key(self, params: Mapping[str, str]) -> UpstreamKey:
+        """Fill the dial with a channel's parameters, as a key of a registry of upstreams.
+
+        Raises:
+            ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
+
+        """
+        dial, scope = self.dial, {"param": params}
+        return UpstreamKey(
+            address=dial.address(params),
+            query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
+            headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
+            subprotocols=tuple(template.partly_filled(scope) for template in dial.subprotocols),
+            compression=dial.compression,
+            tls=dial.tls,
+            proxy=dial.proxy,
+            max_message=dial.max_message,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +227,31 @@ class ChannelPlan:
     name: str
     """As declared: ``notifications``, ``consultations/{id}``."""
     params: tuple[str, ...]
-    endpoint: str
-    dial: Dial
-    connect_rate: Rate
-    keepalive: Keepalive
-    verdicts: tuple[VerdictTable, ...]
-    """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
-    backoff: BackoffPolicy
+    upstream: UpstreamPlan
     history: HistoryLimits
     eager: bool
     critical: bool
     linger: float
-    rotate: Rotate | None = None
     dedupe: JsonPath | None = None
-    """Where the value is by which a message is told that came before."""
+    """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
-    """How what was missed in a gap is asked for."""
+    """How messages missed in a gap are fetched."""
     on_state: HookPlan | None = None
     on_message: HookPlan | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The name of its endpoint."""
+        return self.upstream.endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPlan:
+    """What the channels of one endpoint share."""
+
+    name: str
+    connect_rate: Rate
+    """The connect budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +262,10 @@ class Plan:
     """The instance, ``[a-z0-9_-]{1,32}``."""
     file: Path
     """The file's real path."""
+    endpoints: Mapping[str, EndpointPlan]
+    """All that are declared, used or not."""
     channels: Mapping[str, ChannelPlan]
     tokens: Mapping[str, TokenSource]
-    endpoints: tuple[str, ...] = ()
-    """The names of all that are declared, used or not."""
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

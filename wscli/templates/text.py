@@ -9,7 +9,7 @@ from urllib.parse import quote
 from wscli.templates.filters import FILTERS, Placeholder, Scope, TemplateError, as_text, did_you_mean
 from wscli.values import Scalar
 
-__all__ = ["NAMESPACES", "Template", "compile_template", "split", "unquoted_placeholder"]
+__all__ = ["NAMESPACES", "PartlyFilled", "Template", "compile_template", "split", "unquoted_placeholder"]
 
 NAMESPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref", "gap")
 """All that exist somewhere; what a place allows is fewer."""
@@ -20,6 +20,8 @@ _FOREIGN_REST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::[A-Za-z0-9_]
 _NO_REFERENCES: frozenset[tuple[str, str]] = frozenset()
 
 Piece = str | Placeholder
+PartlyFilled = tuple[Piece, ...]
+"""Text and the placeholders that are not filled yet."""
 
 
 class Template:
@@ -63,6 +65,24 @@ class Template:
         if isinstance(self._pieces, str):
             return self._pieces
         return "".join(piece if isinstance(piece, str) else _filled(piece, scope, encoded) for piece in self._pieces)
+
+    def partly_filled(self, scope: Scope) -> PartlyFilled:
+        """Fill the placeholders whose namespace the scope has; equal results render equally with any further values.
+
+        Raises:
+            TemplateError: as for ``render``.
+
+        """
+        if isinstance(self._pieces, str):
+            return (self._pieces,) if self._pieces else ()
+        pieces: list[str | Placeholder] = []
+        for piece in self._pieces:
+            text = as_text(piece.value(scope)) if isinstance(piece, Placeholder) and piece.space in scope else piece
+            if isinstance(text, str) and pieces and isinstance(pieces[-1], str):
+                pieces[-1] += text
+            elif text:
+                pieces.append(text)
+        return tuple(pieces)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Template):

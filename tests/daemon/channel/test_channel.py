@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status
+from tests.daemon.scripted import REFUSED, changed, channel_plan, closed, scripted, status
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED
 from wscli.core.states import ChannelState as S
@@ -378,7 +378,7 @@ async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_ha
         if what == "restart":
             channel.restart()
         else:
-            plan = replace(channel.plan, dial=replace(channel.plan.dial, compression="none"))
+            plan = changed(channel.plan, compression="none")
             assert channel.update(plan, {}, announce_after=5.0) == "updated"
         await it.time.advance(60)
         assert (channel.state, channel.wanted) == (state, state is S.READY)

@@ -19,8 +19,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.daemon.registry.test_manager_machine import changed, name_of
-from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, status
+from tests.daemon.registry.test_manager_machine import name_of
+from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status
 from tests.examples import EXAMPLES
 from wscli.config.plan import Rotate
 from wscli.core.events import Failure
@@ -38,7 +38,7 @@ PLANS = (
     channel_plan("rooms/{id}"),
 )
 NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
-CHANGES = st.sampled_from([None, {}, {"linger": 2.0}, {"dial": 1}, {"dial": 2}])
+CHANGES = st.sampled_from([None, {}, {"linger": 2.0}, {"max_message": 1}, {"max_message": 2}])
 ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006)])
 REFUSALS = st.sampled_from([REFUSED, status(410), status(503)])
 BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
@@ -273,7 +273,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             if not at_once:
                 self.apply(())
             self.plans = tuple(
-                changed(plan, change) for plan, change in zip(PLANS, changes, strict=True) if change is not None
+                changed(plan, **change) for plan, change in zip(PLANS, changes, strict=True) if change is not None
             )
             self.apply(self.plans)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.scripted import channel_plan
+from tests.daemon.scripted import changed, channel_plan
 from tests.examples import SOME
 from wscli.config import load
-from wscli.config.plan import ChannelPlan, Dial, Plan
+from wscli.config.plan import ChannelPlan, Plan
 from wscli.daemon.registry.lookup import channel_for
 from wscli.daemon.upstream.target import make_target
 from wscli.templates import compile_name, compile_path, compile_template
@@ -124,14 +124,14 @@ def test_the_literal_channel_is_meant_before_a_template_and_the_first_before_the
 
 
 def test_a_url_that_fits_in_very_many_ways_is_answered_soon() -> None:
-    dial = replace(channel_plan("a").dial, path=compile_path("/{a}-{b}-{c}"))
-    channel = replace(channel_plan("x"), name="x/{a}-{b}-{c}", params=("a", "b", "c"), dial=dial)
+    path = compile_path("/{a}-{b}-{c}")
+    channel = changed(channel_plan("x"), name="x/{a}-{b}-{c}", params=("a", "b", "c"), path=path)
     assert channel_for(_plan(channel), f"ws://192.0.2.1/ws/{'-' * 120}/") is None
 
 
 def _plan(*channels: ChannelPlan) -> Plan:
     named = {channel.name: channel for channel in channels}
-    return Plan(name="app", file=Path("/nonexistent/app.yaml"), channels=named, tokens={})
+    return Plan(name="app", file=Path("/nonexistent/app.yaml"), endpoints={}, channels=named, tokens={})
 
 
 WORDS = st.text("ab-.~ %é/", min_size=1, max_size=4)
@@ -151,14 +151,15 @@ def channels(draw: st.DrawFn) -> ChannelPlan:
         query["lit"] = draw(WORDS)
     if draw(st.booleans()):
         query["token"] = "v{token.session}"
-    dial = Dial(
+    return changed(
+        channel_plan(),
+        name=name,
+        params=tuple(params),
         url=Secret(draw(st.sampled_from(["ws://h.example", "ws://h.example:80/ws/?v=2", "wss://H.example/a%20b"]))),
         shown_url="",
         path=compile_path(path),
         query={key: compile_template(text, ("token", "param")) for key, text in query.items()},
-        headers={},
     )
-    return replace(channel_plan(), name=name, params=tuple(params), dial=dial)
 
 
 @settings(max_examples=SOME, deadline=None)
@@ -171,14 +172,14 @@ def test_what_a_channel_dials_is_found_back_as_that_channel(channel: ChannelPlan
     params = compile_name(channel.name).match(name)
     if params != values:  # a value that held a placeholder, or could not be part of a name
         return
-    url = make_target(channel.dial, params, {"session": data.draw(VALUES)}).url
+    url = make_target(channel.upstream.dial, params, {"session": data.draw(VALUES)}).url
     found = channel_for(_plan(channel), url)
     assert found is not None
     again = compile_name(channel.name).match(found)
     assert again is not None
-    assert make_target(channel.dial, again, {"session": ""}).url.partition("?")[0] == url.partition("?")[0]
-    assert channel.dial.path is not None
-    if len(channel.dial.path.params) < 2:
+    assert make_target(channel.upstream.dial, again, {"session": ""}).url.partition("?")[0] == url.partition("?")[0]
+    assert channel.upstream.dial.path is not None
+    if len(channel.upstream.dial.path.params) < 2:
         assert found == name
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, status, with_token
+from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status, with_token
 from wscli.core.states import ChannelState as S
 from wscli.daemon.registry.template_channels import FORGET_AFTER, MAX_INSTANCES
 from wscli.errors import NoInstance, UnknownChannel
@@ -124,8 +124,8 @@ async def test_a_token_that_cannot_be_had_backs_off_in_the_same_loop(monkeypatch
 
 
 async def test_the_budget_paces_the_herd_and_lets_critical_channels_go_first() -> None:
-    plans = [channel_plan(f"c{n}", connect_rate=Rate(10, 1.0), critical=n >= 20) for n in range(40)]
-    async with scripted(*plans) as it:
+    plans = [channel_plan(f"c{n}", critical=n >= 20) for n in range(40)]
+    async with scripted(*plans, rate=Rate(10, 1.0)) as it:
         await it.time.advance(10)
         times = [at for at, _ in it.server.dials]
         assert len(times) == 40
@@ -135,8 +135,8 @@ async def test_the_budget_paces_the_herd_and_lets_critical_channels_go_first() -
 
 
 async def test_status_shows_the_place_in_the_queue() -> None:
-    plans = [channel_plan(f"c{n}", connect_rate=Rate(1, 1.0)) for n in range(5)]
-    async with scripted(*plans) as it:
+    plans = [channel_plan(f"c{n}") for n in range(5)]
+    async with scripted(*plans, rate=Rate(1, 1.0)) as it:
         shown = it.manager.status(["c4"])[0]
         assert shown["state"] == "connecting"
         assert shown["reason"]["text"] == "place 4 in the connect budget of endpoint 'api'"
@@ -159,7 +159,7 @@ async def test_reload_keeps_updates_restarts_adds_and_removes() -> None:
             it,
             kept,
             replace(updated, history=HistoryLimits(keep=5)),
-            replace(redialled, dial=replace(redialled.dial, url=Secret("ws://192.0.2.1/v2"))),
+            changed(redialled, url=Secret("ws://192.0.2.1/v2")),
             channel_plan("added"),
         )
         await it.time.advance(1)
@@ -182,7 +182,7 @@ async def test_reload_leaves_a_stopped_channel_stopped() -> None:
     async with scripted() as it:
         it.manager.channel("news").stop()
         plan = it.manager.plan.channels["news"]
-        apply(it, replace(plan, dial=replace(plan.dial, max_message=1)))
+        apply(it, changed(plan, max_message=1))
         await it.time.advance(5)
         assert it.manager.channel("news").state is S.STOPPED
 
@@ -190,7 +190,7 @@ async def test_reload_leaves_a_stopped_channel_stopped() -> None:
 async def test_another_deadline_for_dials_disturbs_no_connection_and_holds_for_the_next() -> None:
     async with scripted() as it:
         plan = it.manager.plan.channels["news"]
-        assert apply(it, replace(plan, dial=replace(plan.dial, timeout=1.0))) == {"updated": ["news"]}
+        assert apply(it, changed(plan, timeout=1.0)) == {"updated": ["news"]}
         await it.time.advance(5)
         assert len(it.server.dials) == 1
         it.manager.channel("news").restart()
@@ -267,7 +267,7 @@ async def test_addresses_of_another_server_judge_nothing() -> None:
         plan = it.manager.plan.channels["news"]
         it.routes = {"192.0.2.2"}
         it.server.addresses = ("192.0.2.2",)
-        apply(it, replace(plan, dial=replace(plan.dial, url=Secret("ws://192.0.2.2/ws"))))
+        apply(it, changed(plan, url=Secret("ws://192.0.2.2/ws")))
         await it.time.settle()
         assert it.manager.channel("news").state is S.READY
 
@@ -334,9 +334,7 @@ async def test_a_reload_says_restarted_of_what_it_redialled_only() -> None:
     async with scripted(channel_plan("held"), channel_plan("lazy", eager=False)) as it:
         it.manager.channel("held").stop()
         plans = it.manager.plan.channels.values()
-        assert apply(it, *(replace(plan, dial=replace(plan.dial, compression="none")) for plan in plans)) == {
-            "updated": ["held", "lazy"]
-        }
+        assert apply(it, *(changed(plan, compression="none") for plan in plans)) == {"updated": ["held", "lazy"]}
 
 
 async def test_doctor_that_is_cancelled_half_way_leaves_no_connection() -> None:
@@ -352,8 +350,8 @@ async def test_doctor_that_is_cancelled_half_way_leaves_no_connection() -> None:
 
 async def test_tokens_that_die_in_the_queue_keep_nobody_from_dialling() -> None:
     source = TokenSource.model_validate({"value": "s3cret", "single_use": "true", "expires_in": "5s"})
-    plans = [with_token(channel_plan(f"c{number}", connect_rate=Rate(1, 1.0))) for number in range(20)]
-    async with scripted(*plans, tokens={"session": source}) as it:
+    plans = [with_token(channel_plan(f"c{number}")) for number in range(20)]
+    async with scripted(*plans, tokens={"session": source}, rate=Rate(1, 1.0)) as it:
         await it.time.advance(60)
         assert {channel.state for channel in it.manager.channels()} == {S.READY}
         times = [at for at, _ in it.server.dials]

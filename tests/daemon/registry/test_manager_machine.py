@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, status, with_token
+from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status, with_token
 from tests.examples import EXAMPLES
 from wscli.config.plan import ChannelPlan, Rotate
 from wscli.core.events import Failure
@@ -30,7 +30,8 @@ from wscli.tokens.models import TokenSource
 from wscli.values import Rate
 
 VERDICTS = (parse_verdicts({"4000": "reconnect", "4100": "done", "4029": {"retry": "60s"}}),)
-PACED = {"verdicts": VERDICTS, "connect_rate": Rate(4, 1.0)}
+PACED = {"verdicts": VERDICTS}
+RATE = Rate(4, 1.0)
 PLANS = (
     with_token(channel_plan("news", rotate=Rotate(max_age=20.0, before_expiry=60.0), **PACED)),
     channel_plan("calls", eager=False, critical=False, linger=5.0, **PACED),
@@ -43,14 +44,17 @@ ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006, 1008, 4000, 
 REFUSALS = st.sampled_from([REFUSED, status(401), status(410), status(503), status(503, retry_after=20.0)])
 BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
 CHANGES = st.sampled_from(
-    [None, {}, {"linger": 2.0}, {"rotate": None}, {"eager": True}, {"eager": False}, {"dial": 1}, {"dial": 2}]
+    [
+        None,
+        {},
+        {"linger": 2.0},
+        {"rotate": None},
+        {"eager": True},
+        {"eager": False},
+        {"max_message": 1},
+        {"max_message": 2},
+    ]
 )
-
-
-def changed(plan: ChannelPlan, change: dict[str, Any]) -> ChannelPlan:
-    if "dial" in change:
-        return replace(plan, dial=replace(plan.dial, max_message=change["dial"]))
-    return replace(plan, **change)
 
 
 def name_of(link: ScriptedLink) -> str:
@@ -72,7 +76,7 @@ class OneConnectionAName(RuleBasedStateMachine):
     @initialize(slow=st.booleans())
     def begin(self, slow: bool) -> None:
         async def begin() -> None:
-            self.it = Scripted(*PLANS, tokens=TOKENS)
+            self.it = Scripted(*PLANS, tokens=TOKENS, rate=RATE)
             self.it.server.on_open = lambda link: setattr(link, "slow_close", 60.0 if slow else 0.0)
             self.it.manager.open()
 
@@ -115,11 +119,11 @@ class OneConnectionAName(RuleBasedStateMachine):
     @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES.filter(lambda change: change != {"eager": True})))
     def reload(self, changes: tuple[dict[str, Any] | None, ...]) -> None:
         pairs = zip(PLANS, changes, strict=True)
-        self.do(self.apply([changed(plan, change) for plan, change in pairs if change is not None]))
+        self.do(self.apply([changed(plan, **change) for plan, change in pairs if change is not None]))
 
     @rule()
     def rename_a_parameter(self) -> None:
-        renamed = replace(channel_plan("rooms/{room}"), params=("room",), eager=False, **PACED)
+        renamed = changed(channel_plan("rooms/{room}"), params=("room",), eager=False, **PACED)
         self.do(self.apply([*PLANS[:2], renamed]))
 
     async def apply(self, plans: Iterable[ChannelPlan]) -> None:

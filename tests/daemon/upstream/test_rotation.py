@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, scripted, status, with_token
+from tests.daemon.scripted import (
+    REFUSED,
+    Scripted,
+    ScriptedLink,
+    changed,
+    channel_plan,
+    closed,
+    scripted,
+    status,
+    with_token,
+)
 from wscli.config.plan import ChannelPlan, Rotate
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
@@ -194,7 +204,7 @@ async def test_the_tokens_of_a_connection_that_ended_are_dropped_and_not_those_o
 
 
 def elsewhere(plan: ChannelPlan) -> ChannelPlan:
-    return replace(plan, dial=replace(plan.dial, url=Secret("ws://192.0.2.1/v2")))
+    return changed(plan, url=Secret("ws://192.0.2.1/v2"))
 
 
 async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declared() -> None:

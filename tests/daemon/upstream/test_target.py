@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from wscli.config.plan import Dial
+from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.target import make_target, redirected
 from wscli.templates import compile_path, compile_template
 from wscli.transport.link import Target
 from wscli.values import Secret
 
-DIAL = Dial(url=Secret("ws://h.example/ws"), shown_url="ws://h.example/ws", query={}, headers={})
+DIAL = DialPlan(url=Secret("ws://h.example/ws"), shown_url="ws://h.example/ws")
 
 
 @pytest.mark.parametrize(

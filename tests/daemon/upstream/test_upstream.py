@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status
+from tests.daemon.scripted import REFUSED, changed, channel_plan, closed, scripted, status
 from wscli.config.plan import TlsPlan
 from wscli.core.backoff import GiveUpAfter
 from wscli.core.events import Failure, FailureKind
@@ -233,8 +232,8 @@ async def test_endless_redirects_end() -> None:
 
 async def test_giving_up_is_counted_in_time_without_health() -> None:
     plan = channel_plan(eager=False)
-    policy = plan.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
-    async with scripted(replace(plan, backoff=policy)) as it:
+    policy = plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
+    async with scripted(changed(plan, backoff=policy)) as it:
         it.server.always = REFUSED
         channel = it.manager.channel("news")
         channel.start()
@@ -311,8 +310,8 @@ async def test_a_wait_that_is_asked_for_by_a_server_that_went_out_of_reach_is_wa
 @pytest.mark.parametrize("by_hand", ["start", "restart"])
 async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(by_hand: str) -> None:
     plan = channel_plan()
-    policy = plan.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
-    async with scripted(replace(plan, backoff=policy)) as it:
+    policy = plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
+    async with scripted(changed(plan, backoff=policy)) as it:
         channel = it.manager.channel("news")
         it.server.always = REFUSED
         it.server.link.end(closed(1006))
@@ -327,8 +326,8 @@ async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(
 
 async def test_time_without_a_network_does_not_count_towards_giving_up() -> None:
     plan = channel_plan()
-    policy = plan.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
-    async with scripted(replace(plan, backoff=policy)) as it:
+    policy = plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
+    async with scripted(changed(plan, backoff=policy)) as it:
         it.server.always = REFUSED
         it.server.link.end(closed(1006))
         await it.time.advance(4)
@@ -351,8 +350,8 @@ async def test_a_first_dial_that_no_route_leads_to_waits_for_the_network() -> No
 
 async def test_a_file_of_tls_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
     plan = channel_plan()
-    dial = replace(plan.dial, url=Secret("wss://192.0.2.1/ws"), tls=TlsPlan(ca=tmp_path / "ca.pem"))
-    async with scripted(replace(plan, dial=dial)) as it:
+    tls = TlsPlan(ca=tmp_path / "ca.pem")
+    async with scripted(changed(plan, url=Secret("wss://192.0.2.1/ws"), tls=tls)) as it:
         shown = it.manager.channel("news").status()
         assert (shown["state"], shown["reason"]["code"]) == ("waiting", "tls")
         assert "ca.pem" in shown["reason"]["text"]

@@ -70,7 +70,7 @@ class BackfillRequests:
         self.found: list[bytes] = []
         """The missed messages found so far, oldest first, without those the history has."""
         self._name = name
-        self._backoff = plan.backoff
+        self._backoff = plan.upstream.backoff
         self._declared = declared
         self._params = params
         self._services = services

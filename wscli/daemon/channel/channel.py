@@ -258,7 +258,7 @@ class Channel:
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
         redial = self.connection.update(plan, params) and self._is_to_be_open()
-        rotates = redial and plan.rotate is not None and self.state is S.READY
+        rotates = redial and plan.upstream.rotate is not None and self.state is S.READY
         if redial:
             event = ReplaceRequested if rotates else RedialRequested
             self._feed(event("the configuration changed"))

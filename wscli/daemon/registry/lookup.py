@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
-from wscli.config.plan import ChannelPlan, Dial, Plan
+from wscli.config.plan import ChannelPlan, DialPlan, Plan
 from wscli.templates import Template, TemplateError, compile_name
 
 __all__ = ["channel_for"]
@@ -38,9 +38,11 @@ def channel_for(plan: Plan, url: str) -> str | None:
         return None
     found = []
     for place, channel in enumerate(plan.channels.values()):
-        parts = urlsplit(channel.dial.url.reveal())
+        parts = urlsplit(channel.upstream.dial.url.reveal())
         if _origin(parts) == wanted.origin and (name := _name(plan, channel, parts, wanted)) is not None:
-            found.append((-_equal_literals(channel.dial, parts, wanted.query), bool(channel.params), place, name))
+            found.append(
+                (-_equal_literals(channel.upstream.dial, parts, wanted.query), bool(channel.params), place, name)
+            )
     return min(found)[-1] if found else None
 
 
@@ -77,11 +79,11 @@ def _canonical(path: str) -> str:
 
 def _name(plan: Plan, channel: ChannelPlan, parts: SplitResult, wanted: _Wanted) -> str | None:
     """Give the name under which this channel has the path and the query, if it can."""
-    known = _params_of_query(channel.dial, wanted.query)
+    known = _params_of_query(channel.upstream.dial, wanted.query)
     if known is None:
         return None
-    for params in _fits(_pieces(channel.dial, parts), wanted.path, known):
-        if params.keys() == set(channel.params) and _query_fits(channel.dial, parts, wanted.query, params):
+    for params in _fits(_pieces(channel.upstream.dial, parts), wanted.path, known):
+        if params.keys() == set(channel.params) and _query_fits(channel.upstream.dial, parts, wanted.query, params):
             name = _named(channel, params)
             if not params or (name not in plan.channels and compile_name(channel.name).match(name) == params):
                 return name
@@ -95,7 +97,7 @@ def _named(channel: ChannelPlan, params: Mapping[str, str]) -> str:
 # the path
 
 
-def _pieces(dial: Dial, parts: SplitResult) -> tuple[str, ...]:
+def _pieces(dial: DialPlan, parts: SplitResult) -> tuple[str, ...]:
     """Give the whole path, put together as for a dial: literals (even places) and parameter names (odd places)."""
     if dial.path is None:
         return (_canonical(parts.path or "/"),)
@@ -146,7 +148,7 @@ def _encoded(value: str) -> str:
 # the query
 
 
-def _params_of_query(dial: Dial, query: _Query) -> dict[str, str] | None:
+def _params_of_query(dial: DialPlan, query: _Query) -> dict[str, str] | None:
     """Give the parameters that stand in the query by themselves; None where it says two things of one."""
     found: dict[str, str] = {}
     for key, value in query:
@@ -158,7 +160,7 @@ def _params_of_query(dial: Dial, query: _Query) -> dict[str, str] | None:
     return found
 
 
-def _query_fits(dial: Dial, parts: SplitResult, query: _Query, params: Mapping[str, str]) -> bool:
+def _query_fits(dial: DialPlan, parts: SplitResult, query: _Query, params: Mapping[str, str]) -> bool:
     declared: dict[str, set[str | None]] = {}
     for key, value in _pairs(parts.query):
         declared.setdefault(key, set()).add(value)
@@ -177,7 +179,7 @@ def _value(template: Template, params: Mapping[str, str]) -> str | None:
     return template.render({"param": params})
 
 
-def _equal_literals(dial: Dial, parts: SplitResult, query: _Query) -> int:
+def _equal_literals(dial: DialPlan, parts: SplitResult, query: _Query) -> int:
     literals = {key for key, _ in _pairs(parts.query)}
     literals.update(key for key, template in dial.query.items() if template.is_literal)
     return len(literals.intersection(key for key, _ in query))

@@ -293,14 +293,11 @@ class Manager:
         return name in self._channels and self._channels[name].plan.history.store == "disk"
 
     def _set_budgets(self) -> None:
-        for channel in self.plan.channels.values():
-            budget = self._budgets.get(channel.endpoint)
-            if budget is None:
-                self._budgets[channel.endpoint] = ConnectBudget(
-                    channel.connect_rate, self.clock, schedule=self._services.schedule
-                )
+        for name, endpoint in self.plan.endpoints.items():
+            if name in self._budgets:
+                self._budgets[name].rate = endpoint.connect_rate
             else:
-                budget.rate = channel.connect_rate
+                self._budgets[name] = ConnectBudget(endpoint.connect_rate, self.clock, schedule=self._services.schedule)
 
     # what it reports
 

@@ -83,11 +83,11 @@ class Dialer:
         for _ in range(MAX_REDIRECTS + 1):
             tokens = await self._admitted(plan, record, progress)
             try:
-                target = make_target(plan.dial, params, tokens, url=url)
+                target = make_target(plan.upstream.dial, params, tokens, url=url)
             except ConfigError as error:  # a file of tls, which may be on its way to being renewed
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
             record.secrets = secrets_of(target, tokens.values())
-            progress("dialling", f"dialling {plan.dial.shown_url}")
+            progress("dialling", f"dialling {plan.upstream.dial.shown_url}")
             try:
                 return await self._open_link(target, listener, record.timeline)
             except DialError as error:
@@ -120,7 +120,7 @@ class Dialer:
     async def _renew(
         self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None], until: float
     ) -> None:
-        for name in sorted(plan.dial.token_names):
+        for name in sorted(plan.upstream.dial.token_names):
             progress("token", f"renewing token {name!r}")
             try:
                 await self._broker.renew(name, until)
@@ -132,7 +132,7 @@ class Dialer:
         self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, Token]:
         tokens = {}
-        for name in sorted(plan.dial.token_names):
+        for name in sorted(plan.upstream.dial.token_names):
             began = self._clock.monotonic()
             cached = self._broker.peek(name) is not None
             if not cached:
@@ -154,13 +154,14 @@ class Dialer:
 
     async def _place(self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]) -> None:
         began = self._clock.monotonic()
-        place = self._budgets[plan.endpoint].enter(critical=plan.critical)
+        budget = self._budgets[plan.endpoint]
+        place = budget.enter(critical=plan.critical)
         record.place = place
         try:
             if place.ahead:
-                progress("budget", f"queued for the connect budget of endpoint {plan.endpoint!r} ({plan.connect_rate})")
+                progress("budget", f"queued for the connect budget of endpoint {plan.endpoint!r} ({budget.rate})")
             await place.granted()
-            record.timeline.add("budget", self._clock.monotonic() - began, f"{plan.connect_rate} for {plan.endpoint!r}")
+            record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {plan.endpoint!r}")
         finally:
             record.place = None
             place.leave()

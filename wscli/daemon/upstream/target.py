@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
-from wscli.config.plan import Dial
+from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.link import Target
 from wscli.transport.tls import make_tls
@@ -16,7 +16,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
 
 
-def make_target(dial: Dial, params: Mapping[str, str], tokens: Mapping[str, str], *, url: str | None = None) -> Target:
+def make_target(
+    dial: DialPlan, params: Mapping[str, str], tokens: Mapping[str, str], *, url: str | None = None
+) -> Target:
     """Fill every template; ``url`` stands for the whole address after a redirect."""
     scope = {"token": tokens, "param": params}
     address = url or _address(dial, params, scope)
@@ -34,20 +36,18 @@ def make_target(dial: Dial, params: Mapping[str, str], tokens: Mapping[str, str]
     )
 
 
-def _label(dial: Dial) -> str | None:
+def _label(dial: DialPlan) -> str | None:
     """What errors call the server where its host or port came from the environment, and is not to be shown."""
     shown = urlsplit(dial.shown_url).netloc
     return shown if "***" in shown else None
 
 
-def _address(dial: Dial, params: Mapping[str, str], scope: Mapping[str, Mapping[str, str]]) -> str:
-    parts = urlsplit(dial.url.reveal())
-    path = parts.path
-    if dial.path is not None:
-        path = path.rstrip("/") + "/" + dial.path.render(params).lstrip("/")
-    given = [parts.query] if parts.query else []
-    ours = [f"{quote(key, safe='')}={quote(value.render(scope), safe='')}" for key, value in dial.query.items()]
-    return urlunsplit((parts.scheme, parts.netloc, path or "/", "&".join(given + ours), ""))
+def _address(dial: DialPlan, params: Mapping[str, str], scope: Mapping[str, Mapping[str, str]]) -> str:
+    address = dial.address(params)
+    query = [f"{quote(key, safe='')}={quote(value.render(scope), safe='')}" for key, value in dial.query.items()]
+    if not query:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{'&'.join(query)}"
 
 
 def redirected(target: Target, failure: Failure) -> str | None:

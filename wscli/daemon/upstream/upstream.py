@@ -160,21 +160,21 @@ class Connection:
 
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
-        self._rotation.look(self.plan.rotate)
+        self._rotation.look(self.plan.upstream.rotate)
         if (watch := self._watch) is not None:
             watch.probe()
 
     def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> bool:
         """Take another plan; say whether it is to be dialled anew for it."""
-        anew = not plan.dial.opens_the_same(self.plan.dial) or params != self._params
-        rotates_otherwise = plan.rotate != self.plan.rotate
+        anew = not plan.upstream.dial.opens_the_same(self.plan.upstream.dial) or params != self._params
+        rotates_otherwise = plan.upstream.rotate != self.plan.upstream.rotate
         self.plan, self._params = plan, params
         if rotates_otherwise:
-            self._rotation.look(plan.rotate)
+            self._rotation.look(plan.upstream.rotate)
         if anew:
             self.attempts.addresses = ()  # of the server as it was
         if (watch := self._watch) is not None:
-            watch.update(plan.keepalive)
+            watch.update(plan.upstream.keepalive)
         return anew
 
     async def try_out(self, record: AttemptRecord, listener: Listener) -> None:
@@ -191,7 +191,7 @@ class Connection:
 
     def _step(self, event: Event) -> None:
         before = self.snapshot
-        policy = Policy(self.plan.backoff, self.plan.verdicts)
+        policy = Policy(self.plan.upstream.backoff, self.plan.upstream.verdicts)
         self.snapshot, commands = step(before, event, policy)
         if self.snapshot.state is not ChannelState.WAITING or self.snapshot.generation != before.generation:
             self._cancel_timer()
@@ -221,7 +221,7 @@ class Connection:
         if (after.state, after.generation) != (before.state, before.generation):
             self._rotation.cancel()
             if after.state is ChannelState.READY and self.attempts.present is not None:
-                self._rotation.begin(self.plan.rotate, self.attempts.present.record.expires_at)
+                self._rotation.begin(self.plan.upstream.rotate, self.attempts.present.record.expires_at)
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -239,7 +239,7 @@ class Connection:
             case Succeed():
                 self._succeed()
             case ScheduleRotation():
-                delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
+                delay = delay_for(self.plan.upstream.backoff, command.failures, self._services.chance)
                 self._rotation.again(max(delay, command.no_sooner, SHORTEST))
             case Probe():
                 self.probe()
@@ -262,7 +262,7 @@ class Connection:
         refused = None
         if not self._is_reachable():
             refused = Failure(FailureKind.TCP, "no network leads to the server")
-        expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
+        expiry = None if self.plan.upstream.rotate is None else self.plan.upstream.rotate.before_expiry
         # a token that is as good as due would have the successor replaced at once
         lasting = 0.0 if expiry is None else expiry + SHORTEST
         self.attempts.begin_successor(generation, self.plan, self._params, lasting=lasting, refused=refused)
@@ -285,11 +285,11 @@ class Connection:
             raise RuntimeError(f"attempt {attempt.generation} of {self.plan.name!r} opened without a link")
 
         def dead() -> None:
-            within = format_duration(self.plan.keepalive.timeout)
+            within = format_duration(self.plan.upstream.keepalive.timeout)
             attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
         attempt.watch = self._services.wheel.add(
-            attempt.link, self.plan.keepalive, on_rtt=self._hooks.measured, on_dead=dead
+            attempt.link, self.plan.upstream.keepalive, on_rtt=self._hooks.measured, on_dead=dead
         )
         if attempt is not self.attempts.successor:
             self._hooks.connected()
@@ -309,7 +309,7 @@ class Connection:
         if attempt.ready_at is not None:
             healthy_for = now - attempt.ready_at
             self._hooks.ended(failure)
-        if healthy_for >= self.plan.backoff.reset_after:
+        if healthy_for >= self.plan.upstream.backoff.reset_after:
             self._unhealthy_since = now
         without_health = now - (self._unhealthy_since if self._unhealthy_since is not None else now)
         self.feed(
@@ -331,7 +331,7 @@ class Connection:
         if not command.no_sooner and not self._is_reachable():
             self.feed(NetworkLost())
             return
-        delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
+        delay = max(delay_for(self.plan.upstream.backoff, command.attempt, self._services.chance), command.no_sooner)
         at = self._services.clock.wall() + delay
         self._timer = self._services.schedule(
             delay, lambda: self.feed(RetryDue(command.generation, self._hooks.kept_open))

@@ -23,7 +23,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Doctor:
         record = channel.connection.last_attempt
     [status] = statuses([channel])
     attempt = None if record is None else _facts(record)
-    return {"channel": status, "url": channel.plan.dial.shown_url, "attempt": attempt}
+    return {"channel": status, "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}
 
 
 def _facts(record: AttemptRecord) -> Attempt:
