@@ -16,7 +16,17 @@ from types import MappingProxyType
 
 from wscli.errors import WscliError
 
-__all__ = ["FAULTS", "DatabaseError", "Kind", "fault", "lenient_text", "may_pass", "open_database", "transaction"]
+__all__ = [
+    "FAULTS",
+    "DatabaseError",
+    "Kind",
+    "fault",
+    "lenient_text",
+    "may_pass",
+    "open_database",
+    "savepoint",
+    "transaction",
+]
 
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What comes of a file that is damaged or cannot be used; SQLite's own words may quote bytes that are no text."""
@@ -117,6 +127,20 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def savepoint(database: sqlite3.Connection) -> Iterator[None]:
+    """Keep what the block does within the open transaction, all of it or nothing."""
+    database.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if database.in_transaction:  # some faults of the disk roll back the whole transaction
+            database.execute("ROLLBACK TO part")
+            database.execute("RELEASE part")
+        raise
+    database.execute("RELEASE part")
 
 
 def lenient_text(raw: bytes) -> str:

@@ -68,7 +68,7 @@ class _QueueingSender(Sender):
             except KeyboardInterrupt:
                 self.leave(ExitCode.INTERRUPTED, "interrupted")
                 raise
-            for told in result_of(answer)["fates"]:
+            for told in result_of(answer)["outcomes"]:
                 self._learn(told)
         if self._failure is not None:
             raise self._failure

@@ -21,6 +21,7 @@ __all__ = [
     "Lag",
     "Next",
     "Ping",
+    "QueueOutcome",
     "Queued",
     "Reason",
     "Reload",
@@ -29,7 +30,6 @@ __all__ = [
     "Stats",
     "Status",
     "Token",
-    "Told",
     "Tokens",
 ]
 
@@ -165,8 +165,8 @@ class Queued(TypedDict):
     """``queued``, or ``sent`` where the one whose key it was has been."""
 
 
-class Told(TypedDict):
-    """``queue`` with ``watch``: what became of a message."""
+class QueueOutcome(TypedDict):
+    """``queue`` with ``watch``: the outcome of a message."""
 
     id: int
     outcome: str

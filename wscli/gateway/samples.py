@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from wscli import __version__
 from wscli.core.states import ChannelState
-from wscli.outbox.books import NOTHING
 
 if TYPE_CHECKING:
     from wscli.daemon.registry.manager import Manager
@@ -110,7 +109,7 @@ def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Samp
         yield Sample("wscli_readers", (name,), sum(one["readers"] for one in all_of_it))
         kept = sum(one["history"]["last"] - one["history"]["first"] + 1 for one in all_of_it)
         yield Sample("wscli_history_messages", (name,), kept)
-        for kind in NOTHING:
+        for kind in ("queued", "expired", "rejected"):
             yield Sample("wscli_outbox_messages", (name, kind), sum(one["outbox"][kind] for one in all_of_it))
         for consumer in sorted({consumer for one in all_of_it for consumer in one["consumers"]}):
             held = [one["consumers"][consumer]["lag"] for one in all_of_it if consumer in one["consumers"]]

@@ -16,6 +16,7 @@ from pathlib import Path
 from wscli import __version__
 from wscli.clock import SystemClock
 from wscli.config.plan import Plan
+from wscli.control.paths import state_directory
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
@@ -93,8 +94,10 @@ async def _live(
     server = Server(manager, instance.listener, HANDLERS)
     hooks = Hooks(manager)
     gateway = Gateway(manager)
-    outbox = manager.outbox = Outbox(manager, environ)
-    manager.after_apply.append(gateway.apply)
+    outbox = manager.outbox = Outbox(manager, Path(state_directory(environ), plan.name, "outbox.db"))
+    manager.watchers.append(outbox.channel_changed)
+    manager.newcomers.append(outbox.channel_changed)
+    manager.after_apply += [outbox.plan_changed, gateway.apply]
     notifier = Notifier(manager, supervisor)
     manager.around_reload = notifier.reload
     asyncio.get_running_loop().set_default_executor(AbandonedThreads())

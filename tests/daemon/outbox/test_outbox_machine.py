@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -25,12 +26,11 @@ from tests.examples import EXAMPLES
 from wscli.config.plan import Rotate
 from wscli.core.events import Failure
 from wscli.core.states import ChannelState as S
-from wscli.daemon.outbox import Outbox, deliveries, delivery
-from wscli.daemon.outbox.watches import Watch
+from wscli.daemon.outbox import Outbox, delivery, store, thread
+from wscli.daemon.outbox.messages import NO_MESSAGES, Outcome
+from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.database import transaction
 from wscli.errors import NotSent, OutcomeUnknown, UnknownChannel, WscliError
-from wscli.outbox import ledger
-from wscli.outbox.books import NOTHING, Fate
 
 PLANS = (
     channel_plan("news", rotate=Rotate(max_age=20.0)),
@@ -75,8 +75,8 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.stack = ExitStack()
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(delivery, "AGAIN", 0.0)
-        patch.setattr(delivery, "RETRY", 0.0)
-        patch.setattr(ledger, "transaction", self.failing)
+        patch.setattr(thread, "RETRY", 0.0)
+        patch.setattr(store, "transaction", self.failing)
         self.patch = patch
         self.state = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.plans = PLANS
@@ -92,7 +92,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.doubted: set[bytes] = set()
         """What they may have taken."""
         self.watched: set[int] = set()
-        self.told: dict[int, Fate] = {}
+        self.told: dict[int, Outcome] = {}
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         async def doing() -> Any:
@@ -107,16 +107,16 @@ class EachMessageOnce(RuleBasedStateMachine):
         idle = 0
         while idle < 3:
             await self.it.time.settle()
-            working = self.outbox._file._working
+            working = self.outbox._store._working
             if working is None:
                 idle += 1
             else:
                 idle = 0
                 await asyncio.wait({working})
-        while self.watch._fates:
-            for fate in await self.watch.news():
-                assert fate.id not in self.told, "nobody is told twice"
-                self.told[fate.id] = fate
+        while self.waiter._outcomes:
+            for one in await self.waiter.news():
+                assert one.id not in self.told, "an outcome is told once"
+                self.told[one.id] = one
 
     @contextmanager
     def failing(self, database: sqlite3.Connection) -> Iterator[None]:
@@ -135,16 +135,19 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.it = Scripted(*self.plans)
         self.it.time.now, self.it.time.slept = now, slept
         self.it.server.on_open = self.serve
-        self.outbox = self.it.manager.outbox = Outbox(self.it.manager, {"XDG_STATE_HOME": self.state})
-        self.watching = ExitStack()
-        self.watch: Watch = self.watching.enter_context(self.outbox.watching())
+        self.outbox = Outbox(self.it.manager, Path(self.state, "outbox.db"))
+        self.it.manager.watchers.append(self.outbox.channel_changed)
+        self.it.manager.newcomers.append(self.outbox.channel_changed)
+        self.it.manager.after_apply.append(self.outbox.plan_changed)
+        self.waiting_client = ExitStack()
+        self.waiter: OutcomeWaiter = self.waiting_client.enter_context(self.outbox.waiting())
         self.it.manager.open()
         await self.outbox.start()
 
     async def down(self) -> None:
-        self.patch.setattr(deliveries, "SETTLE", 0.01 if self.waiting else 30.0)
-        self.watched -= self.watch.pending
-        self.watching.close()
+        self.patch.setattr(delivery, "SETTLE", 0.01 if self.waiting else 30.0)
+        self.watched -= self.waiter.pending
+        self.waiting_client.close()
         await self.outbox.settle()
         closing = asyncio.ensure_future(self.it.manager.close())
         while not closing.done():
@@ -153,7 +156,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         await self.outbox.close()
         assert self.it.time.pending == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert self.outbox._watches._by_message == {}
+        assert self.outbox._waiters == set()
 
     # the server
 
@@ -206,7 +209,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.number += request.count
         try:
             name = self.it.manager.channel(request.channel).name
-            options: dict[str, Any] = {"binary": False, "ttl": request.ttl, "key": request.key, "watch": self.watch}
+            options: dict[str, Any] = {"binary": False, "ttl": request.ttl, "key": request.key, "waiter": self.waiter}
             added = await self.outbox.queue(name, payloads, **options)
         except (UnknownChannel, NotSent):
             return
@@ -341,7 +344,7 @@ class EachMessageOnce(RuleBasedStateMachine):
     async def look_at_the_clock(self) -> None:
         """Let its timer ring, which runs in the time of the loop."""
         await self.quiet()
-        self.outbox._set_timer(self.outbox._next_expiry)
+        self.outbox._expiry_changed.set()
 
     # what must hold
 
@@ -359,12 +362,12 @@ class EachMessageOnce(RuleBasedStateMachine):
         assert self.removed.isdisjoint(rows)
         assert sent | self.removed | set(rows) == set(self.accepted)
         for number in self.watched:
-            fate, row = self.told.get(number), rows.get(number)
-            assert (fate is None) == (row is not None and row["state"] == "queued"), "who waits is told, and no sooner"
-            if fate is None:
+            told, row = self.told.get(number), rows.get(number)
+            assert (told is None) == (row is not None and row["state"] == "queued"), "who waits is told, and no sooner"
+            if told is None:
                 continue
             doubted = self.accepted[number].payload in self.doubted
-            assert fate.outcome in (
+            assert told.outcome in (
                 ("sent",) if number in sent else ("unknown",) if doubted else ("expired", "removed")
             )
         self.check_counts(list(rows.values()))
@@ -373,8 +376,8 @@ class EachMessageOnce(RuleBasedStateMachine):
     def check_counts(self, rows: list[dict[str, Any]]) -> None:
         counted = Counter((row["channel"], row["state"]) for row in rows)
         for channel in self.it.manager.channels():
-            expected = {state: counted[channel.name, state] for state in NOTHING}
-            assert self.outbox._counts.get(channel.name, NOTHING) == expected
+            expected = {state: counted[channel.name, state] for state in NO_MESSAGES}
+            assert self.outbox._counts.get(channel.name, NO_MESSAGES) == expected
             assert channel.stats()["outbox"] == expected
             assert channel.in_use == bool(expected["queued"]), "in use for as long as it has something queued"
             busy = {name_of(link) for link, _ in self.waiting.values()}
@@ -434,7 +437,6 @@ class EachMessageOnce(RuleBasedStateMachine):
         left = [row for row in await self.outbox.list([]) if row["state"] != "expired"]
         assert left == [], [channel.status() for channel in self.it.manager.channels()]
         await self.outbox.flush()
-        assert self.outbox._flushing == set()
         await self.down()
 
 

@@ -15,11 +15,11 @@ from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
 from wscli.core.states import ChannelState
-from wscli.daemon.outbox import Outbox, deliveries, delivery
+from wscli.daemon.outbox import Outbox, delivery, thread
+from wscli.daemon.outbox.messages import Outcome, QueuedMessage, QueueReceipt
+from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
-from wscli.outbox.books import Fate
-from wscli.outbox.store import Added, Message, OutboxStore
 from wscli.problems import Problems
 from wscli.tasks import Tasks
 
@@ -47,7 +47,7 @@ class Scene(NamedTuple):
     channel: Any
     manager: Any
 
-    async def queue(self, *payloads: bytes, ttl: float | None = None) -> Added:
+    async def queue(self, *payloads: bytes, ttl: float | None = None) -> QueueReceipt:
         return await self.outbox.queue("calls", payloads, binary=False, ttl=ttl, key=None)
 
     def sent(self) -> list[bytes]:
@@ -64,10 +64,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         return channel
 
     manager: Any = SimpleNamespace(
-        plan=SimpleNamespace(name="app"), clock=HandClock(), problems=Problems(), tasks=Tasks(), watchers=[],
-        newcomers=[], after_apply=[], channels=lambda: [channel], channel=find,
-    )  # fmt: skip
-    outbox = Outbox(manager, {"XDG_STATE_HOME": str(tmp_path)})
+        clock=HandClock(), problems=Problems(), tasks=Tasks(), channels=lambda: [channel], channel=find
+    )
+    outbox = Outbox(manager, tmp_path / "wscli" / "app" / "outbox.db")
     yield Scene(outbox, channel, manager)
     await outbox.settle()
     await manager.tasks.close()
@@ -117,13 +116,13 @@ async def test_a_mark_that_the_disk_refuses_is_tried_again_and_nothing_is_repeat
 ) -> None:
     mark, refusals = OutboxStore.mark_sent, iter([True, True])
 
-    def refusing(store: OutboxStore, number: int, now: float) -> Message | None:
+    def refusing(store: OutboxStore, number: int, now: float) -> QueuedMessage | None:
         if next(refusals, False):
             raise DatabaseError("the disk is full")
         return mark(store, number, now)
 
     monkeypatch.setattr(OutboxStore, "mark_sent", refusing)
-    monkeypatch.setattr(delivery, "RETRY", 0.01)
+    monkeypatch.setattr(thread, "RETRY", 0.01)
     await scene.queue(b"a", b"b")
     await scene.outbox.flush()
     assert scene.sent() == [b"a", b"b"]
@@ -148,7 +147,7 @@ async def end(scene: Scene) -> list[dict[str, Any]]:
     await scene.outbox.settle()
     await scene.manager.tasks.close()
     await scene.outbox.close()
-    store = OutboxStore(scene.outbox._path())
+    store = OutboxStore(scene.outbox._store._path)
     found = store.list()
     store.close()
     return found
@@ -166,7 +165,7 @@ async def test_a_clean_end_marks_the_message_that_is_being_sent_and_begins_no_ot
 async def test_a_clean_end_says_of_what_the_server_does_not_take_that_nobody_knows(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "SETTLE", 0.01)
+    monkeypatch.setattr(delivery, "SETTLE", 0.01)
     await block(scene, b"a", b"b")
     first, second = await end(scene)
     assert (first["state"], first["attempts"]) == ("queued", 1)
@@ -205,16 +204,16 @@ async def test_what_waits_between_two_attempts_can_be_removed(scene: Scene) -> N
 
 async def test_no_attempt_goes_on_when_the_message_has_expired(scene: Scene) -> None:
     scene.channel.send_fails[0] = OutcomeUnknown("the time was up")
-    with scene.outbox.watching() as watch:
+    with scene.outbox.waiting() as waiter:
         scene.channel.send_blocks = asyncio.Event()
-        await scene.outbox.queue("calls", [b"a"], binary=False, ttl=7, key=None, watch=watch)
+        await scene.outbox.queue("calls", [b"a"], binary=False, ttl=7, key=None, waiter=waiter)
         await until(lambda: scene.channel.send_blocked == 1)
         assert scene.channel.timeout == 7
         scene.manager.clock.now += 7
         scene.channel.send_blocks.set()
         reason = "it may have been sent: the time was up"
-        assert await watch.news() == [Fate(1, "unknown", reason)]
-        assert await watch.news() == []
+        assert await waiter.news() == [Outcome(1, "unknown", reason)]
+        assert await waiter.news() == []
     (row,) = await scene.outbox.list([])
     assert (row["state"], row["reason"], row["attempts"]) == ("expired", reason, 1)
 
@@ -230,27 +229,27 @@ async def test_a_message_that_expired_behind_another_is_never_tried(scene: Scene
 
 async def test_who_waits_is_told_of_each_message(scene: Scene) -> None:
     scene.channel.state = ChannelState.CONNECTING
-    with scene.outbox.watching() as watch, scene.outbox.watching() as other:
+    with scene.outbox.waiting() as waiter, scene.outbox.waiting() as other:
         options: dict[str, Any] = {"binary": False, "ttl": None, "key": "k"}
-        assert await scene.outbox.queue("calls", [b"a"], watch=watch, **options) == Added(1, 1, "queued")
-        assert await scene.outbox.queue("calls", [b"a"], watch=other, **options) == Added(1, 0, "queued")
-        await scene.outbox.queue("calls", [b"b"], binary=False, ttl=0, key=None, watch=watch)
+        assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == QueueReceipt(1, 1, "queued")
+        assert await scene.outbox.queue("calls", [b"a"], waiter=other, **options) == QueueReceipt(1, 0, "queued")
+        await scene.outbox.queue("calls", [b"b"], binary=False, ttl=0, key=None, waiter=waiter)
         await scene.queue(b"c")
         await scene.channel.become(ChannelState.READY)
         await scene.outbox.flush()
-        told = await watch.news()
-        while watch.pending:
-            told += await watch.news()
-        assert sorted(told) == [Fate(1, "sent"), Fate(2, "expired")]
-        assert await other.news() == [Fate(1, "sent")]
-    assert await scene.outbox.queue("calls", [b"a"], watch=watch, **options) == Added(1, 0, "sent")
-    assert not watch.pending
+        told = await waiter.news()
+        while waiter.pending:
+            told += await waiter.news()
+        assert sorted(told) == [Outcome(1, "sent"), Outcome(2, "expired")]
+        assert await other.news() == [Outcome(1, "sent")]
+    assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == QueueReceipt(1, 0, "sent")
+    assert not waiter.pending
 
 
 async def test_a_delivery_that_crashed_is_stated_until_it_goes_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "RETRY", 0.01)
+    monkeypatch.setattr(delivery, "AFTER_CRASH", 0.01)
     crashes = iter([True, True])
 
     async def crash(payload: Any, *, binary: bool, timeout: float) -> None:
@@ -279,13 +278,13 @@ async def test_a_disk_that_refuses_what_expires_is_asked_again_after_a_while_and
         refused += 1
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(delivery, "RETRY", 0.01)
+    monkeypatch.setattr(thread, "RETRY", 0.01)
     scene.channel.state = ChannelState.CONNECTING
     await scene.queue(b"a", ttl=5)
     scene.manager.clock.now += 5
     with monkeypatch.context() as patch:
         patch.setattr(OutboxStore, "expire", refusing)
-        scene.outbox._set_timer(scene.manager.clock.now)
+        scene.outbox._expiry_changed.set()
         for count in range(1, 20):
             await until(lambda count=count: refused >= count)  # type: ignore[misc]  # bound in its turn
             assert len(scene.manager.tasks) == 2, "the delivery, and one that puts aside what expired"
@@ -314,7 +313,6 @@ async def test_a_message_that_may_wait_for_ever_is_given_to_a_slow_server_once(s
 async def test_an_instance_that_is_made_knows_what_its_name_has(scene: Scene) -> None:
     scene.channel.state = ChannelState.STOPPED
     await scene.queue(b"a")
-    (welcome,) = scene.manager.newcomers
-    again = FakeChannel("calls")
-    welcome(again)
+    again: Any = FakeChannel("calls")
+    scene.outbox.channel_changed(again)
     assert again.outbox["queued"] == 1

@@ -1,78 +1,116 @@
-"""Delivery of one channel's messages: one after another, each marked before the next is handed over.
+"""Delivery: one task for each channel that has queued messages.
 
-So a manager that is killed repeats one message of a channel at most, and the order holds.
+A task sends one message after another and marks each before it sends the next, so a manager that is killed repeats at
+most one message of a channel, and keeps the order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
 
-from wscli.clock import Clock
 from wscli.core.states import ChannelState
-from wscli.daemon.outbox.file import OutboxFile
-from wscli.database import DatabaseError
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.outbox.messages import QueuedMessage
+from wscli.daemon.outbox.store import OutboxStore
+from wscli.daemon.outbox.thread import StoreThread
+from wscli.daemon.registry.manager import Manager
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
-from wscli.outbox.store import Message, OutboxStore
-from wscli.problems import Problems
 
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
+__all__ = ["Deliveries"]
 
-__all__ = ["RETRY", "Delivery", "insist"]
-
-T = TypeVar("T")
+logger = logging.getLogger("wscli.manager")
 
 ATTEMPT = 1e9
-"""Seconds for an open connection to take one message: as good as for ever. What was handed over may arrive as long as
-the connection lives, so it is not tried again before that ends; the keep-alive says that a server reads nothing."""
+"""Seconds for an open connection to take one message: practically unlimited. A message that was handed over may arrive
+as long as the connection lives, so it is not tried again before that ends; the keep-alive detects a server that does
+not read."""
 AGAIN = 1.0
-"""Seconds between two tries to send one message."""
-RETRY = 5.0
-"""Seconds between two tries to write to a file that refuses."""
+"""Seconds between two attempts to send one message."""
+AFTER_CRASH = 5.0
+"""Seconds after which a delivery that failed by an internal error goes on."""
+SETTLE = 1.0
+"""Seconds for the messages that are being sent when the manager stops."""
 
 
-async def insist(file: OutboxFile, problems: Problems, call: Callable[[OutboxStore], T]) -> T:
-    """Call until the file takes it; meanwhile the fault is a stated problem."""
-    while True:
+class Deliveries:
+    """The deliveries of all channels; ``queued`` returns how many queued messages the channel of a name has."""
+
+    def __init__(self, manager: Manager, store: StoreThread, queued: Callable[[str], int]) -> None:
+        self._manager = manager
+        self._store = store
+        self._queued = queued
+        self._running: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._ending = False
+
+    def look(self, name: str) -> None:
+        """Begin the delivery of a channel that has queued messages, or end that of one that has none left."""
+        running = self._running.get(name)
+        if not self._queued(name):
+            if running is not None and not running[0].sending:
+                running[1].cancel()
+        elif running is None and not self._ending:
+            self._begin(name)
+
+    async def settle(self) -> None:
+        """Begin no further message, and wait a moment for those that are being sent to be marked."""
+        self._ending = True
+        for delivery, task in self._running.values():
+            delivery.ending = True
+            if not delivery.sending:
+                task.cancel()
+        if self._running:
+            await asyncio.wait([task for _, task in self._running.values()], timeout=SETTLE)
+
+    def _begin(self, name: str) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._running[name]
+            self.look(name)
+
         try:
-            return await file.submit(call)
-        except DatabaseError as error:
-            problems.state("outbox", error.message)
-            await asyncio.sleep(RETRY)
+            channel = self._manager.channel(name)
+        except WscliError:
+            return  # not declared any more: its messages stay listed
+        delivery = Delivery(channel, self._manager, self._store, lambda: self._queued(name))
+        task = self._manager.tasks.spawn(delivery.run(), name=f"outbox {name}")
+        self._running[name] = delivery, task
+        task.add_done_callback(ended)
 
 
 class Delivery:
-    """What sends the messages of one channel, until none is queued."""
+    """Sends the messages of one channel until none is queued."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        file: OutboxFile,
-        problems: Problems,
-        clock: Clock,
-        *,
-        queued: Callable[[], int],
-        on_progress: Callable[[], None],
-    ) -> None:
-        """``queued`` gives how many messages there are, ``on_progress`` is called after each attempt that ended."""
-        self.name = channel.name
+    def __init__(self, channel: Channel, manager: Manager, store: StoreThread, queued: Callable[[], int]) -> None:
         self.sending = False
-        """Whether a message is being handed over, or marked: whoever cancels now leaves its outcome in doubt."""
+        """Whether a message is being sent or marked: cancelling the task now leaves its outcome in doubt."""
         self.ending = False
-        """Set by whoever wants no further message to begin."""
+        """Set when no further message may begin."""
         self._channel = channel
-        self._file = file
-        self._problems = problems
-        self._clock = clock
+        self._clock = manager.clock
+        self._problems = manager.problems
+        self._store = store
         self._queued = queued
-        self._on_progress = on_progress
-        self._next: Message | None = None
-        """What is to be sent next, where the last mark brought it along."""
+        self._next: QueuedMessage | None = None
+        """The next message, where the last mark returned it."""
 
     async def run(self) -> None:
-        """Send until nothing is queued, the channel is removed, or it is to end."""
+        """Deliver until nothing is queued, the channel is removed or ``ending`` is set; go on after a crash."""
+        problem = f"outbox of {self._channel.name}"
+        try:
+            while True:
+                try:
+                    await self._deliver(lambda: self._problems.mended(problem))
+                except Exception as error:
+                    logger.exception("delivery of the outbox of %s failed", self._channel.name)
+                    self._problems.state(problem, f"delivery stopped: {error}; tried again in {AFTER_CRASH:g} s")
+                    await asyncio.sleep(AFTER_CRASH)
+                else:
+                    return
+        finally:
+            self._problems.mended(problem)
+
+    async def _deliver(self, progress: Callable[[], None]) -> None:
         try:
             with self._channel.use():
                 while self._queued() and await self._may_send():
@@ -86,7 +124,7 @@ class Delivery:
                         again = await self._send(message)
                     finally:
                         self.sending = False
-                    self._on_progress()
+                    progress()
                     if again:
                         await asyncio.sleep(AGAIN)
         finally:
@@ -94,22 +132,22 @@ class Delivery:
 
     async def _may_send(self) -> bool:
         if self._channel.state is not ChannelState.READY and not self.ending:
-            self._put_back()  # while it waits it may be removed, or expire
+            self._put_back()  # so that it may expire or be removed while it waits
             await self._channel.wait_for({ChannelState.READY})
         return not (self._channel.removed or self.ending)
 
-    async def _take(self) -> Message | None:
+    async def _take(self) -> QueuedMessage | None:
         message, self._next = self._next, None
         if message is not None and self._left(message) > 0:
             return message
-        return await self._insist(lambda store: store.next(self.name, self._clock.wall()))
+        return await self._store.insist(lambda store: store.next(self._channel.name, self._clock.wall()))
 
-    def _left(self, message: Message) -> float:
-        """Give the seconds that an attempt may take: none goes on when the message has expired."""
+    def _left(self, message: QueuedMessage) -> float:
+        """Return the seconds that an attempt may take: it ends when the message expires."""
         return ATTEMPT if message.expires is None else min(ATTEMPT, message.expires - self._clock.wall())
 
-    async def _send(self, message: Message) -> bool:
-        """Try once, and mark what became of it; say whether it is to be tried again after a while."""
+    async def _send(self, message: QueuedMessage) -> bool:
+        """Try once and mark the result; return whether to try again after a while."""
         handed_over = False
 
         def payload() -> bytes:
@@ -119,31 +157,28 @@ class Delivery:
 
         try:
             if not message.binary:
-                message.payload.decode()  # checked when it was queued: only a damaged file has another
+                message.payload.decode()  # checked when it was queued: fails only if the file is damaged
             await self._channel.send(payload, binary=message.binary, timeout=self._left(message))
         except UnicodeDecodeError as error:
             reason = f"it is not UTF-8 at byte {error.start}"
-            await self._insist(lambda store: store.mark_rejected(message.id, reason))
+            await self._store.insist(lambda store: store.mark_rejected(message.id, reason))
         except (NotSent, OutcomeUnknown) as error:
-            await self._insist(self._failed(message, error.message, doubt=isinstance(error, OutcomeUnknown)))
+            await self._store.insist(self._failed(message, error.message, doubt=isinstance(error, OutcomeUnknown)))
             return True
         except WscliError:
-            self._put_back()  # paused, stopped or failed between the two: it is no attempt
+            self._put_back()  # paused, stopped or failed in the meantime: not an attempt
         except asyncio.CancelledError:
             if handed_over:
-                self._file.submit(self._failed(message, "the manager was stopped while it was being sent", doubt=True))
+                self._store.submit(self._failed(message, "the manager was stopped while it was being sent", doubt=True))
             raise
         else:
-            self._next = await self._insist(lambda store: store.mark_sent(message.id, self._clock.wall()))
+            self._next = await self._store.insist(lambda store: store.mark_sent(message.id, self._clock.wall()))
         return False
 
-    def _failed(self, message: Message, reason: str, *, doubt: bool) -> Callable[[OutboxStore], None]:
+    def _failed(self, message: QueuedMessage, reason: str, *, doubt: bool) -> Callable[[OutboxStore], None]:
         now = self._clock.wall()
         return lambda store: store.mark_failed(message.id, reason, now, doubt=doubt)
 
     def _put_back(self) -> None:
         self._next = None
-        self._file.submit(lambda store: store.put_back(self.name))
-
-    async def _insist(self, call: Callable[[OutboxStore], T]) -> T:
-        return await insist(self._file, self._problems, call)
+        self._store.submit(lambda store: store.put_back(self._channel.name))

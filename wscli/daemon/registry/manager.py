@@ -10,7 +10,7 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan, Plan
@@ -31,9 +31,6 @@ from wscli.problems import Problems
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
-
-if TYPE_CHECKING:
-    from wscli.daemon.outbox import Outbox
 
 __all__ = ["Manager", "ReloadReport"]
 
@@ -96,7 +93,7 @@ class Manager:
         """Called with a channel after each change of what ``status`` says of it, its removal included."""
         self.newcomers: list[Callable[[Channel], None]] = []
         """Called with each instance of a template that is made, before anything has happened to it."""
-        self.outbox: Outbox | None = None
+        self.outbox: Any = None
         """Set by whoever delivers it."""
         self.tasks = Tasks()
         http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)

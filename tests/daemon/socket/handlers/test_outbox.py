@@ -22,8 +22,7 @@ async def boxed(tmp_path: Path) -> AsyncIterator[Served]:
     """A server whose manager has an outbox, and a channel ``calls`` that is not ready."""
     manager: Any = FakeManager()
     manager.known["calls"].state = ChannelState.CONNECTING
-    manager.watchers, manager.newcomers, manager.after_apply = [], [], []
-    manager.outbox = Outbox(manager, {"XDG_STATE_HOME": str(tmp_path)})
+    manager.outbox = Outbox(manager, tmp_path / "outbox.db")
     async with serve(manager) as running:
         yield running
         await manager.outbox.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,13 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.examples import EXAMPLES
+from wscli.daemon.outbox import store as store_module
+from wscli.daemon.outbox.messages import NO_MESSAGES, REMEMBERED, CommitReport, Outcome
+from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, UsageError, WscliError
-from wscli.outbox import ledger
-from wscli.outbox import store as store_module
-from wscli.outbox.books import Fate
-from wscli.outbox.ledger import REMEMBERED
-from wscli.outbox.store import OutboxStore
 
 
 @pytest.fixture
@@ -32,6 +31,12 @@ def store(tmp_path: Path) -> Iterator[OutboxStore]:
 
 def add(store: OutboxStore, *payloads: bytes, ttl: float | None = None, key: str | None = None, now: float = 0) -> int:
     return store.add("calls", payloads, binary=False, ttl=ttl, key=key, now=now).new
+
+
+def report(store: OutboxStore) -> CommitReport:
+    changed = store.report()
+    assert changed is not None
+    return changed
 
 
 def drain(store: OutboxStore, now: float = 0) -> list[bytes]:
@@ -67,11 +72,11 @@ def test_a_key_is_sent_once_and_forgotten_after_a_week(store: OutboxStore) -> No
 
 def test_what_expired_is_kept_and_its_key_is_free_again(store: OutboxStore) -> None:
     add(store, b"a", ttl=5, key="k")
-    assert store.changes().next_expiry == 5
+    assert report(store).next_expiry == 5
     assert drain(store, now=5) == []
-    changes = store.changes()
+    changes = report(store)
     assert (changes.counts, changes.next_expiry) == ({"calls": {"queued": 0, "expired": 1, "rejected": 0}}, None)
-    assert changes.fates == [Fate(1, "expired")]
+    assert changes.outcomes == [Outcome(1, "expired")]
     assert add(store, b"b", key="k", now=6) == 1
     assert store.remove_expired() == 1
     assert drain(store, now=6) == [b"b"]
@@ -126,7 +131,7 @@ def test_a_foreign_or_damaged_file_is_refused_and_left_alone(tmp_path: Path) -> 
 
 
 def test_beyond_a_number_of_keys_the_oldest_is_forgotten(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "MOST_KEYS", 2)
+    monkeypatch.setattr(store_module, "MOST_KEYS", 2)
     for second, key in enumerate("abc"):
         add(store, b"m", key=key, now=second)
         drain(store, now=second)
@@ -152,7 +157,7 @@ def test_a_doubt_outlives_later_attempts(store: OutboxStore) -> None:
         assert message is not None
         store.mark_failed(message.id, reason, 0, doubt=doubt)
     store.expire(5)
-    assert store.changes().fates == [Fate(1, "unknown", "it may have been sent: it ended")]
+    assert report(store).outcomes == [Outcome(1, "unknown", "it may have been sent: it ended")]
 
 
 def test_what_a_killed_manager_may_have_sent_is_in_doubt(store: OutboxStore, tmp_path: Path) -> None:
@@ -163,12 +168,12 @@ def test_what_a_killed_manager_may_have_sent_is_in_doubt(store: OutboxStore, tmp
     for expected in (["unknown", "expired"], []):
         again = OutboxStore(tmp_path / "killed" / "app.outbox.db")
         again.expire(5)
-        assert [fate.outcome for fate in again.changes().fates] == expected
+        assert [one.outcome for one in report(again).outcomes] == expected
         again.close()
     store.close()
     clean = OutboxStore(tmp_path / "app.outbox.db")
     clean.expire(5)
-    assert [fate.outcome for fate in clean.changes().fates] == ["expired", "expired"]
+    assert [one.outcome for one in report(clean).outcomes] == ["expired", "expired"]
     clean.close()
 
 
@@ -232,7 +237,7 @@ def carry_out(store: OutboxStore, call: str, now: float) -> None:
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(CALLS), max_size=20))
-def test_the_counts_in_memory_are_those_of_the_file(tmp_path: Path, calls: list[str]) -> None:
+def test_what_is_reported_is_what_the_file_holds_after_it_is_opened_again(tmp_path: Path, calls: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as directory:
         store = OutboxStore(Path(directory, "outbox.db"))
         store._database.execute("PRAGMA synchronous=OFF")
@@ -240,26 +245,29 @@ def test_the_counts_in_memory_are_those_of_the_file(tmp_path: Path, calls: list[
             store.put_back("calls")
             carry_out(store, call, now)
         store.put_back("calls")
-        store.changes()
-        kept = {name: getattr(store._books, name) for name in ("messages", "size", "keys", "_channels")}
-        expiry = store.changes().next_expiry
+        counted, told, expiry = report(store)
+        assert len(told) == len({one.id for one in told}), "an outcome was told twice"
+        rows = Counter(one["state"] for one in store.list())
+        assert counted == ({"calls": {**NO_MESSAGES, **rows}} if rows else {})
         store.close()
         again = OutboxStore(Path(directory, "outbox.db"))
-        assert {name: getattr(again._books, name) for name in kept} == kept
-        assert again.changes().next_expiry == expiry
+        assert report(again) == (counted, [], expiry)
         again.close()
 
 
-def test_a_file_of_the_first_version_is_taken_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_earlier_version_is_taken_up(tmp_path: Path, version: int) -> None:
     path = tmp_path / "one.db"
     store = OutboxStore(path)
     add(store, b"a", b"b")
     store.close()
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(
-            "ALTER TABLE messages DROP COLUMN doubt; CREATE INDEX by_size ON messages (state, size);"
-            "PRAGMA user_version=1"
-        )
+        database.executescript("DROP INDEX by_channel; CREATE INDEX by_channel ON messages (state, channel)")
+        if version == 1:
+            database.executescript(
+                "ALTER TABLE messages DROP COLUMN doubt; CREATE INDEX by_size ON messages (state, size)"
+            )
+        database.execute(f"PRAGMA user_version={version}")
     store = OutboxStore(path)
     add(store, b"c")
     assert drain(store) == [b"a", b"b", b"c"]

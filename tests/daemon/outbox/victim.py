@@ -1,4 +1,4 @@
-"""The outbox on a file as its channel, killed over and over: ``python -m tests.outbox.victim DIR SEED KILLS``.
+"""The outbox on a file as its channel, killed over and over: ``python -m tests.daemon.outbox.victim DIR SEED KILLS``.
 
 Each life is a fork, so that two hundred are quick. It is killed as ``kill -9`` does at a drawn point: before a message
 is accepted, within its transaction, after it was sent, within the transaction that marks it, or after that. What was
@@ -21,7 +21,7 @@ from typing import Any
 from wscli.clock import SystemClock
 from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox
-from wscli.outbox.store import OutboxStore
+from wscli.daemon.outbox.store import OutboxStore
 from wscli.problems import Problems
 from wscli.tasks import Tasks
 
@@ -100,10 +100,10 @@ def arm(point: str, nth: int, opcodes: int) -> Callable[[str], bool]:
 async def live(directory: Path, first: int, here: Callable[[str], bool]) -> None:
     channel = Channel(directory, lambda: here("send") and die())
     manager: Any = SimpleNamespace(
-        plan=SimpleNamespace(name="app"), clock=SystemClock(), problems=Problems(), tasks=Tasks(), watchers=[],
-        newcomers=[], after_apply=[], channels=lambda: [channel], channel=lambda name: channel,
+        clock=SystemClock(), problems=Problems(), tasks=Tasks(),
+        channels=lambda: [channel], channel=lambda name: channel,
     )  # fmt: skip
-    outbox = Outbox(manager, {"XDG_STATE_HOME": str(directory)})
+    outbox = Outbox(manager, directory / "outbox.db")
     await outbox.start()
     for number in range(first, first + EACH):
         if here("accept"):

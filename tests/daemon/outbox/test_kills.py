@@ -12,8 +12,8 @@ KILLS = 200
 
 def test_two_hundred_kills_lose_nothing_and_keep_the_order(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.outbox.victim", str(tmp_path), "7", str(KILLS)],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-m", "tests.daemon.outbox.victim", str(tmp_path), "7", str(KILLS)],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         timeout=120,
