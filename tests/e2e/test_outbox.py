@@ -29,7 +29,7 @@ KILLS = 5
 
 
 class Recorder:
-    """A server that keeps what arrives."""
+    """A server that records the messages it receives."""
 
     def __init__(self) -> None:
         self.received: list[str] = []
@@ -57,7 +57,7 @@ class Recorder:
 
 
 class Deaf:
-    """A server that takes connections and reads nothing of them."""
+    """A server that accepts connections and never reads."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -102,7 +102,7 @@ def config(server: Recorder | Deaf, channels: str = "calls: {endpoint: api, path
     )
 
 
-def test_what_waits_is_listed_expires_is_removed_and_outlives_the_manager(wscli: Wscli, recorder: Recorder) -> None:
+def test_queued_messages_expire_can_be_removed_and_outlive_the_manager(wscli: Wscli, recorder: Recorder) -> None:
     with wscli.up(config(recorder)):
         assert wscli("stop", "calls").returncode == 0
         assert wscli("send", "--queue", "calls", "secret-1", "--key", "k").returncode == 0
@@ -129,7 +129,7 @@ def test_what_waits_is_listed_expires_is_removed_and_outlives_the_manager(wscli:
     assert recorder.received == ["secret-1", "b"]
 
 
-def test_a_file_that_is_no_database_is_a_stated_problem(wscli: Wscli, recorder: Recorder) -> None:
+def test_a_damaged_file_is_shown_among_the_problems(wscli: Wscli, recorder: Recorder) -> None:
     path = Path(wscli.env["XDG_STATE_HOME"], "wscli", "app", "outbox.db")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no database" * 1000)
@@ -142,14 +142,14 @@ def test_a_file_that_is_no_database_is_a_stated_problem(wscli: Wscli, recorder: 
 
 
 def told(done: subprocess.CompletedProcess[str]) -> list[tuple[int, str, int]]:
-    """What ``send --queue --json`` told: number, outcome and code."""
+    """Return what ``send --queue --json`` printed: number, outcome and code."""
     return [(one["id"], one["outcome"], one["code"]) for one in map(json.loads, done.stdout.splitlines())]
 
 
 WAIT = ("send", "--queue", "--wait", "calls")
 
 
-def test_who_waits_is_told_what_became_of_each_message(wscli: Wscli, recorder: Recorder) -> None:
+def test_wait_prints_the_outcome_of_each_message(wscli: Wscli, recorder: Recorder) -> None:
     with wscli.up(config(recorder)):
         done = wscli(*WAIT, "--json", "--timeout", "60s", input="a\nb\nc\n")
         assert (done.returncode, told(done)) == (0, [(1, "sent", 0), (2, "sent", 0), (3, "sent", 0)])
@@ -157,7 +157,7 @@ def test_who_waits_is_told_what_became_of_each_message(wscli: Wscli, recorder: R
         for options in (("send", "--queue", "calls"), WAIT):
             known = wscli(*options, "e", "--key", "k", "--json")
             assert (known.returncode, told(known)) == (0, [(4, "sent", 0)])
-        assert wscli(*WAIT).returncode == 0, "there is no message"
+        assert wscli(*WAIT).returncode == 0, "there are no messages to wait for"
         assert wscli("send", "--wait", "calls", "e").returncode == 2
 
         assert wscli("stop", "calls").returncode == 0
@@ -177,7 +177,7 @@ def test_who_waits_is_told_what_became_of_each_message(wscli: Wscli, recorder: R
     assert recorder.received == ["a", "b", "c", "d", "f", "g"]
 
 
-def test_who_stops_waiting_leaves_the_message_queued(wscli: Wscli, recorder: Recorder) -> None:
+def test_a_client_that_stops_waiting_leaves_its_message_queued(wscli: Wscli, recorder: Recorder) -> None:
     def start_waiting(text: str) -> Process:
         waiting = wscli.start(*WAIT, text, "--json", "--timeout", "60s")
         manager.until_stats(lambda stats: bool(stats["channels"]["calls"]["outbox"]["queued"]))
@@ -203,7 +203,7 @@ def test_who_stops_waiting_leaves_the_message_queued(wscli: Wscli, recorder: Rec
     assert recorder.received == ["b", "c"]
 
 
-def test_a_channel_that_leaves_the_file_and_comes_back_sends_what_it_has(wscli: Wscli, recorder: Recorder) -> None:
+def test_a_channel_that_is_declared_again_sends_its_messages(wscli: Wscli, recorder: Recorder) -> None:
     with wscli.up(config(recorder)) as manager:
         assert wscli("stop", "calls").returncode == 0
         assert wscli("send", "--queue", "calls", input="a\nb\n").returncode == 0
@@ -222,7 +222,7 @@ def test_a_channel_that_leaves_the_file_and_comes_back_sends_what_it_has(wscli: 
     assert recorder.received == ["a", "b"]
 
 
-def test_an_instance_of_a_template_sends_what_it_has_after_a_restart(wscli: Wscli, recorder: Recorder) -> None:
+def test_an_instance_of_a_template_sends_its_messages_after_a_restart(wscli: Wscli, recorder: Recorder) -> None:
     text = config(recorder, "'rooms/{id}': {endpoint: api, path: '/{id}'}")
     with wscli.up(text):
         assert wscli("start", "rooms/42").returncode == 0
@@ -235,7 +235,7 @@ def test_an_instance_of_a_template_sends_what_it_has_after_a_restart(wscli: Wscl
     assert recorder.received == ["a", "b"]
 
 
-def test_a_clean_end_in_the_middle_repeats_nothing(wscli: Wscli, recorder: Recorder) -> None:
+def test_a_clean_end_in_the_middle_repeats_no_message(wscli: Wscli, recorder: Recorder) -> None:
     numbers = [str(number) for number in range(3000)]
     for life in range(4):
         with wscli.up(config(recorder)):
@@ -249,7 +249,7 @@ def test_a_clean_end_in_the_middle_repeats_nothing(wscli: Wscli, recorder: Recor
     assert recorder.received == numbers
 
 
-def test_what_the_server_does_not_take_is_told_as_what_it_is(wscli: Wscli) -> None:
+def test_a_message_that_the_server_does_not_read_has_an_unknown_outcome(wscli: Wscli) -> None:
     large = base64.b64encode(random.Random(1).randbytes(11_000_000))
     with Deaf() as server:
         text = config(server).replace("'}}", "', compression: none}}")

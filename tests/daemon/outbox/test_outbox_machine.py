@@ -377,7 +377,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         counted = Counter((row["channel"], row["state"]) for row in rows)
         for channel in self.it.manager.channels():
             expected = {state: counted[channel.name, state] for state in NO_MESSAGES}
-            assert self.outbox._counts.get(channel.name, NO_MESSAGES) == expected
+            assert self.outbox.counts(channel.name) == expected
             assert channel.stats()["outbox"] == expected
             assert channel.in_use == bool(expected["queued"]), "in use for as long as it has something queued"
             busy = {name_of(link) for link, _ in self.waiting.values()}

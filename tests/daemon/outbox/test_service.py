@@ -1,4 +1,4 @@
-"""Delivery: what failed is sent again, what a disk refuses is stated, and a channel is told its counts."""
+"""The outbox with a scripted channel: deliveries, faults of the disk, outcomes, and what ``status`` shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.daemon.served import until
 from wscli.clock import SystemClock
 from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox, delivery, thread
-from wscli.daemon.outbox.messages import Outcome, QueuedMessage, QueueReceipt
+from wscli.daemon.outbox.messages import CommitReport, Outcome, QueuedMessage, QueueReceipt
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
@@ -34,8 +34,8 @@ class HandClock(SystemClock):
         return self.now
 
 
-class Taking(FakeChannel):
-    """Takes a message from its sender, and then blocks, as a server that reads nothing makes a connection do."""
+class BlockingChannel(FakeChannel):
+    """Takes a message and then blocks, as a connection does whose server reads nothing."""
 
     async def send(self, payload: Any, *, binary: bool, timeout: float) -> None:
         self.timeout = timeout
@@ -56,7 +56,7 @@ class Scene(NamedTuple):
 
 @pytest_asyncio.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    channel = Taking("calls")
+    channel = BlockingChannel("calls")
 
     def find(name: str) -> FakeChannel:
         if name != "calls":
@@ -74,7 +74,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.parametrize("error", [NotSent("closed"), OutcomeUnknown("it ended")])
-async def test_what_failed_or_may_have_is_sent_again_before_the_next(scene: Scene, error: WscliError) -> None:
+async def test_a_failed_or_doubtful_message_is_sent_again_before_the_next(scene: Scene, error: WscliError) -> None:
     scene.channel.state = ChannelState.CONNECTING
     scene.channel.send_fails[0] = error
     await scene.queue(b"a", b"b")
@@ -88,7 +88,7 @@ async def test_what_failed_or_may_have_is_sent_again_before_the_next(scene: Scen
     await until(lambda: scene.channel.uses == 0)
 
 
-async def test_what_expires_while_it_waits_is_counted_and_stated(scene: Scene) -> None:
+async def test_an_expired_message_is_counted_and_shown_among_the_problems(scene: Scene) -> None:
     scene.channel.state = ChannelState.CONNECTING
     await scene.queue(b"a", ttl=5)
     scene.manager.clock.now += 5
@@ -99,7 +99,7 @@ async def test_what_expires_while_it_waits_is_counted_and_stated(scene: Scene) -
     await until(lambda: scene.channel.uses == 0)
 
 
-async def test_a_flush_says_that_a_channel_failed_or_is_gone(scene: Scene) -> None:
+async def test_a_flush_fails_for_a_failed_or_removed_channel(scene: Scene) -> None:
     scene.channel.state = ChannelState.FAILED
     await scene.queue(b"a")
     with pytest.raises(ChannelUnavailable, match="1 of channel 'calls' wait: channel 'calls' is failed"):
@@ -111,7 +111,7 @@ async def test_a_flush_says_that_a_channel_failed_or_is_gone(scene: Scene) -> No
     assert [one["channel"] for one in await scene.outbox.list([])] == ["gone"]
 
 
-async def test_a_mark_that_the_disk_refuses_is_tried_again_and_nothing_is_repeated(
+async def test_a_mark_that_the_disk_refuses_is_repeated_and_no_message_is(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark, refusals = OutboxStore.mark_sent, iter([True, True])
@@ -129,7 +129,7 @@ async def test_a_mark_that_the_disk_refuses_is_tried_again_and_nothing_is_repeat
     assert scene.manager.problems.texts() == []
 
 
-async def test_a_state_directory_that_is_none_refuses_the_message(scene: Scene, tmp_path: Path) -> None:
+async def test_an_unusable_state_directory_refuses_the_message(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "wscli").write_text("")
     with pytest.raises(NotSent, match="cannot be used: not a directory"):
         await scene.queue(b"a")
@@ -162,7 +162,7 @@ async def test_a_clean_end_marks_the_message_that_is_being_sent_and_begins_no_ot
     assert scene.sent() == [b"a"]
 
 
-async def test_a_clean_end_says_of_what_the_server_does_not_take_that_nobody_knows(
+async def test_a_clean_end_marks_a_message_that_the_server_does_not_take_as_doubtful(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "SETTLE", 0.01)
@@ -179,7 +179,7 @@ async def test_a_clean_end_does_not_wait_for_a_channel_that_is_not_ready(scene: 
     assert [(one["state"], one["attempts"]) for one in await end(scene)] == [("queued", 0)]
 
 
-async def test_what_is_being_sent_is_not_removed(scene: Scene) -> None:
+async def test_a_message_that_is_being_sent_is_not_removed(scene: Scene) -> None:
     await block(scene, b"a", b"b", b"c", b"d")
     with pytest.raises(WscliError, match="message 1 is being sent at this moment, and none was removed") as refused:
         await scene.outbox.remove([2, 1])
@@ -191,7 +191,7 @@ async def test_what_is_being_sent_is_not_removed(scene: Scene) -> None:
     assert scene.sent() == [b"a"]
 
 
-async def test_what_waits_between_two_attempts_can_be_removed(scene: Scene) -> None:
+async def test_a_message_can_be_removed_between_two_attempts(scene: Scene) -> None:
     scene.channel.send_fails[0] = NotSent("closed")
     await scene.queue(b"a")
     await until(lambda: scene.channel.send_blocked == 0 and scene.channel.uses)
@@ -202,7 +202,7 @@ async def test_what_waits_between_two_attempts_can_be_removed(scene: Scene) -> N
     assert scene.sent() == []
 
 
-async def test_no_attempt_goes_on_when_the_message_has_expired(scene: Scene) -> None:
+async def test_an_attempt_ends_when_its_message_expires(scene: Scene) -> None:
     scene.channel.send_fails[0] = OutcomeUnknown("the time was up")
     with scene.outbox.waiting() as waiter:
         scene.channel.send_blocks = asyncio.Event()
@@ -227,7 +227,7 @@ async def test_a_message_that_expired_behind_another_is_never_tried(scene: Scene
     assert scene.sent() == [b"a"], "what was handed over in time was sent"
 
 
-async def test_who_waits_is_told_of_each_message(scene: Scene) -> None:
+async def test_each_waiter_is_told_the_outcome_of_each_of_its_messages(scene: Scene) -> None:
     scene.channel.state = ChannelState.CONNECTING
     with scene.outbox.waiting() as waiter, scene.outbox.waiting() as other:
         options: dict[str, Any] = {"binary": False, "ttl": None, "key": "k"}
@@ -246,9 +246,28 @@ async def test_who_waits_is_told_of_each_message(scene: Scene) -> None:
     assert not waiter.pending
 
 
-async def test_a_delivery_that_crashed_is_stated_until_it_goes_on(
+async def test_an_outcome_is_told_later_if_the_counts_cannot_be_read(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    report, refusals = OutboxStore.report, iter([False, True])
+
+    def refusing(store: OutboxStore) -> CommitReport | None:
+        if next(refusals, False):
+            raise DatabaseError("the disk cannot be read")
+        return report(store)
+
+    monkeypatch.setattr(OutboxStore, "report", refusing)
+    scene.channel.state = ChannelState.STOPPED
+    with scene.outbox.waiting() as waiter:
+        await scene.outbox.queue("calls", [b"a"], binary=False, ttl=None, key=None, waiter=waiter)
+        await scene.outbox.remove([1])
+        assert scene.outbox.counts("calls")["queued"] == 1
+        await scene.outbox.list([])
+        assert await waiter.news() == [Outcome(1, "removed", "it was removed")]
+    assert scene.outbox.counts("calls")["queued"] == 0
+
+
+async def test_a_crashed_delivery_is_a_problem_until_it_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "AFTER_CRASH", 0.01)
     crashes = iter([True, True])
 
@@ -268,9 +287,7 @@ async def test_a_delivery_that_crashed_is_stated_until_it_goes_on(
     assert scene.sent() == [b"a", b"b"]
 
 
-async def test_a_disk_that_refuses_what_expires_is_asked_again_after_a_while_and_no_sooner(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_task_retries_expiry_on_a_disk_that_refuses_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = 0
 
     def refusing(store: OutboxStore, now: float) -> None:
@@ -293,7 +310,7 @@ async def test_a_disk_that_refuses_what_expires_is_asked_again_after_a_while_and
     assert scene.manager.problems.texts() == []
 
 
-async def test_a_channel_is_in_use_no_longer_than_it_has_something_queued(scene: Scene) -> None:
+async def test_a_channel_is_in_use_only_while_it_has_queued_messages(scene: Scene) -> None:
     scene.channel.send_fails[0] = NotSent("the connection is closed")
     await block(scene, b"a", ttl=5)
     scene.manager.clock.now += 5
@@ -303,14 +320,14 @@ async def test_a_channel_is_in_use_no_longer_than_it_has_something_queued(scene:
     await until(lambda: scene.channel.uses == 0)
 
 
-async def test_a_message_that_may_wait_for_ever_is_given_to_a_slow_server_once(scene: Scene) -> None:
+async def test_an_attempt_of_a_message_without_ttl_has_no_time_limit(scene: Scene) -> None:
     await block(scene, b"a")
-    assert scene.channel.timeout > 86_400, "it is for the keep-alive to say that a server reads nothing"
+    assert scene.channel.timeout > 86_400, "the keep-alive detects a server that reads nothing"
     scene.channel.send_blocks.set()
     await scene.outbox.flush()
 
 
-async def test_an_instance_that_is_made_knows_what_its_name_has(scene: Scene) -> None:
+async def test_a_new_instance_of_a_template_shows_the_messages_of_its_name(scene: Scene) -> None:
     scene.channel.state = ChannelState.STOPPED
     await scene.queue(b"a")
     again: Any = FakeChannel("calls")

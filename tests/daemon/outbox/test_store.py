@@ -1,4 +1,4 @@
-"""The outbox on the disk: nothing accepted is lost, a key is sent once, and what expires is still there to see."""
+"""The file of the outbox: it keeps accepted messages and their order, sends a key once, and lists what expired."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def drain(store: OutboxStore, now: float = 0) -> list[bytes]:
     return taken
 
 
-def test_messages_leave_in_order_and_a_sent_one_is_forgotten(store: OutboxStore) -> None:
+def test_messages_leave_in_order_and_sent_ones_are_deleted(store: OutboxStore) -> None:
     add(store, b"a", b"b")
     add(store, b"c")
     assert drain(store) == [b"a", b"b", b"c"]
     assert store.list() == []
 
 
-def test_a_failed_attempt_leaves_it_first_in_line(store: OutboxStore) -> None:
+def test_a_failed_attempt_leaves_its_message_first_in_line(store: OutboxStore) -> None:
     add(store, b"a", b"b")
     store.mark_failed(1, "the connection is closed", 0, doubt=False)
     (first, _) = store.list(["calls"])
@@ -70,7 +70,7 @@ def test_a_key_is_sent_once_and_forgotten_after_a_week(store: OutboxStore) -> No
     assert add(store, b"e", key="k", now=REMEMBERED) == 1
 
 
-def test_what_expired_is_kept_and_its_key_is_free_again(store: OutboxStore) -> None:
+def test_an_expired_message_is_kept_and_its_key_is_free_again(store: OutboxStore) -> None:
     add(store, b"a", ttl=5, key="k")
     assert report(store).next_expiry == 5
     assert drain(store, now=5) == []
@@ -82,7 +82,7 @@ def test_what_expired_is_kept_and_its_key_is_free_again(store: OutboxStore) -> N
     assert drain(store, now=6) == [b"b"]
 
 
-def test_what_is_rejected_is_kept_and_the_next_goes_on(store: OutboxStore) -> None:
+def test_a_rejected_message_is_kept_and_the_next_goes_on(store: OutboxStore) -> None:
     add(store, b"a", b"b")
     store.mark_rejected(1, "not UTF-8")
     assert drain(store) == [b"b"]
@@ -97,7 +97,7 @@ def test_messages_are_removed_all_or_none(store: OutboxStore) -> None:
     assert store.remove_channel("calls") == (2, False)
 
 
-def test_over_a_limit_nothing_is_accepted_and_nothing_lost(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_over_a_limit_is_refused_whole(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MOST_MESSAGES", 3)
     monkeypatch.setattr(store_module, "MOST_BYTES", 1 << 20)
     add(store, b"a", b"b")
@@ -160,7 +160,7 @@ def test_a_doubt_outlives_later_attempts(store: OutboxStore) -> None:
     assert report(store).outcomes == [Outcome(1, "unknown", "it may have been sent: it ended")]
 
 
-def test_what_a_killed_manager_may_have_sent_is_in_doubt(store: OutboxStore, tmp_path: Path) -> None:
+def test_the_first_message_is_in_doubt_after_a_kill_and_not_after_a_close(store: OutboxStore, tmp_path: Path) -> None:
     add(store, b"a", b"b", ttl=5)
     (tmp_path / "killed").mkdir()
     for file in tmp_path.glob("*.db*"):
@@ -177,7 +177,7 @@ def test_what_a_killed_manager_may_have_sent_is_in_doubt(store: OutboxStore, tmp
     clean.close()
 
 
-def test_calls_together_are_one_commit_and_a_refused_one_takes_none_along(
+def test_calls_share_a_commit_and_a_refused_call_changes_none_of_the_others(
     store: OutboxStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "MOST_MESSAGES", 2)
@@ -196,7 +196,7 @@ def test_calls_together_are_one_commit_and_a_refused_one_takes_none_along(
     assert drain(store) == [b"a", b"d"]
 
 
-def test_what_the_disk_refuses_takes_none_along(store: OutboxStore) -> None:
+def test_a_call_that_the_disk_refuses_does_not_stop_the_others(store: OutboxStore) -> None:
     add(store, b"a")
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count={pages}")
@@ -237,7 +237,7 @@ def carry_out(store: OutboxStore, call: str, now: float) -> None:
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(CALLS), max_size=20))
-def test_what_is_reported_is_what_the_file_holds_after_it_is_opened_again(tmp_path: Path, calls: list[str]) -> None:
+def test_a_report_is_equal_to_that_of_the_file_opened_again(tmp_path: Path, calls: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as directory:
         store = OutboxStore(Path(directory, "outbox.db"))
         store._database.execute("PRAGMA synchronous=OFF")

@@ -42,7 +42,7 @@ class Outbox:
         self._manager = manager
         self._store = StoreThread(path, self._committed, manager.problems)
         self._counts: dict[str, MessageCounts] = {}
-        self._deliveries = Deliveries(manager, self._store, self._queued)
+        self._deliveries = Deliveries(manager, self._store, lambda name: self.counts(name)["queued"])
         self._waiters: set[OutcomeWaiter] = set()
         self._changed = asyncio.Event()
         """Set and replaced whenever a flush may be done, or may never be."""
@@ -100,6 +100,10 @@ class Outbox:
         finally:
             self._waiters.discard(waiter)
 
+    def counts(self, channel: str) -> MessageCounts:
+        """Return how many messages the channel of a name has."""
+        return self._counts.get(channel, NO_MESSAGES)
+
     async def list(self, channels: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of ``outbox ls``."""
         return await self._store.submit(lambda store: store.list(channels)) if self._store.exists() else []
@@ -139,7 +143,7 @@ class Outbox:
 
         """
         await self._require_file()
-        while waiting := [name for name in self._counts if self._queued(name)]:
+        while waiting := [name for name, counts in self._counts.items() if counts["queued"]]:
             for name in waiting:
                 self._require_hope(name)
             await self._changed.wait()
@@ -212,20 +216,19 @@ class Outbox:
         finally:
             self._expiring = None
 
-    def _queued(self, name: str) -> int:
-        return self._counts.get(name, NO_MESSAGES)["queued"]
-
     def _require_hope(self, name: str) -> None:
         try:
             error = self._manager.channel(name).unavailable()
         except UnknownChannel as unknown:
             error = unknown
         if error is not None:
-            raise ChannelUnavailable(f"{self._queued(name)} of channel {name!r} wait: {error.message}", error.hint)
+            raise ChannelUnavailable(
+                f"{self.counts(name)['queued']} of channel {name!r} wait: {error.message}", error.hint
+            )
 
     def _report(self, channel: Channel) -> None:
         """Have ``stats`` and ``status`` of a channel show its messages."""
-        counts = self._counts.get(channel.name, NO_MESSAGES)
+        counts = self.counts(channel.name)
         channel.outbox = dict(counts)
         parts = [f"{counts[state]} {state}" for state in ("expired", "rejected") if counts[state]]
         if counts["queued"] and channel.state in SETTLED:

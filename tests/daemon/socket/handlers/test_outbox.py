@@ -1,4 +1,4 @@
-"""``queue`` and ``outbox``: what a client may ask, and that it is told of each message once."""
+"""``queue`` and ``outbox``: the arguments that a client may send."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def block(payload: bytes, framing: str = "whole") -> bytes:
         ("\udcff", "argument 'key' is not UTF-8: '\\udcff'"),
     ],
 )
-async def test_a_key_that_cannot_be_kept_is_refused(boxed: Served, key: str, words: str) -> None:
+async def test_a_key_that_is_too_long_or_not_utf8_is_refused(boxed: Served, key: str, words: str) -> None:
     with pytest.raises(WscliError) as refused:
         await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": key}, b"a")
     assert words in refused.value.message
@@ -53,12 +53,12 @@ async def test_a_key_that_cannot_be_kept_is_refused(boxed: Served, key: str, wor
     assert await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": "é" * 512}, b"a")
 
 
-async def test_a_name_that_is_no_text_is_refused(boxed: Served) -> None:
+async def test_a_channel_name_that_is_not_utf8_is_refused(boxed: Served) -> None:
     with pytest.raises(WscliError, match="argument 'channel' is not UTF-8"):
         await boxed.ask("outbox", {"action": "rm", "channel": "rooms/\udcff"})
 
 
-async def test_a_block_without_a_message_queues_none_and_has_nothing_to_wait_for(boxed: Served) -> None:
+async def test_an_empty_block_queues_no_message_and_has_no_outcomes(boxed: Served) -> None:
     lines = request(watch=True) + block(b"", "line") + b'{"await": true}\n'
     begun, none = await boxed.exchange(lines, hang_up=False)
     assert begun["ok"]
