@@ -1,4 +1,4 @@
-"""``wscli outbox``: what ``send --queue`` put on the disk and is not sent yet."""
+"""``wscli outbox``: the messages of ``send --queue`` that are not sent yet."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _row(one: dict[str, Any], now: float) -> tuple[str, ...]:
 def rm(selection: Selection, ids: tuple[int, ...], *, expired: bool, channel: str | None) -> int:
     """Remove messages."""
     if bool(ids) + expired + (channel is not None) != 1:
-        raise UsageError("one of ID, --expired and --all says what to remove", "`wscli outbox ls` lists the messages")
+        raise UsageError("give one of ID, --expired and --all", "`wscli outbox ls` lists the messages")
     args: dict[str, Any] = {"action": "rm", "ids": ids, "expired": expired, "channel": channel}
     count = ask(selection, "outbox", args)["removed"]
     note("1 message is removed" if count == 1 else f"{count} messages are removed")

@@ -102,7 +102,7 @@ async def test_an_expired_message_is_counted_and_shown_among_the_problems(scene:
 async def test_a_flush_fails_for_a_failed_or_removed_channel(scene: Scene) -> None:
     scene.channel.state = ChannelState.FAILED
     await scene.queue(b"a")
-    with pytest.raises(ChannelUnavailable, match="1 of channel 'calls' wait: channel 'calls' is failed"):
+    with pytest.raises(ChannelUnavailable, match="channel 'calls' has 1 queued: channel 'calls' is failed"):
         await scene.outbox.flush()
     await scene.outbox.remove_channel("calls")
     await scene.outbox.queue("gone", [b"a"], binary=False, ttl=None, key=None)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.examples import EXAMPLES
 from wscli.daemon.outbox import store as store_module
-from wscli.daemon.outbox.messages import NO_MESSAGES, REMEMBERED, CommitReport, Outcome
+from wscli.daemon.outbox.messages import KEY_LIFETIME, NO_MESSAGES, CommitReport, Outcome
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, UsageError, WscliError
@@ -65,9 +65,9 @@ def test_a_failed_attempt_leaves_its_message_first_in_line(store: OutboxStore) -
 def test_a_key_is_sent_once_and_forgotten_after_a_week(store: OutboxStore) -> None:
     assert (add(store, b"a", key="k"), add(store, b"b", key="k")) == (1, 0)
     assert drain(store) == [b"a"]
-    assert add(store, b"c", key="k", now=REMEMBERED - 1) == 0
+    assert add(store, b"c", key="k", now=KEY_LIFETIME - 1) == 0
     assert store.add("chat", [b"d"], binary=False, ttl=None, key="k", now=0).new == 1
-    assert add(store, b"e", key="k", now=REMEMBERED) == 1
+    assert add(store, b"e", key="k", now=KEY_LIFETIME) == 1
 
 
 def test_an_expired_message_is_kept_and_its_key_is_free_again(store: OutboxStore) -> None:
@@ -98,8 +98,8 @@ def test_messages_are_removed_all_or_none(store: OutboxStore) -> None:
 
 
 def test_a_block_over_a_limit_is_refused_whole(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MOST_MESSAGES", 3)
-    monkeypatch.setattr(store_module, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(store_module, "MAX_MESSAGES", 3)
+    monkeypatch.setattr(store_module, "MAX_OUTBOX_BYTES", 1 << 20)
     add(store, b"a", b"b")
     with pytest.raises(NotSent, match="full: it holds 2 of 3 messages"):
         add(store, b"c", b"d")
@@ -131,7 +131,7 @@ def test_a_foreign_or_damaged_file_is_refused_and_left_alone(tmp_path: Path) -> 
 
 
 def test_beyond_a_number_of_keys_the_oldest_is_forgotten(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MOST_KEYS", 2)
+    monkeypatch.setattr(store_module, "MAX_KEYS", 2)
     for second, key in enumerate("abc"):
         add(store, b"m", key=key, now=second)
         drain(store, now=second)
@@ -180,7 +180,7 @@ def test_the_first_message_is_in_doubt_after_a_kill_and_not_after_a_close(store:
 def test_calls_share_a_commit_and_a_refused_call_changes_none_of_the_others(
     store: OutboxStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "MOST_MESSAGES", 2)
+    monkeypatch.setattr(store_module, "MAX_MESSAGES", 2)
     statements: list[str] = []
     store._database.set_trace_callback(statements.append)
     first, second, third, none = store.together(

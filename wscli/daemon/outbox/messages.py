@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 __all__ = [
-    "MOST_BYTES",
-    "MOST_KEYS",
-    "MOST_MESSAGES",
+    "MAX_OUTBOX_BYTES",
+    "MAX_KEYS",
+    "MAX_MESSAGES",
     "NO_MESSAGES",
-    "REMEMBERED",
+    "KEY_LIFETIME",
     "CommitReport",
     "MessageCounts",
     "Outcome",
@@ -18,13 +18,13 @@ __all__ = [
     "Removal",
 ]
 
-MOST_MESSAGES = 10_000
+MAX_MESSAGES = 10_000
 """Messages of an instance, including those that expired or were rejected and are not removed yet."""
-MOST_BYTES = 64 << 20
+MAX_OUTBOX_BYTES = 64 << 20
 """Bytes of their payloads."""
-REMEMBERED = 7 * 86_400.0
+KEY_LIFETIME = 7 * 86_400.0
 """Seconds for which the key of a sent message is remembered."""
-MOST_KEYS = 100_000
+MAX_KEYS = 100_000
 """Remembered keys of an instance; beyond it the oldest is forgotten first."""
 
 MessageCounts = dict[str, int]

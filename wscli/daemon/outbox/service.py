@@ -222,9 +222,8 @@ class Outbox:
         except UnknownChannel as unknown:
             error = unknown
         if error is not None:
-            raise ChannelUnavailable(
-                f"{self.counts(name)['queued']} of channel {name!r} wait: {error.message}", error.hint
-            )
+            count = self.counts(name)["queued"]
+            raise ChannelUnavailable(f"channel {name!r} has {count} queued: {error.message}", error.hint)
 
     def _report(self, channel: Channel) -> None:
         """Have ``stats`` and ``status`` of a channel show its messages."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from wscli.daemon.outbox.messages import (
-    MOST_BYTES,
-    MOST_KEYS,
-    MOST_MESSAGES,
+    KEY_LIFETIME,
+    MAX_KEYS,
+    MAX_MESSAGES,
+    MAX_OUTBOX_BYTES,
     NO_MESSAGES,
-    REMEMBERED,
     CommitReport,
     MessageCounts,
     Outcome,
@@ -231,7 +231,7 @@ class OutboxStore:
         ).fetchall()
         for number, reason, doubt in rows:
             self._set_aside("expired", _in_doubt(number, doubt) or Outcome(number, "expired", reason))
-        self._database.execute("DELETE FROM messages WHERE state = 'sent' AND sent <= ?", (now - REMEMBERED,))
+        self._database.execute("DELETE FROM messages WHERE state = 'sent' AND sent <= ?", (now - KEY_LIFETIME,))
 
     def _set_aside(self, state: str, outcome: Outcome) -> None:
         self._database.execute(
@@ -246,7 +246,7 @@ class OutboxStore:
         self._database.execute(
             "DELETE FROM messages WHERE id IN (SELECT id FROM messages INDEXED BY by_sent"
             " WHERE state = 'sent' ORDER BY sent DESC LIMIT -1 OFFSET ?)",
-            (MOST_KEYS,),
+            (MAX_KEYS,),
         )
 
     def _hold_first(self, channel: str) -> QueuedMessage | None:
@@ -265,10 +265,10 @@ class OutboxStore:
             "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE state <> 'sent'"
         ).fetchone()
         hint = "`wscli outbox ls` lists what waits, `wscli outbox rm` removes it"
-        if count + len(payloads) > MOST_MESSAGES:
-            raise NotSent(f"the outbox is full: it holds {count} of {MOST_MESSAGES} messages", hint)
-        if size + sum(map(len, payloads)) > MOST_BYTES:
-            raise NotSent(f"the outbox is full: it holds {size} bytes of {MOST_BYTES >> 20} MiB", hint)
+        if count + len(payloads) > MAX_MESSAGES:
+            raise NotSent(f"the outbox is full: it holds {count} of {MAX_MESSAGES} messages", hint)
+        if size + sum(map(len, payloads)) > MAX_OUTBOX_BYTES:
+            raise NotSent(f"the outbox is full: it holds {size} bytes of {MAX_OUTBOX_BYTES >> 20} MiB", hint)
 
     def _row(self, columns: str, number: int) -> Any:
         return self._database.execute(

@@ -20,13 +20,13 @@ from wscli.daemon.socket.handlers.send import check_text, next_block, size_of, s
 from wscli.daemon.socket.peer import Peer
 from wscli.errors import WscliError
 
-__all__ = ["MOST_KEY", "handle", "queue"]
+__all__ = ["MAX_KEY_BYTES", "handle_outbox", "handle_queue"]
 
-MOST_KEY = 1024
+MAX_KEY_BYTES = 1024
 """Bytes of a key; an instance remembers a hundred thousand keys."""
 
 
-async def queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle_queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
     """Accept block after block."""
     channel, outbox = manager.channel(text(args, "channel")).name, _outbox(manager)
     watched = flag(args, "watch")
@@ -60,9 +60,9 @@ def _key(args: dict[str, Any]) -> str | None:
     if args.get("key") is None:
         return None
     key = _clean_text(args, "key")
-    if len(key.encode()) > MOST_KEY:
+    if len(key.encode()) > MAX_KEY_BYTES:
         raise ProtocolError(
-            f"the key {key[:40]!r} is over {MOST_KEY} bytes", "a digest of it names the message as well"
+            f"the key {key[:40]!r} is over {MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
         )
     return key
 
@@ -89,7 +89,7 @@ async def _tell(waiter: OutcomeWaiter, peer: Peer) -> None:
         await peer.send_line(success({"outcomes": outcomes}))
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle_outbox(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
     """Do the action: ``ls``, ``rm`` or ``flush``; a client with a deadline hangs up at it."""
     action, outbox = text(args, "action"), _outbox(manager)
     if action == "ls":
