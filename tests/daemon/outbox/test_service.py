@@ -129,6 +129,19 @@ async def test_a_mark_that_the_disk_refuses_is_repeated_and_no_message_is(
     assert scene.manager.problems.texts() == []
 
 
+async def test_a_disk_that_refuses_a_delivery_is_no_problem_once_its_messages_are_removed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(store: OutboxStore, channel: str, now: float) -> QueuedMessage | None:
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(OutboxStore, "next", refusing)
+    await scene.queue(b"a")
+    await until(lambda: scene.manager.problems.texts() == ["outbox: the disk is full"])
+    await scene.outbox.remove([1])
+    await until(lambda: not scene.manager.problems.texts() and scene.channel.uses == 0)
+
+
 async def test_an_unusable_state_directory_refuses_the_message(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "wscli").write_text("")
     with pytest.raises(NotSent, match="cannot be used: not a directory"):

@@ -50,6 +50,8 @@ class Deliveries:
         if not self._queued(name):
             if running is not None and not running[0].sending:
                 running[1].cancel()
+                self._manager.problems.mended(_problem(name))
+                self._manager.problems.mended("outbox")  # it may have insisted; the file has taken a change since
         elif running is None and not self._ending:
             self._begin(name)
 
@@ -96,21 +98,18 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until nothing is queued, the channel is removed or ``ending`` is set; go on after a crash."""
-        problem = f"outbox of {self._channel.name}"
-        try:
-            while True:
-                try:
-                    await self._deliver(lambda: self._problems.mended(problem))
-                except Exception as error:
-                    logger.exception("delivery of the outbox of %s failed", self._channel.name)
-                    self._problems.state(problem, f"delivery stopped: {error}; tried again in {AFTER_CRASH:g} s")
-                    await asyncio.sleep(AFTER_CRASH)
-                else:
-                    return
-        finally:
-            self._problems.mended(problem)
+        problem = _problem(self._channel.name)
+        while True:
+            try:
+                await self._deliver()
+            except Exception as error:
+                logger.exception("delivery of the %s failed", problem)
+                self._problems.state(problem, f"delivery stopped: {error}; tried again in {AFTER_CRASH:g} s")
+                await asyncio.sleep(AFTER_CRASH)
+            else:
+                return self._problems.mended(problem)
 
-    async def _deliver(self, progress: Callable[[], None]) -> None:
+    async def _deliver(self) -> None:
         try:
             with self._channel.use():
                 while self._queued() and await self._may_send():
@@ -124,7 +123,7 @@ class Delivery:
                         again = await self._send(message)
                     finally:
                         self.sending = False
-                    progress()
+                    self._problems.mended(_problem(self._channel.name))
                     if again:
                         await asyncio.sleep(AGAIN)
         finally:
@@ -182,3 +181,7 @@ class Delivery:
     def _put_back(self) -> None:
         self._next = None
         self._store.submit(lambda store: store.put_back(self._channel.name))
+
+
+def _problem(channel: str) -> str:
+    return f"outbox of {channel}"

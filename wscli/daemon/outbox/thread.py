@@ -62,17 +62,17 @@ class StoreThread:
     async def insist(self, call: Callable[[OutboxStore], T]) -> T:
         """Repeat a call until the file takes it; meanwhile the fault is a stated problem."""
         stated = False
-        try:
-            while True:
-                try:
-                    return await self.submit(call)
-                except DatabaseError as error:
-                    self._problems.state("outbox", error.message)
-                    stated = True
-                    await asyncio.sleep(RETRY)
-        finally:
-            if stated:
-                self._problems.mended("outbox")
+        while True:
+            try:
+                result = await self.submit(call)
+            except DatabaseError as error:
+                self._problems.state("outbox", error.message)
+                stated = True
+                await asyncio.sleep(RETRY)
+            else:
+                if stated:
+                    self._problems.mended("outbox")
+                return result
 
     async def close(self) -> None:
         """Carry out what was submitted, and close the file."""
