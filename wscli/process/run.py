@@ -96,8 +96,8 @@ async def _live(
     gateway = Gateway(manager)
     outbox = manager.outbox = Outbox(manager, Path(state_directory(environ), plan.name, "outbox.db"))
     manager.watchers.append(outbox.channel_changed)
-    manager.newcomers.append(outbox.channel_changed)
-    manager.after_apply += [outbox.plan_changed, gateway.apply]
+    manager.newcomers.append(outbox.channel_made)
+    manager.after_apply += [outbox.reloaded, gateway.apply]
     notifier = Notifier(manager, supervisor)
     manager.around_reload = notifier.reload
     asyncio.get_running_loop().set_default_executor(AbandonedThreads())

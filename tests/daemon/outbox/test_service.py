@@ -344,5 +344,5 @@ async def test_a_new_instance_of_a_template_shows_the_messages_of_its_name(scene
     scene.channel.state = ChannelState.STOPPED
     await scene.queue(b"a")
     again: Any = FakeChannel("calls")
-    scene.outbox.channel_changed(again)
+    scene.outbox.channel_made(again)
     assert again.outbox["queued"] == 1

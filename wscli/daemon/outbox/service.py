@@ -29,8 +29,8 @@ LONGEST_SLEEP = 60.0
 class Outbox:
     """The outbox of one instance; its file is created with the first message.
 
-    Whoever builds it has ``channel_changed`` called for each change of a channel and each new instance of a template,
-    and ``plan_changed`` after each reload.
+    It observes the manager: ``channel_made`` is called for each new instance of a template, ``channel_changed`` after
+    each change of a channel, ``reloaded`` after each reload.
 
     Args:
         manager: has the channels, and owns the tasks.
@@ -162,15 +162,19 @@ class Outbox:
         if self._store.exists():
             await self._store.submit(lambda store: None)
 
-    # observer
+    # the observer of the manager
+
+    def channel_made(self, channel: Channel) -> None:
+        """Show the messages that the name of the new channel has already."""
+        self._report(channel)
 
     def channel_changed(self, channel: Channel) -> None:
-        """Take up a channel's new state; a new instance of a template may have messages already."""
+        """Show whether the channel is settled, and let flushes check it."""
         self._report(channel)
         self._wake_flushes()
 
-    def plan_changed(self) -> None:
-        """Take up a reload: it may have declared a channel again that has messages."""
+    def reloaded(self) -> None:
+        """Begin the deliveries of channels that are declared again."""
         for channel in self._manager.channels():
             self._report(channel)
         for name in list(self._counts):
@@ -189,7 +193,8 @@ class Outbox:
                     self._report(channel)
             for name in changed:
                 self._deliveries.look(name)
-            self._wake_flushes()
+            if any(not self.counts(name)["queued"] for name in changed):
+                self._wake_flushes()
         self._next_expiry = report.next_expiry
         self._expiry_changed.set()
         if self._next_expiry is not None and self._expiring is None:
