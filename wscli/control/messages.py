@@ -22,7 +22,7 @@ __all__ = [
     "Next",
     "Ping",
     "QueueOutcome",
-    "Queued",
+    "QueueReceipt",
     "Reason",
     "Reload",
     "Sent",
@@ -154,23 +154,23 @@ class Sent(TypedDict):
     sent: int
 
 
-class Queued(TypedDict):
-    """``queue``: how many messages of a block are new, and how many are not, since their key was known."""
+class QueueReceipt(TypedDict):
+    """``queue``: how many messages of a block are queued, and how many are not because their key is known."""
 
     queued: int
     known: int
     first: int
-    """The number of the first that is new; with none, of the one whose key it was."""
+    """The number of the first queued message; if there is none, of the message that has the key."""
     state: str
-    """``queued``, or ``sent`` where the one whose key it was has been."""
+    """``queued``, or ``sent`` if the message that has the key was sent."""
 
 
 class QueueOutcome(TypedDict):
     """``queue`` with ``watch``: the outcome of a message."""
 
     id: int
-    outcome: str
-    """``sent``, ``expired``, ``rejected``, ``removed``; ``unknown``: given up, and it may have been sent."""
+    outcome: Literal["sent", "expired", "rejected", "removed", "unknown"]
+    """``unknown``: it expired or was removed, and may have been sent before."""
     reason: str | None
 
 

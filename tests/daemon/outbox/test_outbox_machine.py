@@ -24,10 +24,11 @@ from tests.daemon.registry.test_manager_machine import name_of
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status
 from tests.examples import EXAMPLES
 from wscli.config.plan import Rotate
+from wscli.control.messages import QueueOutcome
 from wscli.core.events import Failure
 from wscli.core.states import ChannelState as S
 from wscli.daemon.outbox import Outbox, delivery, store, thread
-from wscli.daemon.outbox.messages import NO_MESSAGES, Outcome
+from wscli.daemon.outbox.messages import NO_MESSAGES
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.database import transaction
 from wscli.errors import NotSent, OutcomeUnknown, UnknownChannel, WscliError
@@ -92,7 +93,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.doubted: set[bytes] = set()
         """What they may have taken."""
         self.watched: set[int] = set()
-        self.told: dict[int, Outcome] = {}
+        self.told: dict[int, QueueOutcome] = {}
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         async def doing() -> Any:
@@ -115,8 +116,8 @@ class EachMessageOnce(RuleBasedStateMachine):
                 await asyncio.wait({working})
         while self.waiter._outcomes:
             for one in await self.waiter.news():
-                assert one.id not in self.told, "an outcome is told once"
-                self.told[one.id] = one
+                assert one["id"] not in self.told, "an outcome is told once"
+                self.told[one["id"]] = one
 
     @contextmanager
     def failing(self, database: sqlite3.Connection) -> Iterator[None]:
@@ -213,15 +214,15 @@ class EachMessageOnce(RuleBasedStateMachine):
             added = await self.outbox.queue(name, payloads, **options)
         except (UnknownChannel, NotSent):
             return
-        if not added.new:
-            first = self.accepted[added.first]
+        if not added["queued"]:
+            first = self.accepted[added["first"]]
             assert (first.channel, first.key) == (name, request.key), "what is known has that key"
             return
-        assert added.new == request.count
+        assert added["queued"] == request.count
         for index, payload in enumerate(payloads):
-            assert added.first + index not in self.accepted
-            self.accepted[added.first + index] = Accepted(name, payload, request.key)
-            self.watched.add(added.first + index)
+            assert added["first"] + index not in self.accepted
+            self.accepted[added["first"] + index] = Accepted(name, payload, request.key)
+            self.watched.add(added["first"] + index)
 
     @rule(index=st.integers(0, 99))
     def remove_one(self, index: int) -> None:
@@ -367,7 +368,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             if told is None:
                 continue
             doubted = self.accepted[number].payload in self.doubted
-            assert told.outcome in (
+            assert told["outcome"] in (
                 ("sent",) if number in sent else ("unknown",) if doubted else ("expired", "removed")
             )
         self.check_counts(list(rows.values()))

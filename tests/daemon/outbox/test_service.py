@@ -14,14 +14,24 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.served import until
 from wscli.clock import SystemClock
+from wscli.control.messages import QueueOutcome, QueueReceipt
 from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox, delivery, thread
-from wscli.daemon.outbox.messages import CommitReport, Outcome, QueuedMessage, QueueReceipt
+from wscli.daemon.outbox.messages import CommitReport, QueuedMessage
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.problems import Problems
 from wscli.tasks import Tasks
+
+
+def outcome(number: int, outcome: Any, reason: str | None = None) -> QueueOutcome:
+    return QueueOutcome(id=number, outcome=outcome, reason=reason)
+
+
+def receipt(queued: int, state: str) -> QueueReceipt:
+    """Return the receipt of message 1."""
+    return QueueReceipt(queued=queued, known=1 - queued, first=1, state=state)
 
 
 class HandClock(SystemClock):
@@ -225,7 +235,7 @@ async def test_an_attempt_ends_when_its_message_expires(scene: Scene) -> None:
         scene.manager.clock.now += 7
         scene.channel.send_blocks.set()
         reason = "it may have been sent: the time was up"
-        assert await waiter.news() == [Outcome(1, "unknown", reason)]
+        assert await waiter.news() == [outcome(1, "unknown", reason)]
         assert await waiter.news() == []
     (row,) = await scene.outbox.list([])
     assert (row["state"], row["reason"], row["attempts"]) == ("expired", reason, 1)
@@ -244,8 +254,8 @@ async def test_each_waiter_is_told_the_outcome_of_each_of_its_messages(scene: Sc
     scene.channel.state = ChannelState.CONNECTING
     with scene.outbox.waiting() as waiter, scene.outbox.waiting() as other:
         options: dict[str, Any] = {"binary": False, "ttl": None, "key": "k"}
-        assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == QueueReceipt(1, 1, "queued")
-        assert await scene.outbox.queue("calls", [b"a"], waiter=other, **options) == QueueReceipt(1, 0, "queued")
+        assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == receipt(1, "queued")
+        assert await scene.outbox.queue("calls", [b"a"], waiter=other, **options) == receipt(0, "queued")
         await scene.outbox.queue("calls", [b"b"], binary=False, ttl=0, key=None, waiter=waiter)
         await scene.queue(b"c")
         await scene.channel.become(ChannelState.READY)
@@ -253,9 +263,9 @@ async def test_each_waiter_is_told_the_outcome_of_each_of_its_messages(scene: Sc
         told = await waiter.news()
         while waiter.pending:
             told += await waiter.news()
-        assert sorted(told) == [Outcome(1, "sent"), Outcome(2, "expired")]
-        assert await other.news() == [Outcome(1, "sent")]
-    assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == QueueReceipt(1, 0, "sent")
+        assert sorted(told, key=lambda one: one["id"]) == [outcome(1, "sent"), outcome(2, "expired")]
+        assert await other.news() == [outcome(1, "sent")]
+    assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == receipt(0, "sent")
     assert not waiter.pending
 
 
@@ -276,7 +286,7 @@ async def test_an_outcome_is_told_later_if_the_counts_cannot_be_read(
         await scene.outbox.remove([1])
         assert scene.outbox.counts("calls")["queued"] == 1
         await scene.outbox.list([])
-        assert await waiter.news() == [Outcome(1, "removed", "it was removed")]
+        assert await waiter.news() == [outcome(1, "removed", "it was removed")]
     assert scene.outbox.counts("calls")["queued"] == 0
 
 

@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.examples import EXAMPLES
+from wscli.control.messages import QueueOutcome
 from wscli.daemon.outbox import store as store_module
-from wscli.daemon.outbox.messages import KEY_LIFETIME, NO_MESSAGES, CommitReport, Outcome
+from wscli.daemon.outbox.messages import KEY_LIFETIME, NO_MESSAGES, CommitReport
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, UsageError, WscliError
@@ -29,8 +31,12 @@ def store(tmp_path: Path) -> Iterator[OutboxStore]:
     opened.close()
 
 
+def outcome(number: int, outcome: Any, reason: str | None = None) -> QueueOutcome:
+    return QueueOutcome(id=number, outcome=outcome, reason=reason)
+
+
 def add(store: OutboxStore, *payloads: bytes, ttl: float | None = None, key: str | None = None, now: float = 0) -> int:
-    return store.add("calls", payloads, binary=False, ttl=ttl, key=key, now=now).new
+    return store.add("calls", payloads, binary=False, ttl=ttl, key=key, now=now)["queued"]
 
 
 def report(store: OutboxStore) -> CommitReport:
@@ -66,7 +72,7 @@ def test_a_key_is_sent_once_and_forgotten_after_a_week(store: OutboxStore) -> No
     assert (add(store, b"a", key="k"), add(store, b"b", key="k")) == (1, 0)
     assert drain(store) == [b"a"]
     assert add(store, b"c", key="k", now=KEY_LIFETIME - 1) == 0
-    assert store.add("chat", [b"d"], binary=False, ttl=None, key="k", now=0).new == 1
+    assert store.add("chat", [b"d"], binary=False, ttl=None, key="k", now=0)["queued"] == 1
     assert add(store, b"e", key="k", now=KEY_LIFETIME) == 1
 
 
@@ -76,7 +82,7 @@ def test_an_expired_message_is_kept_and_its_key_is_free_again(store: OutboxStore
     assert drain(store, now=5) == []
     changes = report(store)
     assert (changes.counts, changes.next_expiry) == ({"calls": {"queued": 0, "expired": 1, "rejected": 0}}, None)
-    assert changes.outcomes == [Outcome(1, "expired")]
+    assert changes.outcomes == [outcome(1, "expired")]
     assert add(store, b"b", key="k", now=6) == 1
     assert store.remove_expired() == 1
     assert drain(store, now=6) == [b"b"]
@@ -157,7 +163,7 @@ def test_a_doubt_outlives_later_attempts(store: OutboxStore) -> None:
         assert message is not None
         store.mark_failed(message.id, reason, 0, doubt=doubt)
     store.expire(5)
-    assert report(store).outcomes == [Outcome(1, "unknown", "it may have been sent: it ended")]
+    assert report(store).outcomes == [outcome(1, "unknown", "it may have been sent: it ended")]
 
 
 def test_the_first_message_is_in_doubt_after_a_kill_and_not_after_a_close(store: OutboxStore, tmp_path: Path) -> None:
@@ -168,12 +174,12 @@ def test_the_first_message_is_in_doubt_after_a_kill_and_not_after_a_close(store:
     for expected in (["unknown", "expired"], []):
         again = OutboxStore(tmp_path / "killed" / "app.outbox.db")
         again.expire(5)
-        assert [one.outcome for one in report(again).outcomes] == expected
+        assert [one["outcome"] for one in report(again).outcomes] == expected
         again.close()
     store.close()
     clean = OutboxStore(tmp_path / "app.outbox.db")
     clean.expire(5)
-    assert [one.outcome for one in report(clean).outcomes] == ["expired", "expired"]
+    assert [one["outcome"] for one in report(clean).outcomes] == ["expired", "expired"]
     clean.close()
 
 
@@ -246,7 +252,7 @@ def test_a_report_is_equal_to_that_of_the_file_opened_again(tmp_path: Path, call
             carry_out(store, call, now)
         store.put_back("calls")
         counted, told, expiry = report(store)
-        assert len(told) == len({one.id for one in told}), "an outcome was told twice"
+        assert len(told) == len({one["id"] for one in told}), "an outcome was told twice"
         rows = Counter(one["state"] for one in store.list())
         assert counted == ({"calls": {**NO_MESSAGES, **rows}} if rows else {})
         store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wscli.daemon.outbox.messages import Outcome
+from wscli.control.messages import QueueOutcome
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 
 
@@ -10,7 +10,8 @@ async def test_each_pending_outcome_is_told_once_and_no_other() -> None:
     waiter = OutcomeWaiter()
     waiter.pending.update([1, 2])
     waiter.pending.update([1])
-    waiter.tell([Outcome(1, "sent"), Outcome(3, "sent")])
-    waiter.tell([Outcome(1, "sent")])
-    assert await waiter.news() == [Outcome(1, "sent")]
+    first, other = (QueueOutcome(id=number, outcome="sent", reason=None) for number in (1, 3))
+    waiter.tell([first, other])
+    waiter.tell([first])
+    assert await waiter.news() == [first]
     assert waiter.pending == {2}

@@ -1,8 +1,10 @@
-"""What the store takes and returns: its limits, messages, counts and outcomes."""
+"""What the store holds at most, and what it returns."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+from wscli.control.messages import QueueOutcome
 
 __all__ = [
     "MAX_OUTBOX_BYTES",
@@ -12,8 +14,6 @@ __all__ = [
     "KEY_LIFETIME",
     "CommitReport",
     "MessageCounts",
-    "Outcome",
-    "QueueReceipt",
     "QueuedMessage",
     "Removal",
 ]
@@ -41,17 +41,6 @@ class QueuedMessage(NamedTuple):
     expires: float | None
 
 
-class QueueReceipt(NamedTuple):
-    """The result of ``add``: ``new`` messages are queued, numbered from ``first`` on.
-
-    With ``new`` 0 the key was known: ``first`` is the message that has it, and ``state`` is ``queued`` or ``sent``.
-    """
-
-    first: int
-    new: int
-    state: str
-
-
 class Removal(NamedTuple):
     """How many messages were removed, and whether one was kept because it is being sent."""
 
@@ -59,20 +48,12 @@ class Removal(NamedTuple):
     held: bool
 
 
-class Outcome(NamedTuple):
-    """How a message left the queue. ``unknown``: it expired or was removed, and may have been sent before."""
-
-    id: int
-    outcome: Literal["sent", "expired", "rejected", "removed", "unknown"]
-    reason: str | None = None
-
-
 class CommitReport(NamedTuple):
     """The state of the outbox after a commit."""
 
     counts: dict[str, MessageCounts]
     """By channel, for those that have messages."""
-    outcomes: list[Outcome]
+    outcomes: list[QueueOutcome]
     """Those since the last report."""
     next_expiry: float | None
     """When the next queued message expires, on the wall clock; messages that are being sent do not expire."""

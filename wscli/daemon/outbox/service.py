@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from wscli.control.messages import QueueOutcome, QueueReceipt
 from wscli.core.states import SETTLED
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox.delivery import Deliveries
-from wscli.daemon.outbox.messages import NO_MESSAGES, CommitReport, MessageCounts, Outcome, QueueReceipt
+from wscli.daemon.outbox.messages import NO_MESSAGES, CommitReport, MessageCounts
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.daemon.outbox.thread import StoreThread
 from wscli.daemon.outbox.waiters import OutcomeWaiter
@@ -77,7 +78,7 @@ class Outbox:
 
         """
         if not payloads:
-            return QueueReceipt(0, 0, "queued")
+            return QueueReceipt(queued=0, known=0, first=0, state="queued")
         now = self._manager.clock.wall()
         add = functools.partial(
             OutboxStore.add, channel=channel, payloads=payloads, binary=binary, ttl=ttl, key=key, now=now
@@ -86,8 +87,8 @@ class Outbox:
             receipt = await self._store.submit(add)
         except DatabaseError as error:
             raise NotSent(error.message, error.hint) from None
-        if waiter is not None and receipt.state == "queued":
-            waiter.pending.update(range(receipt.first, receipt.first + max(receipt.new, 1)))
+        if waiter is not None and receipt["state"] == "queued":
+            waiter.pending.update(range(receipt["first"], receipt["first"] + max(receipt["queued"], 1)))
         return receipt
 
     @contextmanager
@@ -200,7 +201,7 @@ class Outbox:
         if self._next_expiry is not None and self._expiring is None:
             self._expiring = self._manager.tasks.spawn(self._expire(), name="outbox expiry")
 
-    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+    def _tell(self, outcomes: Sequence[QueueOutcome]) -> None:
         for waiter in self._waiters:
             waiter.tell(outcomes)
 

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from wscli.control.messages import QueueOutcome, QueueReceipt
 from wscli.daemon.outbox.messages import (
     KEY_LIFETIME,
     MAX_KEYS,
@@ -16,9 +17,7 @@ from wscli.daemon.outbox.messages import (
     NO_MESSAGES,
     CommitReport,
     MessageCounts,
-    Outcome,
     QueuedMessage,
-    QueueReceipt,
     Removal,
 )
 from wscli.daemon.outbox.schema import open_outbox
@@ -26,6 +25,8 @@ from wscli.database import DatabaseError, fault, savepoint, transaction
 from wscli.errors import NotSent, UsageError, WscliError
 
 __all__ = ["OutboxStore"]
+
+_Outcome = Literal["sent", "expired", "rejected", "removed"]
 
 
 class OutboxStore:
@@ -40,7 +41,7 @@ class OutboxStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[QueueOutcome] = []
         self._reported = -1
         """``total_changes`` of the database at the last report."""
         with self._faults():
@@ -106,11 +107,11 @@ class OutboxStore:
         with self._changing():
             self._expire(now)
             known = self._database.execute(
-                "SELECT id, 0, state FROM messages WHERE channel = ? AND key = ? AND state IN ('queued', 'sent')",
+                "SELECT id, state FROM messages WHERE channel = ? AND key = ? AND state IN ('queued', 'sent')",
                 (channel, key),
             ).fetchone()
             if known is not None:
-                return QueueReceipt(*known)
+                return QueueReceipt(queued=0, known=len(payloads), first=known[0], state=known[1])
             self._require_room(payloads)
             expires = None if ttl is None else now + ttl
             self._database.executemany(
@@ -119,7 +120,7 @@ class OutboxStore:
                 [(channel, now, expires, key, binary, len(payload), payload) for payload in payloads],
             )
             (last,) = self._database.execute("SELECT last_insert_rowid()").fetchone()
-        return QueueReceipt(last - len(payloads) + 1, len(payloads), "queued")
+        return QueueReceipt(queued=len(payloads), known=0, first=last - len(payloads) + 1, state="queued")
 
     def next(self, channel: str, now: float) -> QueuedMessage | None:
         """Hold and return the oldest queued message of a channel that has not expired."""
@@ -136,7 +137,7 @@ class OutboxStore:
                 self._database.execute("DELETE FROM messages WHERE id = ?", (number,))
             else:
                 self._remember_key(number, now)
-            self._outcomes.append(Outcome(number, "sent"))
+            self._outcomes.append(_outcome(number, "sent"))
             self.put_back(channel)
             self._expire(now)
             return self._hold_first(channel)
@@ -154,7 +155,7 @@ class OutboxStore:
     def mark_rejected(self, number: int, reason: str) -> None:
         """Set a message aside that can never be sent."""
         with self._changing():
-            self._set_aside("rejected", Outcome(number, "rejected", reason))
+            self._set_aside("rejected", _outcome(number, "rejected", reason))
             self.put_back(self._row("channel", number)[0])
 
     def put_back(self, channel: str) -> None:
@@ -217,9 +218,7 @@ class OutboxStore:
         ).fetchall()
         self._database.executemany("DELETE FROM messages WHERE id = ?", [(number,) for number, _, _ in rows])
         self._outcomes += [
-            _in_doubt(number, doubt) or Outcome(number, "removed", "it was removed")
-            for number, state, doubt in rows
-            if state == "queued"
+            _outcome(number, "removed", "it was removed", doubt) for number, state, doubt in rows if state == "queued"
         ]
         return len(rows)
 
@@ -230,12 +229,12 @@ class OutboxStore:
             (now,),
         ).fetchall()
         for number, reason, doubt in rows:
-            self._set_aside("expired", _in_doubt(number, doubt) or Outcome(number, "expired", reason))
+            self._set_aside("expired", _outcome(number, "expired", reason, doubt))
         self._database.execute("DELETE FROM messages WHERE state = 'sent' AND sent <= ?", (now - KEY_LIFETIME,))
 
-    def _set_aside(self, state: str, outcome: Outcome) -> None:
+    def _set_aside(self, state: str, outcome: QueueOutcome) -> None:
         self._database.execute(
-            "UPDATE messages SET state = ?, reason = ? WHERE id = ?", (state, outcome.reason, outcome.id)
+            "UPDATE messages SET state = ?, reason = ? WHERE id = ?", (state, outcome["reason"], outcome["id"])
         )
         self._outcomes.append(outcome)
 
@@ -295,5 +294,7 @@ class OutboxStore:
             raise fault(self._path, error) from None
 
 
-def _in_doubt(number: int, doubt: str | None) -> Outcome | None:
-    return None if doubt is None else Outcome(number, "unknown", f"it may have been sent: {doubt}")
+def _outcome(number: int, outcome: _Outcome, reason: str | None = None, doubt: str | None = None) -> QueueOutcome:
+    if doubt is not None:
+        return QueueOutcome(id=number, outcome="unknown", reason=f"it may have been sent: {doubt}")
+    return QueueOutcome(id=number, outcome=outcome, reason=reason)

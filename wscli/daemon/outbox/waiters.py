@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from wscli.daemon.outbox.messages import Outcome
+from wscli.control.messages import QueueOutcome
 
 __all__ = ["OutcomeWaiter"]
 
@@ -15,18 +15,18 @@ class OutcomeWaiter:
 
     def __init__(self) -> None:
         self.pending: set[int] = set()
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[QueueOutcome] = []
         self._told = asyncio.Event()
 
-    def tell(self, outcomes: Iterable[Outcome]) -> None:
+    def tell(self, outcomes: Iterable[QueueOutcome]) -> None:
         """Take the outcomes of pending messages; each is told once."""
-        mine = [one for one in outcomes if one.id in self.pending]
+        mine = [one for one in outcomes if one["id"] in self.pending]
         if mine:
-            self.pending.difference_update(one.id for one in mine)
+            self.pending.difference_update(one["id"] for one in mine)
             self._outcomes += mine
             self._told.set()
 
-    async def news(self) -> list[Outcome]:
+    async def news(self) -> list[QueueOutcome]:
         """Wait for outcomes and return them; an empty list if no message is pending."""
         while not self._outcomes and self.pending:
             self._told.clear()

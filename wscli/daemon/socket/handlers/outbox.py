@@ -1,18 +1,17 @@
 """``queue`` and ``outbox``: messages that wait on the disk until their channel is ready.
 
-``queue`` takes blocks as ``send`` does; each is answered by ``control.messages.Queued`` once the whole block is on the
-disk. With ``watch`` among the arguments, ``{"await": true}`` after the last block asks for the outcomes: answers are
-``{"outcomes": [...]}``, until all are known. The client has the deadline, and hangs up at it.
+``queue`` takes blocks as ``send`` does; each is answered by ``control.messages.QueueReceipt`` once the whole block is
+on the disk. With ``watch`` among the arguments, ``{"await": true}`` after the last block asks for the outcomes: answers
+are ``{"outcomes": [...]}``, until all are known. The client has the deadline, and hangs up at it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from wscli.control.messages import Queued, QueueOutcome
+from wscli.control.messages import QueueReceipt
 from wscli.control.protocol import ProtocolError, failure, success
 from wscli.daemon.outbox import Outbox
-from wscli.daemon.outbox.messages import QueueReceipt
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.socket.handlers.args import flag, names, number, optional_count, text
@@ -48,9 +47,7 @@ async def handle_queue(manager: Manager, args: dict[str, Any], peer: Peer) -> No
             except WscliError as error:
                 await peer.send_line(failure(error))
                 return
-            known = len(messages) - receipt.new
-            answer: Queued = {"queued": receipt.new, "known": known, "first": receipt.first, "state": receipt.state}
-            await peer.send_line(success(answer))
+            await peer.send_line(success(receipt))
             block = await next_block(peer)
         if block is not None:
             await _tell(waiter, peer)
@@ -84,8 +81,7 @@ async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: 
 
 
 async def _tell(waiter: OutcomeWaiter, peer: Peer) -> None:
-    while news := await peer.while_connected(waiter.news()):
-        outcomes: list[QueueOutcome] = [{"id": one.id, "outcome": one.outcome, "reason": one.reason} for one in news]
+    while outcomes := await peer.while_connected(waiter.news()):
         await peer.send_line(success({"outcomes": outcomes}))
 
 
