@@ -1,4 +1,4 @@
-"""200 times kill -9: no accepted message is lost, at most one is repeated a kill, and the order is kept."""
+"""Kill the process 200 times: no accepted message is lost, each kill repeats at most one, and the order is kept."""
 
 from __future__ import annotations
 

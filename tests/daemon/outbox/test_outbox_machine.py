@@ -1,5 +1,5 @@
-"""Whatever happens to channels, their connections, the disk and the clock: each accepted message is sent once, expired,
-removed or still queued; a channel's messages leave in their order; what is told of them is so, and nothing is left.
+"""A state machine of channels, connections, the disk and the clock: each accepted message is sent once, expires, is
+removed or stays queued; a channel's messages leave in order; outcomes are true, and no task is left at the end.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
 
 
 class Request(NamedTuple):
-    """What somebody wants queued."""
+    """The arguments of one call of ``queue``."""
 
     channel: str
     count: int
@@ -60,7 +60,7 @@ REQUESTS = st.builds(
 
 
 class Accepted(NamedTuple):
-    """A message that the outbox has taken upon itself."""
+    """A message that the outbox accepted."""
 
     channel: str
     payload: bytes
@@ -68,7 +68,7 @@ class Accepted(NamedTuple):
 
 
 class EachMessageOnce(RuleBasedStateMachine):
-    """Between two rules no time passes; what can be done by then is."""
+    """No time passes between two rules; each rule waits until the outbox is idle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,14 +84,14 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.disk_fails = 0
         self.stalled = False
         self.waiting: dict[asyncio.Future[bool], tuple[ScriptedLink, bytes]] = {}
-        """What a server that does not read was given."""
+        """The messages handed to servers that do not read."""
         self.number = 0
         self.accepted: dict[int, Accepted] = {}
         self.removed: set[int] = set()
         self.taken: list[tuple[str, bytes]] = []
-        """What servers have taken, in order."""
+        """The messages that servers took, in order."""
         self.doubted: set[bytes] = set()
-        """What they may have taken."""
+        """The messages that they may have taken."""
         self.watched: set[int] = set()
         self.told: dict[int, QueueOutcome] = {}
 
@@ -104,7 +104,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         return self.loop.run_until_complete(doing())
 
     async def quiet(self) -> None:
-        """Wait until the file has done what it was asked for, and nobody asks for more."""
+        """Wait until the file has carried out every call and no new one is made."""
         idle = 0
         while idle < 3:
             await self.it.time.settle()
@@ -121,7 +121,7 @@ class EachMessageOnce(RuleBasedStateMachine):
 
     @contextmanager
     def failing(self, database: sqlite3.Connection) -> Iterator[None]:
-        """Refuse a transaction in its very end, so often as it is wanted."""
+        """Refuse the next ``disk_fails`` transactions at their commit."""
         with transaction(database):
             yield
             if self.disk_fails:
@@ -196,7 +196,7 @@ class EachMessageOnce(RuleBasedStateMachine):
                 raise OutcomeUnknown("the connection ended while the message was being sent")
         self.taken.append((name_of(link), payload))
 
-    # what people do
+    # requests
 
     @rule(requests=st.lists(REQUESTS, min_size=1, max_size=4))
     def queue(self, requests: list[Request]) -> None:
@@ -216,7 +216,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             return
         if not added["queued"]:
             first = self.accepted[added["first"]]
-            assert (first.channel, first.key) == (name, request.key), "what is known has that key"
+            assert (first.channel, first.key) == (name, request.key), "the known message has that key"
             return
         assert added["queued"] == request.count
         for index, payload in enumerate(payloads):
@@ -295,7 +295,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.disk_fails = 0
         self.do(restart())
 
-    # what the world does
+    # faults and time
 
     @rule(failure=ENDS, index=st.integers(0, 9))
     def a_link_ends(self, failure: Failure, index: int) -> None:
@@ -343,11 +343,11 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.do(is_set())
 
     async def look_at_the_clock(self) -> None:
-        """Let its timer ring, which runs in the time of the loop."""
+        """Wake the expiry, which sleeps in the time of the event loop."""
         await self.quiet()
         self.outbox._expiry_changed.set()
 
-    # what must hold
+    # invariants
 
     def gone(self) -> set[int]:
         taken = {payload for _, payload in self.taken}
@@ -364,7 +364,9 @@ class EachMessageOnce(RuleBasedStateMachine):
         assert sent | self.removed | set(rows) == set(self.accepted)
         for number in self.watched:
             told, row = self.told.get(number), rows.get(number)
-            assert (told is None) == (row is not None and row["state"] == "queued"), "who waits is told, and no sooner"
+            assert (told is None) == (row is not None and row["state"] == "queued"), (
+                "an outcome is told when the message leaves the queue"
+            )
             if told is None:
                 continue
             doubted = self.accepted[number].payload in self.doubted
@@ -380,7 +382,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             expected = {state: counted[channel.name, state] for state in NO_MESSAGES}
             assert self.outbox.counts(channel.name) == expected
             assert channel.stats()["outbox"] == expected
-            assert channel.in_use == bool(expected["queued"]), "in use for as long as it has something queued"
+            assert channel.in_use == bool(expected["queued"]), "a channel is in use while it has queued messages"
             busy = {name_of(link) for link, _ in self.waiting.values()}
             assert channel.state is not S.READY or not expected["queued"] or channel.name in busy, "it is stuck"
         now = self.it.time.wall()
@@ -413,7 +415,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             self.loop.close()
 
     async def cancel_what_is_left(self) -> None:
-        """Keep what a failed test leaves behind from hiding its failure."""
+        """Cancel the tasks that a failed test leaves, so that its failure is shown."""
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
@@ -424,7 +426,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             await self.ends()
 
     async def ends(self) -> None:
-        """Once nothing is in its way any more, all is sent; then all ends."""
+        """Remove every fault: all messages are sent, and all tasks end."""
         self.it.server.refusals, self.stalled, self.disk_fails = [], False, 0
         for future in list(self.waiting):
             self.settle(future, taken=True)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.examples import EXAMPLES
 from wscli.control.messages import QueueOutcome
 from wscli.daemon.outbox import store as store_module
-from wscli.daemon.outbox.messages import KEY_LIFETIME, NO_MESSAGES, CommitReport
+from wscli.daemon.outbox.messages import KEY_LIFETIME, CommitReport
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import NotSent, UsageError, WscliError
@@ -215,50 +210,6 @@ def test_a_call_that_the_disk_refuses_does_not_stop_the_others(store: OutboxStor
     none, refused, one = store.together(calls)
     assert (none, type(refused), one) == (None, DatabaseError, 1)
     assert drain(store) == [b"b"]
-
-
-CALLS = ("add", "add with a key", "add for a time", "send", "fail", "reject", "remove", "remove all", "refuse")
-
-
-def carry_out(store: OutboxStore, call: str, now: float) -> None:
-    """Do one of ``CALLS``, as far as there is anything to do it with."""
-    if call.startswith("add"):
-        key, ttl = str(now // 3) if "key" in call else None, 2 if "time" in call else None
-        add(store, b"m" * int(now), ttl=ttl, key=key, now=now)
-    elif call == "remove":
-        store.remove([one["id"] for one in store.list()][-1:])
-    elif call == "remove all":
-        store.remove_channel("calls")
-    elif call == "refuse":
-        with pytest.raises(UsageError):
-            store.remove([*(one["id"] for one in store.list()), 10_000])
-    elif message := store.next("calls", now):
-        if call == "send":
-            store.mark_sent(message.id, now)
-        elif call == "fail":
-            store.mark_failed(message.id, "closed", now, doubt=False)
-        else:
-            store.mark_rejected(message.id, "damaged")
-
-
-@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(CALLS), max_size=20))
-def test_a_report_is_equal_to_that_of_the_file_opened_again(tmp_path: Path, calls: list[str]) -> None:
-    with tempfile.TemporaryDirectory(dir=tmp_path) as directory:
-        store = OutboxStore(Path(directory, "outbox.db"))
-        store._database.execute("PRAGMA synchronous=OFF")
-        for now, call in enumerate(calls):
-            store.put_back("calls")
-            carry_out(store, call, now)
-        store.put_back("calls")
-        counted, told, expiry = report(store)
-        assert len(told) == len({one["id"] for one in told}), "an outcome was told twice"
-        rows = Counter(one["state"] for one in store.list())
-        assert counted == ({"calls": {**NO_MESSAGES, **rows}} if rows else {})
-        store.close()
-        again = OutboxStore(Path(directory, "outbox.db"))
-        assert report(again) == (counted, [], expiry)
-        again.close()
 
 
 @pytest.mark.parametrize("version", [1, 2])

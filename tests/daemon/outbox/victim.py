@@ -1,8 +1,8 @@
 """The outbox on a file as its channel, killed over and over: ``python -m tests.daemon.outbox.victim DIR SEED KILLS``.
 
-Each life is a fork, so that two hundred are quick. It is killed as ``kill -9`` does at a drawn point: before a message
-is accepted, within its transaction, after it was sent, within the transaction that marks it, or after that. What was
-tried, acknowledged and sent stands in files of those names, a number a line; each kill is a line among the sent.
+Each life is a fork, so that two hundred are quick. It is killed by SIGKILL at a random point: before a message is
+accepted, within that transaction, after it was sent, within the transaction that marks it, or after that. The files
+``acknowledged`` and ``sent`` have a message's number a line; each kill is a line in ``sent``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def die() -> int:
 
 
 def note(directory: Path, name: str, text: str) -> None:
-    """Write a line that a kill cannot tear."""
+    """Append a line by one write, which a kill cannot interrupt."""
     descriptor = os.open(directory / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, text.encode() + b"\n")
     os.close(descriptor)
@@ -63,7 +63,7 @@ class Channel:
 
 
 def arm(point: str, nth: int, opcodes: int) -> Callable[[str], bool]:
-    """Give what says whether a point is the one to die at, and wrap the store so that it is asked."""
+    """Wrap the store so that it dies at the point; return the check for points outside the store."""
     left = {point: nth}
 
     def here(name: str) -> bool:
@@ -116,7 +116,7 @@ async def live(directory: Path, first: int, here: Callable[[str], bool]) -> None
 
 
 def fork(work: Callable[[], None]) -> int:
-    """Run it in a process of its own and give how that ended: an exit code, or minus a signal's number."""
+    """Run in a child process, and return its exit code, or minus the signal that ended it."""
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     work()
