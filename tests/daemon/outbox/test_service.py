@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 
 from tests.daemon.fake_manager import FakeChannel
+from tests.daemon.outbox.test_store import outcome
 from tests.daemon.served import until
 from wscli.clock import SystemClock
-from wscli.control.messages import QueueOutcome, QueueReceipt
+from wscli.control.messages import QueueReceipt
 from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox, delivery, thread
 from wscli.daemon.outbox.messages import CommitReport, QueuedMessage
@@ -23,10 +24,6 @@ from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 from wscli.problems import Problems
 from wscli.tasks import Tasks
-
-
-def outcome(number: int, outcome: Any, reason: str | None = None) -> QueueOutcome:
-    return QueueOutcome(id=number, outcome=outcome, reason=reason)
 
 
 def receipt(queued: int, state: str) -> QueueReceipt:
