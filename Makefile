@@ -63,6 +63,7 @@ bench: $(VENV)/.fast ## side by side with its peers, in one run
 docs: $(VENV)/.installed ## write again what is generated in docs/
 	$(BIN)/python docs/generate_states.py
 	$(BIN)/python docs/generate_commands.py
+	$(BIN)/python docs/generate_layers.py
 
 clean: ## what was built
 	rm -rf build dist $(VENV) $(WHEEL_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
