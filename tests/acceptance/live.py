@@ -17,6 +17,7 @@ from wscli.daemon.registry.manager import Manager
 from wscli.daemon.upstream.dialer import OpenLink
 from wscli.history.records import Gap
 from wscli.network import reachable
+from wscli.process.run import make_manager
 from wscli.transport.link import Link, Listener, Target, Timeline
 from wscli.transport.open import open_link
 
@@ -42,7 +43,7 @@ async def live(directory: Path, text: str, open_link: OpenLink = open_link) -> A
     """Run a manager on a file of this text."""
     file = directory / "app.yaml"
     file.write_text(text)
-    manager = Manager(
+    manager = make_manager(
         load(file, {}),
         clock=SystemClock(),
         chance=random.Random(7),

@@ -171,8 +171,7 @@ class FakeManager:
         self.changes = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.log = MemoryHistory(HistoryLimits(), clock=self.clock)
         self.stopping = asyncio.Event()
-        self.reloading = asyncio.Lock()
-        self.around_reload = nullcontext
+        self.reloading = nullcontext
         self.tasks = Tasks()
         self.outbox = None
         self.problems = Problems()

@@ -14,9 +14,9 @@ from tests.daemon.virtual_time import VirtualTime
 from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.registry.manager import Manager
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
+from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
 from wscli.tokens.models import TokenSource
 from wscli.transport.link import DialError, Link, Listener, Target, Timeline
@@ -199,7 +199,7 @@ class Scripted:
             channels=channels,
             tokens=tokens or {},
         )
-        self.manager = Manager(
+        self.manager = make_manager(
             self.plan,
             clock=self.time,
             chance=random.Random(1),

@@ -34,8 +34,13 @@ class Faced:
         return self.it.manager
 
     @property
+    def stats(self) -> Any:
+        """The gateway's part of the statistics."""
+        return self.gateway.stats()["gateway"]
+
+    @property
     def port(self) -> int:
-        (place,) = self.gateway.stats()["listen"]
+        (place,) = self.stats["listen"]
         return int(place.rpartition(":")[2])
 
     def url(self, path: str = "/ws/news") -> str:
@@ -54,6 +59,7 @@ async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
         plan = GatewayPlan(listen=(Listen(),), token=Secret(TOKEN), **options)
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         gateway = Gateway(it.manager)
+        it.manager.observe(gateway)
         gateway.apply()
         try:
             yield Faced(it, gateway)

@@ -263,6 +263,6 @@ async def test_a_client_that_vanishes_while_it_waits_to_be_let_in_leaves_nothing
         writer.transport.abort()
         it.server.always = None
         await it.it.time.advance(3.0)
-        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
         assert not channel.in_use
         assert channel.readers == 0

@@ -73,7 +73,7 @@ async def test_a_reload_that_widens_an_address_takes_it_over_at_once() -> None:
             it.gateway.apply()
             await it.it.time.settle()
             assert it.manager.problems.texts() == []
-            assert it.gateway.stats()["listen"] == [str(listen)]
+            assert it.stats["listen"] == [str(listen)]
 
 
 async def test_that_no_client_can_be_accepted_is_stated_once_and_mended(

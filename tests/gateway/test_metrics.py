@@ -23,6 +23,7 @@ from wscli import __version__
 from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.registry.observer import Observer
 from wscli.daemon.registry.template_channels import FORGET_AFTER
 from wscli.errors import UnknownChannel
 from wscli.gateway.metrics import expose
@@ -103,13 +104,21 @@ def test_a_name_with_quotes_line_ends_and_other_letters_comes_through(name: str)
     assert value(scrape(it), "wscli_connected", channel=name) == 0
 
 
+class AddsStats(Observer):
+    def __init__(self, added: dict[str, Any]) -> None:
+        self.added = added
+
+    def stats(self) -> dict[str, Any]:
+        return self.added
+
+
 async def test_nothing_but_ours_is_exposed_each_as_what_it_is_declared_to_be() -> None:
     async with scripted(
         with_token(channel_plan()), tokens={"session": TokenSource.model_validate({"value": "t"})}
     ) as it:
         it.server.link.end(closed(1006))
         await it.time.advance(30)
-        it.manager.extra_stats["gateway"] = lambda: {"listen": [], "clients": 2, "refused": 5}
+        it.manager.observe(AddsStats({"gateway": {"listen": [], "clients": 2, "refused": 5}}))
         families = list(parse_openmetrics(expose(it.manager, OPENMETRICS)[0].decode()))
         suffix = {"counter": "_total", "info": "_info"}
         assert {one.name + suffix.get(one.type, ""): (one.type, one.documentation) for one in families} == {
@@ -237,7 +246,7 @@ async def test_the_manager_tells_its_versions_its_start_and_its_problems() -> No
 @pytest.mark.parametrize("gateway", [None, {"listen": ["127.0.0.1:8787"], "clients": 3, "refused": 1}])
 async def test_the_gateway_is_told_of_where_there_is_one(gateway: dict[str, Any] | None) -> None:
     async with scripted() as it:
-        it.manager.extra_stats["gateway"] = lambda: gateway
+        it.manager.observe(AddsStats({"gateway": gateway}))
         samples = scrape(it)
         assert value(samples, "wscli_gateway_clients") == (gateway and 3)
         assert value(samples, "wscli_gateway_refused_total") == (gateway and 1)

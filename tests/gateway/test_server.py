@@ -100,7 +100,7 @@ async def test_there_is_a_limit_of_clients() -> None:
             with pytest.raises(InvalidStatus) as refused:
                 await it.client()
             assert refused.value.response.status_code == 503
-        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
         async with it.client():
             pass
 
@@ -124,7 +124,7 @@ async def test_a_malformed_request_is_answered_and_let_go(request_: bytes) -> No
     async with faced() as it:
         answer = await ask(it.port, request_)
         assert not answer or answer.split()[1][:1] == b"4"
-        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
 
 
 async def test_what_comes_before_the_upgrade_is_answered_lets_nobody_in() -> None:
@@ -150,7 +150,7 @@ async def test_a_port_that_is_taken_is_stated_and_tried_again() -> None:
             assert f"127.0.0.1:{port}" in manager.stats()["problems"][0]
         await it.it.time.advance(6.0)
         assert manager.stats()["problems"] == []
-        assert gateway.stats()["listen"] == [f"127.0.0.1:{port}"]
+        assert gateway.stats()["gateway"]["listen"] == [f"127.0.0.1:{port}"]
         await gateway.close()
 
 
@@ -176,7 +176,7 @@ async def test_a_reload_moves_the_doors_and_keeps_who_is_in() -> None:
         it.manager.plan = replace(it.manager.plan, gateway=None)
         it.gateway.apply()
         await it.it.time.settle()
-        assert it.gateway.stats() is None
+        assert it.stats is None
         it.server.link.say("still here")
         assert await client.recv() == "still here"
 
@@ -235,20 +235,20 @@ async def test_an_upgrade_is_asked_for_in_one_way_only(line: str, status: bytes)
 async def test_who_only_begins_a_request_counts_against_the_limit_and_beyond_twice_it_nobody_is_answered() -> None:
     async with faced(max_clients=1) as it:
         slow = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(2)]
-        await eventually(lambda: it.gateway.stats()["clients"] == 2)
+        await eventually(lambda: it.stats["clients"] == 2)
         assert await ask(it.port, b"") == b""
-        assert it.gateway.stats()["refused"] == 2
+        assert it.stats["refused"] == 2
         for _, writer in slow:
             writer.close()
-        await eventually(lambda: it.gateway.stats()["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
 
 
 async def test_who_is_turned_away_takes_nobodys_place() -> None:
     async with faced(max_clients=1) as it:
         async with it.client():
             _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-            await eventually(lambda: it.gateway.stats()["clients"] == 2)
-        await eventually(lambda: it.gateway.stats()["clients"] == 1)
+            await eventually(lambda: it.stats["clients"] == 2)
+        await eventually(lambda: it.stats["clients"] == 1)
         async with it.client():
             pass
         writer.close()

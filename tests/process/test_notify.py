@@ -63,7 +63,7 @@ async def test_a_life_is_told_in_order(listener: Listener) -> None:
         notifier.ready()
         assert listener.messages() == [["READY=1", "STATUS=2 of 2 channels ready"]]
         before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        with notifier.reload():
+        with notifier.reloading():
             ((reloading, since, _),) = listener.messages()
         assert reloading == "RELOADING=1"
         assert before <= int(since.removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) / 1e3
@@ -93,11 +93,11 @@ async def test_a_reload_that_is_refused_stays_in_the_status_until_one_is_not(lis
     async with scripted() as it:
         notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
         notifier.ready()
-        with pytest.raises(ConfigError), notifier.reload():
+        with pytest.raises(ConfigError), notifier.reloading():
             raise ConfigError("app.yaml:1:1: no\x1b\napp.yaml:2:1: no")
         text = "STATUS=1 of 1 channel ready; not reloaded: app.yaml:1:1: no\\x1b"
         assert listener.messages()[-1] == ["READY=1", text]
-        with notifier.reload():
+        with notifier.reloading():
             pass
         assert listener.messages()[-1] == ["READY=1", "STATUS=1 of 1 channel ready"]
         notifier.close()
@@ -121,7 +121,7 @@ async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(liste
         notifier = Notifier(it.manager, supervisor(listener, watchdog=10.0), schedule=it.time.schedule)
         listener.fill()
         notifier.ready()
-        with notifier.reload():
+        with notifier.reloading():
             await it.time.advance(0.5)
         it.server.always = REFUSED
         it.server.link.end(REFUSED)
@@ -140,7 +140,7 @@ async def test_a_manager_of_services_that_is_gone_harms_nobody(tmp_path: Path) -
         for address in (os.fsencode(tmp_path / "gone"), b"/" + b"x" * 500, b"/dev/null", b"\0wscli-nobody"):
             notifier = Notifier(it.manager, Supervisor(address, 1.0), schedule=it.time.schedule)
             notifier.ready()
-            with notifier.reload():
+            with notifier.reloading():
                 await it.time.advance(5.0)
             notifier.stopping()
             notifier.close()
@@ -152,7 +152,7 @@ async def test_without_one_no_timer_runs() -> None:
         before = it.time.pending
         notifier = Notifier(it.manager, Supervisor(None, 1.0), schedule=it.time.schedule)
         notifier.ready()
-        with notifier.reload():
+        with notifier.reloading():
             pass
         notifier.stopping()
         assert it.time.pending == before

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import logging
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from wscli.config.plan import GatewayPlan, Listen
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.observer import Observer
 from wscli.errors import UnknownChannel
 from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import Handshake, Vanished, response
@@ -21,10 +24,6 @@ from wscli.gateway.status import StatusSession
 from wscli.gateway.walls import admit, channel_name, query, subprotocols
 from wscli.gateway.wire import Wire
 from wscli.timing import Schedule, call_later
-
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
 
 __all__ = ["Gateway"]
 
@@ -40,7 +39,7 @@ _PLAIN = "text/plain; charset=utf-8"
 _NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
 
 
-class Gateway:
+class Gateway(Observer):
     """The HTTP and WebSocket face of a manager, as its present plan wants it; without ``gateway:`` there is none."""
 
     def __init__(self, manager: Manager, *, schedule: Schedule = call_later) -> None:
@@ -51,7 +50,6 @@ class Gateway:
         self._clients: dict[asyncio.Task[None], bool] = {}
         """The clients' tasks, and whether each is only told that there are too many."""
         self._refused = 0
-        manager.extra_stats["gateway"] = self.stats
 
     def apply(self) -> None:
         """Listen where the manager's plan says, and nowhere else; clients that are connected stay."""
@@ -84,15 +82,16 @@ class Gateway:
         if self._clients:
             await asyncio.wait(list(self._clients), timeout=deadline)
 
-    def stats(self) -> dict[str, Any] | None:
-        """The gateway's part of ``stats --json``; None where there is none."""
+    def reloaded(self) -> None:
+        """Follow the manager's plan."""
+        self.apply()
+
+    def stats(self) -> dict[str, Any]:
+        """Give the gateway's part of ``stats --json``: None where the plan has no gateway."""
         if self._plan is None:
-            return None
-        return {
-            "listen": [str(one.bound) for one in self._listeners.values() if one.bound is not None],
-            "clients": len(self._clients),
-            "refused": self._refused,
-        }
+            return {"gateway": None}
+        listen = [str(one.bound) for one in self._listeners.values() if one.bound is not None]
+        return {"gateway": {"listen": listen, "clients": len(self._clients), "refused": self._refused}}
 
     def _accept(self, sock: socket.socket, listen: Listen) -> None:
         plan = self._plan

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from wscli.control.escape import escape
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.observer import Observer
 from wscli.errors import WscliError
 from wscli.timing import Schedule, Timer, call_later
 
@@ -54,7 +55,7 @@ def take_supervisor(environ: MutableMapping[str, str]) -> Supervisor:
     )
 
 
-class Notifier:
+class Notifier(Observer):
     """Tells a supervisor how a manager fares. All of it is the loop's: its turns are what the watchdog watches."""
 
     def __init__(self, manager: Manager, supervisor: Supervisor, *, schedule: Schedule = call_later) -> None:
@@ -84,7 +85,7 @@ class Notifier:
         self._live()
 
     @contextlib.contextmanager
-    def reload(self) -> Iterator[None]:
+    def reloading(self) -> Iterator[None]:
         """Say that a reload is under way for as long as the context is open, and how it went."""
         if self._is_ready and not self._is_stopping:
             since = time.monotonic_ns() // 1000  # CLOCK_MONOTONIC, in the message itself: Type=notify-reload needs both

@@ -1,4 +1,4 @@
-"""A manager process's life: its instance, its log, its channels, its socket, its signals."""
+"""The life of a manager's process, and the one place where its parts are made."""
 
 from __future__ import annotations
 
@@ -14,26 +14,34 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from wscli import __version__
-from wscli.clock import SystemClock
+from wscli.clock import Clock, SystemClock
 from wscli.config.plan import Plan
 from wscli.control.paths import state_directory
+from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import reload
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Server
+from wscli.daemon.upstream.budget import ConnectBudget
+from wscli.daemon.upstream.dialer import Dialer, OpenLink
+from wscli.daemon.upstream.keepalive import KeepaliveWheel
+from wscli.daemon.upstream.services import Services
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
-from wscli.history.memory import MemoryHistory
+from wscli.net.http import HttpClient
 from wscli.network import NetworkMonitor, reachable
 from wscli.process.log import Format, RotatingLog, capture, release
 from wscli.process.notify import Notifier, Supervisor, take_supervisor
 from wscli.process.ownership import Instance, own
 from wscli.process.threads import AbandonedThreads
+from wscli.tasks import Tasks
+from wscli.timing import Schedule, call_later
+from wscli.tokens.broker import Broker
 from wscli.transport.open import open_link
 
-__all__ = ["run"]
+__all__ = ["ManagerProcess", "make_manager", "run"]
 
 logger = logging.getLogger("wscli.manager")
 
@@ -64,9 +72,18 @@ def run(
     _raise_open_files()
     supervisor = take_supervisor(os.environ)  # which the commands of token sources and hooks inherit
     log = functools.partial(capture, form=log_format, file=RotatingLog(log_file) if log_file else None)
+
+    async def serve() -> int:
+        process = ManagerProcess(plan, environ, instance, supervisor, on_ready)
+        handlers = log(process.manager.log)
+        try:
+            return await process.serve()
+        finally:
+            release(handlers)
+
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
-        return asyncio.run(_live(plan, environ, instance, supervisor, log, on_ready))
+        return asyncio.run(serve())
 
 
 def _raise_open_files() -> None:
@@ -79,52 +96,118 @@ def _raise_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _live(
+def make_manager(
     plan: Plan,
-    environ: Mapping[str, str],
-    instance: Instance,
-    supervisor: Supervisor,
-    log: Callable[[MemoryHistory], list[logging.Handler]],
-    on_ready: Callable[[], None],
-) -> int:
-    clock, chance = SystemClock(), random.SystemRandom()
-    manager = Manager(plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable, environ=environ)
-    handlers = log(manager.log)
-    monitor = NetworkMonitor(clock=clock, destinations=manager.addresses)
-    server = Server(manager, instance.listener, HANDLERS)
-    hooks = Hooks(manager)
-    gateway = Gateway(manager)
-    outbox = manager.outbox = Outbox(manager, Path(state_directory(environ), plan.name, "outbox.db"))
-    manager.watchers.append(outbox.channel_changed)
-    manager.newcomers.append(outbox.channel_made)
-    manager.after_apply += [outbox.reloaded, gateway.apply]
-    notifier = Notifier(manager, supervisor)
-    manager.around_reload = notifier.reload
-    asyncio.get_running_loop().set_default_executor(AbandonedThreads())
-    with _signals(manager) as received:
-        try:
-            logger.info("wscli %s runs %s as pid %d", __version__, plan.name, instance.pid, extra={"event": "started"})
-            monitor.start(manager.network_changed)
-            server.start()
-            manager.open()
-            await outbox.start()
-            gateway.apply()
-            on_ready()
-            notifier.ready()
-            await manager.stopping.wait()
-            logger.info("stopping", extra={"event": "stopping"})
-        finally:
-            manager.stopping.set()
-            notifier.stopping()
-            await monitor.close()
-            await gateway.close()
-            await outbox.settle()
-            await asyncio.gather(hooks.close(), manager.close())  # the hooks first: they see no channel close
-            await server.close()
-            await outbox.close()
-            notifier.close()
-            release(handlers)
-    return ExitCode.INTERRUPTED if signal.SIGINT in received else ExitCode.OK
+    *,
+    clock: Clock,
+    chance: random.Random,
+    open_link: OpenLink,
+    reachable: Callable[[str], bool],
+    schedule: Schedule = call_later,
+    environ: Mapping[str, str] = os.environ,
+    http: HttpClient | None = None,
+) -> Manager:
+    """Make a manager and everything that its channels share.
+
+    Args:
+        plan: the channels.
+        clock: the time.
+        chance: jitter is drawn from it.
+        open_link: opens one connection.
+        reachable: whether a route leads to an IP address.
+        schedule: timers.
+        environ: says where state is kept, and which proxies are used.
+        http: makes HTTP requests; default: a client of the manager's own.
+
+    """
+    http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
+    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
+    budgets: dict[str, ConnectBudget] = {}
+    services = Services(
+        dialer=Dialer(broker, budgets, open_link, clock),
+        broker=broker,
+        http=http,
+        wheel=KeepaliveWheel(
+            clock=clock, chance=chance, on_wake=lambda seconds: manager.woke(seconds), schedule=schedule
+        ),
+        tasks=Tasks(),
+        clock=clock,
+        chance=chance,
+        reachable=reachable,
+        schedule=schedule,
+        histories=Histories(plan.name, environ, clock),
+    )
+    manager = Manager(plan, services, budgets)
+    return manager
+
+
+class ManagerProcess:
+    """The parts of a manager's process, and its life."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        environ: Mapping[str, str],
+        instance: Instance,
+        supervisor: Supervisor,
+        on_ready: Callable[[], None],
+    ) -> None:
+        clock, chance = SystemClock(), random.SystemRandom()
+        self.manager = make_manager(
+            plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable, environ=environ
+        )
+        self._instance = instance
+        self._on_ready = on_ready
+        self._monitor = NetworkMonitor(clock=clock, destinations=self.manager.addresses)
+        self._server = Server(self.manager, instance.listener, HANDLERS)
+        self._hooks = Hooks(self.manager)
+        self._outbox = self.manager.outbox = Outbox(
+            self.manager, Path(state_directory(environ), plan.name, "outbox.db")
+        )
+        self._gateway = Gateway(self.manager)
+        self._notifier = Notifier(self.manager, supervisor)
+        for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
+            self.manager.observe(observer)
+
+    async def serve(self) -> ExitCode:
+        """Start, run until asked to stop, and stop; give the exit code."""
+        asyncio.get_running_loop().set_default_executor(AbandonedThreads())
+        with _signals(self.manager) as received:
+            try:
+                await self.startup()
+                await self.main_loop()
+            finally:
+                await self.shutdown()
+        return ExitCode.INTERRUPTED if signal.SIGINT in received else ExitCode.OK
+
+    async def startup(self) -> None:
+        """Answer at the socket and begin to dial; no channel has to be ready."""
+        name, pid = self._instance.name, self._instance.pid
+        logger.info("wscli %s runs %s as pid %d", __version__, name, pid, extra={"event": "started"})
+        self._monitor.start(self.manager.network_changed)
+        self._server.start()
+        self.manager.open()
+        await self._outbox.start()
+        self._gateway.apply()
+        self._on_ready()
+        self._notifier.ready()
+
+    async def main_loop(self) -> None:
+        """Wait until a signal or a client stops the manager."""
+        await self.manager.stopping.wait()
+        logger.info("stopping", extra={"event": "stopping"})
+
+    async def shutdown(self) -> None:
+        """Take leave of clients and servers, and end every task."""
+        self.manager.stopping.set()
+        self._notifier.stopping()
+        await self._monitor.close()
+        await self._gateway.close()
+        await self._outbox.settle()
+        await asyncio.gather(self._hooks.close(), self.manager.close())  # the hooks first: they see no channel close
+        await self._server.close()
+        await self._outbox.close()
+        self._notifier.close()
 
 
 @contextlib.contextmanager

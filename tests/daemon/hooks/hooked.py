@@ -51,6 +51,7 @@ class Hooked(Scripted):
         self.directory = directory
         self.plan = self.manager.plan = replace(self.plan, file=directory / "app.yaml")
         self.hooks = Hooks(self.manager, environ={**os.environ, "WATCHDOG_USEC": "1"}, schedule=self.time.schedule)
+        self.manager.observe(self.hooks)
 
     @property
     def channel(self) -> Channel:

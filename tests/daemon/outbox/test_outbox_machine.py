@@ -137,9 +137,7 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.it.time.now, self.it.time.slept = now, slept
         self.it.server.on_open = self.serve
         self.outbox = Outbox(self.it.manager, Path(self.state, "outbox.db"))
-        self.it.manager.watchers.append(self.outbox.channel_changed)
-        self.it.manager.newcomers.append(self.outbox.channel_made)
-        self.it.manager.after_apply.append(self.outbox.reloaded)
+        self.it.manager.observe(self.outbox)
         self.waiting_client = ExitStack()
         self.waiter: OutcomeWaiter = self.waiting_client.enter_context(self.outbox.waiting())
         self.it.manager.open()

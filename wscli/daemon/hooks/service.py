@@ -17,6 +17,7 @@ from wscli.daemon.hooks.hook import Hook
 from wscli.daemon.hooks.inboxes import Messages, States
 from wscli.daemon.hooks.starts import Starts
 from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.observer import Observer
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 
@@ -25,7 +26,7 @@ __all__ = ["Hooks"]
 logger = logging.getLogger("wscli.manager")
 
 
-class Hooks:
+class Hooks(Observer):
     """Runs what ``on_state`` and ``on_message`` declare.
 
     It is told of every channel that changes, and looks at it: nothing of a channel waits for a hook, and a hook is no
@@ -42,17 +43,15 @@ class Hooks:
         self._starts = Starts()
         self._closed = False
         self._of: dict[Channel, _Of] = {}
-        manager.watchers.append(self.look)
-        manager.after_apply.append(self.look_at_all)
-        self.look_at_all()
+        self.reloaded()
 
-    def look_at_all(self) -> None:
-        """See which hooks the channels have by now."""
+    def reloaded(self) -> None:
+        """Bring the hooks of every channel in line with its plan."""
         for channel in self._manager.channels():
-            self.look(channel)
+            self.channel_changed(channel)
 
-    def look(self, channel: Channel) -> None:
-        """See how a channel stands, and which hooks it has by now."""
+    def channel_changed(self, channel: Channel) -> None:
+        """Bring a channel's hooks in line with its plan, and tell them of its state."""
         if self._closed:
             return
         if channel.removed:

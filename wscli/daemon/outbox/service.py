@@ -18,6 +18,7 @@ from wscli.daemon.outbox.store import OutboxStore
 from wscli.daemon.outbox.thread import StoreThread
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.observer import Observer
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
 
@@ -27,11 +28,8 @@ LONGEST_SLEEP = 60.0
 """Seconds after which the wall clock is read again: it may be set."""
 
 
-class Outbox:
+class Outbox(Observer):
     """The outbox of one instance; its file is created with the first message.
-
-    It observes the manager: ``channel_made`` is called for each new instance of a template, ``channel_changed`` after
-    each change of a channel, ``reloaded`` after each reload.
 
     Args:
         manager: has the channels, and owns the tasks.

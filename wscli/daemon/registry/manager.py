@@ -7,30 +7,23 @@ import functools
 import json
 import logging
 import os
-import random
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
-from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.core.events import Failure
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
-from wscli.daemon.channel.histories import Histories
-from wscli.daemon.registry.template_channels import Instances
+from wscli.daemon.registry.observer import Observer
+from wscli.daemon.registry.template_channels import TemplateChannels
 from wscli.daemon.upstream.budget import ConnectBudget
-from wscli.daemon.upstream.dialer import AttemptRecord, Dialer, OpenLink
-from wscli.daemon.upstream.keepalive import KeepaliveWheel
+from wscli.daemon.upstream.dialer import AttemptRecord
 from wscli.daemon.upstream.services import Services
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
-from wscli.net.http import HttpClient
 from wscli.problems import Problems
-from wscli.tasks import Tasks
-from wscli.timing import Schedule, call_later
-from wscli.tokens.broker import Broker
 
 __all__ = ["Manager", "ReloadReport"]
 
@@ -54,74 +47,44 @@ class ReloadReport(NamedTuple):
 class Manager:
     """All channels of one instance, and what they share."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        clock: Clock,
-        chance: random.Random,
-        open_link: OpenLink,
-        reachable: Callable[[str], bool],
-        schedule: Schedule = call_later,
-        environ: Mapping[str, str] = os.environ,
-        http: HttpClient | None = None,
-    ) -> None:
+    def __init__(self, plan: Plan, services: Services, budgets: dict[str, ConnectBudget]) -> None:
+        """``budgets`` are those of the dialer, by endpoint; the manager keeps them as its plan says."""
         self.plan = plan
-        self.clock = clock
-        self.started = clock.monotonic()
-        self.started_at = clock.wall()
-        """The start on the wall clock, as it was then."""
-        self.changes = MemoryHistory(_FEED, clock=clock)
+        self.clock = services.clock
+        self.started = self.clock.monotonic()
+        self.started_at = self.clock.wall()
+        """Time of the start on the wall clock, whatever was set since."""
+        self.changes = MemoryHistory(_FEED, clock=self.clock)
         """Every change of a state, as the JSON of ``status --json``."""
-        self.log = MemoryHistory(_FEED, clock=clock)
+        self.log = MemoryHistory(_FEED, clock=self.clock)
         """The manager's own log, as JSON records."""
         self.stopping = asyncio.Event()
-        """Set by whoever wants the manager to go."""
-        self.reloading = asyncio.Lock()
-        """Held while a changed file is read and applied."""
-        self.around_reload: Callable[[], AbstractContextManager[None]] = nullcontext
-        """Entered for each reload, by whoever tells others of it."""
+        """Set to have the process end."""
         self.problems = Problems()
-        """What is wrong beside the channels' states; a channel has its own."""
+        """Problems of the instance; each channel has its own."""
         self.totals = Totals()
-        """What was counted by declared name, whichever channels of it are left."""
-        self.extra_stats: dict[str, Callable[[], Any]] = {}
-        """What others add to ``stats``, by key."""
-        self.after_apply: list[Callable[[], None]] = []
-        """Called after each reload."""
-        self.watchers: list[Callable[[Channel], None]] = []
-        """Called with a channel after each change of what ``status`` says of it, its removal included."""
-        self.newcomers: list[Callable[[Channel], None]] = []
-        """Called with each instance of a template that is made, before anything has happened to it."""
+        """Counters by declared name, over all channels that the name ever had."""
         self.outbox: Any = None
         """Set by whoever delivers it."""
-        self.tasks = Tasks()
-        http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-        self.broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
-        self._budgets: dict[str, ConnectBudget] = {}
-        self._wheel = KeepaliveWheel(clock=clock, chance=chance, on_wake=self._woke, schedule=schedule)
-        self._dialer = Dialer(self.broker, self._budgets, open_link, clock)
-        self._services = Services(
-            dialer=self._dialer,
-            broker=self.broker,
-            http=http,
-            wheel=self._wheel,
-            tasks=self.tasks,
-            clock=clock,
-            chance=chance,
-            reachable=reachable,
-            schedule=schedule,
-            histories=Histories(plan.name, environ, clock),
-        )
+        self.tasks = services.tasks
+        self.broker = services.broker
+        self._services = services
+        self._budgets = budgets
+        self._observers: list[Observer] = []
+        self._reloading = asyncio.Lock()
         self._channels: dict[str, Channel] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
-        """The closes of removed channels, until they are done: nothing of their name is dialled before."""
-        self._instances = Instances(self._channels, schedule=schedule, drop=self._drop)
+        """Closes of removed channels that are under way; a new channel of the name dials after them."""
+        self._templates = TemplateChannels(self._channels, schedule=services.schedule, drop=self._drop)
         self._closed = False
         self._set_budgets()
         for name, channel in plan.channels.items():
             if not channel.params:
                 self._channels[name] = self._make(name, channel, {})
+
+    def observe(self, observer: Observer) -> None:
+        """Have an observer told of everything from now on, after those that were here before."""
+        self._observers.append(observer)
 
     # the registry
 
@@ -140,12 +103,12 @@ class Manager:
         channel = self._channels.get(name)
         if channel is None:
             self._require_open()
-            plan, params = self._instances.match(name, self.plan)
-            self._instances.make_room(name)
+            plan, params = self._templates.match(name, self.plan)
+            self._templates.make_room(name)
             channel = self._channels[name] = self._make(name, plan, params)
-            self._instances.changed(channel)
-            for welcome in self.newcomers:
-                welcome(channel)
+            self._templates.changed(channel)
+            for observer in self._observers:
+                observer.channel_made(channel)
         return channel
 
     def select(self, names: Sequence[str]) -> list[Channel]:
@@ -159,7 +122,7 @@ class Manager:
             return self.channels()
         for name in names:
             if name not in self._channels:
-                self._instances.match(name, self.plan)
+                self._templates.match(name, self.plan)
                 raise UnknownChannel(
                     f"channel {name!r} is not open", f"`wscli tail {name}` or `wscli start {name}` opens it"
                 )
@@ -184,7 +147,7 @@ class Manager:
     def _drop(self, channel: Channel) -> None:
         name = channel.name
         del self._channels[name]
-        self._instances.forgotten(name)
+        self._templates.forgotten(name)
         channel.remove()
         channel.history.end()  # now: another of this name may go on with its file
         closing = channel.connection.closing
@@ -198,15 +161,15 @@ class Manager:
 
     def _changed(self, channel: Channel) -> None:
         self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
-        self._instances.changed(channel)
-        for watch in self.watchers:
-            watch(channel)
+        self._templates.changed(channel)
+        for observer in self._observers:
+            observer.channel_changed(channel)
 
     # its life
 
     def open(self) -> None:
         """Open every eager channel, and begin to look for sleep."""
-        self._wheel.start()
+        self._services.wheel.start()
         for channel in self.channels():
             channel.open()
 
@@ -214,14 +177,14 @@ class Manager:
         """Close all channels in parallel, a second for close frames at most, and end every task."""
         self._closed = True
         channels = self.channels()
-        self._instances.close()
+        self._templates.close()
         for channel in channels:
             channel.shut()
         closing = [*self._leaving.values(), *(one.connection.closing for one in channels)]
         if tasks := [task for task in closing if task is not None]:
             await asyncio.wait(tasks)
         await asyncio.gather(*(channel.history.close() for channel in channels))
-        await self._wheel.close()
+        await self._services.wheel.close()
         await self.tasks.close()
         await self.broker.close()
 
@@ -235,11 +198,21 @@ class Manager:
         for channel in self.channels():
             channel.connection.network_changed(reachable)
 
-    def _woke(self, seconds: float) -> None:
+    def woke(self, seconds: float) -> None:
+        """Probe every connection after the machine slept."""
         logger.info("the machine slept for %.0f s; every connection is probed", seconds, extra={"event": "woke"})
         self.network_changed()
 
     # reload
+
+    @asynccontextmanager
+    async def reloading(self) -> AsyncIterator[None]:
+        """Hold off other reloads while the context is open: one that read the file earlier must be applied earlier."""
+        async with self._reloading:
+            with ExitStack() as observed:
+                for observer in self._observers:
+                    observed.enter_context(observer.reloading())
+                yield
 
     def apply(self, plan: Plan) -> ReloadReport:
         """Take another plan: a channel that it does not change is not disturbed.
@@ -264,12 +237,12 @@ class Manager:
                 self._channels[name] = self._make(name, declared, {})
                 self._channels[name].open()
                 report.added.append(name)
-        for follow in self.after_apply:
-            follow()
+        for observer in self._observers:
+            observer.reloaded()
         return report
 
     def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
-        declared = self._instances.find(name, plan)
+        declared = self._templates.find(name, plan)
         if declared is None:
             self._drop(channel)
             report.removed.append(name)
@@ -284,7 +257,7 @@ class Manager:
         else:
             applied = channel.update(*declared, announce_after=plan.announce_after)
             getattr(report, applied).append(name)
-        self._instances.changed(self._channels[name])
+        self._templates.changed(self._channels[name])
 
     def _is_on_disk(self, name: str) -> bool:
         return name in self._channels and self._channels[name].plan.history.store == "disk"
@@ -305,7 +278,7 @@ class Manager:
     def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """The object of ``stats --json``."""
         channels = self.select(names)
-        return {
+        stats: dict[str, Any] = {
             "schema": 1,
             "instance": self.plan.name,
             "pid": os.getpid(),
@@ -318,8 +291,10 @@ class Manager:
             "channels": {channel.name: channel.stats() for channel in channels},
             "tokens": self.broker.stats(),
             "problems": self.problems.texts(),
-            **{key: stats() for key, stats in self.extra_stats.items()},
         }
+        for observer in self._observers:
+            stats |= observer.stats()
+        return stats
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give the record of it."""

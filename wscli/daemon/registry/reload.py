@@ -23,18 +23,13 @@ async def reload(manager: Manager) -> ReloadReport:
         NoInstance: the manager was closed meanwhile.
 
     """
-    async with manager.reloading:  # or one that read the file earlier could be applied later
-        with manager.around_reload():
-            return await _reload(manager)
-
-
-async def _reload(manager: Manager) -> ReloadReport:
-    plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
-    if plan.name != manager.plan.name:
-        raise ConfigError(
-            f"{plan.file.name}: the file now names instance {plan.name!r}, and this one is {manager.plan.name!r}",
-            "`wscli down`, then `wscli up -d` makes an instance of the new name",
-        )
-    report = manager.apply(plan)
+    async with manager.reloading():
+        plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
+        if plan.name != manager.plan.name:
+            raise ConfigError(
+                f"{plan.file.name}: the file now names instance {plan.name!r}, and this one is {manager.plan.name!r}",
+                "`wscli down`, then `wscli up -d` makes an instance of the new name",
+            )
+        report = manager.apply(plan)
     logger.info("reloaded: %s", ", ".join(f"{len(names)} {what}" for what, names in report._asdict().items() if names))
     return report

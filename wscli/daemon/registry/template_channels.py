@@ -1,4 +1,4 @@
-"""Instances of channel templates: made on demand, bounded in number, forgotten some time after they closed."""
+"""Channels made from templates: made on demand, bounded in number, forgotten some time after they closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wscli.errors import UnknownChannel
 from wscli.templates import NameTemplate, compile_name
 from wscli.timing import Schedule, Timer
 
-__all__ = ["Instances"]
+__all__ = ["TemplateChannels"]
 
 MAX_INSTANCES = 1_000
 FORGET_AFTER = 600.0
@@ -22,7 +22,7 @@ FORGET_AFTER = 600.0
 _FORGETTABLE = frozenset({ChannelState.IDLE, ChannelState.FAILED, ChannelState.DONE})
 
 
-class Instances:
+class TemplateChannels:
     """Finds the template that a name fits, and forgets instances that nobody needs."""
 
     def __init__(
