@@ -12,7 +12,7 @@ import pytest
 
 from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status, with_token
 from wscli.core.states import ChannelState as S
-from wscli.daemon.registry.template_channels import FORGET_AFTER, MAX_INSTANCES
+from wscli.daemon.registry.template_channels import FORGET_AFTER, MAX_TEMPLATE_CHANNELS
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.tokens.models import TokenSource
@@ -67,7 +67,7 @@ async def test_an_unknown_channel_is_named_with_the_way_out(name: str, message: 
 
 async def test_instances_are_bounded_and_forgotten_some_time_after_they_closed() -> None:
     async with scripted(CONSULTATIONS) as it:
-        for number in range(MAX_INSTANCES):
+        for number in range(MAX_TEMPLATE_CHANNELS):
             it.manager.channel(f"consultations/{number}")
         with ExitStack() as uses:
             for channel in it.manager.channels():
@@ -76,7 +76,7 @@ async def test_instances_are_bounded_and_forgotten_some_time_after_they_closed()
                 it.manager.channel("consultations/more")
         await it.time.advance(31)
         await it.time.advance(FORGET_AFTER - 2)
-        assert len(it.manager.channels()) == MAX_INSTANCES
+        assert len(it.manager.channels()) == MAX_TEMPLATE_CHANNELS
         await it.time.advance(2)
         assert it.manager.channels() == []
 
@@ -320,12 +320,12 @@ async def test_an_instance_that_was_never_opened_is_forgotten_as_well() -> None:
 
 async def test_the_instance_that_closed_first_makes_room_for_another() -> None:
     async with scripted(CONSULTATIONS) as it:
-        for number in range(MAX_INSTANCES):
+        for number in range(MAX_TEMPLATE_CHANNELS):
             it.manager.channel(f"consultations/{number}")
         with it.manager.channel("consultations/0").use():
             it.manager.channel("consultations/more")
             names = [channel.name for channel in it.manager.channels()]
-            assert len(names) == MAX_INSTANCES
+            assert len(names) == MAX_TEMPLATE_CHANNELS
             assert "consultations/0" in names
             assert "consultations/1" not in names
 

@@ -1,4 +1,4 @@
-"""Which channel a URL belongs to, so that a program that dials a URL can be given the channel instead; pure."""
+"""Finding the channel that dials a URL, for programs that know only the URL; pure."""
 
 from __future__ import annotations
 
@@ -15,46 +15,45 @@ __all__ = ["channel_for"]
 _PORTS = {"ws": 80, "wss": 443}
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _LONGEST = 256
-"""Characters of a channel's name, and so of a parameter."""
+"""Characters of a channel's name, and so at most of its parameters."""
 _ENCODED = 12
-"""Bytes of a character, percent-encoded: UTF-8 takes four at most, and each is written as three."""
+"""Bytes of a percent-encoded character at most: four of UTF-8, each written as three."""
 
 _Query = Sequence[tuple[str, str]]
 
 
 def channel_for(plan: Plan, url: str) -> str | None:
-    """Give the name of the channel that dials this URL, or would; None where no channel does.
+    """Give the name of the channel that dials this URL, or None.
 
-    Scheme, host, port and path are the channel's, and every query parameter is one that it declares. What the channel
-    fills with a token is not compared, since it brings its own; any other value is equal where the URL gives it. Where
-    several channels fit, the one with the most equal literal query values is meant, then one that is no instance of a
-    template, then the first in the file.
+    Scheme, host, port and path must be equal, and the channel must declare every query parameter of the URL with an
+    equal value; a value that it fills with a token is not compared. Of several such channels the one with the most
+    equal literal query values is chosen, then a literal channel over a template, then the first in the file.
     """
     try:
-        wanted = _Wanted.read(url)
-    except ValueError:  # no URL at all, or one with a port or bytes that are none
+        parsed = _ParsedUrl.read(url)
+    except ValueError:  # an invalid URL, port or encoding
         return None
-    if wanted is None:
+    if parsed is None:
         return None
     found = []
     for place, channel in enumerate(plan.channels.values()):
         parts = urlsplit(channel.upstream.dial.url.reveal())
-        if _origin(parts) == wanted.origin and (name := _name(plan, channel, parts, wanted)) is not None:
+        if _origin(parts) == parsed.origin and (name := _name(plan, channel, parts, parsed)) is not None:
             found.append(
-                (-_equal_literals(channel.upstream.dial, parts, wanted.query), bool(channel.params), place, name)
+                (-_equal_literals(channel.upstream.dial, parts, parsed.query), bool(channel.params), place, name)
             )
     return min(found)[-1] if found else None
 
 
-class _Wanted(NamedTuple):
-    """The URL, read."""
+class _ParsedUrl(NamedTuple):
+    """The parts of a URL that are compared."""
 
     origin: tuple[str, str, int | None]
     path: str
     query: _Query
 
     @classmethod
-    def read(cls, url: str) -> _Wanted | None:
+    def read(cls, url: str) -> _ParsedUrl | None:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
             return None
@@ -73,17 +72,17 @@ def _pairs(query: str) -> _Query:
 
 
 def _canonical(path: str) -> str:
-    """Percent-encode as a channel's parameters are; an encoded slash stays one (RFC 3986, section 6.2.2)."""
+    """Percent-encode a path as channels do; an encoded slash stays encoded (RFC 3986, section 6.2.2)."""
     return "/".join(quote(unquote_to_bytes(segment), safe="") for segment in path.split("/"))
 
 
-def _name(plan: Plan, channel: ChannelPlan, parts: SplitResult, wanted: _Wanted) -> str | None:
-    """Give the name under which this channel has the path and the query, if it can."""
-    known = _params_of_query(channel.upstream.dial, wanted.query)
+def _name(plan: Plan, channel: ChannelPlan, parts: SplitResult, parsed: _ParsedUrl) -> str | None:
+    """Give the name under which this channel dials the path and the query, or None."""
+    known = _params_of_query(channel.upstream.dial, parsed.query)
     if known is None:
         return None
-    for params in _fits(_pieces(channel.upstream.dial, parts), wanted.path, known):
-        if params.keys() == set(channel.params) and _query_fits(channel.upstream.dial, parts, wanted.query, params):
+    for params in _fits(_pieces(channel.upstream.dial, parts), parsed.path, known):
+        if params.keys() == set(channel.params) and _query_fits(channel.upstream.dial, parts, parsed.query, params):
             name = _named(channel, params)
             if not params or (name not in plan.channels and compile_name(channel.name).match(name) == params):
                 return name
@@ -98,7 +97,7 @@ def _named(channel: ChannelPlan, params: Mapping[str, str]) -> str:
 
 
 def _pieces(dial: DialPlan, parts: SplitResult) -> tuple[str, ...]:
-    """Give the whole path, put together as for a dial: literals (even places) and parameter names (odd places)."""
+    """Give the path that the channel dials, as literals (even indexes) and parameter names (odd indexes)."""
     if dial.path is None:
         return (_canonical(parts.path or "/"),)
     first, *others = dial.path.pieces
@@ -108,7 +107,7 @@ def _pieces(dial: DialPlan, parts: SplitResult) -> tuple[str, ...]:
 
 
 def _fits(pieces: tuple[str, ...], path: str, params: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Give every way to read a canonical path as these pieces, the first parameters as long as can be."""
+    """Give every parse of a canonical path into these pieces, longest first parameters first."""
     literal, *rest = pieces
     if not path.startswith(literal):
         return
@@ -123,7 +122,7 @@ def _fits(pieces: tuple[str, ...], path: str, params: Mapping[str, str]) -> Iter
         if path.startswith(filled):
             yield from _fits(following, path[len(filled) :], params)
         return
-    left = _LONGEST - sum(map(len, params.values()))  # all parameters stand in the name, so the ways are not too many
+    left = _LONGEST - sum(map(len, params.values()))  # the name holds all parameters, which bounds the search
     for end in _ends(path, following, left):
         value = unquote(path[:end], errors="surrogateescape")
         if len(value) <= left and _encoded(value) == path[:end]:
@@ -131,7 +130,7 @@ def _fits(pieces: tuple[str, ...], path: str, params: Mapping[str, str]) -> Iter
 
 
 def _ends(path: str, following: tuple[str, ...], left: int) -> Iterator[int]:
-    """Give where a parameter of so many characters may end: within its segment, and before the next literal."""
+    """Give the possible ends of a parameter of ``left`` characters: in its segment, before the next literal."""
     literal, *more = following
     longest = min(len(path.partition("/")[0]), left * _ENCODED)
     if not more:
@@ -149,7 +148,7 @@ def _encoded(value: str) -> str:
 
 
 def _params_of_query(dial: DialPlan, query: _Query) -> dict[str, str] | None:
-    """Give the parameters that stand in the query by themselves; None where it says two things of one."""
+    """Read the parameters that are a whole query value; None where two values of one differ."""
     found: dict[str, str] = {}
     for key, value in query:
         whole = dial.query[key].whole if key in dial.query else None
@@ -167,13 +166,13 @@ def _query_fits(dial: DialPlan, parts: SplitResult, query: _Query, params: Mappi
     for key, template in dial.query.items():
         try:
             declared.setdefault(key, set()).add(_value(template, params))
-        except TemplateError:  # its filter cannot take the parameter: the channel could not dial either
+        except TemplateError:  # the filter rejects the parameter: the channel cannot dial either
             return False
     return all(not declared.get(key, set()).isdisjoint((value, None)) for key, value in query)
 
 
 def _value(template: Template, params: Mapping[str, str]) -> str | None:
-    """Fill a template; None where it brings a token, beside which any value will do."""
+    """Fill a template; None, which equals any value, where it holds a token."""
     if any(space == "token" for space, _ in template.references):
         return None
     return template.render({"param": params})

@@ -1,4 +1,4 @@
-"""The registry: names to channels. There is one channel of a name, and a channel has one connection."""
+"""The registry of an instance's channels, by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.core.events import Failure
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.registry.observer import Observer
+from wscli.daemon.registry.report import ReloadReport
 from wscli.daemon.registry.template_channels import TemplateChannels
 from wscli.daemon.upstream.budget import ConnectBudget
 from wscli.daemon.upstream.dialer import AttemptRecord
@@ -25,27 +26,16 @@ from wscli.history.limits import HistoryLimits
 from wscli.history.memory import MemoryHistory
 from wscli.problems import Problems
 
-__all__ = ["Manager", "ReloadReport"]
+__all__ = ["Manager"]
 
 logger = logging.getLogger("wscli.manager")
 
 _FEED = HistoryLimits(keep=1_000, max_size=1 << 20)
-"""Of changes and log records: what a slow watcher may lag by before it is told that it missed some."""
-
-
-class ReloadReport(NamedTuple):
-    """What a new plan did to each channel, by name."""
-
-    kept: list[str]
-    updated: list[str]
-    rotated: list[str]
-    restarted: list[str]
-    added: list[str]
-    removed: list[str]
+"""Limits of the feeds of changes and log records; a watcher that lags by more gets a gap."""
 
 
 class Manager:
-    """All channels of one instance, and what they share."""
+    """The channels of one instance and what they share."""
 
     def __init__(self, plan: Plan, services: Services, budgets: dict[str, ConnectBudget]) -> None:
         """``budgets`` are those of the dialer, by endpoint; the manager keeps them as its plan says."""
@@ -53,13 +43,13 @@ class Manager:
         self.clock = services.clock
         self.started = self.clock.monotonic()
         self.started_at = self.clock.wall()
-        """Time of the start on the wall clock, whatever was set since."""
+        """Wall-clock time of the start."""
         self.changes = MemoryHistory(_FEED, clock=self.clock)
-        """Every change of a state, as the JSON of ``status --json``."""
+        """An object of ``status --json`` for each change of a channel."""
         self.log = MemoryHistory(_FEED, clock=self.clock)
-        """The manager's own log, as JSON records."""
+        """The manager's log, as JSON records."""
         self.stopping = asyncio.Event()
-        """Set to have the process end."""
+        """Set to end the process."""
         self.problems = Problems()
         """Problems of the instance; each channel has its own."""
         self.totals = Totals()
@@ -83,21 +73,21 @@ class Manager:
                 self._channels[name] = self._make(name, channel, {})
 
     def observe(self, observer: Observer) -> None:
-        """Have an observer told of everything from now on, after those that were here before."""
+        """Tell an observer of everything from now on, after the earlier observers."""
         self._observers.append(observer)
 
     # the registry
 
     def channels(self) -> list[Channel]:
-        """Every declared channel and every live instance of a template, in the order in which they came."""
+        """Give every declared channel and every channel made from a template, in the order in which they were made."""
         return list(self._channels.values())
 
     def channel(self, name: str) -> Channel:
-        """Give the one channel of a name; an instance of a template is made on demand.
+        """Give the channel of a name, made now where the name fits a template.
 
         Raises:
-            UnknownChannel: neither a channel nor a template of that name is declared, or too many instances live.
-            NoInstance: the manager is closed, and makes no more.
+            UnknownChannel: the name is not declared and fits no template, or too many channels of templates exist.
+            NoInstance: the manager is closed.
 
         """
         channel = self._channels.get(name)
@@ -112,10 +102,10 @@ class Manager:
         return channel
 
     def select(self, names: Sequence[str]) -> list[Channel]:
-        """Give the named channels, or all of them; an instance that nobody opened yet is unknown here.
+        """Give the named channels, or all of them, without making any.
 
         Raises:
-            UnknownChannel: one of the names is none.
+            UnknownChannel: a name is not declared, or its channel was not made from the template yet.
 
         """
         if not names:
@@ -147,7 +137,7 @@ class Manager:
     def _drop(self, channel: Channel) -> None:
         name = channel.name
         del self._channels[name]
-        self._templates.forgotten(name)
+        self._templates.keep(name)
         channel.remove()
         channel.history.end()  # now: another of this name may go on with its file
         closing = channel.connection.closing
@@ -168,13 +158,13 @@ class Manager:
     # its life
 
     def open(self) -> None:
-        """Open every eager channel, and begin to look for sleep."""
+        """Open every eager channel and start the keep-alive wheel."""
         self._services.wheel.start()
         for channel in self.channels():
             channel.open()
 
     async def close(self) -> None:
-        """Close all channels in parallel, a second for close frames at most, and end every task."""
+        """Close all channels in parallel, with at most a second for close frames, and end every task."""
         self._closed = True
         channels = self.channels()
         self._templates.close()
@@ -193,7 +183,7 @@ class Manager:
         return {address for channel in self.channels() for address in channel.connection.addresses}
 
     def network_changed(self) -> None:
-        """Let every channel look whether a route leads to its server, and ping what is open."""
+        """Have every channel check the route to its server and ping its open connection."""
         reachable = functools.cache(self._services.reachable)
         for channel in self.channels():
             channel.connection.network_changed(reachable)
@@ -215,16 +205,18 @@ class Manager:
                 yield
 
     def apply(self, plan: Plan) -> ReloadReport:
-        """Take another plan: a channel that it does not change is not disturbed.
+        """Take another plan, without disturbing the channels that it does not change.
 
         Raises:
             NoInstance: the manager is closed.
-            WscliError: a history on disk cannot be opened; nothing is changed then.
+            WscliError: a history on disk cannot be opened; nothing was changed.
 
         """
         self._require_open()
         for name, declared in plan.channels.items():
-            if declared.history.store == "disk" and not declared.params and not self._is_on_disk(name):
+            channel = self._channels.get(name)
+            was_on_disk = channel is not None and channel.plan.history.store == "disk"
+            if declared.history.store == "disk" and not declared.params and not was_on_disk:
                 self._services.histories.check(name)
         report = ReloadReport([], [], [], [], [], [])
         self.plan = plan
@@ -247,7 +239,7 @@ class Manager:
             self._drop(channel)
             report.removed.append(name)
             return
-        if declared[0].history.store != channel.plan.history.store:  # its readers stand in what is given up
+        if declared[0].history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
             self._channels[name] = self._make(name, *declared)
             self._channels[name].open()
@@ -259,9 +251,6 @@ class Manager:
             getattr(report, applied).append(name)
         self._templates.changed(self._channels[name])
 
-    def _is_on_disk(self, name: str) -> bool:
-        return name in self._channels and self._channels[name].plan.history.store == "disk"
-
     def _set_budgets(self) -> None:
         for name, endpoint in self.plan.endpoints.items():
             if name in self._budgets:
@@ -272,23 +261,23 @@ class Manager:
     # what it reports
 
     def status(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """The objects of ``status --json``."""
+        """Give the objects of ``status --json``."""
         return [channel.status() for channel in self.select(names)]
 
     def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
-        """The object of ``stats --json``."""
-        channels = self.select(names)
+        """Give the object of ``stats --json``."""
+        every = [channel.connection for channel in self.channels()]
         stats: dict[str, Any] = {
             "schema": 1,
             "instance": self.plan.name,
             "pid": os.getpid(),
             "uptime_s": round(self.clock.monotonic() - self.started, 3),
             "connections": {
-                "active": sum(channel.connection.is_open for channel in self._channels.values()),
-                "total": len(self._channels),
-                "successors": sum(channel.connection.successor is not None for channel in self._channels.values()),
+                "active": sum(connection.is_open for connection in every),
+                "total": len(every),
+                "successors": sum(connection.successor is not None for connection in every),
             },
-            "channels": {channel.name: channel.stats() for channel in channels},
+            "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),
             "problems": self.problems.texts(),
         }
@@ -297,17 +286,15 @@ class Manager:
         return stats
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
-        """Open a second connection for ``doctor --dial``, close it at once, and give the record of it."""
+        """Open a second connection for ``doctor --dial``, close it at once, and give its record."""
         record = AttemptRecord(started=self.clock.wall())
         await channel.connection.try_out(record, _Deaf())
         return record
 
 
 class _Deaf:
-    """The listener of a connection that is only tried out."""
+    """Listens to a connection that is only tried out, and ignores what it brings."""
 
-    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take no messages."""
+    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
 
-    def on_end(self, failure: Failure) -> None:
-        """Expect the end."""
+    def on_end(self, failure: Failure) -> None: ...

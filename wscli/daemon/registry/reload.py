@@ -7,7 +7,8 @@ import logging
 import os
 
 from wscli.config import load
-from wscli.daemon.registry.manager import Manager, ReloadReport
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.report import ReloadReport
 from wscli.errors import ConfigError
 
 __all__ = ["reload"]
@@ -16,11 +17,11 @@ logger = logging.getLogger("wscli.manager")
 
 
 async def reload(manager: Manager) -> ReloadReport:
-    """Validate the manager's own file, then apply it; an invalid one changes nothing.
+    """Validate the manager's file, then apply it; an invalid file changes nothing.
 
     Raises:
         ConfigError: the file is invalid, or names another instance.
-        NoInstance: the manager was closed meanwhile.
+        NoInstance: the manager was closed in the meantime.
 
     """
     async with manager.reloading():

@@ -1,4 +1,4 @@
-"""Channels made from templates: made on demand, bounded in number, forgotten some time after they closed."""
+"""Channels made from templates: on demand, bounded in number, and dropped some time after they closed."""
 
 from __future__ import annotations
 
@@ -15,33 +15,27 @@ from wscli.timing import Schedule, Timer
 
 __all__ = ["TemplateChannels"]
 
-MAX_INSTANCES = 1_000
+MAX_TEMPLATE_CHANNELS = 1_000
 FORGET_AFTER = 600.0
-"""Seconds that a closed, unused instance keeps its history."""
+"""Seconds that a closed, unused channel keeps its history."""
 
 _FORGETTABLE = frozenset({ChannelState.IDLE, ChannelState.FAILED, ChannelState.DONE})
 
 
 class TemplateChannels:
-    """Finds the template that a name fits, and forgets instances that nobody needs."""
+    """Matches names with templates, and drops channels that are closed and unused."""
 
-    def __init__(
-        self,
-        channels: Mapping[str, Channel],
-        *,
-        schedule: Schedule,
-        drop: Callable[[Channel], None],
-    ) -> None:
-        """``drop`` takes a channel out of the registry, and removes it."""
+    def __init__(self, channels: Mapping[str, Channel], *, schedule: Schedule, drop: Callable[[Channel], None]) -> None:
+        """``drop`` removes a channel from the registry and closes it."""
         self._channels = channels
         self._schedule = schedule
         self._drop = drop
         self._timers: dict[str, Timer] = {}
-        """Of what is to be forgotten, in the order in which it closed."""
+        """Timers of the closed channels, by name, in the order in which they closed."""
         self._compiled: dict[str, NameTemplate] = {}
 
     def find(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
-        """Give the declared plan of a name and its parameters; a literal channel beats a template."""
+        """Give the plan declared for a name, and its parameters; a literal channel beats a template."""
         literal = plan.channels.get(name)
         if literal is not None:
             return None if literal.params else (literal, {})
@@ -51,54 +45,52 @@ class TemplateChannels:
         return None
 
     def match(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]]:
-        """Give the template that a name fits, and the parameters.
+        """Give the plan declared for a name, and its parameters.
 
         Raises:
-            UnknownChannel: nothing fits.
+            UnknownChannel: no plan is.
 
         """
         found = self.find(name, plan)
         if found is None:
-            raise UnknownChannel(f"no channel {name!r} in instance {plan.name!r}", self._hint(name, plan))
+            raise UnknownChannel(f"no channel {name!r} in instance {plan.name!r}", _hint(name, plan))
         return found
 
     def make_room(self, name: str) -> None:
-        """See that one more may live: of a thousand, the one that closed first is forgotten.
+        """Make room for one more channel: at the limit, drop the unused one that closed first.
 
         Raises:
-            UnknownChannel: all of them are needed.
+            UnknownChannel: every channel is open or in use.
 
         """
-        if sum(bool(channel.plan.params) for channel in self._channels.values()) < MAX_INSTANCES:
+        if sum(bool(channel.plan.params) for channel in self._channels.values()) < MAX_TEMPLATE_CHANNELS:
             return
         closed = (self._channels[one] for one in self._timers)
-        needless = next((channel for channel in closed if not channel.in_use), None)
-        if needless is None:
+        unused = next((channel for channel in closed if not channel.in_use), None)
+        if unused is None:
             raise UnknownChannel(
-                f"channel {name!r} would be one more than {MAX_INSTANCES} channels of templates in use or held",
+                f"channel {name!r} would be one more than {MAX_TEMPLATE_CHANNELS} channels of templates in use or held",
                 "end some of the commands that use them; `wscli status` lists them",
             )
-        self._drop(needless)
+        self._drop(unused)
 
     def changed(self, channel: Channel) -> None:
-        """Look at a channel that changed: a closed instance of a template is forgotten after a while."""
+        """Follow a channel's state: once closed, a channel of a template is dropped after a while."""
         if self._channels.get(channel.name) is not channel:
             return
-        self.forgotten(channel.name)
+        self.keep(channel.name)
         if channel.plan.params and channel.state in _FORGETTABLE:
             self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
 
-    def forgotten(self, name: str) -> None:
-        """Forget a name, whose channel is gone, or needed."""
-        timer = self._timers.pop(name, None)
-        if timer is not None:
+    def keep(self, name: str) -> None:
+        """Drop no channel of this name for having closed."""
+        if (timer := self._timers.pop(name, None)) is not None:
             timer.cancel()
 
     def close(self) -> None:
-        """Forget nothing more."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        """Cancel every timer."""
+        for name in list(self._timers):
+            self.keep(name)
 
     def _forget(self, channel: Channel) -> None:
         if channel.in_use:
@@ -111,10 +103,9 @@ class TemplateChannels:
             self._compiled[name] = compile_name(name)
         return self._compiled[name]
 
-    @staticmethod
-    def _hint(name: str, plan: Plan) -> str:
-        template = next((declared for declared in plan.channels if declared == name), None)
-        if template is not None:
-            return f"{name!r} is a template; fill its placeholders, as in {name.replace('{', '').replace('}', '')!r}"
-        close = difflib.get_close_matches(name, plan.channels, n=1)
-        return f"did you mean {close[0]!r}?" if close else "`wscli status` lists the channels"
+
+def _hint(name: str, plan: Plan) -> str:
+    if name in plan.channels:
+        return f"{name!r} is a template; fill its placeholders, as in {name.replace('{', '').replace('}', '')!r}"
+    close = difflib.get_close_matches(name, plan.channels, n=1)
+    return f"did you mean {close[0]!r}?" if close else "`wscli status` lists the channels"
