@@ -13,14 +13,14 @@ import pytest
 
 from tests.gateway.faced import TOKEN, eventually, faced
 from wscli.config.plan import GatewayPlan, Listen
-from wscli.gateway.listener import Listener
+from wscli.gateway.listener import GatewayListener
 from wscli.problems import Problems
 from wscli.timing import call_later
 from wscli.values import Secret
 
 
-def listener(listen: Listen, problems: Problems) -> Listener:
-    return Listener(listen, problems, call_later, lambda sock, place: sock.close())
+def listener(listen: Listen, problems: Problems) -> GatewayListener:
+    return GatewayListener(listen, problems, call_later, lambda sock, place: sock.close())
 
 
 async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     problems = Problems()
     one = listener(Listen(path=path), problems)
     one.open()
-    assert "is no socket" in problems.texts()[0]
+    assert "the file there is not a socket" in problems.texts()[0]
     await one.close()
     assert path.read_text() == "dear diary"
 
@@ -91,7 +91,7 @@ async def test_that_no_client_can_be_accepted_is_stated_once_and_mended(
 
     monkeypatch.setattr(loop, "sock_accept", out_of_descriptors)
     problems, taken = Problems(), []
-    one = Listener(Listen(), problems, call_later, lambda sock, place: taken.append(sock))
+    one = GatewayListener(Listen(), problems, call_later, lambda sock, place: taken.append(sock))
     one.open()
     await eventually(lambda: "too many open files" in " ".join(problems.texts()))
     assert one.bound is not None

@@ -11,7 +11,7 @@ import pytest
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, with_token
 from wscli.gateway.metrics import expose
-from wscli.gateway.pages import PAGES, Answer
+from wscli.gateway.pages import PAGES, PageResponse
 from wscli.tokens.models import TokenSource
 
 STATIC = {
@@ -24,7 +24,7 @@ STATIC = {
 MACHINES = {"/stats", "/status", "/healthz", "/readyz", "/metrics"}
 
 
-def get(it: Scripted, path: str) -> Answer:
+def get(it: Scripted, path: str) -> PageResponse:
     return PAGES[path].respond(it.manager)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING
 
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.registry.manager import Manager
+from wscli.gateway.access import subprotocols
 from wscli.gateway.channels import open_session
-from wscli.gateway.handshake import Handshake, Vanished
-from wscli.gateway.walls import subprotocols
-
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
+from wscli.gateway.handshake import ClientGone, Handshake
 
 __all__ = ["serve_attached"]
 
@@ -23,7 +20,7 @@ _MAX_MESSAGE = 16 << 20
 async def serve_attached(manager: Manager, sock: socket.socket, channel: Channel) -> None:
     """Read the upgrade request, answer it and serve the client until it is gone; its user was checked."""
     handshake = Handshake(sock, max_header=_MAX_HEADER, max_message=_MAX_MESSAGE)
-    with contextlib.suppress(Vanished):
+    with contextlib.suppress(ClientGone):
         request = await handshake.request()
         session = await open_session(
             manager,

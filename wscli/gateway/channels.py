@@ -1,4 +1,4 @@
-"""A client that asks for a channel: what its URL wishes, which subprotocol it gets, and its session."""
+"""Opening a channel's session for a client: the options in its URL, and its subprotocol."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from websockets.http11 import Request
 
 from wscli.core.states import SETTLED, ChannelState
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.registry.manager import Manager
 from wscli.errors import UnknownChannel, WscliError
 from wscli.gateway.handshake import Handshake, response
-from wscli.gateway.session import Session, Wishes
-from wscli.gateway.wire import Wire
+from wscli.gateway.parser import ClientParser
+from wscli.gateway.session import Session, SessionOptions
 from wscli.history.records import Position
 
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
-
-__all__ = ["READY_WITHIN", "open_session", "wishes_of"]
+__all__ = ["READY_WITHIN", "open_session", "read_options"]
 
 READY_WITHIN = 5.0
-"""Seconds for the upstream to be ready, where the answer depends on it."""
+"""Seconds to wait for the upstream where the answer depends on it."""
 _OVER = frozenset({ChannelState.FAILED, ChannelState.DONE})
 
 
 class Refused(Exception):
-    """The upgrade is refused with an HTTP status and a text."""
+    """The upgrade is refused with this HTTP status and text."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -49,24 +46,24 @@ async def open_session(
     spare: str | None,
     max_message: int,
 ) -> Session | None:
-    """Let a client in, or answer why not: then None.
+    """Accept a client's upgrade and give its session; None where it was refused, and answered.
 
     Args:
-        manager: what holds the channels.
-        handshake: the client, whose request was read and passed the walls.
+        manager: of the channels.
+        handshake: the client, whose request was read and let in.
         request: its request.
         sock: its socket.
-        find: gives the channel that it means; raises UnknownChannel.
+        find: gives the requested channel; raises UnknownChannel.
         query: of its URL.
-        offered: the subprotocols that are meant for the upstream.
-        spare: the subprotocol to answer with where the upstream has none; None: none.
-        max_message: bytes of a message of its at most.
+        offered: its subprotocols for the upstream.
+        spare: the subprotocol to answer with where the upstream has none.
+        max_message: bytes of a client's message at most.
 
     """
     try:
         channel = find()
-        wishes = wishes_of(channel, query)
-        subprotocol = await _negotiated(channel, offered, strict=wishes.strict)
+        options = read_options(channel, query)
+        subprotocol = await _negotiated(channel, offered, strict=options.strict)
     except Refused as refused:
         text = f"{refused.text}\n".encode()
         await handshake.answer(request, response(refused.status, text, "text/plain; charset=utf-8"))
@@ -78,31 +75,31 @@ async def open_session(
         return None
     if not await handshake.accept(request, subprotocol or spare):
         return None
-    return Session(manager, channel, sock, Wire(handshake.protocol, max_message), wishes)
+    return Session(manager, channel, sock, ClientParser(handshake.protocol, max_message), options)
 
 
-def wishes_of(channel: Channel, query: Mapping[str, str]) -> Wishes:
+def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:
     """Read ``?last=N``, ``?after=CURSOR``, ``?json=1`` and ``?strict=1``.
 
     Raises:
-        Refused: a value is none.
+        Refused: a value is invalid.
 
     """
     history = channel.history
     last, after = query.get("last"), query.get("after")
     if last is not None and after is not None:
-        raise Refused(400, "'last' and 'after' both say where to begin: give one of them")
+        raise Refused(400, "'last' and 'after' exclude each other: give one of them")
     start = history.seek_last(0)
     if last is not None:
         if not (last.isascii() and last.isdecimal() and len(last) <= _DIGITS):
-            raise Refused(400, f"last={last[:40]!r} is no count of messages")
+            raise Refused(400, f"invalid last: {last[:40]!r}; last must be a number of messages")
         start = history.seek_last(int(last))
     if after is not None:
         try:
             start = history.seek_after(Position.parse(after))
         except ValueError:
-            raise Refused(400, f"after={after[:60]!r} is no cursor, such as k3f9:17") from None
-    return Wishes(start, _flag(query, "json"), _flag(query, "strict"))
+            raise Refused(400, f"invalid after: {after[:60]!r}; after must be a cursor such as k3f9:17") from None
+    return SessionOptions(start, _flag(query, "json"), _flag(query, "strict"))
 
 
 _DIGITS = 15
@@ -111,14 +108,14 @@ _DIGITS = 15
 def _flag(query: Mapping[str, str], name: str) -> bool:
     value = query.get(name, "0")
     if value not in ("0", "1"):
-        raise Refused(400, f"{name}={value[:40]!r} is neither 0 nor 1")
+        raise Refused(400, f"invalid {name}: {value[:40]!r}; {name} must be 0 or 1")
     return value == "1"
 
 
 async def _negotiated(channel: Channel, offered: Sequence[str], *, strict: bool) -> str | None:
-    """Give the upstream's subprotocol, where the client offers it.
+    """Give the upstream's subprotocol where the client offers it.
 
-    It waits for the upstream where the answer depends on it: the client offers some, or wants no connection without it.
+    Waits for the upstream where the client offers any, or is strict.
     """
     if channel.state in _OVER:
         raise Refused(502, f"channel {channel.name!r} is {channel.state}: {channel.snapshot.reason.text}")

@@ -1,43 +1,40 @@
-"""What a client sends goes upstream: in order, held back while the channel is not ready, never dropped in silence."""
+"""Forwarding of a client's messages upstream: in order, held while the channel is not ready, never dropped silently."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from wscli.core.states import ChannelState
+from wscli.daemon.channel.channel import Channel
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
-from wscli.gateway.wire import Message
-
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
+from wscli.gateway.parser import ClientMessage
 
 __all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder"]
 
 HELD_BYTES = 1 << 20
 HELD_MESSAGES = 1024
-"""What may wait of one client, beside a message that is under way; beyond it nothing more is read from it."""
+"""Messages held for one client, besides the one being sent; the client is not read from beyond that."""
 _PATIENCE = 10.0
-"""Seconds of one try; another follows for as long as the client is there."""
+"""Seconds of one try; tries follow each other while the client is connected."""
 _PAUSE = 0.05
-"""Seconds before another try where the state does not tell when: the server is closing, or reads nothing."""
+"""Seconds before another try where no change of the state would announce it."""
 
 
 class Forwarder:
-    """The messages of one client, on their way.
+    """Forwards the messages of one client.
 
     Args:
-        channel: where they go.
-        on_room: called whenever a message left and there is room for more.
+        channel: sends them.
+        on_room: called when a message was sent and there is room for more.
 
     """
 
     def __init__(self, channel: Channel, on_room: Callable[[], None]) -> None:
         self._channel = channel
         self._on_room = on_room
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[ClientMessage] = deque()
         self._bytes = 0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
@@ -46,11 +43,11 @@ class Forwarder:
 
     @property
     def full(self) -> bool:
-        """Whether so much waits that nothing more should be read."""
+        """Whether the client should not be read from."""
         return self._bytes > HELD_BYTES or len(self._waiting) > HELD_MESSAGES
 
-    def add(self, messages: list[Message]) -> None:
-        """Take messages that the client sent."""
+    def add(self, messages: list[ClientMessage]) -> None:
+        """Add messages of the client."""
         if messages:
             self._waiting.extend(messages)
             self._bytes += sum(len(message.payload) for message in messages)
@@ -59,11 +56,11 @@ class Forwarder:
                 self._idle.clear()
 
     async def drained(self) -> None:
-        """Return when nothing waits and nothing is under way, or nothing will leave any more."""
+        """Return when every message was sent, or forwarding ended."""
         await self._idle.wait()
 
     def give_up(self) -> int:
-        """Drop what has not left, and say how many messages that are."""
+        """Drop the unsent messages and give their number."""
         count = len(self._waiting)
         self._waiting.clear()
         self._bytes = 0
@@ -73,8 +70,8 @@ class Forwarder:
         """Forward, until cancelled.
 
         Raises:
-            OutcomeUnknown: the connection died when a message had been handed over.
-            WscliError: the channel is of no use any more.
+            OutcomeUnknown: the connection died after a message was handed over.
+            WscliError: the channel ended.
 
         """
         try:
@@ -99,13 +96,13 @@ class Forwarder:
         if not self.full:
             self._on_room()
 
-    def _left(self, message: Message) -> None:
-        if self._waiting and self._waiting[0] is message:  # else somebody gave up meanwhile
+    def _left(self, message: ClientMessage) -> None:
+        if self._waiting and self._waiting[0] is message:  # else it was given up meanwhile
             self._waiting.popleft()
             self._bytes -= len(message.payload)
 
-    async def _forward(self, message: Message) -> None:
-        """Try until it is sent: what certainly was not sent may be tried again."""
+    async def _forward(self, message: ClientMessage) -> None:
+        """Send a message, trying again for as long as it was certainly not sent."""
         channel = self._channel
         while True:
             try:
@@ -121,5 +118,5 @@ class Forwarder:
 
 
 _HELD = frozenset({ChannelState.PAUSED, ChannelState.STOPPED})
-"""Somebody holds it by hand, and may let it go."""
+"""States set by hand, which may end by hand."""
 _OTHERS = frozenset(ChannelState) - _HELD

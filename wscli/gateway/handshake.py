@@ -1,4 +1,4 @@
-"""The first exchange with a client: its HTTP request is read, within limits, and answered once."""
+"""The HTTP exchange with a client: one request is read, within limits, and answered."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from websockets.typing import Subprotocol
 
 from wscli.transport.quiet import QUIET
 
-__all__ = ["DEADLINE", "Handshake", "Vanished", "response"]
+__all__ = ["DEADLINE", "Handshake", "ClientGone", "response"]
 
 DEADLINE = 10.0
-"""Seconds for a client to send its request, and again to take the answer."""
+"""Seconds for a client to send its request, and to take the answer."""
 _CHUNK = 1 << 14
 _LINGER = 1.0
 _LINGER_BYTES = 1 << 20
 _EARLY = "data before the upgrade was answered\n"
 
 
-class Vanished(Exception):
-    """The client left, was too slow, or sent what is no HTTP request."""
+class ClientGone(Exception):
+    """The client hung up, was too slow, or sent an invalid request, which was answered."""
 
 
 def response(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> Response:
-    """Make an answer that ends the connection."""
+    """Make an HTTP response that ends the connection."""
     status_ = HTTPStatus(status)
     all_headers = Headers(
         [
@@ -46,12 +46,12 @@ def response(status: int, body: bytes, content_type: str, headers: Headers | Non
 
 
 class Handshake:
-    """One client before it is let in.
+    """One client before it is accepted.
 
     Args:
         sock: non-blocking, just accepted.
         max_header: bytes of the request at most.
-        max_message: bytes of a message at most, once it is let in.
+        max_message: bytes of a message at most, once it is accepted.
 
     """
 
@@ -67,14 +67,14 @@ class Handshake:
         """Read the request.
 
         Raises:
-            Vanished: there is none to answer any more; one that is malformed or too large has been answered.
+            ClientGone: there was none, or it was malformed or too large, and was answered.
 
         """
         try:
             async with asyncio.timeout(DEADLINE):
                 return await self._request()
         except TimeoutError:
-            raise Vanished from None
+            raise ClientGone from None
 
     async def _request(self) -> Request:
         loop, size = asyncio.get_running_loop(), 0
@@ -82,10 +82,10 @@ class Handshake:
             try:
                 data = await loop.sock_recv(self._sock, min(_CHUNK, self._max_header - size + 1))
             except OSError:
-                raise Vanished from None
+                raise ClientGone from None
             size += len(data)
             if not data:
-                raise Vanished
+                raise ClientGone
             if size > self._max_header:
                 text = f"the request is over {self._max_header} bytes\n"
                 await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
@@ -99,23 +99,23 @@ class Handshake:
                 await self._answer_malformed()
 
     def _sent_more(self, events: int) -> bool:
-        """Whether anything came behind the request: frames, a part of one, or what is none."""
+        """Whether any data followed the request."""
         return events > 1 or bool(self.protocol.reader.buffer) or self.protocol.parser_exc is not None
 
     async def _answer_malformed(self) -> None:
-        if not any(self.protocol.writes):  # the library answers what is too long, and hangs up on what is no HTTP
-            await self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP request\n")
+        if not any(self.protocol.writes):  # the library answers what is too long, but not what is not HTTP
+            await self._refuse(HTTPStatus.BAD_REQUEST, "invalid HTTP request\n")
         await self._flush(self.protocol.data_to_send())
         await self._linger()
-        raise Vanished
+        raise ClientGone
 
     async def _refuse(self, status: HTTPStatus, text: str) -> None:
         await self._flush([response(status, text.encode(), "text/plain; charset=utf-8").serialize()])
         await self._linger()
-        raise Vanished
+        raise ClientGone
 
     async def accept(self, request: Request, subprotocol: str | None) -> bool:
-        """Answer an upgrade; False: it was none that could be accepted, and was refused."""
+        """Answer an upgrade, and say whether it was accepted."""
         self._chosen = None if subprotocol is None else Subprotocol(subprotocol)
         answer = self.protocol.accept(request)
         self.protocol.send_response(answer)
@@ -126,7 +126,7 @@ class Handshake:
         return False
 
     async def answer(self, request: Request, answer: Response) -> None:
-        """Answer without an upgrade, and hang up; a HEAD gets no body (RFC 9110, section 9.3.2)."""
+        """Answer a request and hang up; a HEAD gets no body (RFC 9110, section 9.3.2)."""
         data = answer.serialize()
         if request.method == "HEAD" and answer.body:
             data = data[: -len(answer.body)]
@@ -134,7 +134,7 @@ class Handshake:
         await self._linger()
 
     async def _linger(self) -> None:
-        """Let the client read the answer: closing with something unread would reset the connection, and lose it."""
+        """Read on until the client has the answer: closing with unread data resets the connection and loses it."""
         loop, left = asyncio.get_running_loop(), _LINGER_BYTES
         with contextlib.suppress(OSError, TimeoutError):
             self._sock.shutdown(socket.SHUT_WR)
@@ -147,4 +147,4 @@ class Handshake:
             async with asyncio.timeout(DEADLINE):
                 await asyncio.get_running_loop().sock_sendall(self._sock, b"".join(pieces))
         except (OSError, TimeoutError):
-            raise Vanished from None
+            raise ClientGone from None

@@ -1,4 +1,4 @@
-"""One place where the gateway listens: bound, retried while it is taken, and closed with the gateway."""
+"""One listening address of the gateway: bound, retried while it is in use, and closed with the gateway."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from wscli.problems import Problems
 from wscli.timing import Schedule, Timer
 from wscli.values import format_duration
 
-__all__ = ["RETRY", "Listener"]
+__all__ = ["RETRY", "GatewayListener"]
 
 logger = logging.getLogger("wscli.gateway")
 
 RETRY = 5.0
-"""Seconds between two tries to listen."""
+"""Seconds between two tries to bind."""
 _BACKLOG = 512
 _ACCEPT_PAUSE = 0.05
 
 
-class Listener:
-    """Accepts clients, or states why it cannot.
+class GatewayListener:
+    """Accepts clients at one address, or states a problem.
 
     Args:
-        listen: where; port 0 is any that is free.
-        problems: where it is stated.
+        listen: the address; port 0 is any free port.
+        problems: takes the problem.
         schedule: timers.
-        on_client: takes each client's socket, non-blocking, and the place it came to.
+        on_client: takes each client's socket, non-blocking, and the address that it connected to.
 
     """
 
@@ -48,7 +48,7 @@ class Listener:
     ) -> None:
         self.listen = listen
         self.bound: Listen | None = None
-        """Where it listens now, with the real port."""
+        """The bound address, with the real port."""
         self._problems = problems
         self._schedule = schedule
         self._on_client = on_client
@@ -59,7 +59,7 @@ class Listener:
         self._key = f"gateway {listen}"
 
     def open(self) -> None:
-        """Listen, or try again later; once it is closed, do nothing."""
+        """Listen, or try again later; does nothing once closed."""
         self._retry = None
         if self._closed:
             return
@@ -79,7 +79,7 @@ class Listener:
         self._accepting = asyncio.get_running_loop().create_task(self._accept(sock), name="gateway-accept")
 
     async def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting."""
         self._closed = True
         self._problems.mended(self._key)
         if self._retry is not None:
@@ -100,10 +100,10 @@ class Listener:
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:
-                if error.errno != errno.ECONNABORTED:  # which is that client's own affair
+                if error.errno != errno.ECONNABORTED:  # the client hung up before it was accepted
                     reason = (error.strerror or str(error)).lower()
                     self._problems.state(self._key, f"cannot accept a client: {reason}")
-                await asyncio.sleep(_ACCEPT_PAUSE)  # without descriptors it stays queued, and this would spin
+                await asyncio.sleep(_ACCEPT_PAUSE)  # out of descriptors, it stays queued, and this would spin
                 continue
             self._problems.mended(self._key)
             sock.setblocking(False)
@@ -128,9 +128,9 @@ def _bind(listen: Listen) -> socket.socket:
 
 
 def _bind_path(path: Path) -> socket.socket:
-    """Listen at a path, with mode 0600; a socket there is replaced only after it refused a dial."""
+    """Listen at a path with mode 0600; a socket there is replaced only after it refused a connection."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # one whose queue is full would keep us waiting
+        probe.setblocking(False)  # a full backlog would block
         try:
             probe.connect(os.fspath(path))
         except FileNotFoundError:
@@ -138,8 +138,8 @@ def _bind_path(path: Path) -> socket.socket:
         except BlockingIOError:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
         except ConnectionRefusedError:
-            if not stat.S_ISSOCK(path.lstat().st_mode):  # files refuse a dial as well
-                raise OSError(errno.EEXIST, "what is there is no socket") from None
+            if not stat.S_ISSOCK(path.lstat().st_mode):  # so does any other file
+                raise OSError(errno.EEXIST, "the file there is not a socket") from None
             path.unlink()
         else:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -158,8 +158,8 @@ def _bind_path(path: Path) -> socket.socket:
 
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""A client whose machine is gone is noticed after a minute, or with something on its way to it after the kernel's tries
-to send that, some 15 minutes (tcp(7)); TCP_USER_TIMEOUT would shorten them, and end one that only stands still too."""
+"""A client whose machine is gone is detected after a minute; with unacknowledged data, after some 15 minutes (tcp(7)).
+TCP_USER_TIMEOUT would shorten those, but also end clients that only read nothing."""
 
 
 def _notice_dead_peers(sock: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The samples in the formats of Prometheus and OpenMetrics."""
+"""The answer to ``/metrics``: the samples in the formats of Prometheus and OpenMetrics."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["expose"]
 
 _VERSIONS = ("", "0.0.1", "0.0.4", "1.0.0")
-"""Versions of the formats to answer with: prometheus-client would promise any number, and raises on what is none."""
+"""Format versions that are answered; prometheus-client would promise any version, and raises on an invalid one."""
 
 
 def expose(manager: Manager, accept: str = "") -> tuple[bytes, str]:
     """Write all metrics of this moment.
 
     Args:
-        manager: whose metrics.
-        accept: the request's Accept header; whatever it holds, an answer is found.
+        manager: measured.
+        accept: the request's Accept header, which may be anything.
 
     Returns:
-        the text, and its content type: OpenMetrics where that is accepted, else Prometheus' text format 0.0.4.
+        the text and its content type: OpenMetrics where that is accepted, else Prometheus' text format 0.0.4.
 
     """
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.registry import CollectorRegistry
 
     encode, content_type = choose_encoder(_known(accept))
-    registry = CollectorRegistry(auto_describe=False)  # without what the library tells of the process by default
+    registry = CollectorRegistry(auto_describe=False)  # without the library's own metrics of the process
     registry.register(_Collector(measure(manager)))
     return encode(registry), content_type
 
@@ -51,13 +51,13 @@ def _version(media_range: str) -> str:
 
 
 class _Collector:
-    """What the library asks for the metrics, once."""
+    """Gives the metrics to the library, once."""
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self._samples = samples
 
     def collect(self) -> Iterable[Family]:
-        """Gather the samples by metric, which the formats want together; a metric without one is left out."""
+        """Group the samples by metric; a metric without samples is left out."""
         families: dict[str, Family] = {}
         for sample in self._samples:
             if sample.metric not in families:

@@ -1,6 +1,6 @@
-"""The pages for a plain GET: what the status page is made of, and the faces for machines.
+"""The pages that a GET reads: the status page's files, and those for machines.
 
-A page is a pure function of the manager. Who may ask, and by which methods, is the server's to see to.
+A page is a pure function of the manager. The server checks access and the method.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from wscli.core.states import ChannelState
+from wscli.daemon.registry.manager import Manager
 from wscli.gateway.metrics import expose
 
-if TYPE_CHECKING:
-    from wscli.daemon.registry.manager import Manager
-
-__all__ = ["PAGES", "Answer", "Page"]
+__all__ = ["PAGES", "PageResponse", "Page"]
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -32,8 +30,8 @@ _OF_THE_STATUS_PAGE = {
 }
 
 
-class Answer(NamedTuple):
-    """What to answer; ``headers`` are those beside Content-Type and Content-Length."""
+class PageResponse(NamedTuple):
+    """A page's HTTP response; ``headers`` are those besides Content-Type and Content-Length."""
 
     status: int
     content_type: str
@@ -42,39 +40,39 @@ class Answer(NamedTuple):
 
 
 class Responder(Protocol):
-    """Answers for a page; ``accept`` is the request's Accept header."""
+    """Makes a page's response; ``accept`` is the request's Accept header."""
 
-    def __call__(self, manager: Manager, accept: str = "") -> Answer: ...
+    def __call__(self, manager: Manager, accept: str = "") -> PageResponse: ...
 
 
 class Page(NamedTuple):
-    """A page, and whether it is for those alone who know the token."""
+    """A page, and whether reading it needs the token."""
 
     respond: Responder
     needs_token: bool
 
 
-def _json(status: int, value: Any) -> Answer:
-    return Answer(status, JSON, json.dumps(value, separators=(",", ":")).encode() + b"\n")
+def _json(status: int, value: Any) -> PageResponse:
+    return PageResponse(status, JSON, json.dumps(value, separators=(",", ":")).encode() + b"\n")
 
 
-def _stats(manager: Manager, accept: str = "") -> Answer:
-    """The object of ``wscli stats --json``."""
+def _stats(manager: Manager, accept: str = "") -> PageResponse:
+    """Give the object of ``wscli stats --json``."""
     return _json(200, manager.stats())
 
 
-def _status(manager: Manager, accept: str = "") -> Answer:
-    """A list of the objects of ``wscli status --json``."""
+def _status(manager: Manager, accept: str = "") -> PageResponse:
+    """Give a list of the objects of ``wscli status --json``."""
     return _json(200, manager.status())
 
 
-def _healthz(manager: Manager, accept: str = "") -> Answer:
-    """Whether the manager lives: it does, where its loop comes to answer."""
-    return Answer(200, TEXT, b"ok\n")
+def _healthz(manager: Manager, accept: str = "") -> PageResponse:
+    """Say that the manager's loop runs."""
+    return PageResponse(200, TEXT, b"ok\n")
 
 
-def _readyz(manager: Manager, accept: str = "") -> Answer:
-    """Whether every eager, critical channel is ready, which ``wscli up --wait`` waits for; names, and no reasons."""
+def _readyz(manager: Manager, accept: str = "") -> PageResponse:
+    """Say whether every eager critical channel is ready, as ``wscli up --wait`` does; without reasons."""
     waiting = [
         channel.name
         for channel in manager.channels()
@@ -83,10 +81,10 @@ def _readyz(manager: Manager, accept: str = "") -> Answer:
     return _json(503 if waiting else 200, {"ready": not waiting, "waiting": waiting})
 
 
-def _metrics(manager: Manager, accept: str = "") -> Answer:
-    """All metrics, in the format that is accepted."""
+def _metrics(manager: Manager, accept: str = "") -> PageResponse:
+    """Give all metrics, in an accepted format."""
     body, content_type = expose(manager, accept)
-    return Answer(200, content_type, body)
+    return PageResponse(200, content_type, body)
 
 
 @cache
@@ -95,10 +93,10 @@ def _asset(name: str) -> bytes:
 
 
 def _file(name: str, content_type: str, headers: Mapping[str, str] | None = None) -> Page:
-    """A file of ours, without secrets; it is read once, so that it fits the manager that runs."""
+    """Make the page of a packaged file, which is read once: an upgrade must not mix its files with older code."""
 
-    def respond(manager: Manager, accept: str = "") -> Answer:
-        return Answer(200, content_type, _asset(name), {**_HEADERS, **(headers or {})})
+    def respond(manager: Manager, accept: str = "") -> PageResponse:
+        return PageResponse(200, content_type, _asset(name), {**_HEADERS, **(headers or {})})
 
     return Page(respond, needs_token=False)
 
@@ -117,4 +115,4 @@ PAGES: dict[str, Page] = {
     "/healthz": Page(_healthz, needs_token=False),
     "/readyz": Page(_readyz, needs_token=False),
 }
-"""By path. ``/status`` is the live feed to those who ask for a WebSocket."""
+"""Pages by path. A WebSocket at ``/status`` gets the live feed instead."""

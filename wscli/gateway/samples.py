@@ -1,26 +1,23 @@
-"""What is measured, by the names under which monitoring systems know it.
+"""The metrics that monitoring systems read, and their samples; docs/metrics.md explains each metric.
 
-A template is one channel here, whichever instances of it live: a name out of the world (a room, a user) would make a
-new series for each. docs/metrics.md explains each metric.
+All channels of a template are one label value: each filled name (a room, a user) would make a series of its own.
 """
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from wscli import __version__
 from wscli.core.states import ChannelState
-
-if TYPE_CHECKING:
-    from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.manager import Manager
 
 __all__ = ["METRICS", "Metric", "Sample", "measure"]
 
 
 class Metric(NamedTuple):
-    """A metric: what it is, in the words of its ``# HELP`` line, and the names of its labels."""
+    """A metric: its kind, the text of its ``# HELP`` line, and the names of its labels."""
 
     kind: Literal["counter", "gauge", "info"]
     help: str
@@ -67,7 +64,7 @@ METRICS: dict[str, Metric] = {
 
 
 class Sample(NamedTuple):
-    """A value, with its labels in the order in which ``METRICS`` names them."""
+    """A value, with its labels in the order of ``METRICS``."""
 
     metric: str
     labels: tuple[str, ...]
@@ -75,7 +72,7 @@ class Sample(NamedTuple):
 
 
 def measure(manager: Manager) -> Iterator[Sample]:
-    """Give every sample of this moment."""
+    """Give all samples, as of now."""
     stats = manager.stats()
     channels = stats["channels"]
     yield Sample("wscli_build_info", (__version__, platform.python_version()), 1)
@@ -92,7 +89,7 @@ def measure(manager: Manager) -> Iterator[Sample]:
 
 
 def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Sample]:
-    """Of every declared channel and template, those without an instance included."""
+    """Give the gauges of every declared channel and template."""
     critical = {name: plan.critical for name, plan in manager.plan.channels.items()}
     by_name: dict[str, list[dict[str, Any]]] = {name: [] for name in critical}
     for channel in manager.channels():
@@ -117,9 +114,9 @@ def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Samp
 
 
 def _counters(manager: Manager) -> Iterator[Sample]:
-    """From the totals, which do not fall when an instance is forgotten or a channel removed."""
+    """Give the counters, which do not fall when a channel is removed."""
     for name in manager.plan.channels:
-        manager.totals.of(name)  # from 0 on: of a template, before its first instance
+        manager.totals.of(name)  # shown as 0 before a template's first channel
     for name, total in manager.totals.all().items():
         yield Sample("wscli_messages_received_total", (name,), total.received)
         yield Sample("wscli_received_bytes_total", (name,), total.received_bytes)
@@ -134,7 +131,7 @@ def _counters(manager: Manager) -> Iterator[Sample]:
 
 
 def _tokens(stats: dict[str, dict[str, Any]], now: float) -> Iterator[Sample]:
-    """Of every source; one that holds no token, or one that does not expire, has no expiry."""
+    """Give the samples of every token source; the expiry only of a token that expires."""
     for name, one in stats.items():
         if one["expires_in_s"] is not None:
             yield Sample("wscli_token_expiry_timestamp_seconds", (name,), round(now + one["expires_in_s"], 3))

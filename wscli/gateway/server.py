@@ -1,4 +1,4 @@
-"""The gateway: listens where the file says, lets in who passes the walls, and serves channels, the feed and pages."""
+"""The gateway: listens at the declared addresses, checks access, and serves channels, the live feed and pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
 from wscli.errors import UnknownChannel
+from wscli.gateway.access import admit, channel_name, offered_subprotocols, query
 from wscli.gateway.channels import open_session
-from wscli.gateway.handshake import Handshake, Vanished, response
-from wscli.gateway.listener import Listener
+from wscli.gateway.handshake import ClientGone, Handshake, response
+from wscli.gateway.listener import GatewayListener
 from wscli.gateway.pages import PAGES, Page
+from wscli.gateway.parser import ClientParser
 from wscli.gateway.status import StatusSession
-from wscli.gateway.walls import admit, channel_name, query, subprotocols
-from wscli.gateway.wire import Wire
 from wscli.timing import Schedule, call_later
 
 __all__ = ["Gateway"]
@@ -32,27 +32,24 @@ logger = logging.getLogger("wscli.gateway")
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
 _PREFIX = "/ws/"
-_SPARE = "wscli"
-"""The subprotocol that a page offers beside its token, so that there is one to answer with."""
-_TOKEN = "wscli.token."  # noqa: S105 - the prefix of a subprotocol
 _PLAIN = "text/plain; charset=utf-8"
 _NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
 
 
 class Gateway(Observer):
-    """The HTTP and WebSocket face of a manager, as its present plan wants it; without ``gateway:`` there is none."""
+    """The HTTP and WebSocket server of a manager, following the ``gateway:`` of its plan."""
 
     def __init__(self, manager: Manager, *, schedule: Schedule = call_later) -> None:
         self._manager = manager
         self._schedule = schedule
         self._plan: GatewayPlan | None = None
-        self._listeners: dict[Listen, Listener] = {}
+        self._listeners: dict[Listen, GatewayListener] = {}
         self._clients: dict[asyncio.Task[None], bool] = {}
-        """The clients' tasks, and whether each is only told that there are too many."""
+        """The clients' tasks, and whether each only refuses its client for the limit."""
         self._refused = 0
 
     def apply(self) -> None:
-        """Listen where the manager's plan says, and nowhere else; clients that are connected stay."""
+        """Listen at the addresses of the manager's plan and no others; connected clients stay."""
         plan = self._manager.plan.gateway
         if plan is not None and plan.token is None and (self._plan is None or self._plan.token is not None):
             text = "the gateway asks for no token: every program of this machine may read and send (auth: none)"
@@ -61,7 +58,7 @@ class Gateway(Observer):
         wanted = plan.listen if plan is not None else ()
         leaving = [self._listeners.pop(listen) for listen in list(self._listeners) if listen not in wanted]
         coming = {
-            listen: Listener(listen, self._manager.problems, self._schedule, self._accept)
+            listen: GatewayListener(listen, self._manager.problems, self._schedule, self._accept)
             for listen in wanted
             if listen not in self._listeners
         }
@@ -73,7 +70,7 @@ class Gateway(Observer):
                 listener.open()
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
-        """Accept no more, tell every client that the manager goes, and wait ``deadline`` seconds at most."""
+        """Stop accepting, close every client, and wait ``deadline`` seconds at most."""
         for listener in self._listeners.values():
             await listener.close()
         self._listeners.clear()
@@ -99,7 +96,7 @@ class Gateway(Observer):
             sock.close()
             return
         full = len(self._clients) - sum(self._clients.values()) >= plan.max_clients
-        if full:  # answered and gone, within the handshake's deadlines
+        if full:  # a refusal takes a task too: beyond twice the limit there is none
             self._refused += 1
             if len(self._clients) >= 2 * plan.max_clients:
                 sock.close()
@@ -110,7 +107,7 @@ class Gateway(Observer):
 
     async def _serve(self, plan: GatewayPlan, sock: socket.socket, listen: Listen, *, full: bool) -> None:
         try:
-            with contextlib.suppress(Vanished):
+            with contextlib.suppress(ClientGone):
                 handshake = Handshake(sock, max_header=plan.max_header, max_message=plan.max_message)
                 request = await handshake.request()
                 if full:
@@ -118,7 +115,7 @@ class Gateway(Observer):
                     await handshake.answer(request, response(503, text, _PLAIN))
                 else:
                     await self._answer(plan, handshake, request, sock, listen)
-        except Exception:  # a bug that one client met is that client's alone
+        except Exception:  # a bug ends this client only
             logger.exception("a client of the gateway met a bug")
         finally:
             sock.close()
@@ -149,14 +146,14 @@ class Gateway(Observer):
     async def _serve_status(
         self, plan: GatewayPlan, handshake: Handshake, request: Request, sock: socket.socket
     ) -> None:
-        _, spare = _offers(request)
+        _, spare = offered_subprotocols(request.headers)
         if await handshake.accept(request, spare):
-            await StatusSession(self._manager, sock, Wire(handshake.protocol, plan.max_message)).run()
+            await StatusSession(self._manager, sock, ClientParser(handshake.protocol, plan.max_message)).run()
 
     async def _serve_channel(
         self, plan: GatewayPlan, handshake: Handshake, request: Request, sock: socket.socket
     ) -> None:
-        offered, spare = _offers(request)
+        offered, spare = offered_subprotocols(request.headers)
         session = await open_session(
             self._manager,
             handshake,
@@ -178,8 +175,8 @@ class Gateway(Observer):
         return self._manager.channel(name)
 
 
-async def _replace(leaving: list[Listener], coming: list[Listener]) -> None:
-    """Close before opening: a new place may overlap an old one, such as every address with one of them."""
+async def _replace(leaving: list[GatewayListener], coming: list[GatewayListener]) -> None:
+    """Close before opening: a new address may overlap an old one, such as 0.0.0.0 with 127.0.0.1."""
     for listener in leaving:
         await listener.close()
     for listener in coming:
@@ -189,20 +186,12 @@ async def _replace(leaving: list[Listener], coming: list[Listener]) -> None:
 def _rendered(page: Page, manager: Manager, request: Request) -> Response:
     answer = page.respond(manager, ", ".join(request.headers.get_all("Accept")))
     headers = Headers(answer.headers)
-    for origin in request.headers.get_all("Origin"):  # the one that the walls let in
+    for origin in request.headers.get_all("Origin"):  # checked by `admit`
         headers["Access-Control-Allow-Origin"] = origin
         headers["Vary"] = "Origin"
     return response(answer.status, answer.body, answer.content_type, headers)
 
 
 def _wants_upgrade(request: Request) -> bool:
-    """Whether it asks for a WebSocket; whether it does so properly is seen later."""
+    """Whether a request asks for a WebSocket, validly or not."""
     return any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))
-
-
-def _offers(request: Request) -> tuple[list[str], str | None]:
-    """Part what is offered to the upstream from what carries the token; the second is what may be answered with."""
-    offered = subprotocols(request.headers)
-    ours = [one for one in offered if one == _SPARE or one.startswith(_TOKEN)]
-    spare = _SPARE if _SPARE in ours else next(iter(ours), None)
-    return [one for one in offered if one not in ours], spare

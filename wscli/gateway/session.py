@@ -1,4 +1,4 @@
-"""One WebSocket client of a channel: a cursor on its history, and whatever it sends goes upstream."""
+"""One WebSocket client of a channel: it gets the channel's messages, and what it sends goes upstream."""
 
 from __future__ import annotations
 
@@ -7,86 +7,72 @@ import contextlib
 import logging
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from wscli.core.events import FailureKind
 from wscli.core.states import ChannelState
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.socket_writer import Outflow
 from wscli.daemon.fanout.sources import Source
+from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
-from wscli.gateway.feeds import ChannelFeed
+from wscli.gateway.channel_feed import ChannelFeed
+from wscli.gateway.closing import BAD_GATEWAY, INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
 from wscli.gateway.forwarder import Forwarder
-from wscli.gateway.wire import Wire, close_frame
+from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.records import Gap, Start
 
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
-
-__all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Ends", "Session", "Wishes"]
+__all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Session", "SessionOptions"]
 
 logger = logging.getLogger("wscli.gateway")
 
 CLOSE_WAIT = 1.0
-"""Seconds that a client has to answer our close frame."""
+"""Seconds for a client to answer our close frame."""
 DRAIN = 10.0
-"""Seconds for what a client sent before it left to go upstream."""
+"""Seconds for the messages of a client that left to go upstream."""
 STALL = 10.0
-"""Seconds for which a client that is to end may take nothing of what comes before its close frame."""
-_CHUNK = 1 << 14  # of the smallest frames, some 40 ms of parsing, in which nobody else is served
-_BAD_GATEWAY = 1014
-_GOING_AWAY = 1001
-_INTERNAL = 1011
+"""Seconds without progress after which a client that is being closed gets no close frame."""
+_CHUNK = 1 << 14
+"""Bytes read at once; parsing so many of the smallest frames blocks the loop for some 40 ms."""
 
 
-class Wishes(NamedTuple):
-    """What the client asked for in its URL."""
+class SessionOptions(NamedTuple):
+    """What a client asked for in its URL."""
 
     start: Start
     as_records: bool = False
     strict: bool = False
-    """Whether it is closed as soon as the upstream connection is lost."""
-
-
-class Ends(NamedTuple):
-    """Why and how a session ends from our side."""
-
-    code: int
-    reason: str
+    """Close the client as soon as the upstream connection is lost."""
 
 
 class Session:
-    """Serves one client until it leaves, its channel is of no use any more, or ``close`` is called."""
+    """Serves one client until it leaves, its channel ends, or ``close`` is called."""
 
     def __init__(
         self,
         manager: Manager,
         channel: Channel,
         sock: socket.socket,
-        wire: Wire,
-        wishes: Wishes,
-        *,
-        on_lag: Callable[[Gap], None] = lambda gap: None,
+        parser: ClientParser,
+        options: SessionOptions,
     ) -> None:
         self._manager = manager
         self._channel = channel
         self._sock = sock
-        self._wire = wire
-        self._wishes = wishes
-        self._on_lag = on_lag
+        self._parser = parser
+        self._options = options
         self._loop = asyncio.get_running_loop()
-        source = Source(channel.name, channel.history, wishes.start, channel.backpressure)
-        self._feed = ChannelFeed(source, as_records=wishes.as_records, on_gap=self._skip)
+        source = Source(channel.name, channel.history, options.start, channel.backpressure)
+        self._feed = ChannelFeed(source, as_records=options.as_records, on_gap=self._skip)
         self._outflow = Outflow(sock, self._feed, clock=manager.clock)
         self._forwarder = Forwarder(channel, self._listen)
         self._left: asyncio.Future[bytes | None] = self._loop.create_future()
-        """Set when the client sends nothing more: with its close frame, or None when it hung up."""
+        """Set when the client sends nothing more: to its close frame, or to None when it hung up."""
         self._gone: asyncio.Future[None] = self._loop.create_future()
-        """Set when its end of the socket is closed."""
+        """Set when the client's end of the socket is closed."""
         self._ending = asyncio.Event()
-        """Set once a close frame of ours is to be sent."""
+        """Set once our close frame waits to be sent."""
         self._listening = False
         self._look: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
@@ -98,23 +84,23 @@ class Session:
             try:
                 await self._outflow.run()
                 if self._feed.ended:
-                    self._hang_up_our_end()  # first: it knows of the close frame only once we hung up as well
+                    with contextlib.suppress(OSError):  # before the drain: the client waits for the end of our side
+                        self._sock.shutdown(socket.SHUT_WR)
                 else:
-                    await self._part()  # it vanished: what it had sent is still to be read
+                    await self._read_to_end()  # the client hung up; its last messages may be unread
                 await self._drain()
                 if self._feed.ended:
-                    await self._part()
+                    await self._read_to_end()
             except asyncio.CancelledError:
-                bye = [] if self._feed.ended else [close_frame(_GOING_AWAY, "the manager was stopped")]
-                self._outflow.last_words(bye)
+                self._outflow.last_words([] if self._feed.ended else [close_frame(*STOPPED)])
                 raise
             finally:
                 self._ignore()
                 self._give_up()
 
-    def close(self, ends: Ends, *, at_once: bool = False) -> None:
-        """End it from our side, after everything that has arrived by now, or at once."""
-        self._end(close_frame(ends.code, ends.reason), at_once=at_once)
+    def close(self, reason: CloseReason, *, at_once: bool = False) -> None:
+        """Close the client, after everything that the channel has received by now, or at once."""
+        self._end(close_frame(*reason), at_once=at_once)
 
     def _end(self, frame: bytes, *, at_once: bool) -> None:
         self._feed.close(frame, at_once=at_once)
@@ -146,57 +132,35 @@ class Session:
                 task.cancel()
 
     def _crashed(self, error: BaseException) -> None:
-        """End a client that can no longer be served as it should."""
-        self.close(Ends(_INTERNAL, "the manager met a bug; `wscli logs` shows it"), at_once=True)
+        self.close(CloseReason(INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"), at_once=True)
 
     # what the channel does
 
     async def _watch(self) -> None:
-        """Close the client when its channel is of no use any more."""
+        """Close the client when its channel ends, or is lost."""
         channel = self._channel
-        ready_before = self._wishes.strict or channel.state is ChannelState.READY  # strict: ready when it was let in
+        ready_before = (
+            self._options.strict or channel.state is ChannelState.READY
+        )  # a strict client was let in when it was
         while True:
             ready = channel.state is ChannelState.READY
-            ends = self._ends(lost=ready_before and not ready)
-            if ends is not None:
-                self.close(ends)
+            lost = self._options.strict and ready_before and not ready
+            if reason := reason_to_close(channel, stopping=self._manager.stopping.is_set(), lost=lost):
+                self.close(reason)
                 return
             ready_before = ready_before or ready
             await channel.wait_for(frozenset(ChannelState) - {channel.state})
 
-    def _ends(self, *, lost: bool) -> Ends | None:
-        channel = self._channel
-        if self._manager.stopping.is_set():
-            return Ends(_GOING_AWAY, "the manager was stopped")
-        if channel.removed:
-            return Ends(_GOING_AWAY, f"channel {channel.name!r} was removed from the configuration")
-        if channel.state is ChannelState.FAILED:
-            return self._as_upstream(_BAD_GATEWAY)
-        if channel.state is ChannelState.DONE:
-            return self._as_upstream(1000)
-        if lost and self._wishes.strict:
-            return self._as_upstream(_BAD_GATEWAY)
-        return None
-
-    def _as_upstream(self, otherwise: int) -> Ends:
-        """Close as the upstream did; ``otherwise`` where it said nothing that may be said."""
-        snapshot = self._channel.snapshot
-        failure = snapshot.failure
-        if failure is not None and failure.kind is FailureKind.CLOSE and _may_be_sent(failure.code):
-            return Ends(failure.code or otherwise, failure.close_reason or "")
-        return Ends(otherwise, snapshot.reason.text)
-
     def _skip(self, gap: Gap) -> None:
-        """A client of bare messages cannot be told of a gap: say in the log what it lost by its own slowness."""
-        if gap.reason in ("lagged", "truncated"):
-            count = "some" if gap.missed is None else str(gap.missed)
-            text = "a client of the gateway was too slow and missed %s messages"
-            if gap.reason == "truncated":
-                text = "a client of the gateway asked for more than is kept, and missed %s messages"
-            logger.warning(f"%s: {text}", self._channel.name, count, extra={"channel": self._channel.name})
-            self._on_lag(gap)
-            if self._wishes.strict:
-                self.close(Ends(_BAD_GATEWAY, f"missed {count} messages"), at_once=True)
+        """Log what a client of bare messages missed by itself: no record tells it of a gap."""
+        whys = {"lagged": "was too slow and", "truncated": "asked for more than is kept, and"}
+        if why := whys.get(gap.reason):
+            name, count = self._channel.name, "some" if gap.missed is None else str(gap.missed)
+            logger.warning(
+                "%s: a client of the gateway %s missed %s messages", name, why, count, extra={"channel": name}
+            )
+            if self._options.strict:
+                self.close(CloseReason(BAD_GATEWAY, f"missed {count} messages"), at_once=True)
 
     # what the client sends
 
@@ -224,7 +188,7 @@ class Session:
         if not data:
             self._hang_up()
             return
-        arrived = self._wire.receive(data)
+        arrived = self._parser.receive(data)
         if arrived.pong is not None:
             self._feed.control.pong(arrived.pong)
             self._outflow.wake()
@@ -235,14 +199,14 @@ class Session:
             self._left.set_result(arrived.close)
         if self._forwarder.full:
             self._ignore()
-            self._look = self._loop.call_later(DRAIN, self._look_for_it)
+            self._look = self._loop.call_later(DRAIN, self._look_for_hangup)
 
-    def _look_for_it(self) -> None:
-        """Notice that it hung up though nothing is read from it: as much as is held has waited for long."""
+    def _look_for_hangup(self) -> None:
+        """Detect a disconnect while reading is suspended by a full forward buffer."""
         if _hung_up(self._sock):
             self._hang_up()
         else:
-            self._look = self._loop.call_later(DRAIN, self._look_for_it)
+            self._look = self._loop.call_later(DRAIN, self._look_for_hangup)
 
     def _hang_up(self) -> None:
         self._ignore()
@@ -252,14 +216,14 @@ class Session:
         self._outflow.end()
 
     async def _answer_close(self) -> None:
-        """Answer the client's close frame once what it sent before has gone upstream."""
+        """Answer the client's close frame once its messages have gone upstream."""
         frame = await self._left
         if frame is not None:
             await self._drain()
             self._end(frame, at_once=True)
 
     async def _let_go(self) -> None:
-        """End it without its close frame, where it takes nothing any more."""
+        """Give up sending to a client that is being closed and takes nothing any more."""
         await self._ending.wait()
         before = None
         while before != self._outflow.taken:
@@ -271,14 +235,16 @@ class Session:
         try:
             await self._forwarder.run()
         except OutcomeUnknown as error:
-            self.close(Ends(_INTERNAL, error.message), at_once=True)
-        except WscliError as error:  # the channel is of no use any more: the watch says so, with its code
+            self.close(CloseReason(INTERNAL_ERROR, error.message), at_once=True)
+        except WscliError as error:  # the channel ended: `_watch` closes the client
             logger.debug("%s", error)
 
     async def _drain(self) -> None:
-        """Let what the client sent go upstream, for a while, and say what did not."""
+        """Let the client's messages go upstream; ``DRAIN`` counts from the first call."""
+        if self._deadline is None:
+            self._deadline = self._loop.time() + DRAIN
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._drain_until()):
+            async with asyncio.timeout_at(self._deadline):
                 await self._forwarder.drained()
         self._give_up()
 
@@ -288,35 +254,17 @@ class Session:
             why = self._channel.snapshot.reason.text
             logger.warning(text, self._channel.name, unsent, why, extra={"channel": self._channel.name})
 
-    def _drain_until(self) -> float:
-        """When whoever waits for the drain gives up, counted from the first who does."""
-        if self._deadline is None:
-            self._deadline = self._loop.time() + DRAIN
-        return self._deadline
-
-    def _hang_up_our_end(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
-
-    async def _part(self) -> None:
-        """Read to the end of what the client sent, where that comes soon."""
-        self._listen_for_end()
+    async def _read_to_end(self) -> None:
+        """Read until the client has closed its end, for ``CLOSE_WAIT`` at most."""
+        if not self._listening and not self._gone.done():
+            self._listening = True
+            self._loop.add_reader(self._sock, self._hear)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT):
                 await self._gone
 
-    def _listen_for_end(self) -> None:
-        if not self._listening and not self._gone.done():
-            self._listening = True
-            self._loop.add_reader(self._sock, self._hear)
-
 
 def _hung_up(sock: socket.socket) -> bool:
     poll = select.poll()
-    poll.register(sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are told in any case
+    poll.register(sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are always reported
     return bool(poll.poll(0))
-
-
-def _may_be_sent(code: int | None) -> bool:
-    """Whether a close frame may carry it (RFC 6455, section 7.4)."""
-    return code is not None and (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)

@@ -1,4 +1,4 @@
-"""The live feed behind the status page: a snapshot, then every change, announcement and each second's statistics."""
+"""The live feed of the status page: a snapshot, then changes, announcements, and statistics each second."""
 
 from __future__ import annotations
 
@@ -7,35 +7,33 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wscli import __version__
 from wscli.daemon.fanout.socket_writer import Outflow
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
-from wscli.gateway.feeds import ControlFrames, json_frame
-from wscli.gateway.wire import Wire, close_frame
+from wscli.daemon.registry.manager import Manager
+from wscli.gateway.channel_feed import ControlFrames, json_frame
+from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
 from wscli.timing import Timer, call_later
-
-if TYPE_CHECKING:
-    from wscli.daemon.registry.manager import Manager
 
 __all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
 
 TICK = 1.0
 """Seconds between two frames of statistics."""
 STALL = 10.0
-"""Seconds for a page that said goodbye to take what comes before the answer."""
+"""Seconds for a page that sent a close frame to take the answer."""
 RECENT = 50
-"""Changes that a new client is told of."""
+"""Past changes in the snapshot."""
 _ANNOUNCED = frozenset({"lost", "restored"})
 _GOING_AWAY = 1001
 _CHUNK = 1 << 12
 
 
 class StatusFeed:
-    """What a status page is to be sent; statistics are made when the socket takes them, so that none pile up."""
+    """The frames for a status page; statistics are made when the socket takes them, so that none pile up."""
 
     def __init__(self, manager: Manager) -> None:
         self.control = ControlFrames()
@@ -52,11 +50,11 @@ class StatusFeed:
         return self.control.closed
 
     def tick(self) -> None:
-        """Have the statistics sent next."""
+        """Send statistics next."""
         self._due = True
 
     def take(self) -> list[bytes]:
-        """Give what comes next."""
+        """Take the next frames."""
         if self.ended:
             return []
         pieces = self.control.take_pong()
@@ -80,7 +78,7 @@ class StatusFeed:
                 continue
             source.gap, source.cursor = None, found.cursor
             if not isinstance(found.item, Batch):
-                return [json_frame(self._snapshot())]  # too slow for every change: where things stand is what matters
+                return [json_frame(self._snapshot())]  # it missed changes: show the present states
             if source is self._changes:
                 return [text_frame(b'{"type":"state","status":%b}' % payload) for payload in found.item.payloads]
             return [frame for payload in found.item.payloads for frame in _announcement(payload)]
@@ -102,7 +100,7 @@ class StatusFeed:
 
 
 def _recent(manager: Manager) -> list[Any]:
-    """Give the last changes, the oldest first."""
+    """Give the last changes, oldest first."""
     changes = Source("changes", manager.changes, manager.changes.seek_last(RECENT))
     found: list[Any] = []
     while item := changes.next():
@@ -123,9 +121,9 @@ def _announcement(payload: bytes) -> list[bytes]:
 class StatusSession:
     """Serves one status page until it leaves."""
 
-    def __init__(self, manager: Manager, sock: socket.socket, wire: Wire) -> None:
+    def __init__(self, manager: Manager, sock: socket.socket, parser: ClientParser) -> None:
         self._sock = sock
-        self._wire = wire
+        self._parser = parser
         self._feed = StatusFeed(manager)
         self._outflow = Outflow(sock, self._feed, clock=manager.clock)
         self._timer: Timer | None = None
@@ -165,7 +163,7 @@ class StatusSession:
                 self._last_call.cancel()
 
     def _hear(self) -> None:
-        """Answer pings and the close frame; whatever else it says is of no interest."""
+        """Answer pings and the close frame; ignore messages."""
         try:
             data = self._sock.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -175,7 +173,7 @@ class StatusSession:
         if not data:
             self._outflow.end()
             return
-        arrived = self._wire.receive(data)
+        arrived = self._parser.receive(data)
         if arrived.pong is not None:
             self._feed.control.pong(arrived.pong)
         if arrived.close is not None:

@@ -37,7 +37,8 @@ def channel_for(plan: Plan, url: str) -> str | None:
         return None
     found = []
     for place, channel in enumerate(plan.channels.values()):
-        parts = urlsplit(channel.upstream.dial.url.reveal())
+        dial = channel.upstream.dial
+        parts = urlsplit(dial.url.reveal())
         if _origin(parts) == parsed.origin and (name := _name(plan, channel, parts, parsed)) is not None:
             found.append(
                 (-_equal_literals(channel.upstream.dial, parts, parsed.query), bool(channel.params), place, name)

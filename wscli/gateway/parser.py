@@ -1,4 +1,4 @@
-"""The protocol side of one accepted client, without I/O: bytes in, messages and control frames out (RFC 6455)."""
+"""The WebSocket protocol of one accepted client, without I/O: bytes in, messages and control frames out (RFC 6455)."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ from websockets.server import ServerProtocol
 from wscli.transport.batch import Assembler
 from wscli.transport.closing import Violation, cut_reason
 
-__all__ = ["Arrived", "Message", "Wire", "close_frame"]
+__all__ = ["ParseResult", "ClientMessage", "ClientParser", "close_frame"]
 
 
-class Message(NamedTuple):
-    """A message of a client's."""
+class ClientMessage(NamedTuple):
+    """A message of a client."""
 
     payload: bytes
     binary: bool
 
 
-class Arrived(NamedTuple):
-    """What some bytes came to."""
+class ParseResult(NamedTuple):
+    """The outcome of some bytes."""
 
-    messages: list[Message]
+    messages: list[ClientMessage]
     pong: bytes | None
-    """The frame that answers the last ping (RFC 6455, section 5.5.3)."""
+    """Answer to the last ping (RFC 6455, section 5.5.3)."""
     close: bytes | None
-    """The close frame that is to be sent; the client's own, echoed, or ours for its violation."""
+    """Close frame to send: the client's own, echoed, or ours for a violation."""
     failed: bool
     """Whether the client broke the protocol."""
 
 
-class Wire:
-    """Parses what a client sends after its upgrade; text is checked UTF-8."""
+class ClientParser:
+    """Parses the frames of a client after its upgrade; text is checked to be UTF-8."""
 
     def __init__(self, protocol: ServerProtocol, max_message: int) -> None:
         self._protocol = protocol
         self._assembler = Assembler(max_message)
         self.closing = False
-        """Whether a close frame came, or the client was failed: nothing more is heard."""
+        """Whether a close frame was received, or the protocol violated: further bytes are ignored."""
 
-    def receive(self, data: bytes) -> Arrived:
-        """Take bytes from the network."""
+    def receive(self, data: bytes) -> ParseResult:
+        """Parse bytes from the network."""
         if self.closing:
-            return Arrived([], None, None, failed=False)
+            return ParseResult([], None, None, failed=False)
         self._protocol.receive_data(data)
         violation = self._sort()
         payloads, kinds, bad = self._assembler.take()
         messages = [
-            Message(payload, kinds is not None and kinds[index] == _BINARY) for index, payload in enumerate(payloads)
+            ClientMessage(payload, kinds is not None and kinds[index] == _BINARY)
+            for index, payload in enumerate(payloads)
         ]
         pong, close = self._replies()
         violation = violation or bad
@@ -57,7 +58,7 @@ class Wire:
             close = close_frame(violation.code, violation.text)
         failed = violation is not None or self._protocol.parser_exc is not None
         self.closing = failed or close is not None
-        return Arrived(messages, pong, close, failed)
+        return ParseResult(messages, pong, close, failed)
 
     def _sort(self) -> Violation | None:
         try:
@@ -86,5 +87,5 @@ _BINARY = ord("b")
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """Make a server's close frame; a reason that does not fit is cut."""
+    """Make a server's close frame; a reason that is too long is cut."""
     return Frame(Opcode.CLOSE, Close(code, cut_reason(reason)).serialize()).serialize(mask=False)

@@ -16,7 +16,7 @@ from websockets.http11 import Request
 
 from tests.examples import EXAMPLES
 from wscli.config.plan import GatewayPlan, Listen
-from wscli.gateway.walls import Refusal, admit, channel_name, query, subprotocols, token_subprotocol
+from wscli.gateway.access import Refusal, admit, channel_name, offered_subprotocols, query, subprotocols
 from wscli.values import Secret
 
 TOKEN = "s3cret+token/=="
@@ -302,7 +302,7 @@ def test_no_token_is_asked_for_where_the_file_or_the_page_needs_none() -> None:
     ("headers", "text"),
     [
         ([], "there is no Host header\nhint: a request has one, which names the gateway (RFC 9110, section 7.2)"),
-        ([("Host", "a b")], "'a b' is no Host\nhint: it is NAME or NAME:PORT (RFC 9110, section 7.2)"),
+        ([("Host", "a b")], "invalid Host: 'a b'\nhint: Host must be NAME or NAME:PORT (RFC 9110, section 7.2)"),
         (
             [("Host", "evil.example:8787")],
             """'evil.example:8787' is not a name of this gateway
@@ -337,12 +337,13 @@ def test_what_is_quoted_cannot_steer_a_terminal_and_is_short() -> None:
     assert len(refusal.text) < 250
 
 
-def test_subprotocols_come_in_the_clients_order() -> None:
+def test_subprotocols_come_in_the_clients_order_without_those_of_the_gateway() -> None:
     headers = Headers([("Sec-WebSocket-Protocol", "b, ,wscli.token.x"), ("Sec-WebSocket-Protocol", "a,")])
     assert subprotocols(headers) == ["b", "wscli.token.x", "a"]
-    assert token_subprotocol(subprotocols(headers)) == "wscli.token.x"
-    assert subprotocols(Headers()) == []
-    assert token_subprotocol(["wscli", "wscli.tokens"]) is None
+    assert offered_subprotocols(headers) == (["b", "a"], "wscli.token.x")
+    assert offered_subprotocols(Headers()) == ([], None)
+    beside = Headers([("Sec-WebSocket-Protocol", "wscli.token.x, wscli, wscli.tokens")])
+    assert offered_subprotocols(beside) == (["wscli.tokens"], "wscli")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Who is let in: pure functions of a request. Host, Origin and token are all checked; loopback is not a wall.
+"""Access control: Host, Origin and token of a request are all checked, on loopback too; pure.
 
-A page that an attacker serves can reach this machine: by its own Origin, or by a name of his that resolves to
-127.0.0.1 (DNS rebinding), which shows in Host. No input makes any of these functions raise.
+A web page of an attacker can reach this machine from its own origin, or through a name of the attacker's that resolves
+to 127.0.0.1 (DNS rebinding). Origin shows the one, Host the other. No input makes any of these functions raise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -22,9 +22,12 @@ from wscli.config.plan import GatewayPlan, Listen
 from wscli.control.escape import escape
 from wscli.values import Secret
 
-__all__ = ["TOKEN_PREFIX", "Refusal", "admit", "channel_name", "query", "subprotocols", "token_subprotocol"]
+__all__ = ["TOKEN_PREFIX", "Refusal", "admit", "channel_name", "query", "subprotocols", "offered_subprotocols"]
 
-TOKEN_PREFIX = "wscli.token."  # noqa: S105 - of a subprotocol
+TOKEN_PREFIX = "wscli.token."  # noqa: S105 - a prefix, no secret
+"""Prefix of a subprotocol that carries the token."""
+_COMPANION = "wscli"
+"""Subprotocol that a page offers beside its token, for the answer to choose."""
 _CHANNELS = "/ws/"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
@@ -32,7 +35,7 @@ _LONGEST_QUOTE = 80
 
 
 class Refusal(NamedTuple):
-    """Why a request is refused: an HTTP status, a line and its ``hint:`` line, and headers beside."""
+    """The answer to a refused request; the text is a line and its ``hint:`` line."""
 
     status: int
     text: str
@@ -40,13 +43,13 @@ class Refusal(NamedTuple):
 
 
 def admit(plan: GatewayPlan, listen: Listen, request: Request, *, needs_token: bool) -> Refusal | None:
-    """Let a request in: None, or say why not.
+    """Check a request; None lets it in.
 
     Args:
-        plan: what the file says.
-        listen: where it came in, with the real port.
+        plan: the declared gateway.
+        listen: the address that accepted the client, with the real port.
         request: its line and headers.
-        needs_token: whether what it asks for is for those alone who know the token.
+        needs_token: whether the path requires the token.
 
     """
     host = _host(plan, listen, request.headers)
@@ -59,14 +62,16 @@ def admit(plan: GatewayPlan, listen: Listen, request: Request, *, needs_token: b
 
 
 def _host(plan: GatewayPlan, listen: Listen, headers: Headers) -> Host | Refusal:
-    """Read the one Host header, and refuse what is no name of ours (RFC 9110, sections 7.2 and 7.4)."""
+    """Read the Host header, and refuse every name but the gateway's (RFC 9110, sections 7.2 and 7.4)."""
     given = headers.get_all("Host")
     if len(given) != 1:
         what = "there is no Host header" if not given else f"there are {len(given)} Host headers"
         return _refuse(400, what, "a request has one, which names the gateway (RFC 9110, section 7.2)")
     host = parse_host(given[0])
     if host is None:
-        return _refuse(400, f"{_quoted(given[0])} is no Host", "it is NAME or NAME:PORT (RFC 9110, section 7.2)")
+        return _refuse(
+            400, f"invalid Host: {_quoted(given[0])}", "Host must be NAME or NAME:PORT (RFC 9110, section 7.2)"
+        )
     if not _is_ours(host, plan, listen):
         hint = "add it to gateway.hosts, if it is a name of this machine"
         return _refuse(421, f"{_quoted(given[0])} is not a name of this gateway", hint)
@@ -75,7 +80,7 @@ def _host(plan: GatewayPlan, listen: Listen, headers: Headers) -> Host | Refusal
 
 def _is_ours(host: Host, plan: GatewayPlan, listen: Listen) -> bool:
     declared = [one for one in map(parse_host, plan.hosts) if one is not None and one.name == host.name]
-    if listen.path is not None:  # a client of a Unix socket has no name for it but this, and no port
+    if listen.path is not None:  # clients of a Unix socket can only say this, without a port
         return host.name == "localhost" or bool(declared)
     port = _port(host)
     if any(one.port in (None, port) for one in declared):
@@ -88,7 +93,7 @@ def _port(host: Host) -> int:
 
 
 def _names(listened: str) -> frozenset[str]:
-    """Give what clients may call an address that is listened at."""
+    """Give the host names under which clients reach a listening address."""
     name = listened.lower().removesuffix(".")
     try:
         address = ip_address(name)
@@ -99,14 +104,14 @@ def _names(listened: str) -> frozenset[str]:
 
 
 def _check_origin(plan: GatewayPlan, headers: Headers, host: Host) -> Refusal | None:
-    """Refuse pages from elsewhere; a program sends no Origin (RFC 6455, sections 4.2.2 and 10.2)."""
+    """Refuse pages of other origins; programs send no Origin (RFC 6455, sections 4.2.2 and 10.2)."""
     given = headers.get_all("Origin")
     if not given:
         return None
     hint = "add it to gateway.origins, if this page may connect"
     if len(given) > 1:
         return _refuse(403, f"there are {len(given)} Origin headers", "a request has one, or none")
-    if given[0] == "null":  # of a sandboxed page or a local file, which may be anybody's
+    if given[0] == "null":  # any sandboxed page or local file
         return None if "null" in plan.origins else _refuse(403, "'null' is not an origin that may connect", hint)
     origin = parse_origin(given[0])
     own = Origin("http", host.name, _port(host))
@@ -116,11 +121,11 @@ def _check_origin(plan: GatewayPlan, headers: Headers, host: Host) -> Refusal | 
 
 
 def _check_token(token: Secret, request: Request) -> Refusal | None:
-    """Refuse a request that shows no token, or a wrong one beside a right one."""
+    """Refuse a request without a token, or with any wrong token."""
     expected = token.reveal().encode("utf-8", "surrogatepass")
     right = [_equal(given, expected) for given in _tokens(request)]
     right += [_equal(given, _base64url(expected)) for given in _carried(subprotocols(request.headers))]
-    if right and all(right):  # each was compared, whatever the first one said
+    if right and all(right):  # all were compared, so that the time tells nothing
         return None
     hint = "give it as 'Authorization: Bearer TOKEN', as ?token=TOKEN or as a subprotocol"
     what = "the token is wrong" if right else "a token is needed"
@@ -128,7 +133,7 @@ def _check_token(token: Secret, request: Request) -> Refusal | None:
 
 
 def _tokens(request: Request) -> Iterator[bytes]:
-    """Give every token in the headers (RFC 6750, section 2.1) and in the query."""
+    """Give every token of the headers (RFC 6750, section 2.1) and the query."""
     for value in request.headers.get_all("Authorization"):
         scheme, _, credentials = value.partition(" ")
         if scheme.lower() == "bearer":
@@ -139,7 +144,7 @@ def _tokens(request: Request) -> Iterator[bytes]:
 
 
 def _carried(offered: Iterable[str]) -> Iterator[bytes]:
-    """Give the tokens among subprotocols, as they are written: decoded, two texts could mean one token."""
+    """Give the tokens among subprotocols, still encoded: decoding maps several texts to one token."""
     return (_bytes(one.removeprefix(TOKEN_PREFIX)) for one in offered if one.startswith(TOKEN_PREFIX))
 
 
@@ -148,12 +153,12 @@ def _base64url(token: bytes) -> bytes:
 
 
 def _equal(given: bytes, expected: bytes) -> bool:
-    """Compare in a time that tells nothing of what is expected, its length included."""
+    """Compare in constant time, whatever the lengths."""
     return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
 
 
 def _bytes(text: str) -> bytes:
-    """Give back the bytes that were sent: ``websockets`` reads headers as Latin-1, and a path as ASCII."""
+    """Give the bytes as they were sent: ``websockets`` decodes headers as Latin-1, and a path as ASCII."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -161,26 +166,29 @@ def _bytes(text: str) -> bytes:
 
 
 def subprotocols(headers: Headers) -> list[str]:
-    """Give what the client offers, in its order (RFC 6455, section 11.3.4)."""
+    """Give the offered subprotocols in order (RFC 6455, section 11.3.4)."""
     offered = (one.strip(" \t") for value in headers.get_all("Sec-WebSocket-Protocol") for one in value.split(","))
     return [one for one in offered if one]
 
 
-def token_subprotocol(offered: Sequence[str]) -> str | None:
-    """Give the first subprotocol that carries a token; None: none does."""
-    return next((one for one in offered if one.startswith(TOKEN_PREFIX)), None)
+def offered_subprotocols(headers: Headers) -> tuple[list[str], str | None]:
+    """Part the subprotocols meant for the upstream from ours; the second is the one of ours to answer with."""
+    offered = subprotocols(headers)
+    ours = [one for one in offered if one == _COMPANION or one.startswith(TOKEN_PREFIX)]
+    spare = _COMPANION if _COMPANION in ours else next(iter(ours), None)
+    return [one for one in offered if one not in ours], spare
 
 
 def query(path: str) -> dict[str, str]:
-    """Read a request's query; of a name that is there twice the last counts.
+    """Read a request's query; the last value of a name applies.
 
-    A ``+`` is a ``+`` (RFC 3986, section 3.4): no value of ours holds a blank, and a token may hold a ``+``.
+    A ``+`` stays a ``+`` (RFC 3986, section 3.4): a token may hold one, and no value holds a blank.
     """
     return {name: _unquoted(value) for name, value in _pairs(path)}
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:
-    """Cut the query into names and values that are still encoded."""
+    """Give the query's names, decoded, and values, still encoded."""
     for pair in path.partition("#")[0].partition("?")[2].split("&"):
         name, _, value = pair.partition("=")
         if pair:
@@ -192,9 +200,9 @@ def _unquoted(text: str) -> str:
 
 
 def channel_name(path: str) -> str | None:
-    """Read the channel's name out of ``/ws/consultations/42``; None: it names none.
+    """Read the channel's name from a path such as ``/ws/consultations/42``; None where it is invalid.
 
-    Segments are decoded one by one, and one in which a slash was encoded names nothing: it would be read as two.
+    Each segment is decoded by itself, and must not hold an encoded slash, which would make two of one.
     """
     path = path.partition("#")[0].partition("?")[0]
     if not path.startswith(_CHANNELS):

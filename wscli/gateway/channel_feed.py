@@ -1,4 +1,4 @@
-"""What a client of the gateway is to be sent next: control frames first, then what its histories hold."""
+"""The frames that a client of a channel gets: control frames first, then the messages of the history."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def json_frame(value: Any) -> bytes:
 
 
 class ControlFrames:
-    """The control frames that wait to be sent; of pongs the last alone (RFC 6455, section 5.5.3)."""
+    """Control frames to send; of several pongs only the last (RFC 6455, section 5.5.3)."""
 
     def __init__(self) -> None:
         self._pong: bytes | None = None
         self._close: bytes | None = None
         self.closed = False
-        """Whether the close frame was taken: nothing may follow it."""
+        """Whether the close frame was taken; nothing follows it."""
 
     @property
     def closing(self) -> bool:
@@ -37,17 +37,17 @@ class ControlFrames:
         self._pong = frame
 
     def close(self, frame: bytes) -> None:
-        """End with a close frame; the first call counts."""
+        """End with a close frame; later calls change nothing."""
         if self._close is None:
             self._close = frame
 
     def take_pong(self) -> list[bytes]:
-        """Give the pong that waits."""
+        """Take the pong."""
         pong, self._pong = self._pong, None
         return [] if pong is None else [pong]
 
     def take_close(self) -> list[bytes]:
-        """Give the close frame, once nothing else is to be sent."""
+        """Take the close frame; call it when nothing else is left to send."""
         if self._close is None or self.closed:
             return []
         self.closed = True
@@ -59,8 +59,8 @@ class ChannelFeed:
 
     Args:
         source: the channel's history, from where the client begins.
-        as_records: give the records of ``tail --json``, gaps among them, in place of the messages as they came.
-        on_gap: told of a gap that the client is not, since it gets the bare messages.
+        as_records: give records of ``tail --json``, gaps included, instead of bare messages.
+        on_gap: called with each gap that bare messages cannot tell of.
 
     """
 
@@ -78,13 +78,13 @@ class ChannelFeed:
         return self.control.closed
 
     def close(self, frame: bytes, *, at_once: bool) -> None:
-        """End with a close frame, after everything that has arrived by now, or before it."""
+        """End with a close frame, at once or after everything received by now."""
         if not self.control.closing:
             self._source.until = 0 if at_once else self._source.history.last
         self.control.close(frame)
 
     def take(self) -> list[bytes]:
-        """Give what comes next."""
+        """Take the next frames."""
         if self.ended:
             return []
         pieces = self.control.take_pong()

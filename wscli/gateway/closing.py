@@ -1,0 +1,61 @@
+"""When and how a channel's client is closed; pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wscli.core.events import FailureKind
+from wscli.core.states import ChannelState
+from wscli.daemon.channel.channel import Channel
+
+__all__ = ["BAD_GATEWAY", "GOING_AWAY", "INTERNAL_ERROR", "STOPPED", "CloseReason", "reason_to_close"]
+
+NORMAL = 1000
+GOING_AWAY = 1001
+INTERNAL_ERROR = 1011
+BAD_GATEWAY = 1014
+"""Close codes (RFC 6455, section 7.4.1; 1014 is registered with IANA)."""
+
+
+class CloseReason(NamedTuple):
+    """A close code and its reason."""
+
+    code: int
+    text: str
+
+
+STOPPED = CloseReason(GOING_AWAY, "the manager was stopped")
+
+
+def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseReason | None:
+    """Give the reason to close a client of a channel, or None.
+
+    Args:
+        channel: as it is now.
+        stopping: the manager stops.
+        lost: the upstream connection is lost, and the client is to be closed for that.
+
+    """
+    if stopping:
+        return STOPPED
+    if channel.removed:
+        return CloseReason(GOING_AWAY, f"channel {channel.name!r} was removed from the configuration")
+    if channel.state is ChannelState.DONE:
+        return _as_upstream(channel, NORMAL)
+    if channel.state is ChannelState.FAILED or lost:
+        return _as_upstream(channel, BAD_GATEWAY)
+    return None
+
+
+def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:
+    """Close as the upstream did; ``otherwise`` is the code where that sent none which may be passed on."""
+    snapshot = channel.snapshot
+    failure = snapshot.failure
+    if failure is not None and failure.kind is FailureKind.CLOSE and _may_be_sent(failure.code):
+        return CloseReason(failure.code or otherwise, failure.close_reason or "")
+    return CloseReason(otherwise, snapshot.reason.text)
+
+
+def _may_be_sent(code: int | None) -> bool:
+    """Whether a close frame may carry a code (RFC 6455, section 7.4)."""
+    return code is not None and (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
