@@ -6,18 +6,18 @@ from pathlib import Path
 
 from wscli.config.plan import HookPlan
 from wscli.daemon.hooks.command import environment
-from wscli.daemon.hooks.counts import Counts
-from wscli.daemon.hooks.inboxes import MOST_CHANGES
+from wscli.daemon.hooks.events import MOST_CHANGES
+from wscli.daemon.hooks.report import HookCounts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text()
 
 
 def test_every_variable_and_every_count_is_documented() -> None:
-    names = [*environment({}, channel="calls", instance="app", hook="on_state"), *Counts().as_dict()]
+    names = [*environment({}, channel="calls", instance="app", hook="on_state"), *HookCounts().as_dict()]
     assert [name for name in names if f"| `{name}` |" not in PAGE] == []
 
 
 def test_the_limits_that_it_names_are_those_that_hold() -> None:
     plan = HookPlan(("true",))
     assert (plan.parallel, plan.timeout, MOST_CHANGES) == (1, 10.0, 64)
-    assert "64 wait at most" in PAGE
+    assert "At most 64 changes" in PAGE

@@ -12,12 +12,12 @@ from tests.daemon.hooks.hooked import alive, descriptors, sh, until
 from tests.daemon.passing import let_pass
 from wscli.config.plan import HookPlan
 from wscli.daemon.hooks import command
-from wscli.daemon.hooks.command import run
+from wscli.daemon.hooks.command import STARTS_APART, StartPacer, run_command
 from wscli.values import Scalar
 
 
 async def outcome(directory: Path, plan: HookPlan, event: bytes = b"{}\n") -> str | None:
-    return await run(plan, event, cwd=directory, environ=os.environ)
+    return await run_command(plan, event, cwd=directory, environ=os.environ)
 
 
 def pid(path: Path) -> int:
@@ -51,7 +51,7 @@ async def test_a_long_last_line_is_cut(tmp_path: Path) -> None:
 async def test_secrets_are_cut_out_of_what_is_quoted(tmp_path: Path) -> None:
     async def said(script: str) -> str | None:
         secrets = ["the", "hunter2", "hunter2-long"]
-        return await run(sh(script), b"", cwd=tmp_path, environ=os.environ, secrets=lambda: secrets)
+        return await run_command(sh(script), b"", cwd=tmp_path, environ=os.environ, secrets=lambda: secrets)
 
     assert await said("echo the key hunter2-long, or hunter2 >&2; exit 1") == "exited with 1: the key ***, or ***"
     cut = await said("printf '%0196dhunter2' 0 >&2; exit 1")
@@ -142,3 +142,27 @@ async def test_runs_leave_no_descriptor(tmp_path: Path) -> None:
     await outcome(tmp_path, HookPlan(("./nowhere",)))
     await outcome(tmp_path, HookPlan(("sleep", "10"), timeout=0.01))
     await until(lambda: descriptors() <= before)
+
+
+async def test_commands_are_started_apart_and_in_order() -> None:
+    starts, passed = StartPacer(), []
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def one(number: int) -> None:
+        await starts.turn()
+        passed.append((number, loop.time()))
+
+    await asyncio.gather(*map(one, range(4)))
+    assert [number for number, _ in passed] == [0, 1, 2, 3]
+    assert passed[-1][1] - began >= 2.9 * STARTS_APART
+
+
+async def test_a_cancelled_start_delays_no_other() -> None:
+    starts = StartPacer()
+    await starts.turn()
+    waiting = asyncio.create_task(starts.turn())
+    behind = asyncio.create_task(starts.turn())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait_for(behind, 30)

@@ -123,7 +123,7 @@ async def test_what_a_lagging_hook_missed_is_a_problem_until_it_has_caught_up(tm
             it.server.link.say(str(number))
         assert it.stats()["lagged"] == 0
         (tmp_path / "go1").touch()
-        await it.until_problem("on_message: missed 6 messages: it is slower than they come")
+        await it.until_problem("on_message: missed 6 messages: the hook is too slow")
         await until(lambda: len(it.lines("started")) == 2)
         assert it.channel.problems.texts()
         (tmp_path / "go2").touch()
@@ -150,12 +150,12 @@ async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path)
     async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
         it.server.link.say(*["1"] * 500)
         turns = 0
-        seen = it.hooks._of[it.channel]._present["on_message"].inbox
+        seen = it.hooks._by_channel[it.channel]._present["on_message"].events
 
         def behind() -> bool:
             nonlocal turns
             turns += 1
-            return seen._cursor.seq == 500  # type: ignore[attr-defined]  # of Messages
+            return seen._cursor.seq == 500  # type: ignore[attr-defined]  # of MessageEvents
 
         await until(behind)
         assert turns > 3

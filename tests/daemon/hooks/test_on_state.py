@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.daemon.hooks.hooked import hooked, sh, until
 from tests.daemon.scripted import REFUSED, closed
-from wscli.daemon.hooks.inboxes import MOST_CHANGES
+from wscli.daemon.hooks.events import MOST_CHANGES
 
 COPY = sh("cat >> out")
 
@@ -48,7 +48,7 @@ async def test_changes_wait_for_their_turn_and_the_oldest_goes_when_too_many_wai
             it.channel.resume()
             await it.time.settle()
         assert it.stats("on_state") == {"runs": 1, "failures": 0, "lagged": 2, "not_json": 0, "running": 1}
-        await it.until_problem("on_state: 2 changes dropped: it is slower than they come")
+        await it.until_problem("on_state: 2 changes dropped: the hook is too slow")
         (tmp_path / "go").touch()
         states = [one["state"] for one in await it.until_lines(MOST_CHANGES + 1)]
         assert states == ["connecting", *["paused", "connecting", "handshaking", "ready"] * (MOST_CHANGES // 4)]

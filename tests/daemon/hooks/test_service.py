@@ -144,9 +144,8 @@ async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_e
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with hooked(tmp_path, on_message=COPY) as it:
-        hook = it.hooks._of[it.channel]._present["on_message"]
         with monkeypatch.context() as broken:
-            broken.setattr("wscli.daemon.hooks.inboxes.encode", lambda *_: 1 / 0)
+            broken.setattr("wscli.daemon.hooks.events.encode", lambda *_: 1 / 0)
             it.server.link.say("one")
             await until(lambda: it.channel.problems.texts())
         assert it.channel.problems.texts() == [
@@ -157,7 +156,7 @@ async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_e
         await it.time.advance(1)
         assert [one["data"] for one in await it.until_lines(1)] == ["two"]
         await it.until_problem()
-        assert hook.counts.runs == 1
+        assert it.stats()["runs"] == 1
 
 
 async def test_an_error_in_looking_is_stated_and_felt_by_no_channel(
@@ -166,7 +165,7 @@ async def test_an_error_in_looking_is_stated_and_felt_by_no_channel(
     async with hooked(tmp_path, on_state=COPY) as it:
         await it.until_lines(3)
         with monkeypatch.context() as broken:
-            broken.setattr("wscli.daemon.hooks.inboxes.States.put", lambda _: 1 / 0)
+            broken.setattr("wscli.daemon.hooks.events.StateEvents.put", lambda _: 1 / 0)
             it.channel.pause()
         assert it.channel.state == "paused"
         assert it.channel.problems.texts() == [

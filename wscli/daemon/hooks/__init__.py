@@ -1,4 +1,4 @@
-"""Commands that are run for what happens on a channel."""
+"""Commands that run for changes of a channel's state and for its messages."""
 
 from wscli.daemon.hooks.service import Hooks
 

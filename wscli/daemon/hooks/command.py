@@ -1,4 +1,4 @@
-"""One run of a hook's command: it reads an event on stdin, has its time, and says by its exit code how it went."""
+"""Running a hook's command: it reads an event on stdin, and its exit code tells its success."""
 
 from __future__ import annotations
 
@@ -13,25 +13,42 @@ from wscli.control.escape import escape
 from wscli.daemon.upstream.scrub import SHORTEST, SHOWN
 from wscli.values import format_duration, shown
 
-__all__ = ["GRACE", "environment", "run"]
+__all__ = ["GRACE", "STARTS_APART", "StartPacer", "environment", "run_command"]
 
 GRACE = 0.5
-"""Seconds that a command has to end by itself once SIGTERM asked it to."""
+"""Seconds from SIGTERM to SIGKILL."""
 _MOST_ERRORS = 1 << 20
-"""Bytes on stderr: what one says beyond them, nobody reads."""
+"""Bytes on stderr after which a command is killed."""
+STARTS_APART = 0.005
+"""Seconds between two starts over all hooks of a manager: each start blocks the loop for a millisecond or two."""
 _LAST_WORDS_WITHIN = 0.1
 _LONGEST_QUOTE = 200
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
-"""The manager's own line to its service manager (``sd_notify(3)``)."""
+"""Variables of the manager's own service manager (``sd_notify(3)``)."""
 
 
 def environment(environ: Mapping[str, str], *, channel: str, instance: str, hook: str) -> dict[str, str]:
-    """Make a command's environment: the manager's own, and what it is run for."""
+    """Make a command's environment: the manager's, and the variables that name the event."""
     inherited = {name: text for name, text in environ.items() if name not in _NOT_INHERITED}
     return {**inherited, "WSCLI_CHANNEL": channel, "WSCLI_INSTANCE": instance, "WSCLI_HOOK": hook}
 
 
-async def run(
+class StartPacer:
+    """Lets the hooks of a manager start their commands in turn, ``STARTS_APART`` seconds apart."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until the next command may be started."""
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            await asyncio.sleep(max(0.0, self._next - loop.time()))
+            self._next = loop.time() + STARTS_APART
+
+
+async def run_command(
     plan: HookPlan,
     event: bytes,
     *,
@@ -39,11 +56,11 @@ async def run(
     environ: Mapping[str, str],
     secrets: Callable[[], Collection[str]] = tuple,
 ) -> str | None:
-    """Run a command until it exits, and say what went wrong, without the secrets by then; None: nothing did.
+    """Run a command until it exits; give the text of its failure, without the secrets known by then, or None.
 
-    Its stdout goes nowhere. After ``plan.timeout`` seconds, after 1 MiB on stderr, and when this is cancelled, its
-    process group is asked to end by SIGTERM, and killed ``GRACE`` seconds later. What it left in the background when
-    it exited by itself is not touched.
+    Its stdout is discarded. After ``plan.timeout`` seconds, after 1 MiB on stderr, and when this is cancelled, its
+    process group gets SIGTERM, and SIGKILL ``GRACE`` seconds later. Background processes of a command that exited by
+    itself are left alone.
     """
     child = Child(most_errors=_MOST_ERRORS)
     try:
@@ -55,7 +72,7 @@ async def run(
         async with asyncio.timeout(plan.timeout):
             await asyncio.wait((child.exited, child.over), return_when=asyncio.FIRST_COMPLETED)
         ended = not child.overflowed
-        if ended and child.code:  # what it said may still be on its way; a child of its own may hold stderr for ever
+        if ended and child.code:  # its last words may be unread; its children may hold stderr open
             await asyncio.wait((child.over,), timeout=_LAST_WORDS_WITHIN)
     except TimeoutError:
         return f"killed after {format_duration(plan.timeout)}"
@@ -81,7 +98,7 @@ def _failure(code: int, errors: bytes, secrets: Collection[str]) -> str | None:
     if not lines:
         return how
     last = lines[-1]
-    for secret in sorted(secrets, key=len, reverse=True):  # before it is cut, which may be in the middle of one
+    for secret in sorted(secrets, key=len, reverse=True):  # before the cut, which may split a secret
         if len(secret) >= SHORTEST:
             last = last.replace(secret, SHOWN)
     last = last if len(last) <= _LONGEST_QUOTE else f"{last[:_LONGEST_QUOTE]}..."

@@ -1,4 +1,4 @@
-"""``on_message``'s ``jq``: whether a message is one that the command is run for."""
+"""The ``jq`` of ``on_message``: whether the command runs for a message."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LONGEST_QUOTE = 200
 
 
 class NotJson(Exception):
-    """The message is no JSON text."""
+    """The message is not JSON."""
 
 
 class FilterFailed(Exception):
-    """The expression failed on the message; the text says how, in one escaped line."""
+    """The expression failed on the message; the text is one escaped line."""
 
 
 class Filter:
@@ -32,16 +32,16 @@ class Filter:
 
     def __init__(self, expression: str) -> None:
         try:
-            jq.compile(expression)  # by itself first: what follows would make sense of half an expression
+            jq.compile(expression)  # alone first: wrapped, half an expression might compile
         except ValueError as error:
             raise ValueError(_first_line(str(error).removeprefix("jq: error: ")).rstrip(":")) from None
         self._program = jq.compile(f"any(({expression}\n); .)")
 
     def fits(self, payload: bytes) -> bool:
-        """Say whether the expression yields anything but false and null for a message of text.
+        """Say whether the expression yields anything but false and null for a text message.
 
         Raises:
-            NotJson: the message is no JSON text (RFC 8259).
+            NotJson: the message is not JSON (RFC 8259).
             FilterFailed: the expression failed on it.
 
         """

@@ -1,4 +1,4 @@
-"""What hooks are run for: the changes of a channel's state, and its messages."""
+"""The events that hooks run for: changes of a channel's state, and its messages."""
 
 from __future__ import annotations
 
@@ -10,79 +10,81 @@ from typing import Protocol
 
 from wscli.config.plan import HookPlan
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.hooks.counts import Counts
-from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.filter import Filter, FilterFailed, NotJson
+from wscli.daemon.hooks.report import HookReport
 from wscli.history.encode import Form, encode
 from wscli.history.records import TEXT, Batch, Cursor, Gap
 
-__all__ = ["MOST_CHANGES", "TURN", "Inbox", "Messages", "States"]
+__all__ = ["MOST_CHANGES", "TURN", "EventSource", "MessageEvents", "StateEvents"]
 
 MOST_CHANGES = 64
-"""Changes of state that wait for their run; beyond them the oldest is dropped."""
+"""Queued changes of state; beyond them the oldest is dropped."""
 TURN = 0.005
-"""Seconds that a filter may take before everybody else has a turn."""
+"""Seconds of filtering after which other tasks get a turn."""
 
 
-class Inbox(Protocol):
-    """What waits to be handed to a hook's command."""
+class EventSource(Protocol):
+    """The events of one hook."""
 
     def update(self, plan: HookPlan) -> None:
-        """The hook is another now."""
+        """Follow a changed plan.
+
+        Raises:
+            ValueError: its jq expression does not compile.
+
+        """
 
     async def next(self) -> bytes:
-        """Wait for an event, and take it: one line of JSON."""
+        """Wait for the next event, one line of JSON."""
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Stop taking events."""
 
 
-class States:
+class StateEvents:
     """The changes of a channel's state, as objects of ``status --json``."""
 
-    def __init__(self, channel: Channel, counts: Counts, faults: Faults) -> None:
+    def __init__(self, channel: Channel, report: HookReport) -> None:
         self._channel = channel
-        self._counts = counts
-        self._faults = faults
+        self._report = report
         self._waiting: deque[bytes] = deque()
         self._dropped = 0
         self._wake = asyncio.Event()
 
     def put(self) -> None:
-        """Take in how the channel stands now; where too many wait, the oldest goes."""
+        """Queue the channel's present state, and drop the oldest of too many."""
         self._waiting.append(json.dumps(self._channel.status(), separators=(",", ":")).encode() + b"\n")
         self._wake.set()
         if len(self._waiting) > MOST_CHANGES:
             self._waiting.popleft()
-            self._counts.lagged += 1
+            self._report.counts.lagged += 1
             self._dropped += 1
-            self._faults.state("lag", f"{_changes(self._dropped)} dropped: it is slower than they come")
+            self._report.state("lag", f"{_count(self._dropped, 'change')} dropped: the hook is too slow")
 
     def update(self, plan: HookPlan) -> None:
-        """Nothing of a plan matters here."""
+        """Ignore the plan."""
 
     async def next(self) -> bytes:
-        """Wait for a change, and take it."""
+        """Wait for the next change."""
         while not self._waiting:
             self._dropped = 0
-            self._faults.mended("lag")
+            self._report.mended("lag")
             self._wake.clear()
             await self._wake.wait()
         return self._waiting.popleft()
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Drop what is queued."""
         self._waiting.clear()
 
 
-class Messages:
-    """A cursor on a channel's history, from the messages to come on; gives records of ``tail --json``."""
+class MessageEvents:
+    """The messages of a channel from now on, read from its history as records of ``tail --json``."""
 
-    def __init__(self, channel: Channel, counts: Counts, faults: Faults) -> None:
+    def __init__(self, channel: Channel, report: HookReport) -> None:
         self._history = channel.history
         self._form = Form("json", channel.name, channel.history.epoch)
-        self._counts = counts
-        self._faults = faults
+        self._report = report
         self._filter: Filter | None = None
         self._cursor = channel.history.seek_last(0).cursor
         self._missed = 0
@@ -90,22 +92,17 @@ class Messages:
         self._unsubscribe = channel.history.subscribe(self._wake.set)
 
     def update(self, plan: HookPlan) -> None:
-        """Filter by another expression.
-
-        Raises:
-            ValueError: it does not compile.
-
-        """
+        """Filter by the plan's jq expression; raises ValueError where it does not compile."""
         self._filter = None if plan.jq is None else Filter(plan.jq)
 
     async def next(self) -> bytes:
-        """Wait for a message that fits, and take it."""
+        """Wait for the next message that fits."""
         began = time.monotonic()
         while True:
             found = self._history.read(self._cursor)
             if found is None:
                 self._missed = 0
-                self._faults.mended("lag")
+                self._report.mended("lag")
                 self._wake.clear()
                 await self._wake.wait()
                 began = time.monotonic()
@@ -120,11 +117,11 @@ class Messages:
                 began = time.monotonic()
 
     def close(self) -> None:
-        """Leave the history."""
+        """Stop following the history."""
         self._unsubscribe()
 
     def _first_that_fits(self, batch: Batch, *, until: float) -> int | None:
-        """Move the cursor up to the first message that fits, or as far as the time allows."""
+        """Move the cursor to the first message that fits, or to where the time ends."""
         for seq in range(batch.first, batch.last + 1):
             self._cursor = Cursor(seq, self._cursor.gaps)
             if self._fits(batch, seq - batch.first):
@@ -137,27 +134,26 @@ class Messages:
         if self._filter is None:
             return True
         if batch.kinds is not None and batch.kinds[index] != TEXT:
-            self._counts.not_json += 1
+            self._report.counts.not_json += 1
             return False
         try:
             fits = self._filter.fits(batch.payloads[index])
         except NotJson:
-            self._counts.not_json += 1
+            self._report.counts.not_json += 1
             return False
         except FilterFailed as error:
-            self._counts.failures += 1
-            self._faults.state("jq", f"jq: {error}")
+            self._report.counts.failures += 1
+            self._report.state("jq", f"jq: {error}")
             return False
-        self._faults.mended("jq")
+        self._report.mended("jq")
         return fits
 
     def _fell_behind(self, gap: Gap) -> None:
         if gap.reason == "lagged" and gap.missed:
-            self._counts.lagged += gap.missed
+            self._report.counts.lagged += gap.missed
             self._missed += gap.missed
-            what = "1 message" if self._missed == 1 else f"{self._missed} messages"
-            self._faults.state("lag", f"missed {what}: it is slower than they come")
+            self._report.state("lag", f"missed {_count(self._missed, 'message')}: the hook is too slow")
 
 
-def _changes(count: int) -> str:
-    return "1 change" if count == 1 else f"{count} changes"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
