@@ -211,7 +211,7 @@ async def test_a_log_that_cannot_be_put_aside_goes_on_and_says_so_once(
     log.warning("first")
     log.warning("second")
     assert [record["message"] for record in records(history)] == [
-        "the log cannot be put aside: no such file or directory",
+        "cannot rotate the log: no such file or directory",
         "first",
         "second",
     ]

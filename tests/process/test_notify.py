@@ -18,7 +18,7 @@ from tests.examples import SOME
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.states import ChannelState
 from wscli.errors import ConfigError
-from wscli.process.notify import Notifier, Supervisor, status_text, take_supervisor
+from wscli.process.notify import Notifier, ServiceManager, channel_summary, take_service_manager
 
 
 class Listener:
@@ -53,13 +53,13 @@ def listener(tmp_path: Path) -> Iterator[Listener]:
         yield listener
 
 
-def supervisor(listener: Listener, watchdog: float | None = None) -> Supervisor:
-    return Supervisor(os.fsencode(listener.socket.getsockname()), watchdog)
+def service_manager(listener: Listener, watchdog: float | None = None) -> ServiceManager:
+    return ServiceManager(os.fsencode(listener.socket.getsockname()), watchdog)
 
 
 async def test_a_life_is_told_in_order(listener: Listener) -> None:
     async with scripted(channel_plan("news"), channel_plan("calls")) as it:
-        notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
+        notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
         notifier.ready()
         assert listener.messages() == [["READY=1", "STATUS=2 of 2 channels ready"]]
         before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -77,7 +77,7 @@ async def test_a_life_is_told_in_order(listener: Listener) -> None:
 
 async def test_the_status_follows_the_states_and_is_not_said_twice(listener: Listener) -> None:
     async with scripted(channel_plan("news"), channel_plan("calls", eager=False)) as it:
-        notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
+        notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
         notifier.ready()
         assert listener.messages()[0][1] == "STATUS=1 of 1 channel ready, 1 idle"
         it.server.refusals = [REFUSED] * 3
@@ -91,7 +91,7 @@ async def test_the_status_follows_the_states_and_is_not_said_twice(listener: Lis
 
 async def test_a_reload_that_is_refused_stays_in_the_status_until_one_is_not(listener: Listener) -> None:
     async with scripted() as it:
-        notifier = Notifier(it.manager, supervisor(listener), schedule=it.time.schedule)
+        notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
         notifier.ready()
         with pytest.raises(ConfigError), notifier.reloading():
             raise ConfigError("app.yaml:1:1: no\x1b\napp.yaml:2:1: no")
@@ -105,7 +105,7 @@ async def test_a_reload_that_is_refused_stays_in_the_status_until_one_is_not(lis
 
 async def test_the_watchdog_is_fed_at_half_its_time_and_by_the_loop_alone(listener: Listener) -> None:
     async with scripted() as it:
-        notifier = Notifier(it.manager, supervisor(listener, watchdog=10.0), schedule=it.time.schedule)
+        notifier = Notifier(it.manager, service_manager(listener, watchdog=10.0), schedule=it.time.schedule)
         await it.time.advance(60.0)
         assert listener.messages() == [], "nobody is to be watched who is not ready"
         notifier.ready()
@@ -118,7 +118,7 @@ async def test_the_watchdog_is_fed_at_half_its_time_and_by_the_loop_alone(listen
 
 async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(listener: Listener) -> None:
     async with scripted() as it:
-        notifier = Notifier(it.manager, supervisor(listener, watchdog=10.0), schedule=it.time.schedule)
+        notifier = Notifier(it.manager, service_manager(listener, watchdog=10.0), schedule=it.time.schedule)
         listener.fill()
         notifier.ready()
         with notifier.reloading():
@@ -138,7 +138,7 @@ async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(liste
 async def test_a_manager_of_services_that_is_gone_harms_nobody(tmp_path: Path) -> None:
     async with scripted() as it:
         for address in (os.fsencode(tmp_path / "gone"), b"/" + b"x" * 500, b"/dev/null", b"\0wscli-nobody"):
-            notifier = Notifier(it.manager, Supervisor(address, 1.0), schedule=it.time.schedule)
+            notifier = Notifier(it.manager, ServiceManager(address, 1.0), schedule=it.time.schedule)
             notifier.ready()
             with notifier.reloading():
                 await it.time.advance(5.0)
@@ -150,7 +150,7 @@ async def test_a_manager_of_services_that_is_gone_harms_nobody(tmp_path: Path) -
 async def test_without_one_no_timer_runs() -> None:
     async with scripted() as it:
         before = it.time.pending
-        notifier = Notifier(it.manager, Supervisor(None, 1.0), schedule=it.time.schedule)
+        notifier = Notifier(it.manager, ServiceManager(None, 1.0), schedule=it.time.schedule)
         notifier.ready()
         with notifier.reloading():
             pass
@@ -164,7 +164,9 @@ async def test_an_abstract_socket_is_one_that_begins_with_an_at() -> None:
     listener = Listener(f"\0{name}")
     with listener.socket:
         async with scripted() as it:
-            notifier = Notifier(it.manager, take_supervisor({"NOTIFY_SOCKET": f"@{name}"}), schedule=it.time.schedule)
+            notifier = Notifier(
+                it.manager, take_service_manager({"NOTIFY_SOCKET": f"@{name}"}), schedule=it.time.schedule
+            )
             notifier.ready()
             assert listener.messages()[0][0] == "READY=1"
             notifier.close()
@@ -173,13 +175,13 @@ async def test_an_abstract_socket_is_one_that_begins_with_an_at() -> None:
 async def test_the_status_counts_what_failed() -> None:
     soon = BackoffPolicy(give_up=GiveUpAttempts(attempts=1))
     async with scripted(channel_plan("a", backoff=soon), channel_plan("b")) as it:
-        assert status_text(it.manager) == "2 of 2 channels ready"
+        assert channel_summary(it.manager) == "2 of 2 channels ready"
         it.server.always = REFUSED
         for link in list(it.server.links):
             link.end(REFUSED)
         await it.time.advance(60.0)
         assert it.manager.channel("a").state is ChannelState.FAILED
-        assert status_text(it.manager) == "0 of 2 channels ready, 1 failed"
+        assert channel_summary(it.manager) == "0 of 2 channels ready, 1 failed"
 
 
 @pytest.mark.parametrize(
@@ -199,13 +201,13 @@ def test_a_watchdog_of_another_process_is_none_of_ours(whose: str | None, usec: 
     environ = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": usec, "HOME": "/"}
     if whose is not None:
         environ["WATCHDOG_PID"] = whose
-    assert take_supervisor(environ) == Supervisor(b"/run/notify", expected)
+    assert take_service_manager(environ) == ServiceManager(b"/run/notify", expected)
     assert environ == {"HOME": "/"}, "children would speak for us"
 
 
 @settings(max_examples=SOME)
 @given(st.dictionaries(st.sampled_from(["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]), st.text()))
 def test_no_environment_is_too_odd_to_be_read(environ: dict[str, str]) -> None:
-    found = take_supervisor(environ)
+    found = take_service_manager(environ)
     assert environ == {}
     assert found.watchdog is None or found.watchdog > 0

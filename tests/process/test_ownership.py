@@ -117,7 +117,7 @@ def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str]) -> Non
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(directory / "app.sock"))
         alive.listen()
-        with pytest.raises(InstanceHeld, match="somebody without the lock listens"), _own(environ):
+        with pytest.raises(InstanceHeld, match="a process without the lock listens"), _own(environ):
             pass
         assert (directory / "app.sock").exists()
 

@@ -104,7 +104,7 @@ def _manage(file: Path, backend: Backend) -> int:
     from wscli.cli.demoview import View
     from wscli.config import load
     from wscli.errors import ExitCode
-    from wscli.process.run import run
+    from wscli.process.run import run_manager
 
     environ = {**os.environ, "WSCLI_DEMO_PORT": str(backend.port)}
     if backend.port != DEFAULT_PORT:  # beside another demo, or where no port is to be taken for granted
@@ -113,7 +113,7 @@ def _manage(file: Path, backend: Backend) -> int:
     eager = [one.name for one in plan.channels.values() if one.eager and not one.params]
     view = View(plan.name, eager, backend.port, token=GATEWAY_TOKEN if file == demo_file() else None)
     try:
-        code = run(plan, environ, on_ready=view.start)
+        code = run_manager(plan, environ, on_ready=view.start)
     finally:
         view.join()
     return ExitCode.OK if code == ExitCode.INTERRUPTED else code  # Ctrl-C is how a demo ends

@@ -81,7 +81,7 @@ def fill_standard_descriptors() -> None:
 
 def run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
     """Run the manager in this process, until it is stopped."""
-    from wscli.process.run import run
+    from wscli.process.run import run_manager
 
     def is_up() -> None:
         words = f"{plan.name} is up; Ctrl-C stops it"
@@ -92,7 +92,7 @@ def run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
         else:
             note(words)
 
-    return run(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
+    return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
 
 
 def run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
@@ -104,12 +104,12 @@ def run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Pa
     """
     from wscli.cli.detached import Starter
     from wscli.config import load
-    from wscli.process.run import run
+    from wscli.process.run import run_manager
 
     starter = Starter(status_fd)
     try:
         plan = load(file, os.environ)
-        return run(plan, os.environ, on_ready=starter.is_up, log_format=log_format, log_file=log_file)
+        return run_manager(plan, os.environ, on_ready=starter.is_up, log_format=log_format, log_file=log_file)
     except WscliError as error:
         starter.failed(error)
         raise

@@ -1,4 +1,4 @@
-"""One structured log: text or JSON on stderr, JSON records in the manager's own history for ``wscli logs``."""
+"""The manager's log: text or JSON on stderr, and JSON records in a history for ``wscli logs``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ logger = logging.getLogger("wscli.manager")
 
 Format = Literal["text", "json"]
 ROTATE_AT = 8 << 20
-"""Bytes of a log that nothing is added to any more."""
+"""Bytes at which a log file is rotated."""
 KEPT = 3
-"""How many full logs stand beside the present one: NAME.log.1 is the newest of them."""
+"""Rotated files that are kept: NAME.log.1 is the newest."""
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -33,28 +33,28 @@ else:
     _StreamHandler = logging.StreamHandler  # generic to type checkers only, until Python 3.14
 
 _QUIET = ("asyncio", "aiohttp", "websockets", "picows")
-"""Libraries whose DEBUG and INFO records may hold tokens; they are never enabled."""
+"""Libraries whose DEBUG and INFO records, which may hold tokens, are never enabled."""
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-23 10:00:00 warning notifications: not connected for 5s: ...``, remote text escaped."""
+    """Writes ``2026-11-23 10:00:00 warning notifications: not connected for 5s: ...``, escaped."""
 
     def __init__(self, *, dated: bool = True) -> None:
         super().__init__()
         self._dated = dated
 
     def format(self, record: logging.LogRecord) -> str:
-        """Make one line, and a traceback below it where there is one."""
+        """Make one line, followed by the traceback if there is one."""
         at = time.strftime("%Y-%m-%d %H:%M:%S ", time.localtime(record.created)) if self._dated else ""
         line = f"{at}{record.levelname.lower()} {escape(record.getMessage())}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, of the keys that ``wscli logs --json`` prints."""
+    """Writes one JSON object a line, with the keys of ``wscli logs --json``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Make one line, of ASCII alone."""
+        """Make one line of ASCII."""
         entry = {
             "ts": round(record.created, 3),
             "level": record.levelname.lower(),
@@ -69,7 +69,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class JournalFormatter(logging.Formatter):
-    """Puts ``<N>``, the level of sd-daemon(3), before each line: the journal takes each for an entry of its own."""
+    """Writes ``<N>``, the level of sd-daemon(3), before each line, which is an entry of its own in the journal."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ _SYSLOG = (
 
 
 class HistoryHandler(logging.Handler):
-    """Appends each record to a history, as one JSON object, in the thread of the loop that it was made in."""
+    """Appends each record to a history as one JSON object, on the loop that it was made in."""
 
     def __init__(self, history: MemoryHistory) -> None:
         super().__init__()
@@ -101,10 +101,10 @@ class HistoryHandler(logging.Handler):
         self.setFormatter(JsonFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append a record; one that cannot be made harms nobody but itself."""
+        """Append a record."""
         try:
             self._append(self.format(record).encode())
-        except Exception:  # whatever a record holds, as every handler of logging does
+        except Exception:  # as the handlers of logging do
             self.handleError(record)
 
     def _append(self, line: bytes) -> None:
@@ -115,15 +115,15 @@ class HistoryHandler(logging.Handler):
 
 
 class RotatingLog:
-    """The file that stdout and stderr of a detached manager go into, put aside when it is full.
+    """The file of a detached manager's stdout and stderr, rotated when it is full.
 
-    The descriptors themselves are pointed to the new file, so that whatever is written to them goes there. Where that
-    fails, they stay as they are, and it is tried again after as much again.
+    The descriptors are redirected to the new file, so that everything written to them follows. After a failure they
+    stay as they are, and the next try comes after another ``limit`` bytes.
 
     Args:
-        path: the file; older ones stand beside it as ``.1``, ``.2``...
-        descriptors: those that go into it; the last is the one that is looked at.
-        limit: bytes at which it is full.
+        path: the file; older ones are beside it as ``.1``, ``.2``...
+        descriptors: those that write to it; the size of the last is watched.
+        limit: bytes at which the file is full.
 
     """
 
@@ -133,7 +133,7 @@ class RotatingLog:
         self._limit = self._step = limit
 
     def rotate(self) -> OSError | None:
-        """Put the file aside if it is full; give what went wrong."""
+        """Rotate the file if it is full; give the error if that failed."""
         try:
             facts = os.fstat(self._descriptors[-1])
             if facts.st_size < self._limit:
@@ -151,7 +151,7 @@ class RotatingLog:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(new, flags, 0o600)
         try:
-            with contextlib.suppress(FileNotFoundError):  # somebody removed it, or put another there
+            with contextlib.suppress(FileNotFoundError):  # removed or replaced by others
                 if os.path.samestat(self._path.stat(), full):
                     self._put_aside()
             new.replace(self._path)
@@ -172,27 +172,27 @@ class RotatingLog:
 
 
 class StderrHandler(_StreamHandler):
-    """Writes each record to a stream, whose file it rotates."""
+    """Writes each record to a stream, and rotates the stream's file."""
 
     def __init__(self, stream: TextIO, file: RotatingLog | None) -> None:
         super().__init__(stream)
         self._file = file
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, into a file that is not full."""
-        file, self._file = self._file, None  # what is logged meanwhile rotates nothing
+        """Write a record, after rotating a full file."""
+        file, self._file = self._file, None  # a record of this method must not rotate again
         if file is not None and (error := file.rotate()) is not None:
             reason = (error.strerror or str(error)).lower()
-            logger.warning("the log cannot be put aside: %s", reason, extra={"event": "not-rotated"})
+            logger.warning("cannot rotate the log: %s", reason, extra={"event": "not-rotated"})
         self._file = file
         super().emit(record)
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Say whether a stream leads to the journal: JOURNAL_STREAM is its device and inode then, systemd.exec(5)."""
+    """Say whether a stream is the journal's, by the device and inode in JOURNAL_STREAM (systemd.exec(5))."""
     try:
         facts = os.fstat(stream.fileno())
-    except (OSError, ValueError, AttributeError):  # closed, no file, or no stream at all
+    except (OSError, ValueError, AttributeError):  # closed, without a file, or None
         return False
     return environ.get("JOURNAL_STREAM") == f"{facts.st_dev}:{facts.st_ino}"
 
@@ -205,16 +205,17 @@ def capture(
     file: RotatingLog | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> list[logging.Handler]:
-    """Send the records of wscli, and the warnings of libraries, to a history and a stream (stderr).
+    """Send the records of wscli and the warnings of libraries to a history and a stream.
 
     Args:
-        history: takes them as JSON.
-        stream: takes them as ``form`` says; each line with its level where it is the journal's.
+        history: gets them as JSON.
+        stream: gets them as ``form`` says; default: stderr. Lines to the journal begin with their level.
         form: ``text`` or ``json``.
-        file: what the stream goes into, if it is to be rotated.
-        environ: says where the journal is.
+        file: the stream's file, if it is to be rotated.
+        environ: names the journal.
 
-    Returns the handlers, for ``release``.
+    Returns:
+        the handlers, for ``release``.
 
     """
     stream = stream or sys.stderr

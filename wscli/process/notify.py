@@ -1,7 +1,6 @@
-"""What a service manager is told: the protocol of sd_notify(3), and the watchdog of sd_watchdog_enabled(3).
+"""Messages to a service manager: the protocol of sd_notify(3), and the watchdog of sd_watchdog_enabled(3).
 
-A message is one datagram of ``NAME=value`` lines to the socket that NOTIFY_SOCKET names. Without one nothing is said. A
-message that cannot be sent harms nobody.
+A message is one datagram of ``NAME=value`` lines to the socket in NOTIFY_SOCKET. Errors of that socket are ignored.
 """
 
 from __future__ import annotations
@@ -22,61 +21,61 @@ from wscli.daemon.registry.observer import Observer
 from wscli.errors import WscliError
 from wscli.timing import Schedule, Timer, call_later
 
-__all__ = ["Notifier", "Supervisor", "status_text", "take_supervisor"]
+__all__ = ["Notifier", "ServiceManager", "channel_summary", "take_service_manager"]
 
 SETTLE = 0.2
-"""Seconds from a change to the status that tells of it: what changes meanwhile is told at once."""
+"""Seconds from a change to the status message, which covers all changes by then."""
 RETRY = 0.1
-"""Seconds until a message is sent again that a full socket did not take."""
+"""Seconds until a message is retried after the socket was full."""
 _USEC = re.compile("[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
-class Supervisor:
-    """Who watches over this process, as the environment says."""
+class ServiceManager:
+    """The service manager of this process, as named in the environment."""
 
     address: bytes | None = None
-    """Of an AF_UNIX socket; an abstract one begins with NUL."""
+    """Address of an AF_UNIX socket; an abstract one begins with NUL."""
     watchdog: float | None = None
-    """Seconds without a sign of life after which it ends us."""
+    """Seconds without a message after which it ends this process."""
 
 
-def take_supervisor(environ: MutableMapping[str, str]) -> Supervisor:
-    """Read the environment, and take out of it what is meant for this process and not for its children."""
+def take_service_manager(environ: MutableMapping[str, str]) -> ServiceManager:
+    """Read the service manager from the environment, and remove its variables, which children must not use."""
     address = environ.pop("NOTIFY_SOCKET", "")
     limit, whose = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
-    if address[:1] not in ("/", "@"):  # such as vsock:, whose manager is that of another machine
-        return Supervisor()
+    if address[:1] not in ("/", "@"):  # such as vsock:, of another machine
+        return ServiceManager()
     encoded = os.fsencode(address)
     watched = whose in ("", str(os.getpid())) and _USEC.fullmatch(limit)
-    return Supervisor(
+    return ServiceManager(
         b"\0" + encoded[1:] if address[0] == "@" else encoded,
         int(limit) / 1e6 if watched else None,
     )
 
 
 class Notifier(Observer):
-    """Tells a supervisor how a manager fares. All of it is the loop's: its turns are what the watchdog watches."""
+    """Sends a manager's state to its service manager, on the loop: the watchdog supervises the loop's turns."""
 
-    def __init__(self, manager: Manager, supervisor: Supervisor, *, schedule: Schedule = call_later) -> None:
+    def __init__(self, manager: Manager, service_manager: ServiceManager, *, schedule: Schedule = call_later) -> None:
         self._manager = manager
-        self._supervisor = supervisor
+        self._service_manager = service_manager
         self._schedule = schedule
         self._socket: socket.socket | None = None
-        if supervisor.address is not None:
-            with contextlib.suppress(OSError):  # no descriptor is left
+        if service_manager.address is not None:
+            with contextlib.suppress(OSError):  # out of descriptors
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self._socket.setblocking(False)
         self._unsent: list[str] = []
         self._said = ""
         self._refused = ""
-        """Why the last reload changed nothing, or nothing where it did."""
+        """The failure of the last reload, for the status; empty where it succeeded."""
         self._is_ready = self._is_stopping = False
         self._timers: dict[Callable[[], None], Timer] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def ready(self) -> None:
-        """Say that the socket answers; from now on the states of the channels are told as they change."""
+        """Send READY=1, and from now on the states of the channels as they change."""
         if self._socket is None:
             return
         self._is_ready = True
@@ -86,9 +85,9 @@ class Notifier(Observer):
 
     @contextlib.contextmanager
     def reloading(self) -> Iterator[None]:
-        """Say that a reload is under way for as long as the context is open, and how it went."""
+        """Send RELOADING=1, and READY=1 with the outcome when the context closes."""
         if self._is_ready and not self._is_stopping:
-            since = time.monotonic_ns() // 1000  # CLOCK_MONOTONIC, in the message itself: Type=notify-reload needs both
+            since = time.monotonic_ns() // 1000  # CLOCK_MONOTONIC, needed by Type=notify-reload
             self._tell(f"RELOADING=1\nMONOTONIC_USEC={since}\nSTATUS=reading the file again")
         self._refused = ""
         try:
@@ -102,12 +101,12 @@ class Notifier(Observer):
                 self._tell(f"READY=1\n{self._status()}")
 
     def stopping(self) -> None:
-        """Say that the end began."""
+        """Send STOPPING=1."""
         self._is_stopping = True
         self._tell("STOPPING=1\nSTATUS=closing the connections")
 
     def close(self) -> None:
-        """Say no more."""
+        """Stop sending."""
         self._unsubscribe()
         for timer in self._timers.values():
             timer.cancel()
@@ -117,24 +116,24 @@ class Notifier(Observer):
             self._socket = None
 
     def _status(self) -> str:
-        self._said = status_text(self._manager) + self._refused
+        self._said = channel_summary(self._manager) + self._refused
         return f"STATUS={self._said}"
 
     def _tell_status(self) -> None:
         before = self._said
         if self._is_stopping or (text := self._status()) == f"STATUS={before}":
             return
-        if self._unsent or not self._send(text):  # it overtakes nothing, or an older one would be the last
+        if self._unsent or not self._send(text):  # it must not overtake an older status, which would then be the last
             self._said = before
             self._later(RETRY, self._tell_status)
 
     def _live(self) -> None:
-        if self._supervisor.watchdog is not None:
+        if self._service_manager.watchdog is not None:
             self._send("WATCHDOG=1")
-            self._later(self._supervisor.watchdog / 2, self._live)
+            self._later(self._service_manager.watchdog / 2, self._live)
 
     def _tell(self, message: str) -> None:
-        """Send what must not be lost, in order."""
+        """Send a message that must arrive, after the unsent ones."""
         if self._socket is not None:
             self._unsent.append(message)
             self._send_unsent()
@@ -147,18 +146,18 @@ class Notifier(Observer):
             del self._unsent[0]
 
     def _send(self, message: str) -> bool:
-        """Send; say no where the socket is full, so that a later try is of use."""
-        if self._socket is not None and self._supervisor.address is not None:
+        """Send a message; False where the socket is full, so that it must be retried."""
+        if self._socket is not None and self._service_manager.address is not None:
             try:
-                self._socket.sendto(message.encode(errors="backslashreplace"), self._supervisor.address)
+                self._socket.sendto(message.encode(errors="backslashreplace"), self._service_manager.address)
             except BlockingIOError:
                 return False
-            except OSError:  # nobody listens there
+            except OSError:  # the service manager is gone
                 pass
         return True
 
     def _later(self, delay: float, call: Callable[[], None]) -> None:
-        """Call once after a delay, unless that is to come already."""
+        """Call once after a delay, unless that call is already scheduled."""
 
         def due() -> None:
             del self._timers[call]
@@ -168,8 +167,8 @@ class Notifier(Observer):
             self._timers[call] = self._schedule(delay, due)
 
 
-def status_text(manager: Manager) -> str:
-    """Say in one line how the channels are: ``3 of 4 channels ready, 1 failed, 2 idle``; the 4 are without the idle."""
+def channel_summary(manager: Manager) -> str:
+    """Summarise the channels: ``3 of 4 channels ready, 1 failed, 2 idle``; idle ones are not among the 4."""
     states = Counter(channel.state for channel in manager.channels())
     idle, failed = states[ChannelState.IDLE], states[ChannelState.FAILED]
     total = states.total() - idle

@@ -1,7 +1,7 @@
-"""Ownership of an instance: the lock decides, the socket and the registration follow.
+"""Ownership of an instance: its lock, its socket and its registration.
 
-Whoever holds ``flock`` on NAME.lock owns the instance. The kernel drops the lock with its process, so a manager that
-crashed blocks nobody; what it left behind is replaced by the next one.
+The holder of ``flock`` on NAME.lock owns the instance. The kernel drops the lock with its process, and the next manager
+replaces the files that a crashed one left.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from wscli.control.protocol import PROTOCOL
 from wscli.control.selection import running
 from wscli.errors import WscliError
 
-__all__ = ["Instance", "InstanceHeld", "own"]
+__all__ = ["InstanceHeld", "Ownership", "own"]
 
 LOCK_PATIENCE = 1.0
-"""Seconds to wait for a lock that may be held for a moment only: by ``down``, or by a manager that registers."""
+"""Seconds to wait for a lock that is held briefly, by ``down`` or a manager that is about to register."""
 BACKLOG = 512
 
 
@@ -35,25 +35,25 @@ class InstanceHeld(WscliError):
     """Another manager owns the name."""
 
 
-class Instance(NamedTuple):
-    """An owned instance."""
+class Ownership(NamedTuple):
+    """An instance owned by this process."""
 
     name: str
     file: Path
     pid: int
     directory: str
     listener: socket.socket
-    """Bound, listening, non-blocking; whoever serves it closes it."""
+    """Bound, listening, non-blocking; closed by the server."""
     lock: int
-    """The descriptor of the lock, which is given up when it and its duplicates are closed."""
+    """Descriptor of the lock, which is held until it and its duplicates are closed."""
 
 
 @contextlib.contextmanager
-def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Instance]:
-    """Own the instance of a plan for as long as the context lasts; its files are gone afterwards.
+def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Ownership]:
+    """Own the instance of a plan while the context is open, and remove its files afterwards.
 
     Raises:
-        InstanceHeld: another manager owns the name; the message says which.
+        InstanceHeld: another manager owns the name.
         WscliError: the runtime directory or the socket cannot be used.
 
     """
@@ -70,17 +70,17 @@ def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Instance]:
             pid = os.getpid()
             _register(plan, directory, pid)
             try:
-                yield Instance(plan.name, plan.file, pid, directory, listener, lock)
+                yield Ownership(plan.name, plan.file, pid, directory, listener, lock)
             finally:
                 _unlink(path)
                 _unlink(paths.registration_path(directory, plan.name))
     finally:
-        _unlink(paths.lock_path(directory, plan.name))  # while it is held: a later holder has another inode
+        _unlink(paths.lock_path(directory, plan.name))  # while it is held: the next holder's file has another inode
         os.close(lock)
 
 
 def _make_private(directory: str) -> None:
-    """Make a directory of mode 0700, or check that there is one of ours."""
+    """Make a directory of mode 0700, or check the mode and owner of the present one."""
     try:
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = os.lstat(directory)
@@ -122,7 +122,12 @@ def _held(plan: Plan, holder: paths.Instance | None) -> InstanceHeld:
 
 
 def _lock(plan: Plan, directory: str) -> int:
-    """Take the lock, or say who has it."""
+    """Take the lock.
+
+    Raises:
+        InstanceHeld: another manager has it.
+
+    """
     path = paths.lock_path(directory, plan.name)
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
@@ -131,7 +136,7 @@ def _lock(plan: Plan, directory: str) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_same_file(lock, path):
                 return lock
-            os.close(lock)  # its last holder removed it between the two calls: there is a new one to lock
+            os.close(lock)  # its holder removed the file between the two calls: lock the new one
             continue
         except BlockingIOError:
             os.close(lock)
@@ -161,7 +166,7 @@ def _lives(pid: int) -> bool:
 
 
 def _bind(path: str) -> socket.socket:
-    """Listen at a path, replacing a socket only after it refused a dial."""
+    """Listen at a path; a socket there is replaced only after it refused a connection."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(path)
@@ -171,7 +176,7 @@ def _bind(path: str) -> socket.socket:
             reason = (error.strerror or str(error)).lower()
             raise WscliError(f"the socket {path!r} cannot be used: {reason}", f"remove {path}") from None
         else:
-            raise InstanceHeld(f"somebody without the lock listens at {path!r}", f"end it, then remove {path}")
+            raise InstanceHeld(f"a process without the lock listens at {path!r}", f"end it, then remove {path}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import random
@@ -33,22 +32,22 @@ from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
 from wscli.network import NetworkMonitor, reachable
 from wscli.process.log import Format, RotatingLog, capture, release
-from wscli.process.notify import Notifier, Supervisor, take_supervisor
-from wscli.process.ownership import Instance, own
+from wscli.process.notify import Notifier, ServiceManager, take_service_manager
+from wscli.process.ownership import Ownership, own
 from wscli.process.threads import AbandonedThreads
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
 from wscli.transport.open import open_link
 
-__all__ = ["ManagerProcess", "make_manager", "run"]
+__all__ = ["ManagerProcess", "make_manager", "run_manager"]
 
 logger = logging.getLogger("wscli.manager")
 
 _OURS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run(
+def run_manager(
     plan: Plan,
     environ: Mapping[str, str],
     *,
@@ -56,43 +55,43 @@ def run(
     log_format: Format = "text",
     log_file: Path | None = None,
 ) -> int:
-    """Hold the channels of a plan until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
+    """Run a manager until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
     Args:
-        plan: the channels.
-        environ: says where instances are found.
-        on_ready: called once, when the socket answers and before any channel is ready.
-        log_format: how the log is written on stderr.
-        log_file: the file that stdout and stderr go into, if it is to be rotated.
+        plan: what it runs.
+        environ: locates the runtime and the state directory.
+        on_ready: called when the socket answers; no channel has to be ready.
+        log_format: format of the log on stderr.
+        log_file: the file of stdout and stderr, if it is to be rotated.
 
     Raises:
-        WscliError: another manager holds the instance, or the runtime directory cannot be used.
+        WscliError: another manager owns the instance, or the runtime directory cannot be used.
 
     """
     _raise_open_files()
-    supervisor = take_supervisor(os.environ)  # which the commands of token sources and hooks inherit
-    log = functools.partial(capture, form=log_format, file=RotatingLog(log_file) if log_file else None)
+    service_manager = take_service_manager(os.environ)  # before commands of token sources and hooks inherit it
 
     async def serve() -> int:
-        process = ManagerProcess(plan, environ, instance, supervisor, on_ready)
-        handlers = log(process.manager.log)
+        process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
+        file = RotatingLog(log_file) if log_file is not None else None
+        handlers = capture(process.manager.log, form=log_format, file=file)
         try:
             return await process.serve()
         finally:
             release(handlers)
 
     with own(plan, environ) as instance:
-        os.dup(instance.lock)  # never closed: `down` waits for the lock, and so for the end of the process itself
+        os.dup(instance.lock)  # never closed: `down` waits for the lock until the process has ended
         return asyncio.run(serve())
 
 
 def _raise_open_files() -> None:
-    """Have as many files open as may be: a channel has a socket, and on disk a handful of files.
+    """Raise the limit of open files to the hard limit: each channel has a socket, and on disk several files.
 
     The usual soft limit of 1024 is for programs that call select(2), which a manager does not.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS: what is unlimited cannot always be had
+    with contextlib.suppress(OSError, ValueError):  # macOS refuses some unlimited values
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
@@ -148,8 +147,8 @@ class ManagerProcess:
         self,
         plan: Plan,
         environ: Mapping[str, str],
-        instance: Instance,
-        supervisor: Supervisor,
+        instance: Ownership,
+        service_manager: ServiceManager,
         on_ready: Callable[[], None],
     ) -> None:
         clock, chance = SystemClock(), random.SystemRandom()
@@ -165,7 +164,7 @@ class ManagerProcess:
             self.manager, Path(state_directory(environ), plan.name, "outbox.db")
         )
         self._gateway = Gateway(self.manager)
-        self._notifier = Notifier(self.manager, supervisor)
+        self._notifier = Notifier(self.manager, service_manager)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
 
@@ -204,7 +203,9 @@ class ManagerProcess:
         await self._monitor.close()
         await self._gateway.close()
         await self._outbox.settle()
-        await asyncio.gather(self._hooks.close(), self.manager.close())  # the hooks first: they see no channel close
+        await asyncio.gather(
+            self._hooks.close(), self.manager.close()
+        )  # the hooks first: channels close for them unseen
         await self._server.close()
         await self._outbox.close()
         self._notifier.close()
@@ -212,10 +213,10 @@ class ManagerProcess:
 
 @contextlib.contextmanager
 def _signals(manager: Manager) -> Iterator[list[int]]:
-    """SIGTERM and SIGINT stop the manager, SIGHUP reloads its file; gives the list of those that came.
+    """Stop the manager on SIGTERM and SIGINT, reload its file on SIGHUP; gives the list of signals that stopped it.
 
-    Once the manager stops they change nothing any more, then or later: what is left to do takes a second at most, and
-    a second signal would tear it.
+    Once the manager stops, signals are ignored until the process ends, so that a second one does not interrupt the
+    second that closing takes.
     """
     loop = asyncio.get_running_loop()
     received: list[int] = []

@@ -1,7 +1,7 @@
-"""Threads for what blocks, such as a name lookup, that nobody has to wait for when the manager goes.
+"""Threads for blocking calls, such as name lookups, that the end of the process does not wait for.
 
-The threads of the standard pool are joined when the loop ends, and again when the interpreter does: a resolver that
-does not answer would hold up ``wscli down`` for half a minute.
+The standard pool joins its threads when the loop ends, and again when the interpreter does: a resolver that does not
+answer would delay ``wscli down`` by half a minute.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST = 32
-"""Threads at once; what is more waits for one."""
+"""Threads at once; further calls are queued."""
 
 
 class AbandonedThreads(ThreadPoolExecutor):
-    """A default executor of daemon threads: each ends when there is nothing to do, and ``shutdown`` waits for none.
+    """A default executor of daemon threads: a thread ends when the queue is empty, and ``shutdown`` waits for none.
 
-    It is a ThreadPoolExecutor in name only, since asyncio takes no other.
+    It is a ThreadPoolExecutor only because asyncio accepts no other type.
     """
 
     def __init__(self) -> None:
-        super().__init__(max_workers=1)  # none of its own is ever started
+        super().__init__(max_workers=1)  # the base class starts no thread
         self._waiting: deque[Callable[[], None]] = deque()
         self._running = 0
         self._guard = threading.Lock()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call it in a thread, as soon as one is free."""
+        """Call a function in a thread, as soon as one is free."""
         future: Future[T] = Future()
 
         def call() -> None:
@@ -42,7 +42,7 @@ class AbandonedThreads(ThreadPoolExecutor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # whatever it is, it belongs to whoever waits for the result
+            except BaseException as error:  # passed to the waiter
                 future.set_exception(error)
 
         with self._guard:
@@ -63,6 +63,6 @@ class AbandonedThreads(ThreadPoolExecutor):
             call()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Begin nothing more."""
+        """Start no queued call."""
         with self._guard:
             self._waiting.clear()
