@@ -104,7 +104,7 @@ def test_another_user_is_refused_by_the_directory_and_by_the_manager(wscli: Wscl
         refused = as_nobody()
         assert refused.returncode == 5, "a client trusts no directory of another's"
         error = json.loads(refused.stdout)["error"]
-        assert error["message"] == f"this manager is of user {os.geteuid()}, and you are user {NOBODY}"
+        assert error["message"] == f"this manager belongs to user {os.geteuid()}, and you are user {NOBODY}"
         assert wscli("stats").returncode == 0
         wscli.runtime.chmod(0o700)
 

@@ -40,7 +40,7 @@ async def test_an_answer_begins_with_the_protocols_number_and_our_version(served
         (b'{"v":1}\n', "no such verb 'None'"),
         (b'{"v":1,"verb":"dance"}\n', "no such verb 'dance'"),
         (b'{"v":1,"verb":["stats"]}\n', "no such verb"),
-        (b'{"v":1,"verb":"stats","args":7}\n', "no JSON object"),
+        (b'{"v":1,"verb":"stats","args":7}\n', "'args' must be a JSON object"),
         (b'{"v":1,"verb":"stats","args":{"channels":[7]}}\n', "no list of names"),
         (b"[" * 60_000 + b"\n", "not JSON"),
         (b"x" * (LINE_LIMIT + 1), f"over {LINE_LIMIT} bytes"),

@@ -1,6 +1,6 @@
-"""The manager's end of one client's connection: a raw non-blocking socket, read by the line or by the byte.
+"""The manager's end of one client's connection: a raw non-blocking socket, read by lines or bytes.
 
-Raw, since a stream is handed the socket itself: asyncio's transports would copy what waits to be sent for each reader.
+It is raw because a stream writes to the socket itself: asyncio's transports would copy unsent data for each reader.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 _CHUNK = 1 << 16
 ANSWER_DEADLINE = 30.0
-"""Seconds for a client to take an answer."""
+"""Seconds for a client to read an answer."""
 
 
 class PeerGone(Exception):
-    """The client hung up; nobody is left to be told anything."""
+    """The client hung up, or does not read."""
 
 
 def peer_uid(sock: socket.socket) -> int:
@@ -40,7 +40,7 @@ def peer_uid(sock: socket.socket) -> int:
 
 
 class Peer:
-    """One client. ``sock`` may be taken over by a stream, once nothing else of this class is being awaited."""
+    """One client. A stream may take over ``sock`` while no method of this class is being awaited."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -49,7 +49,7 @@ class Peer:
         self._ended = False
 
     def greet_with(self, greeting: Mapping[str, Any]) -> None:
-        """Begin the first line that is sent with these keys."""
+        """Add these keys to the first line that is sent."""
         self._greeting = greeting
 
     async def read_line(self, limit: int = LINE_LIMIT) -> dict[str, Any]:
@@ -59,8 +59,8 @@ class Peer:
             limit: bytes, the newline included.
 
         Raises:
-            PeerGone: the client hung up before the line's end.
-            ProtocolError: the line is too long, or no JSON object.
+            PeerGone: the client hung up before the end of the line.
+            ProtocolError: the line is too long, or not a JSON object.
 
         """
         searched = 0
@@ -71,7 +71,7 @@ class Peer:
             if not await self._fill():
                 raise PeerGone
         if not 0 <= end < limit:
-            raise ProtocolError(f"the request line is over {limit} bytes", "what is to be sent follows it as raw bytes")
+            raise ProtocolError(f"the request line is over {limit} bytes", "payloads follow the line as raw bytes")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return decode(line)
@@ -80,7 +80,7 @@ class Peer:
         """Read raw bytes.
 
         Raises:
-            PeerGone: the client hung up before they were complete.
+            PeerGone: the client hung up earlier.
 
         """
         while len(self._buffer) < count:
@@ -91,7 +91,7 @@ class Peer:
         return data
 
     async def at_end(self) -> bool:
-        """Whether the client hung up with everything read; waits until that, or more to read, is certain."""
+        """Wait for more data or the end of it, and say whether it is the end."""
         return not self._buffer and not await self._fill()
 
     async def send_line(self, message: Mapping[str, Any]) -> None:
@@ -110,16 +110,16 @@ class Peer:
             raise PeerGone from None
 
     async def closed(self) -> None:
-        """Return when the client has hung up, or sends what nobody asked for."""
+        """Return when the client has hung up, or sends too much unread data."""
         while len(self._buffer) < LINE_LIMIT:
             if not await self._fill():
                 return
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something for as long as the client is there to be told of it.
+        """Await work, and cancel it when the client hangs up.
 
         Raises:
-            PeerGone: the client hung up; the work was cancelled.
+            PeerGone: the client hung up.
 
         """
         doing, gone = asyncio.ensure_future(work), asyncio.ensure_future(self.closed())
@@ -134,7 +134,7 @@ class Peer:
             await asyncio.wait({doing, gone})
 
     async def _fill(self) -> bool:
-        """Add what has arrived to the buffer; False at the end. Cancelling it loses nothing."""
+        """Read into the buffer; False at the end. It can be cancelled without loss."""
         while not self._ended:
             try:
                 data = self.sock.recv(_CHUNK)

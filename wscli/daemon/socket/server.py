@@ -1,4 +1,4 @@
-"""The socket's other end: accepts clients of our own user, reads each one's request, and runs its handler."""
+"""The server of the control socket: accepts clients of the same user, reads their requests and runs the handlers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "Handler", "Server"]
 
 CLIENT_LIMIT = 256
 REQUEST_DEADLINE = 10.0
-"""Seconds for a client to send its first line."""
+"""Seconds for a client to send its request."""
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
 _ACCEPT_PAUSE = 0.05
@@ -31,19 +31,19 @@ log = logging.getLogger(__name__)
 
 
 class Handler(Protocol):
-    """One verb: takes the request's arguments and gives the result; None where it answered by itself."""
+    """One verb: gives the result for a request's arguments, or None where it answered by itself."""
 
     async def __call__(self, manager: Manager, args: dict[str, Any], peer: Peer) -> Mapping[str, Any] | None:
-        """Do it; a `WscliError` becomes the answer's error."""
+        """Handle a request; a ``WscliError`` becomes the error of the answer."""
 
 
 class Server:
-    """Serves one listening socket until closed; every client is one task of its own.
+    """Serves one listening socket until closed, with a task for each client.
 
     Args:
         manager: what the handlers work on.
-        listener: bound and listening, non-blocking; it is closed with the server.
-        handlers: the verbs.
+        listener: bound, listening, non-blocking; closed with the server.
+        handlers: by verb.
 
     """
 
@@ -66,15 +66,15 @@ class Server:
 
     @property
     def clients(self) -> int:
-        """How many are connected."""
+        """Number of connected clients."""
         return len(self._clients)
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start accepting."""
         self._accepting = asyncio.create_task(self._accept(), name="control-accept")
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
-        """Accept no more, end every client's task, and wait ``deadline`` seconds at most for them."""
+        """Stop accepting, end every client's task, and wait ``deadline`` seconds at most."""
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
@@ -90,9 +90,9 @@ class Server:
             try:
                 sock, _ = await loop.sock_accept(self._listener)
             except OSError as error:
-                if error.errno != errno.ECONNABORTED:  # which is that client's own affair
+                if error.errno != errno.ECONNABORTED:  # the client hung up before it was accepted
                     log.warning("cannot accept a client: %s", (error.strerror or str(error)).lower())
-                await asyncio.sleep(_ACCEPT_PAUSE)  # without descriptors it stays queued, and this would spin
+                await asyncio.sleep(_ACCEPT_PAUSE)  # out of descriptors, it stays queued, and this would spin
                 continue
             sock.setblocking(False)
             if refusal := self._refusal(sock):
@@ -106,9 +106,9 @@ class Server:
         try:
             uid = peer_uid(sock)
         except OSError:
-            return WscliError("the client's user cannot be told")
+            return WscliError("cannot tell the client's user")
         if uid not in (os.geteuid(), 0):
-            return WscliError(f"this manager is of user {os.geteuid()}, and you are user {uid}")
+            return WscliError(f"this manager belongs to user {os.geteuid()}, and you are user {uid}")
         if len(self._clients) >= self._client_limit:
             return WscliError(
                 f"the manager already has {self._client_limit} clients, which is its limit",
@@ -133,7 +133,7 @@ class Server:
             await peer.send_line(failure(error))
         except PeerGone:
             raise
-        except Exception as error:  # a bug of one handler is one client's error; the manager lives
+        except Exception as error:  # a bug of a handler ends this client only
             log.exception("a request failed")
             text = f"the manager failed at this: {type(error).__name__}"
             await peer.send_line(failure(WscliError(text, "see `wscli logs`; this is a bug of wscli")))
@@ -146,17 +146,19 @@ class Server:
             async with asyncio.timeout(self._request_deadline):
                 request = await peer.read_line()
         except TimeoutError:
-            raise TimedOut(f"no request came within {self._request_deadline:g} seconds") from None
+            raise TimedOut(f"no request within {self._request_deadline:g} seconds") from None
         verb, args = request.get("verb"), request.get("args", {})
         if not isinstance(verb, str) or verb not in SPOKEN_BY_ALL:
             check_version(request, "client")
         if not isinstance(verb, str) or verb not in self._handlers:
-            raise ProtocolError(f"no such verb {str(verb)[:40]!r}", f"known are {', '.join(sorted(self._handlers))}")
+            raise ProtocolError(
+                f"no such verb {str(verb)[:40]!r}", f"the verbs are {', '.join(sorted(self._handlers))}"
+            )
         if not isinstance(args, dict):
-            raise ProtocolError("the arguments are no JSON object", "'args' is an object, {} where there are none")
+            raise ProtocolError("'args' must be a JSON object", "it is {} for a verb without arguments")
         return self._handlers[verb], args
 
 
 def _refuse(sock: socket.socket, error: WscliError) -> None:
-    with sock, contextlib.suppress(OSError):  # who does not read its refusal only loses the reason
+    with sock, contextlib.suppress(OSError):  # a client that does not read misses the reason
         sock.send(encode({**greeting(), **failure(error)}))
