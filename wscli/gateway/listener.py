@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
 import socket
-import stat
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from wscli.config.plan import Listen
 from wscli.problems import Problems
+from wscli.sockets import BACKLOG, accept_clients, listen_at_path
 from wscli.timing import Schedule, Timer
 from wscli.values import format_duration
 
@@ -24,8 +21,6 @@ logger = logging.getLogger("wscli.gateway")
 
 RETRY = 5.0
 """Seconds between two tries to bind."""
-_BACKLOG = 512
-_ACCEPT_PAUSE = 0.05
 
 
 class GatewayListener:
@@ -76,7 +71,8 @@ class GatewayListener:
         self._sock = sock
         self.bound = self.listen if self.listen.path else replace(self.listen, port=sock.getsockname()[1])
         logger.info("the gateway listens at %s", self.bound, extra={"event": "listening"})
-        self._accepting = asyncio.get_running_loop().create_task(self._accept(sock), name="gateway-accept")
+        accepting = accept_clients(sock, self._accepted, self._not_accepted)
+        self._accepting = asyncio.get_running_loop().create_task(accepting, name="gateway-accept")
 
     async def close(self) -> None:
         """Stop accepting."""
@@ -94,65 +90,27 @@ class GatewayListener:
                     self.listen.path.unlink()
         self.bound = None
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                if error.errno != errno.ECONNABORTED:  # the client hung up before it was accepted
-                    reason = (error.strerror or str(error)).lower()
-                    self._problems.state(self._key, f"cannot accept a client: {reason}")
-                await asyncio.sleep(_ACCEPT_PAUSE)  # out of descriptors, it stays queued, and this would spin
-                continue
-            self._problems.mended(self._key)
-            sock.setblocking(False)
-            _notice_dead_peers(sock)
-            self._on_client(sock, self.bound or self.listen)
+    def _accepted(self, sock: socket.socket) -> None:
+        self._problems.mended(self._key)
+        _notice_dead_peers(sock)
+        self._on_client(sock, self.bound or self.listen)
+
+    def _not_accepted(self, reason: str) -> None:
+        self._problems.state(self._key, f"cannot accept a client: {reason}")
 
 
 def _bind(listen: Listen) -> socket.socket:
     if listen.path is not None:
-        return _bind_path(listen.path)
+        return listen_at_path(listen.path)
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((listen.host, listen.port))
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
-    sock.setblocking(False)
-    return sock
-
-
-def _bind_path(path: Path) -> socket.socket:
-    """Listen at a path with mode 0600; a socket there is replaced only after it refused a connection."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # a full backlog would block
-        try:
-            probe.connect(os.fspath(path))
-        except FileNotFoundError:
-            pass
-        except BlockingIOError:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
-        except ConnectionRefusedError:
-            if not stat.S_ISSOCK(path.lstat().st_mode):  # so does any other file
-                raise OSError(errno.EEXIST, "the file there is not a socket") from None
-            path.unlink()
-        else:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        sock.bind(os.fspath(path))
-        sock.listen(_BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    finally:
-        os.umask(before)
     sock.setblocking(False)
     return sock
 

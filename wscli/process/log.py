@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import Literal, TextIO
 
 from wscli.control.escape import escape
 from wscli.history.memory import MemoryHistory
@@ -26,11 +26,6 @@ ROTATE_AT = 8 << 20
 """Bytes at which a log file is rotated."""
 KEPT = 3
 """Rotated files that are kept: NAME.log.1 is the newest."""
-
-if TYPE_CHECKING:
-    _StreamHandler = logging.StreamHandler[TextIO]
-else:
-    _StreamHandler = logging.StreamHandler  # generic to type checkers only, until Python 3.14
 
 _QUIET = ("asyncio", "aiohttp", "websockets", "picows")
 """Libraries whose DEBUG and INFO records, which may hold tokens, are never enabled."""
@@ -171,7 +166,7 @@ class RotatingLog:
         return self._path.with_name(f"{self._path.name}.{number}")
 
 
-class StderrHandler(_StreamHandler):
+class StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic at run time since Python 3.14
     """Writes each record to a stream, and rotates the stream's file."""
 
     def __init__(self, stream: TextIO, file: RotatingLog | None) -> None:

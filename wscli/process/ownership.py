@@ -7,6 +7,7 @@ replaces the files that a crashed one left.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -23,12 +24,12 @@ from wscli.control import paths
 from wscli.control.protocol import PROTOCOL
 from wscli.control.selection import running
 from wscli.errors import WscliError
+from wscli.sockets import listen_at_path
 
 __all__ = ["InstanceHeld", "Ownership", "own"]
 
 LOCK_PATIENCE = 1.0
 """Seconds to wait for a lock that is held briefly, by ``down`` or a manager that is about to register."""
-BACKLOG = 512
 
 
 class InstanceHeld(WscliError):
@@ -166,30 +167,16 @@ def _lives(pid: int) -> bool:
 
 
 def _bind(path: str) -> socket.socket:
-    """Listen at a path; a socket there is replaced only after it refused a connection."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            _unlink(path)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise WscliError(f"the socket {path!r} cannot be used: {reason}", f"remove {path}") from None
-        else:
-            raise InstanceHeld(f"a process without the lock listens at {path!r}", f"end it, then remove {path}")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
-        listener.bind(path)
+        return listen_at_path(Path(path))
     except OSError as error:
-        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InstanceHeld(
+                f"a process without the lock listens at {path!r}", f"end it, then remove {path}"
+            ) from None
         reason = (error.strerror or str(error)).lower()
-        raise WscliError(f"the socket {path!r} cannot be bound: {reason}", "set WSCLI_RUNTIME_DIR to another") from None
-    finally:
-        os.umask(before)
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
+        hint = f"remove {path}, or set WSCLI_RUNTIME_DIR to another directory"
+        raise WscliError(f"cannot listen at {path!r}: {reason}", hint) from None
 
 
 def _register(plan: Plan, directory: str, pid: int) -> None:

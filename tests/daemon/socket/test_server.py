@@ -155,7 +155,7 @@ async def test_a_lack_of_descriptors_is_waited_out(
         return accepted
 
     monkeypatch.setattr(loop, "sock_accept", once)
-    monkeypatch.setattr(server_module, "_ACCEPT_PAUSE", 0.0)
+    monkeypatch.setattr("wscli.sockets.ACCEPT_PAUSE", 0.0)
     served.dial().close()  # for the accept that was under way before
     served.dial().close()
     await failed.wait()

@@ -40,9 +40,7 @@ def channel_for(plan: Plan, url: str) -> str | None:
         dial = channel.upstream.dial
         parts = urlsplit(dial.url.reveal())
         if _origin(parts) == parsed.origin and (name := _name(plan, channel, parts, parsed)) is not None:
-            found.append(
-                (-_equal_literals(channel.upstream.dial, parts, parsed.query), bool(channel.params), place, name)
-            )
+            found.append((-_equal_literals(dial, parts, parsed.query), bool(channel.params), place, name))
     return min(found)[-1] if found else None
 
 

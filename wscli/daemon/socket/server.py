@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import socket
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode, failure, greeting, success
 from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.errors import TimedOut, WscliError
+from wscli.sockets import accept_clients
 
 if TYPE_CHECKING:
     from wscli.daemon.registry.manager import Manager
@@ -25,7 +25,6 @@ REQUEST_DEADLINE = 10.0
 """Seconds for a client to send its request."""
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
-_ACCEPT_PAUSE = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,10 @@ class Server:
 
     def start(self) -> None:
         """Start accepting."""
-        self._accepting = asyncio.create_task(self._accept(), name="control-accept")
+        accepting = accept_clients(
+            self._listener, self._accepted, lambda reason: log.warning("cannot accept a client: %s", reason)
+        )
+        self._accepting = asyncio.create_task(accepting, name="control-accept")
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
         """Stop accepting, end every client's task, and wait ``deadline`` seconds at most."""
@@ -84,23 +86,13 @@ class Server:
         if self._clients:
             await asyncio.wait(list(self._clients), timeout=deadline)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(self._listener)
-            except OSError as error:
-                if error.errno != errno.ECONNABORTED:  # the client hung up before it was accepted
-                    log.warning("cannot accept a client: %s", (error.strerror or str(error)).lower())
-                await asyncio.sleep(_ACCEPT_PAUSE)  # out of descriptors, it stays queued, and this would spin
-                continue
-            sock.setblocking(False)
-            if refusal := self._refusal(sock):
-                _refuse(sock, refusal)
-                continue
-            task = asyncio.create_task(self._serve(sock), name="control-client")
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+    def _accepted(self, sock: socket.socket) -> None:
+        if refusal := self._refusal(sock):
+            _refuse(sock, refusal)
+            return
+        task = asyncio.create_task(self._serve(sock), name="control-client")
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
 
     def _refusal(self, sock: socket.socket) -> WscliError | None:
         try:
