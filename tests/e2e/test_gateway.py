@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from tests.gateway.faced import eventually
+from tests.daemon.waiting import until
 from tests.processes import Manager, Wscli, wscli
 
 __all__ = ["wscli"]
@@ -200,7 +200,7 @@ async def test_bad_clients_are_felt_by_nobody_and_leave_nothing(wscli: Wscli) ->
         await it.until(readers=1)
         await it.unharmed(other)
         assert it.upstream.heard == []
-        await eventually(lambda: descriptors() <= before)
+        await until(lambda: descriptors() <= before)
 
 
 async def test_clients_stay_through_an_outage_and_are_told_at_once_or_at_the_end(wscli: Wscli) -> None:
@@ -250,7 +250,7 @@ async def test_who_sends_faster_than_the_upstream_takes_or_reads_nothing_waits_a
         it.upstream.reading.set()
         await asyncio.wait_for(sending, 30)
         await it.until(sent=len(messages))
-        await eventually(lambda: len(it.upstream.heard) == len(messages))
+        await until(lambda: len(it.upstream.heard) == len(messages))
         assert it.upstream.heard == messages
 
         began = time.monotonic()

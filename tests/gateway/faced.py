@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import socket
+import struct
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from tests.daemon.scripted import Scripted, scripted
 from wscli.config.plan import ChannelPlan, GatewayPlan, Listen
+from wscli.core.events import Failure, FailureKind
+from wscli.daemon.channel.channel import Channel
 from wscli.gateway.server import Gateway
 from wscli.values import Secret
 
 TOKEN = "s3cret-token"
+BAD = Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer")
+"""An end of the upstream that fails its channel."""
 
 
 class Faced:
@@ -23,15 +32,11 @@ class Faced:
 
     def __init__(self, it: Scripted, gateway: Gateway) -> None:
         self.it, self.gateway = it, gateway
+        self.server, self.manager = it.server, it.manager
 
     @property
-    def server(self):
-        """The scripted upstream."""
-        return self.it.server
-
-    @property
-    def manager(self):
-        return self.it.manager
+    def channel(self) -> Channel:
+        return self.manager.channel("news")
 
     @property
     def stats(self) -> Any:
@@ -40,8 +45,14 @@ class Faced:
 
     @property
     def port(self) -> int:
-        (place,) = self.stats["listen"]
-        return int(place.rpartition(":")[2])
+        (address,) = self.stats["listen"]
+        return int(address.rpartition(":")[2])
+
+    def listen(self, *listens: Listen) -> None:
+        """Declare other addresses, or no gateway."""
+        gateway = GatewayPlan(listen=listens, token=Secret(TOKEN)) if listens else None
+        self.manager.plan = replace(self.manager.plan, gateway=gateway)
+        self.gateway.apply()
 
     def url(self, path: str = "/ws/news") -> str:
         return f"ws://127.0.0.1:{self.port}{path}"
@@ -50,6 +61,28 @@ class Faced:
         """An unmodified client with the token."""
         headers = {"Authorization": f"Bearer {TOKEN}", **more.pop("headers", {})}
         return connect(self.url(path), additional_headers=headers, proxy=None, **more)
+
+    async def refused(self, path: str = "/ws/news", **more: Any) -> Response:
+        """The answer to a client that is not let in."""
+        with pytest.raises(InvalidStatus) as refused:
+            await self.client(path, **more)
+        return refused.value.response
+
+    def upgrade(self, line: str = "GET /ws/news HTTP/1.1") -> bytes:
+        """An upgrade request with the token."""
+        return (
+            f"{line}\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n"
+        ).encode()
+
+    async def raw_client(self, path: str = "/ws/news") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A client that can misbehave: a connected socket after its upgrade."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(self.upgrade(f"GET {path} HTTP/1.1"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101")
+        return reader, writer
 
 
 @asynccontextmanager
@@ -74,8 +107,6 @@ async def closed(client: ClientConnection) -> tuple[int | None, str]:
     return client.close_code, client.close_reason or ""
 
 
-async def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
-    """Wait for what another task of this loop is about to do."""
-    async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - nothing tells when it holds
-            await asyncio.sleep(0.001)
+def die(sock: socket.socket) -> None:
+    """Have the kernel reset the connection at its end, as for a process that dies with data unread."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,11 +1,9 @@
-"""However a client of the gateway ends, or does not, nobody else feels it and nothing of it stays."""
+"""However a client of the gateway ends, others go on and nothing of it is left."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 from dataclasses import replace
 
 import pytest
@@ -13,8 +11,8 @@ from websockets.frames import Close, Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, closed, eventually, faced
-from tests.gateway.test_session import raw_client
+from tests.daemon.waiting import until
+from tests.gateway.faced import BAD, closed, die, faced
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.gateway import session as session_module
@@ -29,7 +27,7 @@ PLENTY = channel_plan(history=HistoryLimits(keep=2000, max_size=64 << 20))
 
 async def stuck_client(it, path="/ws/news"):
     """A client that reads nothing, with more on its way than the socket takes."""
-    reader, writer = await raw_client(it, path)
+    reader, writer = await it.raw_client(path)
     writer.transport.pause_reading()
     for _ in range(400):
         it.server.link.say("x" * 50_000)
@@ -37,24 +35,24 @@ async def stuck_client(it, path="/ws/news"):
     return reader, writer
 
 
-async def test_a_client_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_closes_and_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "STALL", 0.05)
     monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
-        assert it.manager.channel("news").readers == 1
+        assert it.channel.readers == 1
         writer.write(BYE)
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        await until(lambda: it.channel.readers == 0)
         writer.transport.abort()
 
 
-async def test_a_client_that_reads_nothing_is_let_go_when_its_channel_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_reads_nothing_is_given_up_when_its_channel_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "STALL", 0.05)
     monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
-        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        it.server.link.end(BAD)
+        await until(lambda: it.channel.readers == 0)
         writer.transport.abort()
 
 
@@ -62,7 +60,7 @@ async def test_a_slow_client_that_reads_on_gets_everything_before_the_close(monk
     monkeypatch.setattr(session_module, "STALL", 0.2)
     async with faced(PLENTY) as it:
         reader, writer = await stuck_client(it)
-        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
+        it.server.link.end(BAD)
         writer.transport.resume_reading()
         data = await reader.read()
         assert data.endswith(b"\x88\x05\x03\xeabad")
@@ -70,10 +68,10 @@ async def test_a_slow_client_that_reads_on_gets_everything_before_the_close(monk
         writer.close()
 
 
-async def test_a_page_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_closes_and_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_module, "STALL", 0.05)
     async with faced() as it:
-        _, writer = await raw_client(it, "/status")
+        _, writer = await it.raw_client("/status")
         writer.transport.pause_reading()
         session = next(iter(it.gateway._clients))
         record = b'{"event":"lost","channel":"news","message":"%b","ts":1}' % (b"x" * 9000)
@@ -81,21 +79,21 @@ async def test_a_page_that_says_goodbye_and_reads_nothing_is_let_go(monkeypatch:
             it.manager.log.append([record], None)
             await asyncio.sleep(0)
         writer.write(BYE)
-        await eventually(session.done)
+        await until(session.done)
         writer.transport.abort()
 
 
-async def test_a_client_that_answers_no_close_frame_is_let_go_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_answers_no_close_frame_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced() as it:
-        reader, writer = await raw_client(it)
-        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
+        reader, writer = await it.raw_client()
+        it.server.link.end(BAD)
         assert await reader.read() == b"\x88\x05\x03\xeabad"
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        await until(lambda: it.channel.readers == 0)
         writer.close()
 
 
-async def test_a_strict_client_is_told_of_a_loss_while_it_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_strict_client_is_closed_for_a_loss_during_its_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
     accept = Handshake.accept
 
     async def accept_then_lose(self, request, subprotocol):
@@ -108,7 +106,9 @@ async def test_a_strict_client_is_told_of_a_loss_while_it_was_let_in(monkeypatch
         assert (await closed(client))[0] == 4321
 
 
-async def test_a_strict_client_is_told_at_once_though_something_of_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_strict_client_with_a_held_message_is_closed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with faced() as it, it.client("/ws/news?strict=1") as client:
         begun, lost = asyncio.Event(), asyncio.Event()
 
@@ -126,7 +126,7 @@ async def test_a_strict_client_is_told_at_once_though_something_of_it_is_held(mo
             assert (await closed(client))[0] == 4321
 
 
-async def test_what_is_held_when_the_manager_stops_is_said(caplog: pytest.LogCaptureFixture) -> None:
+async def test_messages_held_when_the_manager_stops_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with faced() as it:
         it.server.link.end(upstream_closed(1006))
         client = await it.client()
@@ -137,7 +137,7 @@ async def test_what_is_held_when_the_manager_stops_is_said(caplog: pytest.LogCap
         assert "1 messages of a client of the gateway were not sent" in caplog.text
 
 
-async def test_what_nobody_knows_the_outcome_of_is_not_called_unsent(
+async def test_a_message_of_unknown_outcome_is_not_logged_as_unsent(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -145,45 +145,44 @@ async def test_what_nobody_knows_the_outcome_of_is_not_called_unsent(
         monkeypatch.setattr(it.server.link, "clogged", True)
         await client.send("who knows")
         assert (await closed(client))[0] == 1011
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        await until(lambda: it.channel.readers == 0)
         assert "were not sent" not in caplog.text
         assert OutcomeUnknown.__name__ not in caplog.text
 
 
-async def test_a_client_that_hangs_up_with_much_held_is_noticed_though_nothing_is_read_from_it(
+async def test_a_hangup_is_detected_while_reading_is_suspended(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(session_module, "DRAIN", 0.05)
     made: list[Forwarder] = []
     monkeypatch.setattr(session_module, "Forwarder", lambda *args: made.append(Forwarder(*args)) or made[-1])
     async with faced() as it:
-        it.manager.channel("news").pause()
-        _, writer = await raw_client(it)
+        it.channel.pause()
+        _, writer = await it.raw_client()
         writer.write(Frame(Opcode.TEXT, b"x" * 500_000).serialize(mask=True) * 8)
-        await eventually(lambda: made and made[0].full)
-        reset = struct.pack("ii", 1, 0)  # what the kernel sends for a process that died with something unread
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        await until(lambda: made and made[0].full)
+        die(writer.get_extra_info("socket"))
         writer.transport.abort()
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        await until(lambda: it.channel.readers == 0)
         assert "were not sent before it left" in caplog.text
 
 
-async def test_what_a_client_sent_before_it_vanished_is_read_though_it_cannot_be_answered() -> None:
+async def test_messages_sent_before_a_client_vanished_go_upstream() -> None:
     async with faced() as it:
-        _, writer = await raw_client(it)
-        await eventually(lambda: it.manager.channel("news").readers == 1)
+        _, writer = await it.raw_client()
+        await until(lambda: it.channel.readers == 1)
         sock = writer.get_extra_info("socket").dup()
         writer.transport.abort()
         await it.it.time.settle()  # the transport's own socket is closed: ours is the last
         sock.sendall(Frame(Opcode.TEXT, b"last words").serialize(mask=True))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        die(sock)
         sock.close()
-        it.server.link.say("to nobody")
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        it.server.link.say("unread")
+        await until(lambda: it.channel.readers == 0)
         assert it.server.link.sent == [(b"last words", False)]
 
 
-async def test_a_bug_in_forwarding_ends_the_client_and_swallows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_forwarding_closes_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         raise RuntimeError("a bug")
 
@@ -195,7 +194,7 @@ async def test_a_bug_in_forwarding_ends_the_client_and_swallows_nothing(monkeypa
 
 
 @pytest.mark.parametrize("path", ["/ws/news", "/ws/news?last=2", "/ws/news?after={epoch}:1"])
-async def test_what_comes_while_a_client_is_let_in_is_neither_lost_nor_repeated(
+async def test_messages_during_the_handshake_are_neither_lost_nor_repeated(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accept = Handshake.accept
@@ -211,7 +210,7 @@ async def test_what_comes_while_a_client_is_let_in_is_neither_lost_nor_repeated(
     monkeypatch.setattr(Handshake, "accept", accept_slowly)
     async with faced() as it:
         it.server.link.say("1", "2", "3")
-        path = path.format(epoch=it.manager.channel("news").history.epoch)
+        path = path.format(epoch=it.channel.history.epoch)
         async with it.client(path) as client:
             it.server.link.say("7")
             expected = ["4", "5", "6", "7"] if "?" not in path else ["2", "3", "4", "5", "6", "7"]
@@ -219,50 +218,45 @@ async def test_what_comes_while_a_client_is_let_in_is_neither_lost_nor_repeated(
 
 
 @pytest.mark.parametrize("held", ["pause", "stop"])
-async def test_what_is_sent_to_a_channel_that_is_held_by_hand_goes_once_when_it_is_let_go(held: str) -> None:
+async def test_messages_to_a_paused_or_stopped_channel_are_sent_once_when_it_goes_on(held: str) -> None:
     async with faced() as it, it.client() as client:
-        channel = it.manager.channel("news")
+        channel = it.channel
         getattr(channel, held)()
         await it.it.time.settle()
         for number in range(3):
             await client.send(f"held {number}")
         await (await client.ping())
         channel.resume() if held == "pause" else channel.start()
-        await eventually(lambda: it.server.links and len(it.server.link.sent) == 3)
+        await until(lambda: it.server.links and len(it.server.link.sent) == 3)
         await (await client.ping())
         assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
 
 
-async def test_what_is_held_for_a_channel_that_is_removed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+async def test_messages_held_for_a_removed_channel_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with faced() as it, it.client() as client:
-        channel = it.manager.channel("news")
+        channel = it.channel
         channel.pause()
         await client.send("held")
         await (await client.ping())
         plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
         it.manager.apply(plan)
         assert (await closed(client))[0] == 1001
-        await eventually(lambda: channel.readers == 0)
+        await until(lambda: channel.readers == 0)
         assert not channel.in_use
         assert "1 messages of a client of the gateway were not sent" in caplog.text
 
 
-async def test_a_client_that_vanishes_while_it_waits_to_be_let_in_leaves_nothing() -> None:
+async def test_a_client_that_vanishes_during_its_handshake_leaves_nothing() -> None:
     async with faced() as it:
-        channel = it.manager.channel("news")
+        channel = it.channel
         it.server.always = Failure(FailureKind.TCP, "refused")
         it.server.link.end(upstream_closed(1006))
-        request = (
-            f"GET /ws/news?strict=1 HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Authorization: Bearer {TOKEN}\r\n\r\n"
-        )
         _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-        writer.write(request.encode())
-        await eventually(lambda: channel.in_use)
+        writer.write(it.upgrade("GET /ws/news?strict=1 HTTP/1.1"))
+        await until(lambda: channel.in_use)
         writer.transport.abort()
         it.server.always = None
         await it.it.time.advance(3.0)
-        await eventually(lambda: it.stats["clients"] == 0)
+        await until(lambda: it.stats["clients"] == 0)
         assert not channel.in_use
         assert channel.readers == 0

@@ -1,8 +1,7 @@
-"""Ten thousand malformed requests and handshakes: nobody is let in, nothing crashes, no descriptor is left."""
+"""Ten thousand malformed requests and handshakes: none is let in, nothing crashes, no descriptor is left."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 from base64 import b64encode
@@ -12,26 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.served import descriptors
+from tests.daemon.waiting import descriptors, in_thread
 from tests.examples import EXAMPLES
 from tests.gateway.faced import TOKEN, Faced, faced
 
-PATHS = st.sampled_from(
-    [
-        "/ws/news",
-        "/status",
-        "/stats",
-        "/metrics",
-        "/ws/",
-        "/ws/%00",
-        "/ws/..%2f",
-        "/ws/news?token=",
-        "//",
-        "*",
-        "/ws/%ff",
-        "/ws/news?last=-1",
-    ]
-)
+PATHS = st.sampled_from([
+    "/ws/news", "/status", "/stats", "/metrics", "/ws/", "/ws/%00", "/ws/..%2f", "/ws/news?token=", "//", "*", "/ws/%ff",
+    "/ws/news?last=-1",
+])  # fmt: skip
 odd = st.text(st.characters(codec="latin-1"), max_size=30) | st.binary(max_size=30).map(lambda it: it.decode("latin-1"))
 HOSTS = st.sampled_from(
     ["[::1", "[]", "127.0.0.1:", "127.0.0.1:99999999", "127.0.0.1@evil", "::1", "localhost:1", "evil.example"]
@@ -39,29 +26,15 @@ HOSTS = st.sampled_from(
 ORIGINS = st.sampled_from(["", "null", "http://", "http://evil.example", "://", "http://[::1", "javascript:alert(1)"])
 TOKENS = st.sampled_from(["", "Bearer", "Bearer ", "Bearer wrong", "Basic " + b64encode(b"a:b").decode(), TOKEN])
 PROTOCOLS = st.sampled_from(["wscli", "wscli.token.", "wscli.token.%", ",,,"])
-NAMES = st.sampled_from(
-    [
-        "Host",
-        "Origin",
-        "Authorization",
-        "Upgrade",
-        "Connection",
-        "Content-Length",
-        "Transfer-Encoding",
-        "Accept",
-        "Sec-WebSocket-Key",
-        "Sec-WebSocket-Version",
-        "Sec-WebSocket-Protocol",
-        "Sec-WebSocket-Extensions",
-    ]
-)
+NAMES = st.sampled_from([
+    "Host", "Origin", "Authorization", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Accept",
+    "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",
+])  # fmt: skip
 headers = st.lists(
     st.tuples(st.just("Host"), HOSTS | odd)
     | st.tuples(st.just("Origin"), ORIGINS | odd)
     | st.tuples(st.just("Authorization"), TOKENS)
-    | st.tuples(
-        st.just("Sec-WebSocket-Protocol"), st.sampled_from(["wscli", "wscli.token.", "wscli.token.%", ",,,"]) | odd
-    )
+    | st.tuples(st.just("Sec-WebSocket-Protocol"), PROTOCOLS | odd)
     | st.tuples(NAMES | odd, odd),
     max_size=8,
 )
@@ -88,23 +61,7 @@ def requests(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Faced]:
-    """A gateway in a thread's own loop, for tests that block."""
-    started: list[Faced] = []
-    ready, loop, ended = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def run() -> None:
-        async with faced() as it:
-            started.append(it)
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert ready.wait(30)
-    yield started[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join(30)
-    loop.close()
+    yield from in_thread(faced)
 
 
 def converse(port: int, data: bytes) -> bytes:
@@ -147,25 +104,25 @@ def at_first() -> list[int]:
     return []
 
 
-def test_it_serves_before_all_that(live: Faced, at_first: list[int]) -> None:
+def test_it_serves_before_the_malformed_requests(live: Faced, at_first: list[int]) -> None:
     at_first.append(still(live))
 
 
 @pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=requests())
-def test_a_malformed_request_lets_nobody_in(live: Faced, data: bytes) -> None:
+def test_a_malformed_request_is_not_let_in(live: Faced, data: bytes) -> None:
     check(live, data)
 
 
 @pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES // 10, deadline=None)
 @given(data=st.binary(max_size=300))
-def test_bytes_that_are_no_request_let_nobody_in(live: Faced, data: bytes) -> None:
+def test_arbitrary_bytes_are_not_let_in(live: Faced, data: bytes) -> None:
     check(live, data)
 
 
-def test_after_all_that_no_descriptor_is_left(live: Faced, at_first: list[int]) -> None:
+def test_no_descriptor_is_left_after_the_malformed_requests(live: Faced, at_first: list[int]) -> None:
     """Run after the tests above, on the same gateway."""
     before = at_first[0] if at_first else still(live)
     for _ in range(100):

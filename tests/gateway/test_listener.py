@@ -1,4 +1,4 @@
-"""A place to listen is taken only where nothing else is, and healed where it can be."""
+"""A listening address is bound only where nothing else is, and retried."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import asyncio
 import errno
 import os
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.faced import TOKEN, eventually, faced
-from wscli.config.plan import GatewayPlan, Listen
+from tests.daemon.waiting import until
+from tests.gateway.faced import faced
+from wscli.config.plan import Listen
 from wscli.gateway.listener import GatewayListener
 from wscli.problems import Problems
 from wscli.timing import call_later
-from wscli.values import Secret
 
 
 def listener(listen: Listen, problems: Problems) -> GatewayListener:
     return GatewayListener(listen, problems, call_later, lambda sock, place: sock.close())
 
 
-async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_socket_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary")
     problems = Problems()
@@ -34,7 +33,7 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "dear diary"
 
 
-async def test_a_socket_that_nobody_listens_at_is_replaced(tmp_path: Path) -> None:
+async def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "gateway.sock"
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
@@ -45,7 +44,7 @@ async def test_a_socket_that_nobody_listens_at_is_replaced(tmp_path: Path) -> No
     await one.close()
 
 
-async def test_a_socket_whose_owner_accepts_nobody_is_taken(tmp_path: Path) -> None:
+async def test_a_socket_with_a_full_backlog_is_in_use(tmp_path: Path) -> None:
     path = tmp_path / "gateway.sock"
     with socket.socket(socket.AF_UNIX) as busy:
         busy.bind(str(path))
@@ -68,15 +67,13 @@ async def test_a_reload_that_widens_an_address_takes_it_over_at_once() -> None:
     async with faced() as it:
         narrow = Listen(port=it.port)
         for listen in (narrow, Listen(host="0.0.0.0", port=it.port), narrow):
-            plan = GatewayPlan(listen=(listen,), token=Secret(TOKEN))
-            it.manager.plan = replace(it.manager.plan, gateway=plan)
-            it.gateway.apply()
+            it.listen(listen)
             await it.it.time.settle()
             assert it.manager.problems.texts() == []
             assert it.stats["listen"] == [str(listen)]
 
 
-async def test_that_no_client_can_be_accepted_is_stated_once_and_mended(
+async def test_failing_to_accept_is_stated_once_and_mended(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -93,10 +90,10 @@ async def test_that_no_client_can_be_accepted_is_stated_once_and_mended(
     problems, taken = Problems(), []
     one = GatewayListener(Listen(), problems, call_later, lambda sock, place: taken.append(sock))
     one.open()
-    await eventually(lambda: "too many open files" in " ".join(problems.texts()))
+    await until(lambda: "too many open files" in " ".join(problems.texts()))
     assert one.bound is not None
     with socket.create_connection(("127.0.0.1", one.bound.port)):
-        await eventually(lambda: taken)
+        await until(lambda: taken)
     assert problems.texts() == []
     assert caplog.text.count("too many open files") == 1
     taken[0].close()

@@ -1,11 +1,10 @@
-"""The gateway's doors: who is let in, how many, where it listens, and what it answers by HTTP."""
+"""The gateway's server: access, limits, addresses, and its answers to HTTP requests."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ from websockets.asyncio.client import unix_connect
 from websockets.exceptions import InvalidStatus
 
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, closed, eventually, faced
-from wscli.config.plan import GatewayPlan, Listen
+from tests.daemon.waiting import until
+from tests.gateway.faced import TOKEN, Faced, closed, faced
+from wscli.config.plan import Listen
 from wscli.gateway.server import Gateway
-from wscli.values import Secret
 
 
 async def ask(port: int, request: bytes) -> bytes:
@@ -70,14 +69,12 @@ async def test_foreign_hosts_and_origins_are_refused() -> None:
         assert (await get(it, "/healthz", host="evil.example"))[0] == 421
         assert (await get(it, "/stats", more="Origin: http://evil.example\r\n"))[0] == 403
         assert (await get(it, "/stats", more="Origin: http://localhost:3000\r\n"))[0] == 200
-        with pytest.raises(InvalidStatus) as refused:
-            await it.client(origin="http://evil.example")
-        assert refused.value.response.status_code == 403
+        assert (await it.refused(origin="http://evil.example")).status_code == 403
         async with it.client(origin="http://localhost:3000"):
             pass
 
 
-async def test_the_token_comes_by_header_query_or_subprotocol() -> None:
+async def test_the_token_is_read_from_query_or_subprotocol() -> None:
     from base64 import urlsafe_b64encode
 
     from websockets.asyncio.client import connect
@@ -94,13 +91,11 @@ async def test_the_token_comes_by_header_query_or_subprotocol() -> None:
         assert TOKEN not in str(refused.value.response.body)
 
 
-async def test_there_is_a_limit_of_clients() -> None:
+async def test_clients_are_limited() -> None:
     async with faced(max_clients=2) as it:
         async with it.client(), it.client():
-            with pytest.raises(InvalidStatus) as refused:
-                await it.client()
-            assert refused.value.response.status_code == 503
-        await eventually(lambda: it.stats["clients"] == 0)
+            assert (await it.refused()).status_code == 503
+        await until(lambda: it.stats["clients"] == 0)
         async with it.client():
             pass
 
@@ -120,47 +115,40 @@ async def test_there_is_a_limit_of_clients() -> None:
         b"POST /ws/news HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
 )
-async def test_a_malformed_request_is_answered_and_let_go(request_: bytes) -> None:
+async def test_a_malformed_request_is_answered_and_closed(request_: bytes) -> None:
     async with faced() as it:
         answer = await ask(it.port, request_)
         assert not answer or answer.split()[1][:1] == b"4"
-        await eventually(lambda: it.stats["clients"] == 0)
+        await until(lambda: it.stats["clients"] == 0)
 
 
-async def test_what_comes_before_the_upgrade_is_answered_lets_nobody_in() -> None:
+async def test_data_before_the_upgrade_is_answered_refuses_the_client() -> None:
     async with faced() as it:
-        request = (
-            f"GET /ws/news HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-        ).encode()
-        assert (await ask(it.port, request + b"\x81\x80\0\0\0\0")).startswith(b"HTTP/1.1 400")
-        assert it.manager.channel("news").readers == 0
+        assert (await ask(it.port, it.upgrade() + b"\x81\x80\0\0\0\0")).startswith(b"HTTP/1.1 400")
+        assert it.channel.readers == 0
 
 
-async def test_a_port_that_is_taken_is_stated_and_tried_again() -> None:
+async def test_a_port_in_use_is_a_problem_and_tried_again() -> None:
     async with faced() as it:
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
-            manager = it.manager
-            plan = GatewayPlan(listen=(Listen(port=port),), token=Secret(TOKEN))
-            manager.plan = replace(manager.plan, gateway=plan)
-            gateway = Gateway(manager, schedule=it.it.time.schedule)
-            gateway.apply()
-            assert "in use" in manager.stats()["problems"][0]
-            assert f"127.0.0.1:{port}" in manager.stats()["problems"][0]
+            gateway = Gateway(it.manager, schedule=it.it.time.schedule)
+            one = Faced(it.it, gateway)
+            one.listen(Listen(port=port))
+            (problem,) = it.manager.problems.texts()
+            assert "in use" in problem
+            assert f"127.0.0.1:{port}" in problem
         await it.it.time.advance(6.0)
-        assert manager.stats()["problems"] == []
-        assert gateway.stats()["gateway"]["listen"] == [f"127.0.0.1:{port}"]
+        assert it.manager.problems.texts() == []
+        assert one.port == port
         await gateway.close()
 
 
-async def test_a_unix_socket_is_ours_alone(tmp_path: Path) -> None:
+async def test_a_unix_socket_is_of_mode_0600_and_removed_at_the_end(tmp_path: Path) -> None:
     async with faced() as it:
         path = tmp_path / "gateway.sock"
-        plan = GatewayPlan(listen=(Listen(path=path),), token=Secret(TOKEN))
-        it.manager.plan = replace(it.manager.plan, gateway=plan)
-        it.gateway.apply()
-        await eventually(path.exists)
+        it.listen(Listen(path=path))
+        await until(path.exists)
         assert path.stat().st_mode & 0o777 == 0o600
         async with unix_connect(
             str(path), "ws://localhost/ws/news", additional_headers={"Authorization": f"Bearer {TOKEN}"}
@@ -171,17 +159,16 @@ async def test_a_unix_socket_is_ours_alone(tmp_path: Path) -> None:
         assert not path.exists()
 
 
-async def test_a_reload_moves_the_doors_and_keeps_who_is_in() -> None:
+async def test_a_reload_without_a_gateway_keeps_connected_clients() -> None:
     async with faced() as it, it.client() as client:
-        it.manager.plan = replace(it.manager.plan, gateway=None)
-        it.gateway.apply()
+        it.listen()
         await it.it.time.settle()
         assert it.stats is None
         it.server.link.say("still here")
         assert await client.recv() == "still here"
 
 
-async def test_the_feed_begins_with_a_snapshot_and_tells_every_change() -> None:
+async def test_the_feed_begins_with_a_snapshot_and_sends_every_change() -> None:
     async with faced() as it, it.client("/status") as page:
         first = json.loads(await page.recv())
         assert first["type"] == "snapshot"
@@ -195,7 +182,7 @@ async def test_the_feed_begins_with_a_snapshot_and_tells_every_change() -> None:
         assert types <= {"state", "stats"}
 
 
-async def test_at_its_end_the_gateway_says_so_to_all() -> None:
+async def test_closing_the_gateway_closes_every_client_with_1001() -> None:
     async with faced() as it:
         client, page = await it.client(), await it.client("/status")
         await it.gateway.close()
@@ -203,7 +190,7 @@ async def test_at_its_end_the_gateway_says_so_to_all() -> None:
         assert (await closed(page))[0] == 1001
 
 
-async def test_a_request_of_just_the_size_is_taken_and_one_byte_more_is_not() -> None:
+async def test_a_request_of_the_largest_size_is_taken_and_one_byte_more_is_not() -> None:
     async with faced(max_header=4096) as it:
         head = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nA: ".encode()
         for size, status in ((4096, b"200"), (4097, b"431")):
@@ -220,35 +207,29 @@ async def test_a_request_of_just_the_size_is_taken_and_one_byte_more_is_not() ->
         ("GET http://127.0.0.1/ws/news HTTP/1.1", b"404"),
     ],
 )
-async def test_an_upgrade_is_asked_for_in_one_way_only(line: str, status: bytes) -> None:
+async def test_only_a_get_of_http_1_1_upgrades(line: str, status: bytes) -> None:
     async with faced() as it:
-        answer = await ask(
-            it.port,
-            f"{line}\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode(),
-        )
-        assert answer.split()[1] == status
-        assert it.manager.channel("news").readers == 0
+        assert (await ask(it.port, it.upgrade(line))).split()[1] == status
+        assert it.channel.readers == 0
 
 
-async def test_who_only_begins_a_request_counts_against_the_limit_and_beyond_twice_it_nobody_is_answered() -> None:
+async def test_unfinished_requests_count_as_clients_and_beyond_twice_the_limit_none_is_answered() -> None:
     async with faced(max_clients=1) as it:
         slow = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(2)]
-        await eventually(lambda: it.stats["clients"] == 2)
+        await until(lambda: it.stats["clients"] == 2)
         assert await ask(it.port, b"") == b""
         assert it.stats["refused"] == 2
         for _, writer in slow:
             writer.close()
-        await eventually(lambda: it.stats["clients"] == 0)
+        await until(lambda: it.stats["clients"] == 0)
 
 
-async def test_who_is_turned_away_takes_nobodys_place() -> None:
+async def test_a_refused_client_does_not_count_against_the_limit() -> None:
     async with faced(max_clients=1) as it:
         async with it.client():
             _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-            await eventually(lambda: it.stats["clients"] == 2)
-        await eventually(lambda: it.stats["clients"] == 1)
+            await until(lambda: it.stats["clients"] == 2)
+        await until(lambda: it.stats["clients"] == 1)
         async with it.client():
             pass
         writer.close()

@@ -6,15 +6,14 @@ import asyncio
 import json
 import logging
 import socket
-import struct
 
 import pytest
-from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, closed, eventually, faced
+from tests.daemon.waiting import until
+from tests.gateway.faced import BAD, closed, die, faced
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts
@@ -23,7 +22,7 @@ from wscli.history.limits import HistoryLimits
 LAZY = channel_plan(eager=False)
 
 
-async def test_a_client_gets_every_message_as_it_came() -> None:
+async def test_a_client_gets_every_message_unchanged() -> None:
     async with faced() as it, it.client() as client:
         it.server.link.listener.on_batch([b"one", b"\x00\xff", "zwei ü".encode()], b"tbt")
         assert [await client.recv() for _ in range(3)] == ["one", b"\x00\xff", "zwei ü"]
@@ -41,33 +40,33 @@ async def test_what_a_client_sends_goes_upstream_in_order_and_kind() -> None:
         await client.send("text")
         await client.send(b"\x00\x01")
         await client.send(["in ", "three ", "fragments"])
-        await eventually(lambda: len(it.server.link.sent) == 3)
+        await until(lambda: len(it.server.link.sent) == 3)
         assert it.server.link.sent == [(b"text", False), (b"\x00\x01", True), (b"in three fragments", False)]
 
 
 async def test_several_clients_share_one_connection() -> None:
     async with faced(LAZY) as it:
         async with it.client() as one, it.client() as two, it.client() as three:
-            await eventually(lambda: it.server.links)
+            await until(lambda: it.server.links)
             it.server.link.say("to all")
             assert [await client.recv() for client in (one, two, three)] == ["to all"] * 3
-            assert it.manager.channel("news").readers == 3
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+            assert it.channel.readers == 3
+        await until(lambda: it.channel.readers == 0)
         assert it.server.most == 1
 
 
 async def test_a_template_is_opened_by_its_path() -> None:
     async with faced(channel_plan("consultations/{id}")) as it, it.client("/ws/consultations/42") as client:
-        await eventually(lambda: it.server.links)
+        await until(lambda: it.server.links)
         it.server.link.say("hello")
         assert await client.recv() == "hello"
         assert [channel.name for channel in it.manager.channels()] == ["consultations/42"]
 
 
-async def test_a_late_client_replays_as_it_asks() -> None:
+async def test_a_late_client_replays_from_last_or_after() -> None:
     async with faced() as it:
         it.server.link.say("1", "2", "3")
-        epoch = it.manager.channel("news").history.epoch
+        epoch = it.channel.history.epoch
         async with it.client("/ws/news?last=2") as last, it.client(f"/ws/news?after={epoch}:1") as after:
             it.server.link.say("4")
             assert [await last.recv() for _ in range(3)] == ["2", "3", "4"]
@@ -87,19 +86,15 @@ async def test_json_gives_records_and_gaps() -> None:
 
 
 @pytest.mark.parametrize("query", ["last=-1", "last=x", "after=nonsense", "json=yes", "strict=", "last=1&after=abcd:1"])
-async def test_a_wish_that_is_none_is_refused(query: str) -> None:
+async def test_an_invalid_query_is_refused(query: str) -> None:
     async with faced() as it:
-        with pytest.raises(InvalidStatus) as refused:
-            await it.client(f"/ws/news?{query}")
-        assert refused.value.response.status_code == 400
+        assert (await it.refused(f"/ws/news?{query}")).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/ws/nobody", "/ws/", "/ws", "/news", "/ws/news/1", "/ws/consultations/a%2Fb"])
+@pytest.mark.parametrize("path", ["/ws/unknown", "/ws/", "/ws", "/news", "/ws/news/1", "/ws/consultations/a%2Fb"])
 async def test_a_channel_that_is_not_declared_is_not_found(path: str) -> None:
     async with faced() as it:
-        with pytest.raises(InvalidStatus) as refused:
-            await it.client(path)
-        assert refused.value.response.status_code == 404
+        assert (await it.refused(path)).status_code == 404
 
 
 async def test_clients_stay_attached_while_the_upstream_is_down() -> None:
@@ -110,7 +105,7 @@ async def test_clients_stay_attached_while_the_upstream_is_down() -> None:
         assert await client.recv() == "back"
 
 
-async def test_a_strict_client_is_told_at_once_with_the_upstreams_code() -> None:
+async def test_a_strict_client_is_closed_at_once_with_the_upstreams_code() -> None:
     async with faced() as it, it.client("/ws/news?strict=1") as client:
         it.server.link.say("last words")
         it.server.link.end(Failure(FailureKind.CLOSE, "x", code=4321, close_reason="moving", by="peer"))
@@ -121,24 +116,21 @@ async def test_a_strict_client_is_told_at_once_with_the_upstreams_code() -> None
 async def test_a_strict_client_is_not_let_in_without_an_upstream() -> None:
     async with faced() as it:
         it.server.refusals = [Failure(FailureKind.TCP, "refused")] * 9
-        it.manager.channel("news").stop()
-        with pytest.raises(InvalidStatus) as refused:
-            await it.client("/ws/news?strict=1")
-        assert refused.value.response.status_code == 503
-        assert b"stopped" in refused.value.response.body
+        it.channel.stop()
+        refused = await it.refused("/ws/news?strict=1")
+        assert refused.status_code == 503
+        assert b"stopped" in refused.body
 
 
 async def test_a_channel_that_failed_closes_its_clients_with_the_upstreams_code() -> None:
     async with faced() as it, it.client() as client:
-        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer"))
-        assert it.manager.channel("news").state is ChannelState.FAILED
+        it.server.link.end(BAD)
+        assert it.channel.state is ChannelState.FAILED
         assert await closed(client) == (1002, "bad")
-        with pytest.raises(InvalidStatus) as refused:
-            await it.client()
-        assert refused.value.response.status_code == 502
+        assert (await it.refused()).status_code == 502
 
 
-async def test_a_channel_that_is_done_closes_its_clients_in_peace() -> None:
+async def test_a_channel_that_is_done_closes_its_clients_with_the_upstreams_code() -> None:
     plan = channel_plan(verdicts=(parse_verdicts({"4000": "done"}),))
     async with faced(plan) as it, it.client() as client:
         it.server.link.end(upstream_closed(4000))
@@ -148,7 +140,7 @@ async def test_a_channel_that_is_done_closes_its_clients_in_peace() -> None:
 async def test_a_channel_that_is_removed_or_a_manager_that_stops_says_going_away() -> None:
     async with faced() as it, it.client() as client, it.client() as other:
         it.manager.stopping.set()
-        it.manager.channel("news").remove()
+        it.channel.remove()
         assert (await closed(client))[0] == 1001
         await it.gateway.close()
         assert (await closed(other))[0] == 1001
@@ -160,7 +152,7 @@ async def test_what_is_sent_during_an_outage_is_held_and_then_delivered() -> Non
         await client.send("held")
         await client.ping()
         await it.it.time.advance(2.0)
-        await eventually(lambda: it.server.link.sent == [(b"held", False)])
+        await until(lambda: it.server.link.sent == [(b"held", False)])
 
 
 async def test_what_was_sent_before_the_close_goes_upstream() -> None:
@@ -170,12 +162,12 @@ async def test_what_was_sent_before_the_close_goes_upstream() -> None:
         await client.send("and forget")
         await client.close(4000, "done here")
         assert client.close_code == 4000
-        await eventually(lambda: it.manager.channel("news").readers == 0)
+        await until(lambda: it.channel.readers == 0)
         assert it.server.most == 1
-        assert it.manager.channel("news").counters.sent == 2
+        assert it.channel.counters.sent == 2
 
 
-async def test_an_outcome_that_nobody_knows_is_said() -> None:
+async def test_an_unknown_outcome_closes_the_client_with_1011() -> None:
     async with faced() as it, it.client() as client:
         it.server.link.clogged = True
         await client.send("where did it go")
@@ -184,29 +176,15 @@ async def test_an_outcome_that_nobody_knows_is_said() -> None:
         assert "had not read the message" in reason
 
 
-async def raw_client(it, path="/ws/news"):
-    """A client that can misbehave: a connected socket behind its upgrade."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
-    writer.write(
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
-        f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 101")
-    return reader, writer
-
-
-async def test_a_client_that_vanishes_in_mid_message_sends_nothing_of_it() -> None:
+async def test_a_client_that_vanishes_amid_a_message_sends_nothing_of_it() -> None:
     async with faced() as it, it.client() as other:
-        _, writer = await raw_client(it)
+        _, writer = await it.raw_client()
         frame = Frame(Opcode.TEXT, b"x" * 5000).serialize(mask=True)
         writer.write(frame[:2000])
         await writer.drain()
-        sock = writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        die(writer.get_extra_info("socket"))
         writer.transport.abort()
-        await eventually(lambda: it.manager.channel("news").readers == 1)
+        await until(lambda: it.channel.readers == 1)
         assert it.server.link.sent == []
         it.server.link.say("unharmed")
         assert await other.recv() == "unharmed"
@@ -223,9 +201,9 @@ async def test_a_client_that_vanishes_in_mid_message_sends_nothing_of_it() -> No
     ],
     ids=["no UTF-8", "unmasked", "too large", "continuation", "reserved"],
 )
-async def test_a_client_that_breaks_the_protocol_is_closed_and_nobody_else(frame: bytes, code: int) -> None:
+async def test_a_protocol_violation_closes_only_its_client(frame: bytes, code: int) -> None:
     async with faced(max_message=1000) as it, it.client() as other:
-        reader, writer = await raw_client(it)
+        reader, writer = await it.raw_client()
         writer.write(frame)
         answer = await reader.read()
         assert answer[0] == 0x88
@@ -235,11 +213,11 @@ async def test_a_client_that_breaks_the_protocol_is_closed_and_nobody_else(frame
         assert await other.recv() == "unharmed"
 
 
-async def test_a_slow_client_lags_alone_and_the_log_says_what_it_missed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_slow_client_lags_alone_and_the_log_counts_what_it_missed(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "wscli.gateway")
     plan = channel_plan(history=HistoryLimits(keep=100, max_size=64 << 20))
     async with faced(plan) as it, it.client(max_queue=None, max_size=None) as quick:
-        reader, writer = await raw_client(it)
+        reader, writer = await it.raw_client()
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
         writer.transport.pause_reading()
         for number in range(700):
@@ -261,8 +239,8 @@ async def test_a_client_that_sends_faster_than_the_upstream_takes_is_held_back()
         await asyncio.wait([flood], timeout=0.3)
         assert not flood.done()
         await it.it.time.advance(2.0)
-        await eventually(lambda: flood.done())
-        await eventually(lambda: len(it.server.link.sent) == 41)
+        await until(lambda: flood.done())
+        await until(lambda: len(it.server.link.sent) == 41)
         await client.close()
 
 

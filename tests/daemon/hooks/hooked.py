@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,23 +14,12 @@ from typing import Any
 import psutil
 
 from tests.daemon.scripted import Scripted, channel_plan
+from tests.daemon.waiting import descriptors, until
 from wscli.config.plan import ChannelPlan, HookPlan
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks import Hooks
 
 __all__ = ["Hooked", "alive", "descriptors", "hooked", "sh", "until"]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until something holds."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - other processes tell nobody when they are done
-            await asyncio.sleep(0.001)
-
-
-def descriptors() -> int:
-    """Count the open descriptors of this process."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def sh(script: str, **more: Any) -> HookPlan:

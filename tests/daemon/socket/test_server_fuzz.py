@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -13,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, descriptors, serve
+from tests.daemon.served import Served, serve
+from tests.daemon.waiting import descriptors, in_thread
 from tests.examples import EXAMPLES
 from wscli.daemon.socket.handlers import HANDLERS
 
@@ -23,22 +23,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-argument_names = st.sampled_from(
-    [
-        "channel",
-        "channels",
-        "bytes",
-        "framing",
-        "binary",
-        "timeout",
-        "for",
-        "action",
-        "name",
-        "n",
-        "noncritical",
-        "dial",
-    ]
-)
+argument_names = st.sampled_from([
+    "channel", "channels", "bytes", "framing", "binary", "timeout", "for", "action", "name", "n", "noncritical", "dial",
+])  # fmt: skip
 requests = st.fixed_dictionaries(
     {},
     optional={
@@ -59,24 +46,7 @@ conversations = st.lists(lines | st.binary(max_size=200), max_size=4).map(b"".jo
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Served]:
-    """A server in a thread's own loop, for tests that block."""
-    started: list[Served] = []
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    ended = asyncio.Event()
-
-    async def run() -> None:
-        async with serve() as served:
-            started.append(served)
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert ready.wait(30)
-    yield started[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join(30)
-    loop.close()
+    yield from in_thread(serve)
 
 
 def converse(served: Served, data: bytes) -> bytes:
