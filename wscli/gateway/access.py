@@ -20,15 +20,11 @@ from websockets.http11 import Request
 from wscli.config.addresses import DEFAULT_PORTS, Host, Origin, parse_host, parse_origin
 from wscli.config.plan import GatewayPlan, Listen
 from wscli.control.escape import escape
+from wscli.gateway.requests import TOKEN_PREFIX, query_pairs, sent_bytes, subprotocols
 from wscli.values import Secret
 
-__all__ = ["TOKEN_PREFIX", "Refusal", "admit", "channel_name", "query", "subprotocols", "offered_subprotocols"]
+__all__ = ["Refusal", "admit"]
 
-TOKEN_PREFIX = "wscli.token."  # noqa: S105 - a prefix, no secret
-"""Prefix of a subprotocol that carries the token."""
-_COMPANION = "wscli"
-"""Subprotocol that a page offers beside its token, for the answer to choose."""
-_CHANNELS = "/ws/"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 _LONGEST_QUOTE = 80
@@ -137,15 +133,15 @@ def _tokens(request: Request) -> Iterator[bytes]:
     for value in request.headers.get_all("Authorization"):
         scheme, _, credentials = value.partition(" ")
         if scheme.lower() == "bearer":
-            yield _bytes(credentials.strip(" \t"))
-    for name, value in _pairs(request.path):
+            yield sent_bytes(credentials.strip(" \t"))
+    for name, value in query_pairs(request.path):
         if name == "token":
-            yield unquote_to_bytes(_bytes(value))
+            yield unquote_to_bytes(sent_bytes(value))
 
 
 def _carried(offered: Iterable[str]) -> Iterator[bytes]:
     """Give the tokens among subprotocols, still encoded: decoding maps several texts to one token."""
-    return (_bytes(one.removeprefix(TOKEN_PREFIX)) for one in offered if one.startswith(TOKEN_PREFIX))
+    return (sent_bytes(one.removeprefix(TOKEN_PREFIX)) for one in offered if one.startswith(TOKEN_PREFIX))
 
 
 def _base64url(token: bytes) -> bytes:
@@ -155,73 +151,6 @@ def _base64url(token: bytes) -> bytes:
 def _equal(given: bytes, expected: bytes) -> bool:
     """Compare in constant time, whatever the lengths."""
     return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
-
-
-def _bytes(text: str) -> bytes:
-    """Give the bytes as they were sent: ``websockets`` decodes headers as Latin-1, and a path as ASCII."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-
-
-def subprotocols(headers: Headers) -> list[str]:
-    """Give the offered subprotocols in order (RFC 6455, section 11.3.4)."""
-    offered = (one.strip(" \t") for value in headers.get_all("Sec-WebSocket-Protocol") for one in value.split(","))
-    return [one for one in offered if one]
-
-
-def offered_subprotocols(headers: Headers) -> tuple[list[str], str | None]:
-    """Part the subprotocols meant for the upstream from ours; the second is the one of ours to answer with."""
-    offered = subprotocols(headers)
-    ours = [one for one in offered if one == _COMPANION or one.startswith(TOKEN_PREFIX)]
-    spare = _COMPANION if _COMPANION in ours else next(iter(ours), None)
-    return [one for one in offered if one not in ours], spare
-
-
-def query(path: str) -> dict[str, str]:
-    """Read a request's query; the last value of a name applies.
-
-    A ``+`` stays a ``+`` (RFC 3986, section 3.4): a token may hold one, and no value holds a blank.
-    """
-    return {name: _unquoted(value) for name, value in _pairs(path)}
-
-
-def _pairs(path: str) -> Iterator[tuple[str, str]]:
-    """Give the query's names, decoded, and values, still encoded."""
-    for pair in path.partition("#")[0].partition("?")[2].split("&"):
-        name, _, value = pair.partition("=")
-        if pair:
-            yield _unquoted(name), value
-
-
-def _unquoted(text: str) -> str:
-    return unquote_to_bytes(_bytes(text)).decode(errors="replace")
-
-
-def channel_name(path: str) -> str | None:
-    """Read the channel's name from a path such as ``/ws/consultations/42``; None where it is invalid.
-
-    Each segment is decoded by itself, and must not hold an encoded slash, which would make two of one.
-    """
-    path = path.partition("#")[0].partition("?")[0]
-    if not path.startswith(_CHANNELS):
-        return None
-    decoded: list[str] = []
-    for encoded in path.removeprefix(_CHANNELS).split("/"):
-        segment = _segment(encoded)
-        if segment is None:
-            return None
-        decoded.append(segment)
-    return "/".join(decoded) or None
-
-
-def _segment(encoded: str) -> str | None:
-    try:
-        text = unquote_to_bytes(_bytes(encoded)).decode()
-    except UnicodeDecodeError:
-        return None
-    return text if text.isprintable() and "/" not in text else None
 
 
 def _quoted(text: str) -> str:

@@ -16,12 +16,13 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
 from wscli.errors import UnknownChannel
-from wscli.gateway.access import admit, channel_name, offered_subprotocols, query
+from wscli.gateway.access import admit
 from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import ClientGone, Handshake, response
 from wscli.gateway.listener import GatewayListener
 from wscli.gateway.pages import PAGES, Page
 from wscli.gateway.parser import ClientParser
+from wscli.gateway.requests import channel_name, offered_subprotocols, query
 from wscli.gateway.status import StatusSession
 from wscli.timing import Schedule, call_later
 
