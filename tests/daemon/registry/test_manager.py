@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,7 +11,6 @@ import pytest
 
 from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status, with_token
 from wscli.core.states import ChannelState as S
-from wscli.daemon.registry.template_channels import FORGET_AFTER, MAX_TEMPLATE_CHANNELS
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.tokens.models import TokenSource
@@ -25,23 +23,6 @@ SESSION = {"session": TokenSource.model_validate({"value": "s3cret"})}
 def apply(it: Scripted, *plans: object) -> dict[str, list[str]]:
     plan = replace(it.manager.plan, channels={one.name: one for one in plans})  # type: ignore[attr-defined]  # plans
     return {what: names for what, names in it.manager.apply(plan)._asdict().items() if names}
-
-
-async def test_a_template_makes_one_channel_an_instance_with_its_own_path() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        channel = it.manager.channel("consultations/42")
-        assert it.manager.channel("consultations/42") is channel
-        with channel.use(), it.manager.channel("consultations/43").use():
-            await it.time.settle()
-            assert [target.url for _, target in it.server.dials] == [
-                "ws://192.0.2.1/ws/consultations/42",
-                "ws://192.0.2.1/ws/consultations/43",
-            ]
-
-
-async def test_a_literal_channel_beats_a_template() -> None:
-    async with scripted(CONSULTATIONS, channel_plan("consultations/all", critical=False)) as it:
-        assert it.manager.channel("consultations/all").plan.critical is False
 
 
 @pytest.mark.parametrize(
@@ -63,29 +44,6 @@ async def test_an_unknown_channel_is_named_with_the_way_out(name: str, message: 
             it.manager.channel(name)
         assert caught.value.message == message
         assert hint is None or caught.value.hint == hint
-
-
-async def test_instances_are_bounded_and_forgotten_some_time_after_they_closed() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        for number in range(MAX_TEMPLATE_CHANNELS):
-            it.manager.channel(f"consultations/{number}")
-        with ExitStack() as uses:
-            for channel in it.manager.channels():
-                uses.enter_context(channel.use())
-            with pytest.raises(UnknownChannel, match="one more than 1000 channels of templates in use or held"):
-                it.manager.channel("consultations/more")
-        await it.time.advance(31)
-        await it.time.advance(FORGET_AFTER - 2)
-        assert len(it.manager.channels()) == MAX_TEMPLATE_CHANNELS
-        await it.time.advance(2)
-        assert it.manager.channels() == []
-
-
-async def test_a_stopped_instance_is_not_forgotten() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        it.manager.channel("consultations/7").stop()
-        await it.time.advance(FORGET_AFTER * 3)
-        assert it.manager.channel("consultations/7").state is S.STOPPED
 
 
 async def test_twenty_channels_that_get_4401_with_one_token_cost_one_fetch() -> None:
@@ -234,34 +192,6 @@ async def test_doctor_dials_a_second_connection_and_closes_it() -> None:
         assert (await it.manager.dial_once(it.manager.channel("news"))).failure == status(503)
 
 
-async def test_a_reload_that_names_an_instances_parameters_anew_dials_with_them() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        with it.manager.channel("consultations/42").use():
-            await it.time.settle()
-            renamed = replace(channel_plan("consultations/{room}", linger=30.0), params=("room",), eager=False)
-            assert apply(it, renamed) == {"restarted": ["consultations/42"]}
-            await it.time.settle()
-            assert it.manager.channel("consultations/42").state is S.READY
-            assert it.server.link.target.url == "ws://192.0.2.1/ws/consultations/42"
-
-
-async def test_a_channel_that_becomes_an_instance_of_a_template_and_back_keeps_working() -> None:
-    literal = channel_plan("consultations/42")
-    async with scripted(literal) as it:
-        apply(it, CONSULTATIONS)
-        await it.time.settle()
-        assert it.manager.channel("consultations/42").state is S.READY
-        await it.time.advance(31)
-        assert it.manager.channel("consultations/42").state is S.IDLE
-        apply(it, replace(literal, eager=False))
-        channel = it.manager.channel("consultations/42")
-        await it.time.advance(FORGET_AFTER * 2)
-        assert it.manager.channel("consultations/42") is channel
-        apply(it, CONSULTATIONS)
-        await it.time.advance(FORGET_AFTER + 1)
-        assert it.manager.channels() == []
-
-
 async def test_addresses_of_another_server_judge_nothing() -> None:
     async with scripted() as it:
         plan = it.manager.plan.channels["news"]
@@ -309,25 +239,6 @@ async def test_what_comes_after_the_end_of_a_manager_opens_nothing() -> None:
         await it.time.advance(1.01)
         await closing
         assert len(it.server.dials) == 1
-
-
-async def test_an_instance_that_was_never_opened_is_forgotten_as_well() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        it.manager.channel("consultations/42")
-        await it.time.advance(FORGET_AFTER + 1)
-        assert it.manager.channels() == []
-
-
-async def test_the_instance_that_closed_first_makes_room_for_another() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        for number in range(MAX_TEMPLATE_CHANNELS):
-            it.manager.channel(f"consultations/{number}")
-        with it.manager.channel("consultations/0").use():
-            it.manager.channel("consultations/more")
-            names = [channel.name for channel in it.manager.channels()]
-            assert len(names) == MAX_TEMPLATE_CHANNELS
-            assert "consultations/0" in names
-            assert "consultations/1" not in names
 
 
 async def test_a_reload_says_restarted_of_what_it_redialled_only() -> None:

@@ -1,0 +1,101 @@
+"""Channels made from templates: one for each name, bounded in number, dropped some time after they closed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from tests.daemon.registry.test_manager import CONSULTATIONS, apply
+from tests.daemon.scripted import channel_plan, scripted
+from wscli.core.states import ChannelState as S
+from wscli.daemon.registry.template_channels import FORGET_AFTER, MAX_TEMPLATE_CHANNELS
+from wscli.errors import UnknownChannel
+
+
+async def test_a_template_makes_one_channel_a_name_with_its_own_path() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        channel = it.manager.channel("consultations/42")
+        assert it.manager.channel("consultations/42") is channel
+        with channel.use(), it.manager.channel("consultations/43").use():
+            await it.time.settle()
+            assert [target.url for _, target in it.server.dials] == [
+                "ws://192.0.2.1/ws/consultations/42",
+                "ws://192.0.2.1/ws/consultations/43",
+            ]
+
+
+async def test_a_literal_channel_beats_a_template() -> None:
+    async with scripted(CONSULTATIONS, channel_plan("consultations/all", critical=False)) as it:
+        assert it.manager.channel("consultations/all").plan.critical is False
+
+
+async def test_channels_of_templates_are_bounded_and_dropped_some_time_after_they_closed() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        for number in range(MAX_TEMPLATE_CHANNELS):
+            it.manager.channel(f"consultations/{number}")
+        with ExitStack() as uses:
+            for channel in it.manager.channels():
+                uses.enter_context(channel.use())
+            with pytest.raises(UnknownChannel, match="one more than 1000 channels of templates in use or held"):
+                it.manager.channel("consultations/more")
+        await it.time.advance(31)
+        await it.time.advance(FORGET_AFTER - 2)
+        assert len(it.manager.channels()) == MAX_TEMPLATE_CHANNELS
+        await it.time.advance(2)
+        assert it.manager.channels() == []
+
+
+async def test_a_stopped_channel_is_not_dropped() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        it.manager.channel("consultations/7").stop()
+        await it.time.advance(FORGET_AFTER * 3)
+        assert it.manager.channel("consultations/7").state is S.STOPPED
+
+
+async def test_a_reload_that_renames_a_parameter_redials() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        with it.manager.channel("consultations/42").use():
+            await it.time.settle()
+            renamed = replace(channel_plan("consultations/{room}", linger=30.0), params=("room",), eager=False)
+            assert apply(it, renamed) == {"restarted": ["consultations/42"]}
+            await it.time.settle()
+            assert it.manager.channel("consultations/42").state is S.READY
+            assert it.server.link.target.url == "ws://192.0.2.1/ws/consultations/42"
+
+
+async def test_a_channel_that_a_reload_moves_to_a_template_and_back_keeps_working() -> None:
+    literal = channel_plan("consultations/42")
+    async with scripted(literal) as it:
+        apply(it, CONSULTATIONS)
+        await it.time.settle()
+        assert it.manager.channel("consultations/42").state is S.READY
+        await it.time.advance(31)
+        assert it.manager.channel("consultations/42").state is S.IDLE
+        apply(it, replace(literal, eager=False))
+        channel = it.manager.channel("consultations/42")
+        await it.time.advance(FORGET_AFTER * 2)
+        assert it.manager.channel("consultations/42") is channel
+        apply(it, CONSULTATIONS)
+        await it.time.advance(FORGET_AFTER + 1)
+        assert it.manager.channels() == []
+
+
+async def test_a_channel_that_was_never_opened_is_dropped_too() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        it.manager.channel("consultations/42")
+        await it.time.advance(FORGET_AFTER + 1)
+        assert it.manager.channels() == []
+
+
+async def test_at_the_limit_the_channel_that_closed_first_is_dropped() -> None:
+    async with scripted(CONSULTATIONS) as it:
+        for number in range(MAX_TEMPLATE_CHANNELS):
+            it.manager.channel(f"consultations/{number}")
+        with it.manager.channel("consultations/0").use():
+            it.manager.channel("consultations/more")
+            names = [channel.name for channel in it.manager.channels()]
+            assert len(names) == MAX_TEMPLATE_CHANNELS
+            assert "consultations/0" in names
+            assert "consultations/1" not in names
