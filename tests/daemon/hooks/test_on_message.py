@@ -150,7 +150,7 @@ async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path)
     async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
         it.server.link.say(*["1"] * 500)
         turns = 0
-        seen = it.hooks._by_channel[it.channel]._present["on_message"].events
+        seen = it.hooks._hooks[it.channel]["on_message"].events
 
         def behind() -> bool:
             nonlocal turns

@@ -165,7 +165,7 @@ async def test_an_error_in_looking_is_stated_and_felt_by_no_channel(
     async with hooked(tmp_path, on_state=COPY) as it:
         await it.until_lines(3)
         with monkeypatch.context() as broken:
-            broken.setattr("wscli.daemon.hooks.events.StateEvents.put", lambda _: 1 / 0)
+            broken.setattr("wscli.daemon.hooks.events.StateEvents.state_changed", lambda _: 1 / 0)
             it.channel.pause()
         assert it.channel.state == "paused"
         assert it.channel.problems.texts() == [

@@ -34,6 +34,9 @@ class EventSource(Protocol):
 
         """
 
+    def state_changed(self) -> None:
+        """Take a change of the channel's state, which has happened."""
+
     async def next(self) -> bytes:
         """Wait for the next event, one line of JSON."""
 
@@ -51,7 +54,7 @@ class StateEvents:
         self._dropped = 0
         self._wake = asyncio.Event()
 
-    def put(self) -> None:
+    def state_changed(self) -> None:
         """Queue the channel's present state, and drop the oldest of too many."""
         self._waiting.append(json.dumps(self._channel.status(), separators=(",", ":")).encode() + b"\n")
         self._wake.set()
@@ -94,6 +97,9 @@ class MessageEvents:
     def update(self, plan: HookPlan) -> None:
         """Filter by the plan's jq expression; raises ValueError where it does not compile."""
         self._filter = None if plan.jq is None else Filter(plan.jq)
+
+    def state_changed(self) -> None:
+        """Ignore the state."""
 
     async def next(self) -> bytes:
         """Wait for the next message that fits."""

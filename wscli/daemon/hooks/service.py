@@ -40,7 +40,10 @@ class Hooks(Observer):
         self._tasks = Tasks()
         self._starts = StartPacer()
         self._closed = False
-        self._by_channel: dict[Channel, _ChannelHooks] = {}
+        self._following = False
+        self._hooks: dict[Channel, dict[str, Hook]] = {}
+        self._states: dict[Channel, ChannelState] = {}
+        """The state of each channel that its hooks were told of last; every channel begins idle."""
         self.reloaded()
 
     def reloaded(self) -> None:
@@ -50,31 +53,46 @@ class Hooks(Observer):
 
     def channel_changed(self, channel: Channel) -> None:
         """Bring a channel's hooks in line with its plan, and tell them of its state."""
-        if self._closed:
+        if self._closed or self._following:  # a problem that a hook states is itself a change of the channel
             return
-        if channel.removed:
-            if (gone := self._by_channel.pop(channel, None)) is not None:
-                gone.end()
-            return
-        if channel not in self._by_channel:
-            self._by_channel[channel] = _ChannelHooks(self, channel)
+        self._following = True
         try:
-            self._by_channel[channel].follow()
+            self._follow(channel)
         except Exception as error:  # it runs within a step of the channel, which must go on
             logger.exception("the hooks of %s failed", channel.name)
             channel.problems.state("hooks", f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more")
+        finally:
+            self._following = False
 
     async def close(self) -> None:
         """End all hooks and kill the running commands, within a second."""
         self._closed = True
-        for one in self._by_channel.values():
-            one.end()
-        self._by_channel.clear()
+        for hooks in self._hooks.values():
+            for hook in hooks.values():
+                hook.end()
         await self._tasks.close()
 
-    def make(self, name: str, channel: Channel, plan: HookPlan, kind: type[StateEvents] | type[MessageEvents]) -> Hook:
-        """Make and start a hook of a channel."""
+    def _follow(self, channel: Channel) -> None:
+        hooks, plan = self._hooks.setdefault(channel, {}), channel.plan
+        on_state = plan.on_state and replace(plan.on_state, parallel=1)
+        declared = {} if channel.removed else {"on_state": on_state, "on_message": plan.on_message}
+        for name in [name for name in hooks if declared.get(name) is None]:
+            del channel.hook_stats[name]
+            hooks.pop(name).end()
+        for name, hook_plan in declared.items():
+            if hook_plan is not None and name not in hooks:
+                hooks[name] = self._make(name, channel, hook_plan)
+            elif hook_plan is not None and hooks[name].plan != hook_plan:
+                hooks[name].update(hook_plan)
+        if channel.removed:
+            del self._hooks[channel]
+            self._states.pop(channel, None)
+            return
+        before, self._states[channel] = self._states.get(channel, ChannelState.IDLE), channel.state
+        if channel.state is not before and "on_state" in hooks:
+            hooks["on_state"].events.state_changed()
 
+    def _make(self, name: str, channel: Channel, plan: HookPlan) -> Hook:
         async def once(plan: HookPlan, event: bytes) -> str | None:
             whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
             environ, cwd = environment(self._environ, **whose), self._manager.plan.file.parent
@@ -83,8 +101,8 @@ class Hooks(Observer):
 
         report = HookReport(name, channel.problems, self._schedule)
         channel.hook_stats[name] = report.counts.as_dict
-        events, task = kind(channel, report), f"{name} {channel.name}"
-        return Hook(task, plan, events, once, report, tasks=self._tasks, schedule=self._schedule)
+        events = (StateEvents if name == "on_state" else MessageEvents)(channel, report)
+        return Hook(f"{name} {channel.name}", plan, events, once, report, tasks=self._tasks, schedule=self._schedule)
 
     def _secrets(self) -> set[str]:
         """Give the secrets that a command may know from its environment or the manager."""
@@ -92,47 +110,3 @@ class Hooks(Observer):
         tokens = {found.value.reveal() for name in plan.tokens if (found := self._manager.broker.peek(name))}
         own = {plan.gateway.token.reveal()} if plan.gateway is not None and plan.gateway.token is not None else set()
         return {*plan.secrets, *tokens, *own}
-
-
-class _ChannelHooks:
-    """The hooks of one channel, and the state that they were told of last."""
-
-    def __init__(self, hooks: Hooks, channel: Channel) -> None:
-        self._hooks = hooks
-        self._channel = channel
-        self._state = ChannelState.IDLE  # every channel's first
-        self._present: dict[str, Hook] = {}
-        self._following = False
-
-    def follow(self) -> None:
-        if self._following:  # a problem that it stated is itself a change of the channel
-            return
-        self._following = True
-        try:
-            self._follow()
-        finally:
-            self._following = False
-
-    def _follow(self) -> None:
-        plan = self._channel.plan
-        self._set("on_state", plan.on_state and replace(plan.on_state, parallel=1), StateEvents)
-        self._set("on_message", plan.on_message, MessageEvents)
-        if self._channel.state is not self._state:
-            self._state = self._channel.state
-            if (on_state := self._present.get("on_state")) is not None and isinstance(on_state.events, StateEvents):
-                on_state.events.put()
-
-    def end(self) -> None:
-        for name in list(self._present):
-            self._set(name, None, StateEvents)
-
-    def _set(self, name: str, plan: HookPlan | None, kind: type[StateEvents] | type[MessageEvents]) -> None:
-        present = self._present.get(name)
-        if plan is None:
-            if present is not None:
-                del self._present[name], self._channel.hook_stats[name]
-                present.end()
-        elif present is None:
-            self._present[name] = self._hooks.make(name, self._channel, plan, kind)
-        elif present.plan != plan:
-            present.update(plan)
