@@ -28,6 +28,6 @@ def test_every_page_for_machines_is_documented_with_whether_it_needs_the_token()
     }
 
 
-def test_the_bound_on_reasons_is_the_one_that_is_told() -> None:
-    assert f"tells {MAX_REASONS} reasons apart" in TEXT
+def test_the_bound_on_reasons_is_documented() -> None:
+    assert f"has {MAX_REASONS} reasons at most" in TEXT
     assert f"`{OTHER}`" in TEXT

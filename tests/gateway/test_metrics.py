@@ -79,7 +79,7 @@ MEDIA = ["application/openmetrics-text", "text/plain", "*/*", ";", ",", "=", "ve
 
 @settings(max_examples=max(100, EXAMPLES // 10), deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(MEDIA), max_size=12).map("".join)))
-def test_whatever_is_accepted_an_answer_is_found(accept: str) -> None:
+def test_any_accept_header_gets_an_answer(accept: str) -> None:
     body, content_type = expose(Scripted().manager, accept)
     assert content_type.isascii()
     assert body.startswith(b"# HELP")
@@ -100,7 +100,7 @@ class AddsStats(Observer):
         return self.added
 
 
-async def test_nothing_but_ours_is_exposed_each_as_what_it_is_declared_to_be() -> None:
+async def test_exactly_the_declared_metrics_are_exposed() -> None:
     async with scripted(
         with_token(channel_plan()), tokens={"session": TokenSource.model_validate({"value": "t"})}
     ) as it:

@@ -28,13 +28,13 @@ def get(it: Scripted, path: str) -> PageResponse:
     return PAGES[path].respond(it.manager)
 
 
-def test_there_are_these_pages_and_what_tells_of_channels_needs_the_token() -> None:
+def test_pages_that_show_channels_need_the_token() -> None:
     assert set(PAGES) == set(STATIC) | MACHINES
     assert {path for path, page in PAGES.items() if page.needs_token} == {"/stats", "/status", "/metrics"}
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_no_page_is_kept_or_guessed_at_by_a_browser(path: str) -> None:
+async def test_browsers_neither_cache_nor_sniff_a_page(path: str) -> None:
     async with scripted() as it:
         headers = get(it, path).headers
         assert headers["Cache-Control"] == "no-cache"
@@ -57,7 +57,7 @@ async def test_a_file_is_in_the_package_and_sent_as_what_it_is(path: str, conten
         assert answer.body.decode()
 
 
-async def test_the_status_page_may_load_and_reach_nothing_but_the_gateway() -> None:
+async def test_the_status_page_may_load_from_and_connect_to_the_gateway_only() -> None:
     async with scripted() as it:
         answer = get(it, "/")
         policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
@@ -114,6 +114,6 @@ async def test_the_metrics_come_in_the_format_that_is_accepted() -> None:
             assert (answer.body, answer.content_type) == expose(it.manager, accept)
 
 
-def test_a_manager_that_nobody_scrapes_does_not_pay_for_the_library() -> None:
+def test_the_metrics_library_is_loaded_at_the_first_scrape() -> None:
     code = "import sys, wscli.gateway.pages; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -76,7 +76,7 @@ async def test_the_outbox_and_the_consumers_of_a_template_are_added_up(monkeypat
         assert value(samples, "wscli_consumer_lag", channel="rooms/{id}", consumer="db") == 8
 
 
-async def test_rotations_are_counted_and_are_no_reconnections() -> None:
+async def test_rotations_are_not_counted_as_reconnections() -> None:
     async with scripted() as it:
         it.manager.channel("news").counters.count_rotation()
         samples = scrape(it)
@@ -84,7 +84,7 @@ async def test_rotations_are_counted_and_are_no_reconnections() -> None:
         assert value(samples, "wscli_reconnects_total", channel="news", reason="rotation") is None
 
 
-async def test_a_round_trip_is_told_of_open_connections_alone() -> None:
+async def test_a_round_trip_is_given_for_open_connections_only() -> None:
     async with scripted() as it:
         assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
         await it.time.advance(25)
@@ -93,7 +93,7 @@ async def test_a_round_trip_is_told_of_open_connections_alone() -> None:
         assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
 
 
-async def test_reconnections_and_gaps_are_told_by_reason() -> None:
+async def test_reconnections_and_gaps_are_counted_by_reason() -> None:
     async with scripted() as it:
         it.server.link.end(closed(1006))
         await it.time.advance(1.01)
@@ -105,7 +105,7 @@ async def test_reconnections_and_gaps_are_told_by_reason() -> None:
         assert value(samples, "wscli_gaps_total", channel="news", reason="outage") == 2
 
 
-async def test_tokens_tell_their_expiry_in_wall_time_and_their_fetches(tmp_path: Path) -> None:
+async def test_tokens_have_an_expiry_in_wall_time_and_a_count_of_fetches(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret")
     session = TokenSource.model_validate({"file": str(tmp_path / "token"), "expires_in": "300s"})
     unused = TokenSource.model_validate({"env": "NOWHERE"})
@@ -121,7 +121,7 @@ async def test_tokens_tell_their_expiry_in_wall_time_and_their_fetches(tmp_path:
         assert b"s3cret" not in expose(it.manager)[0]
 
 
-async def test_the_manager_tells_its_versions_its_start_and_its_problems() -> None:
+async def test_the_manager_gives_its_versions_its_start_and_its_problems() -> None:
     async with scripted() as it:
         started = it.time.wall()
         await it.time.advance(10)
@@ -135,7 +135,7 @@ async def test_the_manager_tells_its_versions_its_start_and_its_problems() -> No
 
 
 @pytest.mark.parametrize("gateway", [None, {"listen": ["127.0.0.1:8787"], "clients": 3, "refused": 1}])
-async def test_the_gateway_is_told_of_where_there_is_one(gateway: dict[str, Any] | None) -> None:
+async def test_the_gateway_has_samples_where_it_is_declared(gateway: dict[str, Any] | None) -> None:
     async with scripted() as it:
         it.manager.observe(AddsStats({"gateway": gateway}))
         samples = scrape(it)
@@ -213,7 +213,7 @@ STEPS = st.one_of(
 )
 
 
-class Books:
+class ExpectedCounters:
     """What ``stats`` said of each channel, booked step by step under the name that the channel then went by."""
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ def counters_of(samples: Samples) -> Samples:
 
 async def live(steps: list[Step]) -> None:
     async with scripted(*DECLARED) as it:
-        books, last = Books(), Samples()
+        books, last = ExpectedCounters(), Samples()
         books.book(it)
         for step, argument in steps:
             await step(it, argument)
@@ -259,5 +259,5 @@ async def live(steps: list[Step]) -> None:
 
 @settings(max_examples=max(30, EXAMPLES // 50), deadline=None)
 @given(st.lists(STEPS, max_size=12))
-def test_the_counters_are_those_of_stats_and_never_fall_whatever_is_forgotten(steps: list[Step]) -> None:
+def test_the_counters_equal_those_of_stats_and_never_fall(steps: list[Step]) -> None:
     asyncio.run(live(steps))

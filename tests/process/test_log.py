@@ -52,7 +52,7 @@ async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history:
     }
 
 
-async def test_remote_text_steers_no_terminal_and_breaks_no_record(history: MemoryHistory) -> None:
+async def test_remote_text_is_escaped_and_stays_one_line(history: MemoryHistory) -> None:
     stream = io.StringIO()
     handlers = capture(history, stream)
     log.warning("closed: %s", "\x1b[2Jgone\n2026 error all is lost \ud800")
@@ -62,7 +62,7 @@ async def test_remote_text_steers_no_terminal_and_breaks_no_record(history: Memo
     assert len(list(records(history))) == 1
 
 
-async def test_a_record_of_another_thread_reaches_the_history_in_the_loop(history: MemoryHistory) -> None:
+async def test_a_record_of_another_thread_is_appended_on_the_loop(history: MemoryHistory) -> None:
     handlers = capture(history, io.StringIO())
     await asyncio.to_thread(log.warning, "from a thread")
     await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_a_record_of_another_thread_reaches_the_history_in_the_loop(histor
     assert [record["message"] for record in records(history)] == ["from a thread"]
 
 
-async def test_libraries_whose_debug_log_holds_tokens_stay_quiet(history: MemoryHistory) -> None:
+async def test_debug_records_of_libraries_are_not_logged(history: MemoryHistory) -> None:
     stream = io.StringIO()
     handlers = capture(history, stream)
     for name in ("websockets.client", "picows.client", "aiohttp.client", "asyncio"):
@@ -81,7 +81,7 @@ async def test_libraries_whose_debug_log_holds_tokens_stay_quiet(history: Memory
     assert list(records(history)) == []
 
 
-async def test_a_record_that_cannot_be_formatted_harms_nobody(
+async def test_a_record_that_cannot_be_formatted_is_dropped_alone(
     history: MemoryHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)  # which would print it on stderr
@@ -169,7 +169,7 @@ def rotated(tmp_path: Path) -> Iterator[Rotated]:
     os.close(rotated.other)
 
 
-async def test_a_full_log_is_put_aside_and_three_are_kept(history: MemoryHistory, rotated: Rotated) -> None:
+async def test_a_full_log_is_rotated_and_three_are_kept(history: MemoryHistory, rotated: Rotated) -> None:
     handlers = capture(history, rotated.stream, file=rotated.file)
     for number in range(1, 8):
         rotated.write(1000 + number)
@@ -183,7 +183,7 @@ async def test_a_full_log_is_put_aside_and_three_are_kept(history: MemoryHistory
     assert stat.S_IMODE(rotated.path.stat().st_mode) == 0o600
 
 
-async def test_nothing_that_is_written_to_either_descriptor_reaches_the_old_file(rotated: Rotated) -> None:
+async def test_both_descriptors_write_to_the_new_file(rotated: Rotated) -> None:
     rotated.write(1000)
     assert rotated.file.rotate() is None
     rotated.write(5)
@@ -193,7 +193,7 @@ async def test_nothing_that_is_written_to_either_descriptor_reaches_the_old_file
     assert rotated.sizes() == {"app.log": 10, "app.log.1": 1000}
 
 
-async def test_a_descriptor_that_leads_elsewhere_stays_so(rotated: Rotated, tmp_path: Path) -> None:
+async def test_a_descriptor_of_another_file_is_not_redirected(rotated: Rotated, tmp_path: Path) -> None:
     with (tmp_path / "else").open("w") as elsewhere:
         os.dup2(elsewhere.fileno(), rotated.other)
     os.write(rotated.stream.fileno(), b"x" * 1000)
@@ -202,9 +202,7 @@ async def test_a_descriptor_that_leads_elsewhere_stays_so(rotated: Rotated, tmp_
     assert (tmp_path / "else").read_text() == "12345"
 
 
-async def test_a_log_that_cannot_be_put_aside_goes_on_and_says_so_once(
-    history: MemoryHistory, rotated: Rotated
-) -> None:
+async def test_a_log_that_cannot_be_rotated_goes_on_and_warns_once(history: MemoryHistory, rotated: Rotated) -> None:
     gone = rotated.path.parent.rename(rotated.path.parent.with_name("gone"))
     handlers = capture(history, rotated.stream, file=rotated.file)
     rotated.write(1000)
@@ -223,7 +221,7 @@ async def test_a_log_that_cannot_be_put_aside_goes_on_and_says_so_once(
     assert rotated.path.read_text().endswith(" warning third\n")
 
 
-async def test_a_full_disk_harms_nobody(
+async def test_a_full_disk_raises_nothing(
     history: MemoryHistory, rotated: Rotated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
@@ -239,7 +237,7 @@ async def test_a_full_disk_harms_nobody(
     assert list(rotated.sizes()) == ["app.log"]
 
 
-async def test_a_log_that_somebody_moved_is_begun_anew(rotated: Rotated) -> None:
+async def test_a_log_that_was_moved_is_begun_anew(rotated: Rotated) -> None:
     rotated.write(1000)
     rotated.path.rename(rotated.path.with_name("mine"))
     assert rotated.file.rotate() is None

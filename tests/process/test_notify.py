@@ -57,7 +57,7 @@ def service_manager(listener: Listener, watchdog: float | None = None) -> Servic
     return ServiceManager(os.fsencode(listener.socket.getsockname()), watchdog)
 
 
-async def test_a_life_is_told_in_order(listener: Listener) -> None:
+async def test_ready_reload_and_stop_are_sent_in_order(listener: Listener) -> None:
     async with scripted(channel_plan("news"), channel_plan("calls")) as it:
         notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
         notifier.ready()
@@ -75,7 +75,7 @@ async def test_a_life_is_told_in_order(listener: Listener) -> None:
         notifier.close()
 
 
-async def test_the_status_follows_the_states_and_is_not_said_twice(listener: Listener) -> None:
+async def test_the_status_follows_the_states_and_is_not_repeated(listener: Listener) -> None:
     async with scripted(channel_plan("news"), channel_plan("calls", eager=False)) as it:
         notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
         notifier.ready()
@@ -89,7 +89,7 @@ async def test_the_status_follows_the_states_and_is_not_said_twice(listener: Lis
         notifier.close()
 
 
-async def test_a_reload_that_is_refused_stays_in_the_status_until_one_is_not(listener: Listener) -> None:
+async def test_a_refused_reload_stays_in_the_status_until_one_succeeds(listener: Listener) -> None:
     async with scripted() as it:
         notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
         notifier.ready()
@@ -103,7 +103,7 @@ async def test_a_reload_that_is_refused_stays_in_the_status_until_one_is_not(lis
         notifier.close()
 
 
-async def test_the_watchdog_is_fed_at_half_its_time_and_by_the_loop_alone(listener: Listener) -> None:
+async def test_the_watchdog_is_fed_by_the_loop_at_half_its_time(listener: Listener) -> None:
     async with scripted() as it:
         notifier = Notifier(it.manager, service_manager(listener, watchdog=10.0), schedule=it.time.schedule)
         await it.time.advance(60.0)
@@ -116,7 +116,7 @@ async def test_the_watchdog_is_fed_at_half_its_time_and_by_the_loop_alone(listen
         assert listener.messages() == []
 
 
-async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(listener: Listener) -> None:
+async def test_messages_that_a_full_socket_refused_are_sent_later_and_in_order(listener: Listener) -> None:
     async with scripted() as it:
         notifier = Notifier(it.manager, service_manager(listener, watchdog=10.0), schedule=it.time.schedule)
         listener.fill()
@@ -135,7 +135,7 @@ async def test_what_a_full_socket_does_not_take_is_told_later_and_in_order(liste
         notifier.close()
 
 
-async def test_a_manager_of_services_that_is_gone_harms_nobody(tmp_path: Path) -> None:
+async def test_a_service_manager_that_is_gone_is_ignored(tmp_path: Path) -> None:
     async with scripted() as it:
         for address in (os.fsencode(tmp_path / "gone"), b"/" + b"x" * 500, b"/dev/null", b"\0wscli-nobody"):
             notifier = Notifier(it.manager, ServiceManager(address, 1.0), schedule=it.time.schedule)
@@ -147,7 +147,7 @@ async def test_a_manager_of_services_that_is_gone_harms_nobody(tmp_path: Path) -
             notifier.close()
 
 
-async def test_without_one_no_timer_runs() -> None:
+async def test_without_a_service_manager_no_timer_runs() -> None:
     async with scripted() as it:
         before = it.time.pending
         notifier = Notifier(it.manager, ServiceManager(None, 1.0), schedule=it.time.schedule)
@@ -159,7 +159,7 @@ async def test_without_one_no_timer_runs() -> None:
         notifier.close()
 
 
-async def test_an_abstract_socket_is_one_that_begins_with_an_at() -> None:
+async def test_an_address_that_begins_with_an_at_is_an_abstract_socket() -> None:
     name = f"wscli-test-{os.getpid()}"
     listener = Listener(f"\0{name}")
     with listener.socket:
@@ -172,7 +172,7 @@ async def test_an_abstract_socket_is_one_that_begins_with_an_at() -> None:
             notifier.close()
 
 
-async def test_the_status_counts_what_failed() -> None:
+async def test_the_status_counts_failed_channels() -> None:
     soon = BackoffPolicy(give_up=GiveUpAttempts(attempts=1))
     async with scripted(channel_plan("a", backoff=soon), channel_plan("b")) as it:
         assert channel_summary(it.manager) == "2 of 2 channels ready"
@@ -197,7 +197,7 @@ async def test_the_status_counts_what_failed() -> None:
         (None, "²", None),
     ],
 )
-def test_a_watchdog_of_another_process_is_none_of_ours(whose: str | None, usec: str, expected: float | None) -> None:
+def test_a_watchdog_applies_to_its_own_process_only(whose: str | None, usec: str, expected: float | None) -> None:
     environ = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": usec, "HOME": "/"}
     if whose is not None:
         environ["WATCHDOG_PID"] = whose
@@ -207,7 +207,7 @@ def test_a_watchdog_of_another_process_is_none_of_ours(whose: str | None, usec: 
 
 @settings(max_examples=SOME)
 @given(st.dictionaries(st.sampled_from(["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]), st.text()))
-def test_no_environment_is_too_odd_to_be_read(environ: dict[str, str]) -> None:
+def test_any_environment_can_be_read(environ: dict[str, str]) -> None:
     found = take_service_manager(environ)
     assert environ == {}
     assert found.watchdog is None or found.watchdog > 0

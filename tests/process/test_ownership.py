@@ -78,7 +78,7 @@ def _own(environ: dict[str, str], **of: str) -> Any:
     return own(plan(**of), environ)
 
 
-def test_a_name_that_another_file_holds_is_an_error_that_says_who(environ: dict[str, str]) -> None:
+def test_a_name_held_by_another_file_is_an_error_that_names_it(environ: dict[str, str]) -> None:
     with own(plan(), environ), pytest.raises(InstanceHeld) as caught, _own(environ, file="/srv/other.yaml"):
         pass
     assert f"pid {os.getpid()}, which runs '/srv/app.yaml'" in caught.value.message
@@ -100,7 +100,7 @@ with own(plan(), os.environ):
 """
 
 
-def test_a_manager_that_was_killed_blocks_nobody(environ: dict[str, str]) -> None:
+def test_the_files_of_a_killed_manager_are_replaced(environ: dict[str, str]) -> None:
     crashed = subprocess.run(
         [sys.executable, "-c", CRASHING, str(Path(__file__).parents[2])], env={**os.environ, **environ}, check=False
     )
@@ -144,7 +144,7 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(
     os.close(lock)
 
 
-def test_a_lock_that_nobody_registered_for_is_an_error_after_a_while(
+def test_a_held_lock_without_a_registration_is_an_error_after_a_while(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = Path(environ["WSCLI_RUNTIME_DIR"])
@@ -167,7 +167,7 @@ def _contend(environ: dict[str, str], start: Any, said: Connection, end: Any) ->
         said.send(error.message)
 
 
-def test_of_many_at_once_exactly_one_wins_and_the_others_say_who(environ: dict[str, str]) -> None:
+def test_of_many_at_once_one_wins_and_the_others_name_it(environ: dict[str, str]) -> None:
     """Repeated, since it is a race: the winner of each round removes its files while the next round begins."""
     spawn = multiprocessing.get_context("spawn")
     for _ in range(3):
@@ -197,7 +197,7 @@ def test_a_directory_that_others_can_enter_is_refused(environ: dict[str, str]) -
     assert caught.value.hint == f"chmod 700 {environ['WSCLI_RUNTIME_DIR']}"
 
 
-def test_a_link_is_no_runtime_directory(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_link_as_runtime_directory_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     Path(environ["WSCLI_RUNTIME_DIR"]).symlink_to(tmp_path / "real")
     with pytest.raises(WscliError, match="is not a directory of user"), _own(environ):

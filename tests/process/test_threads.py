@@ -19,7 +19,7 @@ async def test_a_result_and_an_error_come_back() -> None:
         await loop.run_in_executor(threads, int, "x")
 
 
-async def test_only_so_many_run_at_once_and_the_rest_wait_their_turn() -> None:
+async def test_threads_are_limited_and_further_calls_are_queued() -> None:
     loop = asyncio.get_running_loop()
     threads, release, full = AbandonedThreads(), threading.Event(), asyncio.Event()
     running, most, guard = 0, 0, threading.Lock()
@@ -42,7 +42,7 @@ async def test_only_so_many_run_at_once_and_the_rest_wait_their_turn() -> None:
     assert most == MOST
 
 
-async def test_a_call_that_was_given_up_before_its_turn_is_not_made() -> None:
+async def test_a_cancelled_call_in_the_queue_is_not_made() -> None:
     loop = asyncio.get_running_loop()
     threads, release, called = AbandonedThreads(), threading.Event(), threading.Event()
     blocking = [loop.run_in_executor(threads, release.wait, 10) for _ in range(MOST)]

@@ -7,9 +7,9 @@ import socket
 
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
-from wscli.gateway.access import subprotocols
 from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import ClientGone, Handshake
+from wscli.gateway.requests import subprotocols
 
 __all__ = ["serve_attached"]
 

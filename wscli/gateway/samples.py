@@ -31,35 +31,37 @@ _TOKEN = ("token",)
 METRICS: dict[str, Metric] = {
     "wscli_build_info": Metric("info", "The versions of wscli and Python.", ("version", "python")),
     "wscli_start_time_seconds": Metric("gauge", "When the manager started, in seconds since the epoch."),
-    "wscli_problems": Metric("gauge", "Problems beside the channels' states, as status lists them."),
+    "wscli_problems": Metric("gauge", "Problems besides the channels' states, as status lists them."),
     "wscli_open_connections": Metric("gauge", "Connections that are open, or still being closed."),
-    "wscli_connected": Metric("gauge", "Whether the channel is ready; of a template, how many are.", _CHANNEL),
-    "wscli_channel_state": Metric("gauge", "How many channels of the name are in the state.", ("channel", "state")),
+    "wscli_connected": Metric("gauge", "Whether the channel is ready; for a template, how many are.", _CHANNEL),
+    "wscli_channel_state": Metric("gauge", "Channels of the name that are in the state.", ("channel", "state")),
     "wscli_channel_critical": Metric("gauge", "Whether the channel is declared critical.", _CHANNEL),
-    "wscli_messages_received_total": Metric("counter", "Messages that came.", _CHANNEL),
-    "wscli_received_bytes_total": Metric("counter", "Bytes of the messages that came.", _CHANNEL),
-    "wscli_messages_sent_total": Metric("counter", "Messages that went out.", _CHANNEL),
-    "wscli_sent_bytes_total": Metric("counter", "Bytes of the messages that went out.", _CHANNEL),
-    "wscli_connects_total": Metric("counter", "Connections that opened.", _CHANNEL),
+    "wscli_messages_received_total": Metric("counter", "Received messages.", _CHANNEL),
+    "wscli_received_bytes_total": Metric("counter", "Bytes of the received messages.", _CHANNEL),
+    "wscli_messages_sent_total": Metric("counter", "Sent messages.", _CHANNEL),
+    "wscli_sent_bytes_total": Metric("counter", "Bytes of the sent messages.", _CHANNEL),
+    "wscli_connects_total": Metric("counter", "Opened connections.", _CHANNEL),
     "wscli_reconnects_total": Metric(
-        "counter", "Connections that opened after another, by the reason for which that one ended or was left.", _REASON
+        "counter", "Connections opened after an earlier one, by the reason for which that one ended.", _REASON
     ),
-    "wscli_rotations_total": Metric("counter", "Connections that took the place of one that was open.", _CHANNEL),
-    "wscli_gaps_total": Metric("counter", "Times in which messages may have been missed.", _REASON),
-    "wscli_ping_rtt_seconds": Metric("gauge", "The newest round trip of a ping; of a template, the longest.", _CHANNEL),
-    "wscli_readers": Metric("gauge", "Readers that are attached.", _CHANNEL),
-    "wscli_history_messages": Metric("gauge", "Messages that the history keeps.", _CHANNEL),
+    "wscli_rotations_total": Metric("counter", "Connections that replaced an open one.", _CHANNEL),
+    "wscli_gaps_total": Metric("counter", "Gaps in which messages may have been missed.", _REASON),
+    "wscli_ping_rtt_seconds": Metric(
+        "gauge", "The latest round trip of a ping; for a template, the longest.", _CHANNEL
+    ),
+    "wscli_readers": Metric("gauge", "Attached readers.", _CHANNEL),
+    "wscli_history_messages": Metric("gauge", "Messages in the history.", _CHANNEL),
     "wscli_consumer_lag": Metric(
-        "gauge", "Messages on the disk that the consumer has not acknowledged.", ("channel", "consumer")
+        "gauge", "Messages on disk that the consumer has not acknowledged.", ("channel", "consumer")
     ),
-    "wscli_outbox_messages": Metric("gauge", "Messages in the outbox, by what they are.", ("channel", "state")),
+    "wscli_outbox_messages": Metric("gauge", "Messages in the outbox, by state.", ("channel", "state")),
     "wscli_token_expiry_timestamp_seconds": Metric(
-        "gauge", "When the token that is held expires, in seconds since the epoch.", _TOKEN
+        "gauge", "When the present token expires, in seconds since the epoch.", _TOKEN
     ),
     "wscli_token_fetches_total": Metric("counter", "Fetches of the token.", _TOKEN),
     "wscli_token_failures_total": Metric("counter", "Fetches of the token that failed.", _TOKEN),
-    "wscli_gateway_clients": Metric("gauge", "Clients of the gateway that are connected."),
-    "wscli_gateway_refused_total": Metric("counter", "Clients that the gateway turned away."),
+    "wscli_gateway_clients": Metric("gauge", "Connected clients of the gateway."),
+    "wscli_gateway_refused_total": Metric("counter", "Refused clients of the gateway."),
 }
 
 

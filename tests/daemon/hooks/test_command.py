@@ -1,4 +1,4 @@
-"""A hook's command: how it ends, and what is said of it; nothing of it outlives its time."""
+"""A hook's command: how it ends, how its failure is worded, and that nothing of it outlives its timeout."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_long_last_line_is_cut(tmp_path: Path) -> None:
     assert len(text) < 230
 
 
-async def test_secrets_are_cut_out_of_what_is_quoted(tmp_path: Path) -> None:
+async def test_secrets_are_masked_in_the_quoted_line(tmp_path: Path) -> None:
     async def said(script: str) -> str | None:
         secrets = ["the", "hunter2", "hunter2-long"]
         return await run_command(sh(script), b"", cwd=tmp_path, environ=os.environ, secrets=lambda: secrets)
@@ -58,7 +58,7 @@ async def test_secrets_are_cut_out_of_what_is_quoted(tmp_path: Path) -> None:
     assert cut == f"exited with 1: {'0' * 196}***"
 
 
-async def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
+async def test_a_command_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
     assert await outcome(tmp_path, HookPlan(("./handle",))) == "not found: './handle'"
     assert await outcome(tmp_path, HookPlan(("no-such-\x1bprogram",))) == "not found: 'no-such-\\x1bprogram'"
@@ -68,12 +68,12 @@ async def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     assert await outcome(tmp_path, HookPlan(("echo", "a\0b"))) == "cannot run 'echo': NUL in an argument"
 
 
-async def test_no_shell_looks_at_the_arguments(tmp_path: Path) -> None:
+async def test_no_shell_expands_the_arguments(tmp_path: Path) -> None:
     assert await outcome(tmp_path, HookPlan(("touch", "$HOME;`id`"))) is None
     assert (tmp_path / "$HOME;`id`").exists()
 
 
-async def test_one_that_does_not_read_its_stdin_is_no_failure(tmp_path: Path) -> None:
+async def test_a_command_need_not_read_its_stdin(tmp_path: Path) -> None:
     assert await outcome(tmp_path, sh("exit 0"), b"x" * (1 << 20)) is None
 
 
@@ -82,15 +82,15 @@ async def test_a_large_event_arrives_whole(tmp_path: Path) -> None:
     assert (tmp_path / "out").stat().st_size == 1 << 20
 
 
-async def test_stdout_without_end_costs_nothing_and_ends_with_its_time(tmp_path: Path) -> None:
+async def test_endless_stdout_is_killed_at_the_timeout(tmp_path: Path) -> None:
     assert await outcome(tmp_path, HookPlan(("yes",), timeout=0.1)) == "killed after 100ms"
 
 
-async def test_stderr_without_end_is_not_listened_to(tmp_path: Path) -> None:
+async def test_endless_stderr_is_killed(tmp_path: Path) -> None:
     assert await outcome(tmp_path, sh("yes >&2", timeout=60)) == "killed after 1 MiB on stderr"
 
 
-async def test_one_that_hangs_is_asked_to_end_and_its_whole_group_is_killed(
+async def test_a_command_that_hangs_gets_sigterm_and_its_process_group_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "GRACE", 1e6)
@@ -107,7 +107,7 @@ async def test_one_that_hangs_is_asked_to_end_and_its_whole_group_is_killed(
     await until(lambda: not alive(pid(tmp_path / "self")) and not alive(pid(tmp_path / "child")))
 
 
-async def test_one_that_ends_when_it_is_asked_to_is_not_waited_for(
+async def test_a_command_that_ends_at_sigterm_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "GRACE", 60.0)
@@ -117,14 +117,14 @@ async def test_one_that_ends_when_it_is_asked_to_is_not_waited_for(
 
 
 @pytest.mark.parametrize("code", [0, 3])
-async def test_a_child_that_holds_the_streams_is_not_waited_for(tmp_path: Path, code: int) -> None:
+async def test_a_background_process_that_holds_the_streams_is_not_waited_for(tmp_path: Path, code: int) -> None:
     text = await outcome(tmp_path, sh(f"sleep 1000 & echo $! > child; echo oh >&2; exit {code}", timeout=30))
     assert text == (None if code == 0 else "exited with 3: oh")
     assert alive(pid(tmp_path / "child")), "what it put in the background is its own"
     os.kill(pid(tmp_path / "child"), 9)
 
 
-async def test_cancelling_kills_its_whole_group(tmp_path: Path) -> None:
+async def test_cancelling_kills_the_process_group(tmp_path: Path) -> None:
     task = asyncio.create_task(outcome(tmp_path, sh("trap '' TERM; sleep 1000 & echo $! > child; wait", timeout=60)))
     await until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
     task.cancel()

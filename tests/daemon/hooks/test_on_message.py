@@ -1,4 +1,4 @@
-"""``on_message``: which messages a command is run for, how many at once, and who waits for whom."""
+"""``on_message``: which messages a command runs for, how many at once, and how a slow one lags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wscli.history.limits import HistoryLimits
 COPY = sh("cat >> out")
 
 
-async def test_each_message_is_handed_over_as_tail_json_shows_it(tmp_path: Path) -> None:
+async def test_a_command_reads_the_record_of_tail_json(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=COPY) as it:
         it.server.link.say("one", '{"n": 2}', "\u00fcber\n")
         records = await it.until_lines(3)
@@ -32,7 +32,7 @@ async def test_each_message_is_handed_over_as_tail_json_shows_it(tmp_path: Path)
         assert it.channel.problems.texts() == []
 
 
-async def test_a_binary_message_is_base64_as_everywhere(tmp_path: Path) -> None:
+async def test_a_binary_message_is_base64(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=COPY) as it:
         it.server.link.listener.on_batch([b"\x00\xff"], b"b")
         (record,) = await it.until_lines(1)
@@ -68,7 +68,7 @@ async def test_no_more_than_parallel_run_at_once(tmp_path: Path) -> None:
         (". # a comment", [1, 2]),
     ],
 )
-async def test_a_command_is_run_where_the_expression_yields_neither_false_nor_null(
+async def test_a_command_runs_where_the_expression_yields_neither_false_nor_null(
     tmp_path: Path, expression: str, fitting: list[int]
 ) -> None:
     async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
@@ -99,7 +99,7 @@ async def test_an_expression_that_fails_on_a_message_is_a_problem_until_it_works
         await it.until_problem()
 
 
-async def test_a_slow_hook_lags_on_its_own_cursor_and_is_told_what_it_missed(tmp_path: Path) -> None:
+async def test_a_slow_hook_lags_alone_and_counts_what_it_missed(tmp_path: Path) -> None:
     slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out")
     async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=10)) as it:
         it.server.link.say("0")
@@ -114,7 +114,7 @@ async def test_a_slow_hook_lags_on_its_own_cursor_and_is_told_what_it_missed(tmp
         await it.until_problem()  # it has caught up
 
 
-async def test_what_a_lagging_hook_missed_is_a_problem_until_it_has_caught_up(tmp_path: Path) -> None:
+async def test_missed_messages_are_a_problem_until_the_hook_has_caught_up(tmp_path: Path) -> None:
     slow = sh("echo x >> started; n=$(wc -l < started); while [ ! -e go$n ]; do sleep 0.01; done")
     async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=2)) as it:
         it.server.link.say("0")
@@ -132,7 +132,7 @@ async def test_what_a_lagging_hook_missed_is_a_problem_until_it_has_caught_up(tm
         assert (it.stats()["runs"], it.stats()["lagged"]) == (3, 6)
 
 
-async def test_it_neither_opens_a_lazy_channel_nor_counts_as_a_reader(tmp_path: Path) -> None:
+async def test_a_hook_neither_opens_a_lazy_channel_nor_counts_as_a_reader(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=COPY, eager=False) as it:
         assert it.channel.snapshot.state == "idle"
         assert not it.channel.in_use
@@ -145,7 +145,7 @@ async def test_it_neither_opens_a_lazy_channel_nor_counts_as_a_reader(tmp_path: 
         assert it.channel.state == "idle"
 
 
-async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path) -> None:
+async def test_filtering_many_messages_lets_other_tasks_run(tmp_path: Path) -> None:
     expression = "[range(2000)] | length == 0"
     async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
         it.server.link.say(*["1"] * 500)
@@ -161,7 +161,7 @@ async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path)
         assert turns > 3
 
 
-async def test_instances_of_a_template_have_their_own_hooks(tmp_path: Path) -> None:
+async def test_each_channel_of_a_template_has_its_own_hooks(tmp_path: Path) -> None:
     plan = channel_plan("rooms/{id}", on_message=sh('echo "\\"$WSCLI_CHANNEL\\"" >> out'), eager=False)
     async with hooked(tmp_path) as it:
         it.reload(channel_plan(), plan)

@@ -12,7 +12,7 @@ from wscli.daemon.hooks.events import MOST_CHANGES
 COPY = sh("cat >> out")
 
 
-async def test_each_change_of_the_state_is_handed_over_as_status_json_shows_it(tmp_path: Path) -> None:
+async def test_a_command_reads_the_object_of_status_json(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_state=COPY) as it:
         opening = await it.until_lines(3)
         assert [one["state"] for one in opening] == ["connecting", "handshaking", "ready"]
@@ -28,17 +28,17 @@ async def test_each_change_of_the_state_is_handed_over_as_status_json_shows_it(t
         ]  # fmt: skip
 
 
-async def test_a_change_that_leaves_the_state_as_it_is_runs_nothing(tmp_path: Path) -> None:
+async def test_a_change_other_than_of_the_state_runs_nothing(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_state=COPY) as it:
         await it.until_lines(3)
-        it.channel.problems.state("somebody", "is unwell")
+        it.channel.problems.state("disk", "is full")
         it.channel.pause()
         assert [one["state"] for one in await it.until_lines(4)][3:] == ["paused"]
         await until(lambda: not it.stats("on_state")["running"])
         assert it.stats("on_state")["runs"] == 4
 
 
-async def test_changes_wait_for_their_turn_and_the_oldest_goes_when_too_many_wait(tmp_path: Path) -> None:
+async def test_changes_are_queued_and_the_oldest_is_dropped_beyond_the_limit(tmp_path: Path) -> None:
     slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out", parallel=4)
     async with hooked(tmp_path, on_state=slow) as it:
         await until(lambda: it.stats("on_state")["running"] == 1)
@@ -55,7 +55,7 @@ async def test_changes_wait_for_their_turn_and_the_oldest_goes_when_too_many_wai
         await it.until_problem()
 
 
-async def test_the_environment_says_what_it_is_run_for(tmp_path: Path) -> None:
+async def test_the_environment_names_channel_instance_and_hook(tmp_path: Path) -> None:
     (tmp_path / "handle").write_text("#!/bin/sh\nenv > env.$WSCLI_HOOK\npwd > where\n")
     (tmp_path / "handle").chmod(0o700)
     plan = sh("")

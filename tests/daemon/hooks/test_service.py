@@ -1,4 +1,4 @@
-"""Hooks come, change and go with the file; what goes wrong with one is stated, and felt nowhere else."""
+"""Hooks follow the file; a hook's failure is stated, and affects nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_a_hook_that_fails_is_a_problem_until_it_succeeds(tmp_path: Path) 
         assert (it.stats()["runs"], it.stats()["failures"]) == (2, 1)
 
 
-async def test_what_it_says_is_quoted_without_secrets(tmp_path: Path) -> None:
+async def test_a_failure_is_quoted_without_secrets(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=sh("echo key hunter2, gateway sesame, token t0ken >&2; exit 3")) as it:
         gateway = GatewayPlan(listen=(), token=Secret("sesame"))
         tokens = {"t": TOKEN.validate_python({"value": "t0ken"})}
@@ -48,13 +48,13 @@ async def test_what_it_says_is_quoted_without_secrets(tmp_path: Path) -> None:
         await it.until_problem("on_message: exited with 3: key ***, gateway ***, token ***")
 
 
-async def test_one_that_is_missing_is_named(tmp_path: Path) -> None:
+async def test_a_missing_command_is_named(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_state=HookPlan(("./handle",))) as it:
         await it.until_problem("on_state: not found: './handle'")
         await until(lambda: it.stats("on_state")["failures"] == 3)
 
 
-async def test_failures_are_stated_once_a_second_at_most(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failures_are_stated_at_most_once_a_second(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with hooked(tmp_path, on_message=sh("read x; echo $x >&2; exit 1")) as it:
         it.server.link.say(*map(str, range(20)))
         await until(lambda: it.stats()["failures"] == 20)
@@ -64,7 +64,7 @@ async def test_failures_are_stated_once_a_second_at_most(tmp_path: Path, caplog:
         assert '"seq":20,' in it.channel.problems.texts()[0]
 
 
-async def test_a_hanging_hook_is_felt_by_nobody(tmp_path: Path) -> None:
+async def test_a_hanging_hook_delays_nothing(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=HookPlan(("sleep", "1000")), on_state=HookPlan(("sleep", "1000"))) as it:
         it.server.link.say(*map(str, range(1000)))
         await until(lambda: it.stats()["running"] and it.stats("on_state")["running"])
@@ -86,7 +86,7 @@ async def test_a_reload_changes_a_hook_without_a_dial_and_loses_no_message(tmp_p
         assert len(it.server.dials) == 1
 
 
-async def test_a_reload_adds_a_hook_from_then_on_and_takes_it_away(tmp_path: Path) -> None:
+async def test_a_reload_adds_a_hook_for_later_events_and_removes_it(tmp_path: Path) -> None:
     async with hooked(tmp_path) as it:
         it.server.link.say("before")
         it.reload(channel_plan(on_message=COPY, on_state=COPY))
@@ -102,7 +102,7 @@ async def test_a_reload_adds_a_hook_from_then_on_and_takes_it_away(tmp_path: Pat
         assert len(it.lines()) == 1
 
 
-async def test_what_a_hook_that_goes_was_running_is_killed_and_its_problem_forgotten(tmp_path: Path) -> None:
+async def test_removing_a_hook_kills_its_command_and_withdraws_its_problem(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=sh("echo $$ > pid; [ -s bad ] && exit 1; sleep 1000; true")) as it:
         (tmp_path / "bad").write_text("x")
         it.server.link.say("one")
@@ -140,7 +140,7 @@ async def test_an_expression_that_does_not_compile_is_stated(tmp_path: Path) -> 
         assert [one["data"] for one in await it.until_lines(1)] == ["one"]
 
 
-async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_event(
+async def test_a_hook_that_crashes_is_stated_and_goes_on_with_the_next_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with hooked(tmp_path, on_message=COPY) as it:
@@ -159,7 +159,7 @@ async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_e
         assert it.stats()["runs"] == 1
 
 
-async def test_an_error_in_looking_is_stated_and_felt_by_no_channel(
+async def test_an_error_of_the_hooks_is_stated_and_affects_no_channel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with hooked(tmp_path, on_state=COPY) as it:
@@ -176,7 +176,7 @@ async def test_an_error_in_looking_is_stated_and_felt_by_no_channel(
         assert (await it.until_lines(6))[-1]["state"] == "ready"
 
 
-async def test_the_end_kills_what_runs_within_a_second_and_starts_nothing_more(tmp_path: Path) -> None:
+async def test_closing_kills_running_commands_and_starts_none(tmp_path: Path) -> None:
     stubborn = sh("trap '' TERM; echo $$ >> pids; sleep 1000; true", parallel=4)
     async with hooked(tmp_path, on_message=stubborn, on_state=sh("cat >> out")) as it:
         await it.until_lines(3)

@@ -73,7 +73,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         ("ws://127.0.0.1:8790/a%2Fb?lang=de&key=mine", "secured"),
     ],
 )
-def test_a_url_is_the_channels_that_dials_it(plan: Plan, url: str, name: str) -> None:
+def test_a_url_gives_the_channel_that_dials_it(plan: Plan, url: str, name: str) -> None:
     assert channel_for(plan, url) == name
 
 
@@ -112,11 +112,11 @@ def test_a_url_is_the_channels_that_dials_it(plan: Plan, url: str, name: str) ->
         "ws://127.0.0.1:8790/\ud800",
     ],
 )
-def test_another_url_is_nobodys(plan: Plan, url: str) -> None:
+def test_another_url_has_no_channel(plan: Plan, url: str) -> None:
     assert channel_for(plan, url) is None
 
 
-def test_the_literal_channel_is_meant_before_a_template_and_the_first_before_the_next(plan: Plan) -> None:
+def test_a_literal_channel_is_chosen_over_a_template_and_the_first_over_later_ones(plan: Plan) -> None:
     assert channel_for(plan, "ws://127.0.0.1:8790/news") == "news"  # not new{kind}, whose path it has as well
     again = replace(plan.channels["news"], name="again")
     both = replace(plan, channels={"again": again, **plan.channels})
@@ -164,7 +164,7 @@ def channels(draw: st.DrawFn) -> ChannelPlan:
 
 @settings(max_examples=SOME, deadline=None)
 @given(channels(), st.data())
-def test_what_a_channel_dials_is_found_back_as_that_channel(channel: ChannelPlan, data: st.DataObject) -> None:
+def test_the_url_that_a_channel_dials_gives_that_channel(channel: ChannelPlan, data: st.DataObject) -> None:
     values = {param: data.draw(VALUES) for param in channel.params}
     name = channel.name
     for param, value in values.items():

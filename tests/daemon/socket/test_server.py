@@ -1,4 +1,4 @@
-"""The socket's other end: who is let in, what is refused, and that the manager outlives every client."""
+"""The control socket's server: which clients and requests it refuses, and that it outlives every client."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_an_answer_begins_with_the_protocols_number_and_our_version(served
         (b"x" * LINE_LIMIT + b"\n", f"over {LINE_LIMIT} bytes"),
     ],
 )
-async def test_what_is_no_request_is_refused_with_the_reason_and_the_server_goes_on(
+async def test_an_invalid_request_is_refused_with_the_reason_and_the_server_goes_on(
     served: Served, line: bytes, words: str
 ) -> None:
     [answer] = await served.exchange(line)
@@ -76,7 +76,7 @@ async def test_a_client_that_sends_no_request_is_refused_after_the_deadline() ->
         assert answer["error"]["code"] == 124
 
 
-async def test_a_client_over_the_limit_is_told_so_and_a_place_that_is_left_is_given_away() -> None:
+async def test_a_client_above_the_limit_is_refused_until_another_leaves() -> None:
     async with serve(client_limit=1) as served:
         with served.dial() as first:
             first.sendall(b"{")
@@ -101,7 +101,7 @@ async def test_the_peers_user_is_read_from_the_kernel(served: Served) -> None:
         assert server_module.peer_uid(sock) == os.geteuid()
 
 
-async def test_a_handler_that_fails_costs_its_client_an_error_and_nobody_else(
+async def test_a_handler_that_raises_answers_its_client_with_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def broken(manager: Any, args: Any, peer: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ async def test_a_client_that_hangs_up_ends_its_handler(served: Served) -> None:
     assert channel.uses == 0
 
 
-async def test_closing_ends_the_clients_that_wait_and_takes_no_new_ones() -> None:
+async def test_closing_ends_waiting_clients_and_accepts_no_more() -> None:
     async with serve() as served:
         await served.manager.known["calls"].become(ChannelState.WAITING)
         with served.dial() as sock:
@@ -140,7 +140,7 @@ async def test_closing_ends_the_clients_that_wait_and_takes_no_new_ones() -> Non
             served.dial()
 
 
-async def test_a_lack_of_descriptors_is_waited_out(
+async def test_the_server_accepts_again_after_a_lack_of_descriptors(
     served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop = asyncio.get_running_loop()
