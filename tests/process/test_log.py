@@ -11,8 +11,9 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -36,11 +37,20 @@ def records(history: MemoryHistory) -> Iterator[dict[str, object]]:
         yield from map(json.loads, found.item.payloads)  # type: ignore[union-attr]  # a log has no gaps
 
 
+@contextmanager
+def captured(history: MemoryHistory, stream: TextIO | None = None, **options: Any) -> Iterator[TextIO]:
+    """Log to a history and a stream."""
+    stream = stream or io.StringIO()
+    handlers = capture(history, stream, **options)
+    try:
+        yield stream
+    finally:
+        release(handlers)
+
+
 async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history: MemoryHistory) -> None:
-    stream = io.StringIO()
-    handlers = capture(history, stream)
-    log.warning("news: %s", "lost", extra={"channel": "news", "event": "lost"})
-    release(handlers)
+    with captured(history) as stream:
+        log.warning("news: %s", "lost", extra={"channel": "news", "event": "lost"})
     assert stream.getvalue().endswith(" warning news: lost\n")
     (record,) = records(history)
     assert {key: record[key] for key in ("level", "logger", "channel", "event", "message")} == {
@@ -53,30 +63,25 @@ async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history:
 
 
 async def test_remote_text_is_escaped_and_stays_one_line(history: MemoryHistory) -> None:
-    stream = io.StringIO()
-    handlers = capture(history, stream)
-    log.warning("closed: %s", "\x1b[2Jgone\n2026 error all is lost \ud800")
-    release(handlers)
+    with captured(history) as stream:
+        log.warning("closed: %s", "\x1b[2Jgone\n2026 error all is lost \ud800")
     assert len(stream.getvalue().splitlines()) == 1
     assert "\x1b" not in stream.getvalue()
     assert len(list(records(history))) == 1
 
 
 async def test_a_record_of_another_thread_is_appended_on_the_loop(history: MemoryHistory) -> None:
-    handlers = capture(history, io.StringIO())
-    await asyncio.to_thread(log.warning, "from a thread")
-    await asyncio.sleep(0)
-    release(handlers)
+    with captured(history):
+        await asyncio.to_thread(log.warning, "from a thread")
+        await asyncio.sleep(0)
     assert [record["message"] for record in records(history)] == ["from a thread"]
 
 
 async def test_debug_records_of_libraries_are_not_logged(history: MemoryHistory) -> None:
-    stream = io.StringIO()
-    handlers = capture(history, stream)
-    for name in ("websockets.client", "picows.client", "aiohttp.client", "asyncio"):
-        logging.getLogger(name).debug("GET /?token=s3cret")
-        logging.getLogger(name).info("GET /?token=s3cret")
-    release(handlers)
+    with captured(history) as stream:
+        for name in ("websockets.client", "picows.client", "aiohttp.client", "asyncio"):
+            logging.getLogger(name).debug("GET /?token=s3cret")
+            logging.getLogger(name).info("GET /?token=s3cret")
     assert stream.getvalue() == ""
     assert list(records(history)) == []
 
@@ -85,10 +90,9 @@ async def test_a_record_that_cannot_be_formatted_is_dropped_alone(
     history: MemoryHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)  # which would print it on stderr
-    handlers = capture(history, io.StringIO())
-    log.warning("%d dials", "many")
-    log.warning("the next one")
-    release(handlers)
+    with captured(history):
+        log.warning("%d dials", "many")
+        log.warning("the next one")
     assert [record["message"] for record in records(history)] == ["the next one"]
 
 
@@ -107,11 +111,10 @@ async def test_in_the_journal_each_line_of_a_record_has_its_level(
     history: MemoryHistory, journal: tuple[TextIO, socket.socket, dict[str, str]], form: Format
 ) -> None:
     stream, theirs, environ = journal
-    handlers = capture(history, stream, form=form, environ=environ)
-    for number in (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO):
-        log.log(number, "news: %s", "a\nb")
-    log.error("it failed", exc_info=ValueError("no"))
-    release(handlers)
+    with captured(history, stream, form=form, environ=environ):
+        for number in (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO):
+            log.log(number, "news: %s", "a\nb")
+        log.error("it failed", exc_info=ValueError("no"))
     lines = theirs.recv(65536).decode().splitlines()
     assert [line[:3] for line in lines[:4]] == ["<2>", "<3>", "<4>", "<6>"]
     assert {line[:3] for line in lines[4:]} == {"<3>"}
@@ -137,10 +140,8 @@ async def test_a_stream_that_is_not_the_journal_s_has_no_levels(
 
 
 async def test_as_json_it_is_the_object_of_wscli_logs(history: MemoryHistory) -> None:
-    stream = io.StringIO()
-    handlers = capture(history, stream, form="json")
-    log.warning("news: %s", "l\u00f6st\n", extra={"channel": "news", "event": "lost"})
-    release(handlers)
+    with captured(history, form="json") as stream:
+        log.warning("news: %s", "l\u00f6st\n", extra={"channel": "news", "event": "lost"})
     assert [json.loads(line) for line in stream.getvalue().splitlines()] == list(records(history))
 
 
@@ -170,11 +171,10 @@ def rotated(tmp_path: Path) -> Iterator[Rotated]:
 
 
 async def test_a_full_log_is_rotated_and_three_are_kept(history: MemoryHistory, rotated: Rotated) -> None:
-    handlers = capture(history, rotated.stream, file=rotated.file)
-    for number in range(1, 8):
-        rotated.write(1000 + number)
-        log.warning("number %d", number)
-    release(handlers)
+    with captured(history, rotated.stream, file=rotated.file):
+        for number in range(1, 8):
+            rotated.write(1000 + number)
+            log.warning("number %d", number)
     sizes = rotated.sizes()
     assert list(sizes) == ["app.log", "app.log.1", "app.log.2", "app.log.3"]
     assert rotated.path.read_text().endswith(" warning number 7\n")
@@ -204,19 +204,18 @@ async def test_a_descriptor_of_another_file_is_not_redirected(rotated: Rotated, 
 
 async def test_a_log_that_cannot_be_rotated_goes_on_and_warns_once(history: MemoryHistory, rotated: Rotated) -> None:
     gone = rotated.path.parent.rename(rotated.path.parent.with_name("gone"))
-    handlers = capture(history, rotated.stream, file=rotated.file)
-    rotated.write(1000)
-    log.warning("first")
-    log.warning("second")
-    assert [record["message"] for record in records(history)] == [
-        "cannot rotate the log: no such file or directory",
-        "first",
-        "second",
-    ]
-    rotated.path.parent.mkdir()
-    rotated.write(1000)  # as much again: it is tried once more
-    log.warning("third")
-    release(handlers)
+    with captured(history, rotated.stream, file=rotated.file):
+        rotated.write(1000)
+        log.warning("first")
+        log.warning("second")
+        assert [record["message"] for record in records(history)] == [
+            "cannot rotate the log: no such file or directory",
+            "first",
+            "second",
+        ]
+        rotated.path.parent.mkdir()
+        rotated.write(1000)  # as much again: it is tried once more
+        log.warning("third")
     assert "second" in (gone / "app.log").read_text()
     assert rotated.path.read_text().endswith(" warning third\n")
 
@@ -228,11 +227,9 @@ async def test_a_full_disk_raises_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     rotated.write(1000)
-    handlers = capture(history, rotated.stream, file=rotated.file)
-    with monkeypatch.context() as patch:
+    with captured(history, rotated.stream, file=rotated.file), monkeypatch.context() as patch:
         patch.setattr(os, "open", full)
         log.warning("still here")
-    release(handlers)
     assert rotated.path.read_text().endswith(" warning still here\n")
     assert list(rotated.sizes()) == ["app.log"]
 

@@ -1,4 +1,4 @@
-"""What a service manager may rely on: the messages of sd_notify(3), in order, and none that harms anybody."""
+"""The messages of sd_notify(3) to a service manager: which, in which order, and that a failure to send is harmless."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.scripted import REFUSED, channel_plan, scripted
+from tests.daemon.scripted import REFUSED, Scripted, channel_plan, scripted
 from tests.examples import SOME
+from wscli.config.plan import ChannelPlan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.states import ChannelState
 from wscli.errors import ConfigError
@@ -30,14 +32,14 @@ class Listener:
         self.socket.setblocking(False)
 
     def fill(self) -> None:
-        """Have it take no more."""
+        """Fill the socket, so that it takes no more."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler, contextlib.suppress(BlockingIOError):
             filler.setblocking(False)
             while True:
                 filler.sendto(b"FILL=1", self.socket.getsockname())
 
     def messages(self) -> list[list[str]]:
-        """The lines of each message that came."""
+        """The lines of each received message."""
         found = []
         while True:
             try:
@@ -53,13 +55,19 @@ def listener(tmp_path: Path) -> Iterator[Listener]:
         yield listener
 
 
-def service_manager(listener: Listener, watchdog: float | None = None) -> ServiceManager:
-    return ServiceManager(os.fsencode(listener.socket.getsockname()), watchdog)
+@asynccontextmanager
+async def notified(
+    listener: Listener, *plans: ChannelPlan, watchdog: float | None = None
+) -> AsyncIterator[tuple[Scripted, Notifier]]:
+    async with scripted(*plans) as it:
+        service_manager = ServiceManager(os.fsencode(listener.socket.getsockname()), watchdog)
+        notifier = Notifier(it.manager, service_manager, schedule=it.time.schedule)
+        yield it, notifier
+        notifier.close()
 
 
 async def test_ready_reload_and_stop_are_sent_in_order(listener: Listener) -> None:
-    async with scripted(channel_plan("news"), channel_plan("calls")) as it:
-        notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
+    async with notified(listener, channel_plan("news"), channel_plan("calls")) as (it, notifier):
         notifier.ready()
         assert listener.messages() == [["READY=1", "STATUS=2 of 2 channels ready"]]
         before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -72,12 +80,10 @@ async def test_ready_reload_and_stop_are_sent_in_order(listener: Listener) -> No
         it.server.links[0].end(REFUSED)
         await it.time.advance(1.0)
         assert listener.messages() == [["STOPPING=1", "STATUS=closing the connections"]]
-        notifier.close()
 
 
 async def test_the_status_follows_the_states_and_is_not_repeated(listener: Listener) -> None:
-    async with scripted(channel_plan("news"), channel_plan("calls", eager=False)) as it:
-        notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
+    async with notified(listener, channel_plan("news"), channel_plan("calls", eager=False)) as (it, notifier):
         notifier.ready()
         assert listener.messages()[0][1] == "STATUS=1 of 1 channel ready, 1 idle"
         it.server.refusals = [REFUSED] * 3
@@ -86,12 +92,10 @@ async def test_the_status_follows_the_states_and_is_not_repeated(listener: Liste
         assert listener.messages() == [["STATUS=0 of 1 channel ready, 1 idle"]]
         await it.time.advance(30.0)
         assert listener.messages() == [["STATUS=1 of 1 channel ready, 1 idle"]]
-        notifier.close()
 
 
 async def test_a_refused_reload_stays_in_the_status_until_one_succeeds(listener: Listener) -> None:
-    async with scripted() as it:
-        notifier = Notifier(it.manager, service_manager(listener), schedule=it.time.schedule)
+    async with notified(listener) as (_, notifier):
         notifier.ready()
         with pytest.raises(ConfigError), notifier.reloading():
             raise ConfigError("app.yaml:1:1: no\x1b\napp.yaml:2:1: no")
@@ -100,14 +104,12 @@ async def test_a_refused_reload_stays_in_the_status_until_one_succeeds(listener:
         with notifier.reloading():
             pass
         assert listener.messages()[-1] == ["READY=1", "STATUS=1 of 1 channel ready"]
-        notifier.close()
 
 
 async def test_the_watchdog_is_fed_by_the_loop_at_half_its_time(listener: Listener) -> None:
-    async with scripted() as it:
-        notifier = Notifier(it.manager, service_manager(listener, watchdog=10.0), schedule=it.time.schedule)
+    async with notified(listener, watchdog=10.0) as (it, notifier):
         await it.time.advance(60.0)
-        assert listener.messages() == [], "nobody is to be watched who is not ready"
+        assert listener.messages() == [], "the watchdog starts with READY=1"
         notifier.ready()
         await it.time.advance(20.1)
         assert listener.messages().count(["WATCHDOG=1"]) == 5
@@ -117,8 +119,7 @@ async def test_the_watchdog_is_fed_by_the_loop_at_half_its_time(listener: Listen
 
 
 async def test_messages_that_a_full_socket_refused_are_sent_later_and_in_order(listener: Listener) -> None:
-    async with scripted() as it:
-        notifier = Notifier(it.manager, service_manager(listener, watchdog=10.0), schedule=it.time.schedule)
+    async with notified(listener, watchdog=10.0) as (it, notifier):
         listener.fill()
         notifier.ready()
         with notifier.reloading():
@@ -131,13 +132,12 @@ async def test_messages_that_a_full_socket_refused_are_sent_later_and_in_order(l
         told = listener.messages()
         assert [lines[0] for lines in told if lines[0].endswith("=1")][:3] == ["READY=1", "RELOADING=1", "READY=1"]
         states = [line for lines in told for line in lines if line.startswith("STATUS=")]
-        assert states[-1] == "STATUS=0 of 1 channel ready", "the latest is told last"
-        notifier.close()
+        assert states[-1] == "STATUS=0 of 1 channel ready", "the latest is sent last"
 
 
 async def test_a_service_manager_that_is_gone_is_ignored(tmp_path: Path) -> None:
     async with scripted() as it:
-        for address in (os.fsencode(tmp_path / "gone"), b"/" + b"x" * 500, b"/dev/null", b"\0wscli-nobody"):
+        for address in (os.fsencode(tmp_path / "gone"), b"/" + b"x" * 500, b"/dev/null", b"\0wscli-gone"):
             notifier = Notifier(it.manager, ServiceManager(address, 1.0), schedule=it.time.schedule)
             notifier.ready()
             with notifier.reloading():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from wscli import __version__
@@ -14,6 +13,7 @@ from wscli.daemon.fanout.socket_writer import Outflow
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.channel_feed import ControlFrames, json_frame
+from wscli.gateway.closing import STOPPED
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
@@ -28,7 +28,6 @@ STALL = 10.0
 RECENT = 50
 """Past changes in the snapshot."""
 _ANNOUNCED = frozenset({"lost", "restored"})
-_GOING_AWAY = 1001
 _CHUNK = 1 << 12
 
 
@@ -131,36 +130,24 @@ class StatusSession:
 
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
-        with self._ticking(), self._hearing():
-            try:
-                await self._outflow.run()
-            except asyncio.CancelledError:
-                self._outflow.last_words([close_frame(_GOING_AWAY, "the manager was stopped")])
-                raise
-
-    @contextmanager
-    def _hearing(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._hear)
+        self._timer = call_later(TICK, self._tick)
         try:
-            yield
+            await self._outflow.run()
+        except asyncio.CancelledError:
+            self._outflow.last_words([close_frame(*STOPPED)])
+            raise
         finally:
             loop.remove_reader(self._sock)
+            for timer in (self._timer, self._last_call):
+                if timer is not None:
+                    timer.cancel()
 
-    @contextmanager
-    def _ticking(self) -> Iterator[None]:
-        def tick() -> None:
-            self._feed.tick()
-            self._outflow.wake()
-            self._timer = call_later(TICK, tick)
-
-        self._timer = call_later(TICK, tick)
-        try:
-            yield
-        finally:
-            self._timer.cancel()
-            if self._last_call is not None:
-                self._last_call.cancel()
+    def _tick(self) -> None:
+        self._feed.tick()
+        self._outflow.wake()
+        self._timer = call_later(TICK, self._tick)
 
     def _hear(self) -> None:
         """Answer pings and the close frame; ignore messages."""
