@@ -173,7 +173,6 @@ class FakeManager:
         self.stopping = asyncio.Event()
         self.reloading = nullcontext
         self.tasks = Tasks()
-        self.outbox = None
         self.problems = Problems()
 
     def channels(self) -> list[FakeChannel]:

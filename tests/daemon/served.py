@@ -18,8 +18,11 @@ from tests.daemon.fake_manager import FakeManager
 from tests.daemon.waiting import descriptors, until
 from wscli.control.client import Client
 from wscli.control.paths import Instance
+from wscli.daemon.outbox import Outbox
+from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Handler, Server
+from wscli.gateway.server import Gateway
 
 __all__ = ["Served", "descriptors", "serve", "served", "until"]
 
@@ -77,14 +80,17 @@ async def serve(
         listener.bind(str(Path(directory, "app.sock")))
         listener.listen(64)
         listener.setblocking(False)
-        manager = manager or FakeManager()
-        server = Server(manager, listener, handlers, **options)  # type: ignore[arg-type]
+        fake: Any = manager or FakeManager()
+        outbox = Outbox(fake, Path(directory, "outbox.db"))
+        server = Server(App(fake, outbox, Gateway(fake)), listener, handlers, **options)
         server.start()
         try:
-            yield Served(manager, server, directory)
+            yield Served(fake, server, directory)
         finally:
             await server.close()
-            await manager.tasks.close()
+            await outbox.settle()
+            await fake.tasks.close()
+            await outbox.close()
 
 
 @pytest_asyncio.fixture

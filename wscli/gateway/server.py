@@ -22,7 +22,7 @@ from wscli.gateway.handshake import ClientGone, Handshake, response
 from wscli.gateway.listener import GatewayListener
 from wscli.gateway.pages import PAGES, Page
 from wscli.gateway.parser import ClientParser
-from wscli.gateway.requests import channel_name, offered_subprotocols, query
+from wscli.gateway.requests import channel_name, offered_subprotocols, query, subprotocols
 from wscli.gateway.status import StatusSession
 from wscli.timing import Schedule, call_later
 
@@ -33,6 +33,8 @@ logger = logging.getLogger("wscli.gateway")
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
 _PREFIX = "/ws/"
+_ATTACHED_HEADER, _ATTACHED_MESSAGE = 64 << 10, 16 << 20
+"""Limits for attached clients, in bytes, whatever the plan's gateway says."""
 _PLAIN = "text/plain; charset=utf-8"
 _NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
 
@@ -90,6 +92,25 @@ class Gateway(Observer):
             return {"gateway": None}
         listen = [str(one.bound) for one in self._listeners.values() if one.bound is not None]
         return {"gateway": {"listen": listen, "clients": len(self._clients), "refused": self._refused}}
+
+    async def attach(self, sock: socket.socket, channel: Channel) -> None:
+        """Serve a channel to a WebSocket client of the control socket, which sends its upgrade request next."""
+        with contextlib.suppress(ClientGone):
+            handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE)
+            request = await handshake.request()
+            session = await open_session(
+                self._manager,
+                handshake,
+                request,
+                sock,
+                lambda: channel,
+                query={},
+                offered=subprotocols(request.headers),
+                spare=None,
+                max_message=_ATTACHED_MESSAGE,
+            )
+            if session is not None:
+                await session.run()
 
     def _accept(self, sock: socket.socket, listen: Listen) -> None:
         plan = self._plan

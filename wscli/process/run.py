@@ -20,7 +20,8 @@ from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.registry.reload import reload
+from wscli.daemon.registry.reload import reload_file
+from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Server
 from wscli.daemon.upstream.budget import ConnectBudget
@@ -158,13 +159,11 @@ class ManagerProcess:
         self._instance = instance
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(clock=clock, destinations=self.manager.addresses)
-        self._server = Server(self.manager, instance.listener, HANDLERS)
         self._hooks = Hooks(self.manager)
-        self._outbox = self.manager.outbox = Outbox(
-            self.manager, Path(state_directory(environ), plan.name, "outbox.db")
-        )
+        self._outbox = Outbox(self.manager, Path(state_directory(environ), plan.name, "outbox.db"))
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
+        self._server = Server(App(self.manager, self._outbox, self._gateway), instance.listener, HANDLERS)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
 
@@ -245,6 +244,6 @@ def _signals(manager: Manager) -> Iterator[list[int]]:
 
 async def _reload(manager: Manager) -> None:
     try:
-        await reload(manager)
+        await reload_file(manager)
     except WscliError as error:
         logger.warning("not reloaded: %s", error, extra={"event": "not-reloaded"})

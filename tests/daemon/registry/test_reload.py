@@ -11,7 +11,7 @@ import pytest
 from tests.daemon.scripted import channel_plan, scripted
 from wscli.config.plan import Plan
 from wscli.daemon.registry import reload as room
-from wscli.daemon.registry.reload import reload
+from wscli.daemon.registry.reload import reload_file
 from wscli.errors import NoInstance
 
 
@@ -42,7 +42,7 @@ async def test_of_two_reloads_the_later_one_counts_however_long_the_first_takes(
         plans = [replace(it.plan, channels={name: channel_plan(name)}) for name in ("old", "new")]
         reloads = []
         for files.now in plans:
-            reloads.append(asyncio.ensure_future(reload(it.manager)))
+            reloads.append(asyncio.ensure_future(reload_file(it.manager)))
             await it.time.settle()
         while not all(one.done() for one in reloads):
             files.reads[-1][1].done() or files.reads[-1][1].set_result(None)
@@ -54,7 +54,7 @@ async def test_of_two_reloads_the_later_one_counts_however_long_the_first_takes(
 async def test_a_reload_that_is_read_when_the_manager_goes_changes_nothing(files: Files) -> None:
     async with scripted() as it:
         files.now = replace(it.plan, channels={"new": channel_plan("new")})
-        reloading = asyncio.ensure_future(reload(it.manager))
+        reloading = asyncio.ensure_future(reload_file(it.manager))
         await it.time.settle()
         await it.manager.close()
         files.reads[0][1].set_result(None)

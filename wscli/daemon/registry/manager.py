@@ -54,8 +54,6 @@ class Manager:
         """Problems of the instance; each channel has its own."""
         self.totals = Totals()
         """Counters by declared name, over all channels that the name ever had."""
-        self.outbox: Any = None
-        """Set by whoever delivers it."""
         self.tasks = services.tasks
         self.broker = services.broker
         self._services = services

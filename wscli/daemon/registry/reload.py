@@ -11,12 +11,12 @@ from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.report import ReloadReport
 from wscli.errors import ConfigError
 
-__all__ = ["reload"]
+__all__ = ["reload_file"]
 
 logger = logging.getLogger("wscli.manager")
 
 
-async def reload(manager: Manager) -> ReloadReport:
+async def reload_file(manager: Manager) -> ReloadReport:
     """Validate the manager's file, then apply it; an invalid file changes nothing.
 
     Raises:

@@ -8,15 +8,13 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode, failure, greeting, success
+from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.errors import TimedOut, WscliError
 from wscli.sockets import accept_clients
-
-if TYPE_CHECKING:
-    from wscli.daemon.registry.manager import Manager
 
 __all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "Handler", "Server"]
 
@@ -32,7 +30,7 @@ log = logging.getLogger(__name__)
 class Handler(Protocol):
     """One verb: gives the result for a request's arguments, or None where it answered by itself."""
 
-    async def __call__(self, manager: Manager, args: dict[str, Any], peer: Peer) -> Mapping[str, Any] | None:
+    async def __call__(self, app: App, args: dict[str, Any], peer: Peer) -> Mapping[str, Any] | None:
         """Handle a request; a ``WscliError`` becomes the error of the answer."""
 
 
@@ -40,7 +38,7 @@ class Server:
     """Serves one listening socket until closed, with a task for each client.
 
     Args:
-        manager: what the handlers work on.
+        app: for the handlers.
         listener: bound, listening, non-blocking; closed with the server.
         handlers: by verb.
 
@@ -48,14 +46,14 @@ class Server:
 
     def __init__(
         self,
-        manager: Manager,
+        app: App,
         listener: socket.socket,
         handlers: Mapping[str, Handler],
         *,
         client_limit: int = CLIENT_LIMIT,
         request_deadline: float = REQUEST_DEADLINE,
     ) -> None:
-        self._manager = manager
+        self._app = app
         self._listener = listener
         self._handlers = handlers
         self._client_limit = client_limit
@@ -120,7 +118,7 @@ class Server:
         peer.greet_with(greeting())
         try:
             handler, args = await self._request(peer)
-            result = await handler(self._manager, args, peer)
+            result = await handler(self._app, args, peer)
         except WscliError as error:
             await peer.send_line(failure(error))
         except PeerGone:

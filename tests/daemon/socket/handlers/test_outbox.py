@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,21 +12,16 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeManager
 from tests.daemon.served import Served, serve
 from wscli.core.states import ChannelState
-from wscli.daemon.outbox import Outbox
 from wscli.errors import WscliError
 
 
 @pytest_asyncio.fixture
-async def boxed(tmp_path: Path) -> AsyncIterator[Served]:
+async def boxed() -> AsyncIterator[Served]:
     """A server whose manager has an outbox, and a channel ``calls`` that is not ready."""
     manager: Any = FakeManager()
     manager.known["calls"].state = ChannelState.CONNECTING
-    manager.outbox = Outbox(manager, tmp_path / "outbox.db")
     async with serve(manager) as running:
         yield running
-        await manager.outbox.settle()
-        await manager.tasks.close()
-        await manager.outbox.close()
 
 
 def request(**args: Any) -> bytes:

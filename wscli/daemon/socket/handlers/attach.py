@@ -8,23 +8,23 @@ from wscli.control.protocol import ProtocolError, success
 from wscli.daemon.registry.lookup import channel_for
 from wscli.daemon.socket.handlers.args import text
 from wscli.errors import UnknownChannel
-from wscli.gateway.attached import serve_attached
 
 if TYPE_CHECKING:
     from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 __all__ = ["handle"]
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
     """Answer with the channel's name, then serve whatever WebSocket client begins its upgrade on this socket.
 
     The channel is given by its name, or by the URL that it dials; a URL is never quoted, since it may hold a token.
     """
-    channel = manager.channel(_name(manager, args))
+    channel = app.manager.channel(_name(app.manager, args))
     await peer.send_line(success({"channel": channel.name}))
-    await serve_attached(manager, peer.sock, channel)
+    await app.gateway.attach(peer.sock, channel)
 
 
 def _name(manager: Manager, args: dict[str, Any]) -> str:

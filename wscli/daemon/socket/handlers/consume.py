@@ -14,15 +14,15 @@ from wscli.daemon.socket.handlers.tail import begin, options_of, position, readi
 from wscli.errors import UsageError, WscliError
 
 if TYPE_CHECKING:
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
     """Answer with where the stream begins, then send frames and take acknowledgements until the client leaves."""
     args = {**args, "channels": [text(args, "channel")]}
     options = options_of(args)
-    channel = manager.channel(text(args, "channel"))
+    channel = app.manager.channel(text(args, "channel"))
     consumers = channel.history.consumers
     if consumers is None:
         raise UsageError(
@@ -39,10 +39,10 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
         source = ConsumerSource(channel.name, channel.history, lease, channel.backpressure)
         begins = {"epoch": channel.history.epoch, "after": lease.start.cursor.seq}
         await peer.send_line(success({"channels": {channel.name: begins}}))
-        reader = ConsumerReader(peer.sock, source, options, clock=manager.clock)
+        reader = ConsumerReader(peer.sock, source, options, clock=app.manager.clock)
         with ExitStack() as watching:
             if options.follow:
-                watching.enter_context(watched(manager, [channel], reader))
+                watching.enter_context(watched(app.manager, [channel], reader))
             await reader.run()
         await _confirm(reader, peer)
 

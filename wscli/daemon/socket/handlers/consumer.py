@@ -12,18 +12,18 @@ from wscli.errors import UsageError
 if TYPE_CHECKING:
     from wscli.control.messages import Consumers
     from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
     from wscli.history.engine import Consumers as Named
     from wscli.history.records import Start
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Consumers:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> Consumers:
     """List, reset or forget."""
     action = text(args, "action")
     if action == "ls":
-        return _list(manager.select(names(args)))
-    channel = manager.channel(text(args, "channel"))
+        return _list(app.manager.select(names(args)))
+    channel = app.manager.channel(text(args, "channel"))
     named, name = _named(channel), text(args, "name")
     if action == "reset":
         await named.reset(name, _start(channel, text(args, "to")))

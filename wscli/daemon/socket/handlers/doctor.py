@@ -9,16 +9,16 @@ from wscli.daemon.socket.handlers.hands import statuses
 
 if TYPE_CHECKING:
     from wscli.control.messages import Attempt, Doctor
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
     from wscli.daemon.upstream.dialer import AttemptRecord
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Doctor:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> Doctor:
     """Give the channel's status and the record of the attempt, None where it was never dialled."""
-    channel = manager.channel(text(args, "channel"))
+    channel = app.manager.channel(text(args, "channel"))
     if flag(args, "dial"):
-        record: AttemptRecord | None = await peer.while_connected(manager.dial_once(channel))
+        record: AttemptRecord | None = await peer.while_connected(app.manager.dial_once(channel))
     else:
         record = channel.connection.last_attempt
     [status] = statuses([channel])

@@ -9,14 +9,14 @@ from wscli.control.protocol import success
 
 if TYPE_CHECKING:
     from wscli.control.messages import Down
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
     """Answer first: once the manager stops, nobody answers any more; who has hung up by then is obeyed as well."""
     going: Down = {"pid": os.getpid()}
     try:
         await peer.send_line(success(going))
     finally:
-        manager.stopping.set()
+        app.manager.stopping.set()

@@ -11,9 +11,7 @@ from typing import Any
 
 from wscli.control.messages import QueueReceipt
 from wscli.control.protocol import ProtocolError, failure, success
-from wscli.daemon.outbox import Outbox
-from wscli.daemon.outbox.waiters import OutcomeWaiter
-from wscli.daemon.registry.manager import Manager
+from wscli.daemon.socket.app import App, OutboxService, OutboxWaiter
 from wscli.daemon.socket.handlers.args import flag, names, number, optional_count, text
 from wscli.daemon.socket.handlers.send import check_text, next_block, size_of, split
 from wscli.daemon.socket.peer import Peer
@@ -25,9 +23,9 @@ MAX_KEY_BYTES = 1024
 """Bytes of a key; an instance remembers a hundred thousand keys."""
 
 
-async def handle_queue(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle_queue(app: App, args: dict[str, Any], peer: Peer) -> None:
     """Accept block after block."""
-    channel, outbox = manager.channel(text(args, "channel")).name, _outbox(manager)
+    channel, outbox = app.manager.channel(text(args, "channel")).name, app.outbox
     watched = flag(args, "watch")
     options: dict[str, Any] = {
         "binary": flag(args, "binary"),
@@ -72,7 +70,7 @@ def _clean_text(args: dict[str, Any], name: str) -> str:
     return value
 
 
-async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: dict[str, Any]) -> QueueReceipt:
+async def _accept(outbox: OutboxService, channel: str, messages: list[bytes], options: dict[str, Any]) -> QueueReceipt:
     if options["key"] is not None and len(messages) != 1:
         raise ProtocolError("a key goes with one message")
     for message in messages if not options["binary"] else ():
@@ -80,14 +78,14 @@ async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: 
     return await outbox.queue(channel, messages, **options)
 
 
-async def _tell(waiter: OutcomeWaiter, peer: Peer) -> None:
+async def _tell(waiter: OutboxWaiter, peer: Peer) -> None:
     while outcomes := await peer.while_connected(waiter.news()):
         await peer.send_line(success({"outcomes": outcomes}))
 
 
-async def handle_outbox(manager: Manager, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
+async def handle_outbox(app: App, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
     """Do the action: ``ls``, ``rm`` or ``flush``; a client with a deadline hangs up at it."""
-    action, outbox = text(args, "action"), _outbox(manager)
+    action, outbox = text(args, "action"), app.outbox
     if action == "ls":
         return {"messages": await outbox.list(names(args))}
     if action == "rm":
@@ -98,7 +96,7 @@ async def handle_outbox(manager: Manager, args: dict[str, Any], peer: Peer) -> d
     raise ProtocolError(f"unknown action: {action[:40]!r}", "an action is one of ls, rm, flush")
 
 
-async def _remove(outbox: Outbox, args: dict[str, Any]) -> int:
+async def _remove(outbox: OutboxService, args: dict[str, Any]) -> int:
     if args.get("channel") is not None:
         return await outbox.remove_channel(_clean_text(args, "channel"))
     if flag(args, "expired"):
@@ -107,10 +105,3 @@ async def _remove(outbox: Outbox, args: dict[str, Any]) -> int:
     if not isinstance(ids, list) or not ids:
         raise ProtocolError("argument 'ids' must be a list of numbers")
     return await outbox.remove([optional_count({"ids": one}, "ids") or 0 for one in ids])
-
-
-def _outbox(manager: Manager) -> Outbox:
-    outbox: Outbox | None = manager.outbox
-    if outbox is None:
-        raise WscliError("this manager has no outbox", "`wscli up` starts one that has")
-    return outbox

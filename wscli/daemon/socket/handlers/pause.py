@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wscli.control.messages import ByHand
     from wscli.daemon.channel.channel import Channel
     from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 __all__ = ["chosen", "handle"]
@@ -25,6 +26,6 @@ def chosen(manager: Manager, args: dict[str, Any]) -> list[Channel]:
     return manager.noncritical() if noncritical else manager.select(wanted)
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> ByHand:
     """Pause them; one that was stopped or failed stays as it is."""
-    return each(chosen(manager, args), lambda channel: channel.pause())
+    return each(chosen(app.manager, args), lambda channel: channel.pause())

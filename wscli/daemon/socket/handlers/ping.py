@@ -9,19 +9,19 @@ from wscli import __version__
 
 if TYPE_CHECKING:
     from wscli.control.messages import Ping
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Ping:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> Ping:
     """Describe the instance."""
-    states = [channel.state for channel in manager.channels()]
+    states = [channel.state for channel in app.manager.channels()]
     return {
         "version": __version__,
-        "instance": manager.plan.name,
+        "instance": app.manager.plan.name,
         "pid": os.getpid(),
-        "file": str(manager.plan.file),
-        "uptime_s": round(manager.clock.monotonic() - manager.started, 3),
+        "file": str(app.manager.plan.file),
+        "uptime_s": round(app.manager.clock.monotonic() - app.manager.started, 3),
         "channels": len(states),
         "ready": sum(state == "ready" for state in states),
     }

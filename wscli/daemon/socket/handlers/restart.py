@@ -9,11 +9,11 @@ from wscli.daemon.socket.handlers.hands import each
 
 if TYPE_CHECKING:
     from wscli.control.messages import ByHand
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> ByHand:
     """Restart the named channels; an instance of a template is made."""
-    channels = [manager.channel(name) for name in names(args, required=True)]
+    channels = [app.manager.channel(name) for name in names(args, required=True)]
     return each(channels, lambda channel: channel.restart())

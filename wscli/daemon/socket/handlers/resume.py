@@ -9,10 +9,10 @@ from wscli.daemon.socket.handlers.pause import chosen
 
 if TYPE_CHECKING:
     from wscli.control.messages import ByHand
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> ByHand:
     """Resume those of them that are paused."""
-    return each([one for one in chosen(manager, args) if one.state == "paused"], lambda channel: channel.resume())
+    return each([one for one in chosen(app.manager, args) if one.state == "paused"], lambda channel: channel.resume())

@@ -24,16 +24,16 @@ from wscli.errors import NotSent, WscliError
 if TYPE_CHECKING:
     from wscli.control.refs import Ref
     from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 DEFAULT_TIMEOUT = 10.0
 _ENDS = {"line": b"\n", "nul": b"\0"}
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
     """Send block after block, holding the channel in use between them."""
-    channel = manager.channel(text(args, "channel"))
+    channel = app.manager.channel(text(args, "channel"))
     binary, timeout = flag(args, "binary"), number(args, "timeout", DEFAULT_TIMEOUT)
     if "refs" in args:
         await _ask(channel, args, peer, binary=binary, timeout=timeout)

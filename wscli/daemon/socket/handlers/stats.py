@@ -8,10 +8,10 @@ from wscli.daemon.socket.handlers.args import names
 
 if TYPE_CHECKING:
     from wscli.control.messages import Stats
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Stats:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> Stats:
     """Give the object of ``stats --json``."""
-    return cast("Stats", manager.stats(names(args)))
+    return cast("Stats", app.manager.stats(names(args)))

@@ -9,10 +9,10 @@ from wscli.daemon.socket.handlers.hands import each
 
 if TYPE_CHECKING:
     from wscli.control.messages import ByHand
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> ByHand:
     """Stop the named channels."""
-    return each(manager.select(names(args, required=True)), lambda channel: channel.stop())
+    return each(app.manager.select(names(args, required=True)), lambda channel: channel.stop())

@@ -20,6 +20,7 @@ from wscli.history.records import Position, Start
 if TYPE_CHECKING:
     from wscli.daemon.channel.channel import Channel
     from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 __all__ = ["begin", "handle", "options_of", "position", "reading", "watched"]
@@ -28,14 +29,14 @@ _DONE = End(ExitCode.OK, "", None)
 _CURSOR = "it is a record's epoch and seq, such as k3f9:17"
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
     """Answer with where each channel's stream begins, then send frames until the end.
 
     A reader that follows holds its channels in use; one that does not opens nothing. The stream ends as soon as one
     channel settles, or once all are done, after everything that has arrived by then.
     """
     options = options_of(args)
-    channels = [manager.channel(name) for name in dict.fromkeys(names(args, required=True))]
+    channels = [app.manager.channel(name) for name in dict.fromkeys(names(args, required=True))]
     starts = {channel.name: await begin(channel, args, options) for channel in channels}
     with ExitStack() as held:
         for channel in channels:
@@ -43,10 +44,10 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> None:
         begins = {one.name: {"epoch": one.history.epoch, "after": starts[one.name].cursor.seq} for one in channels}
         await peer.send_line(success({"channels": begins}))
         sources = [Source(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
-        reader = Reader(peer.sock, sources, options, clock=manager.clock)
+        reader = Reader(peer.sock, sources, options, clock=app.manager.clock)
         with ExitStack() as watching:
             if options.follow:
-                watching.enter_context(watched(manager, channels, reader))
+                watching.enter_context(watched(app.manager, channels, reader))
             await reader.run()
 
 

@@ -11,22 +11,23 @@ from wscli.errors import UsageError
 if TYPE_CHECKING:
     from wscli.control.messages import Token, Tokens
     from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
     from wscli.tokens.broker import Token as BrokerToken
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Token | Tokens:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> Token | Tokens:
     """Do the action: ``get``, ``ls``, ``refresh`` or ``forget``."""
     action = text(args, "action")
     if action == "ls":
-        return {"tokens": manager.broker.stats()}
-    name = _known(manager, text(args, "name"))
+        return {"tokens": app.manager.broker.stats()}
+    name = _known(app.manager, text(args, "name"))
     if action == "get":
-        return {"token": (await peer.while_connected(manager.broker.get(name))).value.reveal()}
+        return {"token": (await peer.while_connected(app.manager.broker.get(name))).value.reveal()}
     if action == "refresh":
-        return _facts(manager, await peer.while_connected(manager.broker.refresh(name)))
+        return _facts(app.manager, await peer.while_connected(app.manager.broker.refresh(name)))
     if action == "forget":
-        manager.broker.forget(name)
+        app.manager.broker.forget(name)
         return {}
     raise ProtocolError(f"no such action {action[:40]!r}", "an action is one of get, ls, refresh, forget")
 

@@ -15,18 +15,18 @@ from wscli.errors import ChannelUnavailable
 if TYPE_CHECKING:
     from wscli.control.messages import ByHand
     from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
+    from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
 
 __all__ = ["handle", "settle"]
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> ByHand:
+async def handle(app: App, args: dict[str, Any], peer: Peer) -> ByHand:
     """Answer when every channel is in the state; the deadline is the client's, which hangs up at it."""
     wanted = text(args, "for") if "for" in args else ChannelState.READY
     if wanted not in tuple(ChannelState):
         raise ProtocolError(f"{wanted!r} is no state", f"a state is one of {', '.join(ChannelState)}")
-    channels = [manager.channel(name) for name in names(args, required=True)]
+    channels = [app.manager.channel(name) for name in names(args, required=True)]
     await peer.while_connected(settle(channels, ChannelState(wanted)))
     return {"channels": statuses(channels)}
 
