@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest_asyncio
 
 from tests.acceptance.live import all_in, gaps, live, until
+from tests.backend.server import Backend
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
-from wscli.demo.server import DemoServer
 
 CHANNELS = 20
-Live = tuple[DemoServer, Manager]
+Live = tuple[Backend, Manager]
 
 
 @pytest_asyncio.fixture
 async def twenty(tmp_path: Path) -> AsyncIterator[Live]:
-    async with DemoServer(port=0, interval=None, calls=None, token_life=3600.0) as demo:
+    async with Backend(token_life=3600.0) as demo:
         channels = "\n".join(f"  c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
         text = f"""
 version: 1
@@ -50,7 +50,7 @@ async def lose(it: Live, how: Callable[[], Awaitable[object]]) -> list[str]:
     await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()))
     await all_in(manager, ChannelState.READY)
     unsubscribe()
-    assert demo.connections.now == CHANNELS
+    assert len(demo.clients) == CHANNELS
     assert {tuple(gaps(channel)) for channel in manager.channels()} == {("outage",)}
     return sorted(set(reasons))
 
@@ -85,7 +85,7 @@ async def test_503_with_retry_after_is_not_dialled_before_it(twenty: Live) -> No
 
     async def unavailable() -> None:
         await demo.deny("/ws/consultations/*", status=503, retry_after=3, count=CHANNELS)
-        await demo.reset_counters()
+        demo.dials.clear()
         await demo.kick(abort=True)
 
     reasons = await lose(twenty, unavailable)
@@ -101,6 +101,6 @@ async def test_503_with_retry_after_is_not_dialled_before_it(twenty: Live) -> No
 
 async def test_a_server_that_is_gone_for_two_seconds(twenty: Live) -> None:
     demo, _ = twenty
-    reasons = await lose(twenty, lambda: demo.refuse(2.0))
+    reasons = await lose(twenty, lambda: demo.be_gone(2.0))
     assert any("refused" in reason for reason in reasons), reasons
     assert demo.token_requests == 1

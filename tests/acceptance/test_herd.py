@@ -6,15 +6,15 @@ import asyncio
 from pathlib import Path
 
 from tests.acceptance.live import Dials, all_in, live, until
+from tests.backend.server import Backend
 from wscli.core.states import ChannelState
-from wscli.demo.server import DemoServer
 
 CHANNELS = 300
 MOST = 112
 """Dials in a second: the budget's 1.1 * rate + 1 of `ConnectBudget`, and one that was held up on its way."""
 
 
-def config(demo: DemoServer) -> str:
+def config(demo: Backend) -> str:
     channels = "\n".join(f"  c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
     return f"""
 version: 1
@@ -36,16 +36,16 @@ channels:
 async def test_a_herd_that_loses_its_server_returns_within_its_budget(tmp_path: Path) -> None:
     dials = Dials()
     async with (
-        DemoServer(port=0, interval=None, calls=None, token_life=3600.0, compression=False) as demo,
+        Backend(token_life=3600.0) as demo,
         live(tmp_path, config(demo), dials) as manager,
     ):
         await all_in(manager, ChannelState.READY)
         assert demo.token_requests == 1
-        await demo.reset_counters()
+        demo.dials.clear()
         await demo.kick(abort=True)
         await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()))
         await all_in(manager, ChannelState.READY)
-        assert demo.connections.now == CHANNELS
+        assert len(demo.clients) == CHANNELS
         assert dials.most_within(1.0) <= MOST
         assert demo.token_requests == 1
         assert len(demo.dials) == CHANNELS
@@ -54,12 +54,12 @@ async def test_a_herd_that_loses_its_server_returns_within_its_budget(tmp_path: 
 async def test_a_server_that_is_gone_and_returns_is_not_stormed(tmp_path: Path) -> None:
     dials = Dials()
     async with (
-        DemoServer(port=0, interval=None, calls=None, token_life=3600.0, compression=False) as demo,
+        Backend(token_life=3600.0) as demo,
         live(tmp_path, config(demo), dials) as manager,
     ):
         await all_in(manager, ChannelState.READY)
-        await demo.reset_counters()
-        await demo.refuse(2.0)
+        demo.dials.clear()
+        await demo.be_gone(2.0)
         await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()), 60)
         await all_in(manager, ChannelState.READY)
         assert dials.most_within(1.0) <= MOST

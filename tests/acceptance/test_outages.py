@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from tests.acceptance.live import all_in, live, until
+from tests.backend.server import Backend
 from tests.examples import EXAMPLES
 from wscli.core.states import ChannelState
-from wscli.demo.server import DemoServer
 
 COUNT = 1_000 if EXAMPLES >= 10_000 else 100
 SOAK = pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])
@@ -23,7 +23,7 @@ SOAK = pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])
 
 @pytest.mark.parametrize("count", [COUNT, SOAK])
 async def test_outages_in_a_row_leave_nothing_behind(count: int, tmp_path: Path) -> None:
-    async with DemoServer(port=0, interval=None, calls=None, token_life=3600.0) as demo:
+    async with Backend(token_life=3600.0) as demo:
         text = f"""
 version: 1
 endpoints:
@@ -47,7 +47,7 @@ channels:
                     await all_in(manager, ChannelState.READY)
 
             async def figures() -> tuple[int, int, int, int]:
-                await demo.reset_counters()  # the back end remembers each dial
+                demo.dials.clear()  # the back end remembers each dial
                 gc.collect()
                 with contextlib.suppress(AttributeError):  # what glibc keeps for itself is not held by anybody
                     ctypes.CDLL(None).malloc_trim(0)
@@ -63,4 +63,4 @@ channels:
             assert after[3] - before[3] < 2 << 20
             assert manager.channel("notifications").history.gaps == {"outage": warm_up + count}
             assert demo.token_requests == 1
-            assert demo.connections.now == 2
+            assert len(demo.clients) == 2

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.browser.pages import App, Gateway, Page, app, open_page
 from tests.peers.programs import Chromium
 from tests.processes import Wscli
@@ -32,16 +32,16 @@ def application() -> Iterator[App]:
 
 
 @pytest.fixture(scope="package")
-def demo_process() -> Iterator[DemoProcess]:
-    with DemoProcess() as process:
+def backend() -> Iterator[BackendProcess]:
+    with BackendProcess() as process:
         yield process
 
 
 @pytest.fixture(scope="package")
-def gateway(browser: Chromium, demo_process: DemoProcess, application: App) -> Iterator[Gateway]:
+def gateway(browser: Chromium, backend: BackendProcess, application: App) -> Iterator[Gateway]:
     """A running gateway; a test that changes it leaves it as it was."""
     with Wscli() as wscli:
-        found = Gateway(wscli, demo_process, application.origin)
+        found = Gateway(wscli, backend, application.origin)
         found.start()
         yield found
         found.stop()

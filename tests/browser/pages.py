@@ -18,7 +18,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.peers.programs import Chromium
 from tests.processes import Manager, Wscli
 
@@ -211,7 +211,7 @@ def app() -> Iterator[App]:
 class Gateway:
     """A manager on the demo back end, which can be stopped and started at the same port."""
 
-    def __init__(self, wscli: Wscli, demo: DemoProcess, origin: str) -> None:
+    def __init__(self, wscli: Wscli, demo: BackendProcess, origin: str) -> None:
         self._wscli = wscli
         self._demo = demo
         self._origin = origin

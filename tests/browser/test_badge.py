@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.browser.pages import ATTEMPTS, App, Gateway, Page
 
 BADGE = "document.querySelector('ws-status').shadowRoot"
@@ -17,18 +17,18 @@ async def opened(page: Page, gateway: Gateway, application: App, attributes: str
 
 
 async def test_an_outage_and_its_return_show_within_a_second_and_are_announced(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     await opened(page, gateway, application)
     label = f"{BADGE}.querySelector('button').ariaLabel"
     assert await page.run(label) == "2 of 2 channels connected"
     lost = restored = 60.0
     for attempt in range(1, ATTEMPTS + 1):
-        demo_process.order("deny", path="/ws/notifications")
-        demo_process.order("kick", path="/ws/notifications", code=1012)
+        backend.order("deny", path="/ws/notifications")
+        backend.order("kick", path="/ws/notifications", code=1012)
         lost = min(lost, await page.took(f"{BADGE}.querySelector('button').textContent === '1/2'"))
         await page.until("document.querySelector('ws-status').dataset.state !== 'up' && news.at(-1) === 'lost'")
-        demo_process.order("allow", path="/ws/notifications")
+        backend.order("allow")
         restored = min(restored, await page.took(f"{BADGE}.querySelector('button').textContent === '2/2'"))
         await page.until("news.at(-1) === 'restored'")
         assert await page.run("news") == ["lost", "restored"] * attempt
@@ -40,7 +40,7 @@ async def test_an_outage_and_its_return_show_within_a_second_and_are_announced(
 
 
 async def test_an_outage_under_the_debounce_is_shown_and_not_announced(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     gateway.stop()
     gateway.start(announce_after="1m")
@@ -49,7 +49,7 @@ async def test_an_outage_under_the_debounce_is_shown_and_not_announced(
         f"window.texts = [], new MutationObserver(() => texts.push({BADGE}.textContent))"
         f".observe({BADGE}, {{subtree: true, childList: true, characterData: true}})"
     )
-    demo_process.order("kick", path="/ws/notifications", code=1012)
+    backend.order("kick", path="/ws/notifications", code=1012)
     await page.until(
         f"texts.some((text) => text.includes('1/2')) && {BADGE}.querySelector('button').textContent === '2/2'"
     )

@@ -6,13 +6,13 @@ import asyncio
 import json
 import urllib.request
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.browser.pages import App, Gateway, Page
 
 HOSTILE = "<img src=x onerror=window.bad=1>"
 
 
-def fetched(demo: DemoProcess) -> str:
+def fetched(demo: BackendProcess) -> str:
     """Give a token of the back end, as an application gets one without a manager."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(urllib.request.Request(f"{demo.url}/ws-token", method="POST"), timeout=30) as answer:
@@ -26,7 +26,7 @@ async def opened(page: Page, gateway: Gateway, application: App, body: str = "")
 
 
 async def test_subscribers_share_one_connection_and_get_every_message_as_it_came(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     await opened(
         page,
@@ -38,13 +38,13 @@ async def test_subscribers_share_one_connection_and_get_every_message_as_it_came
     )
     gateway.until("notifications", readers=1)
     sent = gateway.channel("calls")["sent"]
-    demo_process.order("say", message=HOSTILE, path="/ws/notifications")
+    backend.order("say", message=HOSTILE, path="/ws/notifications")
     await page.until("other.length === 1 && got.length === 1")
     assert await page.run("got[0]") == HOSTILE
     assert await page.run("how") == "notificationsgateway"
     assert await page.run("window.bad === undefined && document.images.length === 0")
     await page.run("stop()")
-    demo_process.order("say", message="second", path="/ws/notifications")
+    backend.order("say", message="second", path="/ws/notifications")
     await page.until("other.length === 2")
     assert await page.run("got.length") == 1
     assert gateway.channel("notifications")["readers"] == 1
@@ -59,7 +59,7 @@ async def test_subscribers_share_one_connection_and_get_every_message_as_it_came
 
 
 async def test_a_connection_has_the_interface_of_a_websocket(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     await opened(page, gateway, application, "window.ws = webSocketManager.getConnection('notifications');")
     missing = "(() => { const all = []; for (const key in WebSocket.prototype) all.push(key); return all; })()"
@@ -71,7 +71,7 @@ async def test_a_connection_has_the_interface_of_a_websocket(
         f"ws://127.0.0.1:{gateway.port}/ws/notifications",
         "blob",
     ]
-    demo_process.order("say", message="one", path="/ws/notifications")
+    backend.order("say", message="one", path="/ws/notifications")
     await page.until("got.length === 1")
     await page.run("ws.send('upstream'), ws.close(1000, 'enough')")
     await page.until("ws.readyState === ws.CLOSED && got[1] === 1000")
@@ -80,7 +80,7 @@ async def test_a_connection_has_the_interface_of_a_websocket(
 
 
 async def test_connections_outlive_a_restart_of_the_manager_and_what_was_sent_meanwhile_is_sent_after_it(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     await opened(
         page,
@@ -101,13 +101,13 @@ async def test_connections_outlive_a_restart_of_the_manager_and_what_was_sent_me
     await page.until("events.includes('reconnected')")
     await page.run("await sent")
     gateway.until("notifications", sent=2)
-    demo_process.order("say", message="again", path="/ws/notifications")
+    backend.order("say", message="again", path="/ws/notifications")
     await page.until("got.length === 1")
     assert await page.run("events") == ["open", "reconnecting", "reconnected"]
 
 
 async def test_a_channel_that_failed_for_good_closes_with_the_upstream_code(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     await opened(
         page,
@@ -117,7 +117,7 @@ async def test_a_channel_that_failed_for_good_closes_with_the_upstream_code(
         "ws.onclose = ({code, reason}) => { got.push([code, reason]); out.textContent = reason; };",
     )
     await page.until("ws.readyState === 1")
-    demo_process.order("kick", path="/ws/notifications", code=1003, reason=HOSTILE)
+    backend.order("kick", path="/ws/notifications", code=1003, reason=HOSTILE)
     await page.until("got.length === 1")
     gateway.restart_channel("notifications")
     assert await page.run("got[0]") == [1003, HOSTILE]
@@ -126,16 +126,16 @@ async def test_a_channel_that_failed_for_good_closes_with_the_upstream_code(
 
 
 async def test_without_a_gateway_it_connects_directly_warns_once_and_comes_back_to_it(
-    page: Page, gateway: Gateway, application: App, demo_process: DemoProcess
+    page: Page, gateway: Gateway, application: App, backend: BackendProcess
 ) -> None:
     await opened(page, gateway, application)
     gateway.stop()
-    url = f"{demo_process.ws_url}/notifications?token={await asyncio.to_thread(fetched, demo_process)}"
+    url = f"{backend.ws_url}/notifications?token={await asyncio.to_thread(fetched, backend)}"
     await page.run(f"webSocketManager.configure({{direct: {{notifications: '{url}'}}}})")
     await page.run("window.stop = webSocketManager.subscribe('notifications', (data, {via}) => got.push([data, via]))")
     await page.run("window.ws = webSocketManager.getConnection('notifications')")
     await page.until("ws.readyState === 1 && ws.via === 'direct'")
-    demo_process.order("say", message="direct", path="/ws/notifications")
+    backend.order("say", message="direct", path="/ws/notifications")
     await page.until("got.length === 1")
     assert await page.run("got[0]") == ["direct", "direct"]
     assert [text for text in page.warnings if "connecting directly" in text] == page.warnings

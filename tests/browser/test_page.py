@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.browser.pages import ATTEMPTS, TOKEN, Gateway, Page
 
 HOSTILE = "<img src=x onerror=window.bad=1>"
@@ -23,13 +23,13 @@ async def opened(page: Page, gateway: Gateway) -> None:
 
 
 async def test_every_channel_is_shown_live_without_an_error_and_without_the_token_in_the_address(
-    page: Page, gateway: Gateway, demo_process: DemoProcess
+    page: Page, gateway: Gateway, backend: BackendProcess
 ) -> None:
     await page.look(width=1240, height=820)
     await opened(page, gateway)
     assert await page.run("location.href") == f"{gateway.url}/"
     assert await page.run("document.title") == "2/2 browser"
-    demo_process.order("notify", count=3)
+    backend.order("make_notifications", count=3)
     await page.until("document.querySelectorAll('.row .rate span')[0].textContent > '0.1'")
     await page.until("document.querySelector('#tokens').textContent.includes('expires in')")
     assert await page.run("document.querySelectorAll('#changes li').length") >= 2
@@ -38,18 +38,18 @@ async def test_every_channel_is_shown_live_without_an_error_and_without_the_toke
 
 
 async def test_an_outage_and_its_end_show_within_a_second_and_words_are_for_what_lasted(
-    page: Page, gateway: Gateway, demo_process: DemoProcess
+    page: Page, gateway: Gateway, backend: BackendProcess
 ) -> None:
     await opened(page, gateway)
     lost = restored = 60.0
     for _ in range(ATTEMPTS):
-        demo_process.order("deny", path="/ws/notifications")
-        demo_process.order("kick", path="/ws/notifications", code=1012, reason=HOSTILE)
+        backend.order("deny", path="/ws/notifications")
+        backend.order("kick", path="/ws/notifications", code=1012, reason=HOSTILE)
         lost = min(lost, await page.took(f"{state_of('notifications')} !== 'ready'"))
         await page.until("document.querySelector('#announcer').textContent.startsWith('lost: ')")
         await page.until("document.querySelector('#changes').textContent.includes('onerror')")
         await page.picture("page-outage")
-        demo_process.order("allow", path="/ws/notifications")
+        backend.order("allow")
         restored = min(restored, await page.took(f"{state_of('notifications')} === 'ready'"))
         await page.until("document.querySelector('#announcer').textContent.startsWith('restored: ')")
         if lost < 1.0 and restored < 1.2:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.processes import Manager, Wscli
 from wscli.history.encode import Form, encode
 from wscli.history.records import Batch
@@ -44,15 +44,15 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     with (
-        DemoProcess("--interval=0", "--no-calls", "--no-token") as demo,
+        BackendProcess(require_token=False) as demo,
         Wscli() as command,
         command.up(CONFIG.format(ws=demo.ws_url, http=demo.url)) as manager,
     ):
         manager.wait_for("feed")
-        demo.order("notify", count=1)
+        demo.order("make_notifications", count=1)
         manager.until_stats(lambda stats: stats["channels"]["feed"]["committed"] == 1)
         assert command("pause", "feed").returncode == 0
-        demo.order("notify", count=1)
+        demo.order("make_notifications", count=1)
         assert command("resume", "feed").returncode == 0
         manager.until_stats(lambda stats: stats["channels"]["feed"]["committed"] == 2)
         assert command("tail", "feed", "--consumer", "billing", "--no-follow").returncode == 0

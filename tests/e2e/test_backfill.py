@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1
@@ -45,25 +45,25 @@ def numbers(lines: list[str]) -> list[int]:
 
 
 def test_a_stream_without_a_hole_through_outages_and_kills_of_the_manager(
-    wscli: Wscli, demo_process: DemoProcess
+    wscli: Wscli, backend: BackendProcess
 ) -> None:
-    config = CONFIG.format(url=demo_process.ws_url, http=demo_process.url)
+    config = CONFIG.format(url=backend.ws_url, http=backend.url)
     with wscli.up(config) as manager:
         manager.wait_for("notifications")
-        demo_process.order("notify", count=10)
+        backend.order("make_notifications", count=10)
         tail = wscli.start("tail", "notifications", "--json", "--consumer", "billing", "--retry")
         tail.until(lambda: len(numbers(tail.out)) == 10)
-        demo_process.order("deny", path="/ws/notifications", status=503)
-        demo_process.order("kick", code=1012)
+        backend.order("deny", path="/ws/notifications", status=503)
+        backend.order("kick", code=1012)
         wscli("wait", "notifications", "--for", "waiting", "--timeout", "30s")
-        demo_process.order("notify", count=MISSED)
-        demo_process.order("allow")
+        backend.order("make_notifications", count=MISSED)
+        backend.order("allow")
         tail.until(lambda: len(numbers(tail.out)) == 10 + MISSED)
         manager.kill()
-        demo_process.order("notify", count=MISSED)
+        backend.order("make_notifications", count=MISSED)
     with wscli.up(config) as manager:
         tail.until(lambda: len(numbers(tail.out)) == 10 + 2 * MISSED)
-        last = demo_process.order("notify", count=5)["last"]
+        last = backend.order("make_notifications", count=5)["last"]
         tail.until(lambda: last in numbers(tail.out))
         assert numbers(tail.out) == list(range(1, last + 1)), "each once, and in order"
         gaps = [record for record in records(tail.out) if record["type"] == "gap"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.processes import COMMAND, Manager, Wscli, wscli
 
 __all__ = ["wscli"]
@@ -29,7 +29,7 @@ channels:
 class Scene:
     """A manager on a demo server without tokens."""
 
-    def __init__(self, wscli: Wscli, demo: DemoProcess) -> None:
+    def __init__(self, wscli: Wscli, demo: BackendProcess) -> None:
         self.wscli = wscli
         self.demo = demo
         self.text = CONFIG.format(url=demo.ws_url)
@@ -43,7 +43,7 @@ class Scene:
     def add(self, count: int) -> None:
         """Have so many messages committed."""
         before = self.feed()["received"]
-        self.demo.order("notify", count=count)
+        self.demo.order("make_notifications", count=count)
         self.manager.until_stats(lambda stats: _has(stats["channels"]["feed"], before + count))
 
     def feed(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _has(feed: dict[str, Any], received: int) -> bool:
 
 @pytest.fixture
 def scene(wscli: Wscli) -> Iterator[Scene]:
-    with DemoProcess("--no-token") as demo:
+    with BackendProcess(require_token=False) as demo:
         scene = Scene(wscli, demo)
         yield scene
         assert scene.manager.stop() == 0

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import COMMAND, Manager, Process, Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1
@@ -45,8 +45,8 @@ WAITING = {
 
 
 @pytest.fixture
-def config(demo_process: DemoProcess) -> str:
-    return CONFIG.format(url=demo_process.ws_url, http=demo_process.url)
+def config(backend: BackendProcess) -> str:
+    return CONFIG.format(url=backend.ws_url, http=backend.url)
 
 
 @pytest.fixture
@@ -150,21 +150,21 @@ def test_a_channel_that_is_held_ends_its_readers(
 
 @pytest.mark.parametrize(("close", "code"), [(4000, 0), (4001, 8), (4401, 0)])
 def test_a_verdict_ends_its_readers(
-    wscli: Wscli, demo_process: DemoProcess, manager: Manager, close: int, code: int
+    wscli: Wscli, backend: BackendProcess, manager: Manager, close: int, code: int
 ) -> None:
     tail = wscli.start("tail", "feed", "--json", "--count", "2")
     manager.until_stats(lambda stats: stats["channels"]["feed"]["readers"] == 1)
-    demo_process.order("notify")
+    backend.order("make_notifications")
     tail.until_lines(1)
-    demo_process.order("kick", code=close)
+    backend.order("kick", code=close)
     if close == 4401:  # another token, another connection: the reader stays
-        demo_process.until(lambda seen: seen["connections"]["total"] == 2)
+        backend.until(lambda seen: seen["connections"]["total"] == 2)
         manager.wait_for("feed")
-        demo_process.order("notify")
+        backend.order("make_notifications")
     assert tail.wait() == code
 
 
-def test_refused_credentials_end_readers_with_4(wscli: Wscli, demo_process: DemoProcess, config: str) -> None:
+def test_refused_credentials_end_readers_with_4(wscli: Wscli, backend: BackendProcess, config: str) -> None:
     refused = config.replace('query: {token: "{token.session}"}, ', "")
     with wscli.up(refused) as manager:
         manager.wait_for("feed", state="failed")
@@ -172,7 +172,7 @@ def test_refused_credentials_end_readers_with_4(wscli: Wscli, demo_process: Demo
             done = wscli(*verb)
             assert (done.returncode, "HTTP 401" in done.stderr) == (4, True), done.stderr
             assert "hint: " in done.stderr
-        assert demo_process.stats()["dials"]["total"] == 1
+        assert backend.stats()["dials"] == 1
 
 
 @pytest.mark.parametrize("verb", ["tail", "wait", "send", "connect"])
@@ -189,7 +189,7 @@ def test_a_channel_that_a_reload_removes_ends_its_users_with_6(
     assert process.err[1].startswith("hint: ")
 
 
-def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, demo_process: DemoProcess, manager: Manager) -> None:
+def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, backend: BackendProcess, manager: Manager) -> None:
     for verb in (["tail", "feed", "--last", "1"], ["tail", "feed"], ["logs", "-f"], ["status", "--watch", "--json"]):
         process = subprocess.Popen(
             [*COMMAND, *verb], env=wscli.env, cwd=wscli.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -202,7 +202,7 @@ def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, demo_process: DemoProc
         poll(lambda: connected(wscli) == 0)
 
 
-def test_the_end_of_stdin_ends_a_sender_well(wscli: Wscli, demo_process: DemoProcess, manager: Manager) -> None:
+def test_the_end_of_stdin_ends_a_sender_well(wscli: Wscli, backend: BackendProcess, manager: Manager) -> None:
     read, write = os.pipe()
     with Process([*COMMAND, "send", "feed"], env=wscli.env, cwd=wscli.directory) as nothing:
         assert nothing.wait() == 0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.client.scene import until
 from tests.e2e.test_consumers import Scene
 from tests.processes import Process, Wscli, wscli
@@ -25,7 +25,7 @@ STAYS = f"#!/bin/sh\nexec 2>/dev/null\ntrap 'echo asked' TERM\n{BEGINS}\nwhile :
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    with Wscli() as wscli, DemoProcess("--no-token") as demo:
+    with Wscli() as wscli, BackendProcess(require_token=False) as demo:
         scene = Scene(wscli, demo)
         scene.add(5)
         yield scene
@@ -147,7 +147,7 @@ def test_a_command_that_cannot_be_run_is_one_clear_line(scene: Scene) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--retry"], ["--timeout", "60s"]])
 def test_a_command_that_fails_while_the_manager_goes_is_what_is_told(wscli: Wscli, options: list[str]) -> None:
-    with DemoProcess("--no-token") as demo:
+    with BackendProcess(require_token=False) as demo:
         scene = Scene(wscli, demo)
         scene.add(2)
         go = wscli.directory / "go"

@@ -10,10 +10,10 @@ from typing import Any
 
 import psutil
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1
@@ -31,7 +31,7 @@ channels:
 """
 
 
-def config(demo: DemoProcess, on_message: str) -> str:
+def config(demo: BackendProcess, on_message: str) -> str:
     return CONFIG.format(url=demo.ws_url, http=demo.url, on_message=on_message)
 
 
@@ -53,12 +53,12 @@ def records(path: Path) -> list[Any]:
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def test_commands_run_for_states_and_for_the_messages_that_fit(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_commands_run_for_states_and_for_the_messages_that_fit(wscli: Wscli, backend: BackendProcess) -> None:
     handler(wscli.directory, "cat >> messages; env | grep ^WSCLI_ | sort > env")
     fitting = "{exec: [./handle], jq: '.n > 2 and .pad', parallel: 1, timeout: 10s}"
-    with wscli.up(config(demo_process, fitting)) as manager:
+    with wscli.up(config(backend, fitting)) as manager:
         manager.wait_for("notifications")
-        demo_process.order("blast", count=5)
+        backend.order("blast", count=5)
         found = until(lambda: (seen := records(wscli.directory / "messages")) and len(seen) >= 2 and seen)
         assert all(json.loads(one["data"])["n"] > 2 for one in found)
         assert [one["seq"] for one in found] == sorted(one["seq"] for one in found)
@@ -72,37 +72,35 @@ def test_commands_run_for_states_and_for_the_messages_that_fit(wscli: Wscli, dem
         assert counts["channels"]["notifications"]["hooks"]["on_message"]["failures"] == 0
 
 
-def test_a_failing_hook_is_shown_until_a_reload_mends_it_without_a_dial(
-    wscli: Wscli, demo_process: DemoProcess
-) -> None:
+def test_a_failing_hook_is_shown_until_a_reload_mends_it_without_a_dial(wscli: Wscli, backend: BackendProcess) -> None:
     handler(wscli.directory, "echo 'no such call' >&2; exit 3")
-    text = config(demo_process, "[./handle]")
+    text = config(backend, "[./handle]")
     with wscli.up(text) as manager:
         manager.wait_for("notifications")
         tail = wscli.start("tail", "notifications")
         manager.until_stats(lambda stats: stats["channels"]["notifications"]["readers"] == 1)
-        demo_process.order("notify")
+        backend.order("make_notifications")
         problem = "on_message: exited with 3: no such call"
         until(lambda: wscli.json("status", "--json")["problems"] == [problem])
         assert f"problem: notifications: {problem}\n" in wscli("status").stdout
         assert wscli("status", "--line").stdout == "hooked: 1/1 ready; 1 problem\n"
         tail.until_lines(1)  # nobody else feels it
-        dials = len(demo_process.stats()["dials"])
+        dials = backend.stats()["dials"]
 
         wscli.file(text.replace("[./handle]", '[sh, -c, "cat >> messages"]'))
         assert wscli("reload").returncode == 0
         assert wscli.json("status", "--json")["problems"] == []
-        demo_process.order("notify")
+        backend.order("make_notifications")
         until(lambda: records(wscli.directory / "messages"))
-        assert len(demo_process.stats()["dials"]) == dials
+        assert backend.stats()["dials"] == dials
         assert tail.stop() in (0, 143)
 
 
-def test_the_end_of_the_manager_kills_what_hangs(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_the_end_of_the_manager_kills_what_hangs(wscli: Wscli, backend: BackendProcess) -> None:
     handler(wscli.directory, "trap '' TERM; echo $$ > pid; sleep 1000; true")
-    with wscli.up(config(demo_process, "{exec: [./handle], timeout: 1h}")) as manager:
+    with wscli.up(config(backend, "{exec: [./handle], timeout: 1h}")) as manager:
         manager.wait_for("notifications")
-        demo_process.order("notify")
+        backend.order("make_notifications")
         until(lambda: (wscli.directory / "pid").exists() and (wscli.directory / "pid").read_text().endswith("\n"))
         process = psutil.Process(int((wscli.directory / "pid").read_text()))
         children = [process, *process.children(recursive=True)]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1
@@ -35,7 +35,7 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_files")
-def test_channels_on_disk_beyond_the_soft_limit(wscli: Wscli, demo_process: DemoProcess) -> None:
-    with wscli.up(CONFIG.format(url=demo_process.ws_url, http=demo_process.url)):
+def test_channels_on_disk_beyond_the_soft_limit(wscli: Wscli, backend: BackendProcess) -> None:
+    with wscli.up(CONFIG.format(url=backend.ws_url, http=backend.url)):
         assert wscli("start", *ROOMS).returncode == 0
         assert wscli("wait", *ROOMS, "--timeout", "60s").returncode == 0

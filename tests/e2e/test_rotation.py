@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1
@@ -27,8 +27,8 @@ channels:
 ROTATIONS = 3
 
 
-def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli, demo_process: DemoProcess) -> None:
-    config = CONFIG.format(url=demo_process.ws_url, http=demo_process.url)
+def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli, backend: BackendProcess) -> None:
+    config = CONFIG.format(url=backend.ws_url, http=backend.url)
     with wscli.up(config) as manager:
         manager.wait_for("notifications")
         tail = wscli.start("tail", "notifications")
@@ -39,7 +39,7 @@ def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli
         while not stats or min(stats[name]["rotations"] for name in ("notifications", "rooms/7")) < ROTATIONS:
             assert wscli("send", "rooms/7", f"message {sent}").returncode == 0
             sent += 1
-            last = demo_process.order("notify", count=20)["last"]
+            last = backend.order("make_notifications", count=20)["last"]
             stats = wscli.json("stats", "--json")["channels"]
         tail.until(lambda: last in numbers(tail.out))
         room.until(lambda: sum('"sent"' in line for line in room.out) >= sent)
