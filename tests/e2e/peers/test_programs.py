@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.peers.programs import Chromium, NodeServer
+from tests.e2e.peers.programs import Chromium, NodeServer
 
 
 def test_the_node_server_numbers_and_echoes_and_returns_at_its_port(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.live import all_in, live, until
 from tests.backend.server import Backend
+from tests.e2e.live import all_in, live, until
 from tests.examples import EXAMPLES
 from wscli.core.states import ChannelState
 

@@ -13,7 +13,7 @@ import yaml
 
 from wscli.config import json_schema, load
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 SCHEMA = json_schema()
 
 

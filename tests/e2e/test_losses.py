@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.acceptance.live import all_in, gaps, live, until
 from tests.backend.server import Backend
+from tests.e2e.live import all_in, gaps, live, until
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.e2e.peers.programs import npm_package
+from tests.e2e.peers.test_gateway import websocat
 from tests.mock.recorded import message, written
-from tests.peers.programs import npm_package
-from tests.peers.test_gateway import websocat
 from tests.processes import Process, Wscli, wscli
 
 __all__ = ["wscli"]

@@ -14,7 +14,7 @@ import yaml
 from wscli.core.states import ChannelState
 from wscli.gateway.samples import METRICS
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 GROUPS = yaml.safe_load((CONFIGS / "prometheus" / "alerts.yaml").read_text())["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 DASHBOARD = json.loads((CONFIGS / "grafana" / "dashboard.json").read_text())

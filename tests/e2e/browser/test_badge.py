@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.backend.process import BackendProcess
-from tests.browser.pages import ATTEMPTS, App, Gateway, Page
+from tests.e2e.browser.pages import ATTEMPTS, App, Gateway, Page
 
 BADGE = "document.querySelector('ws-status').shadowRoot"
 LISTEN = "<script>window.news = []; addEventListener('ws-announce', ({detail}) => news.push(detail.event))</script>"

@@ -7,7 +7,7 @@ import json
 import urllib.request
 
 from tests.backend.process import BackendProcess
-from tests.browser.pages import App, Gateway, Page
+from tests.e2e.browser.pages import App, Gateway, Page
 
 HOSTILE = "<img src=x onerror=window.bad=1>"
 

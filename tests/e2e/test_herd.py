@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.acceptance.live import Dials, all_in, live, until
 from tests.backend.server import Backend
+from tests.e2e.live import Dials, all_in, live, until
 from wscli.core.states import ChannelState
 
 CHANNELS = 300

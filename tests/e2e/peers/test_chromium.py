@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.peers.programs import Chromium
+from tests.e2e.peers.programs import Chromium
 from tests.processes import Wscli, wscli
 
 __all__ = ["wscli"]

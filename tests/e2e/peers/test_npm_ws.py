@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.peers.programs import NodeServer
+from tests.e2e.peers.programs import NodeServer
 from tests.processes import Wscli, wscli
 
 __all__ = ["wscli"]

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.backend.process import BackendProcess
-from tests.browser.pages import App, Gateway, Page, app, open_page
-from tests.peers.programs import Chromium
+from tests.e2e.browser.pages import App, Gateway, Page, app, open_page
+from tests.e2e.peers.programs import Chromium
 from tests.processes import Wscli
 
 

@@ -19,12 +19,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.backend.process import BackendProcess
-from tests.peers.programs import Chromium
+from tests.e2e.peers.programs import Chromium
 from tests.processes import Manager, Wscli
 
 __all__ = ["ARTEFACTS", "ATTEMPTS", "TOKEN", "App", "Gateway", "Page", "app", "open_page"]
 
-ARTEFACTS = Path(__file__).parents[1] / "artefacts"
+ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 TOKEN = "a-token/for+pages"
 PATIENCE = 30.0
 ATTEMPTS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from tests.backend.process import BackendProcess
-from tests.browser.pages import ATTEMPTS, TOKEN, Gateway, Page
+from tests.e2e.browser.pages import ATTEMPTS, TOKEN, Gateway, Page
 
 HOSTILE = "<img src=x onerror=window.bad=1>"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.peers.programs import absent, npm_package
+from tests.e2e.peers.programs import absent, npm_package
 from tests.processes import Manager, Process, Wscli, wscli
 
 __all__ = ["wscli"]
