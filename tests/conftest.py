@@ -48,13 +48,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what draws ten thousand examples its time."""
+    """Put files with a state machine first, so that no worker begins one when the others end; give all their time."""
     from tests.examples import EXAMPLES  # once sys.path is as above
 
-    if EXAMPLES < 10_000:
-        return
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+    drawn = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
+    machines = {item.path for item in drawn if item.name == "runTest"}
+    items.sort(key=lambda item: item.path not in machines)
+    if EXAMPLES >= 10_000:
+        for item in drawn:
             item.add_marker(pytest.mark.timeout(900))
 
 

@@ -368,5 +368,5 @@ def of(item: Batch | Gap) -> list[tuple[Any, ...]]:
     return [(kind, json.loads(payload)["id"]) for payload in item.payloads]
 
 
-EachOnce.TestCase.settings = settings(max_examples=max(150, EXAMPLES // 10), stateful_step_count=40, deadline=None)
+EachOnce.TestCase.settings = settings(max_examples=max(60, EXAMPLES // 20), stateful_step_count=40, deadline=None)
 TestEachOnce = EachOnce.TestCase

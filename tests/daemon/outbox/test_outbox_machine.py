@@ -444,6 +444,6 @@ class EachMessageOnce(RuleBasedStateMachine):
 
 
 EachMessageOnce.TestCase.settings = settings(
-    max_examples=max(150, EXAMPLES // 20), stateful_step_count=30, deadline=None
+    max_examples=max(60, EXAMPLES // 20), stateful_step_count=30, deadline=None
 )
 TestEachMessageOnce = EachMessageOnce.TestCase

@@ -310,6 +310,6 @@ class OneConnectionAName(RuleBasedStateMachine):
 
 
 OneConnectionAName.TestCase.settings = settings(
-    max_examples=max(200, EXAMPLES // 10), stateful_step_count=40, deadline=None
+    max_examples=max(80, EXAMPLES // 10), stateful_step_count=40, deadline=None
 )
 TestOneConnectionAName = OneConnectionAName.TestCase
