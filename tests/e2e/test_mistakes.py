@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pty
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from tests.processes import COMMAND, Wscli
-from wscli.cli import main
+from tests.processes import COMMAND, Here, Wscli, here
+
+__all__ = ["here"]
 
 CONFIG = """
 version: 1
@@ -170,33 +169,7 @@ def one() -> Iterator[Wscli]:
             yield wscli
 
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def here(one: Wscli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Run a command in this process, which is a tenth of the work; the manager is in its own."""
-    for name in [name for name in os.environ if name.startswith(("WSCLI_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    for name in ("HOME", "WSCLI_RUNTIME_DIR", "XDG_STATE_HOME", "TERM"):
-        monkeypatch.setenv(name, one.env[name])
-    monkeypatch.chdir(one.directory)
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    with Path(os.devnull).open() as nothing:
-        monkeypatch.setattr(sys, "stdin", nothing)
-
-        def run(*args: str) -> subprocess.CompletedProcess[str]:
-            capfd.readouterr()
-            code = main(list(args))
-            return subprocess.CompletedProcess(args, code, *capfd.readouterr())
-
-        yield run
-    for number, handler in handlers.items():
-        if signal.getsignal(number) != handler:
-            signal.signal(number, handler)
-
-
-def is_said(run: Run, code: int, *args: str) -> None:
+def is_said(run: Callable[..., subprocess.CompletedProcess[str]], code: int, *args: str) -> None:
     """Run a command, and hold its stderr to the form of an error."""
     done = run(*args)
     assert done.returncode == code, done.stderr
@@ -216,13 +189,13 @@ def is_said(run: Run, code: int, *args: str) -> None:
 
 
 @pytest.mark.parametrize("args", USAGE, ids=" ".join)
-def test_a_mistaken_command_line_is_2(here: Run, args: list[str]) -> None:
-    is_said(here, 2, *args)
+def test_a_mistaken_command_line_is_2(one: Wscli, here: Here, args: list[str]) -> None:
+    is_said(partial(here, one), 2, *args)
 
 
 @pytest.mark.parametrize(("code", "args"), OTHERWISE, ids=lambda value: " ".join(value) if value is list else None)
-def test_other_mistakes_have_codes_of_their_own(one: Wscli, here: Run, code: int, args: list[str]) -> None:
-    run = one if args[0] == "up" else here  # which forks, and takes over the signals of its process
+def test_other_mistakes_have_codes_of_their_own(one: Wscli, here: Here, code: int, args: list[str]) -> None:
+    run = one if args[0] == "up" else partial(here, one)
     if "paused" in args:
         assert run("stop", "feed").returncode == 0
     is_said(run, code, *args)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Wscli, wscli
+from tests.processes import Here, Wscli, here, wscli
 
-__all__ = ["wscli"]
+__all__ = ["here", "wscli"]
 
 CONFIG = """
 version: 1
@@ -27,7 +27,7 @@ endpoints:
 channels:
   feed: {endpoint: api, open: lazy}
 """
-RIVALS = 8
+RIVALS = 5
 NOBODY = 65534
 
 
@@ -193,16 +193,16 @@ def impostor(wscli: Wscli, answer: bytes) -> Iterator[None]:
         (b"", "see `wscli ls`"),
     ],
 )
-def test_a_client_tells_what_is_wrong_with_its_manager(wscli: Wscli, answer: bytes, words: str) -> None:
+def test_a_client_tells_what_is_wrong_with_its_manager(wscli: Wscli, here: Here, answer: bytes, words: str) -> None:
     with impostor(wscli, answer):
         for verb in (["stats"], ["tail", "x"], ["status", "--watch"], ["wait", "x"], ["connect", "x"], ["reload"]):
-            done = wscli(*verb)
+            done = here(wscli, *verb)
             assert done.returncode in (1, 5), verb
             error, hint = done.stderr.splitlines()
             assert error.startswith("error: "), verb
             assert hint.startswith("hint: ")
             assert words in hint, verb
-        listed = wscli("ls")
+        listed = here(wscli, "ls")
         assert listed.returncode == 0
         assert "old" in listed.stdout
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Wscli, wscli
+from tests.processes import Here, Wscli, here, wscli
 
-__all__ = ["wscli"]
+__all__ = ["here", "wscli"]
 
 TOKEN, COMMANDED, QUERY, HEADER = "tokenS3KRIT", "commandedS3KRIT", "queryS3KRIT", "headerS3KRIT"
 USERINFO, VARIABLE, KEY = "userinfoS3KRIT", "variableS3KRIT", "keyS3KRIT"
@@ -126,12 +126,12 @@ def leads_elsewhere(conn: Conn) -> None:
     ],
     ids=["welcomes", "close", "refusal", "nonsense", "redirect", "token"],
 )
-def test_no_secret_is_to_be_seen(wscli: Wscli, script: Callable[[Conn], None], echo: bool) -> None:
+def test_no_secret_is_to_be_seen(wscli: Wscli, here: Here, script: Callable[[Conn], None], echo: bool) -> None:
     wscli.env |= {"A_VARIABLE": VARIABLE, "A_KEY": KEY, "A_COMMANDED": COMMANDED}
     seen: dict[str, str] = {}
 
     def run(*args: str) -> None:
-        done = wscli(*args)
+        done = wscli(*args) if args[0] == "up" else here(wscli, *args)
         seen[" ".join(args)] = done.stdout + done.stderr
 
     with RawServer(script) as server, token_server(echo=echo) as http:
