@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+
+from tests.waiting import until
 
 __all__ = ["BackendProcess", "backend"]
 
@@ -70,7 +71,4 @@ class BackendProcess:
 
     def until(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = 30.0) -> None:
         """Ask for its counters until they satisfy the predicate; AssertionError otherwise."""
-        deadline = time.monotonic() + timeout
-        while not predicate(stats := self.stats()):
-            assert time.monotonic() < deadline, f"after {timeout} s the back end still says {stats}"
-            time.sleep(0.02)  # a poll of another process, which cannot wake us
+        until(lambda: predicate(self.stats()), timeout)

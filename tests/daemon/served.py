@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,7 @@ from wscli.control.paths import Instance
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Handler, Server
 
-__all__ = ["Served", "descriptors", "serve", "served", "until"]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until something holds."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - of things that tell nobody when they change
-            await asyncio.sleep(0.001)
-
-
-def descriptors() -> int:
-    """Count the open descriptors of this process."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+__all__ = ["Served", "serve", "served"]
 
 
 class Served:

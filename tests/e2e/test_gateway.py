@@ -22,8 +22,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from tests.gateway.faced import eventually
 from tests.processes import Manager, Wscli, wscli
+from tests.waiting import eventually
 
 __all__ = ["wscli"]
 

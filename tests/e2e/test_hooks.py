@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import psutil
 
 from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
+from tests.waiting import until
 
 __all__ = ["backend", "wscli"]
 
@@ -38,14 +38,6 @@ def config(demo: BackendProcess, on_message: str) -> str:
 def handler(directory: Path, script: str) -> None:
     (directory / "handle").write_text(f"#!/bin/sh\n{script}\n")
     (directory / "handle").chmod(0o700)
-
-
-def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
-    return found
 
 
 def records(path: Path) -> list[Any]:

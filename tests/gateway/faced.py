@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -66,10 +65,3 @@ async def closed(client: ClientConnection) -> tuple[int | None, str]:
     await client.wait_closed()
     assert client.close_code is not None
     return client.close_code, client.close_reason or ""
-
-
-async def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
-    """Wait for what another task of this loop is about to do."""
-    async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - nothing tells when it holds
-            await asyncio.sleep(0.001)

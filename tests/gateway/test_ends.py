@@ -13,8 +13,9 @@ from websockets.frames import Close, Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, closed, eventually, faced
+from tests.gateway.faced import TOKEN, closed, faced
 from tests.gateway.test_session import raw_client
+from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.gateway import session as session_module

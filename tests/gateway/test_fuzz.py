@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -12,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.served import descriptors
+from tests.daemon.fuzzing import converse, in_a_thread
 from tests.examples import EXAMPLES
 from tests.gateway.faced import TOKEN, Faced, faced
+from tests.waiting import descriptors, until
 
 PATHS = st.sampled_from(
     [
@@ -88,41 +87,16 @@ def requests(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Faced]:
-    """A gateway in a thread's own loop, for tests that block."""
-    started: list[Faced] = []
-    ready, loop, ended = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def run() -> None:
-        async with faced() as it:
-            started.append(it)
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert ready.wait(30)
-    yield started[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join(30)
-    loop.close()
+    with in_a_thread(faced()) as it:
+        yield it
 
 
-def converse(port: int, data: bytes) -> bytes:
-    """Send everything, hang up the sending side, and give what is answered until the gateway hangs up."""
-    answer = b""
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        try:
-            sock.sendall(data)
-            sock.shutdown(socket.SHUT_WR)
-            while chunk := sock.recv(1 << 16):
-                answer += chunk
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it hung up with some of this unread, as it may
-    return answer
+def ask(port: int, data: bytes) -> bytes:
+    return converse(socket.create_connection(("127.0.0.1", port)), data)
 
 
 def check(live: Faced, data: bytes) -> None:
-    answer = converse(live.port, data.replace(b"PORT", str(live.port).encode()))
+    answer = ask(live.port, data.replace(b"PORT", str(live.port).encode()))
     if answer:
         status = int(answer.split()[1])
         assert 400 <= status < 500, answer
@@ -133,11 +107,9 @@ def check(live: Faced, data: bytes) -> None:
 
 def still(live: Faced) -> int:
     """Have it answer, wait until all its clients are gone, and count the open descriptors."""
-    alive = converse(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
+    alive = ask(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
     assert alive.startswith(b"HTTP/1.1 200")
-    pause = threading.Event()
-    while live.gateway.stats()["clients"] and not pause.wait(0.001):
-        pass
+    until(lambda: not live.gateway.stats()["clients"])
     return descriptors()
 
 
@@ -169,5 +141,5 @@ def test_after_all_that_no_descriptor_is_left(live: Faced, at_first: list[int]) 
     """Run after the tests above, on the same gateway."""
     before = at_first[0] if at_first else still(live)
     for _ in range(100):
-        converse(live.port, b"GET /ws/news HTTP/1.1\r\n\r\n")
+        ask(live.port, b"GET /ws/news HTTP/1.1\r\n\r\n")
     assert still(live) == before

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.faced import TOKEN, eventually, faced
+from tests.gateway.faced import TOKEN, faced
+from tests.waiting import eventually
 from wscli.config.plan import GatewayPlan, Listen
 from wscli.gateway.listener import Listener
 from wscli.problems import Problems

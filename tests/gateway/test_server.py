@@ -13,7 +13,8 @@ from websockets.asyncio.client import unix_connect
 from websockets.exceptions import InvalidStatus
 
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, closed, eventually, faced
+from tests.gateway.faced import TOKEN, closed, faced
+from tests.waiting import eventually
 from wscli.config.plan import GatewayPlan, Listen
 from wscli.gateway.server import Gateway
 from wscli.values import Secret

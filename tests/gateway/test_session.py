@@ -14,7 +14,8 @@ from websockets.frames import Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, closed, eventually, faced
+from tests.gateway.faced import TOKEN, closed, faced
+from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts

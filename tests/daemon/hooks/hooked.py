@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,23 +14,12 @@ from typing import Any
 import psutil
 
 from tests.daemon.scripted import Scripted, channel_plan
+from tests.waiting import eventually
 from wscli.config.plan import ChannelPlan, HookPlan
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks import Hooks
 
-__all__ = ["Hooked", "alive", "descriptors", "hooked", "sh", "until"]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until something holds."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - other processes tell nobody when they are done
-            await asyncio.sleep(0.001)
-
-
-def descriptors() -> int:
-    """Count the open descriptors of this process."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+__all__ = ["Hooked", "alive", "hooked", "sh"]
 
 
 def sh(script: str, **more: Any) -> HookPlan:
@@ -68,7 +57,7 @@ class Hooked(Scripted):
         )
 
     async def until_lines(self, count: int, name: str = "out") -> list[Any]:
-        await until(lambda: len(self.lines(name)) >= count)
+        await eventually(lambda: len(self.lines(name)) >= count)
         return [json.loads(line) for line in self.lines(name)]
 
     async def until_problem(self, *texts: str) -> None:
@@ -101,6 +90,6 @@ async def hooked(directory: Path, **changes: Any) -> AsyncIterator[Hooked]:
         closing = it.manager.close()
         await closing
     started = [child.pid for child in before if child.pid not in others]
-    await until(lambda: not any(alive(pid) for pid in started))  # what is killed dies a moment later
+    await eventually(lambda: not any(alive(pid) for pid in started))  # what is killed dies a moment later
     assert it.time.pending == [], "a timer outlived its manager"
     assert len(it.hooks._tasks) == 0

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.hooks.hooked import alive, descriptors, sh, until
+from tests.daemon.hooks.hooked import alive, sh
 from tests.daemon.passing import let_pass
+from tests.waiting import descriptors, eventually
 from wscli.config.plan import HookPlan
 from wscli.daemon.hooks import command
 from wscli.daemon.hooks.command import run
@@ -96,7 +97,7 @@ async def test_one_that_hangs_is_asked_to_end_and_its_whole_group_is_killed(
     monkeypatch.setattr(command, "GRACE", 1e6)
     script = "trap 'echo asked > asked' TERM; sleep 1000 & echo $! > child; echo $$ > self; while :; do wait; done"
     running = asyncio.create_task(outcome(tmp_path, sh(script, timeout=60)))
-    await until(lambda: (tmp_path / "self").exists() and (tmp_path / "self").read_text())
+    await eventually(lambda: (tmp_path / "self").exists() and (tmp_path / "self").read_text())
     while not ((tmp_path / "asked").exists() and (tmp_path / "asked").read_text()):
         let_pass(60.0)
         await asyncio.sleep(0.01)
@@ -104,7 +105,7 @@ async def test_one_that_hangs_is_asked_to_end_and_its_whole_group_is_killed(
     let_pass(1e6)
     assert await running == "killed after 1m"
     assert (tmp_path / "asked").read_text() == "asked\n"
-    await until(lambda: not alive(pid(tmp_path / "self")) and not alive(pid(tmp_path / "child")))
+    await eventually(lambda: not alive(pid(tmp_path / "self")) and not alive(pid(tmp_path / "child")))
 
 
 async def test_one_that_ends_when_it_is_asked_to_is_not_waited_for(
@@ -126,13 +127,13 @@ async def test_a_child_that_holds_the_streams_is_not_waited_for(tmp_path: Path, 
 
 async def test_cancelling_kills_its_whole_group(tmp_path: Path) -> None:
     task = asyncio.create_task(outcome(tmp_path, sh("trap '' TERM; sleep 1000 & echo $! > child; wait", timeout=60)))
-    await until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
+    await eventually(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
     task.cancel()
     began = asyncio.get_running_loop().time()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert asyncio.get_running_loop().time() - began < 30
-    await until(lambda: not alive(pid(tmp_path / "child")))
+    await eventually(lambda: not alive(pid(tmp_path / "child")))
 
 
 async def test_runs_leave_no_descriptor(tmp_path: Path) -> None:
@@ -141,4 +142,4 @@ async def test_runs_leave_no_descriptor(tmp_path: Path) -> None:
     await asyncio.gather(*(outcome(tmp_path, sh(script)) for script in ("exit 0", "exit 1", "echo x >&2", "cat")))
     await outcome(tmp_path, HookPlan(("./nowhere",)))
     await outcome(tmp_path, HookPlan(("sleep", "10"), timeout=0.01))
-    await until(lambda: descriptors() <= before)
+    await eventually(lambda: descriptors() <= before)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.hooks.hooked import hooked, sh, until
+from tests.daemon.hooks.hooked import hooked, sh
 from tests.daemon.scripted import channel_plan
+from tests.waiting import eventually
 from wscli.history.limits import HistoryLimits
 
 COPY = sh("cat >> out")
@@ -28,7 +29,7 @@ async def test_each_message_is_handed_over_as_tail_json_shows_it(tmp_path: Path)
             "type": "text",
             "data": "one",
         }
-        await until(lambda: it.stats() == {"runs": 3, "failures": 0, "lagged": 0, "not_json": 0, "running": 0})
+        await eventually(lambda: it.stats() == {"runs": 3, "failures": 0, "lagged": 0, "not_json": 0, "running": 0})
         assert it.channel.problems.texts() == []
 
 
@@ -49,7 +50,7 @@ async def test_no_more_than_parallel_run_at_once(tmp_path: Path) -> None:
     wait = sh("echo x >> started; while [ ! -e go ]; do sleep 0.01; done; cat >> out", parallel=3)
     async with hooked(tmp_path, on_message=wait) as it:
         it.server.link.say(*map(str, range(8)))
-        await until(lambda: len(it.lines("started")) == 3)
+        await eventually(lambda: len(it.lines("started")) == 3)
         assert it.stats()["running"] == 3
         assert it.stats()["runs"] == 3
         (tmp_path / "go").touch()
@@ -74,7 +75,7 @@ async def test_a_command_is_run_where_the_expression_yields_neither_false_nor_nu
     async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
         it.server.link.say('{"type": "ringing", "n": 1}', '{"type": "ended", "n": 2}')
         records = await it.until_lines(len(fitting))
-        await until(lambda: it.stats()["runs"] == len(fitting) and not it.stats()["running"])
+        await eventually(lambda: it.stats()["runs"] == len(fitting) and not it.stats()["running"])
         assert [json.loads(one["data"])["n"] for one in records] == fitting
         assert it.stats()["failures"] == 0
 
@@ -92,7 +93,7 @@ async def test_what_is_not_json_does_not_match_and_is_counted(tmp_path: Path) ->
 async def test_an_expression_that_fails_on_a_message_is_a_problem_until_it_works_on_one(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=replace(COPY, jq=".type.deeper")) as it:
         it.server.link.say('{"type": "x"}')
-        await until(lambda: it.channel.problems.texts())
+        await eventually(lambda: it.channel.problems.texts())
         assert it.channel.problems.texts()[0].startswith("on_message: jq: Cannot index string with string ")
         assert (it.stats()["failures"], it.stats()["runs"]) == (1, 0)
         it.server.link.say("{}")
@@ -103,14 +104,14 @@ async def test_a_slow_hook_lags_on_its_own_cursor_and_is_told_what_it_missed(tmp
     slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out")
     async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=10)) as it:
         it.server.link.say("0")
-        await until(lambda: it.stats()["running"])
+        await eventually(lambda: it.stats()["running"])
         for number in range(1, 101):
             it.server.link.say(str(number))
         assert it.server.link.reading, "upstream is never held back for a hook"
         assert it.channel.history.last == 101
         (tmp_path / "go").touch()
         assert [one["data"] for one in await it.until_lines(11)] == ["0", *map(str, range(91, 101))]
-        await until(lambda: it.stats()["lagged"] == 90)
+        await eventually(lambda: it.stats()["lagged"] == 90)
         await it.until_problem()  # it has caught up
 
 
@@ -118,13 +119,13 @@ async def test_what_a_lagging_hook_missed_is_a_problem_until_it_has_caught_up(tm
     slow = sh("echo x >> started; n=$(wc -l < started); while [ ! -e go$n ]; do sleep 0.01; done")
     async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=2)) as it:
         it.server.link.say("0")
-        await until(lambda: it.stats()["running"])
+        await eventually(lambda: it.stats()["running"])
         for number in range(1, 9):
             it.server.link.say(str(number))
         assert it.stats()["lagged"] == 0
         (tmp_path / "go1").touch()
         await it.until_problem("on_message: missed 6 messages: it is slower than they come")
-        await until(lambda: len(it.lines("started")) == 2)
+        await eventually(lambda: len(it.lines("started")) == 2)
         assert it.channel.problems.texts()
         (tmp_path / "go2").touch()
         (tmp_path / "go3").touch()
@@ -157,7 +158,7 @@ async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path)
             turns += 1
             return seen._cursor.seq == 500  # type: ignore[attr-defined]  # of Messages
 
-        await until(behind)
+        await eventually(behind)
         assert turns > 3
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from tests.daemon.hooks.hooked import alive, hooked, sh, until
+from tests.daemon.hooks.hooked import alive, hooked, sh
 from tests.daemon.scripted import channel_plan
+from tests.waiting import eventually
 from wscli.config.plan import GatewayPlan, HookPlan
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
@@ -51,13 +52,13 @@ async def test_what_it_says_is_quoted_without_secrets(tmp_path: Path) -> None:
 async def test_one_that_is_missing_is_named(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_state=HookPlan(("./handle",))) as it:
         await it.until_problem("on_state: not found: './handle'")
-        await until(lambda: it.stats("on_state")["failures"] == 3)
+        await eventually(lambda: it.stats("on_state")["failures"] == 3)
 
 
 async def test_failures_are_stated_once_a_second_at_most(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with hooked(tmp_path, on_message=sh("read x; echo $x >&2; exit 1")) as it:
         it.server.link.say(*map(str, range(20)))
-        await until(lambda: it.stats()["failures"] == 20)
+        await eventually(lambda: it.stats()["failures"] == 20)
         assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
         assert '"seq":1,' in it.channel.problems.texts()[0]
         await it.time.advance(1)
@@ -67,7 +68,7 @@ async def test_failures_are_stated_once_a_second_at_most(tmp_path: Path, caplog:
 async def test_a_hanging_hook_is_felt_by_nobody(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=HookPlan(("sleep", "1000")), on_state=HookPlan(("sleep", "1000"))) as it:
         it.server.link.say(*map(str, range(1000)))
-        await until(lambda: it.stats()["running"] and it.stats("on_state")["running"])
+        await eventually(lambda: it.stats()["running"] and it.stats("on_state")["running"])
         assert it.channel.history.last == 1000
         assert it.channel.state == "ready"
         await it.channel.send(b"x", binary=False, timeout=1)
@@ -77,7 +78,7 @@ async def test_a_reload_changes_a_hook_without_a_dial_and_loses_no_message(tmp_p
     slow = sh("echo x >> started; while [ ! -e go ]; do sleep 0.01; done; cat >> old")
     async with hooked(tmp_path, on_message=slow) as it:
         it.server.link.say("one", "two", "three")
-        await until(lambda: it.lines("started"))
+        await eventually(lambda: it.lines("started"))
         report = it.reload(channel_plan(on_message=COPY))
         assert (report.updated, report.restarted) == (["news"], [])
         (tmp_path / "go").touch()
@@ -92,7 +93,7 @@ async def test_a_reload_adds_a_hook_from_then_on_and_takes_it_away(tmp_path: Pat
         it.reload(channel_plan(on_message=COPY, on_state=COPY))
         it.server.link.say("after")
         assert [one["data"] for one in await it.until_lines(1)] == ["after"]
-        await until(lambda: not it.stats()["running"])
+        await eventually(lambda: not it.stats()["running"])
         assert it.stats("on_state")["runs"] == 0
         it.reload(channel_plan())
         it.server.link.say("late")
@@ -110,20 +111,20 @@ async def test_what_a_hook_that_goes_was_running_is_killed_and_its_problem_forgo
         (tmp_path / "bad").unlink()
         (tmp_path / "pid").unlink()
         it.server.link.say("two")
-        await until(lambda: it.lines("pid"))
+        await eventually(lambda: it.lines("pid"))
         it.reload(channel_plan())
         assert it.channel.problems.texts() == []
-        await until(lambda: not alive(int(it.lines("pid")[0])))
+        await eventually(lambda: not alive(int(it.lines("pid")[0])))
 
 
 async def test_a_removed_channels_hooks_end(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=sh("echo $$ > pid; sleep 1000; true"), on_state=COPY) as it:
         it.server.link.say("one")
-        await until(lambda: it.lines("pid"))
+        await eventually(lambda: it.lines("pid"))
         await it.until_lines(3)
         it.reload()
-        await until(lambda: not alive(int(it.lines("pid")[0])))
-        await until(lambda: len(it.hooks._tasks) == 0)
+        await eventually(lambda: not alive(int(it.lines("pid")[0])))
+        await eventually(lambda: len(it.hooks._tasks) == 0)
         assert [one["state"] for one in await it.until_lines(3)] == ["connecting", "handshaking", "ready"]
 
 
@@ -148,7 +149,7 @@ async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_e
         with monkeypatch.context() as broken:
             broken.setattr("wscli.daemon.hooks.inboxes.encode", lambda *_: 1 / 0)
             it.server.link.say("one")
-            await until(lambda: it.channel.problems.texts())
+            await eventually(lambda: it.channel.problems.texts())
         assert it.channel.problems.texts() == [
             "on_message: an error of wscli itself: ZeroDivisionError; `wscli logs` has more"
         ]
@@ -182,7 +183,7 @@ async def test_the_end_kills_what_runs_within_a_second_and_starts_nothing_more(t
     async with hooked(tmp_path, on_message=stubborn, on_state=sh("cat >> out")) as it:
         await it.until_lines(3)
         it.server.link.say(*map(str, range(9)))
-        await until(lambda: len(it.lines("pids")) == 4)
+        await eventually(lambda: len(it.lines("pids")) == 4)
         began = asyncio.get_running_loop().time()
         await asyncio.gather(it.hooks.close(), it.manager.close())
         assert asyncio.get_running_loop().time() - began < 30, "a second, on a machine that does nothing else"

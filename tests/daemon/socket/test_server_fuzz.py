@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, descriptors, serve
+from tests.daemon.fuzzing import converse, in_a_thread
+from tests.daemon.served import Served, serve
 from tests.examples import EXAMPLES
+from tests.waiting import descriptors, until
 from wscli.daemon.socket.handlers import HANDLERS
 
 words = st.sampled_from(["", "notifications", "calls", "rooms/{id}", "session", "line", "nul", "whole", "get", "ready"])
@@ -59,46 +58,14 @@ conversations = st.lists(lines | st.binary(max_size=200), max_size=4).map(b"".jo
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Served]:
-    """A server in a thread's own loop, for tests that block."""
-    started: list[Served] = []
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    ended = asyncio.Event()
-
-    async def run() -> None:
-        async with serve() as served:
-            started.append(served)
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert ready.wait(30)
-    yield started[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join(30)
-    loop.close()
-
-
-def converse(served: Served, data: bytes) -> bytes:
-    """Send everything, hang up the sending side, and give what is answered until the server hangs up."""
-    answer = b""
-    with served.dial() as sock:
-        try:
-            sock.sendall(data)
-            sock.shutdown(socket.SHUT_WR)
-            while chunk := sock.recv(1 << 16):
-                answer += chunk
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it hung up with some of this unread, as it may
-    return answer
+    with in_a_thread(serve()) as served:
+        yield served
 
 
 def still(live: Served) -> int:
     """Have it answer, wait until all its clients are gone, and count the open descriptors."""
-    converse(live, b"{}\n")
-    pause = threading.Event()
-    while live.server.clients and not pause.wait(0.001):
-        pass
+    converse(live.dial(), b"{}\n")
+    until(lambda: not live.server.clients)
     return descriptors()
 
 
@@ -116,14 +83,14 @@ def test_it_serves_before_all_that(live: Served, at_first: list[int]) -> None:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=conversations)
 def test_whatever_is_sent_every_answer_is_ours_and_the_server_goes_on(live: Served, data: bytes) -> None:
-    said = converse(live, data)
+    said = converse(live.dial(), data)
     if said:  # further lines follow of send alone, and frames of what streams
         answer = json.loads(said.splitlines()[0])
         if answer["ok"]:
             assert isinstance(answer["result"], dict)
         else:
             assert "the manager failed" not in answer["error"]["message"]
-    [alive] = converse(live, b'{"v":1,"wscli":"0.1.0","verb":"ping","args":{}}\n').splitlines()
+    [alive] = converse(live.dial(), b'{"v":1,"wscli":"0.1.0","verb":"ping","args":{}}\n').splitlines()
     assert json.loads(alive)["ok"] is True
 
 
@@ -131,5 +98,5 @@ def test_after_all_that_no_descriptor_is_left(live: Served, at_first: list[int])
     """Run after the test above, on the same server: nothing but the listener and the loop's own stays open."""
     before = at_first[0] if at_first else still(live)
     for _ in range(100):
-        converse(live, os.urandom(50) + b"\n")
+        converse(live.dial(), os.urandom(50) + b"\n")
     assert still(live) == before

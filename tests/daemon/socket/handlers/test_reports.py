@@ -13,6 +13,7 @@ import pytest
 
 from tests.daemon.framed import FarEnd
 from tests.daemon.served import Served, served
+from tests.waiting import eventually
 from wscli import __version__
 from wscli.control.frames import DATA, END
 from wscli.core.events import Failure, FailureKind
@@ -53,7 +54,6 @@ async def streaming(served: Served, verb: str, **args: Any) -> AsyncIterator[tup
     with served.dial() as sock:
         sock.sendall(json.dumps({"v": 1, "verb": verb, "args": args}).encode() + b"\n")
         sock.setblocking(False)
-        from tests.daemon.served import until
 
         line = bytearray()
 
@@ -64,7 +64,7 @@ async def streaming(served: Served, verb: str, **args: Any) -> AsyncIterator[tup
                 return False
             return line.endswith(b"\n")
 
-        await until(whole)
+        await eventually(whole)
         yield json.loads(line), FarEnd(sock)
 
 
