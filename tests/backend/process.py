@@ -57,6 +57,19 @@ class BackendProcess:
         self._process.send_signal(signal.SIGTERM)
         assert self._process.wait(30) == 0
 
+    def config(self, name: str, *channels: str, endpoint: str = "", more: str = "") -> str:
+        """Give the file of an instance with channels on this back end: ``config("app", "calls: {path: /calls}")``.
+
+        ``endpoint`` adds to the endpoint, and ``more`` to the file.
+        """
+        lines = "".join(f"  {channel.replace(': {', ': {endpoint: api, ', 1)}\n" for channel in channels)
+        return (
+            f"version: 1\nname: {name}\nendpoints:\n"
+            f'  api: {{url: "{self.ws_url}", query: {{token: "{{token.session}}"}}{endpoint}}}\n'
+            f"tokens:\n  session: {{http: {{post: {self.url}/ws-token}}, read: {{token: .token}}}}\n"
+            f"{more}channels:\n{lines}"
+        )
+
     def order(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """Carry out an order of ``Backend``."""
         request = urllib.request.Request(f"{self.url}/order/{name}", data=json.dumps(arguments).encode())

@@ -10,28 +10,13 @@ from tests.processes import Wscli, wscli
 
 __all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: filling
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-backoff:
-  default: {{initial: 50ms, max: 200ms}}
-channels:
-  notifications:
-    endpoint: api
-    path: /notifications
-    history: {{store: disk}}
-    backfill:
-      http:
-        get: "{http}/notifications?after={{gap.n}}"
-        headers: {{Authorization: "Bearer {{token.session}}"}}
-      capture: {{n: .n}}
-      items: .items
-      id: .n
-"""
+BACKFILL = """\
+notifications: {{
+    path: /notifications,
+    history: {{store: disk}},
+    backfill: {{
+      http: {{get: "{http}/notifications?after={{gap.n}}", headers: {{Authorization: "Bearer {{token.session}}"}}}},
+      capture: {{n: .n}}, items: .items, id: .n}}}}"""
 MISSED = 250
 """More than two pages of the back end's."""
 
@@ -47,7 +32,8 @@ def numbers(lines: list[str]) -> list[int]:
 def test_a_stream_without_a_hole_through_outages_and_kills_of_the_manager(
     wscli: Wscli, backend: BackendProcess
 ) -> None:
-    config = CONFIG.format(url=backend.ws_url, http=backend.url)
+    backoff = "backoff: {default: {initial: 50ms, max: 200ms}}\n"
+    config = backend.config("filling", BACKFILL.format(http=backend.url), more=backoff)
     with wscli.up(config) as manager:
         manager.wait_for("notifications")
         backend.order("make_notifications", count=10)

@@ -15,24 +15,11 @@ from tests.waiting import until
 
 __all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: hooked
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  notifications:
-    endpoint: api
-    path: /notifications
-    on_state: [sh, -c, "cat >> states"]
-    on_message: {on_message}
-"""
 
-
-def config(demo: BackendProcess, on_message: str) -> str:
-    return CONFIG.format(url=demo.ws_url, http=demo.url, on_message=on_message)
+def config(backend: BackendProcess, on_message: str) -> str:
+    on_state = '[sh, -c, "cat >> states"]'
+    hooks = f"on_state: {on_state}, on_message: {on_message}"
+    return backend.config("hooked", f"notifications: {{path: /notifications, {hooks}}}")
 
 
 def handler(directory: Path, script: str) -> None:

@@ -13,23 +13,10 @@ from tests.processes import Wscli, wscli
 
 __all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: real
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-backoff:
-  default: {{initial: 100ms, max: 1s}}
-channels:
-  feed: {{endpoint: api, path: /notifications}}
-  calls: {{endpoint: api, path: /calls}}
-"""
 
-
-def config(demo: BackendProcess) -> str:
-    return CONFIG.format(url=demo.ws_url, http=demo.url)
+def config(backend: BackendProcess) -> str:
+    channels = ("feed: {path: /notifications}", "calls: {path: /calls}")
+    return backend.config("real", *channels, more="backoff:\n  default: {initial: 100ms, max: 1s}\n")
 
 
 @pytest.mark.parametrize(

@@ -10,26 +10,15 @@ from tests.processes import Wscli, wscli
 
 __all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: rotating
-endpoints:
-  api:
-    url: "{url}"
-    query: {{token: "{{token.session}}"}}
-    rotate: {{max_age: 1s}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  notifications: {{endpoint: api, path: /notifications, dedupe: .n}}
-  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}"}}
-"""
+CHANNELS = (
+    "notifications: {path: /notifications, dedupe: .n}",
+    'rooms/{id}: {path: "/consultations/{id}"}',
+)
 ROTATIONS = 3
 
 
 def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli, backend: BackendProcess) -> None:
-    config = CONFIG.format(url=backend.ws_url, http=backend.url)
-    with wscli.up(config) as manager:
+    with wscli.up(backend.config("rotating", *CHANNELS, endpoint=", rotate: {max_age: 1s}")) as manager:
         manager.wait_for("notifications")
         tail = wscli.start("tail", "notifications")
         room = wscli.start("tail", "rooms/7")

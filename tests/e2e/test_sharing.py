@@ -14,18 +14,6 @@ from tests.processes import Process, Wscli, wscli
 
 __all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: shared
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  notifications: {{endpoint: api, path: /notifications{more}}}
-  calls: {{endpoint: api, path: /calls}}
-  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}"}}
-"""
 CHANNELS = ("notifications", "calls", "rooms/7")
 READERS = 4
 MESSAGES = 3000
@@ -33,8 +21,9 @@ SENDERS = 6
 EACH = 200
 
 
-def config(demo: BackendProcess, more: str = "") -> str:
-    return CONFIG.format(url=demo.ws_url, http=demo.url, more=more)
+def config(backend: BackendProcess, more: str = "") -> str:
+    rooms = 'rooms/{id}: {path: "/consultations/{id}"}'
+    return backend.config("shared", f"notifications: {{path: /notifications{more}}}", "calls: {path: /calls}", rooms)
 
 
 def numbers(lines: list[str]) -> list[int]:

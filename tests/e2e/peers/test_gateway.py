@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
 
 from tests.e2e.peers.programs import absent, npm_package
+from tests.e2e.upstream import upstream
 from tests.processes import Manager, Process, Wscli, wscli
 
 __all__ = ["wscli"]
@@ -30,36 +28,6 @@ channels:
   news: {{endpoint: api}}
 """
 WEBSOCKETS, WEBSOCAT, NPM, TAILS = 7, 7, 6, 5
-
-
-class Upstream:
-    """A server that counts who connects, and says what the test says."""
-
-    def __init__(self) -> None:
-        self.connections = 0
-        self.heard: list[str | bytes] = []
-        self.clients: set[ServerConnection] = set()
-        self.port = 0
-
-    async def handle(self, client: ServerConnection) -> None:
-        self.connections += 1
-        self.clients.add(client)
-        with contextlib.suppress(Exception):
-            async for message in client:
-                self.heard.append(message)
-        self.clients.discard(client)
-
-    async def say(self, message: str) -> None:
-        for client in self.clients:
-            await client.send(message)
-
-
-@asynccontextmanager
-async def upstream() -> AsyncIterator[Upstream]:
-    it = Upstream()
-    async with serve(it.handle, "127.0.0.1", 0) as server:
-        it.port = next(iter(server.sockets)).getsockname()[1]
-        yield it
 
 
 def websocat() -> str:
