@@ -175,7 +175,7 @@ def test_a_bad_server_is_a_state_with_its_reason(
     assert "\x1b" not in bad.wscli("status", name).stdout
 
 
-def test_none_of_them_is_a_busy_loop(bad: Bad) -> None:
+def test_bad_servers_cause_no_busy_loop_and_no_early_dial(bad: Bad) -> None:
     for script, state, _, _ in BAD:
         if state == "failed":
             bad.manager.wait_for(script.__name__, state=state)

@@ -58,7 +58,7 @@ def one_error(done: CompletedProcess[str], code: int) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_cannot_be_the_name_of_a_consumer_is_refused_everywhere(running: Scene, here: Here, name: str) -> None:
+def test_an_invalid_consumer_name_is_refused_by_every_verb(running: Scene, here: Here, name: str) -> None:
     for args in (
         ("tail", "kept", "--no-follow", f"--consumer={name}"),
         ("consumer", "reset", "kept", "--", name),
@@ -69,7 +69,7 @@ def test_what_cannot_be_the_name_of_a_consumer_is_refused_everywhere(running: Sc
 
 
 @pytest.mark.parametrize("name", ["a", "0", "_", "a.b-c_D9", "x" * 64])
-def test_what_can_be_one_is_one(running: Scene, here: Here, name: str) -> None:
+def test_a_valid_consumer_name_can_be_used_reset_and_removed(running: Scene, here: Here, name: str) -> None:
     done = here(running.command, "tail", "kept", "--consumer", name, "--count", "2")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr
     assert here(running.command, "consumer", "reset", "kept", name, "--to", "end").returncode == 0
@@ -78,7 +78,7 @@ def test_what_can_be_one_is_one(running: Scene, here: Here, name: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", CURSORS)
-def test_what_is_no_cursor_moves_nothing(running: Scene, here: Here, cursor: str) -> None:
+def test_an_invalid_cursor_moves_no_consumer(running: Scene, here: Here, cursor: str) -> None:
     assert here(running.command, "tail", "kept", "--consumer", "moved", "--count", "2").returncode in (0, 124)
     before = consumers(running)
     for args in (
@@ -137,7 +137,7 @@ def test_a_consumer_stays_before_a_message_that_jq_fails_on(running: Scene, here
     assert consumers(running)["careful"] == 5
 
 
-def test_without_a_consumer_it_is_skipped_and_counted(running: Scene, here: Here) -> None:
+def test_a_message_that_jq_fails_on_is_skipped_and_counted_without_a_consumer(running: Scene, here: Here) -> None:
     program = 'if .n == 2 then error("oh") else .n end'
     done = here(running.command, "tail", "kept", "--no-follow", "--jq", program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n1\n3\n4\n", "1 message skipped: jq: oh\n")

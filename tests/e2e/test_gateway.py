@@ -193,7 +193,7 @@ async def test_clients_stay_through_an_outage_and_are_told_at_once_or_at_the_end
         assert told.value.rcvd.code == 4900
 
 
-async def test_who_sends_faster_than_the_upstream_takes_or_reads_nothing_waits_alone(wscli: Wscli) -> None:
+async def test_a_client_that_outpaces_the_upstream_or_does_not_read_delays_no_other(wscli: Wscli) -> None:
     async with faced(wscli) as it, it.client() as other, it.client() as hasty:
         loop, memory = asyncio.get_running_loop(), psutil.Process(it.manager.pid).memory_info
         before = memory().rss

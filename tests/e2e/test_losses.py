@@ -55,7 +55,7 @@ async def lose(it: Live, how: Callable[[], Awaitable[object]]) -> list[str]:
     return sorted(set(reasons))
 
 
-async def test_an_abnormal_close(twenty: Live) -> None:
+async def test_after_an_abnormal_close_all_return_with_the_same_token(twenty: Live) -> None:
     demo, _ = twenty
     reasons = await lose(twenty, lambda: demo.kick(abort=True))
     assert len(reasons) == 1
@@ -63,13 +63,13 @@ async def test_an_abnormal_close(twenty: Live) -> None:
     assert demo.token_requests == 1
 
 
-async def test_4401_with_the_token_revoked_costs_one_token(twenty: Live) -> None:
+async def test_after_4401_with_a_revoked_token_all_return_with_one_new_token(twenty: Live) -> None:
     demo, _ = twenty
     await lose(twenty, demo.revoke)
     assert demo.token_requests == 2
 
 
-async def test_401_costs_one_token(twenty: Live) -> None:
+async def test_after_401_all_return_with_one_new_token(twenty: Live) -> None:
     demo, _ = twenty
 
     async def refused() -> None:
@@ -99,7 +99,7 @@ async def test_503_with_retry_after_is_not_dialled_before_it(twenty: Live) -> No
     assert demo.token_requests == 1
 
 
-async def test_a_server_that_is_gone_for_two_seconds(twenty: Live) -> None:
+async def test_after_two_seconds_without_a_server_all_return_with_the_same_token(twenty: Live) -> None:
     demo, _ = twenty
     reasons = await lose(twenty, lambda: demo.be_gone(2.0))
     assert any("refused" in reason for reason in reasons), reasons

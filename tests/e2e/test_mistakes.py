@@ -203,7 +203,7 @@ def test_other_mistakes_have_codes_of_their_own(one: Wscli, here: Here, code: in
         assert run("start", "feed").returncode == 0
 
 
-def test_all_that_is_wrong_in_a_file_is_said_at_once(one: Wscli) -> None:
+def test_all_errors_of_a_file_are_reported_at_once(one: Wscli) -> None:
     done = one("up", "-c", "invalid.yaml")
     assert len(done.stderr.splitlines()) >= 2
     assert "invalid.yaml:3:1: endpoint: unknown key; did you mean 'endpoints'?" in done.stderr
@@ -243,7 +243,7 @@ def test_send_without_a_message_on_a_terminal_is_2(one: Wscli) -> None:
     assert done.stderr.splitlines()[1].startswith("hint: ")
 
 
-def test_nothing_and_several_instances_are_told_apart() -> None:
+def test_no_instance_is_5_and_an_ambiguous_instance_is_2() -> None:
     with Wscli() as wscli:
         is_said(wscli, 5, "stats")
         is_said(wscli, 5, "tail", "feed")

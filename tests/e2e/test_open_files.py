@@ -26,7 +26,7 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_files")
-def test_channels_on_disk_beyond_the_soft_limit(wscli: Wscli, backend: BackendProcess) -> None:
+def test_a_manager_raises_its_soft_limit_of_open_files_for_its_channels(wscli: Wscli, backend: BackendProcess) -> None:
     with wscli.up(backend.config("many", CHANNEL, endpoint=", connect: {rate: 1000/s}")):
         assert wscli("start", *ROOMS).returncode == 0
         assert wscli("wait", *ROOMS, "--timeout", "60s").returncode == 0

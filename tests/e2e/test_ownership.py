@@ -32,7 +32,7 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("crashed", [False, True])
-def test_of_many_that_start_at_once_exactly_one_wins(wscli: Wscli, crashed: bool) -> None:
+def test_of_several_managers_started_at_once_exactly_one_runs(wscli: Wscli, crashed: bool) -> None:
     file = str(wscli.file(CONFIG))
     if crashed:
         with wscli.up(CONFIG) as first:
@@ -132,7 +132,7 @@ BAD_REQUESTS = {
 }
 
 
-def test_requests_that_are_none_are_refused_and_the_manager_lives(wscli: Wscli) -> None:
+def test_invalid_requests_are_refused_and_the_manager_lives(wscli: Wscli) -> None:
     with wscli.up(CONFIG) as manager:
         for name, request in BAD_REQUESTS.items():
             with socket.socket(socket.AF_UNIX) as sock:

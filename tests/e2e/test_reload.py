@@ -43,7 +43,7 @@ def test_up_waits_for_what_is_eager_and_critical(
         assert wscli("down").returncode == 0
 
 
-def test_up_says_where_that_stands_which_was_not_ready_in_time(wscli: Wscli, backend: BackendProcess) -> None:
+def test_up_names_the_channel_that_was_not_ready_in_time_and_its_state(wscli: Wscli, backend: BackendProcess) -> None:
     slow = {"path: /calls": "path: /nowhere", "initial: 100ms, max: 1s": "initial: 1h, max: 1h, jitter: none"}
     text = config(backend)
     for old, new in slow.items():
@@ -104,7 +104,7 @@ def test_a_reload_disturbs_only_what_changed(wscli: Wscli, backend: BackendProce
     assert list(wscli.runtime.iterdir()) == []
 
 
-def test_by_hand_and_back(wscli: Wscli, backend: BackendProcess) -> None:
+def test_pause_and_stop_outlast_a_reload_until_resume_and_start(wscli: Wscli, backend: BackendProcess) -> None:
     with wscli.up(config(backend)) as manager:
         manager.wait_for("feed", "calls")
         for hold, state, back in (("pause", "paused", "resume"), ("stop", "stopped", "start")):
