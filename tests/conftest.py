@@ -48,12 +48,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with a state machine first, so that no worker begins one when the others end; give all their time."""
+    """Start with the files that draw examples, which take longest, so that all workers end together."""
     from tests.examples import EXAMPLES  # once sys.path is as above
 
     drawn = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
-    machines = {item.path for item in drawn if item.name == "runTest"}
-    items.sort(key=lambda item: item.path not in machines)
+    long_files = {item.path for item in drawn}
+    items.sort(key=lambda item: item.path not in long_files)
     if EXAMPLES >= 10_000:
         for item in drawn:
             item.add_marker(pytest.mark.timeout(900))

@@ -116,7 +116,7 @@ class Counting(asyncio.Protocol):
 
 
 async def test_a_hundred_clients_at_a_thousand_messages_a_second_lose_none(wscli: Wscli) -> None:
-    clients, seconds = 100, 3
+    clients, seconds = 100, 2
     async with upstream() as server, AsyncExitStack() as stack:
         manager, url = await started(wscli, stack, server.port)
         host = url.split("/")[2]
