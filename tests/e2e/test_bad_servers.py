@@ -6,14 +6,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Manager, Wscli, wscli
+from tests.processes import Manager, Process, Wscli, wscli
 
 __all__ = ["wscli"]
 
@@ -191,18 +191,32 @@ def test_bad_servers_cause_no_busy_loop_and_no_early_dial(bad: Bad) -> None:
         assert dials <= (0 if state == "failed" else lasted / 0.4 + 1), script.__name__
 
 
-def test_a_deaf_server_is_noticed_while_a_sender_is_blocked(wscli: Wscli) -> None:
-    def deaf(conn: Conn) -> None:
+@contextmanager
+def deaf(wscli: Wscli, ping: str) -> Iterator[tuple[RawServer, Manager]]:
+    """A manager on a server that accepts a connection and reads nothing."""
+
+    def accept(conn: Conn) -> None:
         conn.upgrade()
         server.stopping.wait(60)
 
-    with RawServer(deaf, receive_buffer=4096) as server, wscli.up(config(server, ping="1s")) as manager:
+    with RawServer(accept, receive_buffer=4096) as server, wscli.up(config(server, ping)) as manager:
         manager.wait_for("feed")
-        blocked = wscli.start("send", "feed", "--whole", "--timeout", "30s", stdin=True)
-        assert blocked.popen.stdin is not None
-        blocked.popen.stdin.write(b"x" * 15_000_000)
+        yield server, manager
+
+
+def send_more_than_fits(wscli: Wscli, timeout: str) -> Process:
+    """Start a send that fills every buffer on the way to the server."""
+    sender = wscli.start("send", "feed", "--whole", "--timeout", timeout, stdin=True)
+    assert sender.popen.stdin is not None
+    sender.popen.stdin.write(b"x" * 15_000_000)
+    sender.popen.stdin.close()
+    return sender
+
+
+def test_a_deaf_server_is_noticed_while_a_sender_is_blocked(wscli: Wscli) -> None:
+    with deaf(wscli, ping="1s") as (server, manager):
         began = time.monotonic()
-        blocked.popen.stdin.close()
+        blocked = send_more_than_fits(wscli, timeout="30s")
         slowest = 0.0
         while blocked.popen.poll() is None:
             asked = time.monotonic()
@@ -218,16 +232,8 @@ def test_a_deaf_server_is_noticed_while_a_sender_is_blocked(wscli: Wscli) -> Non
 
 
 def test_a_message_whose_turn_never_came_was_certainly_not_sent(wscli: Wscli) -> None:
-    def deaf(conn: Conn) -> None:
-        conn.upgrade()
-        server.stopping.wait(60)
-
-    with RawServer(deaf, receive_buffer=4096) as server, wscli.up(config(server, ping="1h")) as manager:
-        manager.wait_for("feed")
-        first = wscli.start("send", "feed", "--whole", "--timeout", "2s", stdin=True)
-        assert first.popen.stdin is not None
-        first.popen.stdin.write(b"x" * 15_000_000)
-        first.popen.stdin.close()
+    with deaf(wscli, ping="1h"):
+        first = send_more_than_fits(wscli, timeout="2s")
         second = wscli("send", "feed", "second", "--timeout", "500ms")
         deadline = time.monotonic() + LONGEST
         while second.returncode == 0:  # until the first has filled every buffer on the way

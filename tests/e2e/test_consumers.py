@@ -140,18 +140,10 @@ def test_consumers_are_listed_reset_and_forgotten(scene: Scene) -> None:
     assert scene.wscli("consumer", "rm", "feed", "b").returncode == 0
     for args, code, words in (
         (("consumer", "rm", "feed", "b"), 1, "there is no consumer 'b'"),
-        (
-            ("consumer", "reset", "feed", "a", "--to", "-3"),
-            2,
-            "'-3' is not a cursor\nhint: give start, end, or a record's epoch:seq",
-        ),
         (("consumer", "reset", "calls", "a"), 2, "channel 'calls' keeps its history in memory"),
         (("consumer", "ls", "nowhere"), 6, "no channel 'nowhere' in instance 'app'"),
         (("tail", "calls", "--consumer", "a"), 2, "channel 'calls' keeps its history in memory"),
-        (("tail", "feed", "--consumer", "a/b"), 2, "'a/b' cannot be the name of a consumer"),
-        (("tail", "feed", "--consumer", ""), 2, "'' cannot be the name of a consumer"),
         (("tail", "feed", "calls", "--consumer", "a"), 2, "--consumer goes with one channel"),
-        (("tail", "feed", "--consumer", "new", "--after", "x:-1"), 2, "'x:-1' is not a cursor"),
     ):
         done = scene.wscli(*args)
         assert (done.returncode, words in done.stderr, "hint: " in done.stderr) == (code, True, True), done.stderr
