@@ -1,12 +1,11 @@
 """Real processes for end-to-end tests: the installed command, managers, and what runs beside them.
 
-A test module imports the fixtures: ``from tests.processes import here, wscli``. Each test has directories of its own.
+A test module imports the fixture: ``from tests.processes import wscli``. Each test has directories of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -24,7 +23,7 @@ from typing import IO, Any, Self
 import psutil
 import pytest
 
-__all__ = ["Here", "Manager", "Process", "Wscli", "here", "wscli"]
+__all__ = ["Manager", "Process", "Wscli", "wscli"]
 
 COMMAND = [sys.executable, "-m", "wscli"]
 _PATIENCE = 60.0
@@ -37,44 +36,6 @@ def wscli() -> Iterator[Wscli]:
     """The command, in an environment of its own."""
     with Wscli() as command:
         yield command
-
-
-class Here:
-    """Runs a verb in the test's own process, in the environment of a ``Wscli``: a tenth of the work of a process.
-
-    For verbs that ask a manager and end; ``up`` forks.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capfd = capfd
-
-    def __call__(self, wscli: Wscli, *args: str, input: bytes = b"") -> subprocess.CompletedProcess[str]:  # noqa: A002
-        from wscli.cli import main
-
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
-        with self._monkeypatch.context() as patch, tempfile.TemporaryFile() as file:
-            for name in os.environ.keys() - wscli.env.keys():
-                patch.delenv(name)
-            for name, text in wscli.env.items():
-                patch.setenv(name, text)
-            patch.chdir(wscli.directory)
-            file.write(input)
-            file.seek(0)
-            patch.setattr(sys, "stdin", io.TextIOWrapper(file))
-            self._capfd.readouterr()
-            code = main(list(args))
-            out, err = self._capfd.readouterr()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        assert "Traceback" not in err, err
-        return subprocess.CompletedProcess(args, code, out, err)
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    """Verbs in the test's own process: ``here(wscli, "stats")``."""
-    return Here(monkeypatch, capfd)
 
 
 class Process:

@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.client.scene import Scene, scene
-from tests.processes import Here, here
+from tests.inline import Here, here
 
 __all__ = ["here"]
 

@@ -11,7 +11,8 @@ from functools import partial
 
 import pytest
 
-from tests.processes import COMMAND, Here, Wscli, here
+from tests.inline import Here, here
+from tests.processes import COMMAND, Wscli
 
 __all__ = ["here"]
 

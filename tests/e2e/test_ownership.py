@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Here, Wscli, here, wscli
+from tests.inline import Here, here
+from tests.processes import Wscli, wscli
 
 __all__ = ["here", "wscli"]
 

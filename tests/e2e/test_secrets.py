@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Here, Wscli, here, wscli
+from tests.inline import Here, here
+from tests.processes import Wscli, wscli
 
 __all__ = ["here", "wscli"]
 
