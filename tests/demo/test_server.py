@@ -115,6 +115,8 @@ async def test_a_message_reaches_the_other_members_and_its_sender_gets_a_receipt
             assert await guest.recv() == b"\x00\x01"
             assert (await read(elsewhere))["type"] == "welcome"
         assert await read(ann) == {"type": "left", "consultation": "42", "member": "guest-1"}
+    async with await dial(demo, "/consultations/42") as again:
+        assert (await read(again))["members"] == ["guest-1"], "a consultation ends with its last member"
 
 
 async def test_a_client_answers_a_call_and_hangs_up() -> None:

@@ -149,7 +149,11 @@ class DemoServer:
     async def _consult(self, request: web.Request, client: DemoClient) -> None:
         name = request.match_info["id"]
         consultation = self._consultations.setdefault(name, Consultation(name))
-        await consultation.serve(client, request.query.get("name"))
+        try:
+            await consultation.serve(client, request.query.get("name"))
+        finally:
+            if not consultation.members:
+                self._consultations.pop(name, None)
 
     async def _call(self, request: web.Request, client: DemoClient) -> None:
         await client.serve(lambda message: self._calls.command(client, message))
