@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # What a wheel can break: the command, what runs it, and what the extra `fast` changes.
-WHEEL_TESTS := $(addprefix ../tests/,cli e2e adapter docs daemon/transport)
+WHEEL_TESTS := $(addprefix ../tests/,cli e2e adapter docs transport)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-wheel soak lint types imports check bench docs clean
