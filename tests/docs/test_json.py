@@ -82,7 +82,9 @@ def test_records_of_tail(scene: Scene) -> None:
 
 
 def test_a_record_that_has_every_key() -> None:
-    ((_, record),) = encode(Batch(1, 1764000000.5, [b"\0"], b"b", backfill=True), Form("json", "feed", "k3f9")).parts
+    ((_, record),) = encode(
+        Batch(1, 1764000000.5, [b"\0"], b"b", epoch="k3f9", backfill=True), Form("json", "feed")
+    ).parts
     assert list(json.loads(record)) == keys("tail --json")
 
 

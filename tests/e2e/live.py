@@ -15,7 +15,7 @@ from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.upstream.dialer import OpenLink
-from wscli.history.records import Gap
+from wscli.history.records import GapRecord
 from wscli.network import reachable
 from wscli.transport.link import Link, Listener, Target, Timeline
 from wscli.transport.open import open_link
@@ -81,6 +81,6 @@ def gaps(channel: Channel) -> list[str]:
     cursor, found = channel.history.seek_start().cursor, []
     while (item := channel.history.read(cursor)) is not None:
         cursor = item.cursor
-        if isinstance(item.item, Gap):
+        if isinstance(item.item, GapRecord):
             found.append(item.item.reason)
     return found

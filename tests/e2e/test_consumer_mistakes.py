@@ -64,7 +64,7 @@ def test_an_invalid_consumer_name_is_refused_by_every_verb(running: Scene, here:
         ("consumer", "reset", "kept", "--", name),
         ("consumer", "rm", "kept", "--", name),
     ):
-        assert one_error(here(running.command, *args), 2).endswith("cannot be the name of a consumer")
+        assert "invalid consumer name: " in one_error(here(running.command, *args), 2)
     assert name not in consumers(running)
 
 

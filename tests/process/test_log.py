@@ -18,25 +18,25 @@ import pytest
 
 from wscli.clock import SystemClock
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 from wscli.process.log import Format, RotatingLog, capture, is_journal, release
 
 log = logging.getLogger("wscli.test")
 
 
 @pytest.fixture
-def history() -> MemoryHistory:
-    return MemoryHistory(HistoryLimits(), clock=SystemClock())
+def history() -> History:
+    return History(HistoryLimits(), clock=SystemClock())
 
 
-def records(history: MemoryHistory) -> Iterator[dict[str, object]]:
+def records(history: History) -> Iterator[dict[str, object]]:
     cursor = history.seek_start().cursor
     while (found := history.read(cursor)) is not None:
         cursor = found.cursor
         yield from map(json.loads, found.item.payloads)  # type: ignore[union-attr]  # a log has no gaps
 
 
-async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history: MemoryHistory) -> None:
+async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history: History) -> None:
     stream = io.StringIO()
     handlers = capture(history, stream)
     log.warning("news: %s", "lost", extra={"channel": "news", "event": "lost"})
@@ -52,7 +52,7 @@ async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history:
     }
 
 
-async def test_remote_text_steers_no_terminal_and_breaks_no_record(history: MemoryHistory) -> None:
+async def test_remote_text_steers_no_terminal_and_breaks_no_record(history: History) -> None:
     stream = io.StringIO()
     handlers = capture(history, stream)
     log.warning("closed: %s", "\x1b[2Jgone\n2026 error all is lost \ud800")
@@ -62,7 +62,7 @@ async def test_remote_text_steers_no_terminal_and_breaks_no_record(history: Memo
     assert len(list(records(history))) == 1
 
 
-async def test_a_record_of_another_thread_reaches_the_history_in_the_loop(history: MemoryHistory) -> None:
+async def test_a_record_of_another_thread_reaches_the_history_in_the_loop(history: History) -> None:
     handlers = capture(history, io.StringIO())
     await asyncio.to_thread(log.warning, "from a thread")
     await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_a_record_of_another_thread_reaches_the_history_in_the_loop(histor
     assert [record["message"] for record in records(history)] == ["from a thread"]
 
 
-async def test_libraries_whose_debug_log_holds_tokens_stay_quiet(history: MemoryHistory) -> None:
+async def test_libraries_whose_debug_log_holds_tokens_stay_quiet(history: History) -> None:
     stream = io.StringIO()
     handlers = capture(history, stream)
     for name in ("websockets.client", "picows.client", "aiohttp.client", "asyncio"):
@@ -82,7 +82,7 @@ async def test_libraries_whose_debug_log_holds_tokens_stay_quiet(history: Memory
 
 
 async def test_a_record_that_cannot_be_formatted_harms_nobody(
-    history: MemoryHistory, monkeypatch: pytest.MonkeyPatch
+    history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)  # which would print it on stderr
     handlers = capture(history, io.StringIO())
@@ -104,7 +104,7 @@ def journal() -> Iterator[tuple[TextIO, socket.socket, dict[str, str]]]:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 async def test_in_the_journal_each_line_of_a_record_has_its_level(
-    history: MemoryHistory, journal: tuple[TextIO, socket.socket, dict[str, str]], form: Format
+    history: History, journal: tuple[TextIO, socket.socket, dict[str, str]], form: Format
 ) -> None:
     stream, theirs, environ = journal
     handlers = capture(history, stream, form=form, environ=environ)
@@ -124,7 +124,7 @@ async def test_in_the_journal_each_line_of_a_record_has_its_level(
 
 
 async def test_a_stream_that_is_not_the_journal_s_has_no_levels(
-    history: MemoryHistory, journal: tuple[TextIO, socket.socket, dict[str, str]], tmp_path: Path
+    history: History, journal: tuple[TextIO, socket.socket, dict[str, str]], tmp_path: Path
 ) -> None:
     _, _, environ = journal
     with (tmp_path / "log").open("w+") as stream:
@@ -136,7 +136,7 @@ async def test_a_stream_that_is_not_the_journal_s_has_no_levels(
     assert not is_journal(None, environ)  # type: ignore[arg-type]  # as sys.stderr is in a process without one
 
 
-async def test_as_json_it_is_the_object_of_wscli_logs(history: MemoryHistory) -> None:
+async def test_as_json_it_is_the_object_of_wscli_logs(history: History) -> None:
     stream = io.StringIO()
     handlers = capture(history, stream, form="json")
     log.warning("news: %s", "l\u00f6st\n", extra={"channel": "news", "event": "lost"})
@@ -169,7 +169,7 @@ def rotated(tmp_path: Path) -> Iterator[Rotated]:
     os.close(rotated.other)
 
 
-async def test_a_full_log_is_put_aside_and_three_are_kept(history: MemoryHistory, rotated: Rotated) -> None:
+async def test_a_full_log_is_put_aside_and_three_are_kept(history: History, rotated: Rotated) -> None:
     handlers = capture(history, rotated.stream, file=rotated.file)
     for number in range(1, 8):
         rotated.write(1000 + number)
@@ -202,9 +202,7 @@ async def test_a_descriptor_that_leads_elsewhere_stays_so(rotated: Rotated, tmp_
     assert (tmp_path / "else").read_text() == "12345"
 
 
-async def test_a_log_that_cannot_be_put_aside_goes_on_and_says_so_once(
-    history: MemoryHistory, rotated: Rotated
-) -> None:
+async def test_a_log_that_cannot_be_put_aside_goes_on_and_says_so_once(history: History, rotated: Rotated) -> None:
     gone = rotated.path.parent.rename(rotated.path.parent.with_name("gone"))
     handlers = capture(history, rotated.stream, file=rotated.file)
     rotated.write(1000)
@@ -223,9 +221,7 @@ async def test_a_log_that_cannot_be_put_aside_goes_on_and_says_so_once(
     assert rotated.path.read_text().endswith(" warning third\n")
 
 
-async def test_a_full_disk_harms_nobody(
-    history: MemoryHistory, rotated: Rotated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_harms_nobody(history: History, rotated: Rotated, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -19,7 +19,7 @@ from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.feeds import ChannelFeed
 from wscli.gateway.forwarder import Forwarder
 from wscli.gateway.wire import Wire, close_frame
-from wscli.history.records import Gap, Start
+from wscli.history.records import GapRecord, Start
 
 if TYPE_CHECKING:
     from wscli.daemon.channel.channel import Channel
@@ -68,7 +68,7 @@ class Session:
         wire: Wire,
         wishes: Wishes,
         *,
-        on_lag: Callable[[Gap], None] = lambda gap: None,
+        on_lag: Callable[[GapRecord], None] = lambda gap: None,
     ) -> None:
         self._manager = manager
         self._channel = channel
@@ -186,7 +186,7 @@ class Session:
             return Ends(failure.code or otherwise, failure.close_reason or "")
         return Ends(otherwise, snapshot.reason.text)
 
-    def _skip(self, gap: Gap) -> None:
+    def _skip(self, gap: GapRecord) -> None:
         """A client of bare messages cannot be told of a gap: say in the log what it lost by its own slowness."""
         if gap.reason in ("lagged", "truncated"):
             count = "some" if gap.missed is None else str(gap.missed)

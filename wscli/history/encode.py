@@ -19,7 +19,7 @@ from itertools import compress, count
 from struct import pack
 from typing import Any, Literal, NamedTuple
 
-from wscli.history.records import BINARY, TEXT, Batch, Gap
+from wscli.history.records import BINARY, TEXT, Batch, GapRecord
 
 __all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode", "gap_record", "text_frame"]
 
@@ -35,7 +35,6 @@ class Form(NamedTuple):
 
     format: Literal["plain", "nul", "json", "frames", "json-frames"]
     channel: str
-    epoch: str
     labelled: bool = False
 
     def prints(self, batch: Batch) -> int:
@@ -89,7 +88,7 @@ def cut(batch: Batch, form: Form, most: int) -> Batch:
     return batch.part(batch.first, batch.first + length - 1)
 
 
-def gap_record(gap: Gap, channel: str) -> dict[str, Any]:
+def gap_record(gap: GapRecord, channel: str) -> dict[str, Any]:
     """Make a gap's record, as ``tail --json`` prints it."""
     record = {
         "channel": channel,
@@ -114,11 +113,11 @@ class EncodedCache:
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self.size = 0
         self._limit = limit
-        self._kept: OrderedDict[tuple[int, int, Form], Encoded] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int, int, Form], Encoded] = OrderedDict()
 
     def get(self, batch: Batch, form: Form) -> Encoded:
         """Encode a batch, or give what came of it before."""
-        key = (batch.first, batch.last, form)
+        key = (batch.epoch, batch.first, batch.last, form)
         encoded = self._kept.get(key)
         if encoded is not None:
             self._kept.move_to_end(key)
@@ -173,7 +172,7 @@ _BACKFILL = ',"backfill":true'
 
 
 def _records(batch: Batch, form: Form) -> list[bytes]:
-    head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(form.epoch)},"seq":'
+    head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(batch.epoch)},"seq":'
     ts = f',"ts":{round(batch.ts, 6)!r}{_BACKFILL if batch.backfill else ""}'
     text, binary = f'{ts},"type":"text","data":', f'{ts},"type":"binary","encoding":"base64","data":"'
     if batch.kinds is None:

@@ -25,7 +25,7 @@ from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Server
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 from wscli.network import NetworkMonitor, reachable
 from wscli.process.log import Format, RotatingLog, capture, release
 from wscli.process.notify import Notifier, Supervisor, take_supervisor
@@ -84,7 +84,7 @@ async def _live(
     environ: Mapping[str, str],
     instance: Instance,
     supervisor: Supervisor,
-    log: Callable[[MemoryHistory], list[logging.Handler]],
+    log: Callable[[History], list[logging.Handler]],
     on_ready: Callable[[], None],
 ) -> int:
     clock, chance = SystemClock(), random.SystemRandom()

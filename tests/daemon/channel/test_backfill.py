@@ -18,7 +18,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel import backfill as backfill_module
 from wscli.daemon.channel import backfill_requests as requests_module
 from wscli.history.limits import HistoryLimits
-from wscli.history.records import Batch, Gap
+from wscli.history.records import Batch, GapRecord
 from wscli.net.http import HttpAnswer, HttpRequest
 from wscli.templates.paths import compile_path_expression
 from wscli.tokens.failed import SourceFailed
@@ -78,7 +78,7 @@ def told(it: Scripted, name: str = "news") -> list[Any]:
     cursor, found = history.seek_start().cursor, []
     while (item := history.read(cursor)) is not None:
         cursor = item.cursor
-        if isinstance(item.item, Gap):
+        if isinstance(item.item, GapRecord):
             found.append((item.item.reason, item.item.backfilled))
         elif isinstance(item.item, Batch):
             mark = "+" if item.item.backfill else ""

@@ -27,7 +27,7 @@ from wscli.daemon.channel.backfill import _Gap
 from wscli.daemon.channel.backfill_requests import ATTEMPTS
 from wscli.daemon.channel.channel import Channel
 from wscli.history.limits import HistoryLimits
-from wscli.history.records import Batch, Gap
+from wscli.history.records import Batch, GapRecord
 from wscli.net.http import HttpAnswer, HttpRequest
 from wscli.templates.paths import compile_path_expression
 from wscli.tokens.failed import SourceFailed
@@ -361,8 +361,8 @@ class EachOnce(RuleBasedStateMachine):
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def of(item: Batch | Gap) -> list[tuple[Any, ...]]:
-    if isinstance(item, Gap):
+def of(item: Batch | GapRecord) -> list[tuple[Any, ...]]:
+    if isinstance(item, GapRecord):
         return [("gap", item.backfilled)] if item.reason in ("outage", "paused") else []
     kind = "missed" if item.backfill else "live"
     return [(kind, json.loads(payload)["id"]) for payload in item.payloads]

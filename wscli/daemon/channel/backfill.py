@@ -18,7 +18,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.backfill_requests import BackfillRequests
 from wscli.daemon.channel.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
-from wscli.history.engine import Engine
+from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.timing import OneShot
 
@@ -41,7 +41,7 @@ AFTERWARDS = 30.0
 class BackfillSink(Protocol):
     """Where messages and gaps go: the channel's intake."""
 
-    history: Engine
+    history: History
 
     def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
         """Record a gap; times are seconds since the epoch."""

@@ -15,9 +15,9 @@ from wscli.config.plan import ChannelPlan
 from wscli.core.backoff import delay_for
 from wscli.daemon.channel.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
-from wscli.history.engine import History
-from wscli.history.recent import recent
+from wscli.history.memory import History
 from wscli.history.records import Batch
+from wscli.history.scan import messages_before
 from wscli.problems import Problems
 from wscli.templates import TemplateError
 from wscli.tokens.failed import SourceFailed, TokenFailed
@@ -87,8 +87,8 @@ class BackfillRequests:
             seen: given the last messages of the history, then the missed ones.
 
         """
-        before = await recent(history, after, COMPARED)
-        since = await recent(history, history.last, COMPARED) if history.last > after else []
+        before = await messages_before(history, after, COMPARED)
+        since = await messages_before(history, history.last, COMPARED) if history.last > after else []
         for batch in (*before, *since):
             seen.fresh(batch.payloads, batch.kinds)
         gap = facts_of(after=after, last_at=before[-1].ts if before else None, start=start, end=end)

@@ -14,7 +14,7 @@ from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.filter import Filter, FilterFailed, NotJson
 from wscli.history.encode import Form, encode
-from wscli.history.records import TEXT, Batch, Cursor, Gap
+from wscli.history.records import TEXT, Batch, Cursor, GapRecord
 
 __all__ = ["MOST_CHANGES", "TURN", "Inbox", "Messages", "States"]
 
@@ -80,7 +80,7 @@ class Messages:
 
     def __init__(self, channel: Channel, counts: Counts, faults: Faults) -> None:
         self._history = channel.history
-        self._form = Form("json", channel.name, channel.history.epoch)
+        self._form = Form("json", channel.name)
         self._counts = counts
         self._faults = faults
         self._filter: Filter | None = None
@@ -109,7 +109,7 @@ class Messages:
                 self._wake.clear()
                 await self._wake.wait()
                 began = time.monotonic()
-            elif isinstance(found.item, Gap):
+            elif isinstance(found.item, GapRecord):
                 self._cursor = found.cursor
                 self._fell_behind(found.item)
             else:
@@ -126,7 +126,7 @@ class Messages:
     def _first_that_fits(self, batch: Batch, *, until: float) -> int | None:
         """Move the cursor up to the first message that fits, or as far as the time allows."""
         for seq in range(batch.first, batch.last + 1):
-            self._cursor = Cursor(seq, self._cursor.gaps)
+            self._cursor = Cursor(seq, self._cursor.gaps, batch.epoch)
             if self._fits(batch, seq - batch.first):
                 return seq
             if time.monotonic() > until:
@@ -151,7 +151,7 @@ class Messages:
         self._faults.mended("jq")
         return fits
 
-    def _fell_behind(self, gap: Gap) -> None:
+    def _fell_behind(self, gap: GapRecord) -> None:
         if gap.reason == "lagged" and gap.missed:
             self._counts.lagged += gap.missed
             self._missed += gap.missed

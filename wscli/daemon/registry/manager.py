@@ -25,7 +25,7 @@ from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 from wscli.net.http import HttpClient
 from wscli.problems import Problems
 from wscli.tasks import Tasks
@@ -71,9 +71,9 @@ class Manager:
         self.started = clock.monotonic()
         self.started_at = clock.wall()
         """The start on the wall clock, as it was then."""
-        self.changes = MemoryHistory(_FEED, clock=clock)
+        self.changes = History(_FEED, clock=clock)
         """Every change of a state, as the JSON of ``status --json``."""
-        self.log = MemoryHistory(_FEED, clock=clock)
+        self.log = History(_FEED, clock=clock)
         """The manager's own log, as JSON records."""
         self.stopping = asyncio.Event()
         """Set by whoever wants the manager to go."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.test_disk import Told, committed, drain, fill, opened, until
+from tests.history.sqlite.test_log import Told, committed, drain, fill, opened, until
 from tests.history.ticking import Ticking
 
 CUTS = 20

@@ -1,22 +1,22 @@
-"""The newest messages of a history, whatever keeps it."""
+"""The newest messages of a history, as batches."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-from wscli.history.engine import History
+from wscli.history.memory import History
 from wscli.history.records import Batch, Position
 
-__all__ = ["MOST_BYTES", "recent"]
+__all__ = ["SCAN_BYTES", "messages_before"]
 
-MOST_BYTES = 8 << 20
+SCAN_BYTES = 8 << 20
 
 
-async def recent(history: History, upto: int, count: int) -> list[Batch]:
-    """Give the messages up to a number, ``count`` and ``MOST_BYTES`` of them at most, and as far as they are kept.
+async def messages_before(history: History, upto: int, count: int) -> list[Batch]:
+    """Return the kept messages up to a number: at most ``count``, and ``SCAN_BYTES`` of them.
 
-    What an engine has to fetch first is waited for; the caller bounds the wait.
+    It waits for what the log has to read; the caller bounds the wait.
     """
     first = max(history.first, upto - count + 1)
     if first > upto:
@@ -35,7 +35,7 @@ async def recent(history: History, upto: int, count: int) -> list[Batch]:
             cursor = next_.cursor
             if isinstance(next_.item, Batch):
                 found.append(next_.item.part(first, upto))
-                while len(found) > 1 and sum(batch.size for batch in found) > MOST_BYTES:
+                while len(found) > 1 and sum(batch.size for batch in found) > SCAN_BYTES:
                     found.popleft()
     finally:
         unsubscribe()

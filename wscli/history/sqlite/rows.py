@@ -1,4 +1,4 @@
-"""Batches, gaps and positions as rows of a database, each with a checksum: nothing damaged is ever served as right."""
+"""Batches, gaps and positions as rows of a database, each with a checksum that detects damage."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from struct import pack
 from typing import Any
 from zlib import crc32
 
-from wscli.history.records import Batch, Cursor, Gap
+from wscli.history.log import ConsumerPosition
+from wscli.history.records import Batch, Cursor, GapRecord
 
-__all__ = ["SCHEMA", "UPGRADES", "batch_row", "checked", "gap_row", "read_batch", "read_gap", "read_position"]
+__all__ = ["SCHEMA", "UPGRADES", "batch_row", "gap_row", "position_row", "read_batch", "read_gap_row", "read_position"]
 
 SCHEMA = """
 CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon REAL, offset INTEGER, crc INTEGER,
@@ -23,11 +24,11 @@ CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start
 CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
-"""The small columns stand first, so that looking for a batch reads none of its messages."""
+"""Small columns come first, so that a search reads no messages."""
 UPGRADES = {
     1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
 }
-"""From a version to the next one."""
+"""Statements by the version that they upgrade from."""
 
 Row = Sequence[Any]
 
@@ -43,8 +44,8 @@ def batch_row(batch: Batch) -> Row:
     return (*facts, _batch_crc(facts, *blobs, backfill), *blobs, backfill)
 
 
-def read_batch(row: Row) -> Batch | None:
-    """Read the row of a batch; None: it was damaged."""
+def read_batch(row: Row, epoch: str) -> Batch | None:
+    """Read the row of a batch, under the file's present epoch; None if it is damaged."""
     *facts, crc, kinds, ends, data, backfill = row
     try:
         if crc != _batch_crc(facts, kinds, ends, data, backfill):
@@ -55,10 +56,20 @@ def read_batch(row: Row) -> Batch | None:
             cuts.byteswap()
         payloads = [data[start:stop] for start, stop in pairwise((0, *cuts))]
     except (TypeError, ValueError, OverflowError, StructError):
-        return None  # columns of other types than ours
+        return None  # columns of other types
     if len(payloads) != last - first + 1:
         return None
-    return Batch(first, ts, payloads, kinds, size=len(data), offset=offset, horizon=horizon, backfill=bool(backfill))
+    return Batch(
+        first,
+        ts,
+        payloads,
+        kinds,
+        epoch=epoch,
+        size=len(data),
+        offset=offset,
+        horizon=horizon,
+        backfill=bool(backfill),
+    )
 
 
 def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes, backfill: int | None) -> int:
@@ -69,25 +80,33 @@ def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes, backfi
     return crc32(data, crc32(ends, crc32(kinds or b"", crc)))
 
 
-def gap_row(number: int, gap: Gap) -> Row:
+def gap_row(number: int, gap: GapRecord) -> Row:
     """Make the row of a gap."""
     *columns, backfilled = gap
-    return (*checked((number, *columns), backfilled), backfilled)
+    return (*_checked((number, *columns), backfilled), backfilled)
 
 
-def read_gap(row: Row) -> tuple[int, Gap] | None:
-    """Read the row of a gap; None: it was damaged."""
+def read_gap_row(row: Row) -> tuple[int, GapRecord] | None:
+    """Read the row of a gap; None if it is damaged."""
     *columns, crc, backfilled = row
-    return (row[0], Gap(*columns[1:])._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
+    return (
+        (row[0], GapRecord(*columns[1:])._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
+    )
 
 
-def read_position(row: Row) -> tuple[str, Cursor, float] | None:
-    """Read the row of a consumer: its name, where it is, and when it got there; None: it was damaged."""
-    return (row[0], Cursor(row[1], row[2]), row[3]) if row[-1] == _crc(row[:-1]) else None
+def position_row(name: str, position: ConsumerPosition) -> Row:
+    """Make the row of a consumer."""
+    return _checked((name, position.cursor.seq, position.cursor.gaps, position.moved_at))
 
 
-def checked(columns: Row, later: Any = None) -> Row:
-    """Add the checksum of some columns, and of one that a later version added where it holds something."""
+def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
+    """Read the row of a consumer, with its name; None if it is damaged."""
+    name, seq, gaps, moved_at, crc = row
+    return (name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)) if crc == _crc(row[:-1]) else None
+
+
+def _checked(columns: Row, later: Any = None) -> Row:
+    """Append the checksum of some columns, and of a column of a later version where it is set."""
     return (*columns, _crc(columns, later))
 
 

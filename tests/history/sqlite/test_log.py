@@ -1,4 +1,4 @@
-"""The disk history: what it keeps through restarts and crashes, who is told what, and what a full disk costs."""
+"""A history on SQLite: what it keeps through restarts and crashes, who is told what, and what a full disk costs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import pytest
 from tests.history.ticking import Ticking
 from wscli.database import DatabaseError
 from wscli.errors import UsageError, WscliError
-from wscli.history.disk import DiskHistory
 from wscli.history.limits import HistoryLimits
-from wscli.history.loader import Loader
-from wscli.history.memory import MemoryHistory
-from wscli.history.records import Batch, Cursor, Gap, Position, Start
-from wscli.history.store import Store, Work
+from wscli.history.log import WriteBatch
+from wscli.history.memory import History
+from wscli.history.records import Batch, Cursor, GapRecord, Position, Start
+from wscli.history.sqlite.file import LogFile
+from wscli.history.sqlite.log import SqliteLog
+from wscli.history.sqlite.reader import LogReader
+from wscli.history.write_behind import WriteBehindHistory
 
 BIG = b"x" * 60_000
 
@@ -34,11 +36,12 @@ class Told:
 
 
 @asynccontextmanager
-async def opened(path: Path, clock: Ticking, told: Told | None = None, **limits: Any) -> AsyncIterator[DiskHistory]:
+async def opened(
+    path: Path, clock: Ticking, told: Told | None = None, **limits: Any
+) -> AsyncIterator[WriteBehindHistory]:
     told = told or Told()
-    history = DiskHistory(
-        path,
-        HistoryLimits(store="disk", **limits),
+    history = WriteBehindHistory(
+        SqliteLog(path, HistoryLimits(store="disk", **limits)),
         clock=clock,
         on_fault=told.faults.append,
         on_full=told.full.append,
@@ -59,24 +62,28 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "app" / "news.db"
 
 
-def fill(history: DiskHistory, *sizes: int) -> None:
+def fill(history: History, *sizes: int) -> None:
     """Append batches of so many messages; each message is its own number."""
     for size in sizes:
         history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
 
 
-async def until(history: DiskHistory, holds: Callable[[], bool]) -> None:
+def at(history: History, seq: int, gaps: int = 0) -> Cursor:
+    return Cursor(seq, gaps, history.epoch)
+
+
+async def until(history: WriteBehindHistory, holds: Callable[[], bool]) -> None:
     """Wait until something holds, looking at each commit."""
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - what the thread does is told to the history alone
             await asyncio.sleep(0.001)
 
 
-async def committed(history: DiskHistory) -> None:
+async def committed(history: WriteBehindHistory) -> None:
     await until(history, lambda: history.committed == history.last)
 
 
-async def drain(history: DiskHistory, start: Start) -> list[Any]:
+async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
     """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
     cursor = start.cursor
     seen: list[Any] = [] if start.gap is None else [(start.gap.reason, start.gap.after, start.gap.missed)]
@@ -93,7 +100,7 @@ async def drain(history: DiskHistory, start: Start) -> list[Any]:
                 await woken.wait()
                 continue
             cursor = found.cursor
-            if isinstance(found.item, Gap):
+            if isinstance(found.item, GapRecord):
                 seen.append((found.item.reason, found.item.after, found.item.missed))
             else:
                 payloads = [payload.rstrip(b"x") for payload in found.item.payloads]
@@ -101,7 +108,7 @@ async def drain(history: DiskHistory, start: Start) -> list[Any]:
                 seen.extend(range(found.item.first, found.item.last + 1))
 
 
-async def loaded(history: DiskHistory, cursor: Cursor) -> Batch:
+async def loaded(history: WriteBehindHistory, cursor: Cursor) -> Batch:
     """Read a batch that is in the file alone."""
     await until(history, lambda: history.read(cursor) is not None)
     found = history.read(cursor)
@@ -110,12 +117,12 @@ async def loaded(history: DiskHistory, cursor: Cursor) -> Batch:
     return found.item
 
 
-async def beyond_the_window(history: DiskHistory, messages: int = 200) -> None:
+async def beyond_the_window(history: WriteBehindHistory, messages: int = 200) -> None:
     """Append until the first messages are in the file alone."""
     for _ in range(messages):
         history.append([b"%d" % (history.last + 1) + BIG], None)
     await committed(history)
-    assert super(DiskHistory, history).first > 1
+    assert super(WriteBehindHistory, history).first > 1
 
 
 async def test_numbers_and_epoch_go_on_after_a_clean_end(path: Path, clock: Ticking) -> None:
@@ -128,12 +135,15 @@ async def test_numbers_and_epoch_go_on_after_a_clean_end(path: Path, clock: Tick
     async with opened(path, clock) as history:
         assert (history.epoch, history.first, history.last, history.committed) == (epoch, 1, 7, 7)
         assert history.ended_at == clock.now - 60
-        assert history.seek_after(Position(epoch, 7)) == Start(Cursor(7, 0))
-        found = history.read(Cursor(7, 0))
+        assert history.seek_after(Position(epoch, 7)) == Start(at(history, 7))
+        found = history.read(at(history, 7))
         assert found is not None
-        assert found.item == Gap(7, "outage", 1.0, 2.5)
+        assert found.item == GapRecord(7, "outage", 1.0, 2.5)
         fill(history, 1)
-        first, binary = await loaded(history, Cursor(0, 0)), await loaded(history, Cursor(5, 0))
+        first, binary = (
+            await loaded(history, at(history, 0)),
+            await loaded(history, at(history, 5)),
+        )
         assert first.payloads == [b"1", b"2", b"3"]
         assert (binary.payloads, binary.kinds) == ([b"\x00\xff", b"text"], b"bt")
 
@@ -148,12 +158,12 @@ async def test_the_files_are_private(path: Path, clock: Ticking) -> None:
 
 def crash(path: Path, clock: Ticking, *sizes: int) -> str:
     """Write like a manager that is killed after its last commit; give the epoch."""
-    store = Store(path, HistoryLimits(store="disk"))
-    memory = MemoryHistory(HistoryLimits(), clock=clock, begin=store.beginning)
-    fill(memory, *sizes)  # type: ignore[arg-type]  # it is appended to alike
-    store.write(Work(list(memory._batches._items)), clock.now)
-    store._database.close()
-    return store.facts.epoch
+    file = LogFile(path, HistoryLimits(store="disk"))
+    memory = History(HistoryLimits(), clock=clock, epoch=file.state.epoch)
+    fill(memory, *sizes)
+    file.write(WriteBatch(memory._batches.after(0)), clock.now)
+    file._database.close()
+    return file.state.epoch
 
 
 async def test_an_unclean_end_begins_a_new_epoch_and_numbers_go_on(path: Path, clock: Ticking) -> None:
@@ -179,14 +189,14 @@ async def test_a_reader_behind_the_window_reads_the_file_and_loses_nothing(path:
         readers = [drain(history, history.seek_after(Position(history.epoch, n))) for n in range(0, 100, 7)]
         for number, got in zip(range(0, 100, 7), await asyncio.gather(*readers), strict=True):
             assert got == everything[number:]
-        assert history.lag(Cursor(0, 0)) == 0.0, "it loses nothing, and holds nobody back"
+        assert history.lag(at(history, 0)) == 0.0, "it loses nothing, and holds nobody back"
 
 
 async def test_a_reader_behind_the_window_is_told_when_the_channel_goes(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         await beyond_the_window(history)
         history.end()
-        seen = await drain(history, Start(Cursor(3, 0)))
+        seen = await drain(history, Start(at(history, 3)))
         assert seen[0] == ("truncated", 3, seen[1] - 4)
         assert seen[-1] == history.last
 
@@ -211,9 +221,9 @@ async def test_what_is_beyond_the_limits_goes_and_a_reader_is_told_exactly(path:
         for _ in range(5):  # each commit drops a bounded number of rows
             history.append([b"%d" % (history.last + 1) + BIG], None)
             await committed(history)
-        recent = super(DiskHistory, history).first
+        recent = super(WriteBehindHistory, history).first
         assert 1 < history.first <= recent
-        seen = await drain(history, Start(Cursor(0, 0)))
+        seen = await drain(history, Start(at(history, 0)))
         assert seen[0] == ("lagged", 0, history.first - 1)
         assert seen[1:] == list(range(history.first, history.last + 1))
         kept = sqlite3.connect(path).execute("SELECT sum(length(data)) FROM batches").fetchone()[0]
@@ -239,7 +249,7 @@ async def test_what_is_too_old_goes(path: Path, clock: Ticking) -> None:
 async def test_a_message_reaches_readers_before_it_is_committed(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         fill(history, 2)
-        found = history.read(Cursor(0, 0))
+        found = history.read(at(history, 0))
         assert found is not None
         assert history.committed == 0
 
@@ -247,12 +257,14 @@ async def test_a_message_reaches_readers_before_it_is_committed(path: Path, cloc
 class FullDisk:
     """Lets commits of a store fail for as long as it is said."""
 
-    def __init__(self, history: DiskHistory) -> None:
+    def __init__(self, history: WriteBehindHistory) -> None:
         self.full = True
-        self._write = history._store.write
-        history._store.write = self.write  # type: ignore[method-assign]
+        log = history._log
+        assert isinstance(log, SqliteLog)
+        self._write = log._file.write
+        log._file.write = self.write  # type: ignore[method-assign]
 
-    def write(self, work: Work, now: float) -> Any:
+    def write(self, work: WriteBatch, now: float) -> Any:
         if self.full:
             raise DatabaseError("'news.db' cannot grow: the disk is full", "make room on the disk")
         return self._write(work, now)
@@ -260,7 +272,7 @@ class FullDisk:
 
 @pytest.fixture
 def _quick_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wscli.history.writer.RETRY", 0.01)
+    monkeypatch.setattr("wscli.history.write_behind.RETRY", 0.01)
 
 
 @pytest.mark.usefixtures("_quick_retry")
@@ -278,7 +290,7 @@ async def test_a_full_disk_is_stated_and_what_it_could_not_take_is_a_gap(path: P
         for _ in range(200):
             history.append([b"%d" % (history.last + 1) + BIG], None)
         missed = history.last
-        assert await drain(history, Start(Cursor(live, 0))) != [], "readers who keep up see them all the same"
+        assert await drain(history, Start(at(history, live))) != [], "readers who keep up see them all the same"
         await until(history, lambda: told.faults[-1:] == ["'news.db' cannot grow: the disk is full"])
         disk.full = False
         await until(history, lambda: told.full[-1] is False)
@@ -297,7 +309,7 @@ async def test_what_waits_to_be_written_is_not_gone(path: Path, clock: Ticking) 
         disk = FullDisk(history)
         for _ in range(200):
             history.append([b"%d" % (history.last + 1) + BIG], None)
-        assert super(DiskHistory, history).first > 1
+        assert super(WriteBehindHistory, history).first > 1
         assert history.first == 1, "though neither the window in memory nor the file has it by now"
         disk.full = False
         assert await drain(history, history.seek_start()) == list(range(1, 201))
@@ -311,7 +323,7 @@ async def test_a_consumer_sees_only_what_is_committed(path: Path, clock: Ticking
         disk = FullDisk(history)
         fill(history, 3)
         lease = history.consumers.take("billing", 1)
-        lease.move(Cursor(1, 0))
+        lease.move(at(history, 1))
         assert (history.last, lease.committed) == (5, 2)
         with pytest.raises(WscliError, match=r"the position is not kept: .*the disk is full"):
             await lease.confirmed()
@@ -327,9 +339,9 @@ async def test_a_consumer_goes_on_where_it_stopped(path: Path, clock: Ticking) -
         fill(history, 5)
         await committed(history)
         lease = history.consumers.take("billing", 41)
-        assert lease.start == Start(Cursor(0, 0)), "a new one begins at the oldest message"
-        lease.move(Cursor(5, 1))
-        lease.move(Cursor(4, 0))
+        assert lease.start == Start(at(history, 0)), "a new one begins at the oldest message"
+        lease.move(at(history, 5, 1))
+        lease.move(at(history, 4))
         await lease.confirmed()
         with pytest.raises(WscliError, match="consumer 'billing' is read by process 41"):
             history.consumers.take("billing", 42)
@@ -338,14 +350,14 @@ async def test_a_consumer_goes_on_where_it_stopped(path: Path, clock: Ticking) -
     async with opened(path, clock) as history:
         (one,) = history.consumers.list()
         assert (one.name, one.position, one.lag, one.held_by) == ("billing", Position(crash_free, 5), 5, None)
-        assert history.consumers.take("billing", 1).start == Start(Cursor(5, 1))
+        assert history.consumers.take("billing", 1).start == Start(at(history, 5, 1))
 
 
 async def test_a_consumer_may_claim_what_was_not_confirmed_yet(path: Path, clock: Ticking) -> None:
     epoch = crash(path, clock, 9)
     async with opened(path, clock) as history:
-        take, release = history.consumers.take, lambda: history.consumers._holders.clear()  # type: ignore[attr-defined]
-        take("billing", 1).move(Cursor(3, 0))
+        take, release = history.consumers.take, lambda: history.consumers._readers.clear()
+        take("billing", 1).move(at(history, 3))
         release()
         assert take("billing", 1, claim=Position(epoch, 6)).start.cursor.seq == 6
         release()
@@ -360,7 +372,7 @@ async def test_consumers_are_reset_removed_and_counted(path: Path, clock: Tickin
         await committed(history)
         consumers = history.consumers
         lease = consumers.take("a", 1)
-        for refused in (consumers.reset("a", Start(Cursor(0, 0))), consumers.remove("a")):
+        for refused in (consumers.reset("a", Start(at(history, 0))), consumers.remove("a")):
             with pytest.raises(WscliError, match="is read by process 1"):
                 await refused
         lease.release()
@@ -379,7 +391,7 @@ async def test_consumers_are_reset_removed_and_counted(path: Path, clock: Tickin
 @pytest.mark.parametrize("name", ["", "a/b", "..\0", "a b", "ü", "x" * 65])
 async def test_a_name_that_cannot_be_one(path: Path, clock: Ticking, name: str) -> None:
     async with opened(path, clock) as history:
-        with pytest.raises(UsageError, match="cannot be the name of a consumer"):
+        with pytest.raises(UsageError, match="invalid consumer name"):
             history.consumers.take(name, 1)
 
 
@@ -392,7 +404,7 @@ async def test_the_end_waits_for_what_waits(path: Path, clock: Ticking) -> None:
 
 
 async def test_a_removed_channels_file_can_be_taken_up_at_once(path: Path, clock: Ticking) -> None:
-    first = DiskHistory(path, HistoryLimits(store="disk"), clock=clock)
+    first = WriteBehindHistory(SqliteLog(path, HistoryLimits(store="disk")), clock=clock)
     fill(first, 5)
     first.end()
     async with opened(path, clock) as history:
@@ -406,10 +418,14 @@ async def test_what_was_asked_for_after_a_gap_is_told_from_the_rest_in_the_file_
         history.append([b"3"], None, backfill=True)
         fill(history, 1)
     async with opened(path, clock) as history:
-        gap = history.read(Cursor(2, 0))
+        gap = history.read(at(history, 2))
         assert gap is not None
-        assert gap.item == Gap(2, "outage", 1.0, 2.5, None, 1)
-        assert [(await loaded(history, Cursor(after, 1))).backfill for after in (1, 2, 3)] == [False, True, False]
+        assert gap.item == GapRecord(2, "outage", 1.0, 2.5, None, 1)
+        assert [(await loaded(history, at(history, after, 1))).backfill for after in (1, 2, 3)] == [
+            False,
+            True,
+            False,
+        ]
 
 
 async def test_a_file_of_the_first_version_is_taken_up(path: Path, clock: Ticking) -> None:
@@ -428,18 +444,18 @@ async def test_a_file_of_the_first_version_is_taken_up(path: Path, clock: Tickin
 async def test_a_reader_waits_for_a_file_that_cannot_be_read_at_the_moment(
     path: Path, clock: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, connect, refusals = Told(), Loader._connect, [1, 2]
+    told, connect, refusals = Told(), LogReader._connect, [1, 2]
 
-    def refusing(loader: Loader) -> sqlite3.Connection:
+    def refusing(reader: LogReader) -> sqlite3.Connection:
         if refusals:
             refusals.pop()
             error = sqlite3.OperationalError("unable to open database file")
             error.sqlite_errorname = "SQLITE_CANTOPEN"
             raise error
-        return connect(loader)
+        return connect(reader)
 
-    monkeypatch.setattr(Loader, "_connect", refusing)
-    monkeypatch.setattr("wscli.history.loader.RETRY", 0.01)
+    monkeypatch.setattr(LogReader, "_connect", refusing)
+    monkeypatch.setattr("wscli.history.read_ahead.RETRY", 0.01)
     async with opened(path, clock, told) as history:
         await beyond_the_window(history)
         assert await drain(history, history.seek_start()) == list(range(1, 201))
@@ -454,6 +470,6 @@ async def test_a_file_that_cannot_say_when_gives_more_and_not_less(
         await beyond_the_window(history)
     async with opened(path, clock) as history:
         with monkeypatch.context() as patch:
-            patch.setattr(Loader, "_connect", lambda loader: sqlite3.connect(":memory:"))
+            patch.setattr(LogReader, "_connect", lambda reader: sqlite3.connect(":memory:"))
             start = await history.seek_since(clock.now)
         assert await drain(history, start) == list(range(1, 201))

@@ -1,4 +1,4 @@
-"""A process that keeps messages until it is killed: ``python tests/history/victim.py FILE`` prints what is committed.
+"""A process that keeps messages until it is killed; ``python victim.py FILE`` prints what is committed.
 
 Message N reads ``N``. A line is printed after each commit, so whoever reads it has been promised as much.
 """
@@ -11,14 +11,15 @@ import sys
 from pathlib import Path
 
 from wscli.clock import SystemClock
-from wscli.history.disk import DiskHistory
 from wscli.history.limits import HistoryLimits
+from wscli.history.sqlite.log import SqliteLog
+from wscli.history.write_behind import WriteBehindHistory
 
 BATCH = 50
 
 
 async def _keep(path: Path) -> None:
-    history = DiskHistory(path, HistoryLimits(store="disk"), clock=SystemClock())
+    history = WriteBehindHistory(SqliteLog(path, HistoryLimits(store="disk")), clock=SystemClock())
     promised = -1
     while True:
         first = history.last + 1

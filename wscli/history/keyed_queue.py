@@ -6,18 +6,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Shelf"]
+__all__ = ["KeyedQueue"]
 
 T = TypeVar("T")
 
 _SLACK = 64
 
 
-class Shelf(Generic[T]):
+class KeyedQueue(Generic[T]):
     """Items under rising keys.
 
-    Two lists and the index of the first that counts, so that bisect works at full speed; what was dropped is cut off
-    once it is the larger half, which makes every step O(1) amortised.
+    Two lists and the index of the front, so that bisect works at full speed; dropped items are cut off
+    once they are the larger half, which makes every step O(1) amortised.
     """
 
     __slots__ = ("_head", "_items", "_keys")
@@ -36,11 +36,11 @@ class Shelf(Generic[T]):
         self._items.append(item)
 
     def first(self) -> T:
-        """Give the one at the front."""
+        """Return the one at the front."""
         return self._at(self._head)
 
     def first_key(self) -> int:
-        """Give the key of the one at the front."""
+        """Return the key of the one at the front."""
         return self._keys[self._head]
 
     def drop_first(self) -> None:
@@ -53,36 +53,40 @@ class Shelf(Generic[T]):
             self._head = 0
 
     def last(self) -> T:
-        """Give the one at the back."""
+        """Return the one at the back."""
         return self._at(len(self._items) - 1)
 
     def last_key(self) -> int:
-        """Give the key of the one at the back."""
+        """Return the key of the one at the back."""
         return self._keys[-1]
 
     def drop_last(self) -> T:
-        """Take the one at the back away."""
+        """Remove and return the one at the back."""
         item = self.last()
         self._keys.pop()
         self._items.pop()
         return item
 
     def first_where(self, measure: Callable[[T], float], least: float) -> tuple[int, T] | None:
-        """Give the first whose measure, which never falls from front to back, is at least so much, with its key."""
+        """Return the first whose measure (never falling from front to back) is at least ``least``, with its key."""
         index = bisect_left(self._items, least, self._head, key=measure)
         return None if index == len(self._keys) else (self._keys[index], self._at(index))
 
     def holding(self, key: int) -> T:
-        """Give the one with the greatest key that is not above ``key``."""
+        """Return the one with the greatest key that is not above ``key``."""
         return self._at(bisect_right(self._keys, key, self._head) - 1)
 
     def following(self, key: int) -> tuple[int, T] | None:
-        """Give the first one above ``key``, with its key."""
+        """Return the first one above ``key``, with its key."""
         index = bisect_right(self._keys, key, self._head)
         return None if index == len(self._keys) else (self._keys[index], self._at(index))
 
+    def after(self, key: int) -> list[T]:
+        """Return all above ``key``."""
+        return self._items[bisect_right(self._keys, key, self._head) :]
+
     def _at(self, index: int) -> T:
         if index < self._head:
-            raise IndexError("nothing stands there")
+            raise IndexError("the queue is empty")
         item: T = self._items[index]
         return item

@@ -1,0 +1,107 @@
+"""What a write-behind history has not committed yet, and the numbers that it will never commit."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from wscli.history.gaps import Gaps, NumberedGap
+from wscli.history.log import ConsumerPosition, LogState, WriteBatch
+from wscli.history.records import Batch, GapRecord
+
+__all__ = ["FULL_BATCHES", "FULL_BYTES", "SkippedRanges", "WriteQueue"]
+
+FULL_BYTES = 16 << 20
+FULL_BATCHES = 16_384
+"""The queue is full beyond either."""
+MOST_RANGES = 256
+"""Skipped ranges told apart; older ones are found by reading the log."""
+
+
+class SkippedRanges:
+    """Ranges of numbers, rising, that the log does not have."""
+
+    def __init__(self) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+
+    def add(self, first: int, last: int) -> bool:
+        """Add a range behind all others; tell whether it does not continue the last one."""
+        if self._lasts and self._lasts[-1] == first - 1:
+            self._lasts[-1] = last
+            return False
+        self._firsts.append(first)
+        self._lasts.append(last)
+        if len(self._firsts) > MOST_RANGES:
+            del self._firsts[0], self._lasts[0]
+        return True
+
+    def end_of(self, number: int) -> int | None:
+        """Return the last number of the range that holds a number."""
+        index = bisect_right(self._firsts, number) - 1
+        return self._lasts[index] if index >= 0 and self._lasts[index] >= number else None
+
+    def shift(self, after: int, by: int) -> None:
+        """Forget the ranges up to a number, and renumber those behind it."""
+        kept = bisect_right(self._firsts, after)
+        self._firsts = [first + by for first in self._firsts[kept:]]
+        self._lasts = [last + by for last in self._lasts[kept:]]
+
+
+class WriteQueue:
+    """Batches, gaps and consumer positions in order; they stay until they are committed."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.gaps: list[NumberedGap] = []
+        self.consumers: dict[str, ConsumerPosition | None] = {}
+        self._size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.batches or self.gaps or self.consumers)
+
+    @property
+    def full(self) -> bool:
+        """Whether reading should pause."""
+        return self._size > FULL_BYTES or len(self.batches) > FULL_BATCHES
+
+    @property
+    def half_empty(self) -> bool:
+        """Whether the log has caught up after the queue was full."""
+        return self._size <= FULL_BYTES // 2 and len(self.batches) <= FULL_BATCHES // 2
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch."""
+        self.batches.append(batch)
+        self._size += batch.size
+
+    def content(self) -> WriteBatch:
+        """Return everything, to be committed."""
+        return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy())
+
+    def committed(self, batch: WriteBatch) -> None:
+        """Remove what was committed."""
+        del self.batches[: len(batch.batches)]
+        del self.gaps[: len(batch.gaps)]
+        self._size -= sum(one.size for one in batch.batches)
+        for name, position in batch.consumers.items():
+            if name in self.consumers and self.consumers[name] is position:
+                del self.consumers[name]
+
+    def renumber(self, window: list[Batch], state: LogState, shift: int) -> tuple[list[Batch], int, float]:
+        """Move the batches here and in a window of the newest behind what a log holds.
+
+        Returns the new window, the bytes of all messages, and their latest timestamp.
+        """
+        batches = {batch.first: batch for batch in (*self.batches, *window)}
+        end, horizon = state.end, state.horizon
+        for number in sorted(batches):
+            batch = batches[number] = batches[number].renumbered(state.epoch, number + shift, end, horizon)
+            end, horizon = end + batch.size, batch.horizon
+        self.batches = [batches[batch.first] for batch in self.batches]
+        return [batches[batch.first] for batch in window], end, horizon
+
+    def renumber_gaps(self, gaps: Gaps, before: list[GapRecord], shift: int) -> None:
+        """Move the gaps behind those that a log holds, and behind others."""
+        merged = {one.instead_of for one in self.gaps}
+        unwritten = [one.gap for one in self.gaps if one.number not in merged]
+        self.gaps = [gaps.add(gap._replace(after=gap.after + shift)) for gap in (*before, *unwritten)]
