@@ -22,8 +22,8 @@ FENCED = "'orders' is written by another owner"
 
 @pytest.fixture
 async def log(monkeypatch: pytest.MonkeyPatch) -> RemoteLog:
-    monkeypatch.setattr("wscli.history.write_behind.RETRY", 0.001)
-    monkeypatch.setattr("wscli.history.write_behind.GROUP", 0.0)
+    monkeypatch.setattr("wscli.history.log_writer.RETRY", 0.001)
+    monkeypatch.setattr("wscli.history.log_writer.GROUP", 0.0)
     return RemoteLog()
 
 

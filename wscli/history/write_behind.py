@@ -9,8 +9,7 @@ Messages that the log could not take (it is full, too slow, or not open) leave a
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from wscli.clock import Clock
 from wscli.errors import WscliError
@@ -18,22 +17,16 @@ from wscli.history.consumers import NamedConsumers
 from wscli.history.gaps import Gaps
 from wscli.history.keyed_queue import KeyedQueue
 from wscli.history.limits import HistoryLimits
-from wscli.history.log import Commit, LogBackend, LogFenced, LogState, WriteBatch
+from wscli.history.log import Commit, LogBackend, LogState, WriteBatch
+from wscli.history.log_writer import LogWriter, SkippedRanges, WriteQueue
 from wscli.history.memory import History
 from wscli.history.read_ahead import ReadAhead
 from wscli.history.records import Batch, Cursor, GapRecord, Position, ReadResult, Start
-from wscli.history.write_queue import SkippedRanges, WriteQueue
 
 __all__ = ["WINDOW", "WriteBehindHistory"]
 
 WINDOW = HistoryLimits(keep=10_000, max_size=8 << 20)
 """What is kept in memory too, for readers that keep up."""
-GROUP = 0.01
-"""Seconds between two commits at least: a commit costs the disk the same, whatever it holds."""
-RETRY = 1.0
-"""Seconds after which opening or appending is tried again."""
-IDLE = 30.0
-"""Seconds after which retention by age is applied, where nothing else is written."""
 
 
 class WriteBehindHistory(History):
@@ -68,19 +61,19 @@ class WriteBehindHistory(History):
         self._commit = Commit(0, None, None)
         self._past: dict[str, int] = {}
         self._origin = Cursor(0, 0, "")  # what cursors of the empty epoch count from
-        self._full = self._overflowing = self._ended = self._failing = False
+        self._full = self._overflowing = self._ended = False
         self._awaited = False  # a reader waits for a commit
         self._opened = asyncio.Event()
-        self._work = asyncio.Event()
+        self._writer = LogWriter(
+            log, self._queue, clock.wall, opened=self._go_on, committed=self._committed, failed=self._failed
+        )
         self._ahead = ReadAhead(log, committed=lambda: self.committed, loaded=self._wake, fault=on_fault)
-        self.consumers = NamedConsumers(self, self._queue.consumers, self._work.set, clock)
-        loop = asyncio.get_running_loop()
+        self.consumers = NamedConsumers(self, self._queue.consumers, self._writer.wake, clock)
         if log.state is not None:
             self.ended_at = log.state.written_at
             self._go_on(log.state)
             if log.state.damage is not None:
-                loop.call_soon(on_fault, log.state.damage)  # once the caller is ready to be told
-        self._writer = loop.create_task(self._write(), name=f"write {log.name}")
+                asyncio.get_running_loop().call_soon(on_fault, log.state.damage)  # once the caller is ready to be told
 
     # what it holds
 
@@ -114,8 +107,11 @@ class WriteBehindHistory(History):
         """Write what waits, and close the log; messages that only the log holds cannot be read any more."""
         self._stop()
         rest = self._rest()
-        with self._stating_faults():
+        try:
             commit = self._log.end(rest, self._clock.wall())
+        except WscliError as error:
+            self._failed(error)
+        else:
             if commit is not None:
                 self._committed(commit, rest)
 
@@ -126,14 +122,16 @@ class WriteBehindHistory(History):
         if ended:
             return
         rest = self._rest()
-        with self._stating_faults():
+        try:
             self._committed(await self._log.close(rest, self._clock.wall()), rest)
+        except WscliError as error:
+            self._failed(error)
 
     def _stop(self) -> list[asyncio.Task[None]]:
         self._ended = True
-        self._writer.cancel()
+        self._writer.task.cancel()
         reading = self._ahead.end()
-        return [self._writer] if reading is None else [self._writer, reading]
+        return [self._writer.task] if reading is None else [self._writer.task, reading]
 
     def _rest(self) -> WriteBatch:
         if self.epoch:
@@ -142,17 +140,9 @@ class WriteBehindHistory(History):
             self._on_fault(f"{self._log.name!r} was never opened: {self.last} messages are not kept")
         return WriteBatch()
 
-    @contextlib.contextmanager
-    def _stating_faults(self) -> Iterator[None]:
-        try:
-            yield
-        except WscliError as error:
-            self._on_fault(error.message)
-            self.consumers.failed(error)
-
     def _add_gap(self, gap: GapRecord) -> None:
         self._queue.gaps.append(self._gaps.add(gap))
-        self._work.set()
+        self._writer.wake()
 
     def _kept(self, batch: Batch) -> None:
         if self._overflowing:
@@ -160,7 +150,7 @@ class WriteBehindHistory(History):
                 self._gaps.by_reason["disk"] += 1
             return
         self._queue.add(batch)
-        self._work.set()
+        self._writer.wake()
         if self._queue.full:
             self._full = True
             self._on_full(True)
@@ -168,42 +158,10 @@ class WriteBehindHistory(History):
     def _dropped(self, batch: Batch) -> None:
         """Keep the gaps: the log still holds the messages around them."""
 
-    async def _write(self) -> None:
-        """Commit what has gathered since the last commit, again and again."""
-        is_open = self._opened.is_set()
-        while True:
-            try:
-                if not is_open:
-                    self._go_on(await self._log.open())
-                    is_open = True
-                    self._mended()
-                    self._wake()
-                await self._wait_for_work()
-                batch = self._queue.content()
-                commit = await self._log.append(batch, self._clock.wall())
-            except WscliError as error:
-                self._failing = True
-                is_open = is_open and not isinstance(error, LogFenced)
-                self._on_fault(error.message)
-                self.consumers.failed(error)
-                await asyncio.sleep(RETRY)
-            else:
-                self._mended()
-                self._committed(commit, batch)
-                await asyncio.sleep(GROUP)
-
-    async def _wait_for_work(self) -> None:
-        if self._queue:
-            return
-        self._work.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if self._log.limits.max_age is None else IDLE):
-                await self._work.wait()
-
-    def _mended(self) -> None:
-        if self._failing:
-            self._failing = False
-            self._on_fault(None)
+    def _failed(self, error: WscliError | None) -> None:
+        self._on_fault(None if error is None else error.message)
+        if error is not None:
+            self.consumers.failed(error)
 
     def _committed(self, commit: Commit, batch: WriteBatch) -> None:
         self._queue.committed(batch)
@@ -252,6 +210,7 @@ class WriteBehindHistory(History):
         self._ahead.clear()
         self.consumers.restore(state.consumers)
         self._opened.set()
+        self._wake()
 
     # reading
 

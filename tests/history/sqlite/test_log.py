@@ -272,7 +272,7 @@ class FullDisk:
 
 @pytest.fixture
 def _quick_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wscli.history.write_behind.RETRY", 0.01)
+    monkeypatch.setattr("wscli.history.log_writer.RETRY", 0.01)
 
 
 @pytest.mark.usefixtures("_quick_retry")
