@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from operator import itemgetter
 
 import pytest
 
 from tests.history.remote import RemoteLog, position
 from tests.history.ticking import Ticking
+from wscli.control.frames import DATA, FrameReader
+from wscli.daemon.fanout.sources import Merger, Options, Source
 from wscli.errors import WscliError
-from wscli.history.encode import Form
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import LogBackend
 from wscli.history.records import Cursor, GapRecord, Position, Start
@@ -147,24 +149,26 @@ async def test_a_refused_append_is_stated_and_its_messages_are_committed_behind_
     assert await read(history, history.seek_after(Position("epoch1", 3)), 3) == [reset, *rest], "so is a script"
 
 
-async def test_a_live_reader_is_given_records_of_the_epoch_of_each_batch(
+async def test_a_live_reader_is_given_records_of_the_epoch_of_each_batch_and_told_when_it_changes(
     history: WriteBehindHistory, log: RemoteLog
 ) -> None:
     log.reachable.set()
     history.append([b"a"], None)
     await committed(history)
-    cursor, form, records = history.seek_start().cursor, Form("json", "orders"), []
-    for _ in range(2):
-        found = history.read(cursor)
-        assert found is not None
-        assert not isinstance(found.item, GapRecord)
-        cursor = found.cursor
-        records += [json.loads(body) for _, body in history.encoded.get(found.item, form).parts]
-        if history.epoch == "epoch1":
-            log.write_elsewhere()
-            history.append([b"b"], None)
-            await until(lambda: history.epoch == "epoch3")
-    assert [(one["epoch"], one["seq"], one["data"]) for one in records] == [("epoch1", 1, "a"), ("epoch3", 2, "b")]
+    merger = Merger([Source("orders", history, history.seek_start())], Options("json"))
+    sent = b"".join(merger.take())
+    log.write_elsewhere()
+    history.append([b"b"], None)
+    await until(lambda: history.epoch == "epoch3")
+    frames = FrameReader()
+    for data in (sent, b"".join(merger.take())):
+        frames.space()[: len(data)] = data
+        frames.received(len(data))
+    seen: list[object] = []
+    while (frame := frames.take()) is not None:
+        body = bytes(frame.body)
+        seen.append(itemgetter("epoch", "seq", "data")(json.loads(body)) if frame.kind == DATA else body)
+    assert seen == [("epoch1", 1, "a"), b"epoch3", ("epoch3", 2, "b")]
 
 
 async def test_an_append_that_fails_is_stated_and_tried_again_in_the_same_epoch(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, end_body, header, json_body
+from wscli.control.frames import CHANNEL, DATA, END, EPOCH, GAP, NOTICE, STATE, End, end_body, header, json_body
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.history.encode import Form, cut, gap_record
 from wscli.history.memory import History
@@ -136,6 +136,8 @@ class Merger:
             self._spoke_of = source
             _frame(pieces, CHANNEL, 0, source.name.encode("utf-8", "surrogateescape"))
         item = found.item
+        if found.cursor.epoch != source.cursor.epoch:
+            _frame(pieces, EPOCH, 0, found.cursor.epoch.encode())
         if isinstance(item, GapRecord):
             source.gap, source.cursor = None, found.cursor
             _frame(pieces, GAP, found.cursor.seq, json_body(gap_record(item, source.name)))
