@@ -11,7 +11,7 @@ from wscli.client.feed import Feed
 from wscli.client.messages import Gap, Message
 from wscli.control.frames import DATA, END, GAP, NOTICE, STATE, FrameError, end_body, header, json_body
 from wscli.errors import ChannelUnavailable, NoInstance
-from wscli.history.encode import Form, encode, gap_record
+from wscli.history.encode import Form, encode_batch, gap_record
 from wscli.history.records import BINARY, TEXT, Batch
 from wscli.history.records import GapRecord as Recorded
 
@@ -24,7 +24,7 @@ def data(first: int, payloads: list[str | bytes]) -> bytes:
     """Encode a batch as the manager does."""
     raw = [one.encode() if isinstance(one, str) else one for one in payloads]
     kinds = bytes(TEXT if isinstance(one, str) else BINARY for one in payloads)
-    parts = encode(Batch(first, 5.25, raw, kinds, epoch="k3f9"), Form("json", "calls")).parts
+    parts = encode_batch(Batch(first, 5.25, raw, kinds, epoch="k3f9"), Form("json", "calls")).parts
     return b"".join(frame(DATA, body, seq) for seq, body in parts)
 
 

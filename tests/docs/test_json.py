@@ -12,7 +12,7 @@ import pytest
 
 from tests.backend.process import BackendProcess
 from tests.processes import Manager, Wscli
-from wscli.history.encode import Form, encode
+from wscli.history.encode import Form, encode_batch
 from wscli.history.records import Batch
 
 TEXT = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
@@ -82,7 +82,7 @@ def test_records_of_tail(scene: Scene) -> None:
 
 
 def test_a_record_that_has_every_key() -> None:
-    ((_, record),) = encode(
+    ((_, record),) = encode_batch(
         Batch(1, 1764000000.5, [b"\0"], b"b", epoch="k3f9", backfill=True), Form("json", "feed")
     ).parts
     assert list(json.loads(record)) == keys("tail --json")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.history.encode import PART_BYTES, EncodedCache, Form, cut, encode, gap_record
+from wscli.history.encode import PART_BYTES, EncodedCache, Form, cut, encode_batch, gap_record
 from wscli.history.records import Batch, GapRecord
 
 TS = 1764000000.123456
@@ -27,7 +27,7 @@ def joined(encoded):
 
 def test_a_text_record_is_what_the_contract_shows():
     form = Form("json", "notifications")
-    assert joined(encode(batch_of([b'{"a": 1}']), form)) == (
+    assert joined(encode_batch(batch_of([b'{"a": 1}']), form)) == (
         b'{"channel":"notifications","epoch":"k3f9","seq":17,"ts":1764000000.123456,"type":"text",'
         b'"data":"{\\"a\\": 1}"}\n'
     )
@@ -35,7 +35,7 @@ def test_a_text_record_is_what_the_contract_shows():
 
 def test_a_binary_record_is_what_the_contract_shows():
     form = Form("json", "notifications")
-    assert joined(encode(Batch(18, 1764000001.5, [b"\x00\x01\x02"], b"b", epoch="k3f9"), form)) == (
+    assert joined(encode_batch(Batch(18, 1764000001.5, [b"\x00\x01\x02"], b"b", epoch="k3f9"), form)) == (
         b'{"channel":"notifications","epoch":"k3f9","seq":18,"ts":1764000001.5,"type":"binary",'
         b'"encoding":"base64","data":"AAEC"}\n'
     )
@@ -51,37 +51,41 @@ def test_a_gap_record_is_what_the_contract_shows():
 
 def test_what_was_asked_for_after_a_gap_says_so_and_so_does_the_gap():
     form = Form("json", "notifications")
-    found = joined(encode(Batch(18, 1764000001.5, [b"1", b"\x00"], b"tb", epoch="k3f9", backfill=True), form))
+    found = joined(encode_batch(Batch(18, 1764000001.5, [b"1", b"\x00"], b"tb", epoch="k3f9", backfill=True), form))
     assert [json.loads(line)["backfill"] for line in found.splitlines()] == [True, True]
     assert gap_record(GapRecord(17, "outage", backfilled=2), "notifications")["backfilled"] == 2
 
 
 def test_plain_ends_each_message_with_a_newline_and_leaves_binary_ones_out():
-    encoded = encode(batch_of([b"a", b"\xff\xfe", b"b\nc"], b"tbt"), Form("plain", "n"))
+    encoded = encode_batch(batch_of([b"a", b"\xff\xfe", b"b\nc"], b"tbt"), Form("plain", "n"))
     assert encoded.parts == ((19, b"a\nb\nc\n"),)
     assert (encoded.skipped, encoded.skipped_bytes) == (1, 2)
 
 
 def test_plain_of_binary_messages_alone_has_no_part():
-    encoded = encode(batch_of([b"\xff\xfe"], b"b"), Form("plain", "n"))
+    encoded = encode_batch(batch_of([b"\xff\xfe"], b"b"), Form("plain", "n"))
     assert encoded.parts == ()
     assert encoded.skipped == 1
 
 
 def test_nul_ends_each_message_with_nul_binary_ones_included():
-    assert joined(encode(batch_of([b"a", b"\xff"], b"tb"), Form("nul", "n"))) == b"a\0\xff\0"
+    assert joined(encode_batch(batch_of([b"a", b"\xff"], b"tb"), Form("nul", "n"))) == b"a\0\xff\0"
 
 
 @pytest.mark.parametrize(("name", "end"), [("plain", b"\n"), ("nul", b"\0")])
 def test_labelled_begins_each_message_with_its_channel(name, end):
     form = Form(name, "consultations/42", labelled=True)
-    assert joined(encode(batch_of([b"a", b""]), form)) == b"consultations/42\ta" + end + b"consultations/42\t" + end
+    assert (
+        joined(encode_batch(batch_of([b"a", b""]), form)) == b"consultations/42\ta" + end + b"consultations/42\t" + end
+    )
 
 
 @given(messages)
 def test_records_carry_every_message_exactly(pairs):
     payloads, kinds = [one for one, _ in pairs], "".join(kind for _, kind in pairs).encode()
-    records = [json.loads(line) for line in joined(encode(batch_of(payloads, kinds), Form("json", "é\n"))).splitlines()]
+    records = [
+        json.loads(line) for line in joined(encode_batch(batch_of(payloads, kinds), Form("json", "é\n"))).splitlines()
+    ]
     assert [record["seq"] for record in records] == list(range(17, 17 + len(pairs)))
     for record, (payload, kind) in zip(records, pairs, strict=True):
         assert record["channel"] == "é\n"
@@ -98,7 +102,7 @@ def test_a_cut_shows_as_many_messages_as_asked_from_the_beginning(pairs, name, m
     form = Form(name, "n")
     part = cut(batch, form, most)
     assert form.prints(part) == min(most, form.prints(batch))
-    assert joined(encode(batch, form)).startswith(joined(encode(part, form)))
+    assert joined(encode_batch(batch, form)).startswith(joined(encode_batch(part, form)))
     assert part.first == batch.first
     if form.prints(batch) > most:
         assert form.prints(batch_of(part.payloads[:-1], part.kinds[:-1])) == most - 1  # not a message further
@@ -112,10 +116,10 @@ def test_a_cut_shows_as_many_messages_as_asked_from_the_beginning(pairs, name, m
 def test_parts_hold_whole_messages_and_are_bounded(name, labelled, sizes):
     batch = batch_of([bytes([65 + index]) * size for index, size in enumerate(sizes)])
     form = Form(name, "n", labelled)
-    parts = encode(batch, form).parts
+    parts = encode_batch(batch, form).parts
     first = batch.first
     for last, body in parts:
-        assert body == joined(encode(batch.part(first, last), form))
+        assert body == joined(encode_batch(batch.part(first, last), form))
         assert len(body) <= PART_BYTES or last == first
         first = last + 1
     assert first == batch.last + 1
@@ -123,7 +127,7 @@ def test_parts_hold_whole_messages_and_are_bounded(name, labelled, sizes):
 
 def test_the_last_part_answers_for_the_binary_messages_behind_it():
     batch = batch_of([b"a" * PART_BYTES, b"\xff", b"b", b"\xff"], b"tbtb")
-    assert [seq for seq, _ in encode(batch, Form("plain", "n")).parts] == [17, 20]
+    assert [seq for seq, _ in encode_batch(batch, Form("plain", "n")).parts] == [17, 20]
 
 
 def test_readers_of_one_format_share_the_bytes():

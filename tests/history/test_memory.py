@@ -290,7 +290,7 @@ def test_a_position_reads_as_it_is_written():
 
 
 @pytest.mark.parametrize("text", ["", "17", "k3f9", "k3f9:", "k3f9:-1", "K3F9:1", "k3f9:1\n", "k3f9:" + "9" * 30])
-def test_what_is_no_position_is_refused(text):
+def test_an_invalid_position_is_refused(text):
     with pytest.raises(ValueError, match="is not a cursor"):
         Position.parse(text)
 

@@ -86,12 +86,14 @@ async def race(history: History, *, back: int, rest: float = 0.0) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_in_memory() -> None:
+async def test_readers_that_join_a_history_in_memory_lose_and_repeat_nothing() -> None:
     await race(History(HistoryLimits(keep=2_000), clock=Ticking()), back=BACK)
 
 
 @pytest.mark.timeout(600)
-async def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readers_that_join_a_history_on_disk_lose_and_repeat_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("wscli.history.write_behind.WINDOW", WINDOW)
     history = WriteBehindHistory(
         SqliteLog(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal")), clock=Ticking()

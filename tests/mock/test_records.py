@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.examples import SOME
 from tests.mock.recorded import gap, message, written
-from wscli.history.encode import Form, encode, gap_record
+from wscli.history.encode import Form, encode_batch, gap_record
 from wscli.history.records import BINARY, TEXT, Batch, GapRecord
 from wscli.mock.records import InvalidJson, InvalidRecord, RecordedGap, RecordedMessage, read_record
 
@@ -29,7 +29,7 @@ def line(record: object) -> bytes:
 def test_what_a_history_writes_is_read_back(payloads: list[str | bytes], ts: float, channel: str) -> None:
     raw = [one.encode() if isinstance(one, str) else one for one in payloads]
     kinds = bytes(TEXT if isinstance(one, str) else BINARY for one in payloads)
-    encoded = encode(Batch(1, ts, raw, kinds, epoch="k3f9"), Form("json", channel))
+    encoded = encode_batch(Batch(1, ts, raw, kinds, epoch="k3f9"), Form("json", channel))
     lines = b"".join(body for _, body in encoded.parts).split(b"\n")[:-1]
     assert [read_record(one) for one in lines] == [
         RecordedMessage(channel, round(ts, 6), payload, isinstance(one, bytes))

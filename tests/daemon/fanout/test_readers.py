@@ -400,8 +400,10 @@ async def test_a_reader_whose_socket_is_full_costs_no_system_call_until_it_is_no
 
 async def test_a_batch_is_encoded_once_however_many_read_it(monkeypatch):
     encoded = []
-    plainly = encoding.encode
-    monkeypatch.setattr(encoding, "encode", lambda batch, form: encoded.append(batch.first) or plainly(batch, form))
+    plainly = encoding.encode_batch
+    monkeypatch.setattr(
+        encoding, "encode_batch", lambda batch, form: encoded.append(batch.first) or plainly(batch, form)
+    )
     history = history_of()
     async with contextlib.AsyncExitStack() as stack:
         ends = [await stack.enter_async_context(reading([live(history)])) for _ in range(10)]

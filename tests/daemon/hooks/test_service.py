@@ -147,7 +147,7 @@ async def test_a_hook_that_fails_of_itself_is_stated_and_goes_on_with_the_next_e
     async with hooked(tmp_path, on_message=COPY) as it:
         hook = it.hooks._of[it.channel]._present["on_message"]
         with monkeypatch.context() as broken:
-            broken.setattr("wscli.daemon.hooks.inboxes.encode", lambda *_: 1 / 0)
+            broken.setattr("wscli.daemon.hooks.inboxes.encode_batch", lambda *_: 1 / 0)
             it.server.link.say("one")
             await eventually(lambda: it.channel.problems.texts())
         assert it.channel.problems.texts() == [

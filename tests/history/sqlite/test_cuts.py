@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.test_log import Told, committed, drain, fill, opened, until
+from tests.history.sqlite.test_log import Reports, committed, drain, fill, opened, until
 from tests.history.ticking import Ticking
 
 CUTS = 20
@@ -124,7 +124,7 @@ async def test_a_disk_that_is_really_full_is_stated_and_heals(tmp_path: Path) ->
     done = run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small))
     if done.returncode:
         pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    told = Told()
+    told = Reports()
     try:
         async with opened(small / "app" / "news.db", Ticking(), told) as history:
             fill(history, 5)

@@ -104,7 +104,7 @@ def served_of(place: Path, database: bytes, log: bytes = b"") -> int | None:
     return None
 
 
-def test_undamaged_it_serves_everything(place: Path) -> None:
+def test_an_undamaged_file_is_served_whole(place: Path) -> None:
     for clean in (True, False):
         write(place / f"{clean}.db", clean=clean)
         assert read_everything(place / f"{clean}.db") == MESSAGES
@@ -115,7 +115,7 @@ def lengths(first: int, last: int) -> list[int]:
     return sorted({*range(first, last + 1, STEP), *range(first, first + 32), *range(last - 3, last + 1)})
 
 
-def test_a_file_cut_off_anywhere_in_its_last_page(place: Path) -> None:
+def test_a_file_cut_off_in_its_last_page_is_refused_or_served_right(place: Path) -> None:
     write(place / "whole.db", clean=True)
     whole = (place / "whole.db").read_bytes()
     served = {served_of(place, whole[:length]) for length in lengths(len(whole) - 4096, len(whole) - 1)}
@@ -123,7 +123,7 @@ def test_a_file_cut_off_anywhere_in_its_last_page(place: Path) -> None:
     assert served_of(place, b"") == 0, "an empty file is a new one"
 
 
-def test_a_log_cut_off_anywhere_in_its_last_pages_loses_the_end_alone(place: Path) -> None:
+def test_a_write_ahead_log_that_is_cut_off_loses_only_its_end(place: Path) -> None:
     write(place / "whole.db", clean=False)
     whole, log = (place / "whole.db").read_bytes(), (place / "whole.db-wal").read_bytes()
     before: int | None = 0
@@ -138,7 +138,7 @@ def test_a_log_cut_off_anywhere_in_its_last_pages_loses_the_end_alone(place: Pat
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("clean", [True, False])
-def test_random_flipped_bits(place: Path, clean: bool) -> None:
+def test_flipped_bits_are_never_served(place: Path, clean: bool) -> None:
     chance = random.Random(4)
     write(place / "whole.db", clean=clean)
     whole = bytearray((place / "whole.db").read_bytes())
@@ -155,7 +155,7 @@ def test_random_flipped_bits(place: Path, clean: bool) -> None:
     assert outcomes["refused"] or not clean
 
 
-def test_a_record_changed_behind_our_back_is_a_gap(place: Path) -> None:
+def test_a_record_changed_by_another_program_is_a_gap(place: Path) -> None:
     path = place / "one.db"
     write(path, clean=True)
     database = sqlite3.connect(path)
@@ -166,7 +166,7 @@ def test_a_record_changed_behind_our_back_is_a_gap(place: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["first", "offset", "horizon"])
-def test_a_number_that_is_none_holds_up_neither_reading_nor_writing(place: Path, column: str) -> None:
+def test_a_damaged_number_holds_up_neither_reading_nor_writing(place: Path, column: str) -> None:
     path = place / "one.db"
     write(path, clean=True)
     with closing(sqlite3.connect(path)) as database, database:

@@ -27,8 +27,8 @@ from wscli.history.write_behind import WriteBehindHistory
 BIG = b"x" * 60_000
 
 
-class Told:
-    """What a history said of itself."""
+class Reports:
+    """What a history reported."""
 
     def __init__(self) -> None:
         self.faults: list[str | None] = []
@@ -37,9 +37,9 @@ class Told:
 
 @asynccontextmanager
 async def opened(
-    path: Path, clock: Ticking, told: Told | None = None, **limits: Any
+    path: Path, clock: Ticking, told: Reports | None = None, **limits: Any
 ) -> AsyncIterator[WriteBehindHistory]:
-    told = told or Told()
+    told = told or Reports()
     history = WriteBehindHistory(
         SqliteLog(path, HistoryLimits(store="disk", **limits)),
         clock=clock,
@@ -214,7 +214,7 @@ async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> 
         assert (await drain(history, await history.seek_since(0.0)))[0] == 1
 
 
-async def test_what_is_beyond_the_limits_goes_and_a_reader_is_told_exactly(path: Path, clock: Ticking) -> None:
+async def test_messages_beyond_the_limits_are_dropped_and_a_reader_is_told_how_many(path: Path, clock: Ticking) -> None:
     async with opened(path, clock, max_size="4MiB") as history:
         await beyond_the_window(history, 600)
         await until(history, lambda: history.committed == history.last)
@@ -230,7 +230,7 @@ async def test_what_is_beyond_the_limits_goes_and_a_reader_is_told_exactly(path:
         assert kept <= (4 << 20) + len(BIG) + 8
 
 
-async def test_what_is_too_old_goes(path: Path, clock: Ticking) -> None:
+async def test_messages_older_than_max_age_are_dropped(path: Path, clock: Ticking) -> None:
     async with opened(path, clock, max_age="1h") as history:
         fill(history, 3)
         await committed(history)
@@ -255,7 +255,7 @@ async def test_a_message_reaches_readers_before_it_is_committed(path: Path, cloc
 
 
 class FullDisk:
-    """Lets commits of a store fail for as long as it is said."""
+    """Lets commits fail while ``full``."""
 
     def __init__(self, history: WriteBehindHistory) -> None:
         self.full = True
@@ -276,8 +276,8 @@ def _quick_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_quick_retry")
-async def test_a_full_disk_is_stated_and_what_it_could_not_take_is_a_gap(path: Path, clock: Ticking) -> None:
-    told = Told()
+async def test_a_full_disk_is_stated_and_messages_that_it_could_not_take_are_a_gap(path: Path, clock: Ticking) -> None:
+    told = Reports()
     async with opened(path, clock, told) as history:
         fill(history, 2)
         await committed(history)
@@ -304,7 +304,7 @@ async def test_a_full_disk_is_stated_and_what_it_could_not_take_is_a_gap(path: P
 
 
 @pytest.mark.usefixtures("_quick_retry")
-async def test_what_waits_to_be_written_is_not_gone(path: Path, clock: Ticking) -> None:
+async def test_messages_that_wait_to_be_written_are_still_kept(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         disk = FullDisk(history)
         for _ in range(200):
@@ -389,13 +389,13 @@ async def test_consumers_are_reset_removed_and_counted(path: Path, clock: Tickin
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..\0", "a b", "ü", "x" * 65])
-async def test_a_name_that_cannot_be_one(path: Path, clock: Ticking, name: str) -> None:
+async def test_an_invalid_consumer_name_is_refused(path: Path, clock: Ticking, name: str) -> None:
     async with opened(path, clock) as history:
         with pytest.raises(UsageError, match="invalid consumer name"):
             history.consumers.take(name, 1)
 
 
-async def test_the_end_waits_for_what_waits(path: Path, clock: Ticking) -> None:
+async def test_closing_writes_everything_that_waits(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         for _ in range(300):
             history.append([b"%d" % (history.last + 1) + BIG], None)
@@ -411,7 +411,7 @@ async def test_a_removed_channels_file_can_be_taken_up_at_once(path: Path, clock
         assert (history.epoch, history.last) == (first.epoch, 5)
 
 
-async def test_what_was_asked_for_after_a_gap_is_told_from_the_rest_in_the_file_too(path: Path, clock: Ticking) -> None:
+async def test_backfilled_messages_are_marked_in_the_file_too(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         fill(history, 2)
         history.record_gap("outage", start=1.0, end=2.5, backfilled=1)
@@ -428,7 +428,7 @@ async def test_what_was_asked_for_after_a_gap_is_told_from_the_rest_in_the_file_
         ]
 
 
-async def test_a_file_of_the_first_version_is_taken_up(path: Path, clock: Ticking) -> None:
+async def test_a_file_of_version_1_is_upgraded(path: Path, clock: Ticking) -> None:
     async with opened(path, clock) as history:
         fill(history, 3)
         history.record_gap("outage", start=1.0, end=2.5)
@@ -444,7 +444,7 @@ async def test_a_file_of_the_first_version_is_taken_up(path: Path, clock: Tickin
 async def test_a_reader_waits_for_a_file_that_cannot_be_read_at_the_moment(
     path: Path, clock: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, connect, refusals = Told(), LogReader._connect, [1, 2]
+    told, connect, refusals = Reports(), LogReader._connect, [1, 2]
 
     def refusing(reader: LogReader) -> sqlite3.Connection:
         if refusals:
@@ -463,7 +463,7 @@ async def test_a_reader_waits_for_a_file_that_cannot_be_read_at_the_moment(
         assert ["unable to open database file" in (text or "") for text in told.faults] == [True, True]
 
 
-async def test_a_file_that_cannot_say_when_gives_more_and_not_less(
+async def test_since_gives_more_and_not_less_where_the_file_cannot_tell(
     path: Path, clock: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(path, clock) as history:

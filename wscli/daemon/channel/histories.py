@@ -1,4 +1,4 @@
-"""Where the history of a channel is kept: by its ``store``, an engine."""
+"""Opens the histories of an instance, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Histories:
         return WriteBehindHistory(log, clock=self._clock, on_fault=on_fault, on_full=on_full)
 
     def check(self, channel: str) -> None:
-        """See that the file of a channel can be opened, before it has to be.
+        """Check that the file of a channel can be opened.
 
         Raises:
             WscliError: it cannot.
@@ -63,7 +63,7 @@ class Histories:
         open_database(self.path(channel), KIND).close()
 
     def path(self, channel: str) -> Path:
-        """Give the file of a channel: its name as far as a file may bear it, and what tells it from all others."""
+        """Return the file of a channel: its name with safe characters only, and a hash of it."""
         readable = re.sub(r"[^A-Za-z0-9_-]", "_", channel)[:40]
         different = sha256(channel.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         return Path(state_directory(self._environ)) / self._instance / f"{readable}.{different}.db"

@@ -13,7 +13,7 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults
 from wscli.daemon.hooks.filter import Filter, FilterFailed, NotJson
-from wscli.history.encode import Form, encode
+from wscli.history.encode import Form, encode_batch
 from wscli.history.records import TEXT, Batch, Cursor, GapRecord
 
 __all__ = ["MOST_CHANGES", "TURN", "Inbox", "Messages", "States"]
@@ -115,7 +115,7 @@ class Messages:
             else:
                 seq = self._first_that_fits(found.item, until=began + TURN)
                 if seq is not None:
-                    return encode(found.item.part(seq, seq), self._form).parts[0][1]
+                    return encode_batch(found.item.part(seq, seq), self._form).parts[0][1]
                 await asyncio.sleep(0)
                 began = time.monotonic()
 
