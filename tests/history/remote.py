@@ -8,7 +8,7 @@ from wscli.errors import WscliError
 from wscli.history.gaps import NumberedGap
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, ConsumerPosition, LogFenced, LogSegment, LogState, WriteBatch
-from wscli.history.records import Batch, Cursor
+from wscli.history.records import Batch, Cursor, GapRecord
 
 __all__ = ["RemoteLog"]
 
@@ -80,9 +80,11 @@ class RemoteLog:
         return self._commit()
 
     async def read(self, number: int, upto: int) -> LogSegment:
-        """Read one batch."""
+        """Read one batch, or the gap before it."""
         await self.reading.wait()
         batch = next(one for one in self.batches if one.last >= number)
+        if batch.first > number:
+            return LogSegment([GapRecord(number - 1, "disk", missed=batch.first - number)])
         return LogSegment([batch.part(number, upto)])
 
     async def find(self, ts: float) -> int | None:

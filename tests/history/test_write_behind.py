@@ -242,3 +242,19 @@ async def test_messages_of_a_log_that_never_opened_are_counted_at_the_end(log: R
     history.end()
     await history.close()
     assert faults == ["'orders' was never opened: 2 messages are not kept"]
+
+
+async def test_a_reader_behind_the_window_is_told_of_skipped_messages_while_the_log_is_slow(
+    history: WriteBehindHistory, log: RemoteLog
+) -> None:
+    log.reachable.set()
+    await history.opened()
+    log.appending.clear()
+    history._limits = HistoryLimits(keep=1)
+    history.overflow()
+    for payload in (b"a", b"b", b"c"):
+        history.append([payload], None)
+    seen = await read(history, Cursor(0, 0, history.epoch), 1)
+    assert seen == [GapRecord(0, "disk", missed=2), "epoch1:3 c"]
+    assert history.gaps == {"disk": 1}
+    log.appending.set()

@@ -71,7 +71,7 @@ class WriteBatch(NamedTuple):
 
 
 class LogSegment(NamedTuple):
-    """Batches and gaps ``disk`` without a hole between them."""
+    """Batches, and gaps ``disk`` for the numbers between them that the log does not have."""
 
     items: Sequence[Batch | GapRecord]
     damage: str | None = None

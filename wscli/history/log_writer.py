@@ -1,10 +1,10 @@
-"""What a write-behind history has not committed yet, the task that commits it, and the numbers it never commits."""
+"""What a write-behind history has not committed yet, and the task that commits it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 
 from wscli.errors import WscliError
@@ -12,7 +12,7 @@ from wscli.history.gaps import Gaps, NumberedGap
 from wscli.history.log import Commit, ConsumerPosition, LogBackend, LogFenced, LogState, WriteBatch
 from wscli.history.records import Batch, GapRecord
 
-__all__ = ["FULL_BATCHES", "FULL_BYTES", "LogWriter", "SkippedRanges", "WriteQueue"]
+__all__ = ["FULL_BATCHES", "FULL_BYTES", "LogWriter", "WriteQueue"]
 
 FULL_BYTES = 16 << 20
 FULL_BATCHES = 16_384
@@ -23,38 +23,6 @@ RETRY = 1.0
 """Seconds after which opening or appending is tried again."""
 IDLE = 30.0
 """Seconds after which retention by age is applied, where nothing else is written."""
-MOST_RANGES = 256
-"""Skipped ranges told apart; older ones are found by reading the log."""
-
-
-class SkippedRanges:
-    """Ranges of numbers, rising, that the log does not have."""
-
-    def __init__(self) -> None:
-        self._firsts: list[int] = []
-        self._lasts: list[int] = []
-
-    def add(self, first: int, last: int) -> bool:
-        """Add a range behind all others; tell whether it does not continue the last one."""
-        if self._lasts and self._lasts[-1] == first - 1:
-            self._lasts[-1] = last
-            return False
-        self._firsts.append(first)
-        self._lasts.append(last)
-        if len(self._firsts) > MOST_RANGES:
-            del self._firsts[0], self._lasts[0]
-        return True
-
-    def end_of(self, number: int) -> int | None:
-        """Return the last number of the range that holds a number."""
-        index = bisect_right(self._firsts, number) - 1
-        return self._lasts[index] if index >= 0 and self._lasts[index] >= number else None
-
-    def shift(self, after: int, by: int) -> None:
-        """Forget the ranges up to a number, and renumber those behind it."""
-        kept = bisect_right(self._firsts, after)
-        self._firsts = [first + by for first in self._firsts[kept:]]
-        self._lasts = [last + by for last in self._lasts[kept:]]
 
 
 class WriteQueue:
@@ -83,6 +51,11 @@ class WriteQueue:
         """Add a batch."""
         self.batches.append(batch)
         self._size += batch.size
+
+    def next_from(self, number: int) -> int | None:
+        """Return the first number at or after another that waits here; None if there is none."""
+        index = bisect_left(self.batches, number, key=lambda batch: batch.last)
+        return max(number, self.batches[index].first) if index < len(self.batches) else None
 
     def content(self) -> WriteBatch:
         """Return everything, to be committed."""

@@ -18,7 +18,7 @@ from wscli.history.gaps import Gaps
 from wscli.history.keyed_queue import KeyedQueue
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogBackend, LogState, WriteBatch
-from wscli.history.log_writer import LogWriter, SkippedRanges, WriteQueue
+from wscli.history.log_writer import LogWriter, WriteQueue
 from wscli.history.memory import History
 from wscli.history.read_ahead import ReadAhead
 from wscli.history.records import Batch, Cursor, GapRecord, Position, ReadResult, Start
@@ -57,7 +57,7 @@ class WriteBehindHistory(History):
         self._log = log
         self._on_fault, self._on_full = on_fault, on_full
         self._queue = WriteQueue()
-        self._skipped = SkippedRanges()
+        self._skipped = -1  # the last number that is never written
         self._commit = Commit(0, None, None)
         self._past: dict[str, int] = {}
         self._origin = Cursor(0, 0, "")  # what cursors of the empty epoch count from
@@ -146,8 +146,8 @@ class WriteBehindHistory(History):
 
     def _kept(self, batch: Batch) -> None:
         if self._overflowing:
-            if self._skipped.add(batch.first, batch.last):
-                self._gaps.by_reason["disk"] += 1
+            self._gaps.by_reason["disk"] += self._skipped != batch.first - 1
+            self._skipped = batch.last
             return
         self._queue.add(batch)
         self._writer.wake()
@@ -195,7 +195,7 @@ class WriteBehindHistory(History):
         self._batches = KeyedQueue()
         for batch in window:
             self._batches.put(batch.first, batch)
-        self._skipped.shift(committed, shift)
+        self._skipped += shift
         counts = self._gaps.by_reason
         self._gaps = Gaps(state.gaps, state.gap_count)
         outage: list[GapRecord] = []
@@ -256,12 +256,13 @@ class WriteBehindHistory(History):
         if gap is not None:
             return gap
         number = cursor.seq + 1
-        skipped = self._skipped.end_of(number)
-        if skipped is not None:
-            return _behind(GapRecord(cursor.seq, "disk", missed=skipped - cursor.seq), cursor)
         if number > self.committed and not self._ended:
-            self._awaited = True
-            return None
+            waiting = self._queue.next_from(number)
+            if waiting == number:
+                self._awaited = True
+                return None
+            end = super().first if waiting is None else min(waiting, super().first)
+            return _behind(GapRecord(cursor.seq, "disk", missed=end - number), cursor)
         item = self._ahead.get(number)
         if item is None and self._ended:
             return _behind(GapRecord(cursor.seq, "truncated", missed=super().first - number), cursor)
