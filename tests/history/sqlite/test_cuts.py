@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.test_log import Reports, committed, drain, fill, opened, until
+from tests.history.sqlite.opening import Reports, committed, drain, fill, opened, until
 from tests.history.ticking import Ticking
 
 CUTS = 20
