@@ -117,6 +117,7 @@ def test_up_d_on_a_running_instance_applies_its_file(wscli: Wscli) -> None:
         again = wscli("up", "-d", "-c", "app.yaml")
         assert (again.returncode, again.stdout.split()) == (0, ["kept", "c", "added", "d"])
         assert f"running already as pid {pid}" in again.stderr
+        assert "warning: app.yaml:4:30: channels.d: the channels 'd' and 'c' dial the same URL" in again.stderr
         wscli.file("version: 2")
         assert wscli("up", "-d", "-c", "app.yaml").returncode == 3
         assert wscli("reload").returncode == 3

@@ -38,8 +38,10 @@ def test_there_are_some() -> None:
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
-def test_it_loads(file: Path, environ: dict[str, str]) -> None:
-    assert load(file, environ).channels
+def test_it_loads_without_warnings(file: Path, environ: dict[str, str]) -> None:
+    plan = load(file, environ)
+    assert plan.channels
+    assert plan.warnings == ()
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)

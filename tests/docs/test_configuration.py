@@ -83,7 +83,9 @@ def test_every_verdict_is_told() -> None:
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
-def test_every_example_loads(block: str, tmp_path: Path) -> None:
+def test_every_example_loads_without_warnings(block: str, tmp_path: Path) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(block)
-    assert load(file, {"API_KEY": "x"}).channels
+    plan = load(file, {"API_KEY": "x"})
+    assert plan.channels
+    assert plan.warnings == ()

@@ -27,6 +27,7 @@ from wscli.config.references import check_tokens
 from wscli.config.source import STDIN, decode, read
 from wscli.config.spots import Spot
 from wscli.config.translate import translate_errors
+from wscli.config.warnings import check_templates, check_unused, check_urls
 
 __all__ = ["load_name", "load_plan", "load_redacted"]
 
@@ -65,12 +66,16 @@ def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
         root = parse(decode(read(file)), problems)
     except FatalProblem as fatal:
         raise problems.error(fatal) from None
+    warnings = Problems(problems.label)
+    check_templates(Spot(root), warnings)
     secrets = expand_tree(root, environ, problems)
     conceal_token(root)
     plan = _plan(Spot(root), file, problems)
     if plan is None:
         raise problems.error()
-    return root, replace(plan, secrets=secrets)
+    check_unused(Spot(root), warnings)
+    check_urls(Spot(root), plan, warnings)
+    return root, replace(plan, secrets=secrets, warnings=warnings.lines())
 
 
 def _typed(root: Spot, problems: Problems) -> FileModel | None:

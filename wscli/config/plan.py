@@ -268,5 +268,7 @@ class Plan:
     tokens: Mapping[str, TokenSource]
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
+    warnings: tuple[str, ...] = ()
+    """What is valid and hardly meant, a line each: ``app.yaml:12:5: channels.calls: ...``."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """What the variables of ``${VAR}`` held: texts that nobody is to see."""

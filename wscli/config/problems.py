@@ -61,13 +61,17 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    def lines(self) -> tuple[str, ...]:
+        """Give a line for each, sorted by place: ``app.yaml:12:5: channels.calls: ...``."""
+        return tuple(map(self._line, sorted(self._found)))
+
     def error(self, fatal: FatalProblem | None = None) -> ConfigError:
         """Make the error that says it all."""
         if fatal is not None and fatal.mark is None:
             return ConfigError(_on_one_line(f"{self.label}: {fatal.text}"), "-c FILE names the file")
         if fatal is not None and fatal.mark is not None:
             self.add(fatal.mark, fatal.path, fatal.text)
-        return ConfigError("\n".join(map(self._line, sorted(self._found))), HINT)
+        return ConfigError("\n".join(self.lines()), HINT)
 
     def _line(self, problem: _Problem) -> str:
         where = f"{self.label}:{problem.mark.line}:{problem.mark.column}"

@@ -20,7 +20,7 @@ from wscli.control.paths import state_directory
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.registry.reload import reload
+from wscli.daemon.registry.reload import log_warnings, reload
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Server
 from wscli.errors import ExitCode, WscliError
@@ -104,6 +104,7 @@ async def _live(
     with _signals(manager) as received:
         try:
             logger.info("wscli %s runs %s as pid %d", __version__, plan.name, instance.pid, extra={"event": "started"})
+            log_warnings(plan)
             monitor.start(manager.network_changed)
             server.start()
             manager.open()
