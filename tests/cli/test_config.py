@@ -58,7 +58,7 @@ def test_check_prints_warnings_on_stderr(tmp_path: Path, capsys: Printed) -> Non
     assert printed.err == (
         "warning: app.yaml:1:43: endpoints.api.query.t: '$TOKEN' is sent as it stands; "
         "a variable is written '${TOKEN}'\n"
-        "warning: app.yaml:2:33: channels.b: the channels 'b' and 'a' dial the same URL, over one connection each\n"
+        "warning: app.yaml:2:32: channels.b: the channels 'b' and 'a' dial the same URL, over one connection each\n"
     )
 
 

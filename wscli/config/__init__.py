@@ -1,16 +1,15 @@
 """The configuration: YAML with line numbers in, a `Plan` out.
 
-The functions here import the rest when they are called: the transport needs the plan's types alone.
+The functions import the reader when they are called: most users of this package need the types of a plan alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from wscli.config.plan import Plan
+from wscli.config.plan import Plan
 
 __all__ = ["json_schema", "load", "name_of", "show"]
 

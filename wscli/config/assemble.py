@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from wscli.config.channels import Channel
-from wscli.config.gateway import gateway_plan
-from wscli.config.hooks import hook_plan
-from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel, RotateModel
+from wscli.config.checks.channels import CompiledChannel
+from wscli.config.checks.gateway import gateway_plan
+from wscli.config.checks.hooks import hook_plan
+from wscli.config.models.file import ChannelModel, EndpointModel, FileModel, KeepaliveModel, RotateModel
 from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, Rotate, UpstreamPlan
 
 __all__ = ["assemble"]
@@ -16,7 +16,7 @@ __all__ = ["assemble"]
 
 def assemble(
     model: FileModel,
-    channels: Mapping[str, Channel],
+    channels: Mapping[str, CompiledChannel],
     *,
     name: str,
     file: Path,
@@ -38,7 +38,7 @@ def assemble(
 
 
 def _channel(
-    name: str, compiled: Channel, model: ChannelModel, endpoints: Mapping[str, EndpointModel], base: Path
+    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel], base: Path
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
     endpoint = compiled.endpoint

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from wscli.config.nodes import Branch, Items, Leaf, Node, Path
+from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
 from wscli.values import Scalar, parse_json_scalar
 
 __all__ = ["redact", "to_json", "to_yaml"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wscli.config.models import FileModel
+from wscli.config.models.file import FileModel
 from wscli.values import Duration, Percent, RateOf, Size, format_duration
 
 __all__ = ["file_schema"]

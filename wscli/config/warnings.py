@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from wscli.config.plan import ChannelPlan, Plan, UpstreamKey
-from wscli.config.problems import Problems
-from wscli.config.spots import Spot
+from wscli.config.reading.located import Located
+from wscli.config.reading.problems import FileProblems
 
 __all__ = ["check_templates", "check_unused", "check_urls"]
 
@@ -32,7 +32,7 @@ _TEXTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 """By section, the keys of an entry that hold text in which a template could be meant; never a command or jq."""
 
 
-def check_templates(root: Spot, found: Problems) -> None:
+def check_templates(root: Located, found: FileProblems) -> None:
     """Warn of text that looks like a template of another language, or a forgotten one of ours.
 
     ``root`` is the file before its variables are expanded: ``$$`` writes a ``$`` on purpose.
@@ -41,15 +41,15 @@ def check_templates(root: Spot, found: Problems) -> None:
     spaces.update((name, "token") for name, _ in _entries(root, "tokens"))
     for section, keys in _TEXTS.items():
         for _, entry in _entries(root, section):
-            for spot in filter(None, (entry.get(*key) for key in keys)):
-                _check_texts(spot, spaces, found)
+            for located in filter(None, (entry.get(*key) for key in keys)):
+                _check_texts(located, spaces, found)
     token = root.get("gateway", "auth", "token")
     if token is not None:
         _check_texts(token, spaces, found)
 
 
-def _check_texts(spot: Spot, spaces: Mapping[str, str], found: Problems) -> None:
-    for leaf in spot.leaves():
+def _check_texts(located: Located, spaces: Mapping[str, str], found: FileProblems) -> None:
+    for leaf in located.leaves():
         text = re.sub(r"\$\$|\$\{[^}]*\}?", "\0", leaf.text or "")
         is_body = "json" in leaf.path or "form" in leaf.path  # which may be a program of its own, such as GraphQL
         for seen, meant in _foreign(text, spaces, is_path=leaf.path[-1] == "path"):
@@ -81,39 +81,44 @@ def _foreign(text: str, spaces: Mapping[str, str], *, is_path: bool) -> Iterator
 # names that nothing uses
 
 
-def check_unused(root: Spot, found: Problems) -> None:
+def check_unused(root: Located, found: FileProblems) -> None:
     """Warn of an endpoint, a token, a backoff policy and a parameter that is declared and used by nothing."""
     channels = _entries(root, "channels")
     endpoints = dict(_entries(root, "endpoints"))
     used = {_text(channel.get("endpoint")) for _, channel in channels}
-    for name, spot in endpoints.items():
+    for name, located in endpoints.items():
         if name not in used:
-            found.add(spot.key_at, spot.path, "no channel uses this endpoint")
+            found.add(located.key_at, located.path, "no channel uses this endpoint")
     if channels:  # without them the file is a token broker's
         _check_tokens(root, found)
     policies = {_text(entry.get("backoff")) for _, entry in (*endpoints.items(), *channels)}
-    for name, spot in _entries(root, "backoff"):
+    for name, located in _entries(root, "backoff"):
         if name not in policies and name != "default":
-            found.add(spot.key_at, spot.path, "no endpoint and no channel uses this backoff policy")
+            found.add(located.key_at, located.path, "no endpoint and no channel uses this backoff policy")
     for name, channel in channels:
         if channel.get("on_state") is None and channel.get("on_message") is None:  # whose commands know the name
             _check_params(name, channel, endpoints.get(_text(channel.get("endpoint"))), found)
 
 
-def _check_tokens(root: Spot, found: Problems) -> None:
+def _check_tokens(root: Located, found: FileProblems) -> None:
     used = {name for leaf in root.leaves() for name in _TOKEN.findall(leaf.text or "")}
     hooks = [channel.get(event) for _, channel in _entries(root, "channels") for event in ("on_state", "on_message")]
     commands = " ".join(leaf.text or "" for hook in hooks if hook is not None for leaf in hook.leaves())
-    for name, spot in _entries(root, "tokens"):
+    for name, located in _entries(root, "tokens"):
         if name not in used and name not in commands:
             text = f"no endpoint, channel or token uses this token; only `wscli token get {name}` does"
-            found.add(spot.key_at, spot.path, text)
+            found.add(located.key_at, located.path, text)
 
 
-def _check_params(name: str, channel: Spot, endpoint: Spot | None, found: Problems) -> None:
+def _check_params(name: str, channel: Located, endpoint: Located | None, found: FileProblems) -> None:
     params = _PARAMETER.findall(name)
     path = channel.get("path")
-    texts = [leaf.text or "" for spot in (channel, endpoint) if params and spot is not None for leaf in spot.leaves()]
+    texts = [
+        leaf.text or ""
+        for located in (channel, endpoint)
+        if params and located is not None
+        for leaf in located.leaves()
+    ]
     for param in params:
         in_path = path is not None and f"{{{param}}}" in (path.text or "")
         if not in_path and not any(f"{{param.{param}" in text for text in texts):
@@ -121,29 +126,29 @@ def _check_params(name: str, channel: Spot, endpoint: Spot | None, found: Proble
             found.add(channel.key_at, channel.path, text)
 
 
-def _entries(root: Spot, section: str) -> list[tuple[str, Spot]]:
-    spot = root.get(section)
-    return [] if spot is None else list(spot.entries())
+def _entries(root: Located, section: str) -> list[tuple[str, Located]]:
+    located = root.get(section)
+    return [] if located is None else list(located.entries())
 
 
-def _text(spot: Spot | None) -> str:
-    return "" if spot is None else str(spot.text or "")
+def _text(located: Located | None) -> str:
+    return "" if located is None else str(located.text or "")
 
 
 # channels that share a URL
 
 
-def check_urls(root: Spot, plan: Plan, found: Problems) -> None:
+def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     """Warn of a channel that dials the URL of one before it, with the same headers and so on."""
     first: dict[tuple[object, ...], str] = {}
-    for name, spot in _entries(root, "channels"):
+    for name, located in _entries(root, "channels"):
         key = _dialled(plan.channels[name])
         if key is None:
             continue
         other = first.setdefault((key.address, key.query, key.headers, key.subprotocols, key.tls), name)
         if other != name:
             text = f"the channels {name!r} and {other!r} dial the same URL, over one connection each"
-            found.add(spot.key_at, spot.path, text)
+            found.add(located.key_at, located.path, text)
 
 
 def _dialled(channel: ChannelPlan) -> UpstreamKey | None:

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wscli.config import load
-from wscli.config.nodes import plain
-from wscli.config.parse import MAX_ALIASED, MAX_DEPTH, MAX_NODES, parse
-from wscli.config.problems import FatalProblem, Problems
-from wscli.config.source import MAX_BYTES
+from wscli.config.reading.nodes import plain
+from wscli.config.reading.parse import MAX_ALIASED, MAX_DEPTH, MAX_NODES, parse_yaml
+from wscli.config.reading.problems import FatalProblem, FileProblems
+from wscli.config.reading.source import MAX_BYTES
 from wscli.errors import ConfigError
 from wscli.values import Scalar
 
@@ -99,14 +99,14 @@ trees = st.recursive(words, lambda inner: st.lists(inner, max_size=4) | st.dicti
 @given(tree=st.dictionaries(words.filter(lambda key: "<<" not in key), trees, min_size=1, max_size=4))
 def test_what_is_written_is_what_is_read(loader: type[Any], tree: dict[str, Any]) -> None:
     """Both of PyYAML's parsers read text, and nothing but text, as it was written."""
-    problems = Problems("app.yaml")
-    root = parse(yaml.safe_dump(tree, allow_unicode=True), problems, loader=loader)
+    problems = FileProblems("app.yaml")
+    root = parse_yaml(yaml.safe_dump(tree, allow_unicode=True), problems, loader=loader)
     assert plain(root) == tree
 
 
 @pytest.mark.parametrize("text", ["no", "12:30", "010", "4401", "1e3", "true", "2024-01-01", "0x10", "1_000", ".inf"])
 def test_no_type_is_guessed(text: str) -> None:
-    root = parse(f"a: {text}\nb: '{text}'\n", Problems("app.yaml"))
+    root = parse_yaml(f"a: {text}\nb: '{text}'\n", FileProblems("app.yaml"))
     read = plain(root)
     assert read == {"a": text, "b": text}
     assert isinstance(read["a"], Scalar)
@@ -115,7 +115,7 @@ def test_no_type_is_guessed(text: str) -> None:
 
 
 def test_places_are_those_of_an_editor() -> None:
-    root = parse('a: 1\nbb:\n    - x\n    - {c: "é", d: y}\n', Problems("app.yaml"))
+    root = parse_yaml('a: 1\nbb:\n    - x\n    - {c: "é", d: y}\n', FileProblems("app.yaml"))
     assert root.entries["bb"].key_mark == (2, 1)
     items = root.entries["bb"].value.items  # type: ignore[union-attr]  # a list, by the text above
     assert items[0].mark == (3, 7)
@@ -125,7 +125,7 @@ def test_places_are_those_of_an_editor() -> None:
 
 def fatal(text: str, loader: type[Any]) -> str:
     with pytest.raises(FatalProblem) as caught:
-        parse(text, Problems("app.yaml"), loader=loader)
+        parse_yaml(text, FileProblems("app.yaml"), loader=loader)
     return caught.value.text
 
 
@@ -137,7 +137,7 @@ class TestBombs:
 
     def test_the_deepest_that_is_allowed(self, loader: type[Any]) -> None:
         levels = MAX_DEPTH - 2
-        root = parse(f"a: {'[' * levels}x{']' * levels}", Problems("app.yaml"), loader=loader)
+        root = parse_yaml(f"a: {'[' * levels}x{']' * levels}", FileProblems("app.yaml"), loader=loader)
         assert root.height == MAX_DEPTH
         assert "nested more than" in fatal(f"a: {'[' * (levels + 1)}x{']' * (levels + 1)}", loader)
 

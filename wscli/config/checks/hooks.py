@@ -9,11 +9,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from wscli.config.context import Context
-from wscli.config.nodes import Items
+from wscli.config.checks.context import Context
+from wscli.config.models.fields import Text
 from wscli.config.plan import HookPlan
-from wscli.config.spots import Spot
-from wscli.config.text import Text
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Items
 from wscli.values import Count, Duration, Scalar, StrictModel, shown
 
 __all__ = ["MessageHook", "MessageHookModel", "StateHook", "StateHookModel", "check_hook", "hook_plan"]
@@ -54,16 +54,16 @@ StateHook = Argv | StateHookModel
 MessageHook = Argv | MessageHookModel
 
 
-def check_hook(spot: Spot | None, context: Context) -> None:
+def check_hook(located: Located | None, context: Context) -> None:
     """Check what the types do not say of a hook, a list of words or a mapping."""
-    if spot is None:
+    if located is None:
         return
-    _check_words(spot if isinstance(spot.node, Items) else spot.get("exec"), context)
-    _check_jq(spot.get("jq"), context)
+    _check_words(located if isinstance(located.node, Items) else located.get("exec"), context)
+    _check_jq(located.get("jq"), context)
 
 
-def _check_words(spot: Spot | None, context: Context) -> None:
-    for number, item in enumerate(spot.items() if spot is not None else ()):
+def _check_words(located: Located | None, context: Context) -> None:
+    for number, item in enumerate(located.items() if located is not None else ()):
         text = item.text
         if text is None or context.problems.at(item.mark):
             continue
@@ -87,14 +87,14 @@ def _program(text: str, base: Path) -> str | None:
         return None
 
 
-def _check_jq(spot: Spot | None, context: Context) -> None:
-    if spot is None or spot.text is None or context.problems.at(spot.mark):
+def _check_jq(located: Located | None, context: Context) -> None:
+    if located is None or located.text is None or context.problems.at(located.mark):
         return
-    wrong = _why_not(str(spot.text))
+    wrong = _why_not(str(located.text))
     if wrong is not None:
         # jq quotes what it could not make sense of, which may be the environment's.
-        why = f": {wrong}" if spot.text.redacted == spot.text else ""
-        context.add(spot, f"{shown(spot.text)} is no jq expression{why}")
+        why = f": {wrong}" if located.text.redacted == located.text else ""
+        context.add(located, f"{shown(located.text)} is no jq expression{why}")
 
 
 @functools.lru_cache(maxsize=256)

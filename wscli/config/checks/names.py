@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wscli.config.context import Context
-from wscli.config.nodes import Mark
-from wscli.config.source import STDIN
-from wscli.config.spots import Spot
+from wscli.config.checks.context import Context
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Mark
+from wscli.config.reading.source import STDIN
 from wscli.templates import TemplateError, compile_name
 from wscli.values import shown
 
@@ -21,14 +21,16 @@ _LONGEST_CHANNEL = 200
 DEFAULT_FILES = ("wscli.yaml", "wscli.yml")
 
 
-def instance_name(spot: Spot | None, file: Path, context: Context) -> str:
+def instance_name(located: Located | None, file: Path, context: Context) -> str:
     """Give the declared name, or one made of the file's: its stem, or its directory's name for wscli.yaml."""
-    if spot is not None:
-        name = str(spot.text or "")
-        if spot.text is not None and not _INSTANCE.fullmatch(name) and not context.problems.at(spot.mark):
-            made = _made_of(name) if name == spot.text.redacted else ""
+    if located is not None:
+        name = str(located.text or "")
+        if located.text is not None and not _INSTANCE.fullmatch(name) and not context.problems.at(located.mark):
+            made = _made_of(name) if name == located.text.redacted else ""
             near = f", such as {made!r}" if made else ""
-            context.add(spot, f"{shown(spot.text)} cannot name an instance; use 1 to 32 of a-z, 0-9, '_' and '-'{near}")
+            context.add(
+                located, f"{shown(located.text)} cannot name an instance; use 1 to 32 of a-z, 0-9, '_' and '-'{near}"
+            )
         return name
     source = "stdin" if file == STDIN else file.parent.name if file.name in DEFAULT_FILES else file.stem
     name = _made_of(source)
@@ -41,10 +43,10 @@ def _made_of(text: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")[:32].rstrip("-")
 
 
-def check_names(spot: Spot | None, what: str, context: Context) -> None:
+def check_names(located: Located | None, what: str, context: Context) -> None:
     """Refuse names that could not be typed, printed or referred to."""
     pattern = _TOKEN_NAME if what == "token source" else _NAME
-    for name, value in spot.entries() if spot is not None else ():
+    for name, value in located.entries() if located is not None else ():
         if not pattern.fullmatch(name):
             dot = "" if what == "token source" else ", '.'"
             letters = f"letters, digits, '_'{dot} and '-'"
@@ -55,19 +57,19 @@ def _article(what: str) -> str:
     return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
-def channel_params(spot: Spot, context: Context) -> tuple[str, ...]:
+def channel_params(located: Located, context: Context) -> tuple[str, ...]:
     """Check a channel's name, and give its parameters; a plain channel has none."""
-    name = spot.key
+    name = located.key
     wrong = _wrong_channel(name)
     if wrong:
-        context.add(spot, f"{name!r} cannot name a channel: {wrong}", key=True)
+        context.add(located, f"{name!r} cannot name a channel: {wrong}", key=True)
         return ()
     if "{" not in name and "}" not in name:
         return ()
     try:
         return compile_name(name).params
     except TemplateError as error:
-        context.add(spot, str(error), key=True)
+        context.add(located, str(error), key=True)
         return ()
 
 

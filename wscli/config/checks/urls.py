@@ -6,19 +6,19 @@ import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from wscli.config.context import Context
+from wscli.config.checks.context import Context
 from wscli.config.plan import ProxyPlan
-from wscli.config.spots import Spot
+from wscli.config.reading.located import Located
 from wscli.values import Scalar, Secret
 
-__all__ = ["Address", "check_url", "compile_proxy", "shown_url"]
+__all__ = ["EndpointUrl", "compile_url", "compile_proxy", "shown_url"]
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
 _MEANT = {"http": "ws", "https": "wss", "socks": "socks5"}
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 
 
-class Address(NamedTuple):
+class EndpointUrl(NamedTuple):
     """An endpoint's URL."""
 
     url: Secret
@@ -59,39 +59,39 @@ def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
     return None
 
 
-def check_url(spot: Spot, context: Context) -> Address | None:
+def compile_url(located: Located, context: Context) -> EndpointUrl | None:
     """Check an endpoint's URL."""
-    text = spot.text
-    if text is None or context.problems.at(spot.mark):
+    text = located.text
+    if text is None or context.problems.at(located.mark):
         return None
     wrong = _wrong(text, ("ws", "wss"))
     if wrong:
-        context.add(spot, f"{_quoted(text)}{wrong}")
+        context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)
-    return Address(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
+    return EndpointUrl(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
 
 
-def compile_proxy(spot: Spot | None, context: Context) -> ProxyPlan:
+def compile_proxy(located: Located | None, context: Context) -> ProxyPlan:
     """Read ``auto``, ``none``, a URL, or ``{url, username, password}``."""
-    if spot is None or spot.text in ("auto", "none"):
-        return ProxyPlan(mode="none" if spot is not None and spot.text == "none" else "auto")
-    url = spot if spot.text is not None else spot.get("url")
+    if located is None or located.text in ("auto", "none"):
+        return ProxyPlan(mode="none" if located is not None and located.text == "none" else "auto")
+    url = located if located.text is not None else located.get("url")
     if url is None or url.text is None or context.problems.at(url.mark):
         return ProxyPlan()
     wrong = _wrong(url.text, PROXY_SCHEMES)
     if wrong is None and urlsplit(url.text).path.strip("/"):
         wrong = "a proxy's URL has no path"
     if wrong:
-        extra = "; or write auto or none" if spot.text is not None else ""
+        extra = "; or write auto or none" if located.text is not None else ""
         context.add(url, f"{_quoted(url.text)}{wrong}{extra}")
         return ProxyPlan()
     parts = urlsplit(url.text)
-    return ProxyPlan("url", Secret(_with_user(parts, spot, context)))
+    return ProxyPlan("url", Secret(_with_user(parts, located, context)))
 
 
-def _with_user(parts: SplitResult, spot: Spot, context: Context) -> str:
-    user, password = spot.get("username"), spot.get("password")
+def _with_user(parts: SplitResult, located: Located, context: Context) -> str:
+    user, password = located.get("username"), located.get("password")
     if user is None or user.text is None:
         if password is not None:
             context.add(password, "a password without its username; add 'username:'", key=True)

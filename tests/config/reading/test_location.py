@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wscli.config import load
-from wscli.config.nodes import Branch, Items, Leaf, Mark, Node
-from wscli.config.nodes import Path as TreePath
-from wscli.config.parse import parse
-from wscli.config.problems import Problems, path_text
+from wscli.config.reading.nodes import Branch, Items, Leaf, Mark, Node
+from wscli.config.reading.nodes import Path as TreePath
+from wscli.config.reading.parse import parse_yaml
+from wscli.config.reading.problems import FileProblems, path_text
 from wscli.errors import ConfigError
 
 VALID = """\
@@ -55,7 +55,7 @@ channels:
 """
 """Of both forms, with folded text, so that lines and columns have something to be wrong about."""
 
-ROOT = parse(VALID, Problems("app.yaml"))
+ROOT = parse_yaml(VALID, FileProblems("app.yaml"))
 FREE = ("headers", "query", "verdicts", "5xx", "form", "endpoints", "tokens", "backoff", "channels", "give_up")
 """Mappings whose keys are the file's own, or which without one of their keys are of no known form at all."""
 

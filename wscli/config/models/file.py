@@ -12,9 +12,9 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from wscli.backfill.models import BackfillModel
-from wscli.config.gateway import GatewayModel
-from wscli.config.hooks import MessageHook, StateHook
-from wscli.config.text import Text
+from wscli.config.checks.gateway import GatewayModel
+from wscli.config.checks.hooks import MessageHook, StateHook
+from wscli.config.models.fields import Text
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits

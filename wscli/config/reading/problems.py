@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wscli.config.nodes import Mark, Path
+from wscli.config.reading.nodes import Mark, Path
 from wscli.errors import ConfigError
 
-__all__ = ["FatalProblem", "Problems", "path_text"]
+__all__ = ["FatalProblem", "FileProblems", "path_text"]
 
 HINT = "`wscli config schema` describes every key"
 
@@ -40,7 +40,7 @@ def path_text(path: Path) -> str:
     return written.removeprefix(".")
 
 
-class Problems:
+class FileProblems:
     """A file's problems."""
 
     def __init__(self, label: str) -> None:

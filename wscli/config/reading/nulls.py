@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from wscli.config.nodes import Branch, Items, Leaf, Node, Path
-from wscli.config.problems import Problems
-from wscli.config.spots import Spot
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
+from wscli.config.reading.problems import FileProblems
 from wscli.templates import unquoted_placeholder
 
-__all__ = ["refuse_nothing"]
+__all__ = ["refuse_nulls"]
 
 
-def refuse_nothing(root: Spot, problems: Problems) -> None:
+def refuse_nulls(root: Located, problems: FileProblems) -> None:
     """Refuse nulls everywhere but in JSON bodies."""
     _visit(root.node, (), problems)
 
 
-def _visit(node: Node, path: Path, problems: Problems) -> None:
+def _visit(node: Node, path: Path, problems: FileProblems) -> None:
     if path[:1] == ("tokens",) and path[-1:] == ("json",):
         return
     if isinstance(node, Items):

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from wscli.backfill.models import FACTS, NAMESPACES
-from wscli.config.context import Context, unknown_token
-from wscli.config.spots import Spot
-from wscli.config.tls import check_tls_files
+from wscli.config.checks.context import Context, unknown_token
+from wscli.config.checks.tls import check_tls_files
+from wscli.config.reading.located import Located
 from wscli.templates import TemplateError, compile_template, did_you_mean
 
 __all__ = ["check_backfill"]
 
 
-def check_backfill(spot: Spot | None, params: Collection[str], context: Context) -> None:
+def check_backfill(located: Located | None, params: Collection[str], context: Context) -> None:
     """Check the backfill of a channel whose name has these parameters."""
-    call = None if spot is None else spot.get("http")
-    if spot is None or call is None:
+    call = None if located is None else located.get("http")
+    if located is None or call is None:
         return
-    captured = spot.get("capture")
+    captured = located.get("capture")
     facts = (*FACTS, *(name for name, _ in captured.entries())) if captured is not None else FACTS
     for leaf in call.leaves():
         for space, name in _references(leaf, context):
@@ -30,7 +30,7 @@ def check_backfill(spot: Spot | None, params: Collection[str], context: Context)
         check_tls_files(tls, context)
 
 
-def _references(leaf: Spot, context: Context) -> list[tuple[str, str]]:
+def _references(leaf: Located, context: Context) -> list[tuple[str, str]]:
     if leaf.text is None or "{" not in leaf.text or context.problems.at(leaf.mark):
         return []
     try:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wscli.config.context import Context
-from wscli.config.nodes import Branch
+from wscli.config.checks.context import Context
 from wscli.config.plan import TlsPlan
-from wscli.config.spots import Spot
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Branch
 from wscli.values import Secret, shown
 
 __all__ = ["check_tls", "check_tls_files"]
 
 
-def check_tls_files(spot: Spot, context: Context) -> dict[str, Path]:
+def check_tls_files(located: Located, context: Context) -> dict[str, Path]:
     """Give the absolute paths of ``ca``, ``cert`` and ``key``; each must be a file that can be read."""
     found = {}
     for key in ("ca", "cert", "key"):
-        named = spot.get(key)
+        named = located.get(key)
         if named is None or named.text is None or context.problems.at(named.mark):
             continue
         path = context.base / Path(named.text).expanduser()
@@ -42,18 +42,18 @@ def _wrong(path: Path) -> str | None:
     return None
 
 
-def check_tls(spot: Spot | None, context: Context, *, secure: bool) -> TlsPlan:
+def check_tls(located: Located | None, context: Context, *, secure: bool) -> TlsPlan:
     """Read an endpoint's ``tls:``."""
-    if spot is None:
+    if located is None:
         return TlsPlan()
-    files = check_tls_files(spot, context)
-    password, server_name, insecure = spot.get("key_password"), spot.get("server_name"), spot.get("insecure")
-    cert = spot.get("cert")
-    for alone in (spot.get("key"), password):
+    files = check_tls_files(located, context)
+    password, server_name, insecure = located.get("key_password"), located.get("server_name"), located.get("insecure")
+    cert = located.get("cert")
+    for alone in (located.get("key"), password):
         if alone is not None and cert is None:
             context.add(alone, "a key without its certificate; add 'cert:'", key=True)
-    if not secure and isinstance(spot.node, Branch):
-        context.add(spot, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)
+    if not secure and isinstance(located.node, Branch):
+        context.add(located, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)
     return TlsPlan(
         **files,
         key_password=Secret(str(password.text)) if password is not None else None,

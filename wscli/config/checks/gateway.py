@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from wscli.config.addresses import parse_host, parse_origin
-from wscli.config.context import Context
-from wscli.config.nodes import Branch, Entry, Items, Leaf, Node
+from wscli.config.checks.context import Context
+from wscli.config.models.fields import Text
 from wscli.config.plan import GatewayPlan, Listen
-from wscli.config.spots import Spot
-from wscli.config.text import Text
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Branch, Items, Leaf, MapEntry, Node
 from wscli.values import Count, Scalar, Secret, Size, StrictModel, shown
 
 __all__ = ["AuthModel", "GatewayModel", "check_gateway", "conceal_token", "gateway_plan"]
@@ -63,13 +63,13 @@ def conceal_token(root: Branch) -> None:
     gateway = root.entries.get("gateway")
     if gateway is not None and isinstance(gateway.value, Branch) and "auth" in gateway.value.entries:
         entries = gateway.value.entries
-        entries["auth"] = Entry(entries["auth"].key_mark, _concealed(entries["auth"].value))
+        entries["auth"] = MapEntry(entries["auth"].key_mark, _concealed(entries["auth"].value))
 
 
 def _concealed(node: Node) -> Node:
     """Copy it, since an alias may share it with a place where it is no secret."""
     if isinstance(node, Branch):
-        entries = {key: Entry(entry.key_mark, _concealed(entry.value)) for key, entry in node.entries.items()}
+        entries = {key: MapEntry(entry.key_mark, _concealed(entry.value)) for key, entry in node.entries.items()}
         return Branch(node.mark, entries, node.size, node.height, node.merges)
     if isinstance(node, Items):
         return Items(node.mark, [_concealed(item) for item in node.items], node.size, node.height)
@@ -78,14 +78,14 @@ def _concealed(node: Node) -> Node:
     return Leaf(node.mark, Scalar(str(node.value), plain=False, redacted="***"), node.size, node.height)
 
 
-def check_gateway(spot: Spot | None, context: Context) -> None:
+def check_gateway(located: Located | None, context: Context) -> None:
     """Check what the types do not say of it; what is wrong goes to the context's problems."""
-    if spot is None:
+    if located is None:
         return
-    _check_token(spot.get("auth", "token"), context)
-    _check_listen(spot.get("listen"), context)
+    _check_token(located.get("auth", "token"), context)
+    _check_listen(located.get("listen"), context)
     for key, why_not in (("origins", _why_no_origin), ("hosts", _why_no_host)):
-        for item in _texts(spot.get(key), context):
+        for item in _texts(located.get(key), context):
             text = item.text or Scalar("")
             wrong = why_not(text.lower())
             if wrong is not None:
@@ -106,24 +106,26 @@ def gateway_plan(model: GatewayModel, base: Path) -> GatewayPlan:
     )
 
 
-def _texts(spot: Spot | None, context: Context) -> list[Spot]:
+def _texts(located: Located | None, context: Context) -> list[Located]:
     """Give what is text, of a text or a list; of what else is there, the types have spoken."""
-    items = () if spot is None else (spot,) if spot.text is not None else spot.items()
+    items = () if located is None else (located,) if located.text is not None else located.items()
     return [item for item in items if item.text is not None and not context.problems.at(item.mark)]
 
 
-def _check_token(spot: Spot | None, context: Context) -> None:
-    if spot is None or spot.text is None or context.problems.at(spot.mark):
+def _check_token(located: Located | None, context: Context) -> None:
+    if located is None or located.text is None or context.problems.at(located.mark):
         return
-    if not spot.text:
-        context.add(spot, "the token is empty; `openssl rand -hex 16` makes one")
-    elif any(not "!" <= sign <= "~" for sign in spot.text):
-        context.add(spot, "the token holds a blank, a control character or one beyond ASCII; no header could carry it")
+    if not located.text:
+        context.add(located, "the token is empty; `openssl rand -hex 16` makes one")
+    elif any(not "!" <= sign <= "~" for sign in located.text):
+        context.add(
+            located, "the token holds a blank, a control character or one beyond ASCII; no header could carry it"
+        )
 
 
-def _check_listen(spot: Spot | None, context: Context) -> None:
+def _check_listen(located: Located | None, context: Context) -> None:
     found: set[Listen] = set()
-    for item in _texts(spot, context):
+    for item in _texts(located, context):
         text = item.text or Scalar("")
         try:
             place = _place(str(text), context.base)

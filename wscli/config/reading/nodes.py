@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from wscli.values import Scalar
 
-__all__ = ["Branch", "Entry", "Items", "Leaf", "Mark", "Node", "Path", "kind_of", "plain"]
+__all__ = ["Branch", "MapEntry", "Items", "Leaf", "Mark", "Node", "Path", "kind_of", "plain"]
 
 Path = tuple[str | int, ...]
 """Keys and list places from the root: ``("channels", "calls", "subprotocols", 0)``."""
@@ -35,7 +35,7 @@ class Leaf:
         return self.value.plain and self.value in ("", "~", "null", "Null", "NULL")
 
 
-class Entry(NamedTuple):
+class MapEntry(NamedTuple):
     """A value, and the place of its key."""
 
     key_mark: Mark
@@ -47,7 +47,7 @@ class Branch:
     """A mapping."""
 
     mark: Mark
-    entries: dict[str, Entry]
+    entries: dict[str, MapEntry]
     size: int = 1
     """How many nodes it holds, itself and every use of an alias included."""
     height: int = 1

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from wscli.config.nodes import Branch, Items, Leaf, Node, Path
-from wscli.config.problems import Problems
+from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
+from wscli.config.reading.problems import FileProblems
 from wscli.templates import NAMESPACES
 from wscli.values import Scalar
 
@@ -79,7 +79,7 @@ def _misspelt(body: str) -> str:
     return f"'${{{body}}}' names no variable; write ${{VAR}}, or '$$' for a '$'"
 
 
-def expand_tree(node: Node, environ: Mapping[str, str], problems: Problems, path: Path = ()) -> frozenset[str]:
+def expand_tree(node: Node, environ: Mapping[str, str], problems: FileProblems, path: Path = ()) -> frozenset[str]:
     """Fill every value of a tree in place, and give what variables held; a node that aliases share is filled once."""
     expander = _Expander(environ, problems)
     expander.visit(node, path)
@@ -87,7 +87,7 @@ def expand_tree(node: Node, environ: Mapping[str, str], problems: Problems, path
 
 
 class _Expander:
-    def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
+    def __init__(self, environ: Mapping[str, str], problems: FileProblems) -> None:
         self._environ = environ
         self._problems = problems
         self._seen: set[int] = set()

@@ -7,40 +7,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from wscli.config.problems import Problems
-from wscli.config.spots import Spot
+from wscli.config.reading.located import Located
+from wscli.config.reading.problems import FileProblems
 from wscli.templates import Template, TemplateError, compile_template, did_you_mean
 
-__all__ = ["DIAL_NAMESPACES", "Context", "Placed"]
+__all__ = ["DIAL_NAMESPACES", "Context", "LocatedTemplate"]
 
 DIAL_NAMESPACES = ("token", "param")
 
 
-class Placed(NamedTuple):
+class LocatedTemplate(NamedTuple):
     """A template, and where it was written."""
 
     template: Template
-    spot: Spot
+    located: Located
 
 
 @dataclass(slots=True)
 class Context:
     """One load of one file."""
 
-    problems: Problems
+    problems: FileProblems
     base: Path
     """What file names are relative to."""
     tokens: Collection[str] | None = ()
     """The names of the declared sources; None where nobody can tell."""
     _templates: dict[tuple[str, str], Template] = field(default_factory=dict)
 
-    def add(self, spot: Spot, text: str, *, key: bool = False) -> None:
+    def add(self, located: Located, text: str, *, key: bool = False) -> None:
         """Note a problem with a value, or with its key."""
-        self.problems.add(spot.key_at if key else spot.mark, spot.path, text)
+        self.problems.add(located.key_at if key else located.mark, located.path, text)
 
-    def template(self, spot: Spot) -> Placed | None:
+    def template(self, located: Located) -> LocatedTemplate | None:
         """Compile a value that fills a part of a dial; equal texts share one template."""
-        text = spot.text
+        text = located.text
         if text is None:  # said by the types
             return None
         same = (str(text), text.redacted)
@@ -49,13 +49,13 @@ class Context:
             try:
                 template = compile_template(text, DIAL_NAMESPACES)
             except TemplateError as error:
-                self.add(spot, str(error))
+                self.add(located, str(error))
                 return None
             self._templates[same] = template
         for space, name in sorted(template.references):
             if space == "token" and self.tokens is not None and name not in self.tokens:
-                self.add(spot, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
-        return Placed(template, spot)
+                self.add(located, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
+        return LocatedTemplate(template, located)
 
 
 def unknown_token(name: str, known: Collection[str]) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wscli.config.context import Context, unknown_token
-from wscli.config.spots import Spot
-from wscli.config.tls import check_tls_files
+from wscli.config.checks.context import Context, unknown_token
+from wscli.config.checks.tls import check_tls_files
+from wscli.config.reading.located import Located
 from wscli.templates import TemplateError, compile_template
 
 __all__ = ["check_tokens"]
 
 
-def check_tokens(spot: Spot | None, context: Context) -> None:
+def check_tokens(located: Located | None, context: Context) -> None:
     """Check the references and the files of all sources."""
-    uses: dict[str, dict[str, Spot]] = {}
-    for name, source in spot.entries() if spot is not None else ():
+    uses: dict[str, dict[str, Located]] = {}
+    for name, source in located.entries() if located is not None else ():
         uses[name] = {}
         for kind, settings in source.entries():
             if kind == "read":
@@ -30,7 +30,7 @@ def check_tokens(spot: Spot | None, context: Context) -> None:
     _check_circles(uses, context)
 
 
-def _references(leaf: Spot) -> list[str]:
+def _references(leaf: Located) -> list[str]:
     if leaf.text is None or "{" not in leaf.text:
         return []
     try:
@@ -39,14 +39,14 @@ def _references(leaf: Spot) -> list[str]:
         return []
 
 
-def _check_known(uses: dict[str, dict[str, Spot]], context: Context) -> None:
+def _check_known(uses: dict[str, dict[str, Located]], context: Context) -> None:
     for others in uses.values():
         for name, leaf in others.items():
             if name not in uses:
                 context.add(leaf, f"'{{token.{name}}}': {unknown_token(name, uses)}")
 
 
-def _check_circles(uses: dict[str, dict[str, Spot]], context: Context) -> None:
+def _check_circles(uses: dict[str, dict[str, Located]], context: Context) -> None:
     """Walk in depth, each token once; whatever leads back onto the way that is being walked closes a circle."""
     done: set[str] = set()
     for start, others in uses.items():

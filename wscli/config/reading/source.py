@@ -7,10 +7,10 @@ import re
 import sys
 from pathlib import Path
 
-from wscli.config.nodes import Mark
-from wscli.config.problems import FatalProblem
+from wscli.config.reading.nodes import Mark
+from wscli.config.reading.problems import FatalProblem
 
-__all__ = ["MAX_BYTES", "STDIN", "decode", "read"]
+__all__ = ["MAX_BYTES", "STDIN", "decode_text", "read_file"]
 
 MAX_BYTES = 4 << 20
 STDIN = Path("-")
@@ -25,7 +25,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\
 """YAML's printable characters, without the line breaks that only YAML counts (U+0085, U+2028, U+2029) and the BOM."""
 
 
-def read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
     """Read a file, or stdin for ``-``.
 
     Raises:
@@ -52,7 +52,7 @@ def read(file: Path) -> bytes:
     return data
 
 
-def decode(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """Give the text of UTF-8 bytes, without a byte order mark.
 
     Raises:

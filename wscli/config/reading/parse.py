@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from wscli.config.nodes import Branch, Entry, Items, Leaf, Mark, Node, Path
-from wscli.config.problems import FatalProblem, Problems
-from wscli.config.syntax import mark_of, translate
+from wscli.config.reading.nodes import Branch, Items, Leaf, MapEntry, Mark, Node, Path
+from wscli.config.reading.problems import FatalProblem, FileProblems
+from wscli.config.reading.syntax import explain_error, mark_of
 from wscli.values import Scalar
 
-__all__ = ["MAX_ALIASED", "MAX_DEPTH", "MAX_NODES", "parse"]
+__all__ = ["MAX_ALIASED", "MAX_DEPTH", "MAX_NODES", "parse_yaml"]
 
 MAX_DEPTH = 32
 MAX_NODES = 200_000
@@ -26,7 +26,7 @@ MERGE = "<<"
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def parse(text: str, problems: Problems, *, loader: type[Any] = _LOADER) -> Branch:
+def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER) -> Branch:
     """Read one document whose root is a mapping.
 
     Raises:
@@ -51,13 +51,13 @@ def _events(text: str, loader: type[Any]) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.YAMLError as error:
-        raise FatalProblem(*translate(error, text)) from None
+        raise FatalProblem(*explain_error(error, text)) from None
     except ValueError:  # the pure parser, for an escape beyond Unicode
         raise FatalProblem(Mark(1, 1), "an escape stands for no character") from None
 
 
 class _Builder:
-    def __init__(self, events: Iterator[yaml.Event], problems: Problems) -> None:
+    def __init__(self, events: Iterator[yaml.Event], problems: FileProblems) -> None:
         self._events = events
         self._problems = problems
         self._anchors: dict[str, Node | None] = {}
@@ -118,7 +118,7 @@ class _Builder:
         return Items(mark, items, *_extent(items))
 
     def _branch(self, mark: Mark, path: Path, depth: int) -> Branch:
-        entries: dict[str, Entry] = {}
+        entries: dict[str, MapEntry] = {}
         merges = False
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
@@ -134,7 +134,7 @@ class _Builder:
                 line = entries[key].key_mark.line
                 self._problems.add(key_mark, (*path, key), f"duplicate key; the first is on line {line}")
             elif key is not None:
-                entries[key] = Entry(key_mark, value)
+                entries[key] = MapEntry(key_mark, value)
         return Branch(mark, entries, *_extent([entry.value for entry in entries.values()]), merges=merges)
 
     def _key(self, node: Node, mark: Mark, path: Path) -> str | None:

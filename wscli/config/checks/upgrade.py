@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from wscli.config.context import Context, Placed
-from wscli.config.spots import Spot
+from wscli.config.checks.context import Context, LocatedTemplate
+from wscli.config.reading.located import Located
 from wscli.templates import Template
 
-__all__ = ["Headers", "check_headers", "check_query", "check_subprotocols"]
+__all__ = ["Headers", "compile_headers", "compile_query", "compile_subprotocols"]
 
-Headers = dict[str, tuple[str, Placed]]
+Headers = dict[str, tuple[str, LocatedTemplate]]
 """By lower-case name: the name as written, and its value."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -29,10 +29,10 @@ _OWNED = {
 }
 
 
-def check_headers(spot: Spot | None, context: Context) -> Headers:
+def compile_headers(located: Located | None, context: Context) -> Headers:
     """Compile headers: names of RFC 9110, none that the upgrade itself sets, values that end no line."""
     headers: Headers = {}
-    for name, value in spot.entries() if spot is not None else ():
+    for name, value in located.entries() if located is not None else ():
         lower = name.lower()
         if not _TOKEN.fullmatch(name):
             context.add(value, "this is not the name of a header (RFC 9110, section 5.6.2)", key=True)
@@ -46,24 +46,24 @@ def check_headers(spot: Spot | None, context: Context) -> Headers:
     return headers
 
 
-def _header_value(spot: Spot, context: Context) -> Placed | None:
-    placed = context.template(spot)
+def _header_value(located: Located, context: Context) -> LocatedTemplate | None:
+    placed = context.template(located)
     if placed is None:
         return None
     text = placed.template.source
     if any(sign in text for sign in "\r\n\0"):
-        context.add(spot, "this header's value holds a line break")
+        context.add(located, "this header's value holds a line break")
     elif any((sign < " " and sign != "\t") or sign == "\x7f" for sign in text):
-        context.add(spot, "this header's value holds a control character")
+        context.add(located, "this header's value holds a control character")
     elif any(sign > "\xff" for sign in text):
-        context.add(spot, "this header's value holds a character beyond Latin-1; encode it")
+        context.add(located, "this header's value holds a character beyond Latin-1; encode it")
     return placed
 
 
-def check_query(spot: Spot | None, context: Context) -> dict[str, Placed]:
+def compile_query(located: Located | None, context: Context) -> dict[str, LocatedTemplate]:
     """Compile query parameters."""
-    query: dict[str, Placed] = {}
-    for name, value in spot.entries() if spot is not None else ():
+    query: dict[str, LocatedTemplate] = {}
+    for name, value in located.entries() if located is not None else ():
         if not name:
             context.add(value, "a query parameter needs a name", key=True)
         placed = context.template(value)
@@ -72,10 +72,10 @@ def check_query(spot: Spot | None, context: Context) -> dict[str, Placed]:
     return query
 
 
-def check_subprotocols(spot: Spot | None, context: Context) -> tuple[Placed, ...]:
+def compile_subprotocols(located: Located | None, context: Context) -> tuple[LocatedTemplate, ...]:
     """Compile subprotocols: each a token, and none twice (RFC 6455, section 4.1)."""
-    found: dict[str, Placed] = {}
-    for item in spot.items() if spot is not None else ():
+    found: dict[str, LocatedTemplate] = {}
+    for item in located.items() if located is not None else ():
         placed = context.template(item)
         if placed is None:
             continue

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from wscli.config.nodes import Mark
+from wscli.config.reading.nodes import Mark
 
-__all__ = ["mark_of", "translate"]
+__all__ = ["mark_of", "explain_error"]
 
 _QUOTE_BRACE = "'{' has a meaning of its own within {...} and [...]; quote the whole value"
 _FALLBACK = "this is not valid YAML"
@@ -39,7 +39,7 @@ def mark_of(mark: Any) -> Mark:
     return Mark(mark.line + 1, mark.column + 1)
 
 
-def translate(error: yaml.YAMLError, text: str) -> tuple[Mark, str]:
+def explain_error(error: yaml.YAMLError, text: str) -> tuple[Mark, str]:
     """Give the place and the sentence; nothing of the library's own wording, and nothing of the file's content."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Mark(1, 1), _FALLBACK

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.config.ambiguity import Overlaps, segments_overlap
+from wscli.config.checks.overlaps import Overlaps, segments_overlap
 
 patterns = st.text("ab\0", min_size=1, max_size=4).filter(lambda text: "\0\0" not in text)
 TEXTS = ["".join(letters) for length in range(1, 7) for letters in itertools.product("abc", repeat=length)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.config.expand import expand
+from wscli.config.reading.expand import expand
 from wscli.values import Scalar
 
 ENVIRON = {"A": "one", "B": "two", "EMPTY": "", "BRACES": "{token.x} ${A} $$"}

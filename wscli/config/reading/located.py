@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wscli.config.nodes import Branch, Items, Leaf, Mark, Node, Path
+from wscli.config.reading.nodes import Branch, Items, Leaf, Mark, Node, Path
 from wscli.values import Scalar
 
-__all__ = ["Spot"]
+__all__ = ["Located"]
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Located:
     """A node of the tree, its path, and the place of its key."""
 
     node: Node
@@ -39,30 +39,30 @@ class Spot:
         """The text, where it is text."""
         return self.node.value if isinstance(self.node, Leaf) else None
 
-    def get(self, *keys: str) -> Spot | None:
+    def get(self, *keys: str) -> Located | None:
         """Follow keys; None where they lead nowhere."""
-        spot: Spot | None = self
+        located: Located | None = self
         for key in keys:
-            spot = spot._child(key) if spot is not None else None
-        return spot
+            located = located._child(key) if located is not None else None
+        return located
 
-    def _child(self, key: str) -> Spot | None:
+    def _child(self, key: str) -> Located | None:
         entry = self.node.entries.get(key) if isinstance(self.node, Branch) else None
-        return None if entry is None else Spot(entry.value, (*self.path, key), entry.key_mark)
+        return None if entry is None else Located(entry.value, (*self.path, key), entry.key_mark)
 
-    def entries(self) -> Iterator[tuple[str, Spot]]:
+    def entries(self) -> Iterator[tuple[str, Located]]:
         """Give the entries of a mapping; of anything else, nothing."""
         if isinstance(self.node, Branch):
             for key, entry in self.node.entries.items():
-                yield key, Spot(entry.value, (*self.path, key), entry.key_mark)
+                yield key, Located(entry.value, (*self.path, key), entry.key_mark)
 
-    def items(self) -> Iterator[Spot]:
+    def items(self) -> Iterator[Located]:
         """Give the items of a list; of anything else, nothing."""
         if isinstance(self.node, Items):
             for place, item in enumerate(self.node.items):
-                yield Spot(item, (*self.path, place))
+                yield Located(item, (*self.path, place))
 
-    def leaves(self) -> Iterator[Spot]:
+    def leaves(self) -> Iterator[Located]:
         """Give every text in it, at whatever depth."""
         if self.text is not None:
             yield self
@@ -71,16 +71,16 @@ class Spot:
         for item in self.items():
             yield from item.leaves()
 
-    def follow(self, path: Path) -> tuple[Spot, Path]:
+    def follow(self, path: Path) -> tuple[Located, Path]:
         """Follow a path as far as it leads, and give what is left of it."""
-        spot = self
+        located = self
         for done, step in enumerate(path):
             child = (
-                spot._child(step)
+                located._child(step)
                 if isinstance(step, str)
-                else next((item for item in spot.items() if item.path[-1] == step), None)
+                else next((item for item in located.items() if item.path[-1] == step), None)
             )
             if child is None:
-                return spot, path[done:]
-            spot = child
-        return spot, ()
+                return located, path[done:]
+            located = child
+        return located, ()

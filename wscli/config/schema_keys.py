@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from wscli.config.nodes import Path
+from wscli.config.reading.nodes import Path
 
 __all__ = ["described", "known_keys", "misplaced"]
 
