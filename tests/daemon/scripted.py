@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, UpstreamPlan
+from wscli.config.models.upstream import Keepalive
+from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.registry.manager import Manager
@@ -143,7 +144,7 @@ def channel_plan(name: str = "news", **changes: Any) -> ChannelPlan:
     upstream = UpstreamPlan(
         endpoint="api",
         dial=dial,
-        keepalive=Keepalive(20.0, 10.0),
+        keepalive=Keepalive(ping=20.0, timeout=10.0),
         verdicts=(),
         backoff=BackoffPolicy(initial=1.0, max=8.0, jitter="none"),
     )

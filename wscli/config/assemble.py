@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
 from wscli.config.checks.gateway import gateway_plan
 from wscli.config.checks.hooks import hook_plan
-from wscli.config.models.file import ChannelModel, EndpointModel, FileModel, KeepaliveModel, RotateModel
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, Rotate, UpstreamPlan
+from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
+from wscli.config.models.upstream import Keepalive, Rotate
+from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 
 __all__ = ["assemble"]
 
@@ -37,6 +39,9 @@ def assemble(
     )
 
 
+_NO_PINGS = Keepalive(ping=None)
+
+
 def _channel(
     name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel], base: Path
 ) -> ChannelPlan:
@@ -50,7 +55,7 @@ def _channel(
         headers=compiled.request.headers,
         subprotocols=compiled.request.subprotocols,
         compression=above.compression,
-        tls=endpoint.tls,
+        tls=above.tls,
         proxy=endpoint.proxy,
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
@@ -58,10 +63,10 @@ def _channel(
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
         dial=dial,
-        keepalive=_keepalive(above, model),
+        keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or _NO_PINGS,
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
-        rotate=_rotate(above, model),
+        rotate=_merged(Rotate, above.rotate, model.rotate),
     )
     return ChannelPlan(
         name=name,
@@ -78,31 +83,17 @@ def _channel(
     )
 
 
-_DEFAULT = Keepalive()
-_NO_PINGS = Keepalive(ping=None)
+_Settings = TypeVar("_Settings", Keepalive, Rotate)
 
 
-def _keepalive(endpoint: EndpointModel, channel: ChannelModel) -> Keepalive:
-    """Merge by key: a channel that sets one of the two keeps the other of its endpoint's."""
-    nearest = endpoint.keepalive if channel.keepalive is None else channel.keepalive
-    if not isinstance(nearest, KeepaliveModel):
-        return _NO_PINGS
-    merged: dict[str, float] = {}
-    for level in (endpoint.keepalive, channel.keepalive):
-        if isinstance(level, KeepaliveModel):
-            merged |= level.model_dump(exclude_unset=True)
-    keepalive = Keepalive(**merged)
-    return _DEFAULT if keepalive == _DEFAULT else keepalive
-
-
-def _rotate(endpoint: EndpointModel, channel: ChannelModel) -> Rotate | None:
-    """Merge by key, as the keepalive is."""
-    nearest = endpoint.rotate if channel.rotate is None else channel.rotate
-    if not isinstance(nearest, RotateModel):
-        return None
-    merged: dict[str, float] = {}
-    for level in (endpoint.rotate, channel.rotate):
-        if isinstance(level, RotateModel):
-            merged |= level.model_dump(exclude_unset=True)
-    rotate = Rotate(**merged)
-    return None if rotate == Rotate() else rotate
+def _merged(
+    kind: type[_Settings],
+    endpoint: _Settings | Literal["none"],
+    channel: _Settings | Literal["none"] | None,
+) -> _Settings | None:
+    """Merge by key: the keys that a channel does not set are its endpoint's; None where the nearest is ``none``."""
+    if channel is None or channel == "none":
+        nearest = endpoint if channel is None else channel
+        return None if nearest == "none" else nearest
+    keys = {} if endpoint == "none" else endpoint.model_dump(exclude_unset=True)
+    return kind(**{**keys, **channel.model_dump(exclude_unset=True)})

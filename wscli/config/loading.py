@@ -78,24 +78,24 @@ def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     return root, replace(plan, secrets=secrets, warnings=warnings.lines())
 
 
-def _typed(root: Located, problems: FileProblems) -> FileModel | None:
+def _typed(root: Located, context: Context) -> FileModel | None:
     try:
-        return FileModel.model_validate(plain(root.node))
+        return FileModel.model_validate(plain(root.node), context={"base": context.base})
     except ValidationError as error:
-        report_errors(error, root, problems)
+        report_errors(error, root, context.problems)
         return None
 
 
 def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
     refuse_nulls(root, problems)
-    model = _typed(root, problems)
     tokens = root.get("tokens")
     context = Context(
         problems,
         base=Path.cwd() if file == STDIN else real.parent,
         tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
     )
+    model = _typed(root, context)
     name = instance_name(root.get("name"), real, context)
     for located, what in (
         (root.get("endpoints"), "endpoint"),

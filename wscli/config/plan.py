@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
+from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
@@ -27,27 +28,12 @@ __all__ = [
     "EndpointPlan",
     "GatewayPlan",
     "HookPlan",
-    "Keepalive",
     "Listen",
     "Plan",
     "ProxyPlan",
-    "Rotate",
-    "TlsPlan",
     "UpstreamKey",
     "UpstreamPlan",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPlan:
-    """TLS beyond the system's defaults; the paths are absolute."""
-
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    key_password: Secret | None = None
-    server_name: str | None = None
-    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +43,6 @@ class ProxyPlan:
     mode: Literal["auto", "none", "url"] = "auto"
     url: Secret | None = None
     """The proxy's URL with username and password merged in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keepalive:
-    """Protocol pings: one every ``ping`` seconds, answered within ``timeout`` seconds. ``ping`` None: no pings."""
-
-    ping: float | None = 20.0
-    timeout: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rotate:
-    """When a ready connection is replaced without being closed first; in seconds, and the earlier counts."""
-
-    before_expiry: float | None = None
-    """So long before the first of its tokens expires."""
-    max_age: float | None = None
-    """So long after it became ready, or up to a tenth sooner."""
 
 
 @dataclass(frozen=True, slots=True)

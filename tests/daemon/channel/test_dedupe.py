@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.daemon.scripted import channel_plan, scripted
-from wscli.config.plan import Rotate
+from wscli.config.models.upstream import Rotate
 from wscli.daemon.channel.dedupe import WINDOW, Dedupe
 from wscli.templates.paths import compile_path_expression
 

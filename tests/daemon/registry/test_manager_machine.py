@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status, with_token
 from tests.examples import EXAMPLES
-from wscli.config.plan import ChannelPlan, Rotate
+from wscli.config.models.upstream import Rotate
+from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure
 from wscli.core.states import HOLDS_CONNECTION, SETTLED
 from wscli.core.states import ChannelState as S

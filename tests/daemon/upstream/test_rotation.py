@@ -20,7 +20,8 @@ from tests.daemon.scripted import (
     status,
     with_token,
 )
-from wscli.config.plan import ChannelPlan, Rotate
+from wscli.config.models.upstream import Rotate
+from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel

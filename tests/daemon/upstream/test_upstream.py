@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.scripted import REFUSED, changed, channel_plan, closed, scripted, status
-from wscli.config.plan import TlsPlan
+from wscli.config.models.upstream import TlsPlan
 from wscli.core.backoff import GiveUpAfter
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S

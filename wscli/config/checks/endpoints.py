@@ -10,7 +10,7 @@ from wscli.config.checks.policies import MergedPolicy, Policies, check_verdicts
 from wscli.config.checks.tls import check_tls
 from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
 from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url
-from wscli.config.plan import ProxyPlan, TlsPlan
+from wscli.config.plan import ProxyPlan
 from wscli.config.reading.located import Located
 from wscli.core.verdicts import VerdictTable
 from wscli.templates import Template
@@ -65,7 +65,6 @@ class CompiledEndpoint:
 
     address: EndpointUrl
     request: UpgradeRequest
-    tls: TlsPlan
     proxy: ProxyPlan
     verdicts: tuple[VerdictTable, ...]
     """The endpoint's, the file's; empty ones left out."""
@@ -84,11 +83,11 @@ def compile_endpoint(
         compile_subprotocols(located.get("subprotocols"), context),
     )
     request.check_user(address, context)
+    check_tls(located.get("tls"), context, secure=address.secure)
     own = check_verdicts(located.get("verdicts"), context)
     return CompiledEndpoint(
         address=address,
         request=request,
-        tls=check_tls(located.get("tls"), context, secure=address.secure),
         proxy=compile_proxy(located.get("proxy"), context),
         verdicts=(own, *above) if own else above,
         backoff=policies.resolve(located.get("backoff"), policies.default),

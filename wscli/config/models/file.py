@@ -15,14 +15,15 @@ from wscli.backfill.models import BackfillModel
 from wscli.config.checks.gateway import GatewayModel
 from wscli.config.checks.hooks import MessageHook, StateHook
 from wscli.config.models.fields import Text
+from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits
 from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.tokens.models import TokenSource
-from wscli.values import Duration, Flag, Rate, RateOf, Size, StrictModel
+from wscli.values import Duration, Flag, Size, StrictModel
 
-__all__ = ["ChannelModel", "EndpointModel", "FileModel", "KeepaliveModel", "ProxyModel", "RotateModel", "TlsModel"]
+__all__ = ["ChannelModel", "EndpointModel", "FileModel"]
 
 
 Templates = dict[str, Text]
@@ -39,60 +40,8 @@ VerdictsOf = Annotated[
 ]
 
 
-class TlsModel(StrictModel):
-    """TLS beyond the system's defaults; files are relative to this file."""
-
-    ca: Annotated[
-        Text | None, Field(description="a PEM file of the authorities to trust, in place of the system's")
-    ] = None
-    cert: Annotated[Text | None, Field(description="a PEM file with the client's certificate")] = None
-    key: Annotated[
-        Text | None, Field(description="a PEM file with its key; default: in the file of the certificate")
-    ] = None
-    key_password: Annotated[Text | None, Field(description="the password of the key")] = None
-    server_name: Annotated[
-        Text | None, Field(description="the name to ask for and to verify, if not the URL's host")
-    ] = None
-    insecure: Annotated[Flag, Field(description="true: verify nothing; for tests")] = False
-
-
-class ProxyModel(StrictModel):
-    """A proxy with its credentials apart."""
-
-    url: Annotated[Text, Field(description="http://, https://, socks5://, socks5h:// or socks4:// HOST:PORT")]
-    username: Annotated[Text | None, Field(description="the user to authenticate as")] = None
-    password: Annotated[Text | None, Field(description="the user's password")] = None
-
-
-class ConnectModel(StrictModel):
-    """How dials are made, for all channels of the endpoint together."""
-
-    timeout: Annotated[Duration, Field(gt=0, description="for all of DNS, TCP, proxy, TLS and upgrade together")] = 10.0
-    rate: Annotated[RateOf, Field(description="the connect budget: so many dials at most, critical channels first")] = (
-        Rate(10, 1.0)
-    )
-
-
-class KeepaliveModel(StrictModel):
-    """Protocol pings."""
-
-    ping: Annotated[Duration, Field(gt=0, description="a ping this often")] = 20.0
-    timeout: Annotated[Duration, Field(gt=0, description="a pong later than this means that the peer is gone")] = 20.0
-
-
-class RotateModel(StrictModel):
-    """When a ready connection is replaced: the next one is ready before it closes."""
-
-    before_expiry: Annotated[
-        Duration | None, Field(gt=0, description="so long before the first of its tokens expires")
-    ] = None
-    max_age: Annotated[
-        Duration | None, Field(ge=1, description="so long after it became ready, or up to a tenth sooner; at least 1s")
-    ] = None
-
-
 RotateOf = Annotated[
-    Literal["none"] | RotateModel,
+    Literal["none"] | Rotate,
     Field(description="{before_expiry: DURATION, max_age: DURATION}, the earlier counts; none: not until it ends"),
 ]
 
@@ -105,7 +54,7 @@ def _dedupe(value: object) -> JsonPath | None:
 
 DedupeOf = Annotated[JsonPath | None, PlainValidator(_dedupe), WithJsonSchema({"type": "string"})]
 KeepaliveOf = Annotated[
-    Literal["none"] | KeepaliveModel, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
+    Literal["none"] | Keepalive, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
 ]
 Headers = Annotated[Templates, Field(default_factory=dict, description="HTTP headers of the upgrade, by name")]
 Query = Annotated[
@@ -125,13 +74,13 @@ class EndpointModel(StrictModel):
     compression: Annotated[
         Literal["deflate", "none"], Field(description="deflate: offer permessage-deflate; none: offer nothing")
     ] = "deflate"
-    tls: Annotated[TlsModel, Field(description="TLS beyond the system's defaults")] = TlsModel()
+    tls: Annotated[TlsPlan, Field(description="TLS beyond the system's defaults")] = TlsPlan()
     proxy: Annotated[
         Text | ProxyModel, Field(description="auto (the environment's), none, a URL, or {url, username, password}")
     ] = "auto"
     max_message: MaxMessage = 1 << 20
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
-    keepalive: KeepaliveOf = KeepaliveModel()
+    keepalive: KeepaliveOf = Keepalive()
     rotate: RotateOf = "none"
     dedupe: Annotated[
         DedupeOf, Field(description="a path such as .id: a message whose value there was seen is dropped; or none")

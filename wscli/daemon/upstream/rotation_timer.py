@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from wscli.clock import Clock
-from wscli.config.plan import Rotate
+from wscli.config.models.upstream import Rotate
 from wscli.timing import Schedule, Timer
 
 __all__ = ["SHORTEST", "Rotation"]
