@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wscli.config import load, show
-from wscli.config.plan import GatewayPlan, HookPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
+from wscli.config.plan import HookPlan
 from wscli.values import Secret, shown
 
 FILE = """
@@ -34,7 +35,7 @@ def test_there_is_no_gateway_unless_declared(plan_of) -> None:
 
 def test_the_defaults(plan_of) -> None:
     assert plan_of(gateway="gateway: {auth: none}").gateway == GatewayPlan(
-        listen=(Listen("127.0.0.1", 8787),), token=None
+        listen=(Listen("127.0.0.1", 8787),), auth="none"
     )
 
 
@@ -50,7 +51,7 @@ def test_every_key(plan_of, tmp_path: Path) -> None:
 """
     assert plan_of(gateway=text).gateway == GatewayPlan(
         listen=(Listen("::1", 0), Listen(path=tmp_path / "run/gw.sock"), Listen(path=Path("/tmp/gw.sock"))),
-        token=Secret("from-the-environment"),
+        auth=GatewayAuth(token=Secret("from-the-environment")),
         origins=("http://localhost:3000", "null"),
         hosts=("dev.example.test",),
         max_clients=2,

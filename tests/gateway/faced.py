@@ -10,7 +10,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.daemon.scripted import Scripted, scripted
-from wscli.config.plan import ChannelPlan, GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
+from wscli.config.plan import ChannelPlan
 from wscli.gateway.server import Gateway
 from wscli.values import Secret
 
@@ -50,7 +51,7 @@ class Faced:
 async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
     """Open a gateway at a free port."""
     async with scripted(*plans) as it:
-        plan = GatewayPlan(listen=(Listen(),), token=Secret(TOKEN), **options)
+        plan = GatewayPlan(listen=(Listen(),), auth=GatewayAuth(token=Secret(TOKEN)), **options)
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         gateway = Gateway(it.manager)
         gateway.apply()

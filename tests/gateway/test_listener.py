@@ -13,7 +13,7 @@ import pytest
 
 from tests.gateway.faced import TOKEN, faced
 from tests.waiting import eventually
-from wscli.config.plan import GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.gateway.listener import Listener
 from wscli.problems import Problems
 from wscli.timing import call_later
@@ -69,7 +69,7 @@ async def test_a_reload_that_widens_an_address_takes_it_over_at_once() -> None:
     async with faced() as it:
         narrow = Listen(port=it.port)
         for listen in (narrow, Listen(host="0.0.0.0", port=it.port), narrow):
-            plan = GatewayPlan(listen=(listen,), token=Secret(TOKEN))
+            plan = GatewayPlan(listen=(listen,), auth=GatewayAuth(token=Secret(TOKEN)))
             it.manager.plan = replace(it.manager.plan, gateway=plan)
             it.gateway.apply()
             await it.it.time.settle()

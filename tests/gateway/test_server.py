@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from tests.daemon.scripted import closed as upstream_closed
 from tests.gateway.faced import TOKEN, closed, faced
 from tests.waiting import eventually
-from wscli.config.plan import GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.gateway.server import Gateway
 from wscli.values import Secret
 
@@ -143,7 +143,7 @@ async def test_a_port_that_is_taken_is_stated_and_tried_again() -> None:
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
             manager = it.manager
-            plan = GatewayPlan(listen=(Listen(port=port),), token=Secret(TOKEN))
+            plan = GatewayPlan(listen=(Listen(port=port),), auth=GatewayAuth(token=Secret(TOKEN)))
             manager.plan = replace(manager.plan, gateway=plan)
             gateway = Gateway(manager, schedule=it.it.time.schedule)
             gateway.apply()
@@ -158,7 +158,7 @@ async def test_a_port_that_is_taken_is_stated_and_tried_again() -> None:
 async def test_a_unix_socket_is_ours_alone(tmp_path: Path) -> None:
     async with faced() as it:
         path = tmp_path / "gateway.sock"
-        plan = GatewayPlan(listen=(Listen(path=path),), token=Secret(TOKEN))
+        plan = GatewayPlan(listen=(Listen(path=path),), auth=GatewayAuth(token=Secret(TOKEN)))
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         it.gateway.apply()
         await eventually(path.exists)

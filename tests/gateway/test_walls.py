@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from tests.examples import EXAMPLES
-from wscli.config.plan import GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.gateway.walls import Refusal, admit, channel_name, query, subprotocols, token_subprotocol
 from wscli.values import Secret
 
@@ -23,10 +22,18 @@ TOKEN = "s3cret+token/=="
 LISTEN = Listen("127.0.0.1", 8787)
 PLAN = GatewayPlan(
     listen=(LISTEN,),
-    token=Secret(TOKEN),
+    auth=GatewayAuth(token=Secret(TOKEN)),
     origins=("http://localhost:3000", "https://app.example", "chrome-extension://abcdef"),
     hosts=("dev.example.test", "fixed.example.test:9000", "[fd00::1]"),
 )
+UNCHECKED = GatewayAuth.model_construct
+
+
+def other(**changes: Any) -> GatewayPlan:
+    """Change the plan, unchecked."""
+    return PLAN.model_copy(update=changes)
+
+
 OWN = ("Host", "127.0.0.1:8787")
 BEARER = ("Authorization", f"Bearer {TOKEN}")
 
@@ -46,7 +53,7 @@ def carrying(token: str) -> str:
 def asked(
     *headers: tuple[str, str], path: str = "/ws/news", listen: Listen = LISTEN, needs_token: bool = True, **more: Any
 ) -> Refusal | None:
-    return admit(replace(PLAN, **more), listen, Request(path, Unchecked(headers)), needs_token=needs_token)
+    return admit(other(**more), listen, Request(path, Unchecked(headers)), needs_token=needs_token)
 
 
 def status(*headers: tuple[str, str], **more: Any) -> int:
@@ -222,7 +229,7 @@ FOREIGN = [
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_a_foreign_page_is_forbidden_whatever_token_it_knows(origin: str) -> None:
     assert status(OWN, ("Origin", origin), BEARER) == 403
-    assert status(OWN, ("Origin", origin), token=None) == 403
+    assert status(OWN, ("Origin", origin), auth="none") == 403
     assert status(OWN, ("Origin", origin), needs_token=False) == 403
 
 
@@ -289,11 +296,11 @@ def test_a_wrong_token_is_not_healed_by_a_right_one(headers: list[tuple[str, str
 
 
 def test_an_empty_token_opens_nothing_by_saying_nothing() -> None:
-    assert status(OWN, token=Secret("")) == 401
+    assert status(OWN, auth=UNCHECKED(token=Secret(""))) == 401
 
 
 def test_no_token_is_asked_for_where_the_file_or_the_page_needs_none() -> None:
-    assert status(OWN, token=None) == 200
+    assert status(OWN, auth="none") == 200
     assert status(OWN, needs_token=False) == 200
     assert status(OWN, ("Authorization", "Bearer other"), needs_token=False) == 200
 
@@ -418,9 +425,9 @@ names = st.sampled_from(["Host", "Origin", "Authorization", "Sec-WebSocket-Proto
 plans = st.sampled_from(
     [
         PLAN,
-        replace(PLAN, token=None),
-        replace(PLAN, token=Secret(""), origins=("null", "*", ""), hosts=("", "*", ":", "[", "x:y")),
-        replace(PLAN, token=Secret("\ud800\x00\xff"), origins=("\ud800",), hosts=("\ud800", "\xff")),
+        other(auth="none"),
+        other(auth=UNCHECKED(token=Secret("")), origins=("null", "*", ""), hosts=("", "*", ":", "[", "x:y")),
+        other(auth=UNCHECKED(token=Secret("\ud800\x00\xff")), origins=("\ud800",), hosts=("\ud800", "\xff")),
     ]
 )
 listens = st.sampled_from(
@@ -469,7 +476,7 @@ def test_every_printable_name_can_be_asked_for(parts: list[str]) -> None:
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40))
 def test_every_token_can_be_shown_in_each_way(token: str) -> None:
-    more = {"token": Secret(token)}
+    more = {"auth": GatewayAuth(token=Secret(token))}
     assert status(OWN, ("Authorization", f"Bearer {token}"), **more) == 200
     assert status(OWN, path=f"/ws/news?token={quote(token, safe='')}", **more) == 200
     assert status(OWN, ("Sec-WebSocket-Protocol", f"wscli,{carrying(token)}"), **more) == 200

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
-from wscli.config.checks.gateway import gateway_plan
 from wscli.config.checks.hooks import hook_plan
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.upstream import Keepalive, Rotate
@@ -35,7 +34,7 @@ def assemble(
         },
         tokens=model.tokens,
         announce_after=model.announce_after,
-        gateway=None if model.gateway is None else gateway_plan(model.gateway, base),
+        gateway=model.gateway,
     )
 
 

@@ -112,7 +112,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     }
     known = endpoints if _is_map(root.get("endpoints")) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
-    check_gateway(root.get("gateway"), context)
+    check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
     if not problems and not channels and not tokens:
         problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
     if problems or model is None:

@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
+from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
@@ -26,9 +27,7 @@ __all__ = [
     "ChannelPlan",
     "DialPlan",
     "EndpointPlan",
-    "GatewayPlan",
     "HookPlan",
-    "Listen",
     "Plan",
     "ProxyPlan",
     "UpstreamKey",
@@ -57,38 +56,6 @@ class HookPlan:
     """So many at a time; 1 keeps the order."""
     timeout: float = 10.0
     """Seconds, after which it is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where the gateway listens: a host and a port, or the path of a Unix socket."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    path: Path | None = None
-
-    def __str__(self) -> str:
-        if self.path is not None:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayPlan:
-    """The local HTTP and WebSocket face."""
-
-    listen: tuple[Listen, ...]
-    token: Secret | None
-    """What clients have to know; None only where the file spells out ``auth: none``."""
-    origins: tuple[str, ...] = ()
-    """Origins of pages that may connect, beside the gateway's own: ``http://localhost:3000``."""
-    hosts: tuple[str, ...] = ()
-    """Names that it may be asked by, beside its own addresses: ``name`` or ``name:port``."""
-    max_clients: int = 256
-    max_message: int = 1 << 20
-    """Bytes of a message of a client's."""
-    max_header: int = 16 << 10
-    """Bytes of a request's line and headers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from wscli.config.plan import Listen
+from wscli.config.models.gateway import Listen
 from wscli.problems import Problems
 from wscli.timing import Schedule, Timer
 from wscli.values import format_duration

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from wscli.config.plan import GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayPlan, Listen
 from wscli.errors import UnknownChannel
 from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import Handshake, Vanished, response

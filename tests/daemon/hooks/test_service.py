@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 from tests.daemon.hooks.hooked import alive, hooked, sh
 from tests.daemon.scripted import channel_plan
 from tests.waiting import eventually
-from wscli.config.plan import GatewayPlan, HookPlan
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan
+from wscli.config.plan import HookPlan
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -41,7 +42,7 @@ async def test_a_hook_that_fails_is_a_problem_until_it_succeeds(tmp_path: Path) 
 
 async def test_what_it_says_is_quoted_without_secrets(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=sh("echo key hunter2, gateway sesame, token t0ken >&2; exit 3")) as it:
-        gateway = GatewayPlan(listen=(), token=Secret("sesame"))
+        gateway = GatewayPlan(auth=GatewayAuth(token=Secret("sesame")))
         tokens = {"t": TOKEN.validate_python({"value": "t0ken"})}
         it.manager.apply(replace(it.plan, secrets=frozenset({"hunter2"}), gateway=gateway, tokens=tokens))
         await it.manager.broker.get("t")

@@ -10,9 +10,10 @@ from pydantic_core import PydanticKnownError
 
 from wscli.values import Secret
 
-__all__ = ["FilePath", "SecretText", "Text", "base_of", "expand_home"]
+__all__ = ["TEXT_SCHEMA", "FilePath", "SecretText", "Text", "base_of", "expand_home"]
 
-_TEXT = WithJsonSchema({"type": ["string", "number", "boolean"]})
+TEXT_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+_TEXT = WithJsonSchema(TEXT_SCHEMA)
 
 
 def _text(value: object) -> str:
@@ -36,13 +37,13 @@ def expand_home(text: str) -> Path:
     """Expand ``~`` and ``~user``.
 
     Raises:
-        ValueError: the user is unknown; the text follows the quoted value.
+        ValueError: the user is unknown; the text follows the quoted value and a colon.
 
     """
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ValueError("begins with the home directory of an unknown user") from None
+        raise ValueError("the home directory of an unknown user") from None
 
 
 def _file(value: object, info: ValidationInfo) -> Path:

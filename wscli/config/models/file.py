@@ -12,9 +12,9 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from wscli.backfill.models import BackfillModel
-from wscli.config.checks.gateway import GatewayModel
 from wscli.config.checks.hooks import MessageHook, StateHook
 from wscli.config.models.fields import Text
+from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
@@ -167,5 +167,5 @@ class FileModel(StrictModel):
         Duration, Field(description="an outage shorter than this is counted, and not announced")
     ] = 5.0
     gateway: Annotated[
-        GatewayModel | None, Field(description="the local HTTP and WebSocket server; off unless it is declared")
+        GatewayPlan | None, Field(description="the local HTTP and WebSocket server; off unless it is declared")
     ] = None
