@@ -8,7 +8,7 @@ import pytest
 
 from wscli.config import load, show
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.values import Secret, shown
 
 FILE = """
@@ -73,8 +73,8 @@ def test_the_token_is_never_shown(tmp_path: Path, token: str) -> None:
 def test_hooks(plan_of, tmp_path: Path) -> None:
     channel = ", on_state: [notify-send, wscli], on_message: {exec: [./ring, -v], jq: .a, parallel: 4, timeout: 5s}"
     found = plan_of(channel=channel).channels["c"]
-    assert found.on_state == HookPlan(("notify-send", "wscli"))
-    assert found.on_message == HookPlan((str(tmp_path / "ring"), "-v"), ".a", 4, 5.0)
+    assert found.on_state == StateHook(exec=("notify-send", "wscli"))
+    assert found.on_message == MessageHook(exec=(str(tmp_path / "ring"), "-v"), jq=".a", parallel=4, timeout=5.0)
 
 
 @pytest.mark.parametrize("written", ["${TOKEN}", "./${TOKEN}/ring", "./ring"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import MessageHook
 from wscli.daemon.hooks.command import environment
 from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.inboxes import MOST_CHANGES
@@ -18,6 +18,6 @@ def test_every_variable_and_every_count_is_documented() -> None:
 
 
 def test_the_limits_that_it_names_are_those_that_hold() -> None:
-    plan = HookPlan(("true",))
+    plan = MessageHook(exec=("true",))
     assert (plan.parallel, plan.timeout, MOST_CHANGES) == (1, 10.0, 64)
     assert "64 wait at most" in PAGE

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
-from wscli.config.checks.hooks import hook_plan
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
+from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 
@@ -21,7 +21,6 @@ def assemble(
     *,
     name: str,
     file: Path,
-    base: Path,
 ) -> Plan:
     """Put the plan together. Channels share with their endpoint what they do not change."""
     return Plan(
@@ -29,7 +28,7 @@ def assemble(
         file=file,
         endpoints={name: EndpointPlan(name, one.connect.rate) for name, one in model.endpoints.items()},
         channels={
-            channel: _channel(channel, compiled, model.channels[channel], model.endpoints, base)
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
@@ -42,7 +41,7 @@ _NO_PINGS = Keepalive(ping=None)
 
 
 def _channel(
-    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel], base: Path
+    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
     endpoint = compiled.endpoint
@@ -77,8 +76,8 @@ def _channel(
         linger=model.linger,
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
-        on_state=hook_plan(model.on_state, base),
-        on_message=hook_plan(model.on_message, base),
+        on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
+        on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
     )
 
 

@@ -117,7 +117,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
     if problems or model is None:
         return None
-    return assemble(model, channels, name=name, file=real, base=context.base)
+    return assemble(model, channels, name=name, file=real)
 
 
 def _is_map(located: Located | None) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
+from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
@@ -27,7 +28,6 @@ __all__ = [
     "ChannelPlan",
     "DialPlan",
     "EndpointPlan",
-    "HookPlan",
     "Plan",
     "ProxyPlan",
     "UpstreamKey",
@@ -42,20 +42,6 @@ class ProxyPlan:
     mode: Literal["auto", "none", "url"] = "auto"
     url: Secret | None = None
     """The proxy's URL with username and password merged in."""
-
-
-@dataclass(frozen=True, slots=True)
-class HookPlan:
-    """A command that is run for an event, which it reads as JSON on stdin."""
-
-    exec: tuple[str, ...]
-    """The program and its arguments, run without a shell where the YAML file is."""
-    jq: str | None = None
-    """Runs for the messages alone for which this expression is neither false nor null."""
-    parallel: int = 1
-    """So many at a time; 1 keeps the order."""
-    timeout: float = 10.0
-    """Seconds, after which it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +157,8 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
-    on_state: HookPlan | None = None
-    on_message: HookPlan | None = None
+    on_state: StateHook | None = None
+    on_message: MessageHook | None = None
 
     @property
     def endpoint(self) -> str:

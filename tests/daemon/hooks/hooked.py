@@ -15,15 +15,16 @@ import psutil
 
 from tests.daemon.scripted import Scripted, channel_plan
 from tests.waiting import eventually
-from wscli.config.plan import ChannelPlan, HookPlan
+from wscli.config.models.hooks import MessageHook
+from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks import Hooks
 
 __all__ = ["Hooked", "alive", "hooked", "sh"]
 
 
-def sh(script: str, **more: Any) -> HookPlan:
-    return HookPlan(exec=("sh", "-c", script), **more)
+def sh(script: str, **more: Any) -> MessageHook:
+    return MessageHook(exec=("sh", "-c", script), **more)
 
 
 def alive(pid: int) -> bool:

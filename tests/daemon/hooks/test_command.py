@@ -11,7 +11,7 @@ import pytest
 from tests.daemon.hooks.hooked import alive, sh
 from tests.daemon.passing import let_pass
 from tests.waiting import descriptors, eventually
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan, MessageHook
 from wscli.daemon.hooks import command
 from wscli.daemon.hooks.command import run
 from wscli.values import Scalar
@@ -61,16 +61,16 @@ async def test_secrets_are_cut_out_of_what_is_quoted(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
-    assert await outcome(tmp_path, HookPlan(("./handle",))) == "not found: './handle'"
-    assert await outcome(tmp_path, HookPlan(("no-such-\x1bprogram",))) == "not found: 'no-such-\\x1bprogram'"
+    assert await outcome(tmp_path, MessageHook(exec=("./handle",))) == "not found: './handle'"
+    assert await outcome(tmp_path, MessageHook(exec=("no-such-\x1bprogram",))) == "not found: 'no-such-\\x1bprogram'"
     hidden = Scalar("/hunter2/program", redacted="/***/program")
-    assert await outcome(tmp_path, HookPlan((hidden,))) == "not found: '/***/program'"
-    assert await outcome(tmp_path, HookPlan(("./data",))) == "cannot run './data': permission denied"
-    assert await outcome(tmp_path, HookPlan(("echo", "a\0b"))) == "cannot run 'echo': NUL in an argument"
+    assert await outcome(tmp_path, MessageHook(exec=(hidden,))) == "not found: '/***/program'"
+    assert await outcome(tmp_path, MessageHook(exec=("./data",))) == "cannot run './data': permission denied"
+    assert await outcome(tmp_path, MessageHook(exec=("echo", "a\0b"))) == "cannot run 'echo': NUL in an argument"
 
 
 async def test_no_shell_looks_at_the_arguments(tmp_path: Path) -> None:
-    assert await outcome(tmp_path, HookPlan(("touch", "$HOME;`id`"))) is None
+    assert await outcome(tmp_path, MessageHook(exec=("touch", "$HOME;`id`"))) is None
     assert (tmp_path / "$HOME;`id`").exists()
 
 
@@ -84,7 +84,7 @@ async def test_a_large_event_arrives_whole(tmp_path: Path) -> None:
 
 
 async def test_stdout_without_end_costs_nothing_and_ends_with_its_time(tmp_path: Path) -> None:
-    assert await outcome(tmp_path, HookPlan(("yes",), timeout=0.1)) == "killed after 100ms"
+    assert await outcome(tmp_path, MessageHook(exec=("yes",), timeout=0.1)) == "killed after 100ms"
 
 
 async def test_stderr_without_end_is_not_listened_to(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ async def test_one_that_ends_when_it_is_asked_to_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(command, "GRACE", 60.0)
     began = asyncio.get_running_loop().time()
-    assert await outcome(tmp_path, HookPlan(("sleep", "1000"), timeout=0.05)) == "killed after 50ms"
+    assert await outcome(tmp_path, MessageHook(exec=("sleep", "1000"), timeout=0.05)) == "killed after 50ms"
     assert asyncio.get_running_loop().time() - began < 30
 
 
@@ -140,6 +140,6 @@ async def test_runs_leave_no_descriptor(tmp_path: Path) -> None:
     await outcome(tmp_path, sh("exit 0"))
     before = descriptors()
     await asyncio.gather(*(outcome(tmp_path, sh(script)) for script in ("exit 0", "exit 1", "echo x >&2", "cat")))
-    await outcome(tmp_path, HookPlan(("./nowhere",)))
-    await outcome(tmp_path, HookPlan(("sleep", "10"), timeout=0.01))
+    await outcome(tmp_path, MessageHook(exec=("./nowhere",)))
+    await outcome(tmp_path, MessageHook(exec=("sleep", "10"), timeout=0.01))
     await eventually(lambda: descriptors() <= before)

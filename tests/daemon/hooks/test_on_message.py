@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,7 @@ async def test_no_more_than_parallel_run_at_once(tmp_path: Path) -> None:
 async def test_a_command_is_run_where_the_expression_yields_neither_false_nor_null(
     tmp_path: Path, expression: str, fitting: list[int]
 ) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": expression})) as it:
         it.server.link.say('{"type": "ringing", "n": 1}', '{"type": "ended", "n": 2}')
         records = await it.until_lines(len(fitting))
         await eventually(lambda: it.stats()["runs"] == len(fitting) and not it.stats()["running"])
@@ -81,7 +80,7 @@ async def test_a_command_is_run_where_the_expression_yields_neither_false_nor_nu
 
 
 async def test_what_is_not_json_does_not_match_and_is_counted(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq="true")) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": "true"})) as it:
         it.server.link.say("hello", "NaN", '{"a": 1} {"a": 2}', "")
         it.server.link.listener.on_batch([b"1"], b"b")
         it.server.link.say("7")
@@ -91,7 +90,7 @@ async def test_what_is_not_json_does_not_match_and_is_counted(tmp_path: Path) ->
 
 
 async def test_an_expression_that_fails_on_a_message_is_a_problem_until_it_works_on_one(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq=".type.deeper")) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": ".type.deeper"})) as it:
         it.server.link.say('{"type": "x"}')
         await eventually(lambda: it.channel.problems.texts())
         assert it.channel.problems.texts()[0].startswith("on_message: jq: Cannot index string with string ")
@@ -148,7 +147,7 @@ async def test_it_neither_opens_a_lazy_channel_nor_counts_as_a_reader(tmp_path: 
 
 async def test_a_filter_of_many_messages_gives_others_their_turn(tmp_path: Path) -> None:
     expression = "[range(2000)] | length == 0"
-    async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": expression})) as it:
         it.server.link.say(*["1"] * 500)
         turns = 0
         seen = it.hooks._of[it.channel]._present["on_message"].inbox

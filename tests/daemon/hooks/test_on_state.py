@@ -40,7 +40,7 @@ async def test_a_change_that_leaves_the_state_as_it_is_runs_nothing(tmp_path: Pa
 
 
 async def test_changes_wait_for_their_turn_and_the_oldest_goes_when_too_many_wait(tmp_path: Path) -> None:
-    slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out", parallel=4)
+    slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out")
     async with hooked(tmp_path, on_state=slow) as it:
         await eventually(lambda: it.stats("on_state")["running"] == 1)
         assert it.channel.state == "ready"  # two changes wait

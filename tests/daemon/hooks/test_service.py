@@ -14,7 +14,7 @@ from tests.daemon.hooks.hooked import alive, hooked, sh
 from tests.daemon.scripted import channel_plan
 from tests.waiting import eventually
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -51,7 +51,7 @@ async def test_what_it_says_is_quoted_without_secrets(tmp_path: Path) -> None:
 
 
 async def test_one_that_is_missing_is_named(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_state=HookPlan(("./handle",))) as it:
+    async with hooked(tmp_path, on_state=StateHook(exec=("./handle",))) as it:
         await it.until_problem("on_state: not found: './handle'")
         await eventually(lambda: it.stats("on_state")["failures"] == 3)
 
@@ -67,7 +67,9 @@ async def test_failures_are_stated_once_a_second_at_most(tmp_path: Path, caplog:
 
 
 async def test_a_hanging_hook_is_felt_by_nobody(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_message=HookPlan(("sleep", "1000")), on_state=HookPlan(("sleep", "1000"))) as it:
+    async with hooked(
+        tmp_path, on_message=MessageHook(exec=("sleep", "1000")), on_state=StateHook(exec=("sleep", "1000"))
+    ) as it:
         it.server.link.say(*map(str, range(1000)))
         await eventually(lambda: it.stats()["running"] and it.stats("on_state")["running"])
         assert it.channel.history.last == 1000
@@ -130,7 +132,7 @@ async def test_a_removed_channels_hooks_end(tmp_path: Path) -> None:
 
 
 async def test_an_expression_that_does_not_compile_is_stated(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq="(")) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": "("})) as it:
         (problem,) = it.channel.problems.texts()
         assert problem.startswith("on_message: jq does not compile: syntax error, unexpected ")
         assert "\n" not in problem

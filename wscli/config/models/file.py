@@ -12,9 +12,9 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from wscli.backfill.models import BackfillModel
-from wscli.config.checks.hooks import MessageHook, StateHook
 from wscli.config.models.fields import Text
 from wscli.config.models.gateway import GatewayPlan
+from wscli.config.models.hooks import MessageHookOf, StateHookOf
 from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
@@ -128,11 +128,11 @@ class ChannelModel(StrictModel):
     backoff: BackoffOf | None = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
     on_state: Annotated[
-        StateHook | None,
+        StateHookOf | None,
         Field(description="a command for each change of state: [PROGRAM, ARGUMENT...], or {exec, timeout}"),
     ] = None
     on_message: Annotated[
-        MessageHook | None,
+        MessageHookOf | None,
         Field(description="a command for each message: [PROGRAM, ARGUMENT...], or {exec, jq, parallel, timeout}"),
     ] = None
 

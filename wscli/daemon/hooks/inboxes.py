@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.counts import Counts
 from wscli.daemon.hooks.faults import Faults

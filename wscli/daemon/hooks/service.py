@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.command import environment, run
@@ -126,7 +125,7 @@ class _Of:
 
     def _look(self) -> None:
         plan = self._channel.plan
-        self._set("on_state", plan.on_state and replace(plan.on_state, parallel=1), States)
+        self._set("on_state", plan.on_state, States)
         self._set("on_message", plan.on_message, Messages)
         if self._channel.state is not self._state:
             self._state = self._channel.state
