@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wscli.config import load, show
+from wscli.config import load, redacted
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.values import Secret, shown
@@ -65,7 +65,7 @@ def test_the_token_is_never_shown(tmp_path: Path, token: str) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(FILE.format(gateway=f'gateway: {{auth: {{token: "{token}"}}}}', channel=""))
     environ = {"TOKEN": "from-the-environment"}
-    shown = show(file, environ)
+    shown = redacted(file, environ)
     assert 'token: "***"' in shown
     assert "literal-token" not in shown + repr(load(file, environ))
 

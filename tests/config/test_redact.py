@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.config import show
+from wscli.config import redacted
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FileProblems
@@ -31,7 +31,7 @@ channels:
 
 def test_the_order_and_the_quotes_are_kept(tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text(TEXT)
-    assert show(tmp_path / "app.yaml", {}) == (
+    assert redacted(tmp_path / "app.yaml", {}) == (
         "version: 1\n"
         'name: "42"\n'
         "endpoints:\n"
@@ -64,7 +64,7 @@ def test_the_order_and_the_quotes_are_kept(tmp_path: Path) -> None:
 
 def test_as_json_plain_scalars_have_their_types(tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text(TEXT)
-    shown = json.loads(show(tmp_path / "app.yaml", {}, as_json=True))
+    shown = json.loads(redacted(tmp_path / "app.yaml", {}, as_json=True))
     assert (shown["version"], shown["name"]) == (1, "42")
     assert shown["channels"]["d"] == {"endpoint": "api", "critical": False, "history": {"keep": 10}}
 

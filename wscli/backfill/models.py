@@ -13,11 +13,11 @@ from wscli.tokens.fields import HeaderName, PathText, Url, parse_header, parse_j
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Duration, StrictModel
 
-__all__ = ["FACTS", "NAMESPACES", "BackfillModel"]
+__all__ = ["CALL_NAMESPACES", "GAP_FIELDS", "BackfillModel"]
 
-NAMESPACES = ("token", "param", "gap")
+CALL_NAMESPACES = ("token", "param", "gap")
 """Of the placeholders in the call."""
-FACTS = ("after", "since", "start", "end")
+GAP_FIELDS = ("after", "since", "start", "end")
 """What ``{gap.NAME}`` has of each gap, beside what is captured."""
 
 _TEXT = WithJsonSchema({"type": "string"})
@@ -26,23 +26,23 @@ _CAPTURED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _bound(url: Url) -> Url:
     """Refuse a host that a message or the name of a channel has a say in: credentials would be taken there."""
-    host = compile_template(urlsplit(url.template.source).netloc, NAMESPACES)
+    host = compile_template(urlsplit(url.template.source).netloc, CALL_NAMESPACES)
     for space, name in sorted(host.references):
         if space != "token":
             raise ValueError(f"'{{{space}.{name}}}' cannot stand before the path: the call would lead to another host")
     return url
 
 
-_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, NAMESPACES)), _TEXT]
-_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, NAMESPACES)), _TEXT]
+_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, CALL_NAMESPACES)), _TEXT]
+_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, CALL_NAMESPACES)), _TEXT]
 _Url = Annotated[
     Url,
-    PlainValidator(lambda value: _bound(parse_url(value, NAMESPACES))),
+    PlainValidator(lambda value: _bound(parse_url(value, CALL_NAMESPACES))),
     WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/orders"]}),
 ]
 _Json = Annotated[
     JsonTemplate,
-    PlainValidator(lambda value: parse_json(value, NAMESPACES)),
+    PlainValidator(lambda value: parse_json(value, CALL_NAMESPACES)),
     WithJsonSchema({"description": "any JSON value"}),
 ]
 
@@ -50,7 +50,7 @@ _Json = Annotated[
 def _capturable(name: str) -> str:
     if not _CAPTURED.fullmatch(name):
         raise ValueError(f"{name!r} cannot be a name; it is made of letters, digits and _")
-    if name in FACTS:
+    if name in GAP_FIELDS:
         raise ValueError(f"'{{gap.{name}}}' is what every gap has; choose another name")
     return name
 

@@ -17,14 +17,14 @@ from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
 from wscli.errors import ExitCode, UsageError
 
-__all__ = ["check", "command", "file_of", "schema", "show"]
+__all__ = ["command", "file_of"]
 
 
 def file_of(selection: Selection, given: str | None, environ: Mapping[str, str]) -> Path:
-    """Give the file that is meant: the argument, -c, the one that -i's instance runs, ``./wscli.yaml`` or a parent's.
+    """Choose the file: the argument, -c, the file of -i's instance, or ``wscli.yaml`` here or in a parent.
 
     Raises:
-        UsageError: nothing says which, or two things do.
+        UsageError: no file or two files are given.
 
     """
     if given and (selection.file or selection.name):
@@ -50,7 +50,7 @@ def _file_of_instance(name: str, environ: Mapping[str, str]) -> Path:
     raise UsageError(f"no instance {name!r} is registered, and only it would know its file", "name the file: -c FILE")
 
 
-def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
+def _check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
     """Print warnings, and what a valid file declares; with ``strict`` a warning makes it invalid.
 
     Raises:
@@ -70,15 +70,15 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
     return 0
 
 
-def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+def _show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print a valid file without its secrets."""
-    from wscli import config
+    from wscli.config import redacted
 
-    sys.stdout.write(config.show(file, environ, as_json=as_json))
+    sys.stdout.write(redacted(file, environ, as_json=as_json))
     return 0
 
 
-def schema() -> int:
+def _schema() -> int:
     """Print the JSON Schema."""
     from wscli.config import json_schema
 
@@ -111,12 +111,12 @@ Warnings are of valid files: two channels that dial one URL, unused names, forgo
 """
 command.add_command(
     click.command("check", help=_CHECK)(
-        click.option("--strict", is_flag=True, help="Exit with 3 where there are warnings.")(_with_file(check))
+        click.option("--strict", is_flag=True, help="Exit with 3 where there are warnings.")(_with_file(_check))
     )
 )
 command.add_command(
     click.command("show", help="Print the file without its secrets.")(
-        json_option("Print JSON instead of YAML.")(_with_file(show))
+        json_option("Print JSON instead of YAML.")(_with_file(_show))
     )
 )
-command.add_command(click.command("schema", help="Print the JSON Schema of the file, for editors.")(schema))
+command.add_command(click.command("schema", help="Print the JSON Schema of the file, for editors.")(_schema))

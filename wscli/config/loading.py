@@ -16,7 +16,7 @@ from wscli.config.checks.endpoints import compile_endpoint
 from wscli.config.checks.gateway import check_gateway, conceal_token
 from wscli.config.checks.names import check_names, instance_name
 from wscli.config.checks.policies import Policies, check_verdicts
-from wscli.config.checks.tokens import check_tokens
+from wscli.config.checks.references import check_tokens
 from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
 from wscli.config.reading.expand import expand_tree
@@ -29,53 +29,75 @@ from wscli.config.reading.source import STDIN, decode_text, read_file
 from wscli.config.translate import report_errors
 from wscli.config.warnings import check_templates, check_unused, check_urls
 
-__all__ = ["load_name", "load_plan", "load_redacted"]
+__all__ = ["read_name", "read_plan"]
 
 
-def load_plan(file: Path, environ: Mapping[str, str]) -> Plan:
-    """Read a file; see ``wscli.config.load``."""
-    return _load(file, environ)[1]
+def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
+    """Read a file into its tree, with variables expanded, and its plan.
+
+    Raises:
+        ConfigError: with every problem of the file.
+
+    """
+    problems = FileProblems("<stdin>" if file == STDIN else str(file))
+    root = _parse(file, problems)
+    located, warnings = Located(root), FileProblems(problems.label)
+    check_templates(located, warnings)
+    secrets = expand_tree(root, environ, problems)
+    conceal_token(root)
+    plan = _plan(located, file, problems)
+    if plan is None:
+        raise problems.error()
+    check_unused(located, warnings)
+    check_urls(located, plan, warnings)
+    return root, replace(plan, secrets=secrets, warnings=warnings.lines())
 
 
-def load_redacted(file: Path, environ: Mapping[str, str], *, as_json: bool) -> str:
-    """Check a file and print it without its secrets; see ``wscli.config.show``."""
-    from wscli.config.redact import to_json, to_yaml
-
-    root, _ = _load(file, environ)
-    return to_json(root) if as_json else to_yaml(root)
-
-
-def load_name(file: Path, environ: Mapping[str, str]) -> str:
+def read_name(file: Path, environ: Mapping[str, str]) -> str:
     """Read a file's instance name alone; see ``wscli.config.name_of``."""
     problems, elsewhere = FileProblems(str(file)), FileProblems(str(file))
-    try:
-        root = parse_yaml(decode_text(read_file(file)), elsewhere)
-    except FatalProblem as fatal:
-        raise elsewhere.error(fatal) from None
+    root = _parse(file, elsewhere)
     expand_tree(root, environ, elsewhere)
     real = Path(os.path.realpath(file))
     name = instance_name(Located(root).get("name"), real, Context(problems, base=real.parent, tokens=None))
     if problems:
         raise problems.error()
-    return name or load_plan(file, environ).name  # which says what it is instead of a name
+    return name or read_plan(file, environ)[1].name  # which reports what stands in place of a name
 
 
-def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
-    problems = FileProblems("<stdin>" if file == STDIN else str(file))
+def _parse(file: Path, problems: FileProblems) -> Branch:
     try:
-        root = parse_yaml(decode_text(read_file(file)), problems)
+        return parse_yaml(decode_text(read_file(file)), problems)
     except FatalProblem as fatal:
         raise problems.error(fatal) from None
-    warnings = FileProblems(problems.label)
-    check_templates(Located(root), warnings)
-    secrets = expand_tree(root, environ, problems)
-    conceal_token(root)
-    plan = _plan(Located(root), file, problems)
-    if plan is None:
-        raise problems.error()
-    check_unused(Located(root), warnings)
-    check_urls(Located(root), plan, warnings)
-    return root, replace(plan, secrets=secrets, warnings=warnings.lines())
+
+
+def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
+    real = file if file == STDIN else Path(os.path.realpath(file))
+    refuse_nulls(root, problems)
+    endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
+    context = Context(
+        problems,
+        base=Path.cwd() if file == STDIN else real.parent,
+        tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
+    )
+    model = _typed(root, context)
+    name = instance_name(root.get("name"), real, context)
+    for section, what in ((endpoints, "endpoint"), (tokens, "token source"), (backoff, "policy")):
+        check_names(section, what, context)
+    check_tokens(tokens, context)
+    policies = Policies(backoff, context)
+    verdicts = check_verdicts(root.get("verdicts"), context)
+    above = (verdicts,) if verdicts else ()
+    compiled = {name: compile_endpoint(one, policies, above, context) for name, one in _entries(endpoints)}
+    known = compiled if _is_map(endpoints) else None
+    channels = compile_channels(root.get("channels"), known, policies, context)
+    check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
+    if not problems and not channels and not tokens:
+        problems.add(root.mark, (), "nothing is declared; declare 'channels:' or 'tokens:'")
+    if problems or model is None:
+        return None
+    return assemble(model, channels, name=name, file=real)
 
 
 def _typed(root: Located, context: Context) -> FileModel | None:
@@ -86,44 +108,10 @@ def _typed(root: Located, context: Context) -> FileModel | None:
         return None
 
 
-def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
-    real = file if file == STDIN else Path(os.path.realpath(file))
-    refuse_nulls(root, problems)
-    tokens = root.get("tokens")
-    context = Context(
-        problems,
-        base=Path.cwd() if file == STDIN else real.parent,
-        tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
-    )
-    model = _typed(root, context)
-    name = instance_name(root.get("name"), real, context)
-    for located, what in (
-        (root.get("endpoints"), "endpoint"),
-        (tokens, "token source"),
-        (root.get("backoff"), "policy"),
-    ):
-        check_names(located, what, context)
-    check_tokens(tokens, context)
-    policies = Policies(root.get("backoff"), context)
-    verdicts = check_verdicts(root.get("verdicts"), context)
-    above = (verdicts,) if verdicts else ()
-    endpoints = {
-        name: compile_endpoint(located, policies, above, context) for name, located in _entries(root.get("endpoints"))
-    }
-    known = endpoints if _is_map(root.get("endpoints")) else None
-    channels = compile_channels(root.get("channels"), known, policies, context)
-    check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
-    if not problems and not channels and not tokens:
-        problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
-    if problems or model is None:
-        return None
-    return assemble(model, channels, name=name, file=real)
-
-
-def _is_map(located: Located | None) -> bool:
+def _is_map(section: Located | None) -> bool:
     """Whether a section can be read; one that is left out can."""
-    return located is None or isinstance(located.node, Branch)
+    return section is None or isinstance(section.node, Branch)
 
 
-def _entries(located: Located | None) -> list[tuple[str, Located]]:
-    return [] if located is None else list(located.entries())
+def _entries(section: Located | None) -> list[tuple[str, Located]]:
+    return [] if section is None else list(section.entries())

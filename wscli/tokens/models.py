@@ -19,7 +19,7 @@ from wscli.tokens.sources.oauth2 import OAuth2Source
 from wscli.tokens.sources.value import Value, ValueSource
 from wscli.values import Duration, Flag, Percent, StrictModel
 
-__all__ = ["SOURCES", "Read", "TokenSource", "find_cycle"]
+__all__ = ["SOURCES", "TokenSource", "find_cycle"]
 
 SOURCES: dict[str, type] = {
     "http": HttpSource,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from wscli.backfill.models import FACTS, NAMESPACES
+from wscli.backfill.models import CALL_NAMESPACES, GAP_FIELDS
 from wscli.config.checks.context import Context, unknown_token
 from wscli.config.checks.tls import check_tls_files
 from wscli.config.reading.located import Located
@@ -19,7 +19,7 @@ def check_backfill(located: Located | None, params: Collection[str], context: Co
     if located is None or call is None:
         return
     captured = located.get("capture")
-    facts = (*FACTS, *(name for name, _ in captured.entries())) if captured is not None else FACTS
+    facts = (*GAP_FIELDS, *(name for name, _ in captured.entries())) if captured is not None else GAP_FIELDS
     for leaf in call.leaves():
         for space, name in _references(leaf, context):
             wrong = _wrong(space, name, params, facts, context)
@@ -34,7 +34,7 @@ def _references(leaf: Located, context: Context) -> list[tuple[str, str]]:
     if leaf.text is None or "{" not in leaf.text or context.problems.at(leaf.mark):
         return []
     try:
-        return sorted(compile_template(leaf.text, NAMESPACES).references)
+        return sorted(compile_template(leaf.text, CALL_NAMESPACES).references)
     except TemplateError:  # said by the model, where it takes templates
         return []
 

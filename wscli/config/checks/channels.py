@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wscli.config.checks.backfill import check_backfill
 from wscli.config.checks.context import Context
 from wscli.config.checks.endpoints import CompiledEndpoint, UpgradeRequest
 from wscli.config.checks.hooks import check_hook
 from wscli.config.checks.names import channel_params
 from wscli.config.checks.overlaps import Overlaps
 from wscli.config.checks.policies import Policies, check_verdicts
+from wscli.config.checks.references import check_backfill
 from wscli.config.reading.located import Located
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
