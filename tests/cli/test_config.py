@@ -44,7 +44,7 @@ def test_check_says_every_problem_on_stderr_and_a_hint(capsys: Printed) -> None:
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err == (
-        "bad.yaml:3:21: channels.calls.endpoint: no endpoint is called 'apj'; did you mean 'api'?\n"
+        "bad.yaml:3:21: channels.calls.endpoint: unknown endpoint: 'apj'; did you mean 'api'?\n"
         "bad.yaml:3:26: channels.calls.backof: unknown key; did you mean 'backoff'?\n"
         "hint: `wscli config schema` describes every key\n"
     )

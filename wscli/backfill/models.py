@@ -1,4 +1,4 @@
-"""``backfill:``, the HTTP call that gives what a channel missed."""
+"""``backfill:``, the HTTP call that fetches messages a channel missed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["CALL_NAMESPACES", "GAP_FIELDS", "BackfillModel"]
 CALL_NAMESPACES = ("token", "param", "gap")
 """Of the placeholders in the call."""
 GAP_FIELDS = ("after", "since", "start", "end")
-"""What ``{gap.NAME}`` has of each gap, beside what is captured."""
+"""The fields of every gap; ``capture`` adds others."""
 
 _TEXT = WithJsonSchema({"type": "string"})
 _CAPTURED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _bound(url: Url) -> Url:
-    """Refuse a host that a message or the name of a channel has a say in: credentials would be taken there."""
+    """Refuse a host that depends on a message or a channel's name: the call carries credentials."""
     host = compile_template(urlsplit(url.template.source).netloc, CALL_NAMESPACES)
     for space, name in sorted(host.references):
         if space != "token":
@@ -67,7 +67,7 @@ class BackfillHttp(HttpSource):
 
 
 class BackfillModel(StrictModel):
-    """How what was missed in a gap is asked for."""
+    """How messages missed in a gap are fetched."""
 
     http: Annotated[BackfillHttp, Field(description="the call: {get: URL, headers}, or post or put with json or form")]
     capture: Annotated[
@@ -78,18 +78,17 @@ class BackfillModel(StrictModel):
         ),
     ]
     items: Annotated[
-        PathText | None, Field(description="where the answer has the list of what was missed; default: it is the list")
+        PathText | None,
+        Field(description="where the answer has the list of missed messages; default: the answer is the list"),
     ] = None
     show: Annotated[
         PathText | None, Field(description="where an item of the list has the message; default: it is the message")
     ] = None
-    id: Annotated[PathText, Field(description="where a message has what tells it from all others")]
+    id: Annotated[PathText, Field(description="where a message has its unique id")]
     order: Annotated[
-        Literal["oldest", "newest"], Field(description="which the list begins with; newest: one call alone is made")
+        Literal["oldest", "newest"], Field(description="the first message of the list; newest: only one call is made")
     ] = "oldest"
     calls: Annotated[
-        Count, Field(ge=1, le=100, description="so many calls at most, each from where the one before it ended")
+        Count, Field(ge=1, le=100, description="the maximum number of calls, each starting where the one before ended")
     ] = 10
-    hold: Annotated[
-        Duration, Field(description="for so long what comes meanwhile waits behind what was missed, at most")
-    ] = 10.0
+    hold: Annotated[Duration, Field(description="how long new messages wait for the missed ones, at most")] = 10.0

@@ -1,4 +1,4 @@
-"""A plan, from what was typed and what was compiled; nothing is wrong with either any more."""
+"""Assemble a plan from the validated model and the compiled channels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def assemble(
     name: str,
     file: Path,
 ) -> Plan:
-    """Put the plan together. Channels share with their endpoint what they do not change."""
+    """Assemble the plan; channels share with their endpoint what they do not change."""
     return Plan(
         name=name,
         file=file,

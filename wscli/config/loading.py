@@ -1,4 +1,4 @@
-"""A file to a plan: read, parse, expand, type, check, assemble. Every problem is found before any is said."""
+"""Read a file into a plan: read, parse, expand, type, check, assemble. All problems are reported together."""
 
 from __future__ import annotations
 

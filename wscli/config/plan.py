@@ -1,4 +1,4 @@
-"""What a valid file comes to: every channel resolved against its endpoint, references checked, templates compiled.
+"""The plan of a valid file: channels merged with their endpoints, references checked, templates compiled.
 
 The daemon works from these and never sees YAML. Two plans are compared by ``reload``: a change in a ``DialPlan``
 redials, except of its ``timeout``; every other change is applied in place.
@@ -190,6 +190,6 @@ class Plan:
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
     warnings: tuple[str, ...] = ()
-    """What is valid and hardly meant, a line each: ``app.yaml:12:5: channels.calls: ...``."""
+    """Warnings, a line each: ``app.yaml:12:5: channels.calls: ...``."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """What the variables of ``${VAR}`` held: texts that nobody is to see."""
+    """The values of ``${VAR}``, which must not be printed."""

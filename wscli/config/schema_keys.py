@@ -1,4 +1,4 @@
-"""What the schema knows of a place in the file: its keys, and what they are for. Asked only when something is wrong."""
+"""The keys at a place in the file and their descriptions, from the schema; loaded only to report a problem."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def known_keys(path: Path) -> list[str]:
 
 
 def described(path: Path) -> str:
-    """Say what the value at a path is for; nothing where the schema does not say."""
+    """Give the description of the value at a path, if the schema has one."""
     return next((schema["description"] for schema in _at(path) if "description" in schema), "")
 
 
 def misplaced(key: str, path: Path) -> str:
-    """Say where a key belongs that is known, but not here; nothing where it is known nowhere."""
+    """Name the place of a key that is valid elsewhere, else nothing."""
     homes = {"the top level": (), "an endpoint": ("endpoints", ""), "a channel": ("channels", "")}
     found = [home for home, place in homes.items() if key in known_keys(place)]
     return f"it belongs to {' or '.join(found)}" if found else ""

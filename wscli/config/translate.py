@@ -1,4 +1,4 @@
-"""pydantic's errors, on the node tree and in our words."""
+"""Report pydantic's errors with their places and in plain sentences."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _BOUNDS = {
     "less_than_equal": ("too large", "at most", "le"),
 }
 _CLOSE = 0.7
-"""How much of a misspelt key must be right: ``session``, which some version may bring, is no ``compression``."""
+"""How similar a misspelt key must be: ``session`` is not a misspelt ``compression``."""
 
 
 class _Found:
-    """One error, placed: where it is, and what of its path names no node (the branches of a union)."""
+    """One error with its node; the parts of its path that name no node are branches of a union."""
 
     def __init__(self, error: ErrorDetails, root: Located) -> None:
         self.error = error
@@ -62,17 +62,17 @@ class _Found:
 
     @property
     def is_wrong_kind(self) -> bool:
-        """Whether the branch of the union cannot be what was meant."""
+        """Whether this branch of the union cannot be the intended one."""
         return self.located is self.union and (self.kind in _WANTED or self.kind == "literal_error")
 
 
 def report_errors(error: ValidationError, root: Located, problems: FileProblems) -> None:
-    """Note each error, one line each; of a union, those of the branch that was meant."""
+    """Report each error in one line; of a union, the errors of the intended branch."""
     unions: dict[Path, list[_Found]] = defaultdict(list)
     for details in error.errors(include_url=False, include_input=False):
         found = _Found(details, root)
         inner = (details.get("ctx") or {}).get("error")
-        if isinstance(inner, ValidationError):  # a validator that asked pydantic in its turn
+        if isinstance(inner, ValidationError):  # of a nested validation
             report_errors(inner, found.located, problems)
         elif found.union is None:
             _note(found, problems)
@@ -96,7 +96,7 @@ def _note_union(group: list[_Found], problems: FileProblems) -> None:
     located = group[0].union
     if located is not None and not problems.at(located.mark):
         forms = described(located.path)
-        text = f"{_quoted(located)} fits none of its forms{f': {forms}' if forms else ''}"
+        text = f"invalid value: {_quoted(located)}{f'; allowed: {forms}' if forms else ''}"
         problems.add(located.mark, located.path, _unquoted(located) or text)
 
 
@@ -129,20 +129,20 @@ def _sentence(found: _Found, located: Located) -> str:
     context: Mapping[str, Any] = found.error.get("ctx") or {}
     kind = found.kind
     if kind in _WANTED:
-        return f"{_quoted(located)} stands where {_WANTED[kind]} is wanted"
+        return f"must be {_WANTED[kind]}, not {_quoted(located)}"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", str(context.get("expected")))
         if len(choices) == 1:
-            return f"{_quoted(located)} cannot be used; it must be {choices[0]}"
-        return f"{_quoted(located)} is not one of {', '.join(choices)}{did_you_mean(located.text or '', choices)}"
+            return f"must be {choices[0]}, not {_quoted(located)}"
+        return f"must be one of {', '.join(choices)}, not {_quoted(located)}{did_you_mean(located.text or '', choices)}"
     if kind in _BOUNDS:
         size, relation, name = _BOUNDS[kind]
         return f"{_quoted(located)} is {size}; it must be {relation} {_bound(context[name], located.text or '')}"
     if kind == "value_error":
         return _own_words(found.error, located)
     if kind in ("too_short", "string_too_short"):
-        return "there is nothing in it"
-    return "this is not valid here"
+        return "must not be empty"
+    return "invalid value"
 
 
 def _bound(bound: float, text: str) -> str:
@@ -155,8 +155,8 @@ def _bound(bound: float, text: str) -> str:
 
 
 def _own_words(error: ErrorDetails, located: Located) -> str:
-    """Take the sentence of a validator of ours, which quotes values through ``shown``."""
-    text = str((error.get("ctx") or {}).get("error") or "this is not valid here")
+    """Take the sentence of our own validator, which quotes values through ``shown``."""
+    text = str((error.get("ctx") or {}).get("error") or "invalid value")
     for leaf in _leaves(located):
         if leaf.redacted != leaf and leaf:
             text = text.replace(repr(str(leaf)), repr(leaf.redacted))
@@ -174,7 +174,7 @@ def _quoted(located: Located) -> str:
 
 
 def _unquoted(located: Located) -> str | None:
-    """Say so where YAML read ``{token.x}`` without quotes as a mapping."""
+    """Report ``{token.x}`` without quotes, which YAML reads as a mapping."""
     if not isinstance(located.node, Branch):
         return None
     meant = unquoted_placeholder(plain(located.node))

@@ -26,7 +26,8 @@ class HistoryLimits(StrictModel):
         Size | None, Field(ge=1024, description="bytes of messages; default: 64MiB in memory, 1GiB on disk")
     ] = None
     max_age: Annotated[
-        Duration | None, Field(gt=0, description="what is older goes, at the latest when the next message comes")
+        Duration | None,
+        Field(gt=0, description="older messages are dropped, at the latest when the next message arrives"),
     ] = None
     sync: Annotated[
         Literal["full", "normal"],

@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     for name, reason in {
         "missing.yaml": "there is no such file",
         ".": "it is a directory; name the file in it",
-        "huge.yaml": "it is larger than 4 MiB; a configuration is not",
+        "huge.yaml": "the file is larger than 4 MiB",
         "huge.yaml/x": "it cannot be read: not a directory",
         "x" * 300: "it cannot be read: file name too long",
         "nul\0": "it cannot be read: embedded null byte",

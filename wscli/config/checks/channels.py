@@ -36,17 +36,17 @@ class CompiledChannel:
 def compile_channels(
     located: Located | None, endpoints: Mapping[str, CompiledEndpoint] | None, policies: Policies, context: Context
 ) -> dict[str, CompiledChannel]:
-    """Compile and check all channels; what is wrong goes to the context's problems.
+    """Compile and check all channels; problems go to the context.
 
-    ``endpoints`` is None where nobody can tell which there are.
+    ``endpoints`` is None where the section cannot be read.
     """
     overlaps, found = Overlaps(), {}
     for name, channel in located.entries() if located is not None else ():
         params = channel_params(channel, context)
         if params and (earlier := overlaps.add(name)):
-            context.add(channel, f"a channel could fit both this and {earlier!r}", key=True)
+            context.add(channel, f"the name of a channel could match both this and {earlier!r}", key=True)
         if params and (how := channel.get("open")) is not None and how.text == "eager":
-            context.add(how, "a template is always lazy; only its uses name the channels to open")
+            context.add(how, "a template is always lazy; its channels open when they are used")
         compiled = _compile(channel, params, endpoints, policies, context)
         if compiled is not None:
             found[name] = compiled
@@ -67,7 +67,7 @@ def _compile(
         check_hook(located.get(event), context)
     check_backfill(located.get("backfill"), params, context)
     if endpoint is None:
-        # The rest is checked all the same, against nothing.
+        # the rest is checked without an endpoint
         UpgradeRequest({}, {}, ()).changed(located, context)
         policies.resolve(located.get("backoff"), policies.default)
         return None
@@ -98,7 +98,7 @@ def _endpoint(
         near = did_you_mean(str(located.text), endpoints)
         if not near:
             near = f"; declared: {', '.join(endpoints)}" if 0 < len(endpoints) <= 8 else "; 'endpoints:' declares them"
-        context.add(located, f"no endpoint is called {shown(located.text)}{near}")
+        context.add(located, f"unknown endpoint: {shown(located.text)}{near}")
     return found
 
 
@@ -107,19 +107,19 @@ def _path(located: Located | None, params: tuple[str, ...], context: Context) ->
         return None
     text = located.text
     if not text.startswith("/"):
-        context.add(located, f"{shown(text)} is not a path; it begins with '/'")
+        context.add(located, f"invalid path: {shown(text)}; a path begins with '/'")
         return None
     for name in ("token", "param"):
         if f"{{{name}." in text.redacted:
-            context.add(located, f"{shown(text)}: a path has bare parameters alone, such as '{{id}}'")
+            context.add(located, f"invalid path: {shown(text)}; a path has bare parameters, such as '{{id}}'")
             return None
     try:
         path, written = compile_path(text), compile_path(Scalar(text.redacted))
     except TemplateError as error:
-        context.add(located, str(error) if text.redacted == text else f"{shown(text)} is not a path")
+        context.add(located, str(error) if text.redacted == text else f"invalid path: {shown(text)}")
         return None
-    if path.params != written.params:  # and a message would quote the environment
-        context.add(located, f"{shown(text)}: what comes from the environment cannot hold a parameter")
+    if path.params != written.params:  # a message would quote the environment
+        context.add(located, f"invalid path: {shown(text)}; a value of the environment cannot hold a parameter")
         return None
     for name in path.params:
         if name not in params:

@@ -1,4 +1,4 @@
-"""What the checks beside pydantic share: where problems go, where files lie, which tokens there are."""
+"""What the checks of one load share: its problems, its directory, the declared tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIAL_NAMESPACES = ("token", "param")
 
 
 class LocatedTemplate(NamedTuple):
-    """A template, and where it was written."""
+    """A template with its place in the file."""
 
     template: Template
     located: Located
@@ -29,19 +29,19 @@ class Context:
 
     problems: FileProblems
     base: Path
-    """What file names are relative to."""
+    """The directory that file names are relative to."""
     tokens: Collection[str] | None = ()
-    """The names of the declared sources; None where nobody can tell."""
+    """The names of the declared sources; None where the section cannot be read."""
     _templates: dict[tuple[str, str], Template] = field(default_factory=dict)
 
     def add(self, located: Located, text: str, *, key: bool = False) -> None:
-        """Note a problem with a value, or with its key."""
+        """Add a problem with a value, or with its key."""
         self.problems.add(located.key_at if key else located.mark, located.path, text)
 
     def template(self, located: Located) -> LocatedTemplate | None:
-        """Compile a value that fills a part of a dial; equal texts share one template."""
+        """Compile a value of a dial; equal texts share one template."""
         text = located.text
-        if text is None:  # said by the types
+        if text is None:  # the types report it
             return None
         same = (str(text), text.redacted)
         template = self._templates.get(same)
@@ -59,8 +59,8 @@ class Context:
 
 
 def unknown_token(name: str, known: Collection[str]) -> str:
-    """Say that no source has this name, and which may be meant."""
+    """Name an unknown source, and the one that may be meant."""
     near = did_you_mean(name, known)
     if not near:
         near = f"; declared: {', '.join(known)}" if 0 < len(known) <= 8 else "; 'tokens:' declares them"
-    return f"no token source is called {name!r}{near}"
+    return f"unknown token source: {name!r}{near}"

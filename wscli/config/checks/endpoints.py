@@ -1,4 +1,4 @@
-"""An endpoint, compiled: what its channels start from."""
+"""An endpoint, compiled; its channels start from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOWHERE = EndpointUrl(Secret(""), "", secure=True, has_user=False)
 
 
 class UpgradeRequest:
-    """The upgrade request's changeable parts, shared by all channels that change none of them."""
+    """Query, headers and subprotocols of the upgrade, shared by all channels that change none of them."""
 
     def __init__(
         self, query: Mapping[str, LocatedTemplate], headers: Headers, subprotocols: tuple[LocatedTemplate, ...]
@@ -38,10 +38,10 @@ class UpgradeRequest:
             for space, name in sorted(placed.template.references)
             if space == "param"
         )
-        """The parameters in it, and where."""
+        """Each parameter that it names, and its place."""
 
     def changed(self, located: Located, context: Context) -> UpgradeRequest:
-        """Apply what a channel says: maps merge by key, lists replace."""
+        """Apply a channel's keys: maps merge by key, lists replace."""
         query, headers, subprotocols = located.get("query"), located.get("headers"), located.get("subprotocols")
         if query is None and headers is None and subprotocols is None:
             return self
@@ -53,7 +53,7 @@ class UpgradeRequest:
         )
 
     def check_user(self, address: EndpointUrl, context: Context) -> None:
-        """Refuse two sets of credentials."""
+        """Refuse a user in the url beside an Authorization header."""
         authorization = self._placed[1].get("authorization")
         if address.has_user and authorization is not None:
             context.add(authorization[1].located, "the url already names a user; keep one of the two", key=True)
@@ -74,7 +74,7 @@ class CompiledEndpoint:
 def compile_endpoint(
     located: Located, policies: Policies, above: tuple[VerdictTable, ...], context: Context
 ) -> CompiledEndpoint:
-    """Compile and check; what is wrong goes to the context's problems."""
+    """Compile and check; problems go to the context."""
     url = located.get("url")
     address = (compile_url(url, context) if url is not None else None) or _NOWHERE
     request = UpgradeRequest(

@@ -12,7 +12,7 @@ __all__ = ["check_gateway", "conceal_token"]
 
 
 def conceal_token(root: Branch) -> None:
-    """Make a literal token as unprintable as one from the environment, before anything is said of the file."""
+    """Make a literal token as unprintable as one from the environment, before any problem quotes it."""
     gateway = root.entries.get("gateway")
     if gateway is not None and isinstance(gateway.value, Branch) and "auth" in gateway.value.entries:
         entries = gateway.value.entries
@@ -20,7 +20,7 @@ def conceal_token(root: Branch) -> None:
 
 
 def _concealed(node: Node) -> Node:
-    """Copy it, since an alias may share it with a place where it is no secret."""
+    """Copy it: an alias may share the node with a place where it is not a secret."""
     if isinstance(node, Branch):
         entries = {key: MapEntry(entry.key_mark, _concealed(entry.value)) for key, entry in node.entries.items()}
         return Branch(node.mark, entries, node.size, node.height, node.merges)

@@ -54,15 +54,15 @@ def _check_jq(located: Located | None, context: Context) -> None:
         return
     wrong = _why_not(str(located.text))
     if wrong is not None:
-        # jq quotes what it could not make sense of, which may be the environment's.
+        # jq quotes the faulty part, which may come from the environment
         why = f": {wrong}" if located.text.redacted == located.text else ""
         context.add(located, f"invalid jq expression: {shown(located.text)}{why}")
 
 
 @functools.lru_cache(maxsize=256)
 def _why_not(expression: str) -> str | None:
-    """Say why it does not compile; None: it does. Many channels may share one."""
-    import jq  # type: ignore[import-not-found]  # without types, and not to be paid for by a file without hooks
+    """Give the reason why an expression does not compile, else None; many channels may share one."""
+    import jq  # type: ignore[import-not-found]  # without types, and slow to import for a file without hooks
 
     try:
         jq.compile(expression)

@@ -44,7 +44,7 @@ def _made_of(text: str) -> str:
 
 
 def check_names(located: Located | None, what: str, context: Context) -> None:
-    """Refuse names that could not be typed, printed or referred to."""
+    """Refuse names that cannot be typed, printed or referred to."""
     pattern = _TOKEN_NAME if what == "token source" else _NAME
     for name, value in located.entries() if located is not None else ():
         if not pattern.fullmatch(name):

@@ -33,7 +33,7 @@ def check_verdicts(located: Located | None, context: Context) -> VerdictTable:
             context.add(value, str(error), key=True)
             continue
         if code in table:
-            context.add(value, f"{key!r} has a verdict already, written otherwise", key=True)
+            context.add(value, f"{key!r} has a verdict already, under another spelling", key=True)
         try:
             table.update(parse_verdicts({key: plain(value.node)}))
         except ValueError as error:
@@ -49,12 +49,12 @@ def _is_mapping(located: Located, context: Context, wanted: str) -> bool:
         return True
     if not context.problems.at(located.mark):
         what = shown(located.text) if located.text is not None else kind_of(located.node)
-        context.add(located, f"{what} stands where {wanted} is wanted")
+        context.add(located, f"must be {wanted}, not {what}")
     return False
 
 
 class MergedPolicy(NamedTuple):
-    """A policy, and the keys that were written for it, which others are merged over."""
+    """A policy, and its keys as written, over which others are merged."""
 
     policy: BackoffPolicy = BackoffPolicy()
     keys: Branch | None = None
@@ -70,7 +70,7 @@ class Policies:
         if located is None or not _is_mapping(located, context, "a mapping of names to policies"):
             return
         if any(key in BackoffPolicy.model_fields for key, _ in located.entries()):
-            context.add(located, "a policy stands under its name here; write 'default: {...}'", key=True)
+            context.add(located, "a policy has a name here; write 'default: {...}'", key=True)
             return
         policies = dict(located.entries())
         first = policies.pop(DEFAULT, None)
@@ -80,16 +80,16 @@ class Policies:
 
     @property
     def default(self) -> MergedPolicy:
-        """What applies where nothing is said."""
+        """The policy where none is named."""
         return self._named[DEFAULT]
 
     def resolve(self, located: Located | None, inherited: MergedPolicy) -> MergedPolicy:
-        """Read the ``backoff:`` of an endpoint or a channel: a name, or keys that are merged over what it inherits."""
+        """Read the ``backoff:`` of an endpoint or a channel: a name, or keys merged over the inherited policy."""
         if located is None:
             return inherited
         if located.text is not None:
             return self._by_name(located)
-        if not _is_mapping(located, self._context, "the name of a policy, or a policy,"):
+        if not _is_mapping(located, self._context, "the name of a policy, or a policy"):
             return inherited
         same = (id(located.node), id(inherited.keys))
         if same not in self._inline:

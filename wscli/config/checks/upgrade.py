@@ -1,4 +1,4 @@
-"""What goes into the upgrade request: headers, query parameters and subprotocols, of an endpoint or a channel."""
+"""Headers, query parameters and subprotocols of an endpoint or a channel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def compile_headers(located: Located | None, context: Context) -> Headers:
     for name, value in located.entries() if located is not None else ():
         lower = name.lower()
         if not _TOKEN.fullmatch(name):
-            context.add(value, "this is not the name of a header (RFC 9110, section 5.6.2)", key=True)
+            context.add(value, "invalid name of a header (RFC 9110, section 5.6.2)", key=True)
         elif lower in _OWNED:
             context.add(value, f"the header {name!r} cannot be set; {_OWNED[lower]}", key=True)
         elif lower in headers:
@@ -80,7 +80,7 @@ def compile_subprotocols(located: Located | None, context: Context) -> tuple[Loc
         if placed is None:
             continue
         if not _TOKEN.fullmatch(_sample(placed.template)):
-            context.add(item, "this is not a subprotocol: a token of RFC 9110, without blanks, commas or quotes")
+            context.add(item, "invalid subprotocol: it must be a token of RFC 9110, without blanks, commas or quotes")
         elif placed.template.source in found:
             context.add(item, "this subprotocol is offered twice")
         found[placed.template.source] = placed
@@ -88,7 +88,7 @@ def compile_subprotocols(located: Located | None, context: Context) -> tuple[Loc
 
 
 def _sample(template: Template) -> str:
-    """Fill a template with a value that any filter takes, to see what its own text does to the result."""
+    """Fill a template with values that any filter takes, to check the text around them."""
     scope: dict[str, dict[str, str]] = {}
     for space, name in template.references:
         scope.setdefault(space, {})[name] = "1"

@@ -28,17 +28,17 @@ class EndpointUrl(NamedTuple):
 
 
 def shown_url(text: str) -> str:
-    """Give what may be printed of a valid URL: no userinfo, no query."""
+    """Give a valid URL without userinfo and query, for printing."""
     return re.split("[?#]", _USERINFO.sub(r"\1", text), maxsplit=1)[0]
 
 
 def _quoted(text: Scalar) -> str:
-    """Quote a URL that is none, unless it may hold a secret in a place where none would be looked for."""
+    """Quote an invalid URL, unless it may contain a secret."""
     return "" if any(sign in text.redacted for sign in "@?#") or not text else f"{text.redacted!r}: "
 
 
 def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
-    """Say what is wrong with a URL, without quoting it."""
+    """Describe what is wrong with a URL, without quoting it."""
     if any(not "!" <= sign <= "~" for sign in text):
         return "this URL holds a blank or a character beyond ASCII; percent-encode it"
     if "{" in text or "}" in text:
@@ -53,7 +53,7 @@ def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
         near = f"; did you mean {meant}://?" if meant in schemes and "://" in text else ""
         return f"a URL begins with {' or '.join(f'{scheme}://' for scheme in schemes[:2])} here{near}"
     if not parts.hostname or port == 0:
-        return "this URL names no host" if not parts.hostname else "this URL's port is 0"
+        return "this URL has no host" if not parts.hostname else "this URL's port is 0"
     if "#" in text:
         return "a WebSocket URL has no fragment (RFC 6455, section 3); '%23' writes a '#'"
     return None

@@ -1,7 +1,7 @@
-"""The keys of the file, their types and what each is for. What they refer to is checked beside, on the node tree.
+"""The keys of the file, their types and descriptions. References are checked on the node tree.
 
-``backoff`` and ``verdicts`` pass as they are: a policy is complete only once it is merged, and each verdict is to have
-its own line. Their types stand here for the JSON Schema.
+``backoff`` and ``verdicts`` are not validated here: a policy is complete only after its merge, and each verdict has a
+problem line of its own. Their types serve the JSON Schema.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A node and the way to it: what a check needs to say where something is wrong."""
+"""A node with its path: what a check needs to report a problem with its place."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Located:
 
     @property
     def mark(self) -> Mark:
-        """Where the value stands."""
+        """The value's place."""
         return self.node.mark
 
     @property
     def key_at(self) -> Mark:
-        """Where the key stands; of a list's item, and of the file, the value itself."""
+        """The key's place; for an item of a list and for the whole file, the value's."""
         return self.key_mark or self.node.mark
 
     @property
@@ -36,7 +36,7 @@ class Located:
 
     @property
     def text(self) -> Scalar | None:
-        """The text, where it is text."""
+        """The text of a scalar, else None."""
         return self.node.value if isinstance(self.node, Leaf) else None
 
     def get(self, *keys: str) -> Located | None:
@@ -51,19 +51,19 @@ class Located:
         return None if entry is None else Located(entry.value, (*self.path, key), entry.key_mark)
 
     def entries(self) -> Iterator[tuple[str, Located]]:
-        """Give the entries of a mapping; of anything else, nothing."""
+        """Give the entries of a mapping; other nodes have none."""
         if isinstance(self.node, Branch):
             for key, entry in self.node.entries.items():
                 yield key, Located(entry.value, (*self.path, key), entry.key_mark)
 
     def items(self) -> Iterator[Located]:
-        """Give the items of a list; of anything else, nothing."""
+        """Give the items of a list; other nodes have none."""
         if isinstance(self.node, Items):
             for place, item in enumerate(self.node.items):
                 yield Located(item, (*self.path, place))
 
     def leaves(self) -> Iterator[Located]:
-        """Give every text in it, at whatever depth."""
+        """Give every scalar at any depth."""
         if self.text is not None:
             yield self
         for _, child in self.entries():
@@ -72,7 +72,7 @@ class Located:
             yield from item.leaves()
 
     def follow(self, path: Path) -> tuple[Located, Path]:
-        """Follow a path as far as it leads, and give what is left of it."""
+        """Follow a path as far as it exists, and give the rest of it."""
         located = self
         for done, step in enumerate(path):
             child = (

@@ -1,4 +1,4 @@
-"""The YAML tree: what was written, and where. Every scalar is text; the schema types it later."""
+"""The YAML tree with lines and columns. Every scalar is text; the models type it later."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Leaf:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether it is what YAML calls null: the schema has no use for it."""
+        """Whether YAML would read null."""
         return self.value.plain and self.value in ("", "~", "null", "Null", "NULL")
 
 
@@ -49,11 +49,11 @@ class Branch:
     mark: Mark
     entries: dict[str, MapEntry]
     size: int = 1
-    """How many nodes it holds, itself and every use of an alias included."""
+    """The number of nodes, this one and every use of an alias included."""
     height: int = 1
-    """How many levels it holds, its own included."""
+    """The number of levels, its own included."""
     merges: bool = False
-    """Whether ``<<`` stood in it, so that keys may be missing."""
+    """Whether it has a refused ``<<``, so that keys may be missing."""
 
 
 @dataclass(slots=True)

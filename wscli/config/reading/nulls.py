@@ -1,4 +1,4 @@
-"""Values that are not there: ``path:``, ``path: ~`` and ``path: null`` are null to YAML, and nothing to the schema."""
+"""Refuse nulls: ``path:``, ``path: ~`` and ``path: null`` have no meaning in the schema."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def _visit(node: Node, path: Path, problems: FileProblems) -> None:
             _visit(item, (*path, place), problems)
     elif isinstance(node, Branch):
         if len(node.entries) == 1 and _is_placeholder(node):
-            return  # and is told to be quoted
+            return  # the types report that it must be quoted
         for key, entry in node.entries.items():
             _visit(entry.value, (*path, key), problems)
     elif node.is_nothing and not problems.at(node.mark):
         if node.value:
-            text = f"'{node.value}' is no value here; leave the key out, or quote it to mean the text"
+            text = f"'{node.value}' is not a value here; leave the key out, or quote it to mean the text"
         else:
-            text = "no value stands here; leave the key out, or give it one ('' is an empty text)"
+            text = "the value is missing; leave the key out, or give one ('' is an empty text)"
         problems.add(node.mark, path, text)
 
 

@@ -1,7 +1,7 @@
-"""Text to nodes, from YAML's event stream: bounded in depth, in size and in what aliases expand to.
+"""Build the tree from YAML's event stream, with limits on depth, size and the expansion of aliases.
 
-The tree is built here, since PyYAML's own composers recurse without bound (the C one crashes the process), keep the
-last of two equal keys, and guess types.
+PyYAML's own composers recurse without limit (the C one crashes the process), keep the last of two equal keys, and guess
+types.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER
     """Read one document whose root is a mapping.
 
     Raises:
-        FatalProblem: it cannot be read to its end, or is no mapping. What else is wrong goes to ``problems``.
+        FatalProblem: the text cannot be read to its end, or is not a mapping. Other problems go to ``problems``.
 
     """
     events = _events(text, loader)
@@ -43,7 +43,9 @@ def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER
         )
     if not isinstance(root, Branch):
         kind = "a list" if isinstance(root, Items) else "text"
-        raise FatalProblem(root.mark, f"{kind} stands where the keys 'endpoints:', 'channels:' and so on are wanted")
+        raise FatalProblem(
+            root.mark, f"the file must be a mapping with 'endpoints:', 'channels:' and so on, not {kind}"
+        )
     return root
 
 
@@ -53,7 +55,7 @@ def _events(text: str, loader: type[Any]) -> Iterator[yaml.Event]:
     except yaml.YAMLError as error:
         raise FatalProblem(*explain_error(error, text)) from None
     except ValueError:  # the pure parser, for an escape beyond Unicode
-        raise FatalProblem(Mark(1, 1), "an escape stands for no character") from None
+        raise FatalProblem(Mark(1, 1), "an escape is not a character") from None
 
 
 class _Builder:
@@ -84,7 +86,7 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise FatalProblem(mark, f"this is nested more than {MAX_DEPTH} levels deep", path[:3])
         if getattr(event, "tag", None) is not None:
-            self._problems.add(mark, path, "a tag ('!...') has no use here; remove it")
+            self._problems.add(mark, path, "tags ('!...') are not allowed; remove it")
         anchor = getattr(event, "anchor", None)
         if anchor is not None:
             if anchor in self._anchors:
@@ -105,7 +107,7 @@ class _Builder:
     def _leaf(self, event: yaml.ScalarEvent, mark: Mark, path: Path) -> Leaf:
         value = str(event.value)
         if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
-            self._problems.add(mark, path, "an escape in this text stands for no character that can be used")
+            self._problems.add(mark, path, "an escape in this text is not a valid character")
             value = ""
         return Leaf(mark, Scalar(value, plain=not event.style))
 
@@ -129,7 +131,7 @@ class _Builder:
             key = self._key(node, key_mark, path)
             value = self._node(next(self._events), path if key is None else (*path, key), depth + 1)
             if isinstance(value, Leaf) and value.is_nothing and not value.value:
-                value = Leaf(key_mark, value.value)  # YAML places what is not there at the next thing that is
+                value = Leaf(key_mark, value.value)  # YAML places a missing value at the next token
             if key in entries:
                 line = entries[key].key_mark.line
                 self._problems.add(key_mark, (*path, key), f"duplicate key; the first is on line {line}")
@@ -138,7 +140,7 @@ class _Builder:
         return Branch(mark, entries, *_extent([entry.value for entry in entries.values()]), merges=merges)
 
     def _key(self, node: Node, mark: Mark, path: Path) -> str | None:
-        """Give the key, or None for one that cannot be used."""
+        """Give the key, or None for an invalid one."""
         if not isinstance(node, Leaf):
             self._problems.add(mark, path, "a key must be text")
             return None

@@ -1,4 +1,4 @@
-"""What is wrong with a file: collected, sorted, and said all at once."""
+"""The problems of a file: collected, sorted and reported together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Problem(NamedTuple):
 
 
 class FatalProblem(Exception):
-    """Nothing after this place can be understood."""
+    """A problem after which nothing can be read."""
 
     def __init__(self, mark: Mark | None, text: str, path: Path = ()) -> None:
         super().__init__(text)
@@ -33,7 +33,7 @@ def _step(key: str) -> str:
 
 
 def path_text(path: Path) -> str:
-    """Write a path as people do: ``channels.calls.subprotocols[0]``."""
+    """Write a path: ``channels.calls.subprotocols[0]``."""
     written = ""
     for step in path:
         written += f"[{step}]" if isinstance(step, int) else f".{_step(step)}"
@@ -41,7 +41,7 @@ def path_text(path: Path) -> str:
 
 
 class FileProblems:
-    """A file's problems."""
+    """The problems, or the warnings, of one file."""
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -50,12 +50,12 @@ class FileProblems:
         self._marks: set[Mark] = set()
 
     def add(self, mark: Mark, path: Path, text: str) -> None:
-        """Note one; saying the same of the same place twice is saying it once."""
+        """Add a problem; an equal one of the same place is kept once."""
         self._found[_Problem(mark, path_text(path), text)] = None
         self._marks.add(mark)
 
     def at(self, mark: Mark) -> bool:
-        """Whether something is wrong at a place already, so that what follows from it need not be said."""
+        """Whether a place has a problem already, whose consequences need no report."""
         return mark in self._marks
 
     def __bool__(self) -> bool:
@@ -66,7 +66,7 @@ class FileProblems:
         return tuple(map(self._line, sorted(self._found)))
 
     def error(self, fatal: FatalProblem | None = None) -> ConfigError:
-        """Make the error that says it all."""
+        """Make an error of all problems."""
         if fatal is not None and fatal.mark is None:
             return ConfigError(_on_one_line(f"{self.label}: {fatal.text}"), "-c FILE names the file")
         if fatal is not None and fatal.mark is not None:

@@ -1,4 +1,4 @@
-"""A file's bytes, and the text in them, before YAML has a look."""
+"""Read a file's bytes, and decode the text in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_file(file: Path) -> bytes:
     """Read a file, or stdin for ``-``.
 
     Raises:
-        FatalProblem: it cannot be read, or is larger than 4 MiB.
+        FatalProblem: the file cannot be read, or is larger than 4 MiB.
 
     """
     try:
@@ -48,7 +48,7 @@ def read_file(file: Path) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise FatalProblem(None, f"it cannot be read: {reason.lower()}") from None
     if len(data) > MAX_BYTES:
-        raise FatalProblem(None, f"it is larger than {MAX_BYTES >> 20} MiB; a configuration is not")
+        raise FatalProblem(None, f"the file is larger than {MAX_BYTES >> 20} MiB")
     return data
 
 
@@ -56,7 +56,7 @@ def decode_text(data: bytes) -> str:
     """Give the text of UTF-8 bytes, without a byte order mark.
 
     Raises:
-        FatalProblem: it is another encoding, or holds a character that no YAML file may hold.
+        FatalProblem: the encoding is not UTF-8, or a character is not allowed in YAML.
 
     """
     for bom, name in _FOREIGN_BOMS.items():

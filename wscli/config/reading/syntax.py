@@ -1,4 +1,4 @@
-"""What PyYAML says about text that is no YAML, said so that its writer knows what to do."""
+"""Translate PyYAML's errors into sentences that tell a user what to correct."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["mark_of", "explain_error"]
 _QUOTE_BRACE = "'{' has a meaning of its own within {...} and [...]; quote the whole value"
 _FALLBACK = "this is not valid YAML"
 _SENTENCES = (
-    # What PyYAML says, in both of its parsers, and what it comes to; the first that fits counts.
+    # Words of PyYAML's two parsers, and our sentence; the first match applies.
     (("tab character",), "a tab; YAML indents with spaces"),
     (("nesting depth",), "this is nested more than a thousand levels deep; 32 are the most that a file may have"),
     (("mapping values are not allowed",), "a ':' that fits nowhere; quote the text, or look at the line above"),
@@ -23,7 +23,7 @@ _SENTENCES = (
     (("escape", "hexdecimal"), "an escape that YAML does not know; within single quotes a backslash is itself"),
     (("<document start>",), "something follows where the file should end; look at the indentation and the quotes"),
     (("incompatible YAML", "%YAML", "directive"), "a directive that this file cannot have; remove the line"),
-    (("tag", "URI"), "a tag ('!...') has no use here; remove it"),
+    (("tag", "URI"), "tags ('!...') are not allowed; remove it"),
     (("anchor", "alphabetic or numeric"), "a name must follow '&' and '*'; quote the text if none is meant"),
     (("block scalar", "chomping", "comment or line break"), "after '|' or '>' the text begins on the next line"),
     (
@@ -40,7 +40,7 @@ def mark_of(mark: Any) -> Mark:
 
 
 def explain_error(error: yaml.YAMLError, text: str) -> tuple[Mark, str]:
-    """Give the place and the sentence; nothing of the library's own wording, and nothing of the file's content."""
+    """Give the place and a sentence, without the library's wording and without the file's content."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Mark(1, 1), _FALLBACK
     at, problem = error.problem_mark, error.problem or ""
