@@ -39,7 +39,7 @@ _CLOSE = 0.7
 """How similar a misspelt key must be: ``session`` is not a misspelt ``compression``."""
 
 
-class _Found:
+class _LocatedError:
     """One error with its node; the parts of its path that name no node are branches of a union."""
 
     def __init__(self, error: ErrorDetails, root: Located) -> None:
@@ -68,9 +68,9 @@ class _Found:
 
 def report_errors(error: ValidationError, root: Located, problems: FileProblems) -> None:
     """Report each error in one line; of a union, the errors of the intended branch."""
-    unions: dict[Path, list[_Found]] = defaultdict(list)
+    unions: dict[Path, list[_LocatedError]] = defaultdict(list)
     for details in error.errors(include_url=False, include_input=False):
-        found = _Found(details, root)
+        found = _LocatedError(details, root)
         inner = (details.get("ctx") or {}).get("error")
         if isinstance(inner, ValidationError):  # of a nested validation
             report_errors(inner, found.located, problems)
@@ -82,8 +82,8 @@ def report_errors(error: ValidationError, root: Located, problems: FileProblems)
         _note_union(group, problems)
 
 
-def _note_union(group: list[_Found], problems: FileProblems) -> None:
-    branches: dict[str, list[_Found]] = defaultdict(list)
+def _note_union(group: list[_LocatedError], problems: FileProblems) -> None:
+    branches: dict[str, list[_LocatedError]] = defaultdict(list)
     for found in group:
         branches[found.branch].append(found)
     meant = [branch for branch in branches.values() if not any(found.is_wrong_kind for found in branch)]
@@ -100,7 +100,7 @@ def _note_union(group: list[_Found], problems: FileProblems) -> None:
         problems.add(located.mark, located.path, _unquoted(located) or text)
 
 
-def _note(found: _Found, problems: FileProblems) -> None:
+def _note(found: _LocatedError, problems: FileProblems) -> None:
     located = found.located
     if found.key is not None:
         if not (isinstance(located.node, Branch) and located.node.merges):
@@ -125,7 +125,7 @@ def _unknown(located: Located) -> str:
     return f"unknown key{near}"
 
 
-def _sentence(found: _Found, located: Located) -> str:
+def _sentence(found: _LocatedError, located: Located) -> str:
     context: Mapping[str, Any] = found.error.get("ctx") or {}
     kind = found.kind
     if kind in _WANTED:

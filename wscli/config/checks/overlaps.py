@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-__all__ = ["Overlaps"]
+__all__ = ["Overlaps", "segments_overlap"]
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 _ANY = "\0"
@@ -14,10 +14,22 @@ _ANY = "\0"
 
 
 def segments_overlap(one: str, other: str) -> bool:
-    """Whether some text fits both patterns, in each of which ``_ANY`` is one character or more.
+    """Whether some text fits both patterns, in each of which ``_ANY`` is one character or more."""
+    if one == other or (_ANY not in one and _ANY not in other):
+        return one == other
+    return _ends_fit(one, other) and _walk(one, other)
 
-    Both are walked at once; a place is a pair of positions, and inside a parameter that has begun.
-    """
+
+def _ends_fit(one: str, other: str) -> bool:
+    """Compare what is before the first parameter and after the last; cheap, and enough for most pairs."""
+    start, start_other = one.partition(_ANY)[0], other.partition(_ANY)[0]
+    end, end_other = one.rpartition(_ANY)[2], other.rpartition(_ANY)[2]
+    starts_fit = start.startswith(start_other) or start_other.startswith(start)
+    return starts_fit and (end.endswith(end_other) or end_other.endswith(end))
+
+
+def _walk(one: str, other: str) -> bool:
+    """Walk both at once; a place is a pair of positions, and whether each is inside a parameter that has begun."""
     todo, seen = [(0, 0, False, False)], set()
     while todo:
         place = todo.pop()
@@ -46,54 +58,17 @@ def _next_places(one: str, other: str, at: int, to: int) -> Iterator[tuple[int, 
         yield at + 1, to + 1, False, False
 
 
-@dataclass(slots=True)
-class _Level:
-    name: str | None = None
-    literal: dict[str, _Level] = field(default_factory=dict)
-    pattern: dict[str, tuple[str, str, _Level]] = field(default_factory=dict)
-    """By segment: what stands before its first parameter and after its last, and the level below."""
-
-    def fitting(self, segment: str) -> Iterator[_Level]:
-        start, end = _ends(segment)
-        if _ANY not in segment:
-            if segment in self.literal:
-                yield self.literal[segment]
-        else:
-            for text, level in self.literal.items():
-                if text.startswith(start) and text.endswith(end) and segments_overlap(segment, text):
-                    yield level
-        for text, (begins, ends, level) in self.pattern.items():
-            # Enough for nearly all: a thousand templates are half a million pairs.
-            if not (start.startswith(begins) or begins.startswith(start)):
-                continue
-            if (end.endswith(ends) or ends.endswith(end)) and segments_overlap(segment, text):
-                yield level
-
-    def below(self, segment: str) -> _Level:
-        if _ANY not in segment:
-            return self.literal.setdefault(segment, _Level())
-        return self.pattern.setdefault(segment, (*_ends(segment), _Level()))[2]
-
-
-def _ends(segment: str) -> tuple[str, str]:
-    return segment.partition(_ANY)[0], segment.rpartition(_ANY)[2]
-
-
 class Overlaps:
-    """The templates seen so far, by segment, so that a thousand of them are compared in no time."""
+    """The templates seen so far."""
 
     def __init__(self) -> None:
-        self._root = _Level()
+        self._names: dict[int, list[tuple[str, list[str]]]] = defaultdict(list)
+        """Names and their segments, by the number of segments."""
 
     def add(self, name: str) -> str | None:
-        """Add a template; give an earlier one that some channel's name would fit as well."""
+        """Add a template; give an earlier one that could have a channel's name in common with it."""
         segments = _PARAMETER.sub(_ANY, name).split("/")
-        levels = [self._root]
-        for segment in segments:
-            levels = [below for level in levels for below in level.fitting(segment)]
-        earlier = next((level.name for level in levels if level.name is not None), None)
-        level = self._root
-        for segment in segments:
-            level = level.below(segment)
-        level.name = level.name or name
+        others = self._names[len(segments)]
+        earlier = next((other for other, theirs in others if all(map(segments_overlap, segments, theirs))), None)
+        others.append((name, segments))
         return earlier
