@@ -114,12 +114,14 @@ channels:
   never: {endpoint: api, rotate: none}
   plain: {endpoint: plain}
   alone: {endpoint: plain, rotate: {before_expiry: 5s}}
+  empty: {endpoint: plain, rotate: {}}
 """
 
 
 def test_a_channel_changes_one_cause_of_a_rotation_or_cancels_all(loads: Loads) -> None:
     channels = loads(ROTATING).channels
     assert channels["same"].upstream.rotate == Rotate(before_expiry=30.0, max_age=23 * 3600.0)
+    assert channels["empty"].upstream.rotate is None
     assert channels["younger"].upstream.rotate == Rotate(before_expiry=30.0, max_age=3600.0)
     assert channels["never"].upstream.rotate is None
     assert channels["plain"].upstream.rotate is None

@@ -55,6 +55,7 @@ def test_text_that_looks_like_a_forgotten_template(loads: Loads, text: str, seen
         "'$5'",
         "'100%'",
         "'%41%42%43'",
+        "'%ERROR%'",
         "'a <b> c'",
         "'${API_KEY}'",
         "'${API_KEY:-none}'",

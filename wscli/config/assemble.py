@@ -58,13 +58,14 @@ def _channel(
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
     )
+    rotate = _merged(Rotate, above.rotate, model.rotate)
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
         dial=dial,
         keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or _NO_PINGS,
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
-        rotate=_merged(Rotate, above.rotate, model.rotate),
+        rotate=None if rotate == Rotate() else rotate,
     )
     return ChannelPlan(
         name=name,

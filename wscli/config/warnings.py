@@ -17,7 +17,7 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _BRACES = re.compile(rf"\{{\{{-?\s*{_NAME}(?:\.{_NAME})*(?:\s*[|:][^{{}}]*)?\s*-?\}}\}}|\{{%.*?%\}}")
 _BARE = re.compile(rf"(?<!\{{)\{{({_NAME})\}}(?!\}})")
 _SHELL = re.compile(r"(?<![A-Za-z0-9$])\$(?:[A-Z_][A-Z0-9_]*(?![A-Za-z0-9_])|\([^()]*\))")
-_WINDOWS = re.compile(r"%[A-Z_][A-Z0-9_]{2,}%")
+_WINDOWS = re.compile(r"%(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|TOKEN|KEY|SECRET|PASSWORD)%")  # not SQL's LIKE '%ERROR%'
 _ANGLES = re.compile(r"<(?:[A-Z][A-Z0-9_-]{2,}|(?:your|my)[ _-][\w -]+|(?:\w+[_-])?(?:token|key|secret|password))>")
 _COLON = re.compile(r"(?<=/):[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
