@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
-from wscli.values import Scalar, parse_json_scalar
+from wscli.values import Json, Scalar
 
 __all__ = ["redact", "to_json", "to_yaml"]
 
@@ -111,14 +112,9 @@ def to_yaml(root: Branch) -> str:
     )
 
 
-def _typed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _typed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
-    return parse_json_scalar(value)
+_JSON: TypeAdapter[Any] = TypeAdapter(Json)
 
 
 def to_json(root: Branch) -> str:
     """Print as JSON; a plain number is a number."""
-    return json.dumps(_typed(redact(root)), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(_JSON.validate_python(redact(root)), ensure_ascii=False, indent=2) + "\n"

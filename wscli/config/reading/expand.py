@@ -1,6 +1,6 @@
-"""``${VAR}``, ``${VAR:-default}``, ``${VAR:?message}`` and ``$$``, in values only.
+"""Expand ``${VAR}``, ``${VAR:-default}``, ``${VAR:?message}`` and ``$$`` in values.
 
-What was expanded is redacted wherever the value is shown, and is text wherever a plain scalar could be a JSON number.
+Expanded parts are redacted wherever the value is printed, and are text where a plain scalar could be a JSON number.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Leaf, Node
 from wscli.config.reading.problems import FileProblems
 from wscli.templates import NAMESPACES
 from wscli.values import Scalar
@@ -23,7 +24,7 @@ REDACTED = "***"
 
 
 def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]:
-    """Fill one scalar; with what is wrong with it, if anything is."""
+    """Expand one scalar; give it with its problems."""
     found = _SIGN.search(text)
     if found is None:
         return text, []
@@ -46,7 +47,7 @@ def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]
 
 
 def _value(written: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Give what ``${...}`` stands for, and what is wrong with it."""
+    """Give the value of ``${...}``, and a problem if there is one."""
     if not written.endswith("}"):
         return "", "'${' without its '}'; '$$' writes a '$'"
     body = written[2:-1]
@@ -79,36 +80,18 @@ def _misspelt(body: str) -> str:
     return f"'${{{body}}}' names no variable; write ${{VAR}}, or '$$' for a '$'"
 
 
-def expand_tree(node: Node, environ: Mapping[str, str], problems: FileProblems, path: Path = ()) -> frozenset[str]:
-    """Fill every value of a tree in place, and give what variables held; a node that aliases share is filled once."""
-    expander = _Expander(environ, problems)
-    expander.visit(node, path)
-    return frozenset(expander.used)
-
-
-class _Expander:
-    def __init__(self, environ: Mapping[str, str], problems: FileProblems) -> None:
-        self._environ = environ
-        self._problems = problems
-        self._seen: set[int] = set()
-        self.used: set[str] = set()
-
-    def visit(self, node: Node, path: Path) -> None:
-        if id(node) in self._seen:
-            return
-        self._seen.add(id(node))
-        if isinstance(node, Branch):
-            for key, entry in node.entries.items():
-                self.visit(entry.value, (*path, key))
-        elif isinstance(node, Items):
-            for place, item in enumerate(node.items):
-                self.visit(item, (*path, place))
-        else:
-            self._fill(node, path)
-
-    def _fill(self, leaf: Leaf, path: Path) -> None:
+def expand_tree(root: Node, environ: Mapping[str, str], problems: FileProblems) -> frozenset[str]:
+    """Expand every value of a tree in place, and give the values of the variables."""
+    used: set[str] = set()
+    seen: set[int] = set()
+    for located in Located(root).leaves():
+        leaf = located.node
+        if not isinstance(leaf, Leaf) or id(leaf) in seen:  # aliases share a node
+            continue
+        seen.add(id(leaf))
         names = {found["name"] for found in _NAMED.finditer(leaf.value) if found["name"]}
-        self.used |= {self._environ[name] for name in names if self._environ.get(name)}
-        leaf.value, wrong = expand(leaf.value, self._environ)
+        used |= {environ[name] for name in names if environ.get(name)}
+        leaf.value, wrong = expand(leaf.value, environ)
         for text in wrong:
-            self._problems.add(leaf.mark, path, text)
+            problems.add(leaf.mark, located.path, text)
+    return frozenset(used)
