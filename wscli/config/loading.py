@@ -79,7 +79,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     context = Context(
         problems,
         base=Path.cwd() if file == STDIN else real.parent,
-        tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
+        tokens=list(dict(root.section("tokens"))) if _is_map(tokens) else None,
     )
     model = _typed(root, context)
     name = instance_name(root.get("name"), real, context)
@@ -89,7 +89,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     policies = Policies(backoff, context)
     verdicts = check_verdicts(root.get("verdicts"), context)
     above = (verdicts,) if verdicts else ()
-    compiled = {name: compile_endpoint(one, policies, above, context) for name, one in _entries(endpoints)}
+    compiled = {name: compile_endpoint(one, policies, above, context) for name, one in root.section("endpoints")}
     known = compiled if _is_map(endpoints) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
     check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
@@ -111,7 +111,3 @@ def _typed(root: Located, context: Context) -> FileModel | None:
 def _is_map(section: Located | None) -> bool:
     """Whether a section can be read; one that is left out can."""
     return section is None or isinstance(section.node, Branch)
-
-
-def _entries(section: Located | None) -> list[tuple[str, Located]]:
-    return [] if section is None else list(section.entries())

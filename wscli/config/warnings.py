@@ -37,10 +37,10 @@ def check_templates(root: Located, found: FileProblems) -> None:
 
     ``root`` is the file before its variables are expanded: ``$$`` writes a ``$`` on purpose.
     """
-    spaces = {name: "param" for channel, _ in _entries(root, "channels") for name in _PARAMETER.findall(channel)}
-    spaces.update((name, "token") for name, _ in _entries(root, "tokens"))
+    spaces = {name: "param" for channel, _ in root.section("channels") for name in _PARAMETER.findall(channel)}
+    spaces.update((name, "token") for name, _ in root.section("tokens"))
     for section, keys in _TEXTS.items():
-        for _, entry in _entries(root, section):
+        for _, entry in root.section(section):
             for located in filter(None, (entry.get(*key) for key in keys)):
                 _check_texts(located, spaces, found)
     token = root.get("gateway", "auth", "token")
@@ -83,8 +83,8 @@ def _foreign(text: str, spaces: Mapping[str, str], *, is_path: bool) -> Iterator
 
 def check_unused(root: Located, found: FileProblems) -> None:
     """Warn of an endpoint, a token, a backoff policy and a parameter that is declared and used by nothing."""
-    channels = _entries(root, "channels")
-    endpoints = dict(_entries(root, "endpoints"))
+    channels = root.section("channels")
+    endpoints = dict(root.section("endpoints"))
     used = {_text(channel.get("endpoint")) for _, channel in channels}
     for name, located in endpoints.items():
         if name not in used:
@@ -92,7 +92,7 @@ def check_unused(root: Located, found: FileProblems) -> None:
     if channels:  # without them the file is a token broker's
         _check_tokens(root, found)
     policies = {_text(entry.get("backoff")) for _, entry in (*endpoints.items(), *channels)}
-    for name, located in _entries(root, "backoff"):
+    for name, located in root.section("backoff"):
         if name not in policies and name != "default":
             found.add(located.key_at, located.path, "no endpoint and no channel uses this backoff policy")
     for name, channel in channels:
@@ -102,9 +102,9 @@ def check_unused(root: Located, found: FileProblems) -> None:
 
 def _check_tokens(root: Located, found: FileProblems) -> None:
     used = {name for leaf in root.leaves() for name in _TOKEN.findall(leaf.text or "")}
-    hooks = [channel.get(event) for _, channel in _entries(root, "channels") for event in ("on_state", "on_message")]
+    hooks = [channel.get(event) for _, channel in root.section("channels") for event in ("on_state", "on_message")]
     commands = " ".join(leaf.text or "" for hook in hooks if hook is not None for leaf in hook.leaves())
-    for name, located in _entries(root, "tokens"):
+    for name, located in root.section("tokens"):
         if name not in used and name not in commands:
             text = f"no endpoint, channel or token uses this token; only `wscli token get {name}` does"
             found.add(located.key_at, located.path, text)
@@ -126,11 +126,6 @@ def _check_params(name: str, channel: Located, endpoint: Located | None, found: 
             found.add(channel.key_at, channel.path, text)
 
 
-def _entries(root: Located, section: str) -> list[tuple[str, Located]]:
-    located = root.get(section)
-    return [] if located is None else list(located.entries())
-
-
 def _text(located: Located | None) -> str:
     return "" if located is None else str(located.text or "")
 
@@ -141,7 +136,7 @@ def _text(located: Located | None) -> str:
 def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     """Warn of a channel that dials the URL of one before it, with the same headers and so on."""
     first: dict[tuple[object, ...], str] = {}
-    for name, located in _entries(root, "channels"):
+    for name, located in root.section("channels"):
         key = _dialled(plan.channels[name])
         if key is None:
             continue

@@ -56,6 +56,11 @@ class Located:
             for key, entry in self.node.entries.items():
                 yield key, Located(entry.value, (*self.path, key), entry.key_mark)
 
+    def section(self, key: str) -> list[tuple[str, Located]]:
+        """Give the entries of the mapping under a key; a missing one has none."""
+        child = self._child(key)
+        return [] if child is None else list(child.entries())
+
     def items(self) -> Iterator[Located]:
         """Give the items of a list; other nodes have none."""
         if isinstance(self.node, Items):
