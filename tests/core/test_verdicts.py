@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
-from wscli.core.verdicts import Action, CodeRange, Verdict, Verdicts, decide, parse_verdicts
+from wscli.core.verdicts import CodeRange, Verdicts, decide, parse_verdicts
 from wscli.values import Scalar
 
 

@@ -32,7 +32,7 @@ class FakeChannel:
         self.refused_credentials = False
         dial = SimpleNamespace(shown_url="wss://example.com/ws")
         self.plan = SimpleNamespace(critical=critical, upstream=SimpleNamespace(dial=dial))
-        self.connection = SimpleNamespace(last_attempt=None)
+        self.subscription = SimpleNamespace(last_attempt=None)
         self.history = MemoryHistory(HistoryLimits(), clock=SystemClock())
         self.backpressure = None
         self.snapshot = SimpleNamespace(reason=SimpleNamespace(text="so it was set"))

@@ -10,8 +10,9 @@ from wscli.config.context import Context
 from wscli.config.nodes import Branch, kind_of, plain
 from wscli.config.spots import Spot
 from wscli.config.translate import translate_errors
+from wscli.core.actions import Verdict
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.verdicts import CodeRange, Verdict, VerdictTable, parse_verdicts
+from wscli.core.verdicts import CodeRange, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import shown
 

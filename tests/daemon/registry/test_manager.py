@@ -116,7 +116,7 @@ async def test_a_token_that_cannot_be_had_backs_off_in_the_same_loop(monkeypatch
         shown = it.manager.channel("news").status()
         assert (shown["state"], shown["reason"]["code"], shown["attempt"]) == ("waiting", "token", 3)
         assert it.server.dials == []
-        record = it.manager.channel("news").connection.last_attempt
+        record = it.manager.channel("news").subscription.last_attempt
         assert record is not None
         assert [(step.name, step.ok, step.detail) for step in record.timeline.steps] == [
             ("token", False, shown["reason"]["text"])

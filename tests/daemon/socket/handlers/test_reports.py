@@ -104,7 +104,7 @@ def record(*, failed: bool = False) -> AttemptRecord:
 
 
 async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> None:
-    served.manager.known["calls"].connection = SimpleNamespace(last_attempt=record(failed=True))
+    served.manager.known["calls"].subscription = SimpleNamespace(last_attempt=record(failed=True))
     answer = await served.ask("doctor", {"channel": "calls"})
     assert answer["channel"]["channel"] == "calls"
     assert answer["url"] == "wss://example.com/ws"

@@ -20,7 +20,7 @@ async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Doctor:
     if flag(args, "dial"):
         record: AttemptRecord | None = await peer.while_connected(manager.dial_once(channel))
     else:
-        record = channel.connection.last_attempt
+        record = channel.subscription.last_attempt
     [status] = statuses([channel])
     attempt = None if record is None else _facts(record)
     return {"channel": status, "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}

@@ -1,0 +1,122 @@
+"""The registry of upstreams: there is one of a key, and it ends with its last subscription."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import NamedTuple
+
+from wscli.config.plan import UpstreamKey, UpstreamPlan
+from wscli.core.events import CloseRequested
+from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session import NoSession, Session
+from wscli.daemon.upstream.subscribers import Subscriber
+from wscli.daemon.upstream.subscription import Subscription
+from wscli.daemon.upstream.upstream import Applied, Upstream
+
+__all__ = ["UpstreamId", "Upstreams"]
+
+
+class UpstreamId(NamedTuple):
+    """What an upstream is registered by."""
+
+    dial: UpstreamKey
+    """How to connect, filled for the channel but for tokens."""
+    channel: str | None
+    """The one channel that it is for; None: it is shared by all channels that dial the same."""
+
+    @property
+    def closing_key(self) -> Hashable:
+        """What must have closed its connection before another of it dials."""
+        return self.channel or self.dial
+
+
+class Upstreams:
+    """Every upstream of a manager."""
+
+    def __init__(self, services: Services, make_session: Callable[[], Session] = NoSession) -> None:
+        self._services = services
+        self._make_session = make_session
+        self._upstreams: dict[UpstreamId, Upstream] = {}
+        self._closing: dict[Hashable, asyncio.Task[None]] = {}
+        """Closes of upstreams that ended, while they are under way."""
+
+    def __len__(self) -> int:
+        return len(self._upstreams)
+
+    def __iter__(self) -> Iterator[Upstream]:
+        return iter(self._upstreams.values())
+
+    def subscribe(
+        self, name: str, plan: UpstreamPlan, params: Mapping[str, str], subscriber: Subscriber
+    ) -> Subscription:
+        """Give a channel its subscription; the upstream is made where there is none yet."""
+        return Subscription(self._find(_id(name, plan, params), name, plan, params), subscriber)
+
+    def update(
+        self,
+        name: str,
+        subscription: Subscription,
+        plan: UpstreamPlan,
+        params: Mapping[str, str],
+        *,
+        tokens_changed: bool,
+    ) -> Applied:
+        """Apply another plan of a channel, and say whether that redials, or rotates.
+
+        An upstream of this channel alone stays, and dials otherwise. A channel that shares its upstream leaves that to
+        the others and goes on with another.
+        """
+        upstream, new = subscription.upstream, _id(name, plan, params)
+        old = next(key for key, one in self._upstreams.items() if one is upstream)
+        if new == old or (len(upstream.subscribers.members) == 1 and new not in self._upstreams):
+            self._upstreams[new] = self._upstreams.pop(old)
+            return upstream.update(plan, params, tokens_changed=tokens_changed)
+        moved = subscription.move(self._find(new, name, plan, params), "the configuration changed")
+        self._drop_unused(old)
+        return "restarted" if moved else "updated"
+
+    def remove(self, subscription: Subscription) -> None:
+        """Take a closed channel's subscription back."""
+        subscription.end()
+        self._drop_unused(next(key for key, one in self._upstreams.items() if one is subscription.upstream))
+
+    def addresses(self) -> set[str]:
+        """Give the IP addresses that were dialled last."""
+        return {address for upstream in self for address in upstream.attempts.addresses}
+
+    def network_changed(self) -> None:
+        """Have every upstream look whether a route leads to its server, and ping if it is open."""
+        reachable = functools.cache(self._services.reachable)
+        for upstream in tuple(self):
+            upstream.network_changed(reachable)
+
+    async def closed(self) -> None:
+        """Wait until no connection is being closed any more."""
+        closing = (*self._closing.values(), *(one.attempts.closing for one in self))
+        if tasks := [task for task in closing if task is not None]:
+            await asyncio.wait(tasks)
+
+    def _find(self, key: UpstreamId, name: str, plan: UpstreamPlan, params: Mapping[str, str]) -> Upstream:
+        upstream = self._upstreams.get(key)
+        if upstream is None:
+            after = self._closing.get(key.closing_key)
+            upstream = Upstream(name, plan, params, self._services, session=self._make_session(), after=after)
+            self._upstreams[key] = upstream
+        return upstream
+
+    def _drop_unused(self, key: UpstreamId) -> None:
+        upstream = self._upstreams[key]
+        if upstream.subscribers.members:
+            return
+        del self._upstreams[key]
+        upstream.feed(CloseRequested())
+        if (closing := upstream.attempts.closing) is not None:
+            of = key.closing_key
+            self._closing[of] = closing
+            closing.add_done_callback(lambda done: self._closing.get(of) is done and self._closing.pop(of))
+
+
+def _id(name: str, plan: UpstreamPlan, params: Mapping[str, str]) -> UpstreamId:
+    return UpstreamId(plan.key(params), None if plan.share else name)
