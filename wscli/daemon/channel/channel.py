@@ -24,9 +24,8 @@ from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake import Intake
 from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
-from wscli.daemon.channel.standing import Standing
+from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
-from wscli.daemon.channel.waiters import Waiters
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.upstream import Applied
@@ -80,20 +79,19 @@ class Channel:
         self.history = self.intake.history
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
-        self._standing = Standing(self.subscription, self._state_changed)
+        self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
         self._usage = Usage(plan.eager, plan.linger, services.schedule, lambda: self._feed(events.LingerElapsed()))
-        self._waiters = Waiters()
 
     # what it is
 
     @property
     def snapshot(self) -> Snapshot:
         """Its state, with its reason and what happens next."""
-        return self._standing.snapshot
+        return self._tracker.snapshot
 
     @property
     def state(self) -> ChannelState:
@@ -128,7 +126,7 @@ class Channel:
             )
         if self._shut:
             return NoInstance("the manager was stopped", "`wscli up` starts it again")
-        return self._standing.unavailable(self.name)
+        return self._tracker.unavailable(self.name)
 
     # by hand
 
@@ -173,7 +171,7 @@ class Channel:
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
-        await self._waiters.wait_until(lambda: self.state in states or self.removed)
+        await self._tracker.wait_until(lambda: self.state in states or self.removed)
         return self.state
 
     async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
@@ -237,7 +235,7 @@ class Channel:
 
     def mirror(self, upstream: Snapshot) -> None:
         """Show the state of the upstream, where the channel has no state of its own."""
-        self._standing.mirror(kept_open=self.kept_open)
+        self._tracker.mirror(kept_open=self.kept_open)
 
     def gap(self) -> None:
         """Record what may have been missed."""
@@ -269,7 +267,7 @@ class Channel:
 
     def _feed(self, event: ChannelEvent) -> None:
         if not self._shut:
-            self._standing.feed(event)
+            self._tracker.feed(event)
 
     def _state_changed(self, before: Snapshot) -> None:
         """Count outages, announce, and tell those who wait."""
@@ -283,7 +281,7 @@ class Channel:
             self._changed()
 
     def _changed(self) -> None:
-        self._waiters.look()
+        self._tracker.wake()
         self._on_change(self)
 
     def status(self) -> dict[str, Any]:

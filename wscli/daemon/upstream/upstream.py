@@ -34,10 +34,9 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
+from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer
 from wscli.daemon.upstream.dialer import DialRequest
-from wscli.daemon.upstream.health import HealthClock
 from wscli.daemon.upstream.refs import Refs
-from wscli.daemon.upstream.rotation_timer import SHORTEST, Rotation
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import NoSession, Session
 from wscli.daemon.upstream.subscribers import Subscribers
@@ -82,7 +81,7 @@ class Upstream:
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
         self._succeeded_at = 0.0
-        self._rotation = Rotation(services.clock, services.chance, services.schedule, self._rotation_due)
+        self._rotation = RotationTimer(services.clock, services.chance, services.schedule, self._rotation_due)
         self._retry = OneShot(services.schedule)
         self._health = HealthClock(services.clock)
 
@@ -125,7 +124,7 @@ class Upstream:
 
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
-        self._rotation.look(self.plan.rotate)
+        self._rotation.reset(self.plan.rotate)
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.probe()
 
@@ -135,7 +134,7 @@ class Upstream:
         dials_otherwise = not plan.dial.opens_the_same(before.dial) or params != self._params
         self._params = params
         if plan.rotate != before.rotate:
-            self._rotation.look(plan.rotate)
+            self._rotation.reset(plan.rotate)
         if dials_otherwise:
             self.attempts.addresses = ()  # the old server's
         if (present := self.attempts.present) is not None and present.watch is not None:
@@ -175,7 +174,7 @@ class Upstream:
     def _ready(self, attempt: Attempt) -> None:
         """Count the age of the ready connection, and pass on what it brought so far."""
         self.regulate()
-        self._rotation.begin(self.plan.rotate, attempt.record.expires_at)
+        self._rotation.start(self.plan.rotate, attempt.record.expires_at)
         attempt.pass_on_early()
 
     def _carry_out(self, command: commands.Command) -> None:  # noqa: C901 - one case a command
@@ -197,7 +196,7 @@ class Upstream:
                 self._succeed()
             case commands.ScheduleRotation():
                 delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
-                self._rotation.again(max(delay, command.no_sooner, SHORTEST))
+                self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
             case commands.Probe():
                 self.probe()
 
@@ -218,7 +217,7 @@ class Upstream:
             refused = Failure(FailureKind.TCP, "no network leads to the server")
         expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
         # one with a token that is almost due would be replaced at once
-        lasting = 0.0 if expiry is None else expiry + SHORTEST
+        lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
         self.attempts.dial_successor(generation, self.request(lasting=lasting), refused=refused)
 
     def _succeed(self) -> None:

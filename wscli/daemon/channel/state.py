@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from wscli.core.channel import shown, step_channel
@@ -11,10 +12,12 @@ from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import AuthError, ChannelUnavailable, WscliError
 
-__all__ = ["Standing"]
+__all__ = ["StateTracker"]
+
+S = ChannelState
 
 
-class Standing:
+class StateTracker:
     """Joins and leaves the upstream as the channel's own state says; ``changed`` is called with the snapshot before."""
 
     def __init__(self, subscription: Subscription, changed: Callable[[Snapshot], None]) -> None:
@@ -22,6 +25,7 @@ class Standing:
         """What the channel shows."""
         self.own: Snapshot | None = self.snapshot
         """The channel's own state; None while it is open."""
+        self._waiters: dict[Callable[[], None], None] = {}
         self._subscription = subscription
         self._changed = changed
 
@@ -31,7 +35,7 @@ class Standing:
         before, self.own = self.own, step_channel(self.own, event, upstream)
         if self.own is None and isinstance(event, StartRequested):
             self._subscription.join(event)
-        elif self.own is None and (before is not None or upstream.state is ChannelState.IDLE):
+        elif self.own is None and (before is not None or (isinstance(event, Used) and upstream.state is S.IDLE)):
             resumed = isinstance(event, ResumeRequested)
             self._subscription.join(Used("resumed", "resumed by hand") if resumed else Used())
         self._show()
@@ -46,13 +50,34 @@ class Standing:
         if opened_again and self.own is None and not kept_open:
             self.feed(LingerElapsed())  # it was opened for another channel
 
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``wake`` finds that the condition holds; waiters go on in the order in which they came."""
+        if condition():
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def look() -> None:
+            if not done.done() and condition():
+                done.set_result(None)
+
+        self._waiters[look] = None
+        try:
+            await done
+        finally:
+            del self._waiters[look]
+
+    def wake(self) -> None:
+        """Look at every condition that is waited for."""
+        for look in tuple(self._waiters):
+            look()
+
     def unavailable(self, name: str) -> WscliError | None:
         """Say why waiting for the channel is no use; None while it may still become ready."""
         snapshot = self.snapshot
         if snapshot.state not in SETTLED:
             return None
         kind = AuthError if snapshot.refused_credentials else ChannelUnavailable
-        verb = "resume" if snapshot.state is ChannelState.PAUSED else "start"
+        verb = "resume" if snapshot.state is S.PAUSED else "start"
         return kind(
             f"channel {name!r} is {snapshot.state}: {snapshot.reason.text}", f"`wscli {verb} {name}` opens it again"
         )
