@@ -19,7 +19,7 @@ from tests.cli.commands import Cli, cli
 from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 __all__ = ["cli"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from wscli.clock import SystemClock
 from wscli.core.states import SETTLED, ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.refs import Refs
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits

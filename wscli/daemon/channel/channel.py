@@ -21,7 +21,7 @@ from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters, Totals
 from wscli.daemon.channel.histories import Histories
-from wscli.daemon.channel.intake import Intake
+from wscli.daemon.channel.intake.intake import Intake
 from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker

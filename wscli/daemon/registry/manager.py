@@ -17,12 +17,12 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.registry.template_channels import Instances
-from wscli.daemon.upstream.budget import ConnectBudget
-from wscli.daemon.upstream.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.upstream.dial.trial import dial_once
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import NoSession, Session
-from wscli.daemon.upstream.trial import dial_once
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits

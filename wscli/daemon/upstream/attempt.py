@@ -6,9 +6,9 @@ import asyncio
 from typing import Protocol
 
 from wscli.core.events import Failure
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import Watch
-from wscli.daemon.upstream.scrub import scrubbed
 from wscli.transport.link import Link
 
 __all__ = ["Attempt"]

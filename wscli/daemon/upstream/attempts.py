@@ -12,15 +12,12 @@ from typing import Protocol
 
 from wscli.core.events import Failure
 from wscli.daemon.upstream.attempt import Attempt
-from wscli.daemon.upstream.dialer import AttemptRecord, DialRequest
+from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
 from wscli.tokens.broker import TokenFailed
 from wscli.transport.link import DialError, Link
 
-__all__ = ["CLOSE_DEADLINE", "AttemptListener", "Attempts"]
-
-CLOSE_DEADLINE = 1.0
-"""Seconds that a close handshake may take before the connection is dropped."""
+__all__ = ["AttemptListener", "Attempts"]
 
 
 class AttemptListener(Protocol):

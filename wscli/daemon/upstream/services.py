@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wscli.clock import Clock
-from wscli.daemon.upstream.dialer import Dialer
+from wscli.daemon.upstream.dial.dialer import Dialer
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.net.http import HttpClient
 from wscli.tasks import Tasks

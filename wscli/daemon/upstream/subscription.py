@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wscli.core.events import CloseRequested, Failure, FailureKind, RedialRequested, StartRequested, Unused, Used
 from wscli.core.snapshot import Snapshot
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.subscribers import Member, Subscriber
 from wscli.daemon.upstream.upstream import Upstream

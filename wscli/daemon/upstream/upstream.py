@@ -35,7 +35,7 @@ from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
 from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer
-from wscli.daemon.upstream.dialer import DialRequest
+from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import NoSession, Session

@@ -18,7 +18,7 @@ from wscli import __version__
 from wscli.control.frames import DATA, END
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.errors import UnknownChannel
 
 __all__ = ["served"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wscli.control.messages import Attempt, Doctor
     from wscli.daemon.registry.manager import Manager
     from wscli.daemon.socket.peer import Peer
-    from wscli.daemon.upstream.dialer import AttemptRecord
+    from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Doctor:

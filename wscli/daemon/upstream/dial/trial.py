@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wscli.clock import Clock
 from wscli.core.events import Failure
-from wscli.daemon.upstream.attempts import CLOSE_DEADLINE
-from wscli.daemon.upstream.dialer import AttemptRecord, Dialer, DialRequest
+from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, Dialer, DialRequest
 from wscli.tokens.broker import TokenFailed
 from wscli.transport.link import DialError
 

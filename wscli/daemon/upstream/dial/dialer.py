@@ -9,16 +9,18 @@ from typing import Protocol
 from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.budget import ConnectBudget, Place
-from wscli.daemon.upstream.scrub import scrub_steps, scrubbed, secrets_of
-from wscli.daemon.upstream.target import make_target, redirected
+from wscli.daemon.upstream.dial.budget import ConnectBudget, Place
+from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
 from wscli.tokens.broker import Broker, Token
 from wscli.tokens.failed import TokenFailed
 from wscli.transport.link import DialError, Link, Listener, Target, Timeline
 
-__all__ = ["AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
+__all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
 
+CLOSE_DEADLINE = 1.0
+"""Seconds that a close handshake may take before the connection is dropped."""
 MAX_REDIRECTS = 5
 MAX_TURNS = 2
 

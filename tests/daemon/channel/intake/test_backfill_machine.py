@@ -23,9 +23,9 @@ from tests.examples import EXAMPLES
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState as S
-from wscli.daemon.channel.backfill import _Gap
-from wscli.daemon.channel.backfill_requests import ATTEMPTS
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.channel.intake.backfill import _Gap
+from wscli.daemon.channel.intake.requests import ATTEMPTS
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Gap
 from wscli.net.http import HttpAnswer, HttpRequest

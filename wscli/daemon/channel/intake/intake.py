@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel.backfill import Backfill
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters
-from wscli.daemon.channel.dedupe import Dedupe
 from wscli.daemon.channel.histories import Histories
+from wscli.daemon.channel.intake.backfill import Backfill
+from wscli.daemon.channel.intake.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
 from wscli.problems import Problems
 
