@@ -14,7 +14,6 @@ from tests.examples import EXAMPLES
 from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.commands import (
-    Command,
     DialNext,
     DialSuccessor,
     ForgetSession,
@@ -24,6 +23,7 @@ from wscli.core.commands import (
     ScheduleRetry,
     ScheduleRotation,
     Succeed,
+    UpstreamCommand,
 )
 from wscli.core.events import (
     AttemptEnded,
@@ -393,7 +393,7 @@ class OneConnection(RuleBasedStateMachine):
         for command in commands:
             self.carry_out(command)
 
-    def carry_out(self, command: Command) -> None:
+    def carry_out(self, command: UpstreamCommand) -> None:
         match command:
             case Hangup(generation):
                 assert generation in (self.live, self.successor)
@@ -574,7 +574,7 @@ def test_an_event_that_the_successor_cannot_have_raises() -> None:
     ],
 )
 def test_a_verdict_on_an_open_connection_is_carried_out_without_waiting_for_its_end(
-    verdict: Verdict, state: ChannelState, commands: list[Command]
+    verdict: Verdict, state: ChannelState, commands: list[UpstreamCommand]
 ) -> None:
     snapshot, done = run(VerdictGiven(1, verdict, close(4000)), snapshot=ready())
     assert (snapshot.state, done) == (state, commands)

@@ -15,7 +15,7 @@ from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Pl
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.upstream.session import NoSession, Session
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
 from wscli.templates import compile_path, compile_template
@@ -186,7 +186,7 @@ class Scripted:
         state: Path | None = None,
         http: Any = None,
         rate: Rate = RATE,
-        make_session: Callable[[], Session] = NoSession,
+        make_session: Callable[[], UpstreamSession] = NoSession,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
@@ -225,7 +225,7 @@ async def scripted(
     state: Path | None = None,
     http: Any = None,
     rate: Rate = RATE,
-    make_session: Callable[[], Session] = NoSession,
+    make_session: Callable[[], UpstreamSession] = NoSession,
 ) -> AsyncIterator[Scripted]:
     """Open a manager on scripted links, and check that it ends with nothing left.
 

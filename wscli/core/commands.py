@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
-    "Command",
+    "UpstreamCommand",
     "DialNext",
     "DialSuccessor",
     "ForgetSession",
@@ -91,7 +91,7 @@ class ScheduleRotation:
     no_sooner: float
 
 
-Command = (
+UpstreamCommand = (
     DialNext
     | Hangup
     | ScheduleRetry

@@ -7,20 +7,20 @@ from dataclasses import replace
 from wscli.core import rotation
 from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import gives_up
-from wscli.core.commands import Command, ForgetSession, ForgetTokens, Hangup, ScheduleRetry
+from wscli.core.commands import ForgetSession, ForgetTokens, Hangup, ScheduleRetry, UpstreamCommand
 from wscli.core.events import AttemptEnded, Failure, VerdictGiven
-from wscli.core.moves import Move, Policy, dial, forgive, hang_up_successor
+from wscli.core.moves import Move, Policy, dial_next, forgive, hang_up_successor
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import POLICY_VIOLATION, decide
 from wscli.values import format_duration
 
-__all__ = ["end", "judge", "reason_code"]
+__all__ = ["judge_end", "judge_open", "reason_code"]
 
 S = ChannelState
 
 
-def end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
+def judge_end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
     """Judge an attempt that ended."""
     if snapshot.state not in HOLDS_CONNECTION:
         return snapshot, ()  # the same end, reported twice
@@ -32,7 +32,7 @@ def end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
     return _conclude(snapshot, verdict, failure, (), event.without_health, policy)
 
 
-def judge(snapshot: Snapshot, event: VerdictGiven, policy: Policy) -> Move:
+def judge_open(snapshot: Snapshot, event: VerdictGiven, policy: Policy) -> Move:
     """Carry out a verdict on an attempt that did not end by itself."""
     if snapshot.state not in HOLDS_CONNECTION:
         return snapshot, ()  # it ended in the meantime
@@ -68,7 +68,7 @@ def _conclude(
     snapshot: Snapshot,
     verdict: Verdict,
     failure: Failure,
-    leave: tuple[Command, ...],
+    leave: tuple[UpstreamCommand, ...],
     without_health: float,
     policy: Policy,
 ) -> Move:
@@ -86,7 +86,7 @@ def _conclude(
         after, commands = rotation.take_over(snapshot, snapshot.successor)
         return after, (*forget, *leave, *commands)
     if _at_once(snapshot, verdict) and failure.retry_after is None:
-        after, commands = dial(_remember(snapshot, verdict), reason, attempt=snapshot.attempt + 1)
+        after, commands = dial_next(_remember(snapshot, verdict), reason, attempt=snapshot.attempt + 1)
         return after, (*forget, *leave_both, *commands)
     if gives_up(policy.backoff, snapshot.attempt, without_health):
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
@@ -96,7 +96,7 @@ def _conclude(
     return waiting, (*forget, *leave_both, again)
 
 
-def _forget(generation: int, verdict: Verdict) -> tuple[Command, ...]:
+def _forget(generation: int, verdict: Verdict) -> tuple[UpstreamCommand, ...]:
     match verdict.action:
         case Action.REAUTH:
             return (ForgetTokens(generation),)

@@ -32,7 +32,7 @@ from wscli.core.events import (
     Used,
     VerdictGiven,
 )
-from wscli.core.moves import Move, Policy, close_unused, dial, dial_now, forgive, hang_up_successor, settle
+from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, UPSTREAM_TABLE, ChannelState, IllegalTransition
 
@@ -91,9 +91,9 @@ def _apply(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:  #
         case HandshakeDone():
             return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
         case AttemptEnded():
-            return endings.end(snapshot, event, policy)
+            return endings.judge_end(snapshot, event, policy)
         case VerdictGiven():
-            return endings.judge(snapshot, event, policy)
+            return endings.judge_open(snapshot, event, policy)
         case RetryScheduled():
             return replace(snapshot, next=Next("retry", event.at)), ()
         case RetryDue():
@@ -105,7 +105,7 @@ def _apply(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:  #
         case NetworkReturned():
             return _network_returned(snapshot)
         case TaskCrashed():
-            return settle(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
+            return close_all(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
         case _:
             assert_never(event)
 
@@ -129,7 +129,7 @@ def _redial(snapshot: Snapshot, event: RedialRequested | ReplaceRequested) -> Mo
 def _retry(snapshot: Snapshot, event: RetryDue) -> Move:
     if not event.wanted:
         return close_unused(snapshot)
-    return dial(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
+    return dial_next(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
 
 
 def _rotate(snapshot: Snapshot, event: RotationDue, policy: Policy) -> Move:
@@ -157,7 +157,7 @@ def _network_lost(snapshot: Snapshot) -> Move:
         case S.CONNECTING | S.HANDSHAKING | S.WAITING:
             made = snapshot.attempt if snapshot.state is S.WAITING else snapshot.attempt - 1
             reason = Reason("offline", "no network leads to the server")
-            after, commands = settle(snapshot, S.OFFLINE, reason, Next("network"))
+            after, commands = close_all(snapshot, S.OFFLINE, reason, Next("network"))
             return replace(after, attempt=made), commands
         case _:
             return snapshot, ()
@@ -173,7 +173,7 @@ def _network_returned(snapshot: Snapshot) -> Move:
             pass
         case _:
             return snapshot, ()
-    return dial(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
+    return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
 
 
 def event_of_reload(

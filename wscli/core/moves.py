@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.commands import Command, DialNext, Hangup
+from wscli.core.commands import DialNext, Hangup, UpstreamCommand
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import VerdictTable
@@ -16,16 +16,16 @@ __all__ = [
     "Move",
     "Policy",
     "close_unused",
-    "dial",
+    "dial_next",
     "dial_now",
     "forgive",
-    "hang_up",
+    "hang_up_all",
     "hang_up_successor",
     "next_generation",
-    "settle",
+    "close_all",
 ]
 
-Move = tuple[Snapshot, tuple[Command, ...]]
+Move = tuple[Snapshot, tuple[UpstreamCommand, ...]]
 """The next snapshot, and what to do."""
 
 
@@ -41,7 +41,7 @@ def next_generation(snapshot: Snapshot) -> int:
     return max(snapshot.generation, snapshot.last_successor) + 1
 
 
-def dial(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:
+def dial_next(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:
     """Start another attempt; a connection that is open is hung up by the caller."""
     after = replace(
         snapshot,
@@ -59,8 +59,8 @@ def dial(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:
 
 def dial_now(snapshot: Snapshot, reason: Reason) -> Move:
     """Forget earlier failures, hang up, and dial."""
-    after, commands = dial(forgive(snapshot), reason, attempt=1)
-    return after, (*hang_up(snapshot), *commands)
+    after, commands = dial_next(forgive(snapshot), reason, attempt=1)
+    return after, (*hang_up_all(snapshot), *commands)
 
 
 def forgive(snapshot: Snapshot) -> Snapshot:
@@ -68,18 +68,18 @@ def forgive(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, failure=None, policy_violations=0, reconnected=False, reauthed=False)
 
 
-def hang_up(snapshot: Snapshot) -> tuple[Command, ...]:
+def hang_up_all(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
     """Close what is open or being opened, the successor included."""
     held = (Hangup(snapshot.generation),) if snapshot.state in HOLDS_CONNECTION else ()
     return (*held, *hang_up_successor(snapshot))
 
 
-def hang_up_successor(snapshot: Snapshot) -> tuple[Command, ...]:
+def hang_up_successor(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
     """Close the successor, if there is one."""
     return () if snapshot.successor is None else (Hangup(snapshot.successor.generation),)
 
 
-def settle(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) -> Move:
+def close_all(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) -> Move:
     """Close everything; the next generation makes late callbacks and timers void."""
     after = replace(
         snapshot,
@@ -92,9 +92,9 @@ def settle(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) 
         successor=None,
         rotation_failures=0,
     )
-    return after, hang_up(snapshot)
+    return after, hang_up_all(snapshot)
 
 
 def close_unused(snapshot: Snapshot) -> Move:
     """Close everything, and forget earlier failures, until the next use."""
-    return settle(forgive(snapshot), ChannelState.IDLE, Reason("unused", "not in use"), Next("use"))
+    return close_all(forgive(snapshot), ChannelState.IDLE, Reason("unused", "not in use"), Next("use"))

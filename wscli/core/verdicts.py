@@ -61,14 +61,16 @@ def _parse_verdict(value: object) -> Verdict:
             raise ValueError("a verdict with a value is {retry: DURATION}")
         return Verdict(Action.RETRY, parse_duration(value["retry"]))
     if str(value) not in tuple(Action):
-        raise ValueError(f"{shown(value)} is no verdict; it is one of {', '.join(Action)} or {{retry: DURATION}}")
+        raise ValueError(
+            f"invalid verdict: {shown(value)}; it must be one of {', '.join(Action)} or {{retry: DURATION}}"
+        )
     return Verdict(Action(str(value)))
 
 
 def parse_verdicts(value: object) -> VerdictTable:
     """Read ``{4401: reauth, 4000-4099: stop, 529: {retry: 60s}, 5xx: retry}``."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{shown(value)} is no mapping of codes to verdicts")  # noqa: TRY004 - for pydantic
+        raise ValueError(f"verdicts must be a mapping of codes to verdicts, not {shown(value)}")  # noqa: TRY004 - for pydantic
     table: dict[CodeRange, Verdict] = {}
     for key, item in value.items():
         codes = key if isinstance(key, CodeRange) else _parse_key(key)

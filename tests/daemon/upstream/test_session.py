@@ -25,7 +25,7 @@ class ScriptedSession:
         self.judge: Callable[[Verdict, Failure], None] = lambda verdict, failure: None
         self.forgotten = 0
 
-    def begin(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
         self.opened.append(link)
         self.ready, self.judge = ready, judge
 

@@ -28,7 +28,7 @@ from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.upstream import Applied
+from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import NoInstance, UnknownChannel, WscliError
 from wscli.problems import Problems
@@ -119,7 +119,7 @@ class Channel:
         return self._usage.in_use
 
     def unavailable(self) -> WscliError | None:
-        """Why waiting for it is no use; None while it may still become ready."""
+        """Why waiting for it is useless; None while it may still become ready."""
         if self.removed:
             return UnknownChannel(
                 f"channel {self.name!r} was removed from the configuration", "`wscli status` lists the channels"
@@ -182,7 +182,7 @@ class Channel:
 
     def update(
         self, plan: ChannelPlan, params: Mapping[str, str], *, announce_after: float, tokens_changed: bool = False
-    ) -> Applied:
+    ) -> ReloadEffect:
         """Apply another plan; ``tokens_changed`` says whether the source of a token that it uses did."""
         before, self.plan = self.plan, plan
         self.intake.update(plan, params)

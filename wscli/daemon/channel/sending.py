@@ -38,7 +38,7 @@ class SendingChannel(Protocol):
         """Hold it in use."""
 
     def unavailable(self) -> WscliError | None:
-        """Why waiting for it is no use."""
+        """Why waiting for it is useless."""
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed."""

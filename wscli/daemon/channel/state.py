@@ -72,7 +72,7 @@ class StateTracker:
             look()
 
     def unavailable(self, name: str) -> WscliError | None:
-        """Say why waiting for the channel is no use; None while it may still become ready."""
+        """Say why waiting for the channel is useless; None while it may still become ready."""
         snapshot = self.snapshot
         if snapshot.state not in SETTLED:
             return None

@@ -22,7 +22,7 @@ from wscli.daemon.upstream.dial.dialer import AttemptRecord, Dialer, OpenLink
 from wscli.daemon.upstream.dial.trial import dial_once
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import NoSession, Session
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
@@ -67,7 +67,7 @@ class Manager:
         schedule: Schedule = call_later,
         environ: Mapping[str, str] = os.environ,
         http: HttpClient | None = None,
-        make_session: Callable[[], Session] = NoSession,
+        make_session: Callable[[], UpstreamSession] = NoSession,
     ) -> None:
         self.plan = plan
         self.clock = clock

@@ -9,13 +9,13 @@ from wscli.core.actions import Verdict
 from wscli.core.events import Failure
 from wscli.transport.link import Link
 
-__all__ = ["NoSession", "Session"]
+__all__ = ["NoSession", "UpstreamSession"]
 
 
-class Session(Protocol):
+class UpstreamSession(Protocol):
     """Logs in on each connection of an upstream, and remembers what a session can be resumed with."""
 
-    def begin(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
         """Open the session on a connection.
 
         Args:
@@ -32,7 +32,7 @@ class Session(Protocol):
 class NoSession:
     """A connection that is ready as soon as it is open."""
 
-    def begin(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
         """Be ready."""
         ready()
 

@@ -105,7 +105,7 @@ class Subscription:
         self._member.held = holds
         self.upstream.regulate()
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """Give the subscription up, once the channel is closed; the upstream ends with its last one."""
         self.upstream.subscribers.members.remove(self._member)
 
@@ -114,7 +114,7 @@ class Subscription:
         joined = self._member.joined
         if joined:
             self.leave(by_hand=True)
-        self.end()
+        self.cancel()
         self.upstream = upstream
         upstream.subscribers.members.append(self._member)
         if joined:

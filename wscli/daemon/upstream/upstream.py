@@ -38,17 +38,17 @@ from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, Rotatio
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import NoSession, Session
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
 from wscli.timing import OneShot
 from wscli.transport.link import Link
 from wscli.values import format_duration
 
-__all__ = ["Applied", "Upstream"]
+__all__ = ["ReloadEffect", "Upstream"]
 
-Applied = Literal["updated", "rotated", "restarted"]
+ReloadEffect = Literal["updated", "rotated", "restarted"]
 """What another plan did: no more than that, the next connection beside the present one, or another in its place."""
-_APPLIED: dict[type[UpstreamEvent], Applied] = {
+_EFFECTS: dict[type[UpstreamEvent], ReloadEffect] = {
     events.CloseRequested: "updated",
     events.ReplaceRequested: "rotated",
     events.RedialRequested: "restarted",
@@ -67,7 +67,7 @@ class Upstream:
         params: Mapping[str, str],
         services: Services,
         *,
-        session: Session | None = None,
+        session: UpstreamSession | None = None,
         after: asyncio.Task[None] | None = None,
     ) -> None:
         self.plan = plan
@@ -128,7 +128,7 @@ class Upstream:
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.probe()
 
-    def update(self, plan: UpstreamPlan, params: Mapping[str, str], *, tokens_changed: bool) -> Applied:
+    def update(self, plan: UpstreamPlan, params: Mapping[str, str], *, tokens_changed: bool) -> ReloadEffect:
         """Apply another plan, and say whether that redials, or rotates."""
         before, self.plan = self.plan, plan
         dials_otherwise = not plan.dial.opens_the_same(before.dial) or params != self._params
@@ -149,7 +149,7 @@ class Upstream:
         if event is None:
             return "updated"
         self.feed(event)
-        return _APPLIED[type(event)]
+        return _EFFECTS[type(event)]
 
     def _step(self, event: UpstreamEvent) -> None:
         before = self.snapshot
@@ -177,7 +177,7 @@ class Upstream:
         self._rotation.start(self.plan.rotate, attempt.record.expires_at)
         attempt.pass_on_early()
 
-    def _carry_out(self, command: commands.Command) -> None:  # noqa: C901 - one case a command
+    def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
             case commands.DialNext(generation=generation):
                 self._dial(generation)
@@ -273,7 +273,7 @@ class Upstream:
         measured = self.subscribers.measured
         attempt.watch = self._services.wheel.add(link, self.plan.keepalive, on_rtt=measured, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
-        self._session.begin(link, ready, judge)
+        self._session.start(link, ready, judge)
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""

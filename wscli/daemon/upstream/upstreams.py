@@ -10,10 +10,10 @@ from typing import NamedTuple
 from wscli.config.plan import UpstreamKey, UpstreamPlan
 from wscli.core.events import CloseRequested
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import NoSession, Session
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscriber
 from wscli.daemon.upstream.subscription import Subscription
-from wscli.daemon.upstream.upstream import Applied, Upstream
+from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
 
 __all__ = ["UpstreamId", "Upstreams"]
 
@@ -35,7 +35,7 @@ class UpstreamId(NamedTuple):
 class Upstreams:
     """Every upstream of a manager."""
 
-    def __init__(self, services: Services, make_session: Callable[[], Session] = NoSession) -> None:
+    def __init__(self, services: Services, make_session: Callable[[], UpstreamSession] = NoSession) -> None:
         self._services = services
         self._make_session = make_session
         self._upstreams: dict[UpstreamId, Upstream] = {}
@@ -62,7 +62,7 @@ class Upstreams:
         params: Mapping[str, str],
         *,
         tokens_changed: bool,
-    ) -> Applied:
+    ) -> ReloadEffect:
         """Apply another plan of a channel, and say whether that redials, or rotates.
 
         An upstream of this channel alone stays, and dials otherwise. A channel that shares its upstream leaves that to
@@ -79,7 +79,7 @@ class Upstreams:
 
     def remove(self, subscription: Subscription) -> None:
         """Take a closed channel's subscription back."""
-        subscription.end()
+        subscription.cancel()
         self._drop_unused(next(key for key, one in self._upstreams.items() if one is subscription.upstream))
 
     def addresses(self) -> set[str]:
