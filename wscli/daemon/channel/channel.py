@@ -69,15 +69,17 @@ class Channel:
         """What hooks count, by their names."""
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
-        self.backpressure = Backpressure(
-            lambda holds: self.subscription.hold(holds),
-            lambda: self.intake.overflow(),
-            services.clock,
-            services.schedule,
-        )
-        self.intake = Intake(name, plan, params, services, histories, self.counters, self.problems, self.backpressure)
-        self.history = self.intake.history
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
+        self.backpressure = Backpressure(
+            self.subscription.hold, lambda: self.intake.overflow(), services.clock, services.schedule
+        )
+        kept = (self.counters, self.problems, self.backpressure)
+        try:
+            self.intake = Intake(name, plan, params, services, histories, *kept)
+        except WscliError:  # of its history
+            upstreams.remove(self.subscription)
+            raise
+        self.history = self.intake.history
         self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
         self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services

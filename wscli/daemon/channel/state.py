@@ -20,6 +20,8 @@ S = ChannelState
 class StateTracker:
     """Joins and leaves the upstream as the channel's own state says; ``changed`` is called with the snapshot before."""
 
+    __slots__ = ("_changed", "_subscription", "_waiters", "own", "snapshot")
+
     def __init__(self, subscription: Subscription, changed: Callable[[Snapshot], None]) -> None:
         self.snapshot = Snapshot()
         """What the channel shows."""

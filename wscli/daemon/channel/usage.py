@@ -13,6 +13,8 @@ __all__ = ["Usage"]
 class Usage:
     """Counts the uses of one channel, and calls ``unused`` when its linger after the last one is over."""
 
+    __slots__ = ("_closed", "_eager", "_linger", "_timer", "_unused", "_uses", "held_open")
+
     def __init__(self, eager: bool, linger: float, schedule: Schedule, unused: Callable[[], None]) -> None:
         self.held_open = False
         """Whether it was started by hand."""

@@ -63,6 +63,8 @@ class Member:
 class Subscribers:
     """The channels of one upstream."""
 
+    __slots__ = ("_paused", "members", "receivers")
+
     def __init__(self) -> None:
         self.members: list[Member] = []
         self.receivers: tuple[Callable[[list[bytes], bytes | None], None], ...] = ()

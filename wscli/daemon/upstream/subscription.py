@@ -19,6 +19,8 @@ __all__ = ["Subscription"]
 class Subscription:
     """One channel's part of an upstream; what it brings is told to the ``Subscriber``."""
 
+    __slots__ = ("_member", "upstream")
+
     def __init__(self, upstream: Upstream, subscriber: Subscriber) -> None:
         self._member = Member(subscriber)
         self.upstream = upstream

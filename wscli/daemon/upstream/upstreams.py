@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from wscli.config.plan import UpstreamKey, UpstreamPlan
@@ -14,6 +15,7 @@ from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscriber
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
+from wscli.errors import UnknownChannel
 
 __all__ = ["UpstreamId", "Upstreams"]
 
@@ -39,6 +41,7 @@ class Upstreams:
         self._services = services
         self._make_session = make_session
         self._upstreams: dict[UpstreamId, Upstream] = {}
+        self._ids: dict[Upstream, UpstreamId] = {}
         self._closing: dict[Hashable, asyncio.Task[None]] = {}
         """Closes of upstreams that ended, while they are under way."""
 
@@ -51,8 +54,17 @@ class Upstreams:
     def subscribe(
         self, name: str, plan: UpstreamPlan, params: Mapping[str, str], subscriber: Subscriber
     ) -> Subscription:
-        """Give a channel its subscription; the upstream is made where there is none yet."""
-        return Subscription(self._find(_id(name, plan, params), name, plan, params), subscriber)
+        """Give a channel its subscription; the upstream is made where there is none yet.
+
+        Raises:
+            UnknownChannel: a parameter of the channel's name does not fit its dial.
+
+        """
+        try:
+            key = _id(name, plan, params)
+        except ValueError as error:
+            raise UnknownChannel(f"invalid channel name {name!r}: {error}") from None
+        return Subscription(self._find(key, name, plan, params), subscriber)
 
     def update(
         self,
@@ -68,19 +80,22 @@ class Upstreams:
         An upstream of this channel alone stays, and dials otherwise. A channel that shares its upstream leaves that to
         the others and goes on with another.
         """
-        upstream, new = subscription.upstream, _id(name, plan, params)
-        old = next(key for key, one in self._upstreams.items() if one is upstream)
+        upstream = subscription.upstream
+        old = new = self._ids[upstream]
+        with suppress(ValueError):  # its next dial fails, and says why
+            new = _id(name, plan, params)
         if new == old or (len(upstream.subscribers.members) == 1 and new not in self._upstreams):
             self._upstreams[new] = self._upstreams.pop(old)
+            self._ids[upstream] = new
             return upstream.update(plan, params, tokens_changed=tokens_changed)
         moved = subscription.move(self._find(new, name, plan, params), "the configuration changed")
-        self._drop_unused(old)
+        self._drop_unused(upstream)
         return "restarted" if moved else "updated"
 
     def remove(self, subscription: Subscription) -> None:
         """Take a closed channel's subscription back."""
         subscription.cancel()
-        self._drop_unused(next(key for key, one in self._upstreams.items() if one is subscription.upstream))
+        self._drop_unused(subscription.upstream)
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that were dialled last."""
@@ -103,13 +118,13 @@ class Upstreams:
         if upstream is None:
             after = self._closing.get(key.closing_key)
             upstream = Upstream(name, plan, params, self._services, session=self._make_session(), after=after)
-            self._upstreams[key] = upstream
+            self._upstreams[key], self._ids[upstream] = upstream, key
         return upstream
 
-    def _drop_unused(self, key: UpstreamId) -> None:
-        upstream = self._upstreams[key]
+    def _drop_unused(self, upstream: Upstream) -> None:
         if upstream.subscribers.members:
             return
+        key = self._ids.pop(upstream)
         del self._upstreams[key]
         upstream.feed(CloseRequested())
         if (closing := upstream.attempts.closing) is not None:
