@@ -19,7 +19,7 @@ from tests.cli.commands import Cli, cli
 from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 __all__ = ["cli"]
 
@@ -276,7 +276,7 @@ def attempt(*, failure: Failure | None = None) -> AttemptRecord:
 async def test_doctor_shows_each_step_and_its_time(cli: Cli) -> None:
     assert "attempt  none yet" in (await cli("doctor", "calls")).out
     failure = Failure(FailureKind.STATUS, "HTTP 503 with Retry-After", code=503)
-    cli.manager.known["calls"].connection = SimpleNamespace(last_attempt=attempt(failure=failure))
+    cli.manager.known["calls"].subscription = SimpleNamespace(last_attempt=attempt(failure=failure))
     result = await cli("doctor", "calls")
     assert result.code == 0
     lines = result.out.splitlines()

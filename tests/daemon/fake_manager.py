@@ -11,7 +11,7 @@ from typing import Any
 
 from wscli.clock import SystemClock
 from wscli.core.states import SETTLED, ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.refs import Refs
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
@@ -32,7 +32,7 @@ class FakeChannel:
         self.refused_credentials = False
         dial = SimpleNamespace(shown_url="wss://example.com/ws")
         self.plan = SimpleNamespace(critical=critical, upstream=SimpleNamespace(dial=dial))
-        self.connection = SimpleNamespace(last_attempt=None)
+        self.subscription = SimpleNamespace(last_attempt=None)
         self.history = History(HistoryLimits(), clock=SystemClock())
         self.backpressure = None
         self.snapshot = SimpleNamespace(reason=SimpleNamespace(text="so it was set"))

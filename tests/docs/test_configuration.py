@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wscli.config import json_schema, load
-from wscli.core.verdicts import Action
+from wscli.core.actions import Action
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SCHEMA = json_schema()

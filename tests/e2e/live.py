@@ -14,7 +14,7 @@ from wscli.config import load
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.upstream.dialer import OpenLink
+from wscli.daemon.upstream.dial.dialer import OpenLink
 from wscli.history.records import GapRecord
 from wscli.network import reachable
 from wscli.transport.link import Link, Listener, Target, Timeline

@@ -120,6 +120,8 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    share: bool = False
+    """Whether channels with equal keys use one connection; no key of a file sets it yet."""
 
     def key(self, params: Mapping[str, str]) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.

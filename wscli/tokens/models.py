@@ -19,7 +19,7 @@ from wscli.tokens.sources.oauth2 import OAuth2Source
 from wscli.tokens.sources.value import Value, ValueSource
 from wscli.values import Duration, Flag, Percent, StrictModel
 
-__all__ = ["SOURCES", "TokenSource", "find_cycle"]
+__all__ = ["SOURCES", "TokenSource", "changed_sources", "find_cycle"]
 
 SOURCES: dict[str, type] = {
     "http": HttpSource,
@@ -111,3 +111,11 @@ def find_cycle(sources: Mapping[str, TokenSource]) -> tuple[str, ...] | None:
         return found
 
     return next(filter(None, (follow(name, ()) for name in sources)), None)
+
+
+def changed_sources(old: Mapping[str, TokenSource], new: Mapping[str, TokenSource]) -> frozenset[str]:
+    """Give the tokens whose source changed, or is made with one that did."""
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    while more := {name for name, source in new.items() if name not in changed and source.references() & changed}:
+        changed |= more
+    return frozenset(changed)

@@ -10,8 +10,9 @@ from wscli.config.checks.context import Context
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, kind_of, plain
 from wscli.config.translate import report_errors
+from wscli.core.actions import Verdict
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.verdicts import CodeRange, Verdict, VerdictTable, parse_verdicts
+from wscli.core.verdicts import CodeRange, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import shown
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import logging
 import os
@@ -14,15 +13,17 @@ from typing import Any, NamedTuple
 
 from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan, Plan
-from wscli.core.events import Failure
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.registry.template_channels import Instances
-from wscli.daemon.upstream.budget import ConnectBudget
-from wscli.daemon.upstream.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.dialer import AttemptRecord, Dialer, OpenLink
+from wscli.daemon.upstream.dial.trial import dial_once
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
+from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
@@ -31,6 +32,7 @@ from wscli.problems import Problems
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
+from wscli.tokens.models import changed_sources
 
 __all__ = ["Manager", "ReloadReport"]
 
@@ -65,6 +67,7 @@ class Manager:
         schedule: Schedule = call_later,
         environ: Mapping[str, str] = os.environ,
         http: HttpClient | None = None,
+        make_session: Callable[[], UpstreamSession] = NoSession,
     ) -> None:
         self.plan = plan
         self.clock = clock
@@ -111,11 +114,10 @@ class Manager:
             chance=chance,
             reachable=reachable,
             schedule=schedule,
-            histories=Histories(plan.name, environ, clock),
         )
+        self._upstreams = Upstreams(self._services, make_session)
+        self._histories = Histories(plan.name, environ, clock)
         self._channels: dict[str, Channel] = {}
-        self._leaving: dict[str, asyncio.Task[None]] = {}
-        """The closes of removed channels, until they are done: nothing of their name is dialled before."""
         self._instances = Instances(self._channels, schedule=schedule, drop=self._drop)
         self._closed = False
         self._set_budgets()
@@ -175,10 +177,11 @@ class Manager:
             plan,
             params,
             self._services,
+            self._upstreams,
+            self._histories,
             announce_after=self.plan.announce_after,
             totals=self.totals,
             on_change=self._changed,
-            after=self._leaving.get(name),
         )
 
     def _drop(self, channel: Channel) -> None:
@@ -187,10 +190,6 @@ class Manager:
         self._instances.forgotten(name)
         channel.remove()
         channel.history.end()  # now: another of this name may go on with its file
-        closing = channel.connection.closing
-        if closing is not None:
-            self._leaving[name] = closing
-            closing.add_done_callback(lambda done: self._leaving.get(name) is done and self._leaving.pop(name))
 
     def _require_open(self) -> None:
         if self._closed:
@@ -217,9 +216,7 @@ class Manager:
         self._instances.close()
         for channel in channels:
             channel.shut()
-        closing = [*self._leaving.values(), *(one.connection.closing for one in channels)]
-        if tasks := [task for task in closing if task is not None]:
-            await asyncio.wait(tasks)
+        await self._upstreams.closed()
         await asyncio.gather(*(channel.history.close() for channel in channels))
         await self._wheel.close()
         await self.tasks.close()
@@ -227,13 +224,11 @@ class Manager:
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that the channels dial."""
-        return {address for channel in self.channels() for address in channel.connection.addresses}
+        return self._upstreams.addresses()
 
     def network_changed(self) -> None:
-        """Let every channel look whether a route leads to its server, and ping what is open."""
-        reachable = functools.cache(self._services.reachable)
-        for channel in self.channels():
-            channel.connection.network_changed(reachable)
+        """Have every upstream look whether a route leads to its server, and ping if it is open."""
+        self._upstreams.network_changed()
 
     def _woke(self, seconds: float) -> None:
         logger.info("the machine slept for %.0f s; every connection is probed", seconds, extra={"event": "woke"})
@@ -252,13 +247,14 @@ class Manager:
         self._require_open()
         for name, declared in plan.channels.items():
             if declared.history.store == "disk" and not declared.params and not self._is_on_disk(name):
-                self._services.histories.check(name)
+                self._histories.check(name)
         report = ReloadReport([], [], [], [], [], [])
+        tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
         self.broker.replace(plan.tokens)
         self._set_budgets()
         for name, channel in list(self._channels.items()):
-            self._apply_to(name, channel, plan, report)
+            self._apply_to(name, channel, plan, tokens, report)
         for name, declared in plan.channels.items():
             if not declared.params and name not in self._channels:
                 self._channels[name] = self._make(name, declared, {})
@@ -268,22 +264,29 @@ class Manager:
             follow()
         return report
 
-    def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
-        declared = self._instances.find(name, plan)
-        if declared is None:
+    def _apply_to(
+        self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: ReloadReport
+    ) -> None:
+        found = self._instances.find(name, plan)
+        if found is None:
             self._drop(channel)
             report.removed.append(name)
             return
-        if declared[0].history.store != channel.plan.history.store:  # its readers stand in what is given up
+        declared, params = found
+        same = declared == channel.plan and plan.announce_after == channel.announcer.after
+        tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
+        if declared.history.store != channel.plan.history.store:  # its readers stand in what is given up
             self._drop(channel)
-            self._channels[name] = self._make(name, *declared)
+            self._channels[name] = self._make(name, declared, params)
             self._channels[name].open()
             report.restarted.append(name)
-        elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
+        elif same and not tokens_changed:
             report.kept.append(name)
         else:
-            applied = channel.update(*declared, announce_after=plan.announce_after)
-            getattr(report, applied).append(name)
+            applied = channel.update(
+                declared, params, announce_after=plan.announce_after, tokens_changed=tokens_changed
+            )
+            getattr(report, "kept" if same and applied == "updated" else applied).append(name)
         self._instances.changed(self._channels[name])
 
     def _is_on_disk(self, name: str) -> bool:
@@ -311,9 +314,9 @@ class Manager:
             "pid": os.getpid(),
             "uptime_s": round(self.clock.monotonic() - self.started, 3),
             "connections": {
-                "active": sum(channel.connection.is_open for channel in self._channels.values()),
-                "total": len(self._channels),
-                "successors": sum(channel.connection.successor is not None for channel in self._channels.values()),
+                "active": sum(upstream.attempts.holds_a_link for upstream in self._upstreams),
+                "total": len(self._upstreams),
+                "successors": sum(upstream.successor is not None for upstream in self._upstreams),
             },
             "channels": {channel.name: channel.stats() for channel in channels},
             "tokens": self.broker.stats(),
@@ -323,16 +326,4 @@ class Manager:
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give the record of it."""
-        record = AttemptRecord(started=self.clock.wall())
-        await channel.connection.try_out(record, _Deaf())
-        return record
-
-
-class _Deaf:
-    """The listener of a connection that is only tried out."""
-
-    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Take no messages."""
-
-    def on_end(self, failure: Failure) -> None:
-        """Expect the end."""
+        return await dial_once(self._dialer, channel.subscription.upstream.request(), self.clock)

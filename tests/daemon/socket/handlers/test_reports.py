@@ -18,7 +18,7 @@ from wscli import __version__
 from wscli.control.frames import DATA, END
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.errors import UnknownChannel
 
 __all__ = ["served"]
@@ -104,7 +104,7 @@ def record(*, failed: bool = False) -> AttemptRecord:
 
 
 async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> None:
-    served.manager.known["calls"].connection = SimpleNamespace(last_attempt=record(failed=True))
+    served.manager.known["calls"].subscription = SimpleNamespace(last_attempt=record(failed=True))
     answer = await served.ask("doctor", {"channel": "calls"})
     assert answer["channel"]["channel"] == "calls"
     assert answer["url"] == "wss://example.com/ws"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
-from wscli.daemon.upstream.budget import ConnectBudget, Place
+from wscli.daemon.upstream.dial.budget import ConnectBudget, Place
 from wscli.values import Rate
 
 

@@ -23,9 +23,9 @@ from tests.examples import EXAMPLES
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState as S
-from wscli.daemon.channel.backfill import _Gap
-from wscli.daemon.channel.backfill_requests import ATTEMPTS
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.channel.intake.backfill import _Gap
+from wscli.daemon.channel.intake.requests import ATTEMPTS
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, GapRecord
 from wscli.net.http import HttpAnswer, HttpRequest
@@ -138,7 +138,7 @@ class EachOnce(RuleBasedStateMachine):
     async def say_live(self, count: int) -> None:
         numbers = range(self.log.last + 1, self.log.last + count + 1)
         self.log.last += count
-        link = self.channel.connection.link
+        link = self.channel.link
         if link is not None:
             link.say(*map(numbered, numbers))
             self.live |= set(numbers)
@@ -154,7 +154,7 @@ class EachOnce(RuleBasedStateMachine):
 
         async def say_again() -> None:
             await self.it.time.settle()  # the messages before the gap are known by then
-            link = self.channel.connection.link
+            link = self.channel.link
             if link is not None and self.backfill.takes:
                 number = max(1, self.log.last - back)
                 link.say(numbered(number))

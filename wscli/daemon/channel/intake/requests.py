@@ -13,7 +13,7 @@ from wscli.backfill.gaps import captured, facts_of
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.core.backoff import delay_for
-from wscli.daemon.channel.dedupe import Dedupe
+from wscli.daemon.channel.intake.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
 from wscli.history.memory import History
 from wscli.history.records import Batch

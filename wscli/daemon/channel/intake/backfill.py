@@ -15,8 +15,8 @@ from typing import Protocol
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel.backfill_requests import BackfillRequests
-from wscli.daemon.channel.dedupe import Dedupe
+from wscli.daemon.channel.intake.dedupe import Dedupe
+from wscli.daemon.channel.intake.requests import BackfillRequests
 from wscli.daemon.upstream.services import Services
 from wscli.history.memory import History
 from wscli.problems import Problems

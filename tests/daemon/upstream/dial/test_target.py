@@ -8,7 +8,7 @@ import pytest
 
 from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.target import make_target, redirected
+from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.templates import compile_path, compile_template
 from wscli.transport.link import Target
 from wscli.values import Secret

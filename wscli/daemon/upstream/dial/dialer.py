@@ -1,4 +1,4 @@
-"""One attempt: tokens, a place in the endpoint's connect budget, the dial, and redirects within the origin."""
+"""A dial: tokens, a place in the endpoint's connect budget, the connection, and redirects within the origin."""
 
 from __future__ import annotations
 
@@ -7,49 +7,63 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wscli.clock import Clock
-from wscli.config.plan import ChannelPlan
+from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.budget import ConnectBudget, Place
-from wscli.daemon.upstream.scrub import scrub_steps, scrubbed, secrets_of
-from wscli.daemon.upstream.target import make_target, redirected
+from wscli.daemon.upstream.dial.budget import ConnectBudget, Place
+from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
 from wscli.tokens.broker import Broker, Token
 from wscli.tokens.failed import TokenFailed
 from wscli.transport.link import DialError, Link, Listener, Target, Timeline
 
-__all__ = ["AttemptRecord", "Dialer", "OpenLink"]
+__all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
 
+CLOSE_DEADLINE = 1.0
+"""Seconds that a close handshake may take before the connection is dropped."""
 MAX_REDIRECTS = 5
 MAX_TURNS = 2
 
 
 class OpenLink(Protocol):
-    """How a link is opened: the transport, or a scripted one."""
+    """Opens a connection: the transport, or a scripted one."""
 
     def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Awaitable[Link]:
-        """Open one link, or raise ``DialError``."""
+        """Open one connection, or raise ``DialError``."""
 
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """What is known of an attempt beside its link; ``doctor`` shows it."""
+    """What is known of an attempt beside its connection; ``doctor`` shows it."""
 
     started: float
     """Wall-clock time."""
     tokens: dict[str, int] = field(default_factory=dict)
-    """Name and version of each token that went into it."""
+    """Version of each token that it used, by name."""
     expires_at: float | None = None
-    """When the first of them expires, on ``Clock.boottime``; None: never, or nobody knows."""
+    """When the first of them expires, on ``Clock.boottime``; None: never, or unknown."""
     timeline: Timeline = field(default_factory=Timeline)
     place: Place | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """What went into it and is not to be seen."""
+    """Texts that must not be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialRequest:
+    """What to dial."""
+
+    plan: UpstreamPlan
+    params: Mapping[str, str]
+    critical: bool = True
+    """Whether it goes before those that are not, in the queue of the connect budget."""
+    lasting: float = 0.0
+    """Seconds that each token is to last at least: one that does not is renewed first."""
 
 
 class Dialer:
-    """Opens links for all channels."""
+    """Opens connections for all upstreams."""
 
     def __init__(self, broker: Broker, budgets: Mapping[str, ConnectBudget], open_link: OpenLink, clock: Clock) -> None:
         self._broker = broker
@@ -58,36 +72,29 @@ class Dialer:
         self._clock = clock
 
     async def dial(
-        self,
-        plan: ChannelPlan,
-        params: Mapping[str, str],
-        listener: Listener,
-        record: AttemptRecord,
-        progress: Callable[[str, str], None],
-        *,
-        lasting: float = 0.0,
+        self, request: DialRequest, listener: Listener, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> Link:
-        """Open a link for a channel.
+        """Open a connection.
 
-        ``progress`` is told a code and a text for each step that may take long. Tokens are renewed that would expire
-        within ``lasting`` seconds.
+        ``progress`` is called with a code and a text for each step that may take long.
 
         Raises:
             DialError: the dial failed.
-            TokenFailed: a token could not be had.
+            TokenFailed: a token source failed.
 
         """
+        plan = request.plan
         url: str | None = None
-        if lasting:
-            await self._renew(plan, record, progress, self._clock.boottime() + lasting)
+        if request.lasting:
+            await self._renew(plan, record, progress, self._clock.boottime() + request.lasting)
         for _ in range(MAX_REDIRECTS + 1):
-            tokens = await self._admitted(plan, record, progress)
+            tokens = await self._admitted(request, record, progress)
             try:
-                target = make_target(plan.upstream.dial, params, tokens, url=url)
-            except ConfigError as error:  # a file of tls, which may be on its way to being renewed
+                target = make_target(plan.dial, request.params, tokens, url=url)
+            except ConfigError as error:  # a TLS file, which may be replaced later
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
             record.secrets = secrets_of(target, tokens.values())
-            progress("dialling", f"dialling {plan.upstream.dial.shown_url}")
+            progress("dialling", f"dialling {plan.dial.shown_url}")
             try:
                 return await self._open_link(target, listener, record.timeline)
             except DialError as error:
@@ -98,15 +105,16 @@ class Dialer:
         raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
 
     async def _admitted(
-        self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
+        self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, str]:
-        """Get the tokens, then a place; a token that was lost in the queue sends the attempt back for another.
+        """Get the tokens, then a place in the queue; where a token was lost in the queue, do both again, once.
 
-        It is sent back once: where the queue outlasts the tokens, its second turn fetches them and dials.
+        Where the queue outlasts the tokens, the second turn fetches them and dials.
         """
+        plan = request.plan
         tokens = await self._tokens(plan, record, progress)
         for _ in range(MAX_TURNS):
-            await self._place(plan, record, progress)
+            await self._queue(request, record, progress)
             current = {name: self._current(name, token) for name, token in tokens.items()}
             good = {name: token for name, token in current.items() if token is not None}
             if len(good) == len(tokens):
@@ -118,9 +126,9 @@ class Dialer:
         return {name: token.value.reveal() for name, token in tokens.items()}
 
     async def _renew(
-        self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None], until: float
+        self, plan: UpstreamPlan, record: AttemptRecord, progress: Callable[[str, str], None], until: float
     ) -> None:
-        for name in sorted(plan.upstream.dial.token_names):
+        for name in sorted(plan.dial.token_names):
             progress("token", f"renewing token {name!r}")
             try:
                 await self._broker.renew(name, until)
@@ -129,10 +137,10 @@ class Dialer:
                 raise
 
     async def _tokens(
-        self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
+        self, plan: UpstreamPlan, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, Token]:
         tokens = {}
-        for name in sorted(plan.upstream.dial.token_names):
+        for name in sorted(plan.dial.token_names):
             began = self._clock.monotonic()
             cached = self._broker.peek(name) is not None
             if not cached:
@@ -152,16 +160,17 @@ class Dialer:
         expired = token.expires_at is not None and token.expires_at <= self._clock.boottime()
         return None if expired else token
 
-    async def _place(self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]) -> None:
+    async def _queue(self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]) -> None:
         began = self._clock.monotonic()
-        budget = self._budgets[plan.endpoint]
-        place = budget.enter(critical=plan.critical)
+        endpoint = request.plan.endpoint
+        budget = self._budgets[endpoint]
+        place = budget.enter(critical=request.critical)
         record.place = place
         try:
             if place.ahead:
-                progress("budget", f"queued for the connect budget of endpoint {plan.endpoint!r} ({budget.rate})")
+                progress("budget", f"queued for the connect budget of endpoint {endpoint!r} ({budget.rate})")
             await place.granted()
-            record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {plan.endpoint!r}")
+            record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {endpoint!r}")
         finally:
             record.place = None
             place.leave()

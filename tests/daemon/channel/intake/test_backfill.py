@@ -15,8 +15,8 @@ from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scrip
 from wscli.backfill.answers import messages_of
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel import backfill as backfill_module
-from wscli.daemon.channel import backfill_requests as requests_module
+from wscli.daemon.channel.intake import backfill as backfill_module
+from wscli.daemon.channel.intake import requests as requests_module
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, GapRecord
 from wscli.net.http import HttpAnswer, HttpRequest

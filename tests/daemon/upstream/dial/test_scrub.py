@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.scrub import scrubbed, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, secrets_of
 from wscli.transport.link import Target
 
 TARGET = Target(

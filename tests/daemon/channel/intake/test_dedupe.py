@@ -8,7 +8,7 @@ import pytest
 
 from tests.daemon.scripted import channel_plan, scripted
 from wscli.config.models.upstream import Rotate
-from wscli.daemon.channel.dedupe import WINDOW, Dedupe
+from wscli.daemon.channel.intake.dedupe import WINDOW, Dedupe
 from wscli.templates.paths import compile_path_expression
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel.backfill import Backfill
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters
-from wscli.daemon.channel.dedupe import Dedupe
+from wscli.daemon.channel.histories import Histories
+from wscli.daemon.channel.intake.backfill import Backfill
+from wscli.daemon.channel.intake.dedupe import Dedupe
 from wscli.daemon.upstream.services import Services
 from wscli.problems import Problems
 
@@ -29,13 +30,12 @@ class Intake:
         plan: ChannelPlan,
         params: Mapping[str, str],
         services: Services,
+        histories: Histories,
         counters: Counters,
         problems: Problems,
         backpressure: Backpressure,
     ) -> None:
-        self.history = services.histories.open(
-            name, plan.history, on_fault=self._history_failed, on_full=self._history_full
-        )
+        self.history = histories.open(name, plan.history, on_fault=self._history_failed, on_full=self._history_full)
         self._name = name
         self._services = services
         self._counters = counters
