@@ -15,11 +15,11 @@ import pytest
 
 from bench.manager import config, gateway_url, without_picows, wscli_with
 from bench.measure import BlasterProcess, cpu_seconds
-from tests.peers.programs import npm_package
+from tests.e2e.peers.programs import npm_package
 
 __all__ = ["CONTESTANTS", "Contestant", "Round", "absent"]
 
-PEERS = Path(__file__).parent.parent / "tests" / "peers" / "npm" / "node_modules"
+PEERS = Path(__file__).parent.parent / "tests" / "e2e" / "peers" / "npm" / "node_modules"
 
 
 class Round(NamedTuple):

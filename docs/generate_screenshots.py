@@ -10,9 +10,9 @@ from urllib.parse import quote
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.backends import DemoProcess  # noqa: E402 - the tests are no package that is installed
-from tests.browser.pages import Page, open_page  # noqa: E402
-from tests.peers.programs import Chromium  # noqa: E402
+from tests.backend.process import BackendProcess  # noqa: E402 - the tests are no package that is installed
+from tests.e2e.browser.pages import Page, open_page  # noqa: E402
+from tests.e2e.peers.programs import Chromium  # noqa: E402
 from tests.processes import Manager, Wscli  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
@@ -42,7 +42,7 @@ channels:
 """
 
 
-async def live(wscli: Wscli, demo: DemoProcess) -> None:
+async def live(wscli: Wscli, demo: BackendProcess) -> None:
     """Let a while of ordinary life go by: messages in waves, and a channel whose server refuses it."""
     for second in range(SECONDS):
         for path, count in (("/ws/notifications", 6 + second * 5 % 9), ("/ws/consultations/42", second * 7 % 5)):
@@ -69,7 +69,7 @@ async def pictures(page: Page) -> None:
         print(f"{path} {path.stat().st_size // 1024} KiB")  # noqa: T201 - a script for people
 
 
-def _manager(wscli: Wscli, demo: DemoProcess) -> Manager:
+def _manager(wscli: Wscli, demo: BackendProcess) -> Manager:
     return wscli.up(CONFIG.format(token=TOKEN, port=demo.port))
 
 
@@ -77,7 +77,7 @@ async def main() -> None:
     """Start all of it, and look."""
     with (
         Chromium() as browser,
-        DemoProcess("--token-life=90") as demo,
+        BackendProcess(token_life=90) as demo,
         Wscli() as wscli,
         _manager(wscli, demo) as manager,
     ):

@@ -21,7 +21,7 @@ async def started(*argv: str, stdin: bytes | None = None, **limits: int) -> Chil
     return await Child(**limits).start(argv, cwd=Path("/"), environ=os.environ, stdin=stdin)
 
 
-async def test_it_reads_its_stdin_to_the_end_and_what_it_says_is_kept() -> None:
+async def test_a_child_gets_all_of_stdin_and_its_output_is_kept() -> None:
     child = await started("sh", "-c", "cat; echo oh >&2; exit 3", stdin=b"hello", most_output=100)
     await child.over
     await child.end(kill=False)
@@ -29,7 +29,7 @@ async def test_it_reads_its_stdin_to_the_end_and_what_it_says_is_kept() -> None:
     assert not child.overflowed
 
 
-async def test_one_that_says_too_much_is_over_at_once() -> None:
+async def test_a_child_with_too_much_output_is_ended_at_once() -> None:
     child = await started("yes", most_output=1000)
     await child.over
     assert child.overflowed
@@ -45,7 +45,7 @@ async def test_the_end_of_stderr_is_kept() -> None:
     assert child.errors.endswith(b"last\n")
 
 
-async def test_one_that_cannot_be_started_has_nothing_to_end() -> None:
+async def test_a_child_that_cannot_be_started_is_an_error_and_leaves_nothing() -> None:
     child = Child()
     with pytest.raises(FileNotFoundError):
         await child.start(["./nowhere"], cwd=Path("/"), environ={}, stdin=None)

@@ -13,7 +13,7 @@ from wscli.database import DatabaseError, Kind, fault, open_database, transactio
 KIND = Kind(0x77736374, 1, "CREATE TABLE things (number INTEGER PRIMARY KEY, name TEXT)")
 
 
-def test_it_is_made_private_with_its_directory(tmp_path: Path) -> None:
+def test_a_database_and_its_directory_are_private(tmp_path: Path) -> None:
     path = tmp_path / "state" / "wscli" / "one.db"
     database = open_database(path, KIND)
     database.execute("INSERT INTO things VALUES (1, 'a')")
@@ -77,7 +77,7 @@ def later_version(path: Path) -> None:
         (lambda path: path.symlink_to("/etc/passwd"), "cannot be used: too many levels of symbolic links"),
     ],
 )
-def test_what_is_not_ours_is_refused_and_left_alone(tmp_path: Path, make: object, words: str) -> None:
+def test_a_file_of_another_program_is_refused_and_unchanged(tmp_path: Path, make: object, words: str) -> None:
     path = tmp_path / "one.db"
     make(path)  # type: ignore[operator]  # each entry takes a path
     before = path.read_bytes() if path.is_file() and not path.is_symlink() else None
@@ -89,14 +89,14 @@ def test_what_is_not_ours_is_refused_and_left_alone(tmp_path: Path, make: object
         assert path.read_bytes() == before
 
 
-def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseError, match=r"cannot be used: (file exists|not a directory)"):
         open_database(tmp_path / "file" / "one.db", KIND)
 
 
 @pytest.mark.skipif(not Path("/proc/sys").exists(), reason="needs a place that nobody can write to")
-def test_a_place_that_is_read_only() -> None:
+def test_a_read_only_place_is_an_error() -> None:
     with pytest.raises(DatabaseError, match="cannot be used"):
         open_database(Path("/proc/sys/wscli/one.db"), KIND)
 

@@ -33,7 +33,7 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
     assert {code.name: code.value for code in ExitCode} == CONTRACT
 
 
-def test_the_tree_that_is_drawn_is_the_tree_that_is() -> None:
+def test_the_drawn_tree_of_errors_is_the_real_one() -> None:
     drawn = re.findall(r"^    (?:[├└]── )?(\w+) +(\d+) ", errors.__doc__ or "", re.MULTILINE)
     assert [(kind.__name__, str(int(kind.exit_code))) for kind in KINDS] == drawn
     assert all(kind is WscliError or kind.__bases__ == (WscliError,) for kind in KINDS)
@@ -49,7 +49,7 @@ def test_an_error_survives_its_way_across_the_socket(kind: type[WscliError]) -> 
 
 
 @pytest.mark.parametrize("code", [0, 42, -1, 130, 143])
-def test_a_code_that_is_nobodys_is_a_plain_error(code: int) -> None:
+def test_an_unassigned_code_is_a_plain_error(code: int) -> None:
     assert type(error_for(code, "what")) is WscliError
 
 

@@ -183,7 +183,7 @@ def test_a_percentage_is_a_share(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["80", "0%", "101%", "-5%", "%", "٣%", "1e1%"])
-def test_a_percentage_lies_above_nothing_and_up_to_all(text: str) -> None:
+def test_a_percentage_is_above_0_and_at_most_100(text: str) -> None:
     assert f"{text!r} is not a percentage above 0% and up to 100%" in refusal(share=Scalar(text))
 
 
@@ -264,7 +264,7 @@ def test_what_came_from_the_environment_is_not_quoted_in_an_error() -> None:
     assert shown({"key": hidden}) == "a mapping"
 
 
-def test_a_truth_is_no_number() -> None:
+def test_a_boolean_is_not_a_number() -> None:
     for parse in (parse_duration, parse_size):
         with pytest.raises(ValueError, match=r"^True is not a"):
             parse(True)

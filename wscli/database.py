@@ -1,4 +1,4 @@
-"""SQLite files of ours: private, durable, recognised as ours before anything in them is believed.
+"""SQLite files: private, durable, and opened only if their header names wscli.
 
 One connection is opened per purpose and thread. WAL with ``synchronous=FULL`` keeps every committed transaction through
 a power cut (https://www.sqlite.org/pragma.html#pragma_synchronous); NORMAL only through the process's own death.
@@ -29,21 +29,21 @@ __all__ = [
 ]
 
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
-"""What comes of a file that is damaged or cannot be used; SQLite's own words may quote bytes that are no text."""
+"""Errors of a file that is damaged or unusable; a message of SQLite may quote bytes that are not UTF-8."""
 BUSY = 5.0
-"""Seconds to wait for whoever else has the file open."""
+"""Seconds to wait for another connection's lock."""
 _PASSING = ("SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
 _ASIDE = "move the file away, and a new one is made; or mend it with `sqlite3 FILE .recover`"
 
 
 class DatabaseError(WscliError):
-    """A file cannot be used: damaged, another program's, or in a place that cannot be written to."""
+    """A file is damaged, belongs to another program, or cannot be written."""
 
 
 class Kind:
-    """What a file is for: its number in the file's header, the version of its tables, and the tables themselves.
+    """A kind of file: the application id in its header, the version of its schema, and the schema.
 
-    ``upgrades`` has, by an earlier version, the statements that lead from it to the next one.
+    ``upgrades`` maps an earlier version to the statements that upgrade it to the next one.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class Kind:
 
 
 def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Connection:
-    """Open a file, or make it with its directory, readable for its owner alone.
+    """Open a file, or create it with its directory, readable by its owner only.
 
-    The connection is in autocommit mode and bound to no thread: its owner sees to it that one uses it at a time.
+    The connection is in autocommit mode and not bound to a thread; its owner serialises its use.
 
     Raises:
-        DatabaseError: it is no database of this kind, is damaged, or cannot be read and written.
+        DatabaseError: it is not a database of this kind, is damaged, or cannot be read and written.
 
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))  # SQLite's own files take its mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))  # the files beside it take its mode
         database = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     except OSError as error:
         raise _unusable(path, error) from None
@@ -118,7 +118,7 @@ def _execute_all(database: sqlite3.Connection, statements: str) -> None:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the block does, all of it or nothing."""
+    """Commit all changes of the block, or none."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -144,12 +144,12 @@ def savepoint(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def lenient_text(raw: bytes) -> str:
-    """Read a column of text that may be damaged: its checksum judges it, not its encoding."""
+    """Decode a column of text that may be damaged; its checksum detects that."""
     return raw.decode("utf-8", "surrogateescape")
 
 
 def fault(path: Path, error: Exception) -> DatabaseError:
-    """Put what SQLite reports into words for a person."""
+    """Translate an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, UnicodeDecodeError):
         return DatabaseError(f"{str(path)!r} is damaged, or no database: {error}", _ASIDE)
@@ -165,12 +165,12 @@ def fault(path: Path, error: Exception) -> DatabaseError:
 
 
 def may_pass(path: Path, error: Exception) -> bool:
-    """Whether reading may work later, since nothing says that the file itself is damaged, or gone."""
+    """Whether reading may work later: the error does not say that the file is damaged or gone."""
     return getattr(error, "sqlite_errorname", "").startswith(_PASSING) and path.exists()
 
 
 def _shortage() -> OSError | None:
-    """Say whether no file at all can be opened: SQLite does not tell why it could not."""
+    """Return the error of opening any file, since SQLite does not report why it could not."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:

@@ -15,8 +15,9 @@ from wscli.cli import main
 GOOD = """\
 endpoints: {api: {url: ws://h}}
 tokens: {t: {value: s3cr3t}}
-channels: {a: {endpoint: api}, b: {endpoint: api}}
+channels: {a: {endpoint: api, query: {t: "{token.t}"}}, b: {endpoint: api}}
 """
+DOUBTFUL = "endpoints: {api: {url: ws://h, query: {t: $TOKEN}}}\nchannels: {a: {endpoint: api}, b: {endpoint: api}}\n"
 BAD = "endpoints: {api: {url: ws://h}}\nchannels:\n  calls: {endpoint: apj, backof: x}\n"
 Printed = pytest.CaptureFixture[str]
 
@@ -43,10 +44,32 @@ def test_check_says_every_problem_on_stderr_and_a_hint(capsys: Printed) -> None:
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err == (
-        "bad.yaml:3:21: channels.calls.endpoint: no endpoint is called 'apj'; did you mean 'api'?\n"
+        "bad.yaml:3:21: channels.calls.endpoint: unknown endpoint: 'apj'; did you mean 'api'?\n"
         "bad.yaml:3:26: channels.calls.backof: unknown key; did you mean 'backoff'?\n"
         "hint: `wscli config schema` describes every key\n"
     )
+
+
+def test_check_prints_warnings_on_stderr(tmp_path: Path, capsys: Printed) -> None:
+    (tmp_path / "app.yaml").write_text(DOUBTFUL)
+    assert main(["config", "check", "app.yaml"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "app.yaml: ok: 2 channels, 1 endpoint, 0 token sources\n"
+    assert printed.err == (
+        "warning: app.yaml:1:43: endpoints.api.query.t: '$TOKEN' is sent as it stands; "
+        "a variable is written '${TOKEN}'\n"
+        "warning: app.yaml:2:32: channels.b: the channels 'b' and 'a' dial the same URL, over one connection each\n"
+    )
+
+
+def test_check_strict_refuses_warnings_alone(tmp_path: Path, capsys: Printed) -> None:
+    assert main(["config", "check", "--strict", "app.yaml"]) == 0
+    assert capsys.readouterr() == ("app.yaml: ok: 2 channels, 1 endpoint, 1 token source\n", "")
+    (tmp_path / "app.yaml").write_text(DOUBTFUL)
+    assert main(["config", "check", "--strict", "app.yaml"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("warning: app.yaml:") == 2
 
 
 def test_wscli_yaml_is_found_in_a_parent(tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 YAML = """
 version: 1
@@ -27,15 +27,15 @@ channels:
 
 
 @pytest.fixture
-def up(wscli: Wscli, demo_process: DemoProcess) -> Iterator[Wscli]:
-    with wscli.up(YAML.replace("PORT", str(demo_process.port))):
+def up(wscli: Wscli, backend: BackendProcess) -> Iterator[Wscli]:
+    with wscli.up(YAML.replace("PORT", str(backend.port))):
         yield wscli
 
 
 @pytest.fixture
-def url(up: Wscli, demo_process: DemoProcess) -> str:
+def url(up: Wscli, backend: BackendProcess) -> str:
     token = up("token", "get", "session").stdout.strip()
-    return f"ws://127.0.0.1:{demo_process.port}/ws/consultations/7?token={token}"
+    return f"ws://127.0.0.1:{backend.port}/ws/consultations/7?token={token}"
 
 
 CHANNEL = "consultations/7"
@@ -123,17 +123,17 @@ def test_a_channel_that_stops_ends_it_with_8(up: Wscli) -> None:
         assert f"'{CHANNEL}' is stopped" in session.stderr
 
 
-def test_a_server_that_closes_a_url_ends_it_as_its_code_says(wscli: Wscli, url: str, demo_process: DemoProcess) -> None:
+def test_a_server_that_closes_a_url_ends_it_as_its_code_says(wscli: Wscli, url: str, backend: BackendProcess) -> None:
     for code, ends in ((1000, 0), (1011, 8), (4401, 4)):
         with wscli.start("connect", url, stdin=True) as session:
             session.until_lines(1)
-            demo_process.order("kick", code=code)
+            backend.order("kick", code=code)
             assert session.wait() == ends
 
 
-def test_a_url_that_cannot_be_had_is_8_and_one_that_refuses_is_4(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_a_url_that_cannot_be_had_is_8_and_one_that_refuses_is_4(wscli: Wscli, backend: BackendProcess) -> None:
     assert wscli("connect", "ws://127.0.0.1:1/x").returncode == 8
-    refused = wscli("connect", f"ws://127.0.0.1:{demo_process.port}/ws/notifications?token=wrong")
+    refused = wscli("connect", f"ws://127.0.0.1:{backend.port}/ws/notifications?token=wrong")
     assert refused.returncode == 4
     assert "--header" in refused.stderr
     assert "wrong" not in refused.stderr

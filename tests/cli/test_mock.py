@@ -117,7 +117,7 @@ def test_a_torn_last_line_is_told(wscli: Wscli) -> None:
         (None, 2, "cannot read 'f.ndjson': no such file or directory"),
         (b"", 1, "f.ndjson holds no message"),
         (b"hello\n", 1, "f.ndjson:1: 'hello' is not JSON"),
-        (b'{"type":"notification","n":1}\n', 1, "no record of `tail --json`: it has no 'channel'"),
+        (b'{"type":"notification","n":1}\n', 1, "not a record of `tail --json`: it has no 'channel'"),
         (written([message()]) + b"\x1b[2J\n", 1, "f.ndjson:2: '\\x1b[2J' is not JSON"),
         (written([{**message(), "ts": float("nan")}]), 1, "it has no 'ts' in seconds"),
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.commands import Cli, cli
 from tests.client.scene import Scene, scene
-from tests.daemon.served import until
+from tests.waiting import eventually
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
 __all__ = ["cli"]
@@ -61,7 +61,7 @@ async def test_each_line_that_was_under_way_when_the_manager_went_is_unknown(cli
     channel = cli.manager.known["calls"]
     channel.send_blocks = asyncio.Event()
     telling = asyncio.create_task(outcomes("calls", stdin=b"m\n" * count))
-    await until(lambda: channel.send_blocked)
+    await eventually(lambda: channel.send_blocked)
     await cli.served.server.close()
     code, told = await telling
     assert (code, [(one["outcome"], one["code"]) for one in told]) == (9, [("unknown", 9)] * count)

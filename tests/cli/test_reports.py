@@ -16,10 +16,10 @@ from types import SimpleNamespace
 import pytest
 
 from tests.cli.commands import Cli, cli
-from tests.daemon.served import until
+from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 __all__ = ["cli"]
 
@@ -172,7 +172,7 @@ async def test_watch_line_says_nothing_of_a_change_that_the_line_does_not_show(c
 async def test_watch_ends_with_5_when_the_manager_goes(cli: Cli) -> None:
     async with watching("status", "--watch") as process:
         await line(process)
-        await until(lambda: cli.served.server.clients)
+        await eventually(lambda: cli.served.server.clients)
         await cli.served.server.close()
         _, err = await process.communicate()
         assert process.returncode == 5
@@ -259,7 +259,7 @@ async def test_a_traceback_in_the_log_stands_below_its_line(cli: Cli) -> None:
 
 async def test_logs_are_followed(cli: Cli) -> None:
     async with watching("logs", "-f", "-n", "0", "--json") as process:
-        await until(lambda: cli.manager.log._wakes)  # somebody reads it
+        await eventually(lambda: cli.manager.log._wakes)  # somebody reads it
         cli.manager.log.append([b'{"message":"new"}'], None)
         assert await line(process) == '{"message":"new"}\n'
 
@@ -276,7 +276,7 @@ def attempt(*, failure: Failure | None = None) -> AttemptRecord:
 async def test_doctor_shows_each_step_and_its_time(cli: Cli) -> None:
     assert "attempt  none yet" in (await cli("doctor", "calls")).out
     failure = Failure(FailureKind.STATUS, "HTTP 503 with Retry-After", code=503)
-    cli.manager.known["calls"].connection = SimpleNamespace(last_attempt=attempt(failure=failure))
+    cli.manager.known["calls"].subscription = SimpleNamespace(last_attempt=attempt(failure=failure))
     result = await cli("doctor", "calls")
     assert result.code == 0
     lines = result.out.splitlines()

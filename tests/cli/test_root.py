@@ -15,8 +15,8 @@ import click
 import pytest
 
 from tests.cli.commands import Cli, cli
-from tests.daemon.served import until
 from tests.processes import Wscli, wscli
+from tests.waiting import eventually
 from wscli import __version__
 from wscli.cli import main
 from wscli.cli import root as root_module
@@ -213,7 +213,7 @@ async def test_signals_end_it_with_their_codes_and_without_a_word(cli: Cli, numb
     await calls.become(ChannelState.WAITING)
     command = [sys.executable, "-m", "wscli", "wait", "calls"]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    await until(lambda: calls.uses)
+    await eventually(lambda: calls.uses)
     process.send_signal(number)
     out, err = await process.communicate()
     assert (process.returncode, out, err) == (code, b"", b"")

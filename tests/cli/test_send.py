@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.cli.commands import Cli, cli
-from tests.daemon.served import until
+from tests.waiting import eventually
 from wscli.cli import sending
 from wscli.cli.sending import Sender
 from wscli.control.client import Client
@@ -141,9 +141,9 @@ async def test_each_line_leaves_as_soon_as_it_is_complete(cli: Cli) -> None:
     )
     assert process.stdin is not None
     process.stdin.write(b"one\ntw")
-    await until(lambda: sent(cli) == [b"one"])
+    await eventually(lambda: sent(cli) == [b"one"])
     process.stdin.write(b"o\n")
-    await until(lambda: sent(cli) == [b"one", b"two"])
+    await eventually(lambda: sent(cli) == [b"one", b"two"])
     process.stdin.close()
     assert await process.wait() == 0
 
@@ -164,7 +164,7 @@ async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(c
     channel = cli.manager.known["calls"]
     channel.send_blocks = asyncio.Event()
     sending = asyncio.create_task(cli("send", "calls", "m"))
-    await until(lambda: channel.uses)
+    await eventually(lambda: channel.uses)
     await cli.served.server.close()
     result = await sending
     assert result.code == 9
@@ -218,7 +218,7 @@ async def test_a_lazy_channel_stays_open_for_the_whole_stream(cli: Cli) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE
     )
-    await until(lambda: channel.uses == 1)
+    await eventually(lambda: channel.uses == 1)
     process.terminate()
     assert await process.wait() == 143
-    await until(lambda: channel.uses == 0)
+    await eventually(lambda: channel.uses == 0)

@@ -118,7 +118,7 @@ def test_show_prints_what_install_writes(home: Home, capsys: Printed) -> None:
 def test_an_invalid_file_is_no_service(home: Home, capsys: Printed) -> None:
     home.file.write_text(GOOD.replace("endpoint: api", "endpoint: apj"))
     assert main(["service", "install", "-c", "app.yaml"]) == 3
-    assert "no endpoint is called 'apj'" in capsys.readouterr().err
+    assert "unknown endpoint: 'apj'" in capsys.readouterr().err
     assert main(["service", "install", "-c", "missing.yaml"]) == 3
     assert main(["service", "install", "-c", "-"]) == 2
     assert main(["service", "install"]) == 2

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from tests.cli.commands import Cli, cli
-from tests.daemon.served import until
+from tests.waiting import eventually
 from wscli.cli.reload import report_text
 from wscli.control.paths import lock_path
 from wscli.control.protocol import STATES
@@ -31,7 +31,7 @@ async def test_wait_returns_as_soon_as_the_last_one_is_there(cli: Cli) -> None:
     calls = cli.manager.known["calls"]
     await calls.become(ChannelState.CONNECTING)
     waiting = asyncio.create_task(cli("wait", "notifications", "calls"))
-    await until(lambda: calls.uses)
+    await eventually(lambda: calls.uses)
     await calls.become(ChannelState.READY)
     assert (await waiting).code == 0
 

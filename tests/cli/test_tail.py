@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from tests.daemon.served import until
 from tests.daemon.tailing import fill, tailed
+from tests.waiting import eventually
 from wscli.core.states import ChannelState
 
 __all__ = ["tailed"]
@@ -61,7 +61,7 @@ async def tail(tailed, *args, attached=True, stdout=subprocess.PIPE):
     running = Running(process)
     try:
         if attached:
-            await until(lambda: any(channel.readers for channel in tailed.manager.channels()))
+            await eventually(lambda: any(channel.readers for channel in tailed.manager.channels()))
         yield running
     finally:
         if process.returncode is None:
@@ -190,7 +190,7 @@ async def test_a_reader_of_the_pipe_that_leaves_ends_it_well_though_nothing_come
         os.close(writing)
         os.close(reading)
         assert await running.ends() == (0, "")
-    await until(lambda: tailed.notifications.readers == 0)
+    await eventually(lambda: tailed.notifications.readers == 0)
 
 
 async def test_a_stdout_that_was_closed_from_the_start_is_no_error(tailed):

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.e2e.peers.programs import absent
 from tests.examples import SOME
-from tests.peers.programs import absent
 from wscli.cli.units import Service, file_in, is_ours, launchd_agent, systemd_unit
 from wscli.errors import WscliError
 

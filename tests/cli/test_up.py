@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 NOBODY = """
 version: 1
@@ -40,7 +40,7 @@ channels:
 """
 
 
-def on(demo: DemoProcess, text: str) -> str:
+def on(demo: BackendProcess, text: str) -> str:
     return text.replace("PORT", str(demo.port))
 
 
@@ -117,6 +117,7 @@ def test_up_d_on_a_running_instance_applies_its_file(wscli: Wscli) -> None:
         again = wscli("up", "-d", "-c", "app.yaml")
         assert (again.returncode, again.stdout.split()) == (0, ["kept", "c", "added", "d"])
         assert f"running already as pid {pid}" in again.stderr
+        assert "warning: app.yaml:4:30: channels.d: the channels 'd' and 'c' dial the same URL" in again.stderr
         wscli.file("version: 2")
         assert wscli("up", "-d", "-c", "app.yaml").returncode == 3
         assert wscli("reload").returncode == 3
@@ -183,8 +184,8 @@ def test_of_two_at_once_one_wins_and_the_other_says_who(wscli: Wscli) -> None:
     assert winner.wait() == 0
 
 
-def test_wait_returns_once_what_is_critical_is_ready(wscli: Wscli, demo_process: DemoProcess) -> None:
-    wscli.file(on(demo_process, DEMO))
+def test_wait_returns_once_what_is_critical_is_ready(wscli: Wscli, backend: BackendProcess) -> None:
+    wscli.file(on(backend, DEMO))
     assert wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "20s").returncode == 0
     try:
         assert wscli("status", "--check").returncode == 0
@@ -193,10 +194,8 @@ def test_wait_returns_once_what_is_critical_is_ready(wscli: Wscli, demo_process:
         wscli("down")
 
 
-def test_wait_is_4_when_credentials_are_refused_and_the_manager_stays_up(
-    wscli: Wscli, demo_process: DemoProcess
-) -> None:
-    wscli.file(on(demo_process, REFUSED))
+def test_wait_is_4_when_credentials_are_refused_and_the_manager_stays_up(wscli: Wscli, backend: BackendProcess) -> None:
+    wscli.file(on(backend, REFUSED))
     try:
         done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "20s")
         assert done.returncode == 4, done.stderr

@@ -11,9 +11,9 @@ from wscli.client.feed import Feed
 from wscli.client.messages import Gap, Message
 from wscli.control.frames import DATA, END, GAP, NOTICE, STATE, FrameError, end_body, header, json_body
 from wscli.errors import ChannelUnavailable, NoInstance
-from wscli.history.encode import Form, encode, gap_record
+from wscli.history.encode import Form, encode_batch, gap_record
 from wscli.history.records import BINARY, TEXT, Batch
-from wscli.history.records import Gap as Recorded
+from wscli.history.records import GapRecord as Recorded
 
 
 def frame(kind: int, body: bytes, seq: int = 0) -> bytes:
@@ -24,7 +24,7 @@ def data(first: int, payloads: list[str | bytes]) -> bytes:
     """Encode a batch as the manager does."""
     raw = [one.encode() if isinstance(one, str) else one for one in payloads]
     kinds = bytes(TEXT if isinstance(one, str) else BINARY for one in payloads)
-    parts = encode(Batch(first, 5.25, raw, kinds), Form("json", "calls", "k3f9")).parts
+    parts = encode_batch(Batch(first, 5.25, raw, kinds, epoch="k3f9"), Form("json", "calls")).parts
     return b"".join(frame(DATA, body, seq) for seq, body in parts)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wscli.config.parse import parse
-from wscli.config.problems import FatalProblem, Problems
+from wscli.config.reading.parse import parse_yaml
+from wscli.config.reading.problems import FatalProblem, FileProblems
 
 TABLES = Path(__file__).parent / "broken"
 ENVIRON = {"SECRET": "s3cr3t-{x}", "BRACES": "{s3cr3t}", "EMPTY": "", "HOME": "/home/me"}
@@ -63,9 +63,9 @@ def test_without_libyaml_the_same_is_said(text: str, expected: list[str]) -> Non
 
 
 def _said(text: str, loader: type) -> list[str]:
-    problems = Problems("app.yaml")
+    problems = FileProblems("app.yaml")
     try:
-        parse(text, problems, loader=loader)
+        parse_yaml(text, problems, loader=loader)
     except FatalProblem as fatal:
         return str(problems.error(fatal)).split("\n")
     return str(problems.error()).split("\n") if problems else []

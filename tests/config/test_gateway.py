@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from wscli.config import load, show
-from wscli.config.plan import GatewayPlan, HookPlan, Listen
+from wscli.config import load, redacted
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
+from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.values import Secret, shown
 
 FILE = """
@@ -34,7 +35,7 @@ def test_there_is_no_gateway_unless_declared(plan_of) -> None:
 
 def test_the_defaults(plan_of) -> None:
     assert plan_of(gateway="gateway: {auth: none}").gateway == GatewayPlan(
-        listen=(Listen("127.0.0.1", 8787),), token=None
+        listen=(Listen("127.0.0.1", 8787),), auth="none"
     )
 
 
@@ -50,7 +51,7 @@ def test_every_key(plan_of, tmp_path: Path) -> None:
 """
     assert plan_of(gateway=text).gateway == GatewayPlan(
         listen=(Listen("::1", 0), Listen(path=tmp_path / "run/gw.sock"), Listen(path=Path("/tmp/gw.sock"))),
-        token=Secret("from-the-environment"),
+        auth=GatewayAuth(token=Secret("from-the-environment")),
         origins=("http://localhost:3000", "null"),
         hosts=("dev.example.test",),
         max_clients=2,
@@ -64,7 +65,7 @@ def test_the_token_is_never_shown(tmp_path: Path, token: str) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(FILE.format(gateway=f'gateway: {{auth: {{token: "{token}"}}}}', channel=""))
     environ = {"TOKEN": "from-the-environment"}
-    shown = show(file, environ)
+    shown = redacted(file, environ)
     assert 'token: "***"' in shown
     assert "literal-token" not in shown + repr(load(file, environ))
 
@@ -72,8 +73,8 @@ def test_the_token_is_never_shown(tmp_path: Path, token: str) -> None:
 def test_hooks(plan_of, tmp_path: Path) -> None:
     channel = ", on_state: [notify-send, wscli], on_message: {exec: [./ring, -v], jq: .a, parallel: 4, timeout: 5s}"
     found = plan_of(channel=channel).channels["c"]
-    assert found.on_state == HookPlan(("notify-send", "wscli"))
-    assert found.on_message == HookPlan((str(tmp_path / "ring"), "-v"), ".a", 4, 5.0)
+    assert found.on_state == StateHook(exec=("notify-send", "wscli"))
+    assert found.on_message == MessageHook(exec=(str(tmp_path / "ring"), "-v"), jq=".a", parallel=4, timeout=5.0)
 
 
 @pytest.mark.parametrize("written", ["${TOKEN}", "./${TOKEN}/ring", "./ring"])

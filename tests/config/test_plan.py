@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from wscli.config import load
-from wscli.config.plan import EndpointPlan, Keepalive, Plan, ProxyPlan, Rotate, TlsPlan
+from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
+from wscli.config.plan import EndpointPlan, Plan, ProxyPlan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.verdicts import parse_verdicts
 from wscli.errors import ConfigError
@@ -33,7 +34,7 @@ def test_the_defaults(loads: Loads) -> None:
     channel = plan.channels["c"]
     assert (channel.name, channel.params, channel.endpoint) == ("c", (), "api")
     assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
-    assert channel.upstream.keepalive == Keepalive(20.0, 20.0)
+    assert channel.upstream.keepalive == Keepalive(ping=20.0, timeout=20.0)
     assert (channel.upstream.verdicts, channel.upstream.backoff, channel.history) == (
         (),
         BackoffPolicy(),
@@ -113,13 +114,15 @@ channels:
   never: {endpoint: api, rotate: none}
   plain: {endpoint: plain}
   alone: {endpoint: plain, rotate: {before_expiry: 5s}}
+  empty: {endpoint: plain, rotate: {}}
 """
 
 
 def test_a_channel_changes_one_cause_of_a_rotation_or_cancels_all(loads: Loads) -> None:
     channels = loads(ROTATING).channels
-    assert channels["same"].upstream.rotate == Rotate(30.0, 23 * 3600.0)
-    assert channels["younger"].upstream.rotate == Rotate(30.0, 3600.0)
+    assert channels["same"].upstream.rotate == Rotate(before_expiry=30.0, max_age=23 * 3600.0)
+    assert channels["empty"].upstream.rotate is None
+    assert channels["younger"].upstream.rotate == Rotate(before_expiry=30.0, max_age=3600.0)
     assert channels["never"].upstream.rotate is None
     assert channels["plain"].upstream.rotate is None
     assert channels["alone"].upstream.rotate == Rotate(before_expiry=5.0)
@@ -138,8 +141,8 @@ def test_a_channel_tells_what_came_before_in_its_own_way_or_not_at_all(loads: Lo
 
 def test_a_channel_changes_one_side_of_the_keepalive(loads: Loads) -> None:
     plan = loads(OVERRIDES)
-    assert plan.channels["same"].upstream.keepalive == Keepalive(7.0, 3.0)
-    assert plan.channels["other/{id}"].upstream.keepalive == Keepalive(5.0, 3.0)
+    assert plan.channels["same"].upstream.keepalive == Keepalive(ping=7.0, timeout=3.0)
+    assert plan.channels["other/{id}"].upstream.keepalive == Keepalive(ping=5.0, timeout=3.0)
     assert plan.channels["quiet"].upstream.keepalive.ping is None
 
 
@@ -147,7 +150,7 @@ def test_a_channel_may_have_pings_where_its_endpoint_has_none(loads: Loads) -> N
     plan = loads(
         "endpoints: {a: {url: ws://h, keepalive: none}}\nchannels: {c: {endpoint: a, keepalive: {ping: 1s}}}\n"
     )
-    assert plan.channels["c"].upstream.keepalive == Keepalive(1.0, 20.0)
+    assert plan.channels["c"].upstream.keepalive == Keepalive(ping=1.0, timeout=20.0)
 
 
 def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -> None:
@@ -219,7 +222,7 @@ def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
     )
     base = tmp_path.resolve() / "certs"
     assert plan.channels["c"].upstream.dial.tls == TlsPlan(
-        base / "ca.pem", base / "me.pem", base / "me.key", Secret("pw"), "n"
+        ca=base / "ca.pem", cert=base / "me.pem", key=base / "me.key", key_password=Secret("pw"), server_name="n"
     )
 
 

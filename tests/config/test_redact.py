@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.config import show
-from wscli.config.nodes import plain
-from wscli.config.parse import parse
-from wscli.config.problems import Problems
+from wscli.config import redacted
+from wscli.config.reading.nodes import plain
+from wscli.config.reading.parse import parse_yaml
+from wscli.config.reading.problems import FileProblems
 from wscli.config.redact import to_yaml
 from wscli.values import Scalar
 
@@ -31,7 +31,7 @@ channels:
 
 def test_the_order_and_the_quotes_are_kept(tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text(TEXT)
-    assert show(tmp_path / "app.yaml", {}) == (
+    assert redacted(tmp_path / "app.yaml", {}) == (
         "version: 1\n"
         'name: "42"\n'
         "endpoints:\n"
@@ -64,7 +64,7 @@ def test_the_order_and_the_quotes_are_kept(tmp_path: Path) -> None:
 
 def test_as_json_plain_scalars_have_their_types(tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text(TEXT)
-    shown = json.loads(show(tmp_path / "app.yaml", {}, as_json=True))
+    shown = json.loads(redacted(tmp_path / "app.yaml", {}, as_json=True))
     assert (shown["version"], shown["name"]) == (1, "42")
     assert shown["channels"]["d"] == {"endpoint": "api", "critical": False, "history": {"keep": 10}}
 
@@ -78,12 +78,12 @@ def test_what_is_printed_reads_the_same(tree: dict[str, str]) -> None:
     written = yaml.safe_dump({"x": tree}, allow_unicode=True)
     if any(sign in written for sign in "\x85\u2028\u2029\ufeff"):
         written = yaml.safe_dump({"x": tree}, allow_unicode=False)
-    root = parse(written, Problems("app.yaml"))
-    again = parse(to_yaml(root), Problems("app.yaml"))
+    root = parse_yaml(written, FileProblems("app.yaml"))
+    again = parse_yaml(to_yaml(root), FileProblems("app.yaml"))
     assert plain(again) == {"x": tree}
 
 
 def test_a_scalar_that_only_looks_plain_is_quoted() -> None:
-    root = parse("a: '*b'\nc: '123'\nd: 123\n", Problems("app.yaml"))
+    root = parse_yaml("a: '*b'\nc: '123'\nd: 123\n", FileProblems("app.yaml"))
     assert to_yaml(root) == 'a: "*b"\nc: "123"\nd: 123\n'
     assert isinstance(root.entries["a"].value.value, Scalar)  # type: ignore[union-attr]  # text, by the file above

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wscli.config import load, show
+from wscli.config import load, redacted
 from wscli.errors import ConfigError
 
 FULL = """\
@@ -73,7 +73,7 @@ def test_a_plan_prints_none(loads: Callable[..., object]) -> None:
 def test_show_prints_none(tmp_path: Path, as_json: bool) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(FULL)
-    printed = show(file, ENVIRON, as_json=as_json)
+    printed = redacted(file, ENVIRON, as_json=as_json)
     assert not SECRET.search(printed)
     for kept in (
         "wss://***@h/ws?key=***",

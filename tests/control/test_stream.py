@@ -12,6 +12,7 @@ from wscli.control.frames import (
     CHANNEL,
     DATA,
     END,
+    EPOCH,
     GAP,
     NOTICE,
     STATE,
@@ -101,6 +102,15 @@ def test_channels_are_told_apart_and_each_has_its_cursor(pair):
     assert stream.run() == OK
     assert sink.got == [("a", b"1\n"), ("b/é", b"2\n"), ("a", b"3\n")]
     assert stream.cursors == {"a": 6, "b/é": 2}
+
+
+def test_an_epoch_that_changes_within_a_stream_is_known_by_channel(pair):
+    ours, theirs = pair
+    theirs.sendall(frame(CHANNEL, 0, b"a") + frame(DATA, 5, b"1\n") + frame(EPOCH, 0, b"k3f9") + frame(DATA, 6, b"2\n"))
+    theirs.sendall(frame(CHANNEL, 0, b"b") + frame(DATA, 2, b"3\n") + frame(END, 0, end_body(0)))
+    stream = Stream(ours, Sink())
+    assert stream.run() == OK
+    assert (stream.cursors, stream.epochs) == ({"a": 6, "b": 2}, {"a": "k3f9"})
 
 
 def test_a_sink_that_has_enough_ends_it_well(pair):

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
-from wscli.core.verdicts import Action, CodeRange, Verdict, Verdicts, decide, parse_verdicts
+from wscli.core.verdicts import CodeRange, Verdicts, decide, parse_verdicts
 from wscli.values import Scalar
 
 
@@ -143,8 +144,8 @@ def test_every_action_can_be_declared(action: Action) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("stop", "'stop' is no mapping of codes to verdicts"),
-        ([], "a list is no mapping"),
+        ("stop", "verdicts must be a mapping of codes to verdicts, not 'stop'"),
+        ([], "verdicts must be a mapping of codes to verdicts, not a list"),
         ({"44o1": "stop"}, "'44o1' is neither a code (4401), a range (4000-4099) nor a class of statuses (5xx)"),
         ({"٤٤٠١": "stop"}, "is neither a code"),
         ({"-1": "stop"}, "'-1' is neither a code"),
@@ -158,10 +159,10 @@ def test_every_action_can_be_declared(action: Action) -> None:
         ({"099": "stop"}, "'099' is neither among HTTP statuses"),
         (
             {"4401": "halt"},
-            "'halt' is no verdict; it is one of retry, reconnect, replace, reauth, fresh, done, stop or {retry",
+            "invalid verdict: 'halt'; it must be one of retry, reconnect, replace, reauth, fresh, done, stop or {retry",
         ),
-        ({"4401": "Stop"}, "'Stop' is no verdict"),
-        ({"4401": ["stop"]}, "a list is no verdict"),
+        ({"4401": "Stop"}, "invalid verdict: 'Stop'"),
+        ({"4401": ["stop"]}, "invalid verdict: a list"),
         ({"4401": {"stop": "1s"}}, "a verdict with a value is {retry: DURATION}"),
         ({"4401": {}}, "a verdict with a value is {retry: DURATION}"),
         ({"4401": {"retry": "60"}}, "'60' is not a duration"),
@@ -170,7 +171,7 @@ def test_every_action_can_be_declared(action: Action) -> None:
         ({"500-599": "stop", "5xx": "retry"}, "'5xx' names the same codes as a key before it"),
     ],
 )
-def test_what_is_no_verdict_is_refused_in_words(value: object, said: str) -> None:
+def test_an_invalid_table_of_verdicts_is_refused_with_what_it_may_be(value: object, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         parse_verdicts(value)
 

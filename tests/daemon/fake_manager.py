@@ -11,11 +11,11 @@ from typing import Any
 
 from wscli.clock import SystemClock
 from wscli.core.states import SETTLED, ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.refs import Refs
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.tasks import Tasks
 from wscli.values import Secret
@@ -32,8 +32,8 @@ class FakeChannel:
         self.refused_credentials = False
         dial = SimpleNamespace(shown_url="wss://example.com/ws")
         self.plan = SimpleNamespace(critical=critical, upstream=SimpleNamespace(dial=dial))
-        self.connection = SimpleNamespace(last_attempt=None)
-        self.history = MemoryHistory(HistoryLimits(), clock=SystemClock())
+        self.subscription = SimpleNamespace(last_attempt=None)
+        self.history = History(HistoryLimits(), clock=SystemClock())
         self.backpressure = None
         self.snapshot = SimpleNamespace(reason=SimpleNamespace(text="so it was set"))
         self.uses = 0
@@ -168,8 +168,8 @@ class FakeManager:
         )
         self.known = {name: FakeChannel(name, critical=name != "calls") for name in names or ("notifications", "calls")}
         self.broker = FakeBroker()
-        self.changes = MemoryHistory(HistoryLimits(), clock=self.clock)
-        self.log = MemoryHistory(HistoryLimits(), clock=self.clock)
+        self.changes = History(HistoryLimits(), clock=self.clock)
+        self.log = History(HistoryLimits(), clock=self.clock)
         self.stopping = asyncio.Event()
         self.reloading = nullcontext
         self.tasks = Tasks()

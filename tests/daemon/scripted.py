@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, UpstreamPlan
+from wscli.config.models.upstream import Keepalive
+from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
@@ -143,7 +145,7 @@ def channel_plan(name: str = "news", **changes: Any) -> ChannelPlan:
     upstream = UpstreamPlan(
         endpoint="api",
         dial=dial,
-        keepalive=Keepalive(20.0, 10.0),
+        keepalive=Keepalive(ping=20.0, timeout=10.0),
         verdicts=(),
         backoff=BackoffPolicy(initial=1.0, max=8.0, jitter="none"),
     )
@@ -185,6 +187,7 @@ class Scripted:
         state: Path | None = None,
         http: Any = None,
         rate: Rate = RATE,
+        make_session: Callable[[], UpstreamSession] = NoSession,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
@@ -208,6 +211,7 @@ class Scripted:
             schedule=self.time.schedule,
             environ={} if state is None else {"XDG_STATE_HOME": str(state)},
             http=http,
+            make_session=make_session,
         )
 
     def network(self, online: bool) -> None:
@@ -222,13 +226,14 @@ async def scripted(
     state: Path | None = None,
     http: Any = None,
     rate: Rate = RATE,
+    make_session: Callable[[], UpstreamSession] = NoSession,
 ) -> AsyncIterator[Scripted]:
     """Open a manager on scripted links, and check that it ends with nothing left.
 
     ``state`` is where it keeps state, ``http`` what it makes HTTP requests with, ``rate`` the connect
-    budget.
+    budget, and ``make_session`` gives each upstream its session.
     """
-    it = Scripted(*plans, tokens=tokens, state=state, http=http, rate=rate)
+    it = Scripted(*plans, tokens=tokens, state=state, http=http, rate=rate, make_session=make_session)
     it.manager.open()
     await it.time.settle()
     yield it

@@ -1,4 +1,5 @@
-"""A real server on a real socket, around a fake manager: ``from tests.daemon.served import served``."""
+"""A real server on a real socket, around a fake manager: ``from tests.waiting import descriptors, eventually
+from tests.daemon.served import served``."""
 
 from __future__ import annotations
 
@@ -15,7 +16,6 @@ from typing import Any
 import pytest_asyncio
 
 from tests.daemon.fake_manager import FakeManager
-from tests.daemon.waiting import descriptors, until
 from wscli.control.client import Client
 from wscli.control.paths import Instance
 from wscli.daemon.outbox import Outbox
@@ -24,7 +24,7 @@ from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Handler, Server
 from wscli.gateway.server import Gateway
 
-__all__ = ["Served", "descriptors", "serve", "served", "until"]
+__all__ = ["Served", "serve", "served"]
 
 
 class Served:

@@ -1,4 +1,4 @@
-"""Waiting for what other tasks, threads and processes do, and running a fixture for tests that block."""
+"""A fixture in the loop of another thread, for tests that block."""
 
 from __future__ import annotations
 
@@ -6,24 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["descriptors", "in_thread", "until"]
+__all__ = ["in_thread"]
 
 T = TypeVar("T")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until a condition holds."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - nothing tells when it holds
-            await asyncio.sleep(0.001)
-
-
-def descriptors() -> int:
-    """Count the open descriptors of this process."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:

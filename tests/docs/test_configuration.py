@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wscli.config import json_schema, load
-from wscli.core.verdicts import Action
+from wscli.core.actions import Action
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SCHEMA = json_schema()
@@ -18,17 +18,17 @@ SECTIONS: Mapping[str, str] = {
     "Top level": "",
     "Endpoints": "EndpointModel",
     "Connect": "ConnectModel",
-    "Keepalive": "KeepaliveModel",
-    "Rotation": "RotateModel",
-    "TLS": "TlsModel",
+    "Keepalive": "Keepalive",
+    "Rotation": "Rotate",
+    "TLS": "TlsPlan",
     "Proxy": "ProxyModel",
     "Channels": "ChannelModel",
     "Backfill": "BackfillModel",
     "History": "HistoryLimits",
-    "on_state": "StateHookModel",
-    "on_message": "MessageHookModel",
-    "Gateway": "GatewayModel",
-    "Auth": "AuthModel",
+    "on_state": "StateHook",
+    "on_message": "MessageHook",
+    "Gateway": "GatewayPlan",
+    "Auth": "GatewayAuth",
     "Backoff": "BackoffPolicy",
     "Tokens": "TokenSource",
     "Read": "Read",
@@ -83,7 +83,9 @@ def test_every_verdict_is_told() -> None:
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
-def test_every_example_loads(block: str, tmp_path: Path) -> None:
+def test_every_example_loads_without_warnings(block: str, tmp_path: Path) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(block)
-    assert load(file, {"API_KEY": "x"}).channels
+    plan = load(file, {"API_KEY": "x"})
+    assert plan.channels
+    assert plan.warnings == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import MessageHook
 from wscli.daemon.hooks.command import environment
 from wscli.daemon.hooks.events import MOST_CHANGES
 from wscli.daemon.hooks.report import HookCounts
@@ -18,6 +18,6 @@ def test_every_variable_and_every_count_is_documented() -> None:
 
 
 def test_the_limits_that_it_names_are_those_that_hold() -> None:
-    plan = HookPlan(("true",))
+    plan = MessageHook(exec=("true",))
     assert (plan.parallel, plan.timeout, MOST_CHANGES) == (1, 10.0, 64)
     assert "At most 64 changes" in PAGE

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.processes import Manager, Wscli
-from wscli.history.encode import Form, encode
+from wscli.history.encode import Form, encode_batch
 from wscli.history.records import Batch
 
 TEXT = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
@@ -44,15 +44,15 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     with (
-        DemoProcess("--interval=0", "--no-calls", "--no-token") as demo,
+        BackendProcess(require_token=False) as demo,
         Wscli() as command,
         command.up(CONFIG.format(ws=demo.ws_url, http=demo.url)) as manager,
     ):
         manager.wait_for("feed")
-        demo.order("notify", count=1)
+        demo.order("make_notifications", count=1)
         manager.until_stats(lambda stats: stats["channels"]["feed"]["committed"] == 1)
         assert command("pause", "feed").returncode == 0
-        demo.order("notify", count=1)
+        demo.order("make_notifications", count=1)
         assert command("resume", "feed").returncode == 0
         manager.until_stats(lambda stats: stats["channels"]["feed"]["committed"] == 2)
         assert command("tail", "feed", "--consumer", "billing", "--no-follow").returncode == 0
@@ -82,7 +82,9 @@ def test_records_of_tail(scene: Scene) -> None:
 
 
 def test_a_record_that_has_every_key() -> None:
-    ((_, record),) = encode(Batch(1, 1764000000.5, [b"\0"], b"b", backfill=True), Form("json", "feed", "k3f9")).parts
+    ((_, record),) = encode_batch(
+        Batch(1, 1764000000.5, [b"\0"], b"b", epoch="k3f9", backfill=True), Form("json", "feed")
+    ).parts
     assert list(json.loads(record)) == keys("tail --json")
 
 

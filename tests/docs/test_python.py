@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import wscli.errors
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.processes import Wscli
 from wscli import Client, Gap, Message
 from wscli.daemon.socket.server import CLIENT_LIMIT
@@ -25,7 +25,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[str]:
     """The directory of what `wscli demo` runs: the back end, and a manager on it."""
-    with DemoProcess("--interval=0.02") as demo, Wscli() as command:
+    with BackendProcess(interval=0.02) as demo, Wscli() as command:
         command.env["WSCLI_DEMO_PORT"] = str(demo.port)
         text = (Path(wscli.errors.__file__).parent / "demo" / "demo.yaml").read_text()
         (orders,) = re.findall("`(orders: .*)`", TEXT)

@@ -5,33 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: filling
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-backoff:
-  default: {{initial: 50ms, max: 200ms}}
-channels:
-  notifications:
-    endpoint: api
-    path: /notifications
-    history: {{store: disk}}
-    backfill:
-      http:
-        get: "{http}/notifications?after={{gap.n}}"
-        headers: {{Authorization: "Bearer {{token.session}}"}}
-      capture: {{n: .n}}
-      items: .items
-      id: .n
-"""
+BACKFILL = """\
+notifications: {{
+    path: /notifications,
+    history: {{store: disk}},
+    backfill: {{
+      http: {{get: "{http}/notifications?after={{gap.n}}", headers: {{Authorization: "Bearer {{token.session}}"}}}},
+      capture: {{n: .n}}, items: .items, id: .n}}}}"""
 MISSED = 250
 """More than two pages of the back end's."""
 
@@ -45,25 +30,26 @@ def numbers(lines: list[str]) -> list[int]:
 
 
 def test_a_stream_without_a_hole_through_outages_and_kills_of_the_manager(
-    wscli: Wscli, demo_process: DemoProcess
+    wscli: Wscli, backend: BackendProcess
 ) -> None:
-    config = CONFIG.format(url=demo_process.ws_url, http=demo_process.url)
+    backoff = "backoff: {default: {initial: 50ms, max: 200ms}}\n"
+    config = backend.config("filling", BACKFILL.format(http=backend.url), more=backoff)
     with wscli.up(config) as manager:
         manager.wait_for("notifications")
-        demo_process.order("notify", count=10)
+        backend.order("make_notifications", count=10)
         tail = wscli.start("tail", "notifications", "--json", "--consumer", "billing", "--retry")
         tail.until(lambda: len(numbers(tail.out)) == 10)
-        demo_process.order("deny", path="/ws/notifications", status=503)
-        demo_process.order("kick", code=1012)
+        backend.order("deny", path="/ws/notifications", status=503)
+        backend.order("kick", code=1012)
         wscli("wait", "notifications", "--for", "waiting", "--timeout", "30s")
-        demo_process.order("notify", count=MISSED)
-        demo_process.order("allow")
+        backend.order("make_notifications", count=MISSED)
+        backend.order("allow")
         tail.until(lambda: len(numbers(tail.out)) == 10 + MISSED)
         manager.kill()
-        demo_process.order("notify", count=MISSED)
+        backend.order("make_notifications", count=MISSED)
     with wscli.up(config) as manager:
         tail.until(lambda: len(numbers(tail.out)) == 10 + 2 * MISSED)
-        last = demo_process.order("notify", count=5)["last"]
+        last = backend.order("make_notifications", count=5)["last"]
         tail.until(lambda: last in numbers(tail.out))
         assert numbers(tail.out) == list(range(1, last + 1)), "each once, and in order"
         gaps = [record for record in records(tail.out) if record["type"] == "gap"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.processes import COMMAND, Manager, Wscli, wscli
 
 __all__ = ["wscli"]
@@ -29,7 +29,7 @@ channels:
 class Scene:
     """A manager on a demo server without tokens."""
 
-    def __init__(self, wscli: Wscli, demo: DemoProcess) -> None:
+    def __init__(self, wscli: Wscli, demo: BackendProcess) -> None:
         self.wscli = wscli
         self.demo = demo
         self.text = CONFIG.format(url=demo.ws_url)
@@ -43,7 +43,7 @@ class Scene:
     def add(self, count: int) -> None:
         """Have so many messages committed."""
         before = self.feed()["received"]
-        self.demo.order("notify", count=count)
+        self.demo.order("make_notifications", count=count)
         self.manager.until_stats(lambda stats: _has(stats["channels"]["feed"], before + count))
 
     def feed(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _has(feed: dict[str, Any], received: int) -> bool:
 
 @pytest.fixture
 def scene(wscli: Wscli) -> Iterator[Scene]:
-    with DemoProcess("--no-token") as demo:
+    with BackendProcess(require_token=False) as demo:
         scene = Scene(wscli, demo)
         yield scene
         assert scene.manager.stop() == 0
@@ -140,18 +140,10 @@ def test_consumers_are_listed_reset_and_forgotten(scene: Scene) -> None:
     assert scene.wscli("consumer", "rm", "feed", "b").returncode == 0
     for args, code, words in (
         (("consumer", "rm", "feed", "b"), 1, "there is no consumer 'b'"),
-        (
-            ("consumer", "reset", "feed", "a", "--to", "-3"),
-            2,
-            "'-3' is not a cursor\nhint: give start, end, or a record's epoch:seq",
-        ),
         (("consumer", "reset", "calls", "a"), 2, "channel 'calls' keeps its history in memory"),
         (("consumer", "ls", "nowhere"), 6, "no channel 'nowhere' in instance 'app'"),
         (("tail", "calls", "--consumer", "a"), 2, "channel 'calls' keeps its history in memory"),
-        (("tail", "feed", "--consumer", "a/b"), 2, "'a/b' cannot be the name of a consumer"),
-        (("tail", "feed", "--consumer", ""), 2, "'' cannot be the name of a consumer"),
         (("tail", "feed", "calls", "--consumer", "a"), 2, "--consumer goes with one channel"),
-        (("tail", "feed", "--consumer", "new", "--after", "x:-1"), 2, "'x:-1' is not a cursor"),
     ):
         done = scene.wscli(*args)
         assert (done.returncode, words in done.stderr, "hint: " in done.stderr) == (code, True, True), done.stderr

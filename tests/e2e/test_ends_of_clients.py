@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import COMMAND, Manager, Process, Wscli, wscli
+from tests.waiting import until
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1
@@ -45,15 +45,15 @@ WAITING = {
 
 
 @pytest.fixture
-def config(demo_process: DemoProcess) -> str:
-    return CONFIG.format(url=demo_process.ws_url, http=demo_process.url)
+def config(backend: BackendProcess) -> str:
+    return CONFIG.format(url=backend.ws_url, http=backend.url)
 
 
 @pytest.fixture
 def manager(wscli: Wscli, config: str) -> Iterator[Manager]:
     with wscli.up(config) as manager:
         manager.wait_for("feed")
-        poll(lambda: connected(wscli) == 0)  # whoever waited is gone
+        until(lambda: connected(wscli) == 0)  # whoever waited is gone
         yield manager
 
 
@@ -64,18 +64,10 @@ def connected(wscli: Wscli) -> int:
     return sum(row[5] == "03" and row[-1] == socket for row in rows)
 
 
-def poll(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does, which wakes nobody here."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def all_started(wscli: Wscli) -> dict[str, Process]:
     """Start every command that waits, and return once the manager has them all."""
     started = {name: wscli.start(*args, stdin=True) for name, args in WAITING.items()}
-    poll(lambda: connected(wscli) == len(WAITING) + 1)  # ``connect`` makes two connections
+    until(lambda: connected(wscli) == len(WAITING) + 1)  # ``connect`` makes two connections
     wscli("stats")  # answered after them
     return started
 
@@ -121,7 +113,7 @@ def test_a_signal_ends_every_client_at_once(wscli: Wscli, manager: Manager, numb
         process.popen.send_signal(number)
     assert ends(started) == dict.fromkeys(WAITING, code)
     assert [process.err for process in started.values() if process.err] == []
-    poll(lambda: connected(wscli) == 0)
+    until(lambda: connected(wscli) == 0)
     assert manager.stats()["channels"]["feed"]["readers"] == 0
 
 
@@ -137,7 +129,7 @@ def test_a_channel_that_is_held_ends_its_readers(
     wscli: Wscli, manager: Manager, verb: list[str], code: int, words: str
 ) -> None:
     started = [wscli.start("tail", "feed"), wscli.start("connect", "feed", stdin=True)]
-    poll(lambda: connected(wscli) == 3)
+    until(lambda: connected(wscli) == 3)
     assert wscli(*verb).returncode == 0
     for process in started:
         assert process.wait() == code
@@ -150,21 +142,21 @@ def test_a_channel_that_is_held_ends_its_readers(
 
 @pytest.mark.parametrize(("close", "code"), [(4000, 0), (4001, 8), (4401, 0)])
 def test_a_verdict_ends_its_readers(
-    wscli: Wscli, demo_process: DemoProcess, manager: Manager, close: int, code: int
+    wscli: Wscli, backend: BackendProcess, manager: Manager, close: int, code: int
 ) -> None:
     tail = wscli.start("tail", "feed", "--json", "--count", "2")
     manager.until_stats(lambda stats: stats["channels"]["feed"]["readers"] == 1)
-    demo_process.order("notify")
+    backend.order("make_notifications")
     tail.until_lines(1)
-    demo_process.order("kick", code=close)
+    backend.order("kick", code=close)
     if close == 4401:  # another token, another connection: the reader stays
-        demo_process.until(lambda seen: seen["connections"]["total"] == 2)
+        backend.until(lambda seen: seen["connections"]["total"] == 2)
         manager.wait_for("feed")
-        demo_process.order("notify")
+        backend.order("make_notifications")
     assert tail.wait() == code
 
 
-def test_refused_credentials_end_readers_with_4(wscli: Wscli, demo_process: DemoProcess, config: str) -> None:
+def test_refused_credentials_end_readers_with_4(wscli: Wscli, backend: BackendProcess, config: str) -> None:
     refused = config.replace('query: {token: "{token.session}"}, ', "")
     with wscli.up(refused) as manager:
         manager.wait_for("feed", state="failed")
@@ -172,7 +164,7 @@ def test_refused_credentials_end_readers_with_4(wscli: Wscli, demo_process: Demo
             done = wscli(*verb)
             assert (done.returncode, "HTTP 401" in done.stderr) == (4, True), done.stderr
             assert "hint: " in done.stderr
-        assert demo_process.stats()["dials"]["total"] == 1
+        assert backend.stats()["dials"] == 1
 
 
 @pytest.mark.parametrize("verb", ["tail", "wait", "send", "connect"])
@@ -181,7 +173,7 @@ def test_a_channel_that_a_reload_removes_ends_its_users_with_6(
 ) -> None:
     args = {"wait": ["wait", "dead"], "send": ["send", "dead", "x", "--timeout", "30s"]}.get(verb, [verb, "dead"])
     process = wscli.start(*args, stdin=True)
-    poll(lambda: connected(wscli) == (2 if verb == "connect" else 1))
+    until(lambda: connected(wscli) == (2 if verb == "connect" else 1))
     wscli.file("\n".join(line for line in config.splitlines() if not line.startswith("  dead: {endpoint")))
     assert wscli.json("reload", "--json")["removed"] == ["dead"]
     assert process.wait() == 6
@@ -189,20 +181,20 @@ def test_a_channel_that_a_reload_removes_ends_its_users_with_6(
     assert process.err[1].startswith("hint: ")
 
 
-def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, demo_process: DemoProcess, manager: Manager) -> None:
+def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, backend: BackendProcess, manager: Manager) -> None:
     for verb in (["tail", "feed", "--last", "1"], ["tail", "feed"], ["logs", "-f"], ["status", "--watch", "--json"]):
         process = subprocess.Popen(
             [*COMMAND, *verb], env=wscli.env, cwd=wscli.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        poll(lambda: connected(wscli) == 1)
+        until(lambda: connected(wscli) == 1)
         assert process.stdout is not None
         process.stdout.close()
         _, words = process.communicate(timeout=60)
         assert (process.returncode, words) == (0, b""), verb
-        poll(lambda: connected(wscli) == 0)
+        until(lambda: connected(wscli) == 0)
 
 
-def test_the_end_of_stdin_ends_a_sender_well(wscli: Wscli, demo_process: DemoProcess, manager: Manager) -> None:
+def test_the_end_of_stdin_ends_a_sender_well(wscli: Wscli, backend: BackendProcess, manager: Manager) -> None:
     read, write = os.pipe()
     with Process([*COMMAND, "send", "feed"], env=wscli.env, cwd=wscli.directory) as nothing:
         assert nothing.wait() == 0

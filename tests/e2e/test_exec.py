@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.client.scene import until
 from tests.e2e.test_consumers import Scene
 from tests.processes import Process, Wscli, wscli
@@ -25,7 +25,7 @@ STAYS = f"#!/bin/sh\nexec 2>/dev/null\ntrap 'echo asked' TERM\n{BEGINS}\nwhile :
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    with Wscli() as wscli, DemoProcess("--no-token") as demo:
+    with Wscli() as wscli, BackendProcess(require_token=False) as demo:
         scene = Scene(wscli, demo)
         scene.add(5)
         yield scene
@@ -146,8 +146,8 @@ def test_a_command_that_cannot_be_run_is_one_clear_line(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--retry"], ["--timeout", "60s"]])
-def test_a_command_that_fails_while_the_manager_goes_is_what_is_told(wscli: Wscli, options: list[str]) -> None:
-    with DemoProcess("--no-token") as demo:
+def test_a_failing_command_is_reported_before_the_end_of_the_manager(wscli: Wscli, options: list[str]) -> None:
+    with BackendProcess(require_token=False) as demo:
         scene = Scene(wscli, demo)
         scene.add(2)
         go = wscli.directory / "go"
@@ -163,7 +163,7 @@ def test_a_command_that_fails_while_the_manager_goes_is_what_is_told(wscli: Wscl
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_in_a_row_end_it_without_a_word(scene: Scene, number: signal.Signals) -> None:
+def test_repeated_signals_end_a_tail_silently(scene: Scene, number: signal.Signals) -> None:
     run = Run(scene, f"twice-{number:d}", f"#!/bin/sh\n{BEGINS}\n")
     for _ in range(4):
         tail = run.start("--parallel", "3")

@@ -11,19 +11,17 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Any
 
 import psutil
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
 
-from tests.daemon.waiting import until
+from tests.e2e.upstream import Upstream, upstream
 from tests.processes import Manager, Wscli, wscli
+from tests.waiting import eventually
 
 __all__ = ["wscli"]
 
@@ -40,37 +38,6 @@ channels:
   news: {{endpoint: api}}
 """
 HEADER = {"Authorization": f"Bearer {TOKEN}"}
-
-
-class Upstream:
-    """A server that reads, refuses and hangs up as the test says."""
-
-    def __init__(self) -> None:
-        self.heard: list[str | bytes] = []
-        self.clients: set[ServerConnection] = set()
-        self.reading = asyncio.Event()
-        self.reading.set()
-        self.down = False
-        self.port = 0
-
-    async def handle(self, client: ServerConnection) -> None:
-        self.clients.add(client)
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await self.reading.wait()
-                self.heard.append(await client.recv())
-        self.clients.discard(client)
-
-    def answer(self, client: ServerConnection, request: Request) -> Response | None:
-        return client.respond(HTTPStatus.SERVICE_UNAVAILABLE, "down\n") if self.down else None
-
-    async def say(self, message: str) -> None:
-        for client in self.clients:
-            await client.send(message)
-
-    async def hang_up(self, code: int) -> None:
-        for client in set(self.clients):
-            await client.close(code)
 
 
 class Faced:
@@ -126,14 +93,12 @@ class Faced:
 
 @asynccontextmanager
 async def faced(wscli: Wscli) -> AsyncIterator[Faced]:
-    upstream = Upstream()
-    async with serve(upstream.handle, "127.0.0.1", 0, process_request=upstream.answer, max_queue=4) as server:
-        upstream.port = next(iter(server.sockets)).getsockname()[1]
-        manager = wscli.up(CONFIG.format(upstream=upstream.port, token=TOKEN, port=0))
+    async with upstream() as server:
+        manager = wscli.up(CONFIG.format(upstream=server.port, token=TOKEN, port=0))
         await asyncio.to_thread(manager.__enter__)
         try:
             [place] = (await asyncio.to_thread(manager.stats))["gateway"]["listen"]
-            it = Faced(manager, upstream, int(place.rpartition(":")[2]))
+            it = Faced(manager, server, int(place.rpartition(":")[2]))
             await it.until(state="ready")
             yield it
         except BaseException as error:
@@ -200,7 +165,7 @@ async def test_bad_clients_are_felt_by_nobody_and_leave_nothing(wscli: Wscli) ->
         await it.until(readers=1)
         await it.unharmed(other)
         assert it.upstream.heard == []
-        await until(lambda: descriptors() <= before)
+        await eventually(lambda: descriptors() <= before)
 
 
 async def test_clients_stay_through_an_outage_and_are_told_at_once_or_at_the_end(wscli: Wscli) -> None:
@@ -228,7 +193,7 @@ async def test_clients_stay_through_an_outage_and_are_told_at_once_or_at_the_end
         assert told.value.rcvd.code == 4900
 
 
-async def test_who_sends_faster_than_the_upstream_takes_or_reads_nothing_waits_alone(wscli: Wscli) -> None:
+async def test_a_client_that_outpaces_the_upstream_or_does_not_read_delays_no_other(wscli: Wscli) -> None:
     async with faced(wscli) as it, it.client() as other, it.client() as hasty:
         loop, memory = asyncio.get_running_loop(), psutil.Process(it.manager.pid).memory_info
         before = memory().rss
@@ -250,7 +215,7 @@ async def test_who_sends_faster_than_the_upstream_takes_or_reads_nothing_waits_a
         it.upstream.reading.set()
         await asyncio.wait_for(sending, 30)
         await it.until(sent=len(messages))
-        await until(lambda: len(it.upstream.heard) == len(messages))
+        await eventually(lambda: len(it.upstream.heard) == len(messages))
         assert it.upstream.heard == messages
 
         began = time.monotonic()

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
+from tests.waiting import until
 
-__all__ = ["demo_process", "wscli"]
-
-CONFIG = """
-version: 1
-name: hooked
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  notifications:
-    endpoint: api
-    path: /notifications
-    on_state: [sh, -c, "cat >> states"]
-    on_message: {on_message}
-"""
+__all__ = ["backend", "wscli"]
 
 
-def config(demo: DemoProcess, on_message: str) -> str:
-    return CONFIG.format(url=demo.ws_url, http=demo.url, on_message=on_message)
+def config(backend: BackendProcess, on_message: str) -> str:
+    on_state = '[sh, -c, "cat >> states"]'
+    hooks = f"on_state: {on_state}, on_message: {on_message}"
+    return backend.config("hooked", f"notifications: {{path: /notifications, {hooks}}}")
 
 
 def handler(directory: Path, script: str) -> None:
@@ -40,25 +27,17 @@ def handler(directory: Path, script: str) -> None:
     (directory / "handle").chmod(0o700)
 
 
-def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
-    return found
-
-
 def records(path: Path) -> list[Any]:
     text = path.read_text() if path.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def test_commands_run_for_states_and_for_the_messages_that_fit(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_commands_run_for_states_and_for_the_messages_that_fit(wscli: Wscli, backend: BackendProcess) -> None:
     handler(wscli.directory, "cat >> messages; env | grep ^WSCLI_ | sort > env")
     fitting = "{exec: [./handle], jq: '.n > 2 and .pad', parallel: 1, timeout: 10s}"
-    with wscli.up(config(demo_process, fitting)) as manager:
+    with wscli.up(config(backend, fitting)) as manager:
         manager.wait_for("notifications")
-        demo_process.order("blast", count=5)
+        backend.order("blast", count=5)
         found = until(lambda: (seen := records(wscli.directory / "messages")) and len(seen) >= 2 and seen)
         assert all(json.loads(one["data"])["n"] > 2 for one in found)
         assert [one["seq"] for one in found] == sorted(one["seq"] for one in found)
@@ -72,37 +51,35 @@ def test_commands_run_for_states_and_for_the_messages_that_fit(wscli: Wscli, dem
         assert counts["channels"]["notifications"]["hooks"]["on_message"]["failures"] == 0
 
 
-def test_a_failing_hook_is_shown_until_a_reload_mends_it_without_a_dial(
-    wscli: Wscli, demo_process: DemoProcess
-) -> None:
+def test_a_failing_hook_is_shown_until_a_reload_mends_it_without_a_dial(wscli: Wscli, backend: BackendProcess) -> None:
     handler(wscli.directory, "echo 'no such call' >&2; exit 3")
-    text = config(demo_process, "[./handle]")
+    text = config(backend, "[./handle]")
     with wscli.up(text) as manager:
         manager.wait_for("notifications")
         tail = wscli.start("tail", "notifications")
         manager.until_stats(lambda stats: stats["channels"]["notifications"]["readers"] == 1)
-        demo_process.order("notify")
+        backend.order("make_notifications")
         problem = "on_message: exited with 3: no such call"
         until(lambda: wscli.json("status", "--json")["problems"] == [problem])
         assert f"problem: notifications: {problem}\n" in wscli("status").stdout
         assert wscli("status", "--line").stdout == "hooked: 1/1 ready; 1 problem\n"
         tail.until_lines(1)  # nobody else feels it
-        dials = len(demo_process.stats()["dials"])
+        dials = backend.stats()["dials"]
 
         wscli.file(text.replace("[./handle]", '[sh, -c, "cat >> messages"]'))
         assert wscli("reload").returncode == 0
         assert wscli.json("status", "--json")["problems"] == []
-        demo_process.order("notify")
+        backend.order("make_notifications")
         until(lambda: records(wscli.directory / "messages"))
-        assert len(demo_process.stats()["dials"]) == dials
+        assert backend.stats()["dials"] == dials
         assert tail.stop() in (0, 143)
 
 
-def test_the_end_of_the_manager_kills_what_hangs(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_the_end_of_the_manager_kills_what_hangs(wscli: Wscli, backend: BackendProcess) -> None:
     handler(wscli.directory, "trap '' TERM; echo $$ > pid; sleep 1000; true")
-    with wscli.up(config(demo_process, "{exec: [./handle], timeout: 1h}")) as manager:
+    with wscli.up(config(backend, "{exec: [./handle], timeout: 1h}")) as manager:
         manager.wait_for("notifications")
-        demo_process.order("notify")
+        backend.order("make_notifications")
         until(lambda: (wscli.directory / "pid").exists() and (wscli.directory / "pid").read_text().endswith("\n"))
         process = psutil.Process(int((wscli.directory / "pid").read_text()))
         children = [process, *process.children(recursive=True)]

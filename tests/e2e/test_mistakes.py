@@ -6,11 +6,15 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from tests.inline import Here, here
 from tests.processes import COMMAND, Wscli
+
+__all__ = ["here"]
 
 CONFIG = """
 version: 1
@@ -166,9 +170,9 @@ def one() -> Iterator[Wscli]:
             yield wscli
 
 
-def is_said(wscli: Wscli, code: int, *args: str, several: bool = False) -> None:
+def is_said(run: Callable[..., subprocess.CompletedProcess[str]], code: int, *args: str) -> None:
     """Run a command, and hold its stderr to the form of an error."""
-    done = wscli(*args)
+    done = run(*args)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     *said, hint = done.stderr.splitlines()
@@ -186,20 +190,21 @@ def is_said(wscli: Wscli, code: int, *args: str, several: bool = False) -> None:
 
 
 @pytest.mark.parametrize("args", USAGE, ids=" ".join)
-def test_a_command_line_that_is_off_is_2(one: Wscli, args: list[str]) -> None:
-    is_said(one, 2, *args)
+def test_a_mistaken_command_line_is_2(one: Wscli, here: Here, args: list[str]) -> None:
+    is_said(partial(here, one), 2, *args)
 
 
 @pytest.mark.parametrize(("code", "args"), OTHERWISE, ids=lambda value: " ".join(value) if value is list else None)
-def test_other_mistakes_have_codes_of_their_own(one: Wscli, code: int, args: list[str]) -> None:
+def test_other_mistakes_have_codes_of_their_own(one: Wscli, here: Here, code: int, args: list[str]) -> None:
+    run = one if args[0] == "up" else partial(here, one)
     if "paused" in args:
-        assert one("stop", "feed").returncode == 0
-    is_said(one, code, *args)
+        assert run("stop", "feed").returncode == 0
+    is_said(run, code, *args)
     if "paused" in args:
-        assert one("start", "feed").returncode == 0
+        assert run("start", "feed").returncode == 0
 
 
-def test_all_that_is_wrong_in_a_file_is_said_at_once(one: Wscli) -> None:
+def test_all_errors_of_a_file_are_reported_at_once(one: Wscli) -> None:
     done = one("up", "-c", "invalid.yaml")
     assert len(done.stderr.splitlines()) >= 2
     assert "invalid.yaml:3:1: endpoint: unknown key; did you mean 'endpoints'?" in done.stderr
@@ -239,7 +244,7 @@ def test_send_without_a_message_on_a_terminal_is_2(one: Wscli) -> None:
     assert done.stderr.splitlines()[1].startswith("hint: ")
 
 
-def test_nothing_and_several_instances_are_told_apart() -> None:
+def test_no_instance_is_5_and_an_ambiguous_instance_is_2() -> None:
     with Wscli() as wscli:
         is_said(wscli, 5, "stats")
         is_said(wscli, 5, "tail", "feed")

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from tests.backends import DemoProcess
+from tests.backend.process import BackendProcess
 from tests.processes import Process, Wscli, wscli
 
 __all__ = ["wscli"]
@@ -43,11 +43,11 @@ def base_url(mock: Process) -> str:
 
 def record(wscli: Wscli) -> list[str]:
     """Have a manager on the demo back end, and record text, bytes, and an outage."""
-    with DemoProcess("--no-token") as demo, wscli.up(CONFIG.format(name="live", url=demo.ws_url)) as manager:
+    with BackendProcess(require_token=False) as demo, wscli.up(CONFIG.format(name="live", url=demo.ws_url)) as manager:
         tail = wscli.start("tail", *CHANNELS, "--json")
         tail.until_lines(1)  # the room's welcome: the channel is open for this reader, and not for one that goes again
         manager.wait_for("notifications")
-        demo.order("notify", count=5)
+        demo.order("make_notifications", count=5)
         with connect(f"{demo.ws_url}/consultations/7?name=Dr.%20Okafor", proxy=None) as member:
             member.send("grüße \u2028 \x00")
             member.send(bytes(range(256)))
@@ -56,7 +56,7 @@ def record(wscli: Wscli) -> list[str]:
         demo.order("kick", path="/ws/notifications", abort=True)
         manager.until_stats(lambda stats: stats["channels"]["notifications"]["connects"] == 2)
         manager.wait_for("notifications")
-        demo.order("notify", count=2)
+        demo.order("make_notifications", count=2)
         tail.until(lambda: tail.out and '"n": 7' in json.loads(tail.out[-1]).get("data", ""))
         tail.until(lambda: any('"binary"' in line for line in tail.out))
         tail.stop()

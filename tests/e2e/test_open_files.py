@@ -7,21 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: many
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}, connect: {{rate: 1000/s}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}", history: {{store: disk}}, linger: 10m}}
-"""
+CHANNEL = 'rooms/{id}: {path: "/consultations/{id}", history: {store: disk}, linger: 10m}'
 ROOMS = [f"rooms/{number}" for number in range(60)]
 
 
@@ -35,7 +26,7 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_files")
-def test_channels_on_disk_beyond_the_soft_limit(wscli: Wscli, demo_process: DemoProcess) -> None:
-    with wscli.up(CONFIG.format(url=demo_process.ws_url, http=demo_process.url)):
+def test_a_manager_raises_its_soft_limit_of_open_files_for_its_channels(wscli: Wscli, backend: BackendProcess) -> None:
+    with wscli.up(backend.config("many", CHANNEL, endpoint=", connect: {rate: 1000/s}")):
         assert wscli("start", *ROOMS).returncode == 0
         assert wscli("wait", *ROOMS, "--timeout", "60s").returncode == 0

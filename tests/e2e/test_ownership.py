@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.inline import Here, here
 from tests.processes import Wscli, wscli
 
-__all__ = ["wscli"]
+__all__ = ["here", "wscli"]
 
 CONFIG = """
 version: 1
@@ -27,12 +28,12 @@ endpoints:
 channels:
   feed: {endpoint: api, open: lazy}
 """
-RIVALS = 8
+RIVALS = 5
 NOBODY = 65534
 
 
 @pytest.mark.parametrize("crashed", [False, True])
-def test_of_many_that_start_at_once_exactly_one_wins(wscli: Wscli, crashed: bool) -> None:
+def test_of_several_managers_started_at_once_exactly_one_runs(wscli: Wscli, crashed: bool) -> None:
     file = str(wscli.file(CONFIG))
     if crashed:
         with wscli.up(CONFIG) as first:
@@ -132,7 +133,7 @@ BAD_REQUESTS = {
 }
 
 
-def test_requests_that_are_none_are_refused_and_the_manager_lives(wscli: Wscli) -> None:
+def test_invalid_requests_are_refused_and_the_manager_lives(wscli: Wscli) -> None:
     with wscli.up(CONFIG) as manager:
         for name, request in BAD_REQUESTS.items():
             with socket.socket(socket.AF_UNIX) as sock:
@@ -193,16 +194,16 @@ def impostor(wscli: Wscli, answer: bytes) -> Iterator[None]:
         (b"", "see `wscli ls`"),
     ],
 )
-def test_a_client_tells_what_is_wrong_with_its_manager(wscli: Wscli, answer: bytes, words: str) -> None:
+def test_a_client_tells_what_is_wrong_with_its_manager(wscli: Wscli, here: Here, answer: bytes, words: str) -> None:
     with impostor(wscli, answer):
         for verb in (["stats"], ["tail", "x"], ["status", "--watch"], ["wait", "x"], ["connect", "x"], ["reload"]):
-            done = wscli(*verb)
+            done = here(wscli, *verb)
             assert done.returncode in (1, 5), verb
             error, hint = done.stderr.splitlines()
             assert error.startswith("error: "), verb
             assert hint.startswith("hint: ")
             assert words in hint, verb
-        listed = wscli("ls")
+        listed = here(wscli, "ls")
         assert listed.returncode == 0
         assert "old" in listed.stdout
 

@@ -8,28 +8,15 @@ import signal
 import psutil
 import pytest
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
-
-CONFIG = """
-version: 1
-name: real
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-backoff:
-  default: {{initial: 100ms, max: 1s}}
-channels:
-  feed: {{endpoint: api, path: /notifications}}
-  calls: {{endpoint: api, path: /calls}}
-"""
+__all__ = ["backend", "wscli"]
 
 
-def config(demo: DemoProcess) -> str:
-    return CONFIG.format(url=demo.ws_url, http=demo.url)
+def config(backend: BackendProcess) -> str:
+    channels = ("feed: {path: /notifications}", "calls: {path: /calls}")
+    return backend.config("real", *channels, more="backoff:\n  default: {initial: 100ms, max: 1s}\n")
 
 
 @pytest.mark.parametrize(
@@ -44,9 +31,9 @@ def config(demo: DemoProcess) -> str:
     ],
 )
 def test_up_waits_for_what_is_eager_and_critical(
-    wscli: Wscli, demo_process: DemoProcess, change: tuple[str, str], code: int, words: str
+    wscli: Wscli, backend: BackendProcess, change: tuple[str, str], code: int, words: str
 ) -> None:
-    wscli.file(config(demo_process).replace(*change) if change[0] else config(demo_process))
+    wscli.file(config(backend).replace(*change) if change[0] else config(backend))
     timeout = "1s" if code == 124 else "20s"
     done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", timeout)
     try:
@@ -56,9 +43,9 @@ def test_up_waits_for_what_is_eager_and_critical(
         assert wscli("down").returncode == 0
 
 
-def test_up_says_where_that_stands_which_was_not_ready_in_time(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_up_names_the_channel_that_was_not_ready_in_time_and_its_state(wscli: Wscli, backend: BackendProcess) -> None:
     slow = {"path: /calls": "path: /nowhere", "initial: 100ms, max: 1s": "initial: 1h, max: 1h, jitter: none"}
-    text = config(demo_process)
+    text = config(backend)
     for old, new in slow.items():
         text = text.replace(old, new)
     wscli.file(text)
@@ -73,8 +60,8 @@ def test_up_says_where_that_stands_which_was_not_ready_in_time(wscli: Wscli, dem
         assert wscli("down").returncode == 0
 
 
-def test_a_reload_disturbs_only_what_changed(wscli: Wscli, demo_process: DemoProcess) -> None:
-    text = config(demo_process)
+def test_a_reload_disturbs_only_what_changed(wscli: Wscli, backend: BackendProcess) -> None:
+    text = config(backend)
     wscli.file(text)
     assert wscli("up", "-d", "-c", "app.yaml", "--wait").returncode == 0
     pid = wscli.json("ls", "--json")["pid"]
@@ -101,29 +88,29 @@ def test_a_reload_disturbs_only_what_changed(wscli: Wscli, demo_process: DemoPro
             "more": ("ready", 1),
         }
         assert wscli.json("ls", "--json")["pid"] == pid
-        assert demo_process.stats()["tokens"]["requests"] == 1
+        assert backend.stats()["token_requests"] == 1
 
         wscli.file(text)
         psutil.Process(pid).send_signal(signal.SIGHUP)
         assert wscli("wait", "more", "--for", "idle", "--timeout", "20s").returncode == 6, "it is gone"
         assert tail.popen.poll() is None, "its channel never changed"
-        demo_process.order("notify")
+        backend.order("make_notifications")
         tail.until_lines(1)
-        demo_process.until(lambda seen: seen["connections"]["now"] == 2)
+        backend.until(lambda seen: seen["connections"]["now"] == 2)
     finally:
         assert wscli("down").returncode == 0
     assert tail.wait() == 5
-    demo_process.until(lambda seen: seen["connections"]["now"] == 0)
+    backend.until(lambda seen: seen["connections"]["now"] == 0)
     assert list(wscli.runtime.iterdir()) == []
 
 
-def test_by_hand_and_back(wscli: Wscli, demo_process: DemoProcess) -> None:
-    with wscli.up(config(demo_process)) as manager:
+def test_pause_and_stop_outlast_a_reload_until_resume_and_start(wscli: Wscli, backend: BackendProcess) -> None:
+    with wscli.up(config(backend)) as manager:
         manager.wait_for("feed", "calls")
         for hold, state, back in (("pause", "paused", "resume"), ("stop", "stopped", "start")):
             assert wscli(hold, "feed").returncode == 0
             assert wscli("status", "--check").returncode == 8
-            demo_process.until(lambda seen: seen["connections"]["now"] == 1)
+            backend.until(lambda seen: seen["connections"]["now"] == 1)
             assert wscli("reload").returncode == 0
             states = [json.loads(line) for line in wscli("status", "--json").stdout.splitlines()]
             assert [one["state"] for one in states] == [state, "ready"], "a reload leaves it so"
@@ -139,5 +126,5 @@ def test_by_hand_and_back(wscli: Wscli, demo_process: DemoProcess) -> None:
         assert wscli("token", "get", "session").stdout.strip() != token
         assert wscli("token", "forget", "session").returncode == 0
         assert wscli.json("token", "ls", "--json")["session"]["state"] == "empty"
-        assert demo_process.stats()["tokens"]["requests"] == 2
-        assert demo_process.stats()["connections"]["now"] == 2, "a fresh token disturbs no connection"
+        assert backend.stats()["token_requests"] == 2
+        assert backend.stats()["connections"]["now"] == 2, "a fresh token disturbs no connection"

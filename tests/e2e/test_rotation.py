@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: rotating
-endpoints:
-  api:
-    url: "{url}"
-    query: {{token: "{{token.session}}"}}
-    rotate: {{max_age: 1s}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  notifications: {{endpoint: api, path: /notifications, dedupe: .n}}
-  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}"}}
-"""
+CHANNELS = (
+    "notifications: {path: /notifications, dedupe: .n}",
+    'rooms/{id}: {path: "/consultations/{id}"}',
+)
 ROTATIONS = 3
 
 
-def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli, demo_process: DemoProcess) -> None:
-    config = CONFIG.format(url=demo_process.ws_url, http=demo_process.url)
-    with wscli.up(config) as manager:
+def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli, backend: BackendProcess) -> None:
+    with wscli.up(backend.config("rotating", *CHANNELS, endpoint=", rotate: {max_age: 1s}")) as manager:
         manager.wait_for("notifications")
         tail = wscli.start("tail", "notifications")
         room = wscli.start("tail", "rooms/7")
@@ -39,7 +28,7 @@ def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli
         while not stats or min(stats[name]["rotations"] for name in ("notifications", "rooms/7")) < ROTATIONS:
             assert wscli("send", "rooms/7", f"message {sent}").returncode == 0
             sent += 1
-            last = demo_process.order("notify", count=20)["last"]
+            last = backend.order("make_notifications", count=20)["last"]
             stats = wscli.json("stats", "--json")["channels"]
         tail.until(lambda: last in numbers(tail.out))
         room.until(lambda: sum('"sent"' in line for line in room.out) >= sent)

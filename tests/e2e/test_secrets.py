@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
+from tests.inline import Here, here
 from tests.processes import Wscli, wscli
 
-__all__ = ["wscli"]
+__all__ = ["here", "wscli"]
 
 TOKEN, COMMANDED, QUERY, HEADER = "tokenS3KRIT", "commandedS3KRIT", "queryS3KRIT", "headerS3KRIT"
 USERINFO, VARIABLE, KEY = "userinfoS3KRIT", "variableS3KRIT", "keyS3KRIT"
@@ -126,12 +127,14 @@ def leads_elsewhere(conn: Conn) -> None:
     ],
     ids=["welcomes", "close", "refusal", "nonsense", "redirect", "token"],
 )
-def test_no_secret_is_to_be_seen(wscli: Wscli, script: Callable[[Conn], None], echo: bool) -> None:
+def test_no_secret_appears_in_any_output_log_or_argument(
+    wscli: Wscli, here: Here, script: Callable[[Conn], None], echo: bool
+) -> None:
     wscli.env |= {"A_VARIABLE": VARIABLE, "A_KEY": KEY, "A_COMMANDED": COMMANDED}
     seen: dict[str, str] = {}
 
     def run(*args: str) -> None:
-        done = wscli(*args)
+        done = wscli(*args) if args[0] == "up" else here(wscli, *args)
         seen[" ".join(args)] = done.stdout + done.stderr
 
     with RawServer(script) as server, token_server(echo=echo) as http:
@@ -160,7 +163,7 @@ def test_no_secret_is_to_be_seen(wscli: Wscli, script: Callable[[Conn], None], e
         assert wscli.directory / "state" / "wscli" / "secret.log" in map(Path, seen)
 
 
-def test_no_secret_is_in_what_is_said_of_an_invalid_file(wscli: Wscli) -> None:
+def test_no_secret_appears_in_the_errors_of_an_invalid_file(wscli: Wscli) -> None:
     wscli.env |= {"A_VARIABLE": VARIABLE, "A_KEY": KEY}
     text = CONFIG.format(url=f"htp://bob:{USERINFO}@127.0.0.1", http="http://127.0.0.1:9", query=QUERY, header=HEADER)
     wscli.file(text.replace("post:", "pots:").replace("X-Api-Key:", "'X Api Key':"))

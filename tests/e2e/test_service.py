@@ -64,7 +64,7 @@ def systemd(wscli: Wscli) -> Iterator[ServiceManager]:
         yield manager
 
 
-def test_a_manager_tells_its_life(wscli: Wscli, systemd: ServiceManager) -> None:
+def test_a_manager_reports_each_stage_of_its_life_to_systemd(wscli: Wscli, systemd: ServiceManager) -> None:
     wscli.file(CONFIG)
     manager = wscli.start("up", "-c", "app.yaml", NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="400000")
     assert systemd.until_line("READY")["STATUS"] == "0 of 1 channel ready"

@@ -9,23 +9,11 @@ from typing import Any
 
 import psutil
 
-from tests.backends import DemoProcess, demo_process
+from tests.backend.process import BackendProcess, backend
 from tests.processes import Process, Wscli, wscli
 
-__all__ = ["demo_process", "wscli"]
+__all__ = ["backend", "wscli"]
 
-CONFIG = """
-version: 1
-name: shared
-endpoints:
-  api: {{url: "{url}", query: {{token: "{{token.session}}"}}}}
-tokens:
-  session: {{http: {{post: {http}/ws-token}}, read: {{token: .token}}}}
-channels:
-  notifications: {{endpoint: api, path: /notifications{more}}}
-  calls: {{endpoint: api, path: /calls}}
-  rooms/{{id}}: {{endpoint: api, path: "/consultations/{{id}}"}}
-"""
 CHANNELS = ("notifications", "calls", "rooms/7")
 READERS = 4
 MESSAGES = 3000
@@ -33,8 +21,9 @@ SENDERS = 6
 EACH = 200
 
 
-def config(demo: DemoProcess, more: str = "") -> str:
-    return CONFIG.format(url=demo.ws_url, http=demo.url, more=more)
+def config(backend: BackendProcess, more: str = "") -> str:
+    rooms = 'rooms/{id}: {path: "/consultations/{id}"}'
+    return backend.config("shared", f"notifications: {{path: /notifications{more}}}", "calls: {path: /calls}", rooms)
 
 
 def numbers(lines: list[str]) -> list[int]:
@@ -43,13 +32,13 @@ def numbers(lines: list[str]) -> list[int]:
     return [message["n"] for message in found if "pad" in message]
 
 
-def test_readers_and_senders_share_three_connections_and_one_token(wscli: Wscli, demo_process: DemoProcess) -> None:
-    with wscli.up(config(demo_process)) as manager:
+def test_readers_and_senders_share_three_connections_and_one_token(wscli: Wscli, backend: BackendProcess) -> None:
+    with wscli.up(config(backend)) as manager:
         readers = {name: [wscli.start("tail", name) for _ in range(READERS)] for name in CHANNELS}
         wait_for_readers(wscli, dict.fromkeys(CHANNELS, READERS))
         manager.wait_for(*CHANNELS)
         senders = [wscli.start("send", "rooms/7", stdin=True) for _ in range(SENDERS)]
-        demo_process.order("blast", count=MESSAGES)
+        backend.order("blast", count=MESSAGES)
         for number, sender in enumerate(senders):
             sender.write("".join(f"{number}:{count}\n" for count in range(EACH)))
             assert sender.popen.stdin is not None
@@ -74,26 +63,26 @@ def test_readers_and_senders_share_three_connections_and_one_token(wscli: Wscli,
         assert [json.loads(line) for line in rest.stdout.splitlines()] == records[len(records) // 2 + 1 :]
 
         stats = manager.stats()
-        seen = demo_process.stats()
-        assert (seen["dials"]["total"], seen["connections"]["peak"], seen["tokens"]["requests"]) == (3, 3, 1)
+        seen = backend.stats()
+        assert (seen["dials"], seen["connections"]["peak"], seen["token_requests"]) == (3, 3, 1)
         assert stats["connections"]["active"] == 3
         assert {name: one["readers"] for name, one in stats["channels"].items()} == dict.fromkeys(CHANNELS, READERS)
         assert stats["channels"]["rooms/7"]["sent"] == receipts
 
 
-def test_a_stuck_reader_costs_one_batch_and_learns_what_it_missed(wscli: Wscli, demo_process: DemoProcess) -> None:
+def test_a_stuck_reader_costs_one_batch_and_learns_what_it_missed(wscli: Wscli, backend: BackendProcess) -> None:
     count, window = 100_000, ", history: {keep: 2000, max_size: 1MiB}"
-    with wscli.up(config(demo_process, window)) as manager:
+    with wscli.up(config(backend, window)) as manager:
         good = wscli.start("tail", "notifications", "--json")
         stuck = wscli.start("tail", "notifications", "--json")
         wait_for_readers(wscli, {"notifications": 2})
         manager.wait_for("notifications")
         process = psutil.Process(manager.pid)
         os.kill(stuck.pid, signal.SIGSTOP)
-        demo_process.order("blast", path="/ws/notifications", count=2000)  # what is allocated once, is by now
+        backend.order("blast", path="/ws/notifications", count=2000)  # what is allocated once, is by now
         good.until_lines(2000)
         before = process.memory_info().rss
-        demo_process.order("blast", path="/ws/notifications", count=count)
+        backend.order("blast", path="/ws/notifications", count=count)
         good.until(lambda: len(good.out) >= 2000 + count)
         grown = process.memory_info().rss - before
         assert grown < 8 << 20, f"{grown} bytes more"

@@ -61,7 +61,7 @@ def received(running: Scene) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("reader", READERS)
-def test_one_signal_ends_it_while_it_reads_and_nothing_was_sent(
+def test_one_signal_ends_a_reader_of_stdin_and_nothing_is_sent(
     running: Scene, reader: str, number: signal.Signals
 ) -> None:
     before = received(running)
@@ -74,9 +74,7 @@ def test_one_signal_ends_it_while_it_reads_and_nothing_was_sent(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("reader", [*READERS, "tail"])
-def test_a_signal_that_does_not_interrupt_the_wait_ends_it_all_the_same(
-    running: Scene, reader: str, number: signal.Signals
-) -> None:
+def test_a_signal_taken_by_another_thread_ends_a_command(running: Scene, reader: str, number: signal.Signals) -> None:
     command = [sys.executable, "-c", ELSEWHERE, *READERS.get(reader, ["tail", "echo"])]
     with Process(command, env=running.command.env, cwd=running.command.directory, stdin=True) as process:
         if reader == "tail":
@@ -87,7 +85,7 @@ def test_a_signal_that_does_not_interrupt_the_wait_ends_it_all_the_same(
         assert process.err == []
 
 
-def test_a_deadline_that_does_not_interrupt_the_wait_ends_a_tail_all_the_same(running: Scene) -> None:
+def test_a_deadline_whose_signal_another_thread_takes_ends_a_tail(running: Scene) -> None:
     command = [sys.executable, "-c", ELSEWHERE, "tail", "echo", "--timeout", "500ms"]
     with Process(command, env=running.command.env, cwd=running.command.directory) as process:
         assert process.wait() == 124
@@ -138,7 +136,7 @@ def test_a_whole_message_may_take_its_time_as_the_manager_is_asked_at_once(runni
     assert empty.returncode == 0, empty.stderr
 
 
-def test_a_manager_that_goes_meanwhile_ends_it() -> None:
+def test_a_send_that_reads_stdin_ends_with_its_manager() -> None:
     with scene() as made, made.command.start("send", "echo", "--whole", stdin=True) as process:
         waits_for_more(process)
         made.manager.stop()

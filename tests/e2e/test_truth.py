@@ -180,7 +180,7 @@ def test_a_server_that_lives_gets_all_that_was_sent_and_no_more(wscli: Wscli) ->
 
 
 @pytest.mark.parametrize("budget", [0, 3, 200, 5000])
-def test_of_lines_each_outcome_is_told_as_it_was(wscli: Wscli, budget: int) -> None:
+def test_each_line_of_stdin_is_reported_with_its_true_outcome(wscli: Wscli, budget: int) -> None:
     """The server dies once: the lines before that are sent, the one concerned says what it was, and none is skipped."""
     received = Received()
 

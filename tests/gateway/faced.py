@@ -16,7 +16,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
 from tests.daemon.scripted import Scripted, scripted
-from wscli.config.plan import ChannelPlan, GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
+from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
 from wscli.gateway.server import Gateway
@@ -50,7 +51,7 @@ class Faced:
 
     def listen(self, *listens: Listen) -> None:
         """Declare other addresses, or no gateway."""
-        gateway = GatewayPlan(listen=listens, token=Secret(TOKEN)) if listens else None
+        gateway = GatewayPlan(listen=listens, auth=GatewayAuth(token=Secret(TOKEN))) if listens else None
         self.manager.plan = replace(self.manager.plan, gateway=gateway)
         self.gateway.apply()
 
@@ -89,7 +90,7 @@ class Faced:
 async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
     """Open a gateway at a free port."""
     async with scripted(*plans) as it:
-        plan = GatewayPlan(listen=(Listen(),), token=Secret(TOKEN), **options)
+        plan = GatewayPlan(listen=(Listen(),), auth=GatewayAuth(token=Secret(TOKEN)), **options)
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         gateway = Gateway(it.manager)
         it.manager.observe(gateway)

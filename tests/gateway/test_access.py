@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,7 @@ import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from wscli.config.plan import GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.gateway.access import Refusal, admit
 from wscli.values import Secret
 
@@ -20,12 +19,20 @@ TOKEN = "s3cret+token/=="
 LISTEN = Listen("127.0.0.1", 8787)
 PLAN = GatewayPlan(
     listen=(LISTEN,),
-    token=Secret(TOKEN),
+    auth=GatewayAuth(token=Secret(TOKEN)),
     origins=("http://localhost:3000", "https://app.example", "chrome-extension://abcdef"),
     hosts=("dev.example.test", "fixed.example.test:9000", "[fd00::1]"),
 )
 OWN = ("Host", "127.0.0.1:8787")
 BEARER = ("Authorization", f"Bearer {TOKEN}")
+
+
+UNCHECKED = GatewayAuth.model_construct
+
+
+def other(**changes: Any) -> GatewayPlan:
+    """Change the plan, unchecked."""
+    return PLAN.model_copy(update=changes)
 
 
 class Unchecked(Headers):
@@ -43,7 +50,7 @@ def carrying(token: str) -> str:
 def asked(
     *headers: tuple[str, str], path: str = "/ws/news", listen: Listen = LISTEN, needs_token: bool = True, **more: Any
 ) -> Refusal | None:
-    return admit(replace(PLAN, **more), listen, Request(path, Unchecked(headers)), needs_token=needs_token)
+    return admit(other(**more), listen, Request(path, Unchecked(headers)), needs_token=needs_token)
 
 
 def status(*headers: tuple[str, str], **more: Any) -> int:
@@ -165,7 +172,7 @@ FOREIGN = [
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_a_foreign_page_is_forbidden_whatever_token_it_knows(origin: str) -> None:
     assert status(OWN, ("Origin", origin), BEARER) == 403
-    assert status(OWN, ("Origin", origin), token=None) == 403
+    assert status(OWN, ("Origin", origin), auth="none") == 403
     assert status(OWN, ("Origin", origin), needs_token=False) == 403
 
 
@@ -232,11 +239,11 @@ def test_any_wrong_token_is_refused_even_beside_a_right_one(headers: list[tuple[
 
 
 def test_an_empty_token_has_to_be_given_too() -> None:
-    assert status(OWN, token=Secret("")) == 401
+    assert status(OWN, auth=UNCHECKED(token=Secret(""))) == 401
 
 
 def test_no_token_is_needed_where_the_file_or_the_page_needs_none() -> None:
-    assert status(OWN, token=None) == 200
+    assert status(OWN, auth="none") == 200
     assert status(OWN, needs_token=False) == 200
     assert status(OWN, ("Authorization", "Bearer other"), needs_token=False) == 200
 

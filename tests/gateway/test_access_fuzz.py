@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 from websockets.http11 import Request
 
 from tests.examples import EXAMPLES
-from tests.gateway.test_access import LISTEN, OWN, PLAN, TOKEN, Unchecked, carrying, status
-from wscli.config.plan import GatewayPlan, Listen
+from tests.gateway.test_access import LISTEN, OWN, PLAN, TOKEN, UNCHECKED, Unchecked, carrying, other, status
+from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.gateway.access import admit
 from wscli.gateway.requests import channel_name, query
 from wscli.values import Secret
@@ -31,9 +30,9 @@ names = st.sampled_from(["Host", "Origin", "Authorization", "Sec-WebSocket-Proto
 plans = st.sampled_from(
     [
         PLAN,
-        replace(PLAN, token=None),
-        replace(PLAN, token=Secret(""), origins=("null", "*", ""), hosts=("", "*", ":", "[", "x:y")),
-        replace(PLAN, token=Secret("\ud800\x00\xff"), origins=("\ud800",), hosts=("\ud800", "\xff")),
+        other(auth="none"),
+        other(auth=UNCHECKED(token=Secret("")), origins=("null", "*", ""), hosts=("", "*", ":", "[", "x:y")),
+        other(auth=UNCHECKED(token=Secret("\ud800\x00\xff")), origins=("\ud800",), hosts=("\ud800", "\xff")),
     ]
 )
 listens = st.sampled_from(
@@ -73,7 +72,7 @@ def test_only_known_names_and_pages_come_to_the_token(headers: list[tuple[str, s
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40))
 def test_every_token_can_be_shown_in_each_way(token: str) -> None:
-    more = {"token": Secret(token)}
+    more = {"auth": GatewayAuth(token=Secret(token))}
     assert status(OWN, ("Authorization", f"Bearer {token}"), **more) == 200
     assert status(OWN, path=f"/ws/news?token={quote(token, safe='')}", **more) == 200
     assert status(OWN, ("Sec-WebSocket-Protocol", f"wscli,{carrying(token)}"), **more) == 200

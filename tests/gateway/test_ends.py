@@ -11,8 +11,8 @@ from websockets.frames import Close, Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.daemon.waiting import until
 from tests.gateway.faced import BAD, closed, die, faced
+from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.gateway import session as session_module
@@ -42,7 +42,7 @@ async def test_a_client_that_closes_and_reads_nothing_is_given_up(monkeypatch: p
         _, writer = await stuck_client(it)
         assert it.channel.readers == 1
         writer.write(BYE)
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         writer.transport.abort()
 
 
@@ -52,7 +52,7 @@ async def test_a_client_that_reads_nothing_is_given_up_when_its_channel_failed(m
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
         it.server.link.end(BAD)
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         writer.transport.abort()
 
 
@@ -79,7 +79,7 @@ async def test_a_page_that_closes_and_reads_nothing_is_given_up(monkeypatch: pyt
             it.manager.log.append([record], None)
             await asyncio.sleep(0)
         writer.write(BYE)
-        await until(session.done)
+        await eventually(session.done)
         writer.transport.abort()
 
 
@@ -89,7 +89,7 @@ async def test_a_client_that_answers_no_close_frame_is_given_up(monkeypatch: pyt
         reader, writer = await it.raw_client()
         it.server.link.end(BAD)
         assert await reader.read() == b"\x88\x05\x03\xeabad"
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         writer.close()
 
 
@@ -145,7 +145,7 @@ async def test_a_message_of_unknown_outcome_is_not_logged_as_unsent(
         monkeypatch.setattr(it.server.link, "clogged", True)
         await client.send("who knows")
         assert (await closed(client))[0] == 1011
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         assert "were not sent" not in caplog.text
         assert OutcomeUnknown.__name__ not in caplog.text
 
@@ -160,17 +160,17 @@ async def test_a_hangup_is_detected_while_reading_is_suspended(
         it.channel.pause()
         _, writer = await it.raw_client()
         writer.write(Frame(Opcode.TEXT, b"x" * 500_000).serialize(mask=True) * 8)
-        await until(lambda: made and made[0].full)
+        await eventually(lambda: made and made[0].full)
         die(writer.get_extra_info("socket"))
         writer.transport.abort()
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         assert "were not sent before it left" in caplog.text
 
 
 async def test_messages_sent_before_a_client_vanished_go_upstream() -> None:
     async with faced() as it:
         _, writer = await it.raw_client()
-        await until(lambda: it.channel.readers == 1)
+        await eventually(lambda: it.channel.readers == 1)
         sock = writer.get_extra_info("socket").dup()
         writer.transport.abort()
         await it.it.time.settle()  # the transport's own socket is closed: ours is the last
@@ -178,7 +178,7 @@ async def test_messages_sent_before_a_client_vanished_go_upstream() -> None:
         die(sock)
         sock.close()
         it.server.link.say("unread")
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         assert it.server.link.sent == [(b"last words", False)]
 
 
@@ -227,7 +227,7 @@ async def test_messages_to_a_paused_or_stopped_channel_are_sent_once_when_it_goe
             await client.send(f"held {number}")
         await (await client.ping())
         channel.resume() if held == "pause" else channel.start()
-        await until(lambda: it.server.links and len(it.server.link.sent) == 3)
+        await eventually(lambda: it.server.links and len(it.server.link.sent) == 3)
         await (await client.ping())
         assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
 
@@ -241,7 +241,7 @@ async def test_messages_held_for_a_removed_channel_are_logged(caplog: pytest.Log
         plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
         it.manager.apply(plan)
         assert (await closed(client))[0] == 1001
-        await until(lambda: channel.readers == 0)
+        await eventually(lambda: channel.readers == 0)
         assert not channel.in_use
         assert "1 messages of a client of the gateway were not sent" in caplog.text
 
@@ -253,10 +253,10 @@ async def test_a_client_that_vanishes_during_its_handshake_leaves_nothing() -> N
         it.server.link.end(upstream_closed(1006))
         _, writer = await asyncio.open_connection("127.0.0.1", it.port)
         writer.write(it.upgrade("GET /ws/news?strict=1 HTTP/1.1"))
-        await until(lambda: channel.in_use)
+        await eventually(lambda: channel.in_use)
         writer.transport.abort()
         it.server.always = None
         await it.it.time.advance(3.0)
-        await until(lambda: it.stats["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
         assert not channel.in_use
         assert channel.readers == 0

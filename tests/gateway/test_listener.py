@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.waiting import until
 from tests.gateway.faced import faced
-from wscli.config.plan import Listen
+from tests.waiting import eventually
+from wscli.config.models.gateway import Listen
 from wscli.gateway.listener import GatewayListener
 from wscli.problems import Problems
 from wscli.timing import call_later
@@ -90,10 +90,10 @@ async def test_failing_to_accept_is_stated_once_and_mended(
     problems, taken = Problems(), []
     one = GatewayListener(Listen(), problems, call_later, lambda sock, place: taken.append(sock))
     one.open()
-    await until(lambda: "too many open files" in " ".join(problems.texts()))
+    await eventually(lambda: "too many open files" in " ".join(problems.texts()))
     assert one.bound is not None
     with socket.create_connection(("127.0.0.1", one.bound.port)):
-        await until(lambda: taken)
+        await eventually(lambda: taken)
     assert problems.texts() == []
     assert caplog.text.count("too many open files") == 1
     taken[0].close()

@@ -12,9 +12,9 @@ from websockets.asyncio.client import unix_connect
 from websockets.exceptions import InvalidStatus
 
 from tests.daemon.scripted import closed as upstream_closed
-from tests.daemon.waiting import until
 from tests.gateway.faced import TOKEN, Faced, closed, faced
-from wscli.config.plan import Listen
+from tests.waiting import eventually
+from wscli.config.models.gateway import Listen
 from wscli.gateway.server import Gateway
 
 
@@ -95,7 +95,7 @@ async def test_clients_are_limited() -> None:
     async with faced(max_clients=2) as it:
         async with it.client(), it.client():
             assert (await it.refused()).status_code == 503
-        await until(lambda: it.stats["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
         async with it.client():
             pass
 
@@ -119,7 +119,7 @@ async def test_a_malformed_request_is_answered_and_closed(request_: bytes) -> No
     async with faced() as it:
         answer = await ask(it.port, request_)
         assert not answer or answer.split()[1][:1] == b"4"
-        await until(lambda: it.stats["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
 
 
 async def test_data_before_the_upgrade_is_answered_refuses_the_client() -> None:
@@ -148,7 +148,7 @@ async def test_a_unix_socket_is_of_mode_0600_and_removed_at_the_end(tmp_path: Pa
     async with faced() as it:
         path = tmp_path / "gateway.sock"
         it.listen(Listen(path=path))
-        await until(path.exists)
+        await eventually(path.exists)
         assert path.stat().st_mode & 0o777 == 0o600
         async with unix_connect(
             str(path), "ws://localhost/ws/news", additional_headers={"Authorization": f"Bearer {TOKEN}"}
@@ -216,20 +216,20 @@ async def test_only_a_get_of_http_1_1_upgrades(line: str, status: bytes) -> None
 async def test_unfinished_requests_count_as_clients_and_beyond_twice_the_limit_none_is_answered() -> None:
     async with faced(max_clients=1) as it:
         slow = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(2)]
-        await until(lambda: it.stats["clients"] == 2)
+        await eventually(lambda: it.stats["clients"] == 2)
         assert await ask(it.port, b"") == b""
         assert it.stats["refused"] == 2
         for _, writer in slow:
             writer.close()
-        await until(lambda: it.stats["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] == 0)
 
 
 async def test_a_refused_client_does_not_count_against_the_limit() -> None:
     async with faced(max_clients=1) as it:
         async with it.client():
             _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-            await until(lambda: it.stats["clients"] == 2)
-        await until(lambda: it.stats["clients"] == 1)
+            await eventually(lambda: it.stats["clients"] == 2)
+        await eventually(lambda: it.stats["clients"] == 1)
         async with it.client():
             pass
         writer.close()

@@ -12,8 +12,8 @@ from websockets.frames import Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.daemon.waiting import until
 from tests.gateway.faced import BAD, closed, die, faced
+from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts
@@ -40,24 +40,24 @@ async def test_what_a_client_sends_goes_upstream_in_order_and_kind() -> None:
         await client.send("text")
         await client.send(b"\x00\x01")
         await client.send(["in ", "three ", "fragments"])
-        await until(lambda: len(it.server.link.sent) == 3)
+        await eventually(lambda: len(it.server.link.sent) == 3)
         assert it.server.link.sent == [(b"text", False), (b"\x00\x01", True), (b"in three fragments", False)]
 
 
 async def test_several_clients_share_one_connection() -> None:
     async with faced(LAZY) as it:
         async with it.client() as one, it.client() as two, it.client() as three:
-            await until(lambda: it.server.links)
+            await eventually(lambda: it.server.links)
             it.server.link.say("to all")
             assert [await client.recv() for client in (one, two, three)] == ["to all"] * 3
             assert it.channel.readers == 3
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         assert it.server.most == 1
 
 
 async def test_a_template_is_opened_by_its_path() -> None:
     async with faced(channel_plan("consultations/{id}")) as it, it.client("/ws/consultations/42") as client:
-        await until(lambda: it.server.links)
+        await eventually(lambda: it.server.links)
         it.server.link.say("hello")
         assert await client.recv() == "hello"
         assert [channel.name for channel in it.manager.channels()] == ["consultations/42"]
@@ -152,7 +152,7 @@ async def test_what_is_sent_during_an_outage_is_held_and_then_delivered() -> Non
         await client.send("held")
         await client.ping()
         await it.it.time.advance(2.0)
-        await until(lambda: it.server.link.sent == [(b"held", False)])
+        await eventually(lambda: it.server.link.sent == [(b"held", False)])
 
 
 async def test_what_was_sent_before_the_close_goes_upstream() -> None:
@@ -162,7 +162,7 @@ async def test_what_was_sent_before_the_close_goes_upstream() -> None:
         await client.send("and forget")
         await client.close(4000, "done here")
         assert client.close_code == 4000
-        await until(lambda: it.channel.readers == 0)
+        await eventually(lambda: it.channel.readers == 0)
         assert it.server.most == 1
         assert it.channel.counters.sent == 2
 
@@ -184,7 +184,7 @@ async def test_a_client_that_vanishes_amid_a_message_sends_nothing_of_it() -> No
         await writer.drain()
         die(writer.get_extra_info("socket"))
         writer.transport.abort()
-        await until(lambda: it.channel.readers == 1)
+        await eventually(lambda: it.channel.readers == 1)
         assert it.server.link.sent == []
         it.server.link.say("unharmed")
         assert await other.recv() == "unharmed"
@@ -239,8 +239,8 @@ async def test_a_client_that_sends_faster_than_the_upstream_takes_is_held_back()
         await asyncio.wait([flood], timeout=0.3)
         assert not flood.done()
         await it.it.time.advance(2.0)
-        await until(lambda: flood.done())
-        await until(lambda: len(it.server.link.sent) == 41)
+        await eventually(lambda: flood.done())
+        await eventually(lambda: len(it.server.link.sent) == 41)
         await client.close()
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.history.encode import PART_BYTES, EncodedCache, Form, cut, encode, gap_record
-from wscli.history.records import Batch, Gap
+from wscli.history.encode import PART_BYTES, EncodedCache, Form, cut, encode_batch, gap_record
+from wscli.history.records import Batch, GapRecord
 
 TS = 1764000000.123456
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(str.encode)
@@ -18,7 +18,7 @@ messages = st.lists(st.one_of(texts.map(lambda one: (one, "t")), st.binary(max_s
 
 
 def batch_of(payloads, kinds=None, *, first=17):
-    return Batch(first, TS, payloads, kinds)
+    return Batch(first, TS, payloads, kinds, epoch="k3f9")
 
 
 def joined(encoded):
@@ -26,23 +26,23 @@ def joined(encoded):
 
 
 def test_a_text_record_is_what_the_contract_shows():
-    form = Form("json", "notifications", "k3f9")
-    assert joined(encode(batch_of([b'{"a": 1}']), form)) == (
+    form = Form("json", "notifications")
+    assert joined(encode_batch(batch_of([b'{"a": 1}']), form)) == (
         b'{"channel":"notifications","epoch":"k3f9","seq":17,"ts":1764000000.123456,"type":"text",'
         b'"data":"{\\"a\\": 1}"}\n'
     )
 
 
 def test_a_binary_record_is_what_the_contract_shows():
-    form = Form("json", "notifications", "k3f9")
-    assert joined(encode(Batch(18, 1764000001.5, [b"\x00\x01\x02"], b"b"), form)) == (
+    form = Form("json", "notifications")
+    assert joined(encode_batch(Batch(18, 1764000001.5, [b"\x00\x01\x02"], b"b", epoch="k3f9"), form)) == (
         b'{"channel":"notifications","epoch":"k3f9","seq":18,"ts":1764000001.5,"type":"binary",'
         b'"encoding":"base64","data":"AAEC"}\n'
     )
 
 
 def test_a_gap_record_is_what_the_contract_shows():
-    gap = Gap(18, "outage", 1764000002.1, 1764000009.0)
+    gap = GapRecord(18, "outage", 1764000002.1, 1764000009.0)
     assert json.dumps(gap_record(gap, "notifications"), separators=(",", ":")) == (
         '{"channel":"notifications","type":"gap","after":18,"reason":"outage",'
         '"start":1764000002.1,"end":1764000009.0,"missed":null}'
@@ -50,39 +50,41 @@ def test_a_gap_record_is_what_the_contract_shows():
 
 
 def test_what_was_asked_for_after_a_gap_says_so_and_so_does_the_gap():
-    form = Form("json", "notifications", "k3f9")
-    found = joined(encode(Batch(18, 1764000001.5, [b"1", b"\x00"], b"tb", backfill=True), form))
+    form = Form("json", "notifications")
+    found = joined(encode_batch(Batch(18, 1764000001.5, [b"1", b"\x00"], b"tb", epoch="k3f9", backfill=True), form))
     assert [json.loads(line)["backfill"] for line in found.splitlines()] == [True, True]
-    assert gap_record(Gap(17, "outage", backfilled=2), "notifications")["backfilled"] == 2
+    assert gap_record(GapRecord(17, "outage", backfilled=2), "notifications")["backfilled"] == 2
 
 
 def test_plain_ends_each_message_with_a_newline_and_leaves_binary_ones_out():
-    encoded = encode(batch_of([b"a", b"\xff\xfe", b"b\nc"], b"tbt"), Form("plain", "n", "k3f9"))
+    encoded = encode_batch(batch_of([b"a", b"\xff\xfe", b"b\nc"], b"tbt"), Form("plain", "n"))
     assert encoded.parts == ((19, b"a\nb\nc\n"),)
     assert (encoded.skipped, encoded.skipped_bytes) == (1, 2)
 
 
 def test_plain_of_binary_messages_alone_has_no_part():
-    encoded = encode(batch_of([b"\xff\xfe"], b"b"), Form("plain", "n", "k3f9"))
+    encoded = encode_batch(batch_of([b"\xff\xfe"], b"b"), Form("plain", "n"))
     assert encoded.parts == ()
     assert encoded.skipped == 1
 
 
 def test_nul_ends_each_message_with_nul_binary_ones_included():
-    assert joined(encode(batch_of([b"a", b"\xff"], b"tb"), Form("nul", "n", "k3f9"))) == b"a\0\xff\0"
+    assert joined(encode_batch(batch_of([b"a", b"\xff"], b"tb"), Form("nul", "n"))) == b"a\0\xff\0"
 
 
 @pytest.mark.parametrize(("name", "end"), [("plain", b"\n"), ("nul", b"\0")])
 def test_labelled_begins_each_message_with_its_channel(name, end):
-    form = Form(name, "consultations/42", "k3f9", labelled=True)
-    assert joined(encode(batch_of([b"a", b""]), form)) == b"consultations/42\ta" + end + b"consultations/42\t" + end
+    form = Form(name, "consultations/42", labelled=True)
+    assert (
+        joined(encode_batch(batch_of([b"a", b""]), form)) == b"consultations/42\ta" + end + b"consultations/42\t" + end
+    )
 
 
 @given(messages)
 def test_records_carry_every_message_exactly(pairs):
     payloads, kinds = [one for one, _ in pairs], "".join(kind for _, kind in pairs).encode()
     records = [
-        json.loads(line) for line in joined(encode(batch_of(payloads, kinds), Form("json", "é\n", "k3f9"))).splitlines()
+        json.loads(line) for line in joined(encode_batch(batch_of(payloads, kinds), Form("json", "é\n"))).splitlines()
     ]
     assert [record["seq"] for record in records] == list(range(17, 17 + len(pairs)))
     for record, (payload, kind) in zip(records, pairs, strict=True):
@@ -97,10 +99,10 @@ def test_records_carry_every_message_exactly(pairs):
 @given(messages, st.sampled_from(["plain", "nul", "json"]), st.integers(1, 10))
 def test_a_cut_shows_as_many_messages_as_asked_from_the_beginning(pairs, name, most):
     batch = batch_of([one for one, _ in pairs], "".join(kind for _, kind in pairs).encode())
-    form = Form(name, "n", "k3f9")
+    form = Form(name, "n")
     part = cut(batch, form, most)
     assert form.prints(part) == min(most, form.prints(batch))
-    assert joined(encode(batch, form)).startswith(joined(encode(part, form)))
+    assert joined(encode_batch(batch, form)).startswith(joined(encode_batch(part, form)))
     assert part.first == batch.first
     if form.prints(batch) > most:
         assert form.prints(batch_of(part.payloads[:-1], part.kinds[:-1])) == most - 1  # not a message further
@@ -113,11 +115,11 @@ def test_a_cut_shows_as_many_messages_as_asked_from_the_beginning(pairs, name, m
 )
 def test_parts_hold_whole_messages_and_are_bounded(name, labelled, sizes):
     batch = batch_of([bytes([65 + index]) * size for index, size in enumerate(sizes)])
-    form = Form(name, "n", "k3f9", labelled)
-    parts = encode(batch, form).parts
+    form = Form(name, "n", labelled)
+    parts = encode_batch(batch, form).parts
     first = batch.first
     for last, body in parts:
-        assert body == joined(encode(batch.part(first, last), form))
+        assert body == joined(encode_batch(batch.part(first, last), form))
         assert len(body) <= PART_BYTES or last == first
         first = last + 1
     assert first == batch.last + 1
@@ -125,19 +127,19 @@ def test_parts_hold_whole_messages_and_are_bounded(name, labelled, sizes):
 
 def test_the_last_part_answers_for_the_binary_messages_behind_it():
     batch = batch_of([b"a" * PART_BYTES, b"\xff", b"b", b"\xff"], b"tbtb")
-    assert [seq for seq, _ in encode(batch, Form("plain", "n", "k3f9")).parts] == [17, 20]
+    assert [seq for seq, _ in encode_batch(batch, Form("plain", "n")).parts] == [17, 20]
 
 
 def test_readers_of_one_format_share_the_bytes():
     cache, batch = EncodedCache(), batch_of([b"a", b"b"])
-    plain, other = Form("plain", "n", "k3f9"), Form("json", "n", "k3f9")
+    plain, other = Form("plain", "n"), Form("json", "n")
     assert cache.get(batch, plain) is cache.get(batch, plain)
     assert cache.get(batch, other) is not cache.get(batch, plain)
     assert cache.get(batch.part(17, 17), plain).parts == ((17, b"a\n"),)
 
 
 def test_the_cache_is_bounded_and_keeps_what_was_used_last():
-    cache, form = EncodedCache(limit=1000), Form("plain", "n", "k3f9")
+    cache, form = EncodedCache(limit=1000), Form("plain", "n")
     batches = [batch_of([b"x" * 399], first=number) for number in range(1, 4)]
     one, two, three = batches
     kept = cache.get(one, form)

@@ -11,14 +11,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from tests.history.ticking import Ticking
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
-from wscli.history.records import Gap, Position
+from wscli.history.memory import History
+from wscli.history.records import GapRecord, Position
 
 
 class Follower:
     """A reader, and what the naive model says that it must get."""
 
-    def __init__(self, history: MemoryHistory, start: Any, seq: int, gaps: int) -> None:
+    def __init__(self, history: History, start: Any, seq: int, gaps: int) -> None:
         self.history = history
         self.cursor = start.cursor
         self.seq = seq  # the last message that is behind it
@@ -34,9 +34,9 @@ class Histories(RuleBasedStateMachine):
     def begin(self, keep: int, max_size: int) -> None:
         self.clock = Ticking()
         self.limits = HistoryLimits(keep=keep, max_size=max_size)
-        self.history = MemoryHistory(self.limits, clock=self.clock, epoch="k3f9")
+        self.history = History(self.limits, clock=self.clock, epoch="k3f9")
         self.messages: list[tuple[bytes, float]] = []  # all there ever were
-        self.gaps: list[Gap] = []
+        self.gaps: list[GapRecord] = []
         self.starts: list[int] = []  # of batches
         self.largest = 0
 
@@ -53,7 +53,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(reason=st.sampled_from(["outage", "paused"]))
     def gap(self, reason: str) -> None:
-        gap = Gap(len(self.messages), reason, self.clock.now, self.clock.now + len(self.gaps) / 1e3)
+        gap = GapRecord(len(self.messages), reason, self.clock.now, self.clock.now + len(self.gaps) / 1e3)
         self.gaps.append(gap)
         self.history.record_gap(reason, start=gap.start, end=gap.end)
 
@@ -70,7 +70,7 @@ class Histories(RuleBasedStateMachine):
         wanted = max(0, len(self.messages) - count)
         begins = max(wanted, self.history.first - 1)
         missed = begins - wanted
-        assert start.gap == (Gap(wanted, "truncated", missed=missed) if missed else None)
+        assert start.gap == (GapRecord(wanted, "truncated", missed=missed) if missed else None)
         after = begins - 1 if missed else begins  # gaps that come after the asked range's beginning are in it
         hidden = len(self.gaps) if count == 0 else sum(gap.after <= after for gap in self.gaps)
         return Follower(self.history, start, begins, hidden)
@@ -81,7 +81,7 @@ class Histories(RuleBasedStateMachine):
         start = self.history.seek_after(Position("k3f9", seq))
         begins = max(seq, self.history.first - 1)
         missed = begins - seq
-        assert start.gap == (Gap(seq, "truncated", missed=missed) if missed else None)
+        assert start.gap == (GapRecord(seq, "truncated", missed=missed) if missed else None)
         return Follower(self.history, start, begins, sum(gap.after < begins for gap in self.gaps))
 
     @rule(target=readers, ago=st.floats(0, 100))
@@ -109,12 +109,12 @@ class Histories(RuleBasedStateMachine):
             self.check(reader, found.item)
 
     def check(self, reader: Follower, item: Any) -> None:
-        if isinstance(item, Gap) and item.reason == "lagged":
+        if isinstance(item, GapRecord) and item.reason == "lagged":
             assert item.after == reader.seq
             assert item.missed == self.history.first - 1 - reader.seq > 0
             reader.seq = self.history.first - 1
             reader.gaps = max(reader.gaps, sum(gap.after < reader.seq for gap in self.gaps))
-        elif isinstance(item, Gap):
+        elif isinstance(item, GapRecord):
             assert item == self.gaps[reader.gaps]
             assert item.after == reader.seq
             reader.gaps += 1

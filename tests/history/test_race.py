@@ -10,17 +10,18 @@ import pytest
 
 from tests.examples import EXAMPLES
 from tests.history.ticking import Ticking
-from wscli.history.disk import DiskHistory
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
-from wscli.history.records import Gap, Position, Start
+from wscli.history.memory import History
+from wscli.history.records import GapRecord, Position, Start
+from wscli.history.sqlite.log import SqliteLog
+from wscli.history.write_behind import WriteBehindHistory
 
 WINDOW = HistoryLimits(keep=50)
 BACK = 150
 """Messages that a reader replays at most: on disk from behind the window in memory, often as it moves on."""
 
 
-def somewhere(history: MemoryHistory, chance: random.Random, back: int) -> tuple[Start, int]:
+def somewhere(history: History, chance: random.Random, back: int) -> tuple[Start, int]:
     """Begin at a random place; give the number of the first message to come, too."""
     count = chance.randrange(min(back, history.last - history.first + 1))
     if chance.random() < 0.5:
@@ -29,7 +30,7 @@ def somewhere(history: MemoryHistory, chance: random.Random, back: int) -> tuple
     return history.seek_after(Position(history.epoch, after)), after + 1
 
 
-async def read(history: MemoryHistory, start: Start, first: int, until: int) -> None:
+async def read(history: History, start: Start, first: int, until: int) -> None:
     """Read from a place until well into what is live, and see that nothing is lost or repeated."""
     assert start.gap is None
     cursor, number, gaps = start.cursor, first, 0
@@ -43,7 +44,7 @@ async def read(history: MemoryHistory, start: Start, first: int, until: int) -> 
             continue
         assert found.cursor > cursor
         cursor = found.cursor
-        if isinstance(found.item, Gap):
+        if isinstance(found.item, GapRecord):
             assert found.item.reason == "outage"
             assert found.item.after == number - 1
             gaps += 1
@@ -56,7 +57,7 @@ async def read(history: MemoryHistory, start: Start, first: int, until: int) -> 
     unsubscribe()
 
 
-async def race(history: MemoryHistory, *, back: int, rest: float = 0.0) -> None:
+async def race(history: History, *, back: int, rest: float = 0.0) -> None:
     """Append in random batches, with readers that join at each of them.
 
     ``rest`` is how long the loop waits for a crowd of readers: one that never rests would keep the GIL from the thread
@@ -85,13 +86,17 @@ async def race(history: MemoryHistory, *, back: int, rest: float = 0.0) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_in_memory() -> None:
-    await race(MemoryHistory(HistoryLimits(keep=2_000), clock=Ticking()), back=BACK)
+async def test_readers_that_join_a_history_in_memory_lose_and_repeat_nothing() -> None:
+    await race(History(HistoryLimits(keep=2_000), clock=Ticking()), back=BACK)
 
 
 @pytest.mark.timeout(600)
-async def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wscli.history.disk.RECENT", WINDOW)
-    history = DiskHistory(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal"), clock=Ticking())
+async def test_readers_that_join_a_history_on_disk_lose_and_repeat_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wscli.history.write_behind.WINDOW", WINDOW)
+    history = WriteBehindHistory(
+        SqliteLog(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal")), clock=Ticking()
+    )
     await race(history, back=BACK, rest=0.001)
     await history.close()

@@ -13,14 +13,14 @@ from tests.mock.recorded import gap, message, recorded, written
 from wscli.errors import UsageError, WscliError
 from wscli.mock import recording as module
 from wscli.mock.recording import Recording, open_records
-from wscli.mock.records import Message
+from wscli.mock.records import RecordedMessage
 
 
 def payloads(recording: Recording, start: int = 0) -> list[bytes]:
-    return [placed.record.payload for placed in recording.records(start) if isinstance(placed.record, Message)]
+    return [placed.record.payload for placed in recording.records(start) if isinstance(placed.record, RecordedMessage)]
 
 
-def test_it_knows_its_channels_what_they_last_and_its_gaps() -> None:
+def test_a_recording_has_the_messages_and_span_of_each_channel_and_its_gaps() -> None:
     records = [message(0), gap("paused", channel="calls"), message(5, channel="rooms/1"), message(2), message(1), gap()]
     with recorded(*records) as recording:
         found = {name: (played.messages, played.span) for name, played in recording.channels.items()}
@@ -28,7 +28,7 @@ def test_it_knows_its_channels_what_they_last_and_its_gaps() -> None:
         assert recording.gaps == {"paused": 1, "outage": 1}
 
 
-def test_it_is_read_from_any_place_that_a_record_gave_by_several_at_once() -> None:
+def test_several_readers_start_at_the_places_of_any_records() -> None:
     with recorded(*(message(data=str(number)) for number in range(50))) as recording:
         places = [0, *(placed.end for placed in recording.records())]
         readers = [recording.records(place) for place in places]
@@ -42,7 +42,7 @@ def test_a_line_longer_than_the_buffer_is_read_whole() -> None:
         assert payloads(recording) == [b"x" * 300_000, b"y"]
 
 
-def test_blank_lines_are_nothing() -> None:
+def test_blank_lines_are_skipped() -> None:
     with recorded(text=b"\n" + written([message()]) + b"  \r\n\n" + written([message()])) as recording:
         assert payloads(recording) == [b"hello"] * 2
 
@@ -56,10 +56,13 @@ def test_blank_lines_are_nothing() -> None:
         (b"hello", "f.ndjson:1: 'hello' is not JSON"),
         (b'{"channel":"ne', 'f.ndjson:1: \'{"channel":"ne\' is not JSON'),
         (written([message()]) + b"\nhello\n", "f.ndjson:3: 'hello' is not JSON"),
-        (written([message(), {"n": 1}]), "f.ndjson:2: '{\"n\": 1}' is no record of `tail --json`: it has no 'channel'"),
+        (
+            written([message(), {"n": 1}]),
+            "f.ndjson:2: '{\"n\": 1}' is not a record of `tail --json`: it has no 'channel'",
+        ),
     ],
 )
-def test_what_cannot_be_replayed_is_told_with_its_line_and_a_hint(text: bytes, error: str) -> None:
+def test_an_invalid_recording_is_an_error_with_its_line_and_a_hint(text: bytes, error: str) -> None:
     with pytest.raises(WscliError) as caught:
         recorded(text=text)
     assert caught.value.message == error
@@ -68,7 +71,7 @@ def test_what_cannot_be_replayed_is_told_with_its_line_and_a_hint(text: bytes, e
 
 def test_a_line_without_end_is_refused_before_it_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST_LINE", 1 << 20)
-    with pytest.raises(WscliError, match=r"f.ndjson:1: a line of over 1 MiB is no record"):
+    with pytest.raises(WscliError, match=r"f.ndjson:1: a line of over 1 MiB is not a record"):
         recorded(text=b"x" * (1 << 21))
 
 
@@ -82,7 +85,7 @@ def test_the_torn_last_line_of_a_tail_that_was_killed_is_left_out() -> None:
         assert payloads(recording) == [b"1", b"2"]
 
 
-def test_what_is_appended_later_is_not_seen_and_a_file_that_is_replaced_is_read_as_it_was(tmp_path: Path) -> None:
+def test_appended_lines_are_not_read_and_a_replaced_file_is_read_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "f.ndjson"
     path.write_bytes(written([message(data="1")]))
     with Recording(open_records(str(path)), "f.ndjson") as recording:

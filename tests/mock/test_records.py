@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from tests.examples import SOME
 from tests.mock.recorded import gap, message, written
-from wscli.history.encode import Form, encode, gap_record
-from wscli.history.records import BINARY, TEXT, Batch
-from wscli.history.records import Gap as HistoryGap
-from wscli.mock.records import Gap, Message, NoJson, NoRecord, read_record
+from wscli.history.encode import Form, encode_batch, gap_record
+from wscli.history.records import BINARY, TEXT, Batch, GapRecord
+from wscli.mock.records import InvalidJson, InvalidRecord, RecordedGap, RecordedMessage, read_record
 
 
 def line(record: object) -> bytes:
@@ -30,23 +29,23 @@ def line(record: object) -> bytes:
 def test_what_a_history_writes_is_read_back(payloads: list[str | bytes], ts: float, channel: str) -> None:
     raw = [one.encode() if isinstance(one, str) else one for one in payloads]
     kinds = bytes(TEXT if isinstance(one, str) else BINARY for one in payloads)
-    encoded = encode(Batch(1, ts, raw, kinds), Form("json", channel, "k3f9"))
+    encoded = encode_batch(Batch(1, ts, raw, kinds, epoch="k3f9"), Form("json", channel))
     lines = b"".join(body for _, body in encoded.parts).split(b"\n")[:-1]
     assert [read_record(one) for one in lines] == [
-        Message(channel, round(ts, 6), payload, isinstance(one, bytes))
+        RecordedMessage(channel, round(ts, 6), payload, isinstance(one, bytes))
         for one, payload in zip(payloads, raw, strict=True)
     ]
 
 
 def test_a_gap_that_a_history_writes_is_read_back() -> None:
-    record = gap_record(HistoryGap(17, "outage", 1.0, 2.0), "news")
-    assert read_record(line(record)) == Gap("news", "outage")
+    record = gap_record(GapRecord(17, "outage", 1.0, 2.0), "news")
+    assert read_record(line(record)) == RecordedGap("news", "outage")
 
 
 @settings(max_examples=SOME, deadline=None)
 @given(st.binary() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(line))
-def test_nothing_else_than_a_refusal_comes_of_what_is_no_record(text: bytes) -> None:
-    with pytest.raises(NoRecord) as caught:
+def test_any_other_line_is_an_invalid_record(text: bytes) -> None:
+    with pytest.raises(InvalidRecord) as caught:
         read_record(text)
     assert "\n" not in str(caught.value)
 
@@ -60,18 +59,18 @@ def test_nothing_else_than_a_refusal_comes_of_what_is_no_record(text: bytes) -> 
 def test_a_record_whose_key_is_something_else_is_read_or_refused(
     record: dict[str, object], key: str, value: object
 ) -> None:
-    with contextlib.suppress(NoRecord):
+    with contextlib.suppress(InvalidRecord):
         read = read_record(line({**record, key: value}))
-        assert isinstance(read, (Message, Gap))
+        assert isinstance(read, (RecordedMessage, RecordedGap))
 
 
-def test_keys_that_came_later_are_ignored() -> None:
+def test_unknown_keys_are_ignored() -> None:
     assert read_record(line(message(backfill=True, more={"a": [1]}))) == read_record(line(message()))
 
 
 @pytest.mark.parametrize("text", [b"hello\n", b'{"channel":"news","epo', b"\xff\n", b"[" * 100_000, b"\xef\xbb\xbf{}"])
-def test_what_is_not_json_is_told_apart(text: bytes) -> None:
-    with pytest.raises(NoJson, match="is not JSON"):
+def test_a_line_that_is_not_json_is_invalid_json(text: bytes) -> None:
+    with pytest.raises(InvalidJson, match="is not JSON"):
         read_record(text)
 
 
@@ -101,19 +100,19 @@ def without(key: str, record: dict[str, object]) -> dict[str, object]:
     ],
 )
 def test_a_record_that_lacks_something_says_what(record: dict[str, object], reason: str) -> None:
-    with pytest.raises(NoRecord) as caught:
+    with pytest.raises(InvalidRecord) as caught:
         read_record(line(record))
-    assert str(caught.value).endswith(f"is no record of `tail --json`: it has {reason}")
+    assert str(caught.value).endswith(f"is not a record of `tail --json`: it has {reason}")
 
 
 def test_a_long_line_is_quoted_by_its_beginning() -> None:
-    with pytest.raises(NoRecord) as caught:
+    with pytest.raises(InvalidRecord) as caught:
         read_record(b"x" * 10_000)
     assert str(caught.value) == f"'{'x' * 60}...' is not JSON"
 
 
 def test_an_empty_message_is_a_message() -> None:
     assert [read_record(one) for one in written([message(data=""), message(data=b"")]).splitlines()] == [
-        Message("news", 1_764_000_000.0, b"", binary=False),
-        Message("news", 1_764_000_000.0, b"", binary=True),
+        RecordedMessage("news", 1_764_000_000.0, b"", binary=False),
+        RecordedMessage("news", 1_764_000_000.0, b"", binary=True),
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.mock.recorded import Scene, gap, message, recorded
-from wscli.mock.records import Message
+from wscli.mock.records import RecordedMessage
 from wscli.mock.replay import Replay, ReplayOptions
 
 
@@ -26,7 +26,7 @@ async def played(
     """What a client got, and when, and how it ended; after ``most`` messages it goes."""
     scene = Scene()
 
-    async def send(one: Message) -> None:
+    async def send(one: RecordedMessage) -> None:
         scene.note(one.payload)
         scene.now += takes
         if len(scene.seen) == most:
@@ -104,7 +104,7 @@ async def test_others_have_their_turn_while_much_is_read_and_nothing_waited_for(
         turns += 1
         await asyncio.sleep(0)
 
-    async def send(one: Message) -> None:
+    async def send(one: RecordedMessage) -> None:
         pass
 
     records = [message(data="x" * 1000, channel=channel) for channel in ["calls"] * 500 + ["news"]]

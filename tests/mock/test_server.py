@@ -124,7 +124,7 @@ async def test_after_the_last_message_it_stays_and_takes_what_is_sent() -> None:
         await it.until_said(lambda said: said[-1] == "news: client 1 went, with 1000")
 
 
-async def test_with_close_it_ends_with_1000() -> None:
+async def test_the_option_close_ends_a_client_with_1000() -> None:
     async with mock(message(), message(), close=True) as it, it.dial() as client:
         assert [one async for one in client] == ["hello", "hello"]
         assert client.close_code == 1000
@@ -157,14 +157,14 @@ async def test_an_outage_drops_each_client_and_its_channels_next_go_on_behind_it
             assert await receive(client, 1) == ["a"]
 
 
-async def test_what_came_before_an_outage_arrives_all_the_same() -> None:
+async def test_messages_before_an_outage_all_arrive() -> None:
     records = [*(message(data="x" * 100_000) for _ in range(50)), gap()]
     async with mock(*records, outages=True) as it, it.dial() as client:
         assert len(await receive(client, 50)) == 50
         assert await end_of(client) == 1006
 
 
-async def test_a_client_that_takes_nothing_holds_up_neither_others_nor_the_end() -> None:
+async def test_a_client_that_reads_nothing_delays_neither_others_nor_the_stop() -> None:
     records = [message(data="x" * 100_000) for _ in range(200)]
     async with mock(*records) as it, it.dial(max_queue=1) as stuck, it.dial() as client:
         assert len(await receive(client, 200)) == 200
@@ -173,7 +173,7 @@ async def test_a_client_that_takes_nothing_holds_up_neither_others_nor_the_end()
         stuck.transport.abort()
 
 
-async def test_somebody_who_connects_and_says_nothing_does_not_hold_up_the_end() -> None:
+async def test_a_client_that_sends_no_request_does_not_delay_the_stop() -> None:
     async with mock(message()) as it:
         _, writer = await asyncio.open_connection("127.0.0.1", it.server.port)
         async with it.dial() as client:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,16 +33,28 @@ def unshare() -> list[str] | str:
     return f"a network namespace with a virtual cable is not permitted here: {said}"
 
 
-@pytest.mark.parametrize(
-    "scenario", ["empty", "cable", "cable6", "told_again", "burst", "overflow", "polled", "no_packet"]
-)
-def test_in_a_namespace(scenario: str) -> None:
-    """See scenarios.py for what each one promises."""
+NAMES = ["empty", "cable", "cable6", "told_again", "burst", "overflow", "polled", "no_packet"]
+
+
+@pytest.fixture(scope="module")
+def scenarios() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Start all at once: they wait for the kernel most of the time, and none sees the network of another."""
     command = unshare()
     if isinstance(command, str):
         pytest.skip(command)
-    run = subprocess.run(
-        [*command, sys.executable, "-W", "error", str(SCENARIOS), scenario],
-        capture_output=True, text=True, timeout=110, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    with contextlib.ExitStack() as running:
+        yield {
+            name: running.enter_context(
+                subprocess.Popen(
+                    [*command, sys.executable, "-W", "error", str(SCENARIOS), name], stderr=subprocess.PIPE, text=True
+                )
+            )
+            for name in NAMES
+        }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_namespace(scenarios: dict[str, subprocess.Popen[str]], name: str) -> None:
+    """See scenarios.py for what each one promises."""
+    _, errors = scenarios[name].communicate(timeout=110)
+    assert scenarios[name].returncode == 0, errors

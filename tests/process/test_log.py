@@ -19,18 +19,18 @@ import pytest
 
 from wscli.clock import SystemClock
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 from wscli.process.log import Format, RotatingLog, capture, is_journal, release
 
 log = logging.getLogger("wscli.test")
 
 
 @pytest.fixture
-def history() -> MemoryHistory:
-    return MemoryHistory(HistoryLimits(), clock=SystemClock())
+def history() -> History:
+    return History(HistoryLimits(), clock=SystemClock())
 
 
-def records(history: MemoryHistory) -> Iterator[dict[str, object]]:
+def records(history: History) -> Iterator[dict[str, object]]:
     cursor = history.seek_start().cursor
     while (found := history.read(cursor)) is not None:
         cursor = found.cursor
@@ -38,7 +38,7 @@ def records(history: MemoryHistory) -> Iterator[dict[str, object]]:
 
 
 @contextmanager
-def captured(history: MemoryHistory, stream: TextIO | None = None, **options: Any) -> Iterator[TextIO]:
+def captured(history: History, stream: TextIO | None = None, **options: Any) -> Iterator[TextIO]:
     """Log to a history and a stream."""
     stream = stream or io.StringIO()
     handlers = capture(history, stream, **options)
@@ -48,7 +48,7 @@ def captured(history: MemoryHistory, stream: TextIO | None = None, **options: An
         release(handlers)
 
 
-async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history: MemoryHistory) -> None:
+async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history: History) -> None:
     with captured(history) as stream:
         log.warning("news: %s", "lost", extra={"channel": "news", "event": "lost"})
     assert stream.getvalue().endswith(" warning news: lost\n")
@@ -62,7 +62,7 @@ async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history:
     }
 
 
-async def test_remote_text_is_escaped_and_stays_one_line(history: MemoryHistory) -> None:
+async def test_remote_text_is_escaped_and_stays_one_line(history: History) -> None:
     with captured(history) as stream:
         log.warning("closed: %s", "\x1b[2Jgone\n2026 error all is lost \ud800")
     assert len(stream.getvalue().splitlines()) == 1
@@ -70,14 +70,14 @@ async def test_remote_text_is_escaped_and_stays_one_line(history: MemoryHistory)
     assert len(list(records(history))) == 1
 
 
-async def test_a_record_of_another_thread_is_appended_on_the_loop(history: MemoryHistory) -> None:
+async def test_a_record_of_another_thread_is_appended_on_the_loop(history: History) -> None:
     with captured(history):
         await asyncio.to_thread(log.warning, "from a thread")
         await asyncio.sleep(0)
     assert [record["message"] for record in records(history)] == ["from a thread"]
 
 
-async def test_debug_records_of_libraries_are_not_logged(history: MemoryHistory) -> None:
+async def test_debug_records_of_libraries_are_not_logged(history: History) -> None:
     with captured(history) as stream:
         for name in ("websockets.client", "picows.client", "aiohttp.client", "asyncio"):
             logging.getLogger(name).debug("GET /?token=s3cret")
@@ -87,7 +87,7 @@ async def test_debug_records_of_libraries_are_not_logged(history: MemoryHistory)
 
 
 async def test_a_record_that_cannot_be_formatted_is_dropped_alone(
-    history: MemoryHistory, monkeypatch: pytest.MonkeyPatch
+    history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)  # which would print it on stderr
     with captured(history):
@@ -108,7 +108,7 @@ def journal() -> Iterator[tuple[TextIO, socket.socket, dict[str, str]]]:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 async def test_in_the_journal_each_line_of_a_record_has_its_level(
-    history: MemoryHistory, journal: tuple[TextIO, socket.socket, dict[str, str]], form: Format
+    history: History, journal: tuple[TextIO, socket.socket, dict[str, str]], form: Format
 ) -> None:
     stream, theirs, environ = journal
     with captured(history, stream, form=form, environ=environ):
@@ -127,7 +127,7 @@ async def test_in_the_journal_each_line_of_a_record_has_its_level(
 
 
 async def test_a_stream_that_is_not_the_journal_s_has_no_levels(
-    history: MemoryHistory, journal: tuple[TextIO, socket.socket, dict[str, str]], tmp_path: Path
+    history: History, journal: tuple[TextIO, socket.socket, dict[str, str]], tmp_path: Path
 ) -> None:
     _, _, environ = journal
     with (tmp_path / "log").open("w+") as stream:
@@ -139,7 +139,7 @@ async def test_a_stream_that_is_not_the_journal_s_has_no_levels(
     assert not is_journal(None, environ)  # type: ignore[arg-type]  # as sys.stderr is in a process without one
 
 
-async def test_as_json_it_is_the_object_of_wscli_logs(history: MemoryHistory) -> None:
+async def test_as_json_it_is_the_object_of_wscli_logs(history: History) -> None:
     with captured(history, form="json") as stream:
         log.warning("news: %s", "l\u00f6st\n", extra={"channel": "news", "event": "lost"})
     assert [json.loads(line) for line in stream.getvalue().splitlines()] == list(records(history))
@@ -170,7 +170,7 @@ def rotated(tmp_path: Path) -> Iterator[Rotated]:
     os.close(rotated.other)
 
 
-async def test_a_full_log_is_rotated_and_three_are_kept(history: MemoryHistory, rotated: Rotated) -> None:
+async def test_a_full_log_is_rotated_and_three_are_kept(history: History, rotated: Rotated) -> None:
     with captured(history, rotated.stream, file=rotated.file):
         for number in range(1, 8):
             rotated.write(1000 + number)
@@ -202,7 +202,7 @@ async def test_a_descriptor_of_another_file_is_not_redirected(rotated: Rotated, 
     assert (tmp_path / "else").read_text() == "12345"
 
 
-async def test_a_log_that_cannot_be_rotated_goes_on_and_warns_once(history: MemoryHistory, rotated: Rotated) -> None:
+async def test_a_log_that_cannot_be_rotated_goes_on_and_warns_once(history: History, rotated: Rotated) -> None:
     gone = rotated.path.parent.rename(rotated.path.parent.with_name("gone"))
     with captured(history, rotated.stream, file=rotated.file):
         rotated.write(1000)
@@ -220,9 +220,7 @@ async def test_a_log_that_cannot_be_rotated_goes_on_and_warns_once(history: Memo
     assert rotated.path.read_text().endswith(" warning third\n")
 
 
-async def test_a_full_disk_raises_nothing(
-    history: MemoryHistory, rotated: Rotated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_raises_nothing(history: History, rotated: Rotated, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -81,7 +81,7 @@ def test_the_registry_and_the_fields_name_the_same_sources() -> None:
 @pytest.mark.parametrize(
     ("keys", "where", "sentence"),
     [
-        ({}, "", "a token has exactly one of http, env, file, command, value, oauth2, and this has none"),
+        ({}, "", "a token has exactly one of http, env, file, command, value, oauth2, and this token has none"),
         ({"env": "A", "value": "b"}, "", "not env and value"),
         ({"env": "A-B"}, "env", "'A-B' is not the name of an environment variable"),
         ({"env": {"a": "b"}}, "env", "is not the name of an environment variable"),

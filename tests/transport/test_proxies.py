@@ -15,7 +15,8 @@ from tests.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
 from tests.transport.recorder import Recorder
 from tests.transport.servers import CLOSE, Peer, Server, frame, serve
 from tests.transport.test_refusals import refused
-from wscli.config.plan import ProxyPlan, TlsPlan
+from wscli.config.models.upstream import TlsPlan
+from wscli.config.plan import ProxyPlan
 from wscli.core.events import FailureKind
 from wscli.transport.link import DialError, Target, Timeline
 from wscli.transport.open import open_link

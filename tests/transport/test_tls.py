@@ -19,7 +19,7 @@ from tests.transport.conftest import Dials
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, frame, serve
 from tests.transport.test_refusals import refused
-from wscli.config.plan import TlsPlan
+from wscli.config.models.upstream import TlsPlan
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError, OutcomeUnknown
 from wscli.transport.tls import make_tls

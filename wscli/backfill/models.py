@@ -1,4 +1,4 @@
-"""``backfill:``, the HTTP call that gives what a channel missed."""
+"""``backfill:``, the HTTP call that fetches messages a channel missed."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from wscli.tokens.fields import HeaderName, PathText, Url, parse_header, parse_j
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Duration, StrictModel
 
-__all__ = ["FACTS", "NAMESPACES", "BackfillModel"]
+__all__ = ["CALL_NAMESPACES", "GAP_FIELDS", "BackfillModel"]
 
-NAMESPACES = ("token", "param", "gap")
+CALL_NAMESPACES = ("token", "param", "gap")
 """Of the placeholders in the call."""
-FACTS = ("after", "since", "start", "end")
-"""What ``{gap.NAME}`` has of each gap, beside what is captured."""
+GAP_FIELDS = ("after", "since", "start", "end")
+"""The fields of every gap; ``capture`` adds others."""
 
 _TEXT = WithJsonSchema({"type": "string"})
 _CAPTURED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _bound(url: Url) -> Url:
-    """Refuse a host that a message or the name of a channel has a say in: credentials would be taken there."""
-    host = compile_template(urlsplit(url.template.source).netloc, NAMESPACES)
+    """Refuse a host that depends on a message or a channel's name: the call carries credentials."""
+    host = compile_template(urlsplit(url.template.source).netloc, CALL_NAMESPACES)
     for space, name in sorted(host.references):
         if space != "token":
             raise ValueError(f"'{{{space}.{name}}}' cannot stand before the path: the call would lead to another host")
     return url
 
 
-_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, NAMESPACES)), _TEXT]
-_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, NAMESPACES)), _TEXT]
+_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, CALL_NAMESPACES)), _TEXT]
+_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, CALL_NAMESPACES)), _TEXT]
 _Url = Annotated[
     Url,
-    PlainValidator(lambda value: _bound(parse_url(value, NAMESPACES))),
+    PlainValidator(lambda value: _bound(parse_url(value, CALL_NAMESPACES))),
     WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/orders"]}),
 ]
 _Json = Annotated[
     JsonTemplate,
-    PlainValidator(lambda value: parse_json(value, NAMESPACES)),
+    PlainValidator(lambda value: parse_json(value, CALL_NAMESPACES)),
     WithJsonSchema({"description": "any JSON value"}),
 ]
 
@@ -50,7 +50,7 @@ _Json = Annotated[
 def _capturable(name: str) -> str:
     if not _CAPTURED.fullmatch(name):
         raise ValueError(f"{name!r} cannot be a name; it is made of letters, digits and _")
-    if name in FACTS:
+    if name in GAP_FIELDS:
         raise ValueError(f"'{{gap.{name}}}' is what every gap has; choose another name")
     return name
 
@@ -67,7 +67,7 @@ class BackfillHttp(HttpSource):
 
 
 class BackfillModel(StrictModel):
-    """How what was missed in a gap is asked for."""
+    """How messages missed in a gap are fetched."""
 
     http: Annotated[BackfillHttp, Field(description="the call: {get: URL, headers}, or post or put with json or form")]
     capture: Annotated[
@@ -78,18 +78,17 @@ class BackfillModel(StrictModel):
         ),
     ]
     items: Annotated[
-        PathText | None, Field(description="where the answer has the list of what was missed; default: it is the list")
+        PathText | None,
+        Field(description="where the answer has the list of missed messages; default: the answer is the list"),
     ] = None
     show: Annotated[
         PathText | None, Field(description="where an item of the list has the message; default: it is the message")
     ] = None
-    id: Annotated[PathText, Field(description="where a message has what tells it from all others")]
+    id: Annotated[PathText, Field(description="where a message has its unique id")]
     order: Annotated[
-        Literal["oldest", "newest"], Field(description="which the list begins with; newest: one call alone is made")
+        Literal["oldest", "newest"], Field(description="the first message of the list; newest: only one call is made")
     ] = "oldest"
     calls: Annotated[
-        Count, Field(ge=1, le=100, description="so many calls at most, each from where the one before it ended")
+        Count, Field(ge=1, le=100, description="the maximum number of calls, each starting where the one before ended")
     ] = 10
-    hold: Annotated[
-        Duration, Field(description="for so long what comes meanwhile waits behind what was missed, at most")
-    ] = 10.0
+    hold: Annotated[Duration, Field(description="how long new messages wait for the missed ones, at most")] = 10.0

@@ -13,17 +13,18 @@ from typing import Any
 import click
 
 from wscli.cli.options import instance_options, json_option, selection_of
+from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
-from wscli.errors import UsageError
+from wscli.errors import ExitCode, UsageError
 
-__all__ = ["check", "command", "file_of", "schema", "show"]
+__all__ = ["command", "file_of"]
 
 
 def file_of(selection: Selection, given: str | None, environ: Mapping[str, str]) -> Path:
-    """Give the file that is meant: the argument, -c, the one that -i's instance runs, ``./wscli.yaml`` or a parent's.
+    """Choose the file: the argument, -c, the file of -i's instance, or ``wscli.yaml`` here or in a parent.
 
     Raises:
-        UsageError: nothing says which, or two things do.
+        UsageError: no file or two files are given.
 
     """
     if given and (selection.file or selection.name):
@@ -49,26 +50,35 @@ def _file_of_instance(name: str, environ: Mapping[str, str]) -> Path:
     raise UsageError(f"no instance {name!r} is registered, and only it would know its file", "name the file: -c FILE")
 
 
-def check(file: Path, environ: Mapping[str, str]) -> int:
-    """Say that a file is valid, and what it declares; ConfigError holds every problem of one that is not."""
+def _check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
+    """Print warnings, and what a valid file declares; with ``strict`` a warning makes it invalid.
+
+    Raises:
+        ConfigError: every problem of an invalid file.
+
+    """
     from wscli.config import load
 
     plan = load(file, environ)
+    for warning in plan.warnings:
+        note(f"warning: {warning}")
+    if plan.warnings and strict:
+        return ExitCode.CONFIG
     counted = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
     declared = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counted)
     sys.stdout.write(f"{'<stdin>' if file == Path('-') else file}: ok: {declared}\n")
     return 0
 
 
-def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+def _show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print a valid file without its secrets."""
-    from wscli import config
+    from wscli.config import redacted
 
-    sys.stdout.write(config.show(file, environ, as_json=as_json))
+    sys.stdout.write(redacted(file, environ, as_json=as_json))
     return 0
 
 
-def schema() -> int:
+def _schema() -> int:
     """Print the JSON Schema."""
     from wscli.config import json_schema
 
@@ -95,12 +105,18 @@ def command() -> None:
     """
 
 
+_CHECK = """Validate: every problem at once, with its line and column.
+
+Warnings are of valid files: two channels that dial one URL, unused names, forgotten templates. The exit code is 0.
+"""
 command.add_command(
-    click.command("check", help="Validate: every problem at once, with its line and column.")(_with_file(check))
+    click.command("check", help=_CHECK)(
+        click.option("--strict", is_flag=True, help="Exit with 3 where there are warnings.")(_with_file(_check))
+    )
 )
 command.add_command(
     click.command("show", help="Print the file without its secrets.")(
-        json_option("Print JSON instead of YAML.")(_with_file(show))
+        json_option("Print JSON instead of YAML.")(_with_file(_show))
     )
 )
-command.add_command(click.command("schema", help="Print the JSON Schema of the file, for editors.")(schema))
+command.add_command(click.command("schema", help="Print the JSON Schema of the file, for editors.")(_schema))

@@ -156,7 +156,9 @@ class Tailing:
             note(f"warning: {error.message}")
 
     def _remember(self, begins: dict[str, Any], stream: Stream) -> None:
-        self._cursors = {name: f"{begin['epoch']}:{stream.cursors[name]}" for name, begin in begins.items()}
+        self._cursors = {
+            name: f"{stream.epochs.get(name, begin['epoch'])}:{stream.cursors[name]}" for name, begin in begins.items()
+        }
         self._heard_at = stream.heard_at
         if self._left is not None and not self._counts:
             self._left = max(0, self._left - stream.shown)

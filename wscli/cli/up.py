@@ -66,6 +66,8 @@ def up(
         return run_here(plan, log_format, log_file)
     from wscli.cli.detach import start_or_reload, wait_until_ready
 
+    for warning in plan.warnings:
+        note(f"warning: {warning}")
     start_or_reload(plan, log_format=log_format)
     return wait_until_ready(plan, timeout) if wait else 0
 

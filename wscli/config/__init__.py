@@ -1,18 +1,17 @@
 """The configuration: YAML with line numbers in, a `Plan` out.
 
-The functions here import the rest when they are called: the transport needs the plan's types alone.
+The functions import the reader when they are called: most users of this package need the types of a plan alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from wscli.config.plan import Plan
+from wscli.config.plan import Plan
 
-__all__ = ["json_schema", "load", "name_of", "show"]
+__all__ = ["json_schema", "load", "name_of", "redacted"]
 
 
 def load(file: Path, environ: Mapping[str, str]) -> Plan:
@@ -22,33 +21,35 @@ def load(file: Path, environ: Mapping[str, str]) -> Plan:
         ConfigError: with one line for each problem, sorted by place: ``app.yaml:12:5: channels.calls.backof: ...``.
 
     """
-    from wscli.config.loading import load_plan
+    from wscli.config.loading import read_plan
 
-    return load_plan(file, environ)
+    return read_plan(file, environ)[1]
 
 
 def name_of(file: Path, environ: Mapping[str, str]) -> str:
     """Give the name of a file's instance, whatever else may be wrong with the file.
 
     Raises:
-        ConfigError: it cannot be read, or its name cannot be used.
+        ConfigError: the file cannot be read, or its name is invalid.
 
     """
-    from wscli.config.loading import load_name
+    from wscli.config.loading import read_name
 
-    return load_name(file, environ)
+    return read_name(file, environ)
 
 
-def show(file: Path, environ: Mapping[str, str], *, as_json: bool = False) -> str:
+def redacted(file: Path, environ: Mapping[str, str], *, as_json: bool = False) -> str:
     """Give a valid file back as YAML (or JSON) with ``***`` for every secret.
 
     Raises:
         ConfigError: as for ``load``.
 
     """
-    from wscli.config.loading import load_redacted
+    from wscli.config.loading import read_plan
+    from wscli.config.redact import to_json, to_yaml
 
-    return load_redacted(file, environ, as_json=as_json)
+    root, _ = read_plan(file, environ)
+    return to_json(root) if as_json else to_yaml(root)
 
 
 def json_schema() -> dict[str, Any]:

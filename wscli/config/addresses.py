@@ -1,4 +1,4 @@
-"""Hosts, origins and places to listen, as the file writes them and as requests name them; no input raises."""
+"""Parse hosts and origins of the file and of requests; no input raises."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _LAST_PORT = 65535
 
 
 class Host(NamedTuple):
-    """Who a request is for."""
+    """The host that a request names."""
 
     name: str
     """In lower case, without a trailing dot; an IPv6 address without its brackets, in its shortest form."""
     port: int | None
-    """None: none is written, and the scheme's own is meant."""
+    """None: the scheme's default."""
 
 
 class Origin(NamedTuple):
-    """Where a page came from (RFC 6454, section 4)."""
+    """The origin of a page (RFC 6454, section 4)."""
 
     scheme: str
     name: str
     port: int | None
-    """The scheme's own, where none is written; None for a scheme that has none."""
+    """The scheme's default where none is written; None for a scheme without one."""
 
 
 def parse_host(text: str) -> Host | None:
-    """Read ``name``, ``name:port`` or ``[v6]:port``; None: it is none of them (RFC 9110, section 7.2)."""
+    """Parse ``name``, ``name:port`` or ``[v6]:port``; None for other text (RFC 9110, section 7.2)."""
     found = _HOST.fullmatch(text.lower()) if text.isascii() else None
     if found is None:
         return None
@@ -56,7 +56,7 @@ def _shortest(v6: str) -> str | None:
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Read ``scheme://host`` or ``scheme://host:port``; None: it is none (RFC 6454, section 6.2)."""
+    """Parse ``scheme://host`` or ``scheme://host:port``; None for other text (RFC 6454, section 6.2)."""
     found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     host = parse_host(found["host"]) if found is not None else None
     if found is None or host is None:

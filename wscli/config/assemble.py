@@ -1,44 +1,47 @@
-"""A plan, from what was typed and what was compiled; nothing is wrong with either any more."""
+"""Assemble a plan from the validated model and the compiled channels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeVar
 
-from wscli.config.channels import Channel
-from wscli.config.gateway import gateway_plan
-from wscli.config.hooks import hook_plan
-from wscli.config.models import ChannelModel, EndpointModel, FileModel, KeepaliveModel, RotateModel
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Keepalive, Plan, Rotate, UpstreamPlan
+from wscli.config.checks.channels import CompiledChannel
+from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
+from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.models.upstream import Keepalive, Rotate
+from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 
 __all__ = ["assemble"]
 
 
 def assemble(
     model: FileModel,
-    channels: Mapping[str, Channel],
+    channels: Mapping[str, CompiledChannel],
     *,
     name: str,
     file: Path,
-    base: Path,
 ) -> Plan:
-    """Put the plan together. Channels share with their endpoint what they do not change."""
+    """Assemble the plan; channels share with their endpoint what they do not change."""
     return Plan(
         name=name,
         file=file,
         endpoints={name: EndpointPlan(name, one.connect.rate) for name, one in model.endpoints.items()},
         channels={
-            channel: _channel(channel, compiled, model.channels[channel], model.endpoints, base)
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
         announce_after=model.announce_after,
-        gateway=None if model.gateway is None else gateway_plan(model.gateway, base),
+        gateway=model.gateway,
     )
 
 
+_NO_PINGS = Keepalive(ping=None)
+
+
 def _channel(
-    name: str, compiled: Channel, model: ChannelModel, endpoints: Mapping[str, EndpointModel], base: Path
+    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
     endpoint = compiled.endpoint
@@ -50,18 +53,19 @@ def _channel(
         headers=compiled.request.headers,
         subprotocols=compiled.request.subprotocols,
         compression=above.compression,
-        tls=endpoint.tls,
+        tls=above.tls,
         proxy=endpoint.proxy,
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
     )
+    rotate = _merged(Rotate, above.rotate, model.rotate)
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
         dial=dial,
-        keepalive=_keepalive(above, model),
+        keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or _NO_PINGS,
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
-        rotate=_rotate(above, model),
+        rotate=None if rotate == Rotate() else rotate,
     )
     return ChannelPlan(
         name=name,
@@ -73,36 +77,22 @@ def _channel(
         linger=model.linger,
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
-        on_state=hook_plan(model.on_state, base),
-        on_message=hook_plan(model.on_message, base),
+        on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
+        on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
     )
 
 
-_DEFAULT = Keepalive()
-_NO_PINGS = Keepalive(ping=None)
+_Settings = TypeVar("_Settings", Keepalive, Rotate)
 
 
-def _keepalive(endpoint: EndpointModel, channel: ChannelModel) -> Keepalive:
-    """Merge by key: a channel that sets one of the two keeps the other of its endpoint's."""
-    nearest = endpoint.keepalive if channel.keepalive is None else channel.keepalive
-    if not isinstance(nearest, KeepaliveModel):
-        return _NO_PINGS
-    merged: dict[str, float] = {}
-    for level in (endpoint.keepalive, channel.keepalive):
-        if isinstance(level, KeepaliveModel):
-            merged |= level.model_dump(exclude_unset=True)
-    keepalive = Keepalive(**merged)
-    return _DEFAULT if keepalive == _DEFAULT else keepalive
-
-
-def _rotate(endpoint: EndpointModel, channel: ChannelModel) -> Rotate | None:
-    """Merge by key, as the keepalive is."""
-    nearest = endpoint.rotate if channel.rotate is None else channel.rotate
-    if not isinstance(nearest, RotateModel):
-        return None
-    merged: dict[str, float] = {}
-    for level in (endpoint.rotate, channel.rotate):
-        if isinstance(level, RotateModel):
-            merged |= level.model_dump(exclude_unset=True)
-    rotate = Rotate(**merged)
-    return None if rotate == Rotate() else rotate
+def _merged(
+    kind: type[_Settings],
+    endpoint: _Settings | Literal["none"],
+    channel: _Settings | Literal["none"] | None,
+) -> _Settings | None:
+    """Merge by key: the keys that a channel does not set are its endpoint's; None where the nearest is ``none``."""
+    if channel is None or channel == "none":
+        nearest = endpoint if channel is None else channel
+        return None if nearest == "none" else nearest
+    keys = {} if endpoint == "none" else endpoint.model_dump(exclude_unset=True)
+    return kind(**{**keys, **channel.model_dump(exclude_unset=True)})

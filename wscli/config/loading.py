@@ -1,4 +1,4 @@
-"""A file to a plan: read, parse, expand, type, check, assemble. Every problem is found before any is said."""
+"""Read a file into a plan: read, parse, expand, type, check, assemble. All problems are reported together."""
 
 from __future__ import annotations
 
@@ -10,111 +10,104 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from wscli.config.assemble import assemble
-from wscli.config.channels import compile_channels
-from wscli.config.context import Context
-from wscli.config.endpoints import compile_endpoint
-from wscli.config.expand import expand_tree
-from wscli.config.gateway import check_gateway, conceal_token
-from wscli.config.models import FileModel
-from wscli.config.names import check_names, instance_name
-from wscli.config.nodes import Branch, plain
-from wscli.config.nothing import refuse_nothing
-from wscli.config.parse import parse
+from wscli.config.checks.channels import compile_channels
+from wscli.config.checks.context import Context
+from wscli.config.checks.endpoints import compile_endpoint
+from wscli.config.checks.gateway import check_gateway, conceal_token
+from wscli.config.checks.names import check_names, instance_name
+from wscli.config.checks.policies import Policies, check_verdicts
+from wscli.config.checks.references import check_tokens
+from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
-from wscli.config.policies import Policies, check_verdicts
-from wscli.config.problems import FatalProblem, Problems
-from wscli.config.references import check_tokens
-from wscli.config.source import STDIN, decode, read
-from wscli.config.spots import Spot
-from wscli.config.translate import translate_errors
+from wscli.config.reading.expand import expand_tree
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Branch, plain
+from wscli.config.reading.nulls import refuse_nulls
+from wscli.config.reading.parse import parse_yaml
+from wscli.config.reading.problems import FatalProblem, FileProblems
+from wscli.config.reading.source import STDIN, decode_text, read_file
+from wscli.config.translate import report_errors
+from wscli.config.warnings import check_templates, check_unused, check_urls
 
-__all__ = ["load_name", "load_plan", "load_redacted"]
-
-
-def load_plan(file: Path, environ: Mapping[str, str]) -> Plan:
-    """Read a file; see ``wscli.config.load``."""
-    return _load(file, environ)[1]
+__all__ = ["read_name", "read_plan"]
 
 
-def load_redacted(file: Path, environ: Mapping[str, str], *, as_json: bool) -> str:
-    """Check a file and print it without its secrets; see ``wscli.config.show``."""
-    from wscli.config.redact import to_json, to_yaml
+def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
+    """Read a file into its tree, with variables expanded, and its plan.
 
-    root, _ = _load(file, environ)
-    return to_json(root) if as_json else to_yaml(root)
+    Raises:
+        ConfigError: with every problem of the file.
 
-
-def load_name(file: Path, environ: Mapping[str, str]) -> str:
-    """Read a file's instance name alone; see ``wscli.config.name_of``."""
-    problems, elsewhere = Problems(str(file)), Problems(str(file))
-    try:
-        root = parse(decode(read(file)), elsewhere)
-    except FatalProblem as fatal:
-        raise elsewhere.error(fatal) from None
-    expand_tree(root, environ, elsewhere)
-    real = Path(os.path.realpath(file))
-    name = instance_name(Spot(root).get("name"), real, Context(problems, base=real.parent, tokens=None))
-    if problems:
-        raise problems.error()
-    return name or load_plan(file, environ).name  # which says what it is instead of a name
-
-
-def _load(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
-    problems = Problems("<stdin>" if file == STDIN else str(file))
-    try:
-        root = parse(decode(read(file)), problems)
-    except FatalProblem as fatal:
-        raise problems.error(fatal) from None
+    """
+    problems = FileProblems("<stdin>" if file == STDIN else str(file))
+    root = _parse(file, problems)
+    located, warnings = Located(root), FileProblems(problems.label)
+    check_templates(located, warnings)
     secrets = expand_tree(root, environ, problems)
     conceal_token(root)
-    plan = _plan(Spot(root), file, problems)
+    plan = _plan(located, file, problems)
     if plan is None:
         raise problems.error()
-    return root, replace(plan, secrets=secrets)
+    check_unused(located, warnings)
+    check_urls(located, plan, warnings)
+    return root, replace(plan, secrets=secrets, warnings=warnings.lines())
 
 
-def _typed(root: Spot, problems: Problems) -> FileModel | None:
+def read_name(file: Path, environ: Mapping[str, str]) -> str:
+    """Read a file's instance name alone; see ``wscli.config.name_of``."""
+    problems, elsewhere = FileProblems(str(file)), FileProblems(str(file))
+    root = _parse(file, elsewhere)
+    expand_tree(root, environ, elsewhere)
+    real = Path(os.path.realpath(file))
+    name = instance_name(Located(root).get("name"), real, Context(problems, base=real.parent, tokens=None))
+    if problems:
+        raise problems.error()
+    return name or read_plan(file, environ)[1].name  # which reports what stands in place of a name
+
+
+def _parse(file: Path, problems: FileProblems) -> Branch:
     try:
-        return FileModel.model_validate(plain(root.node))
-    except ValidationError as error:
-        translate_errors(error, root, problems)
-        return None
+        return parse_yaml(decode_text(read_file(file)), problems)
+    except FatalProblem as fatal:
+        raise problems.error(fatal) from None
 
 
-def _plan(root: Spot, file: Path, problems: Problems) -> Plan | None:
+def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
-    refuse_nothing(root, problems)
-    model = _typed(root, problems)
-    tokens = root.get("tokens")
+    refuse_nulls(root, problems)
+    endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
     context = Context(
         problems,
         base=Path.cwd() if file == STDIN else real.parent,
-        tokens=list(dict(_entries(tokens))) if _is_map(tokens) else None,
+        tokens=list(dict(root.section("tokens"))) if _is_map(tokens) else None,
     )
+    model = _typed(root, context)
     name = instance_name(root.get("name"), real, context)
-    for spot, what in ((root.get("endpoints"), "endpoint"), (tokens, "token source"), (root.get("backoff"), "policy")):
-        check_names(spot, what, context)
+    for section, what in ((endpoints, "endpoint"), (tokens, "token source"), (backoff, "policy")):
+        check_names(section, what, context)
     check_tokens(tokens, context)
-    policies = Policies(root.get("backoff"), context)
+    policies = Policies(backoff, context)
     verdicts = check_verdicts(root.get("verdicts"), context)
     above = (verdicts,) if verdicts else ()
-    endpoints = {
-        name: compile_endpoint(spot, policies, above, context) for name, spot in _entries(root.get("endpoints"))
-    }
-    known = endpoints if _is_map(root.get("endpoints")) else None
+    compiled = {name: compile_endpoint(one, policies, above, context) for name, one in root.section("endpoints")}
+    known = compiled if _is_map(endpoints) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
-    check_gateway(root.get("gateway"), context)
+    check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
     if not problems and not channels and not tokens:
-        problems.add(root.mark, (), "nothing is declared; 'channels:' and 'tokens:' are what a manager holds")
+        problems.add(root.mark, (), "nothing is declared; declare 'channels:' or 'tokens:'")
     if problems or model is None:
         return None
-    return assemble(model, channels, name=name, file=real, base=context.base)
+    return assemble(model, channels, name=name, file=real)
 
 
-def _is_map(spot: Spot | None) -> bool:
+def _typed(root: Located, context: Context) -> FileModel | None:
+    try:
+        return FileModel.model_validate(plain(root.node), context={"base": context.base})
+    except ValidationError as error:
+        report_errors(error, root, context.problems)
+        return None
+
+
+def _is_map(section: Located | None) -> bool:
     """Whether a section can be read; one that is left out can."""
-    return spot is None or isinstance(spot.node, Branch)
-
-
-def _entries(spot: Spot | None) -> list[tuple[str, Spot]]:
-    return [] if spot is None else list(spot.entries())
+    return section is None or isinstance(section.node, Branch)

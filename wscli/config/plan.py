@@ -1,4 +1,4 @@
-"""What a valid file comes to: every channel resolved against its endpoint, references checked, templates compiled.
+"""The plan of a valid file: channels merged with their endpoints, references checked, templates compiled.
 
 The daemon works from these and never sees YAML. Two plans are compared by ``reload``: a change in a ``DialPlan``
 redials, except of its ``timeout``; every other change is applied in place.
@@ -13,6 +13,9 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
+from wscli.config.models.gateway import GatewayPlan
+from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
@@ -25,29 +28,11 @@ __all__ = [
     "ChannelPlan",
     "DialPlan",
     "EndpointPlan",
-    "GatewayPlan",
-    "HookPlan",
-    "Keepalive",
-    "Listen",
     "Plan",
     "ProxyPlan",
-    "Rotate",
-    "TlsPlan",
     "UpstreamKey",
     "UpstreamPlan",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPlan:
-    """TLS beyond the system's defaults; the paths are absolute."""
-
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    key_password: Secret | None = None
-    server_name: str | None = None
-    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,70 +42,6 @@ class ProxyPlan:
     mode: Literal["auto", "none", "url"] = "auto"
     url: Secret | None = None
     """The proxy's URL with username and password merged in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keepalive:
-    """Protocol pings: one every ``ping`` seconds, answered within ``timeout`` seconds. ``ping`` None: no pings."""
-
-    ping: float | None = 20.0
-    timeout: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rotate:
-    """When a ready connection is replaced without being closed first; in seconds, and the earlier counts."""
-
-    before_expiry: float | None = None
-    """So long before the first of its tokens expires."""
-    max_age: float | None = None
-    """So long after it became ready, or up to a tenth sooner."""
-
-
-@dataclass(frozen=True, slots=True)
-class HookPlan:
-    """A command that is run for an event, which it reads as JSON on stdin."""
-
-    exec: tuple[str, ...]
-    """The program and its arguments, run without a shell where the YAML file is."""
-    jq: str | None = None
-    """Runs for the messages alone for which this expression is neither false nor null."""
-    parallel: int = 1
-    """So many at a time; 1 keeps the order."""
-    timeout: float = 10.0
-    """Seconds, after which it is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where the gateway listens: a host and a port, or the path of a Unix socket."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    path: Path | None = None
-
-    def __str__(self) -> str:
-        if self.path is not None:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayPlan:
-    """The local HTTP and WebSocket face."""
-
-    listen: tuple[Listen, ...]
-    token: Secret | None
-    """What clients have to know; None only where the file spells out ``auth: none``."""
-    origins: tuple[str, ...] = ()
-    """Origins of pages that may connect, beside the gateway's own: ``http://localhost:3000``."""
-    hosts: tuple[str, ...] = ()
-    """Names that it may be asked by, beside its own addresses: ``name`` or ``name:port``."""
-    max_clients: int = 256
-    max_message: int = 1 << 20
-    """Bytes of a message of a client's."""
-    max_header: int = 16 << 10
-    """Bytes of a request's line and headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +120,8 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    share: bool = False
+    """Whether channels with equal keys use one connection; no key of a file sets it yet."""
 
     def key(self, params: Mapping[str, str]) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.
@@ -236,8 +159,8 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
-    on_state: HookPlan | None = None
-    on_message: HookPlan | None = None
+    on_state: StateHook | None = None
+    on_message: MessageHook | None = None
 
     @property
     def endpoint(self) -> str:
@@ -268,5 +191,7 @@ class Plan:
     tokens: Mapping[str, TokenSource]
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
+    warnings: tuple[str, ...] = ()
+    """Warnings, a line each: ``app.yaml:12:5: channels.calls: ...``."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """What the variables of ``${VAR}`` held: texts that nobody is to see."""
+    """The values of ``${VAR}``, which must not be printed."""

@@ -1,4 +1,4 @@
-"""The file, printed without its secrets: what came from ``${VAR}``, and every value at a place where secrets stand."""
+"""Print a file without its secrets: values of ``${VAR}``, and every value under a key for secrets."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
-from wscli.config.nodes import Branch, Items, Leaf, Node, Path
-from wscli.values import Scalar, parse_json_scalar
+from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
+from wscli.values import Json, Scalar
 
 __all__ = ["redact", "to_json", "to_yaml"]
 
@@ -23,9 +24,9 @@ _OPEN_IN_TOKENS = {
     *("env", "file", "run", "refresh", "expires_in", "expires_at", "single_use", "timeout", "read", "token"),
     *("ca", "cert", "key", "server_name", "insecure", "client_id", "client_auth", "grant", "scopes", "audience"),
 }
-"""Keys of a token source whose values are no secrets; any other, one that comes to be included, is."""
+"""Keys of a token source whose values are not secret; every other value is, also that of a future key."""
 _BODIES = {"json", "form", "environment", "parameters"}
-"""Keys below which the file's own names stand."""
+"""Keys whose entries have names of the file's own."""
 _CODE = re.compile("[1-9][0-9]{2,3}")
 _URL = re.compile(
     r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]*://)?)(?P<user>[^/?#]*@)?(?P<rest>[^?#]*)(?P<query>\?.*)?", re.DOTALL
@@ -42,7 +43,7 @@ def redact(node: Node, path: Path = ()) -> Any:
 
 
 def _key(key: str) -> str:
-    """Let a code stand without quotes, as it was surely written."""
+    """Write a code without quotes, as in the file."""
     return Scalar(key) if _CODE.fullmatch(key) else key
 
 
@@ -70,7 +71,7 @@ def _is_open(keys: list[str]) -> bool:
 
 
 def _url(text: Scalar) -> Scalar:
-    """Keep scheme, host and path; say where something else was."""
+    """Keep scheme, host and path, and mark the rest."""
     found = _URL.fullmatch(text)
     if found is None:
         return REDACTED
@@ -111,14 +112,9 @@ def to_yaml(root: Branch) -> str:
     )
 
 
-def _typed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _typed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
-    return parse_json_scalar(value)
+_JSON: TypeAdapter[Any] = TypeAdapter(Json)
 
 
 def to_json(root: Branch) -> str:
     """Print as JSON; a plain number is a number."""
-    return json.dumps(_typed(redact(root)), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(_JSON.validate_python(redact(root)), ensure_ascii=False, indent=2) + "\n"

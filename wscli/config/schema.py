@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wscli.config.models import FileModel
+from wscli.config.models.file import FileModel
 from wscli.values import Duration, Percent, RateOf, Size, format_duration
 
 __all__ = ["file_schema"]
@@ -15,7 +15,7 @@ __all__ = ["file_schema"]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "with ${VAR} of the environment"}
 _NAMED = ("properties", "$defs", "patternProperties")
-"""Keywords whose mappings have names of the file for keys."""
+"""Keywords whose mappings have names of the file as keys."""
 
 
 def file_schema() -> dict[str, Any]:
@@ -42,11 +42,11 @@ def _rewritten(schema: Any) -> Any:
             rest[key] = {name: _rewritten(item) for name, item in value.items()}
         else:
             rest[key] = _rewritten(value)
-    return {**notes, **rest, **notes}  # what a key says goes before what its type says
+    return {**notes, **rest, **notes}  # a key's description goes before its type's
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Drop null, which stands for a key that is left out; of two alternatives one is left, and takes their place."""
+    """Drop null, which is the default of a key that is left out; a single remaining alternative replaces the list."""
     forms = [form for form in schema.get("anyOf", ()) if form != {"type": "null"}]
     if len(forms) == len(schema.get("anyOf", ())):
         return schema
@@ -55,7 +55,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_typed(schema: dict[str, Any]) -> bool:
-    """Whether the text of a variable would not fit by itself."""
+    """Whether the schema would refuse the text of a variable."""
     kind = schema.get("type")
     typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in schema)
     return typed or "enum" in schema or "const" in schema
@@ -85,7 +85,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def _written(schema: dict[str, Any]) -> Any:
-    """Give a default as the file would have it; None for none, and for a mapping, whose keys have their own."""
+    """Give a default as the file would write it; None for a mapping, whose keys have their own."""
     default = schema.get("default")
     forms = [schema, *schema.get("anyOf", ())]
     write = next((_WRITERS[form["pattern"]] for form in forms if form.get("pattern") in _WRITERS), None)

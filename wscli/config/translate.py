@@ -1,4 +1,4 @@
-"""pydantic's errors, on the node tree and in our words."""
+"""Report pydantic's errors with their places and in plain sentences."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from wscli.config.known import described, known_keys, misplaced
-from wscli.config.nodes import Branch, Leaf, Path, kind_of, plain
-from wscli.config.problems import Problems
-from wscli.config.spots import Spot
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Branch, Leaf, Path, kind_of, plain
+from wscli.config.reading.problems import FileProblems
+from wscli.config.schema_keys import described, known_keys, misplaced
 from wscli.templates import did_you_mean, unquoted_placeholder
 from wscli.values import Scalar, format_duration, shown
 
-__all__ = ["translate_errors"]
+__all__ = ["report_errors"]
 
 _WANTED = {
     "model_type": "a mapping",
@@ -36,13 +36,13 @@ _BOUNDS = {
     "less_than_equal": ("too large", "at most", "le"),
 }
 _CLOSE = 0.7
-"""How much of a misspelt key must be right: ``session``, which some version may bring, is no ``compression``."""
+"""How similar a misspelt key must be: ``session`` is not a misspelt ``compression``."""
 
 
-class _Found:
-    """One error, placed: where it is, and what of its path names no node (the branches of a union)."""
+class _LocatedError:
+    """One error with its node; the parts of its path that name no node are branches of a union."""
 
-    def __init__(self, error: ErrorDetails, root: Spot) -> None:
+    def __init__(self, error: ErrorDetails, root: Located) -> None:
         self.error = error
         self.kind = error["type"]
         self.key: str | None = None
@@ -52,28 +52,28 @@ class _Found:
             path = path[:-1]
         if self.kind == "missing":
             self.key, path = str(path[-1]), path[:-1]
-        self.spot, rest = root.follow(path)
-        self.union: Spot | None = None
+        self.located, rest = root.follow(path)
+        self.union: Located | None = None
         self.branch = ""
         while rest:
             if self.union is None:
-                self.union, self.branch = self.spot, str(rest[0])
-            self.spot, rest = self.spot.follow(rest[1:])
+                self.union, self.branch = self.located, str(rest[0])
+            self.located, rest = self.located.follow(rest[1:])
 
     @property
     def is_wrong_kind(self) -> bool:
-        """Whether the branch of the union cannot be what was meant."""
-        return self.spot is self.union and (self.kind in _WANTED or self.kind == "literal_error")
+        """Whether this branch of the union cannot be the intended one."""
+        return self.located is self.union and (self.kind in _WANTED or self.kind == "literal_error")
 
 
-def translate_errors(error: ValidationError, root: Spot, problems: Problems) -> None:
-    """Note each error, one line each; of a union, those of the branch that was meant."""
-    unions: dict[Path, list[_Found]] = defaultdict(list)
+def report_errors(error: ValidationError, root: Located, problems: FileProblems) -> None:
+    """Report each error in one line; of a union, the errors of the intended branch."""
+    unions: dict[Path, list[_LocatedError]] = defaultdict(list)
     for details in error.errors(include_url=False, include_input=False):
-        found = _Found(details, root)
+        found = _LocatedError(details, root)
         inner = (details.get("ctx") or {}).get("error")
-        if isinstance(inner, ValidationError):  # a validator that asked pydantic in its turn
-            translate_errors(inner, found.spot, problems)
+        if isinstance(inner, ValidationError):  # of a nested validation
+            report_errors(inner, found.located, problems)
         elif found.union is None:
             _note(found, problems)
         else:
@@ -82,8 +82,8 @@ def translate_errors(error: ValidationError, root: Spot, problems: Problems) -> 
         _note_union(group, problems)
 
 
-def _note_union(group: list[_Found], problems: Problems) -> None:
-    branches: dict[str, list[_Found]] = defaultdict(list)
+def _note_union(group: list[_LocatedError], problems: FileProblems) -> None:
+    branches: dict[str, list[_LocatedError]] = defaultdict(list)
     for found in group:
         branches[found.branch].append(found)
     meant = [branch for branch in branches.values() if not any(found.is_wrong_kind for found in branch)]
@@ -93,56 +93,56 @@ def _note_union(group: list[_Found], problems: Problems) -> None:
         for found in meant[0]:
             _note(found, problems)
         return
-    spot = group[0].union
-    if spot is not None and not problems.at(spot.mark):
-        forms = described(spot.path)
-        text = f"{_quoted(spot)} fits none of its forms{f': {forms}' if forms else ''}"
-        problems.add(spot.mark, spot.path, _unquoted(spot) or text)
+    located = group[0].union
+    if located is not None and not problems.at(located.mark):
+        forms = described(located.path)
+        text = f"invalid value: {_quoted(located)}{f'; allowed: {forms}' if forms else ''}"
+        problems.add(located.mark, located.path, _unquoted(located) or text)
 
 
-def _note(found: _Found, problems: Problems) -> None:
-    spot = found.spot
+def _note(found: _LocatedError, problems: FileProblems) -> None:
+    located = found.located
     if found.key is not None:
-        if not (isinstance(spot.node, Branch) and spot.node.merges):
-            problems.add(spot.key_at, spot.path, f"the key {found.key!r} is missing")
+        if not (isinstance(located.node, Branch) and located.node.merges):
+            problems.add(located.key_at, located.path, f"the key {found.key!r} is missing")
     elif found.kind == "extra_forbidden":
-        if not problems.at(spot.key_at):
-            problems.add(spot.key_at, spot.path, _unknown(spot))
+        if not problems.at(located.key_at):
+            problems.add(located.key_at, located.path, _unknown(located))
     elif found.is_key:
-        problems.add(spot.key_at, spot.path, _own_words(found.error, spot))
-    elif not problems.at(spot.mark):
-        problems.add(spot.mark, spot.path, _unquoted(spot) or _sentence(found, spot))
+        problems.add(located.key_at, located.path, _own_words(found.error, located))
+    elif not problems.at(located.mark):
+        problems.add(located.mark, located.path, _unquoted(located) or _sentence(found, located))
 
 
-def _unknown(spot: Spot) -> str:
-    known = known_keys(spot.path[:-1])
-    meant = difflib.get_close_matches(spot.key, known, n=1, cutoff=_CLOSE)
+def _unknown(located: Located) -> str:
+    known = known_keys(located.path[:-1])
+    meant = difflib.get_close_matches(located.key, known, n=1, cutoff=_CLOSE)
     near = f"; did you mean {meant[0]!r}?" if meant else ""
-    if not near and (elsewhere := misplaced(spot.key, spot.path)):
+    if not near and (elsewhere := misplaced(located.key, located.path)):
         return f"unknown key; {elsewhere}"
     if not near and 0 < len(known) <= 9:
         return f"unknown key; it is one of {', '.join(known)}"
     return f"unknown key{near}"
 
 
-def _sentence(found: _Found, spot: Spot) -> str:
+def _sentence(found: _LocatedError, located: Located) -> str:
     context: Mapping[str, Any] = found.error.get("ctx") or {}
     kind = found.kind
     if kind in _WANTED:
-        return f"{_quoted(spot)} stands where {_WANTED[kind]} is wanted"
+        return f"must be {_WANTED[kind]}, not {_quoted(located)}"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", str(context.get("expected")))
         if len(choices) == 1:
-            return f"{_quoted(spot)} cannot be used; it must be {choices[0]}"
-        return f"{_quoted(spot)} is not one of {', '.join(choices)}{did_you_mean(spot.text or '', choices)}"
+            return f"must be {choices[0]}, not {_quoted(located)}"
+        return f"must be one of {', '.join(choices)}, not {_quoted(located)}{did_you_mean(located.text or '', choices)}"
     if kind in _BOUNDS:
         size, relation, name = _BOUNDS[kind]
-        return f"{_quoted(spot)} is {size}; it must be {relation} {_bound(context[name], spot.text or '')}"
+        return f"{_quoted(located)} is {size}; it must be {relation} {_bound(context[name], located.text or '')}"
     if kind == "value_error":
-        return _own_words(found.error, spot)
+        return _own_words(found.error, located)
     if kind in ("too_short", "string_too_short"):
-        return "there is nothing in it"
-    return "this is not valid here"
+        return "must not be empty"
+    return "invalid value"
 
 
 def _bound(bound: float, text: str) -> str:
@@ -154,28 +154,28 @@ def _bound(bound: float, text: str) -> str:
     return f"{bound:g}"
 
 
-def _own_words(error: ErrorDetails, spot: Spot) -> str:
-    """Take the sentence of a validator of ours, which quotes values through ``shown``."""
-    text = str((error.get("ctx") or {}).get("error") or "this is not valid here")
-    for leaf in _leaves(spot):
+def _own_words(error: ErrorDetails, located: Located) -> str:
+    """Take the sentence of our own validator, which quotes values through ``shown``."""
+    text = str((error.get("ctx") or {}).get("error") or "invalid value")
+    for leaf in _leaves(located):
         if leaf.redacted != leaf and leaf:
             text = text.replace(repr(str(leaf)), repr(leaf.redacted))
     return text
 
 
-def _leaves(spot: Spot) -> Iterable[Scalar]:
-    if isinstance(spot.node, Leaf):
-        return (spot.node.value,)
-    return [leaf for _, child in spot.entries() for leaf in _leaves(child)]
+def _leaves(located: Located) -> Iterable[Scalar]:
+    if isinstance(located.node, Leaf):
+        return (located.node.value,)
+    return [leaf for _, child in located.entries() for leaf in _leaves(child)]
 
 
-def _quoted(spot: Spot) -> str:
-    return shown(spot.text) if spot.text is not None else kind_of(spot.node)
+def _quoted(located: Located) -> str:
+    return shown(located.text) if located.text is not None else kind_of(located.node)
 
 
-def _unquoted(spot: Spot) -> str | None:
-    """Say so where YAML read ``{token.x}`` without quotes as a mapping."""
-    if not isinstance(spot.node, Branch):
+def _unquoted(located: Located) -> str | None:
+    """Report ``{token.x}`` without quotes, which YAML reads as a mapping."""
+    if not isinstance(located.node, Branch):
         return None
-    meant = unquoted_placeholder(plain(spot.node))
+    meant = unquoted_placeholder(plain(located.node))
     return f'quote "{meant}": without quotes it is a mapping to YAML' if meant else None

@@ -9,6 +9,7 @@ A frame is a header (u32 length of the body, u8 kind, u64 last sequence number, 
 ``end``    u8 exit code, then a JSON object with ``message`` and ``hint``; nothing follows
 ``channel``  a channel's name: the frames that follow are of this channel; where a stream has several
 ``notice``  a JSON object: messages that the format leaves out
+``epoch``  the epoch of the sequence numbers of the frames that follow; where it changes within a stream
 ``confirmed``  empty: the position of a consumer is kept; nothing follows
 =========  ====================================================================================
 
@@ -30,6 +31,7 @@ __all__ = [
     "CONFIRMED",
     "DATA",
     "END",
+    "EPOCH",
     "FRAME_BYTES",
     "GAP",
     "HEADER",
@@ -46,7 +48,7 @@ __all__ = [
     "read_json",
 ]
 
-DATA, GAP, STATE, END, CHANNEL, NOTICE, CONFIRMED = range(1, 8)
+DATA, GAP, STATE, END, CHANNEL, NOTICE, CONFIRMED, EPOCH = range(1, 9)
 
 HEADER = Struct("!IBQ")
 ACK = Struct("!QQ")
@@ -165,7 +167,7 @@ class FrameReader:
         if held < HEADER.size:
             return None
         length, kind, seq = HEADER.unpack_from(self._buffer, self._start)
-        if not DATA <= kind <= CONFIRMED:
+        if not DATA <= kind <= EPOCH:
             raise FrameError(f"the manager sent a frame of the unknown kind {kind}")
         if held < HEADER.size + length:
             return None

@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from wscli.control.acks import Acks
-from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, Frame, FrameReader, read_end, read_json
+from wscli.control.frames import (
+    CHANNEL,
+    DATA,
+    END,
+    EPOCH,
+    GAP,
+    NOTICE,
+    STATE,
+    End,
+    Frame,
+    FrameReader,
+    read_end,
+    read_json,
+)
 from wscli.control.output import Output, OutputClosed
 from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError
 
@@ -71,8 +84,8 @@ class Stream:
         cursors: the number before the first message, by channel.
         heard_at: when a message came last, in an earlier stream; None: now, by the clock.
 
-    ``cursors`` holds the number of the last message of each channel that the sink has taken, ``shown`` how many it was
-    given, and ``heard_at`` when that was.
+    ``cursors`` holds the number of the last message of each channel that the sink has taken, ``epochs`` its epoch where
+    that changed within the stream, ``shown`` how many messages the sink was given, and ``heard_at`` when that was.
     """
 
     def __init__(
@@ -91,6 +104,7 @@ class Stream:
         heard_at: float | None = None,
     ) -> None:
         self.cursors: dict[str, int] = dict(cursors or {})
+        self.epochs: dict[str, str] = {}
         self.shown = 0
         self._sock = sock
         self._sink = sink
@@ -151,6 +165,8 @@ class Stream:
             self.shown += seq - self.cursors.get(self._channel, 0)
         elif kind == CHANNEL:
             self._channel = str(body, "utf-8", "surrogateescape")
+        elif kind == EPOCH:
+            self.epochs[self._channel] = str(body, "ascii")
         elif kind == GAP:
             enough = self._sink.gap(read_json(body))
             self._gaps += 1

@@ -1,6 +1,6 @@
-"""What the machine wants done: the only output beside the next snapshot.
+"""What the upstream's machine wants done: its only output beside the next snapshot.
 
-Each command carries the ``generation`` of the attempt that it is about.
+Each command carries the ``generation`` of the attempt that it concerns.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
-    "Command",
-    "Dial",
+    "UpstreamCommand",
+    "DialNext",
     "DialSuccessor",
+    "ForgetSession",
     "ForgetTokens",
     "Hangup",
     "Probe",
@@ -21,22 +22,22 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
-    """Begin attempt ``generation``, once the connection before it is gone."""
+class DialNext:
+    """Start attempt ``generation`` as soon as the connection before it is closed."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """Close what attempt ``generation`` has opened or is opening."""
+    """Close the connection that attempt ``generation`` opened, or cancel its dial."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRetry:
-    """Draw a wait for ``attempt``, ``no_sooner`` seconds at least, and report it as ``RetryScheduled``."""
+    """Draw a wait for ``attempt``, at least ``no_sooner`` seconds, and report it as ``RetryScheduled``."""
 
     generation: int
     attempt: int
@@ -45,30 +46,37 @@ class ScheduleRetry:
 
 @dataclass(frozen=True, slots=True)
 class ForgetTokens:
-    """Invalidate the very tokens that attempt ``generation`` used."""
+    """Invalidate exactly the tokens that attempt ``generation`` used."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSession:
+    """Forget what the session of attempt ``generation`` could be resumed with."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ping the open connection at once: the network changed under it."""
+    """Ping the open connection at once: the network changed."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class DialSuccessor:
-    """Begin attempt ``generation`` beside the ready connection, which is left alone."""
+    """Start attempt ``generation`` beside the ready connection."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """Let successor ``generation`` take the place of the present connection.
+    """Put successor ``generation`` in the place of the present connection.
 
-    Where that is still open, it takes no more sends, and what comes over it is received until it is closed.
+    The present one, if open, gets no more sends and is closed; its messages are received until then.
     """
 
     generation: int
@@ -76,11 +84,21 @@ class Succeed:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRotation:
-    """Draw a wait after ``failures`` successors that failed, ``no_sooner`` seconds at least; then ``RotationDue``."""
+    """Draw a wait after ``failures`` failed successors, at least ``no_sooner`` seconds; then report ``RotationDue``."""
 
     generation: int
     failures: int
     no_sooner: float
 
 
-Command = Dial | Hangup | ScheduleRetry | ForgetTokens | Probe | DialSuccessor | Succeed | ScheduleRotation
+UpstreamCommand = (
+    DialNext
+    | Hangup
+    | ScheduleRetry
+    | ForgetTokens
+    | ForgetSession
+    | Probe
+    | DialSuccessor
+    | Succeed
+    | ScheduleRotation
+)

@@ -1,7 +1,7 @@
-"""What can happen to a channel: frozen facts, the only input of the machine.
+"""What can happen to an upstream and to a channel: frozen facts, the only input of the machines.
 
-Each event of an attempt carries its ``generation``; the machine ignores those of an attempt that is over, being
-neither the present one nor its successor.
+Each event of an attempt carries its ``generation``. An event of an attempt that is over is ignored: its generation is
+neither the present one nor the successor's.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wscli.core.actions import Verdict
+
 __all__ = [
     "AttemptEnded",
     "AttemptProgressed",
-    "Event",
+    "ChannelEvent",
+    "CloseRequested",
     "Failure",
     "FailureKind",
     "HandshakeDone",
@@ -30,7 +33,10 @@ __all__ = [
     "StartRequested",
     "StopRequested",
     "TaskCrashed",
+    "Unused",
+    "UpstreamEvent",
     "Used",
+    "VerdictGiven",
 ]
 
 
@@ -45,24 +51,24 @@ class FailureKind(StrEnum):
     STATUS = "status"
     """The upgrade was answered with another HTTP status than 101; ``code`` holds it."""
     UPGRADE = "upgrade"
-    """What came was no upgrade: not HTTP, a wrong Sec-WebSocket-Accept, a subprotocol that nobody offered."""
+    """An invalid answer: not HTTP, a wrong Sec-WebSocket-Accept, a subprotocol that was not offered."""
     TIMEOUT = "timeout"
     """The deadline of the attempt passed."""
     TOKEN = "token"  # noqa: S105 - the name of a failure, no password
-    """A token could not be had."""
+    """A token source failed."""
     CLOSE = "close"
-    """The connection ended; ``code`` holds the close code, 1006 where no close frame came (RFC 6455, 7.1.5)."""
+    """The connection ended; ``code`` holds the close code, 1006 without a close frame (RFC 6455, 7.1.5)."""
     KEEPALIVE = "keepalive"
-    """No pong came in time."""
+    """No pong arrived in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why an attempt failed or a connection ended.
 
-    ``text`` is one line for a person, made by us, without secrets; remote text in it is escaped by whoever prints it.
-    ``code`` is an HTTP status or a close code. ``retry_after`` is in seconds. ``location`` is a redirect's target,
-    which may hold secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``.
+    ``text`` is one line for a person, without secrets; remote text in it is escaped where it is printed. ``code`` is an
+    HTTP status or a close code. ``retry_after`` is in seconds. ``location`` is the target of a redirect, which may
+    contain secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``.
     """
 
     kind: FailureKind
@@ -76,17 +82,30 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A first reader, sender or request wants the channel, or it is eager."""
+    """The channel is eager, or has its first reader, sender or request; ``code`` and ``text`` are the reason shown."""
 
-
-@dataclass(frozen=True, slots=True)
-class LingerElapsed:
-    """Nobody has used the lazy channel for its linger."""
+    code: str = "used"
+    text: str = "opening: it is wanted"
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequested:
-    """By hand: open it, whatever held it, forgetting earlier failures."""
+    """By hand: open it from whatever state, and forget earlier failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedialRequested:
+    """Close the connection and open another: ``restart``, or a ``reload`` that changed how to connect."""
+
+    text: str
+
+
+# of a channel alone
+
+
+@dataclass(frozen=True, slots=True)
+class LingerElapsed:
+    """The lazy channel was not used for its linger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +115,41 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class PauseRequested:
-    """By hand: hold it until ``resume``."""
+    """By hand: close it until ``resume``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequested:
-    """By hand: end the pause. ``wanted`` says whether it is eager or in use, and so opens again."""
+    """By hand: end the pause; ``wanted`` says whether the channel is eager or in use, and so opens again."""
 
     wanted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class RedialRequested:
-    """Close the connection and open another: ``restart``, or a ``reload`` that changed how to connect."""
+class VerdictGiven:
+    """A verdict that no end of a connection gave: a message, a timer or a step of the session.
 
-    text: str
+    The times are those of ``AttemptEnded``. ``generation`` is that of the attempt that the verdict is on.
+    """
+
+    generation: int
+    verdict: Verdict
+    failure: Failure
+    healthy_for: float = 0.0
+    without_health: float = 0.0
+
+
+# of an upstream alone
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """No channel uses the upstream any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """The last channel was stopped, paused or removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +161,7 @@ class ReplaceRequested:
 
 @dataclass(frozen=True, slots=True)
 class AttemptProgressed:
-    """The attempt reached another step; only the reason that ``status`` shows changes."""
+    """The attempt began its next step; only the reason that ``status`` shows changes."""
 
     generation: int
     code: str
@@ -138,7 +177,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeDone:
-    """The session is subscribed and answered."""
+    """The session is ready; health counts from here."""
 
     generation: int
 
@@ -147,9 +186,9 @@ class HandshakeDone:
 class AttemptEnded:
     """The attempt failed, or its connection ended.
 
-    ``healthy_for`` is how many seconds it was ready (zero where it never was), ``without_health`` how many have passed
-    since the channel was last healthy or was first tried. ``token_used`` says whether a token went into it, which is
-    what makes ``reauth`` sensible.
+    ``healthy_for`` is the seconds since it was ready (zero where it never was), ``without_health`` the seconds since
+    the upstream was last healthy or was first tried. ``token_used`` says whether the attempt used a token, without
+    which ``reauth`` has no effect.
     """
 
     generation: int
@@ -170,7 +209,7 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class RetryDue:
-    """The wait is over. ``wanted`` says whether anybody still wants the connection, and so it is dialled."""
+    """The wait is over; ``wanted`` says whether a channel still uses the upstream."""
 
     generation: int
     wanted: bool = True
@@ -178,7 +217,7 @@ class RetryDue:
 
 @dataclass(frozen=True, slots=True)
 class RotationDue:
-    """The ready connection, now ready for ``healthy_for`` seconds, is to be replaced without being closed first."""
+    """The connection, ready for ``healthy_for`` seconds, is due to be replaced."""
 
     generation: int
     healthy_for: float = 0.0
@@ -186,22 +225,22 @@ class RotationDue:
 
 @dataclass(frozen=True, slots=True)
 class NetworkLost:
-    """No route leads to the channel's destination any more."""
+    """No route leads to the server any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkReturned:
-    """A route leads to it again: a hint to try, no promise."""
+    """A route leads to the server again; it may still be unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskCrashed:
-    """A task of the channel raised something that nobody foresaw: ours to mend, stated instead of retried."""
+    """A task of the upstream raised an unexpected exception: an error of ours, which is not retried."""
 
     text: str
 
 
-Event = (
+ChannelEvent = (
     Used
     | LingerElapsed
     | StartRequested
@@ -209,11 +248,21 @@ Event = (
     | PauseRequested
     | ResumeRequested
     | RedialRequested
+    | VerdictGiven
+)
+
+UpstreamEvent = (
+    Used
+    | Unused
+    | CloseRequested
+    | StartRequested
+    | RedialRequested
     | ReplaceRequested
     | AttemptProgressed
     | Opened
     | HandshakeDone
     | AttemptEnded
+    | VerdictGiven
     | RetryScheduled
     | RetryDue
     | RotationDue

@@ -1,280 +1,142 @@
-"""A channel without I/O: an event in, the next snapshot and the actions to carry out.
+"""An upstream without I/O: an event in, the next snapshot and the commands to carry out.
 
-``step`` reads no clock, draws no chance and opens no socket; what it needs to know of time comes in the events. A step
-that ``states.TRANSITIONS`` does not allow raises, and changes nothing.
+``step`` reads no clock, draws no random number and opens no socket; events carry what it needs to know of time. What
+``states.UPSTREAM_TABLE`` does not allow raises, and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import assert_never
 
-from wscli.core import rotation
-from wscli.core.backoff import BackoffPolicy, gives_up
-from wscli.core.commands import Command, Dial, ForgetTokens, Hangup, Probe, ScheduleRetry
+from wscli.core import endings, rotation
+from wscli.core.commands import Probe
 from wscli.core.events import (
     AttemptEnded,
     AttemptProgressed,
-    Event,
-    Failure,
+    CloseRequested,
     FailureKind,
     HandshakeDone,
-    LingerElapsed,
     NetworkLost,
     NetworkReturned,
     Opened,
-    PauseRequested,
     RedialRequested,
     ReplaceRequested,
-    ResumeRequested,
     RetryDue,
     RetryScheduled,
     RotationDue,
     StartRequested,
-    StopRequested,
     TaskCrashed,
+    Unused,
+    UpstreamEvent,
     Used,
+    VerdictGiven,
 )
+from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
 from wscli.core.snapshot import Next, Reason, Snapshot
-from wscli.core.states import HOLDS_CONNECTION, SETTLED, TRANSITIONS, ChannelState
-from wscli.core.verdicts import POLICY_VIOLATION, Action, Verdict, VerdictTable, decide
-from wscli.values import format_duration
+from wscli.core.states import HOLDS_CONNECTION, UPSTREAM_TABLE, ChannelState, IllegalTransition
 
-__all__ = ["IllegalTransition", "Policy", "reason_code", "step"]
+__all__ = ["event_of_reload", "step"]
 
 S = ChannelState
 
 
-class IllegalTransition(RuntimeError):
-    """A step that the table does not allow: an error of ours, never of a user."""
-
-
-class Policy(NamedTuple):
-    """What the machine is governed by; it may change between two steps."""
-
-    backoff: BackoffPolicy
-    verdicts: Sequence[VerdictTable] = ()
-
-
-Step = tuple[Snapshot, tuple[Command, ...]]
-
-
-def step(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
-    """Take one event.
+def step(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:
+    """Apply one event.
 
     Raises:
-        IllegalTransition: the event would lead where the table does not allow.
+        IllegalTransition: the table does not allow it.
 
     """
     generation = getattr(event, "generation", snapshot.generation)
-    if snapshot.successor is not None and generation == snapshot.successor.generation:
-        return rotation.of_successor(snapshot, snapshot.successor, event, policy.verdicts)
+    successor = snapshot.successor
+    if successor is not None and generation == successor.generation:
+        _allowed(successor.state, event)
+        return rotation.step_successor(snapshot, successor, event, policy.verdicts)
     if generation != snapshot.generation:
         return snapshot, ()  # a late callback of an attempt that is over
-    after, commands = _HANDLERS[type(event)](snapshot, event, policy)
-    if after.state is not snapshot.state and after.state not in TRANSITIONS[snapshot.state]:
+    allowed = _allowed(snapshot.state, event)
+    after, commands = _apply(snapshot, event, policy)
+    if after.state not in allowed:
         raise IllegalTransition(f"{snapshot.state} -> {after.state} on {type(event).__name__}")
     return after, commands
 
 
-def _dial(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Snapshot:
-    return replace(
-        snapshot,
-        state=S.CONNECTING,
-        reason=reason,
-        next=Next("dial"),
-        generation=rotation.next_generation(snapshot),
-        attempt=attempt,
-        no_sooner=False,
-        successor=None,
-        rotation_failures=0,
-    )
+def _allowed(state: ChannelState, event: UpstreamEvent) -> frozenset[ChannelState]:
+    try:
+        return UPSTREAM_TABLE[state, type(event)]
+    except KeyError:
+        raise IllegalTransition(f"{type(event).__name__} while {state}") from None
 
 
-def _dial_now(snapshot: Snapshot, reason: Reason) -> Step:
-    """Dial after forgetting what went before, hanging up first where something is open."""
-    after = _dial(_forgiven(snapshot), reason, attempt=1)
-    return after, (*_hangup(snapshot), Dial(after.generation))
-
-
-def _forgiven(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, failure=None, policy_violations=0, reconnected=False, reauthed=False)
-
-
-def _hangup(snapshot: Snapshot) -> tuple[Command, ...]:
-    held = (Hangup(snapshot.generation),) if snapshot.state in HOLDS_CONNECTION else ()
-    return (*held, *_hangup_successor(snapshot))
-
-
-def _hangup_successor(snapshot: Snapshot) -> tuple[Command, ...]:
-    return () if snapshot.successor is None else (Hangup(snapshot.successor.generation),)
-
-
-def _settle(snapshot: Snapshot, state: ChannelState, reason: Reason, next_: Next) -> Step:
-    """Let go of whatever is open or scheduled: the next generation makes late callbacks and timers void."""
-    after = replace(
-        snapshot,
-        state=state,
-        reason=reason,
-        next=next_,
-        generation=rotation.next_generation(snapshot),
-        attempt=0,
-        no_sooner=False,
-        successor=None,
-        rotation_failures=0,
-    )
-    return after, _hangup(snapshot)
-
-
-def _used(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
-    if snapshot.state is not S.IDLE:
-        return snapshot, ()
-    return _dial_now(snapshot, Reason("used", "opening: it is wanted"))
-
-
-def _linger_elapsed(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
-    if snapshot.state in SETTLED or snapshot.state is S.IDLE:
-        return snapshot, ()
-    if snapshot.no_sooner:
-        return snapshot, ()  # waited out, lest the next use dial sooner than the server asked for
-    return _close_unused(snapshot)
-
-
-def _close_unused(snapshot: Snapshot) -> Step:
-    return _settle(_forgiven(snapshot), S.IDLE, Reason("unused", "nobody uses it"), Next("use"))
-
-
-def _start(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
-    if snapshot.state in HOLDS_CONNECTION:
-        return snapshot, ()
-    return _dial_now(snapshot, Reason("started", "started by hand"))
-
-
-def _stop(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
-    if snapshot.state is S.STOPPED:
-        return snapshot, ()
-    return _settle(_forgiven(snapshot), S.STOPPED, Reason("by_hand", "stopped by hand"), Next("start"))
-
-
-def _pause(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
-    if snapshot.state in SETTLED:
-        return snapshot, ()
-    return _settle(_forgiven(snapshot), S.PAUSED, Reason("by_hand", "paused by hand"), Next("resume"))
-
-
-def _resume(snapshot: Snapshot, event: ResumeRequested, policy: Policy) -> Step:
-    if snapshot.state is not S.PAUSED:
-        return snapshot, ()
-    if event.wanted:
-        return _dial_now(snapshot, Reason("resumed", "resumed by hand"))
-    return _settle(snapshot, S.IDLE, Reason("unused", "resumed by hand, and nobody uses it"), Next("use"))
-
-
-def _redial(snapshot: Snapshot, event: RedialRequested, policy: Policy) -> Step:
-    if snapshot.state in SETTLED or snapshot.state is S.IDLE:
-        return snapshot, ()
-    return _dial_now(snapshot, Reason("redial", event.text))
-
-
-def _replace(snapshot: Snapshot, event: ReplaceRequested, policy: Policy) -> Step:
-    if snapshot.state is not S.READY:
-        return _redial(snapshot, RedialRequested(event.text), policy)
-    leave = _hangup_successor(snapshot)  # it was dialled for what no longer holds
-    after, commands = rotation.begin(replace(snapshot, successor=None))
-    return after, (*leave, *commands)
-
-
-def _progressed(snapshot: Snapshot, event: AttemptProgressed, policy: Policy) -> Step:
-    if snapshot.state is not S.CONNECTING:
-        return snapshot, ()
-    return replace(snapshot, reason=Reason(event.code, event.text)), ()
-
-
-def _opened(snapshot: Snapshot, event: Opened, policy: Policy) -> Step:
-    if snapshot.state is S.READY:  # its successor alone may be handshaking in its place
-        raise IllegalTransition(f"{snapshot.state} -> {S.HANDSHAKING} on Opened")
-    reason = Reason("upgraded", "connected; the session is being opened")
-    return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
-
-
-def _handshake_done(snapshot: Snapshot, event: HandshakeDone, policy: Policy) -> Step:
-    return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
-
-
-def _ended(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Step:
-    if snapshot.state not in HOLDS_CONNECTION:
-        return snapshot, ()  # the same end, reported twice
-    failure = event.failure
-    if event.healthy_for >= policy.backoff.reset_after:
-        snapshot = replace(_forgiven(snapshot), attempt=0)
-    violations = snapshot.policy_violations + 1 if failure.code == POLICY_VIOLATION else 0
-    snapshot = replace(snapshot, failure=failure, policy_violations=violations)
-    verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
-    reason = Reason(reason_code(failure), failure.text)
-    leave = _hangup_successor(snapshot)
-    over = replace(snapshot, next=Next("start"), no_sooner=False, successor=None)
-    if verdict.action is Action.STOP:
-        return replace(over, state=S.FAILED, reason=reason), leave
-    if verdict.action is Action.DONE:
-        return replace(over, state=S.DONE, reason=reason), leave
-    forget: tuple[Command, ...] = (ForgetTokens(snapshot.generation),) if verdict.action is Action.REAUTH else ()
-    no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
-    if snapshot.successor is not None and not no_sooner:
-        after, commands = rotation.take_over(snapshot, snapshot.successor)
-        return after, (*forget, *commands)
-    if _at_once(snapshot, verdict) and failure.retry_after is None:
-        again = _dial(_remember(snapshot, verdict), Reason(reason.code, failure.text), attempt=snapshot.attempt + 1)
-        return again, (*forget, Dial(again.generation))
-    if gives_up(policy.backoff, snapshot.attempt, event.without_health):
-        text = f"gave up after {snapshot.attempt} attempts in {format_duration(event.without_health)}: {failure.text}"
-        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), (*leave, *forget)
-    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
-    return waiting, (*leave, *forget, ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner))
-
-
-def _at_once(snapshot: Snapshot, verdict: Verdict) -> bool:
-    """Whether a verdict's immediate reconnection is still to be had; each is, once per health."""
-    match verdict.action:
-        case Action.REAUTH:
-            return not snapshot.reauthed
-        case Action.RECONNECT | Action.REPLACE | Action.FRESH:
-            return not snapshot.reconnected
+def _apply(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:  # noqa: C901 - one case an event
+    match event:
+        case Used():
+            used = snapshot.state is S.IDLE
+            return dial_now(snapshot, Reason(event.code, event.text)) if used else (snapshot, ())
+        case Unused():
+            return _unused(snapshot)
+        case CloseRequested():
+            return (snapshot, ()) if snapshot.state is S.IDLE else close_unused(snapshot)
+        case StartRequested():
+            held = snapshot.state in HOLDS_CONNECTION
+            return (snapshot, ()) if held else dial_now(snapshot, Reason("started", "started by hand"))
+        case RedialRequested() | ReplaceRequested():
+            return _redial(snapshot, event)
+        case AttemptProgressed():
+            return replace(snapshot, reason=Reason(event.code, event.text)), ()
+        case Opened():
+            reason = Reason("upgraded", "connected; the session is being opened")
+            return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
+        case HandshakeDone():
+            return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
+        case AttemptEnded():
+            return endings.judge_end(snapshot, event, policy)
+        case VerdictGiven():
+            return endings.judge_open(snapshot, event, policy)
+        case RetryScheduled():
+            return replace(snapshot, next=Next("retry", event.at)), ()
+        case RetryDue():
+            return _retry(snapshot, event)
+        case RotationDue():
+            return _rotate(snapshot, event, policy)
+        case NetworkLost():
+            return _network_lost(snapshot)
+        case NetworkReturned():
+            return _network_returned(snapshot)
+        case TaskCrashed():
+            return close_all(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
         case _:
-            return False
+            assert_never(event)
 
 
-def _remember(snapshot: Snapshot, verdict: Verdict) -> Snapshot:
-    if verdict.action is Action.REAUTH:
-        return replace(snapshot, reauthed=True)
-    return replace(snapshot, reconnected=True)
-
-
-def reason_code(failure: Failure) -> str:
-    """Give the code of the reason that a failure is: ``close:1006``, ``status:503``, ``dns``."""
-    return failure.kind if failure.code is None else f"{failure.kind}:{failure.code}"
-
-
-def _retry_scheduled(snapshot: Snapshot, event: RetryScheduled, policy: Policy) -> Step:
-    if snapshot.state is not S.WAITING:
+def _unused(snapshot: Snapshot) -> Move:
+    """Close, but wait out a wait that was asked for: the next use would dial sooner."""
+    if snapshot.state in (S.IDLE, S.FAILED, S.DONE) or snapshot.no_sooner:
         return snapshot, ()
-    return replace(snapshot, next=Next("retry", event.at)), ()
+    return close_unused(snapshot)
 
 
-def _retry_due(snapshot: Snapshot, event: RetryDue, policy: Policy) -> Step:
-    if snapshot.state is not S.WAITING:
+def _redial(snapshot: Snapshot, event: RedialRequested | ReplaceRequested) -> Move:
+    if snapshot.state is S.IDLE:
         return snapshot, ()
+    if isinstance(event, RedialRequested) or snapshot.state is not S.READY:
+        return dial_now(snapshot, Reason("redial", event.text))
+    after, commands = rotation.dial_successor(replace(snapshot, successor=None))
+    return after, (*hang_up_successor(snapshot), *commands)
+
+
+def _retry(snapshot: Snapshot, event: RetryDue) -> Move:
     if not event.wanted:
-        return _close_unused(snapshot)
-    after = _dial(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
-    return after, (Dial(after.generation),)
+        return close_unused(snapshot)
+    return dial_next(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
 
 
-def _rotation_due(snapshot: Snapshot, event: RotationDue, policy: Policy) -> Step:
-    if snapshot.state is not S.READY or snapshot.successor is not None:
+def _rotate(snapshot: Snapshot, event: RotationDue, policy: Policy) -> Move:
+    if snapshot.successor is not None:
         return snapshot, ()
     healthy = event.healthy_for >= policy.backoff.reset_after
-    return rotation.begin(replace(_forgiven(snapshot), attempt=1) if healthy else snapshot)
+    return rotation.dial_successor(replace(forgive(snapshot), attempt=1) if healthy else snapshot)
 
 
 _FROM_THE_NETWORK = (
@@ -286,22 +148,22 @@ _FROM_THE_NETWORK = (
 )
 
 
-def _network_lost(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+def _network_lost(snapshot: Snapshot) -> Move:
     match snapshot.state:
         case S.READY:
             return snapshot, (Probe(snapshot.generation),)
         case S.WAITING if snapshot.no_sooner:
-            return snapshot, ()  # waited out, lest a network that comes back cut it short
+            return snapshot, ()  # waited out: the network's return would cut it short
         case S.CONNECTING | S.HANDSHAKING | S.WAITING:
             made = snapshot.attempt if snapshot.state is S.WAITING else snapshot.attempt - 1
             reason = Reason("offline", "no network leads to the server")
-            after, commands = _settle(snapshot, S.OFFLINE, reason, Next("network"))
+            after, commands = close_all(snapshot, S.OFFLINE, reason, Next("network"))
             return replace(after, attempt=made), commands
         case _:
             return snapshot, ()
 
 
-def _network_returned(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
+def _network_returned(snapshot: Snapshot) -> Move:
     match snapshot.state:
         case S.READY:
             return snapshot, (Probe(snapshot.generation),)
@@ -311,31 +173,33 @@ def _network_returned(snapshot: Snapshot, event: Event, policy: Policy) -> Step:
             pass
         case _:
             return snapshot, ()
-    after = _dial(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
-    return after, (Dial(after.generation),)
+    return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
 
 
-def _crashed(snapshot: Snapshot, event: TaskCrashed, policy: Policy) -> Step:
-    return _settle(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
+def event_of_reload(
+    snapshot: Snapshot, *, dials_otherwise: bool, judges_otherwise: bool, wanted: bool, rotates: bool
+) -> RedialRequested | ReplaceRequested | CloseRequested | None:
+    """Give the event that leaves a state of the old plan; None where the state is not affected.
 
+    An open connection, or a dial under way, is affected where another would be opened now. A wait, a failure and the
+    like are affected as well where they would be judged otherwise. Only a wait that the server itself asked for is
+    waited out, unless another server is dialled now.
 
-_HANDLERS: dict[type[Event], Callable[..., Step]] = {
-    Used: _used,
-    LingerElapsed: _linger_elapsed,
-    StartRequested: _start,
-    StopRequested: _stop,
-    PauseRequested: _pause,
-    ResumeRequested: _resume,
-    RedialRequested: _redial,
-    ReplaceRequested: _replace,
-    AttemptProgressed: _progressed,
-    Opened: _opened,
-    HandshakeDone: _handshake_done,
-    AttemptEnded: _ended,
-    RetryScheduled: _retry_scheduled,
-    RetryDue: _retry_due,
-    RotationDue: _rotation_due,
-    NetworkLost: _network_lost,
-    NetworkReturned: _network_returned,
-    TaskCrashed: _crashed,
-}
+    Args:
+        snapshot: the state of the upstream.
+        dials_otherwise: whether how to connect changed.
+        judges_otherwise: whether the verdicts, the backoff or a token source changed.
+        wanted: whether a channel uses the upstream.
+        rotates: whether a ready connection is replaced without being closed first.
+
+    """
+    held, failure = snapshot.state in HOLDS_CONNECTION, snapshot.failure
+    asked_for = snapshot.no_sooner and failure is not None and failure.retry_after is not None
+    affected = dials_otherwise or (judges_otherwise and not held and not asked_for)
+    if snapshot.state is S.IDLE or not affected:
+        return None
+    if not wanted:
+        return CloseRequested()
+    if rotates and snapshot.state is S.READY:
+        return ReplaceRequested("the configuration changed")
+    return RedialRequested("the configuration changed")

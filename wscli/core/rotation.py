@@ -1,7 +1,7 @@
 """The part of the machine that replaces a ready connection without closing it first.
 
-The ready connection is left alone until its successor is ready. At most one successor is under way, and a connection
-whose successor is refused for good is rotated no more.
+The ready connection stays as it is until its successor is ready. There is at most one successor at a time, and a
+connection whose successor was refused for good is not rotated again.
 """
 
 from __future__ import annotations
@@ -9,25 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wscli.core.commands import Command, DialSuccessor, ForgetTokens, ScheduleRotation, Succeed
-from wscli.core.events import AttemptEnded, AttemptProgressed, Event, HandshakeDone, Opened
+from wscli.core.actions import Action, Verdict
+from wscli.core.commands import DialSuccessor, ForgetSession, ForgetTokens, Hangup, ScheduleRotation, Succeed
+from wscli.core.events import (
+    AttemptEnded,
+    AttemptProgressed,
+    Failure,
+    HandshakeDone,
+    Opened,
+    UpstreamEvent,
+    VerdictGiven,
+)
+from wscli.core.moves import Move, next_generation
 from wscli.core.snapshot import Next, Reason, Snapshot, Successor
 from wscli.core.states import ChannelState
-from wscli.core.verdicts import Action, VerdictTable, decide
+from wscli.core.verdicts import VerdictTable, decide
 
-__all__ = ["begin", "next_generation", "of_successor", "take_over"]
+__all__ = ["READY", "dial_successor", "rotate_later", "step_successor", "take_over"]
 
 READY = Reason("ready", "connected and ready")
 
-Step = tuple[Snapshot, tuple[Command, ...]]
 
-
-def next_generation(snapshot: Snapshot) -> int:
-    """Give a number that no attempt has had, successors that failed included."""
-    return max(snapshot.generation, snapshot.last_successor) + 1
-
-
-def begin(snapshot: Snapshot) -> Step:
+def dial_successor(snapshot: Snapshot) -> Move:
     """Dial a successor of the ready connection."""
     successor = Successor(
         next_generation(snapshot), ChannelState.CONNECTING, Reason("rotation", "connecting in place of the last one")
@@ -36,8 +39,10 @@ def begin(snapshot: Snapshot) -> Step:
     return after, (DialSuccessor(successor.generation),)
 
 
-def of_successor(snapshot: Snapshot, successor: Successor, event: Event, verdicts: Sequence[VerdictTable]) -> Step:
-    """Take an event of the successor."""
+def step_successor(
+    snapshot: Snapshot, successor: Successor, event: UpstreamEvent, verdicts: Sequence[VerdictTable]
+) -> Move:
+    """Apply an event of the successor."""
     match event:
         case AttemptProgressed():
             return _rotating(snapshot, successor._replace(reason=Reason(event.code, event.text))), ()
@@ -50,13 +55,17 @@ def of_successor(snapshot: Snapshot, successor: Successor, event: Event, verdict
             )
             return after, (Succeed(successor.generation),)
         case AttemptEnded():
-            return _failed(snapshot, successor, event, verdicts)
+            verdict = decide(event.failure, verdicts, token_used=event.token_used, policy_violations=0)
+            return _failed(snapshot, successor, verdict, event.failure)
+        case VerdictGiven():
+            after, commands = _failed(snapshot, successor, event.verdict, event.failure)
+            return after, (*commands, Hangup(successor.generation))
         case _:
             return snapshot, ()
 
 
-def take_over(snapshot: Snapshot, successor: Successor) -> Step:
-    """Make the successor the channel's one attempt: the connection that it was to follow has ended."""
+def take_over(snapshot: Snapshot, successor: Successor) -> Move:
+    """Make the successor the one attempt: the connection that it was to follow has ended."""
     after = replace(
         snapshot,
         state=successor.state,
@@ -71,22 +80,30 @@ def take_over(snapshot: Snapshot, successor: Successor) -> Step:
     return after, (Succeed(successor.generation),)
 
 
+def rotate_later(snapshot: Snapshot, text: str, no_sooner: float) -> Move:
+    """Keep the ready connection, and dial a successor after a wait."""
+    failures = snapshot.rotation_failures + 1
+    after = replace(snapshot, successor=None, rotation_failures=failures, reason=Reason("ready", text))
+    return after, (ScheduleRotation(snapshot.generation, failures, no_sooner),)
+
+
 def _rotating(snapshot: Snapshot, successor: Successor) -> Snapshot:
     text = f"connected and ready; rotating, the next connection: {successor.reason.text}"
     return replace(snapshot, successor=successor, reason=Reason("rotating", text))
 
 
-def _failed(snapshot: Snapshot, successor: Successor, event: AttemptEnded, verdicts: Sequence[VerdictTable]) -> Step:
-    """Leave the ready connection as it is, and rotate it later, unless the verdict is not to come again."""
-    failure = event.failure
-    verdict = decide(failure, verdicts, token_used=event.token_used, policy_violations=0)
-    failures = snapshot.rotation_failures + 1
-    after = replace(snapshot, successor=None, rotation_failures=failures)
+def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure: Failure) -> Move:
+    """Keep the ready connection, and rotate it later unless the verdict is final."""
     if verdict.action in (Action.STOP, Action.DONE):
         text = f"connected and ready; not to be rotated, the next connection was refused: {failure.text}"
-        return replace(after, reason=Reason("ready", text)), ()
+        failures = snapshot.rotation_failures + 1
+        return replace(snapshot, successor=None, rotation_failures=failures, reason=Reason("ready", text)), ()
     text = f"connected and ready; to be rotated again, the next connection failed: {failure.text}"
-    forget = (ForgetTokens(successor.generation),) if verdict.action is Action.REAUTH else ()
-    no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
-    again = ScheduleRotation(snapshot.generation, failures, no_sooner)
-    return replace(after, reason=Reason("ready", text)), (*forget, again)
+    after, commands = rotate_later(snapshot, text, max(verdict.no_sooner, failure.retry_after or 0.0))
+    match verdict.action:
+        case Action.REAUTH:
+            return after, (ForgetTokens(successor.generation), *commands)
+        case Action.FRESH:
+            return after, (ForgetSession(successor.generation), *commands)
+        case _:
+            return after, commands

@@ -1,4 +1,4 @@
-"""Where a channel stands: all that its next step depends on, and what ``status`` shows of it."""
+"""The state of an upstream or a channel with its reason: what the next step depends on, and what ``status`` shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Next", "Reason", "Snapshot", "Successor"]
 
 
 class Reason(NamedTuple):
-    """Why a channel is where it is: a code for scripts, a text for people."""
+    """Why a state was entered: a code for scripts, a text for people."""
 
     code: str
     text: str
@@ -26,7 +26,7 @@ class Next(NamedTuple):
 
 
 class Successor(NamedTuple):
-    """The attempt that is to take the place of the ready connection: ``connecting``, then ``handshaking``."""
+    """The attempt that will replace the ready connection: ``connecting``, then ``handshaking``."""
 
     generation: int
     state: ChannelState
@@ -35,17 +35,17 @@ class Successor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a channel's next step depends on.
+    """All that the next step depends on; of a channel's own states, only the first three and ``failure`` are set.
 
     ``attempt`` counts the attempts in a row without health, the present one included. ``reconnected`` and ``reauthed``
-    say that a verdict of that name was already followed since the last health, so that it is not followed in a circle.
-    ``no_sooner`` says that the present wait was asked for by the server or a verdict, and is not to be cut short.
-    ``successor`` is there while a rotation is under way, beside a ready connection alone; ``last_successor`` is the
-    highest generation that one ever had, and ``rotation_failures`` counts those in a row that did not become ready.
+    say that such a verdict was followed since the last health: each is followed once. ``no_sooner`` says that the
+    server or a verdict asked for the present wait, which is not cut short. ``successor`` is set during a rotation, and
+    only beside a ready connection; ``last_successor`` is the highest generation of any, and ``rotation_failures``
+    counts those in a row that did not become ready.
     """
 
     state: ChannelState = ChannelState.IDLE
-    reason: Reason = Reason("unused", "nobody has used it yet")
+    reason: Reason = Reason("unused", "not used yet")
     next: Next = Next("use")
     generation: int = 0
     attempt: int = 0
@@ -60,7 +60,7 @@ class Snapshot:
 
     @property
     def refused_credentials(self) -> bool:
-        """Whether it failed because the server or a token source refused its credentials."""
+        """Whether it failed because the server or a token source refused the credentials."""
         return (
             self.state is ChannelState.FAILED
             and self.failure is not None

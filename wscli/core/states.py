@@ -1,22 +1,39 @@
-"""The states of a channel, and which may follow which.
+"""The states, and which event may lead from which to which: everything that affects it stands in this file.
 
-Everything that says where a channel can go stands in this table; the machine refuses any other step.
+An **upstream** is one connection to a server and its reconnection. A **channel** is a subscription on one. While a
+channel is *open* it shows the state of its upstream (``ready`` once it is subscribed); its own states are those in
+which it wants no connection, or was refused one that its neighbours on the same upstream may keep.
+
+Both tables map (state, event) to the states that may follow, the same one included. The machines raise
+``IllegalTransition`` for any other event or outcome. ``docs/states.md`` is generated from them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final, get_args
 
-__all__ = ["HOLDS_CONNECTION", "SETTLED", "TRANSITIONS", "ChannelState"]
+from wscli.core import events as e
+
+__all__ = [
+    "CHANNEL_TABLE",
+    "HOLDS_CONNECTION",
+    "OPEN",
+    "SETTLED",
+    "UPSTREAM_TABLE",
+    "ChannelState",
+    "IllegalTransition",
+]
 
 
 class ChannelState(StrEnum):
-    """Where a channel stands; the values are part of the contract with scripts."""
+    """What ``status`` shows; the values are part of the contract with scripts."""
 
     IDLE = "idle"
     """Lazy, and not in use."""
     CONNECTING = "connecting"
-    """One attempt is under way: tokens, a place in the connect budget, the dial."""
+    """An attempt is under way: tokens, a place in the connect budget, the dial."""
     HANDSHAKING = "handshaking"
     """The upgrade is answered; the session is not ready yet."""
     READY = "ready"
@@ -26,38 +43,149 @@ class ChannelState(StrEnum):
     OFFLINE = "offline"
     """No network leads to the server; nothing is dialled."""
     PAUSED = "paused"
-    """Held by ``pause``."""
+    """Closed by ``pause`` until ``resume``."""
     STOPPED = "stopped"
-    """Stopped by hand; only ``start`` opens it again."""
+    """Closed by hand until ``start``."""
     FAILED = "failed"
-    """A verdict said stop, or it gave up; only ``start`` opens it again."""
+    """A verdict said stop, or the backoff gave up; ``start``, or a ``reload`` that changed it, opens it again."""
     DONE = "done"
     """The server ended it, as declared, without an error."""
 
 
-_S = ChannelState
+class IllegalTransition(RuntimeError):
+    """An event that the table does not allow: an error of ours, never of a user."""
 
-TRANSITIONS: dict[ChannelState, frozenset[ChannelState]] = {
-    _S.IDLE: frozenset({_S.CONNECTING, _S.PAUSED, _S.STOPPED, _S.FAILED}),
-    _S.CONNECTING: frozenset(
-        {_S.HANDSHAKING, _S.WAITING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
-    ),
-    _S.HANDSHAKING: frozenset(
-        {_S.READY, _S.CONNECTING, _S.WAITING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
-    ),
-    _S.READY: frozenset(
-        {_S.CONNECTING, _S.HANDSHAKING, _S.WAITING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE}
-    ),
-    _S.WAITING: frozenset({_S.CONNECTING, _S.OFFLINE, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
-    _S.OFFLINE: frozenset({_S.CONNECTING, _S.IDLE, _S.PAUSED, _S.STOPPED, _S.FAILED}),
-    _S.PAUSED: frozenset({_S.CONNECTING, _S.IDLE, _S.STOPPED, _S.FAILED}),
-    _S.STOPPED: frozenset({_S.CONNECTING, _S.FAILED}),
-    _S.FAILED: frozenset({_S.CONNECTING, _S.STOPPED}),
-    _S.DONE: frozenset({_S.CONNECTING, _S.STOPPED, _S.FAILED}),
-}
 
-HOLDS_CONNECTION = frozenset({_S.CONNECTING, _S.HANDSHAKING, _S.READY})
+S = ChannelState
+
+HOLDS_CONNECTION = frozenset({S.CONNECTING, S.HANDSHAKING, S.READY})
 """States in which a connection is open or being opened."""
 
-SETTLED = frozenset({_S.PAUSED, _S.STOPPED, _S.FAILED, _S.DONE})
-"""States that only a person (or a resume) ends: a ``tail``, ``send`` or ``wait`` does not wait for them."""
+SETTLED = frozenset({S.PAUSED, S.STOPPED, S.FAILED, S.DONE})
+"""States that only a person ends: ``tail``, ``send`` and ``wait`` return at once."""
+
+Row = Mapping[type[e.UpstreamEvent], set[ChannelState]]
+
+_ENDED = {S.CONNECTING, S.WAITING, S.FAILED, S.DONE}
+_ROWS: dict[ChannelState, Row] = {
+    S.IDLE: {
+        e.Used: {S.CONNECTING},
+        e.StartRequested: {S.CONNECTING},
+        e.TaskCrashed: {S.FAILED},
+    },
+    S.CONNECTING: {
+        e.AttemptProgressed: {S.CONNECTING},
+        e.Opened: {S.HANDSHAKING},
+        e.AttemptEnded: _ENDED,
+        e.VerdictGiven: _ENDED,
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.CONNECTING},
+        e.Unused: {S.IDLE},
+        e.CloseRequested: {S.IDLE},
+        e.NetworkLost: {S.OFFLINE},
+        e.TaskCrashed: {S.FAILED},
+    },
+    S.HANDSHAKING: {
+        e.HandshakeDone: {S.READY},
+        e.AttemptEnded: _ENDED,
+        e.VerdictGiven: _ENDED,
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.CONNECTING},
+        e.Unused: {S.IDLE},
+        e.CloseRequested: {S.IDLE},
+        e.NetworkLost: {S.OFFLINE},
+        e.TaskCrashed: {S.FAILED},
+    },
+    S.READY: {
+        e.AttemptEnded: {*_ENDED, S.HANDSHAKING},  # handshaking: its successor takes its place
+        e.VerdictGiven: {*_ENDED, S.HANDSHAKING, S.READY},  # ready: replace
+        e.RotationDue: {S.READY},
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.READY},
+        e.Unused: {S.IDLE},
+        e.CloseRequested: {S.IDLE},
+        e.TaskCrashed: {S.FAILED},
+    },
+    S.WAITING: {
+        e.RetryScheduled: {S.WAITING},
+        e.RetryDue: {S.CONNECTING, S.IDLE},
+        e.StartRequested: {S.CONNECTING},
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.CONNECTING},
+        e.Unused: {S.IDLE, S.WAITING},  # waiting: as long as the server asked for
+        e.CloseRequested: {S.IDLE},
+        e.NetworkLost: {S.OFFLINE, S.WAITING},
+        e.NetworkReturned: {S.CONNECTING, S.WAITING},
+        e.AttemptEnded: {S.WAITING},
+        e.VerdictGiven: {S.WAITING},
+        e.TaskCrashed: {S.FAILED},
+    },
+    S.OFFLINE: {
+        e.StartRequested: {S.CONNECTING},
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.CONNECTING},
+        e.NetworkReturned: {S.CONNECTING},
+        e.Unused: {S.IDLE},
+        e.CloseRequested: {S.IDLE},
+        e.TaskCrashed: {S.FAILED},
+    },
+    S.FAILED: {
+        e.StartRequested: {S.CONNECTING},
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.CONNECTING},
+        e.CloseRequested: {S.IDLE},
+        e.AttemptEnded: {S.FAILED},
+        e.VerdictGiven: {S.FAILED},
+    },
+    S.DONE: {
+        e.StartRequested: {S.CONNECTING},
+        e.RedialRequested: {S.CONNECTING},
+        e.ReplaceRequested: {S.CONNECTING},
+        e.CloseRequested: {S.IDLE},
+        e.AttemptEnded: {S.DONE},
+        e.VerdictGiven: {S.DONE},
+        e.TaskCrashed: {S.FAILED},
+    },
+}
+
+_ALWAYS = (
+    e.Used, e.Unused, e.CloseRequested, e.StartRequested, e.RedialRequested, e.ReplaceRequested, e.NetworkLost,
+    e.NetworkReturned, e.TaskCrashed,
+)  # fmt: skip
+"""Events of the surroundings, which come in any state and leave it as it is where its row does not name them."""
+
+UPSTREAM_TABLE: Mapping[tuple[ChannelState, type[e.UpstreamEvent]], frozenset[ChannelState]] = {
+    (state, event): frozenset(row.get(event, {state})) for state, row in _ROWS.items() for event in (*row, *_ALWAYS)
+}
+
+OPEN: Final = None
+"""The channel is open: it shows its upstream's state."""
+
+_OWN: dict[ChannelState | None, Mapping[type[e.ChannelEvent], set[ChannelState | None]]] = {
+    OPEN: {
+        e.LingerElapsed: {S.IDLE, OPEN},  # open: its upstream is failed or done
+        e.PauseRequested: {S.PAUSED, OPEN},  # likewise
+        e.StopRequested: {S.STOPPED},
+        e.VerdictGiven: {S.FAILED, S.DONE},
+    },
+    S.IDLE: {
+        e.Used: {OPEN},
+        e.StartRequested: {OPEN},
+        e.PauseRequested: {S.PAUSED},
+        e.StopRequested: {S.STOPPED},
+    },
+    S.PAUSED: {
+        e.ResumeRequested: {OPEN, S.IDLE},
+        e.StartRequested: {OPEN},
+        e.StopRequested: {S.STOPPED},
+    },
+    S.STOPPED: {e.StartRequested: {OPEN}},
+    S.FAILED: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
+    S.DONE: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
+}
+
+CHANNEL_TABLE: Mapping[tuple[ChannelState | None, type[e.ChannelEvent]], frozenset[ChannelState | None]] = {
+    (state, event): frozenset(row.get(event, {state}))
+    for state, row in _OWN.items()
+    for event in get_args(e.ChannelEvent)
+}

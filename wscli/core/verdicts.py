@@ -1,41 +1,21 @@
-"""What to do about an end: close codes, HTTP statuses and failures to dial, judged by declared and built-in verdicts.
+"""Declared and built-in verdicts on close codes, HTTP statuses and failures to dial.
 
-``decide`` is pure. Of the levels (channel, endpoint, file, built-in) the first that names the code wins; within a level
-the narrowest key does.
+The first level that names the code decides (channel, endpoint, file, built-in); within a level, its narrowest key.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
 from wscli.values import parse_duration, shown
 
-__all__ = ["Action", "CodeRange", "Verdict", "VerdictTable", "Verdicts", "decide", "parse_verdicts"]
-
-
-class Action(StrEnum):
-    """What a verdict asks for."""
-
-    RETRY = "retry"
-    RECONNECT = "reconnect"
-    REPLACE = "replace"
-    REAUTH = "reauth"
-    FRESH = "fresh"
-    DONE = "done"
-    STOP = "stop"
-
-
-class Verdict(NamedTuple):
-    """An action, and for ``retry`` the seconds before which no attempt is made."""
-
-    action: Action
-    no_sooner: float = 0.0
+__all__ = ["CodeRange", "VerdictTable", "Verdicts", "decide", "parse_verdicts"]
 
 
 class CodeRange(NamedTuple):
@@ -46,7 +26,7 @@ class CodeRange(NamedTuple):
 
     @property
     def width(self) -> int:
-        """How many codes it holds, less one: the smaller, the narrower."""
+        """The number of codes in the range, less one."""
         return self.high - self.low
 
 
@@ -81,14 +61,16 @@ def _parse_verdict(value: object) -> Verdict:
             raise ValueError("a verdict with a value is {retry: DURATION}")
         return Verdict(Action.RETRY, parse_duration(value["retry"]))
     if str(value) not in tuple(Action):
-        raise ValueError(f"{shown(value)} is no verdict; it is one of {', '.join(Action)} or {{retry: DURATION}}")
+        raise ValueError(
+            f"invalid verdict: {shown(value)}; it must be one of {', '.join(Action)} or {{retry: DURATION}}"
+        )
     return Verdict(Action(str(value)))
 
 
 def parse_verdicts(value: object) -> VerdictTable:
     """Read ``{4401: reauth, 4000-4099: stop, 529: {retry: 60s}, 5xx: retry}``."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{shown(value)} is no mapping of codes to verdicts")  # noqa: TRY004 - for pydantic
+        raise ValueError(f"verdicts must be a mapping of codes to verdicts, not {shown(value)}")  # noqa: TRY004 - for pydantic
     table: dict[CodeRange, Verdict] = {}
     for key, item in value.items():
         codes = key if isinstance(key, CodeRange) else _parse_key(key)
@@ -128,7 +110,7 @@ Verdicts = Annotated[
 _STOP = Verdict(Action.STOP)
 _RETRY = Verdict(Action.RETRY)
 _BY_THE_SERVER = (FailureKind.CLOSE, FailureKind.STATUS)
-"""The kinds whose codes are the server's own word; a proxy's 403 says nothing about our credentials there."""
+"""Kinds whose code the server itself sent; a proxy's 403 says nothing about the credentials for the server."""
 
 _NEEDS_CREDENTIALS = (401, 403, 4401)
 _BUILT_IN: dict[int, Verdict] = {
@@ -148,7 +130,7 @@ def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> 
     if failure.code in _NEEDS_CREDENTIALS:
         return Verdict(Action.REAUTH) if token_used else _STOP
     if failure.kind is FailureKind.STATUS and failure.code is not None and 300 <= failure.code <= 399:
-        return _STOP  # one that may be followed was followed before anybody asked here
+        return _STOP  # a redirect that may be followed was followed before
     if failure.kind is FailureKind.CLOSE and failure.code == POLICY_VIOLATION:
         return _STOP if policy_violations >= POLICY_VIOLATIONS_IN_A_ROW else _RETRY
     return _BUILT_IN.get(failure.code or 0, _RETRY)
@@ -157,13 +139,13 @@ def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> 
 def decide(
     failure: Failure, levels: Sequence[VerdictTable], *, token_used: bool = False, policy_violations: int = 0
 ) -> Verdict:
-    """Judge an end.
+    """Give the verdict on a failure.
 
     Args:
-        failure: what ended, with its code where it had one.
-        levels: the declared tables, the nearest (the channel's) first.
-        token_used: whether a token went into the attempt; without one, ``reauth`` makes no sense by itself.
-        policy_violations: how many 1008 came in a row without health, this one included.
+        failure: how the attempt or the connection ended.
+        levels: the declared tables, the channel's first.
+        token_used: whether the attempt used a token; otherwise the built-in ``reauth`` is a ``stop``.
+        policy_violations: number of closes with 1008 in a row without health, this one included.
 
     """
     if failure.kind not in _BY_THE_SERVER:

@@ -1,4 +1,4 @@
-"""The embedded demo back end: a small telehealth-like server, and a peer that can be told to misbehave.
+"""An example of a WebSocket back end: short-lived tokens, notifications, consultations and calls.
 
-``DemoServer`` (``wscli.demo.server``) runs it in a program or a test; ``python -m wscli.demo`` in its own process.
+``wscli demo`` runs it (``wscli.demo.server.DemoServer``), and ``demo.yaml`` beside this file declares its channels.
 """

@@ -1,21 +1,18 @@
-"""``/ws/calls``: calls that ring, are answered and end, by a scenario or by the hand of a client."""
+"""``/ws/calls``: calls that ring, are answered and end, by a scenario or by a client's command."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import json
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from wscli.demo.clients import Client, Clients
-from wscli.demo.options import CallTimes
+from wscli.demo.client import DemoClient
 
-__all__ = ["CALLS", "SCENARIOS", "TRANSITIONS", "CallLine"]
+__all__ = ["CallLine", "CallTimes"]
 
-CALLS = "/ws/calls"
-
-TRANSITIONS: Mapping[tuple[str, str], tuple[str, str | None]] = {
+_TRANSITIONS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("ringing", "answer"): ("answered", None),
     ("ringing", "hang_up"): ("ended", "declined"),
     ("ringing", "give_up"): ("ended", "missed"),
@@ -23,90 +20,70 @@ TRANSITIONS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("answered", "hang_up"): ("ended", "hung up"),
     ("answered", "finish"): ("ended", "completed"),
 }
-"""(state, event) -> (next state, why it ended)."""
+"""(state, event) -> (next state, why the call ended)."""
 
-SCENARIOS: Mapping[str, str] = {"answered": "answer", "missed": "give_up", "cancelled": "cancel"}
-"""What happens to a ringing call that no client touches: scenario -> event."""
+_SCENARIOS = ("answer", "give_up", "cancel")
+"""The events of ringing calls that clients leave alone, in turn."""
 
 _CALLERS = ("Ms. Lindqvist", "Mr. Haddad", "Ms. Moreau", "Mr. Tanaka")
 
 
+class CallTimes(NamedTuple):
+    """How long the parts of a call last, in seconds; ``pause`` lies between two calls."""
+
+    pause: float = 5.0
+    ring: float = 4.0
+    talk: float = 10.0
+
+
 class CallLine:
-    """One line with at most one call on it; every client sees it, and any may answer or hang up."""
+    """One line with at most one call; ``show`` is given each change of it as JSON, for every client."""
 
-    def __init__(self, clients: Clients, times: CallTimes) -> None:
-        self._clients = clients
+    def __init__(self, times: CallTimes, show: Callable[[str], None]) -> None:
         self._times = times
-        self._numbers = itertools.count(1)
-        self._call: dict[str, Any] | None = None
-        self._moved = asyncio.Event()
+        self._show = show
+        self._call: dict[str, str] = {"state": "ended"}
+        self._changed = asyncio.Event()
 
-    @property
-    def busy(self) -> bool:
-        """Whether a call rings or is being held."""
-        return self._call is not None
-
-    def event(self, name: str) -> bool:
-        """Apply an event to the call; False where it does not fit."""
-        if self._call is None or (self._call["state"], name) not in TRANSITIONS:
-            return False
-        state, why = TRANSITIONS[self._call["state"], name]
-        self._call["state"] = state
-        if why:
-            self._call["reason"] = why
-        self._show()
-        if state == "ended":
-            self._call = None
-        self._moved.set()
-        return True
-
-    def _show(self) -> None:
-        self._clients.push(CALLS, json.dumps(self._call, ensure_ascii=False))
-
-    def command(self, client: Client, message: str | bytes) -> None:
-        """Take ``{"type": "answer"}`` or ``{"type": "hang_up"}`` from a client; tell it where that does not fit."""
+    def command(self, client: DemoClient, message: str | bytes) -> None:
+        """Apply a client's ``{"type": "answer"}`` or ``{"type": "hang_up"}``; reply where it does not apply."""
         try:
-            wanted = json.loads(message)["type"]
+            event = json.loads(message)["type"]
         except (ValueError, TypeError, LookupError):
-            wanted = None
-        if wanted not in ("answer", "hang_up"):
+            event = None
+        if event not in ("answer", "hang_up"):
             client.push_json(type="error", text='send {"type": "answer"} or {"type": "hang_up"}')
-        elif not self.event(wanted):
-            client.push_json(type="error", text=f"there is no call to {wanted.replace('_', ' ')}")
-
-    def ring(self, scenario: str) -> Coroutine[Any, Any, None]:
-        """Let a call ring, and give the rest: awaited, it plays the scenario, unless clients decide otherwise.
-
-        Raises:
-            ValueError: there is no such scenario, or the line is busy.
-
-        """
-        if scenario not in SCENARIOS:
-            raise ValueError(f"{scenario!r} is not a scenario; there are {', '.join(SCENARIOS)}")
-        if self.busy:
-            raise ValueError("the line is busy")
-        number = next(self._numbers)
-        caller = _CALLERS[number % len(_CALLERS)]
-        call = self._call = {"type": "call", "call": f"c{number}", "caller": caller, "state": "ringing"}
-        self._show()
-        return self._play(call, SCENARIOS[scenario])
-
-    async def _play(self, call: dict[str, Any], event: str) -> None:
-        await self._next(self._times.ring, event)
-        if self._call is call:
-            await self._next(self._times.talk, "finish")
-
-    async def _next(self, seconds: float, event: str) -> None:
-        self._moved.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._moved.wait()
-        except TimeoutError:
-            self.event(event)
+        elif not self._apply(event):
+            client.push_json(type="error", text=f"there is no call to {event.replace('_', ' ')}")
 
     async def run(self) -> None:
-        """Play one scenario after another, until cancelled."""
-        for scenario in itertools.cycle(SCENARIOS):
+        """Let one call after another ring, until cancelled."""
+        for number in itertools.count(1):
             await asyncio.sleep(self._times.pause)
-            if not self.busy:
-                await self.ring(scenario)
+            caller = _CALLERS[number % len(_CALLERS)]
+            self._call = {"type": "call", "call": f"c{number}", "caller": caller, "state": "ringing"}
+            self._show(json.dumps(self._call))
+            await self._after(self._times.ring, _SCENARIOS[(number - 1) % len(_SCENARIOS)])
+            if self._call["state"] == "answered":
+                await self._after(self._times.talk, "finish")
+
+    async def _after(self, seconds: float, event: str) -> None:
+        """Apply an event after some seconds, unless a client's command changes the call before."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            self._apply(event)
+
+    def _apply(self, event: str) -> bool:
+        """Change the state of the call; False where the event does not apply to it."""
+        transition = _TRANSITIONS.get((self._call["state"], event))
+        if transition is None:
+            return False
+        self._call["state"], reason = transition
+        if reason is not None:
+            self._call["reason"] = reason
+        self._show(json.dumps(self._call))
+        self._changed.set()
+        return True

@@ -3,58 +3,41 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 
-from wscli.demo.clients import Client
+from wscli.demo.client import DemoClient
 
-__all__ = ["Consultations"]
-
-
-class _Room:
-    """One consultation; it lasts as long as it has members."""
-
-    def __init__(self) -> None:
-        self.members: dict[Client, str] = {}
-        self.guests = itertools.count(1)
-        self.numbers = itertools.count(1)
-
-    def tell(self, *, but: Client, **fields: object) -> None:
-        for member in self.members:
-            if member is not but:
-                member.push_json(**fields)
+__all__ = ["Consultation"]
 
 
-class Consultations:
-    """All rooms, by their id."""
+class Consultation:
+    """A chat. Text goes to the other members as JSON with a receipt for its sender, bytes go unchanged."""
 
-    def __init__(self) -> None:
-        self._rooms: defaultdict[str, _Room] = defaultdict(_Room)
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.members: dict[DemoClient, str] = {}
+        self._guests = itertools.count(1)
+        self._numbers = itertools.count(1)
 
-    def join(self, room_id: str, client: Client, name: str | None) -> None:
-        """Let a client in: it is told who is there, the others that it came."""
-        room = self._rooms[room_id]
-        name = name or f"guest-{next(room.guests)}"
-        room.members[client] = name
-        client.push_json(type="welcome", consultation=room_id, you=name, members=list(room.members.values()))
-        room.tell(but=client, type="joined", consultation=room_id, member=name)
+    async def serve(self, client: DemoClient, name: str | None) -> None:
+        """Have a client as a member until its connection ends."""
+        self.members[client] = name = name or f"guest-{next(self._guests)}"
+        client.push_json(type="welcome", consultation=self._name, you=name, members=list(self.members.values()))
+        self._tell_others(client, type="joined", member=name)
+        try:
+            await client.serve(lambda message: self._say(client, message))
+        finally:
+            del self.members[client]
+            self._tell_others(client, type="left", member=name)
 
-    def say(self, room_id: str, client: Client, message: str | bytes) -> None:
-        """Pass a message on: text to the others as JSON, with a receipt for its sender; bytes as they came."""
-        room = self._rooms[room_id]
+    def _say(self, client: DemoClient, message: str | bytes) -> None:
         if isinstance(message, bytes):
-            for member in room.members:
-                if member is not client:
-                    member.push(message)
+            for member in self.members.keys() - {client}:
+                member.push(message)
             return
-        number = next(room.numbers)
-        name = room.members[client]
-        room.tell(but=client, type="message", consultation=room_id, n=number, **{"from": name}, text=message)
-        client.push_json(type="sent", consultation=room_id, n=number)
+        number = next(self._numbers)
+        self._tell_others(client, type="message", n=number, **{"from": self.members[client]}, text=message)
+        client.push_json(type="sent", consultation=self._name, n=number)
 
-    def leave(self, room_id: str, client: Client) -> None:
-        """Let a client go, and tell the others."""
-        room = self._rooms[room_id]
-        name = room.members.pop(client)
-        room.tell(but=client, type="left", consultation=room_id, member=name)
-        if not room.members:
-            del self._rooms[room_id]
+    def _tell_others(self, client: DemoClient, *, type: str, **fields: object) -> None:  # noqa: A002 - the key's name
+        for member in self.members.keys() - {client}:
+            member.push_json(type=type, consultation=self._name, **fields)

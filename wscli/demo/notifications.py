@@ -1,21 +1,15 @@
-"""``/ws/notifications``: numbered JSON notifications, the same to everyone, at an interval or on request."""
+"""``/ws/notifications``: numbered JSON notifications, the same to every client."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
+import time
 from collections import deque
 from typing import Any
 
-from wscli.clock import Clock
-from wscli.demo.clients import Clients
+__all__ = ["Notifications"]
 
-__all__ = ["MISSED", "NOTIFICATIONS", "Notifications"]
-
-NOTIFICATIONS = "/ws/notifications"
-MISSED = "/notifications"
-"""Where ``GET ?after=N`` gives those with higher numbers, a page at a time."""
 PAGE = 100
 KEPT = 10_000
 
@@ -28,30 +22,21 @@ _TEXTS = (
 
 
 class Notifications:
-    """Numbers them from 1, whoever listens."""
+    """Makes notifications, numbered from 1, and keeps the last ones for clients that missed some."""
 
-    def __init__(self, clients: Clients, clock: Clock) -> None:
-        self._clients = clients
-        self._clock = clock
-        self._numbers = itertools.count(1)
+    def __init__(self) -> None:
+        self.last = 0
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
-    def notify(self) -> int:
-        """Send the next one to everyone who listens; return its number."""
-        number = next(self._numbers)
-        kind, text = _TEXTS[number % len(_TEXTS)]
-        at = round(self._clock.wall(), 3)
-        message = {"type": "notification", "n": number, "kind": kind, "text": text, "at": at}
-        self._kept.append(message)
-        self._clients.push(NOTIFICATIONS, json.dumps(message, ensure_ascii=False))
-        return number
+    def make(self) -> str:
+        """Make the next one, as JSON."""
+        self.last += 1
+        kind, text = _TEXTS[self.last % len(_TEXTS)]
+        self._kept.append(
+            {"type": "notification", "n": self.last, "kind": kind, "text": text, "at": round(time.time(), 3)}
+        )
+        return json.dumps(self._kept[-1], ensure_ascii=False)
 
     def after(self, number: int) -> list[dict[str, Any]]:
-        """Give those after a number, oldest first: a page of them, as far as they are kept."""
+        """Give the first page of those with higher numbers, oldest first."""
         return list(itertools.islice((message for message in self._kept if message["n"] > number), PAGE))
-
-    async def run(self, interval: float) -> None:
-        """Send one every ``interval`` seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(interval)
-            self.notify()

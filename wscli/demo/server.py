@@ -3,83 +3,88 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Self
 
 from aiohttp import web
 
-from wscli.clock import Clock, SystemClock
-from wscli.demo.admin import ORDERING, Order, admin_routes
-from wscli.demo.app import Backend
-from wscli.demo.controls import Controls
-from wscli.demo.counters import Dial, PathCount, Received
-from wscli.demo.listener import HOST, Listener
-from wscli.demo.options import DemoOptions
+from wscli.demo.calls import CallLine, CallTimes
+from wscli.demo.client import DemoClient
+from wscli.demo.consultations import Consultation
+from wscli.demo.notifications import Notifications
+from wscli.demo.tokens import TokenDesk
 
-__all__ = ["DemoServer"]
+__all__ = ["DEFAULT_PORT", "HOST", "DemoServer"]
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8790
+
+_NOTIFICATIONS, _CALLS = "/ws/notifications", "/ws/calls"
+
+Conversation = Callable[[web.Request, DemoClient], Awaitable[None]]
 
 
-class DemoServer(Controls):
-    """A back end on loopback, its controls, and what it saw.
+class DemoServer:
+    """A back end on loopback; ``port`` 0 takes a free one.
 
-    Options are those of ``DemoOptions``, by name. Every task it starts ends with it.
+    ``interval`` is the time between two notifications and ``token_life`` that of a token, in seconds. A token is
+    checked at the upgrade only, so that a connection outlives it. With None for ``interval`` or ``calls`` no
+    notifications or calls are made.
     """
 
-    def __init__(self, options: DemoOptions | None = None, *, clock: Clock | None = None, **changes: Any) -> None:
-        self.options = replace(options or DemoOptions(), **changes)
-        super().__init__(Backend(self.options, clock or SystemClock()))
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._returning: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        port: int = DEFAULT_PORT,
+        *,
+        interval: float | None = 1.0,
+        calls: CallTimes | None = CallTimes(),  # noqa: B008 - frozen
+        token_life: float = 60.0,
+    ) -> None:
+        self.port = port
+        self.tokens = TokenDesk(token_life)
+        self.clients: set[DemoClient] = set()
+        self._interval = interval
+        self.notifications = Notifications()
+        self._consultations: dict[str, Consultation] = {}
+        self._calls = CallLine(calls or CallTimes(), lambda call: self.push(_CALLS, call))
+        self._rings = calls is not None
+        self._tasks: list[asyncio.Task[None]] = []
         app = web.Application()
-        app.add_routes([*self._backend.routes(), *admin_routes(self._orders())])
-        # a handler ends with its connection: a silent one reads nothing that would tell it
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-        self._listener: Listener | None = None
+        app.add_routes(self.routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Give the routes of the application."""
+        return [
+            web.post("/ws-token", self._issue),
+            web.get("/notifications", self._missed),
+            web.get(_NOTIFICATIONS, self._websocket(lambda request, client: client.serve())),
+            web.get("/ws/consultations/{id}", self._websocket(self._consult)),
+            web.get(_CALLS, self._websocket(self._call)),
+        ]
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
         """Listen.
 
         Raises:
             OSError: the port is taken.
 
         """
-        self._listener = Listener(self._runner, self.options.port)
         await self._runner.setup()
-        await self._listener.open()
-        if self.options.interval is not None:
-            self._own(self._backend.notifications.run(self.options.interval))
-        if self.options.calls is not None:
-            self._own(self._backend.calls.run())
+        await web.TCPSite(self._runner, HOST, self.port).start()
+        self.port = self._runner.addresses[0][1]
+        if self._interval is not None:
+            self._tasks.append(asyncio.create_task(self._notify_every(self._interval)))
+        if self._rings:
+            self._tasks.append(asyncio.create_task(self._calls.run()))
+        return self
 
-    async def stop(self) -> None:
-        """Close every connection with 1001, and the port."""
-        tasks = list(self._tasks)
-        for task in tasks:
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._listener is not None:
-            await self._listener.close()
-        self._backend.faults.unhang(None)
-        await self.kick(code=1001)
-        self._drop_connections()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(client.close(1001) for client in self.clients))
         await self._runner.cleanup()
-
-    # What it saw
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        if self._listener is None:
-            raise RuntimeError("the back end was not started")
-        return self._listener.port
 
     @property
     def url(self) -> str:
@@ -88,94 +93,67 @@ class DemoServer(Controls):
 
     @property
     def ws_url(self) -> str:
-        """``ws://127.0.0.1:PORT/ws``: what an endpoint's ``url`` is; channels append their path."""
+        """``ws://127.0.0.1:PORT/ws``: the ``url`` of an endpoint; channels append their path."""
         return f"ws://{HOST}:{self.port}/ws"
 
-    @property
-    def token_requests(self) -> int:
-        """Requests to ``/ws-token``, refused ones included."""
-        return self._backend.desk.requests
+    def push(self, path: str, message: str) -> None:
+        """Queue a message for every client of a path."""
+        for client in self.clients:
+            if client.path == path:
+                client.push(message)
 
-    @property
-    def dials(self) -> list[Dial]:
-        """Requests for an upgrade, refused ones included; dials that found nobody listening are not seen."""
-        return list(self._backend.counters.dials)
+    def notify(self) -> None:
+        """Send the next notification."""
+        self.push(_NOTIFICATIONS, self.notifications.make())
 
-    @property
-    def messages(self) -> list[Received]:
-        """What clients sent, the last 100,000."""
-        return list(self._backend.counters.messages)
+    async def _notify_every(self, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            self.notify()
 
-    @property
-    def connections(self) -> PathCount:
-        """Connections of all paths together: total, now, peak."""
-        return self._backend.counters.all
+    # Requests
 
-    def connections_at(self, path: str) -> PathCount:
-        """Connections of one path."""
-        return self._backend.counters.of(path)
+    async def _issue(self, request: web.Request) -> web.Response:
+        return web.json_response(self.tokens.issue())
 
-    def most_dials_within(self, seconds: float) -> int:
-        """Count the most dials in any window of so many seconds."""
-        return self._backend.counters.most_dials_within(seconds)
+    async def _missed(self, request: web.Request) -> web.Response:
+        """Answer ``GET /notifications?after=N``: what a client asks for that missed some."""
+        if refusal := self.refusal(request):
+            return refusal
+        after = request.query.get("after", "0")
+        if not after.isdecimal():
+            return web.json_response({"error": "after must be a number"}, status=400)
+        return web.json_response({"items": self.notifications.after(int(after))})
 
-    async def until(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Return once the predicate holds, such as ``lambda: demo.connections.now == 3``; TimeoutError otherwise."""
-        await self._backend.counters.until(predicate, timeout)
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """Give the answer to a request without a valid token, which is in its query or a bearer; None for others."""
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        token = request.query.get("token") or (bearer if scheme.lower() == "bearer" else None)
+        reason = self.tokens.refusal(token)
+        return None if reason is None else web.json_response({"error": reason}, status=401)
 
-    # Orders beyond those of a back end: they concern the port, or last
+    def _websocket(self, conversation: Conversation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if refusal := self.refusal(request):
+                return refusal
+            client = await DemoClient.accept(request)
+            self.clients.add(client)
+            try:
+                await conversation(request, client)
+            finally:
+                self.clients.discard(client)
+            return client.socket
 
-    async def refuse(self, seconds: float | None = None) -> dict[str, Any]:
-        """Be gone: drop all connections and refuse dials, for ``seconds`` or until ``come_back``."""
-        if self._listener is not None:
-            await self._listener.shut()
-        self._drop_connections()
-        if self._returning is not None:
-            self._returning.cancel()
-        self._returning = None if seconds is None else self._own(self._return_after(seconds))
-        return {}
+        return handle
 
-    async def come_back(self) -> dict[str, Any]:
-        """Listen again, at the same port."""
-        if self._returning is not None and self._returning is not asyncio.current_task():
-            self._returning.cancel()
-        self._returning = None
-        if self._listener is not None:
-            await self._listener.open()
-        return {}
+    async def _consult(self, request: web.Request, client: DemoClient) -> None:
+        name = request.match_info["id"]
+        consultation = self._consultations.setdefault(name, Consultation(name))
+        try:
+            await consultation.serve(client, request.query.get("name"))
+        finally:
+            if not consultation.members:
+                self._consultations.pop(name, None)
 
-    async def ring(self, scenario: str = "answered") -> dict[str, Any]:
-        """Let a call ring now, and return; the scenario (answered, missed, cancelled) plays on by itself.
-
-        Raises:
-            ValueError: there is no such scenario, or the line is busy.
-
-        """
-        self._own(self._backend.calls.ring(scenario))
-        return {}
-
-    async def _return_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self.come_back()
-
-    def _drop_connections(self) -> None:
-        server, ordering = self._runner.server, ORDERING.get()
-        for connection in server.connections if server is not None else ():
-            if connection.transport is not None and (ordering is None or connection is not ordering.protocol):
-                connection.transport.abort()
-
-    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _orders(self) -> dict[str, Order]:
-        orders: tuple[Order, ...] = (
-            *(self.kick, self.deny, self.allow, self.silence, self.speak, self.revoke),
-            *(self.blast, self.say, self.notify, self.ring, self.reset_counters, self.stats),
-        )
-        return {"refuse": self._refuse_for, **{order.__name__: order for order in orders}}
-
-    async def _refuse_for(self, seconds: float) -> dict[str, Any]:
-        return await self.refuse(seconds)  # over HTTP nobody could tell it to come back
+    async def _call(self, request: web.Request, client: DemoClient) -> None:
+        await client.serve(lambda message: self._calls.command(client, message))

@@ -8,7 +8,7 @@ from typing import Any
 
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.history.encode import Form, gap_record, text_frame
-from wscli.history.records import Gap
+from wscli.history.records import GapRecord
 
 __all__ = ["ChannelFeed", "ControlFrames", "json_frame"]
 
@@ -64,11 +64,11 @@ class ChannelFeed:
 
     """
 
-    def __init__(self, source: Source, *, as_records: bool, on_gap: Callable[[Gap], None]) -> None:
+    def __init__(self, source: Source, *, as_records: bool, on_gap: Callable[[GapRecord], None]) -> None:
         self.sources: Sequence[Source] = (source,)
         self.control = ControlFrames()
         self._source = source
-        self._form = Form("json-frames" if as_records else "frames", source.name, source.history.epoch)
+        self._form = Form("json-frames" if as_records else "frames", source.name)
         self._as_records = as_records
         self._on_gap = on_gap
 
@@ -102,7 +102,7 @@ class ChannelFeed:
         if found is None:
             return False
         source.cursor = found.cursor
-        if isinstance(found.item, Gap):
+        if isinstance(found.item, GapRecord):
             source.gap = None
             if self._as_records:
                 pieces.append(json_frame(gap_record(found.item, source.name)))

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from wscli.config.plan import Listen
+from wscli.config.models.gateway import Listen
 from wscli.problems import Problems
 from wscli.sockets import BACKLOG, accept_clients, listen_at_path
 from wscli.timing import Schedule, Timer

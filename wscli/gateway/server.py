@@ -11,7 +11,7 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from wscli.config.plan import GatewayPlan, Listen
+from wscli.config.models.gateway import GatewayPlan, Listen
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer

@@ -21,7 +21,7 @@ from wscli.gateway.channel_feed import ChannelFeed
 from wscli.gateway.closing import BAD_GATEWAY, INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
 from wscli.gateway.forwarder import Forwarder
 from wscli.gateway.parser import ClientParser, close_frame
-from wscli.history.records import Gap, Start
+from wscli.history.records import GapRecord, Start
 
 __all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Session", "SessionOptions"]
 
@@ -151,7 +151,7 @@ class Session:
             ready_before = ready_before or ready
             await channel.wait_for(frozenset(ChannelState) - {channel.state})
 
-    def _skip(self, gap: Gap) -> None:
+    def _skip(self, gap: GapRecord) -> None:
         """Log what a client of bare messages missed by itself: no record tells it of a gap."""
         whys = {"lagged": "was too slow and", "truncated": "asked for more than is kept, and"}
         if why := whys.get(gap.reason):

@@ -1,1 +1,1 @@
-"""The history of a channel: what came, in order, with gaps where something may be missing."""
+"""The history of a channel: numbered messages, in order, with gaps where some may be missing."""

@@ -1,12 +1,11 @@
-"""Messages as they go out: encoded once per batch and format, whoever reads them.
+"""Encodes batches for readers: once per batch and format, however many read it.
 
-A format is how messages become bytes: ``plain`` (a newline after each; binary ones are left out), ``nul`` (a NUL after
-each), ``json`` (a record a line, as DESIGN's ``tail --json``). Labelled, plain and nul begin each message with
-``CHANNEL<TAB>``. A message that holds the separator itself is written as it is: json is the format that is never
-ambiguous.
+Formats: ``plain`` (a newline after each message; binary ones are left out), ``nul`` (a NUL after each), ``json`` (one
+record of ``tail --json`` a line). Labelled, plain and nul begin each message with ``CHANNEL<TAB>``. A message that
+contains the separator is not escaped; only json is never ambiguous.
 
 ``frames`` and ``json-frames`` are for WebSocket clients: each message, or its record, as one unmasked frame (RFC 6455,
-section 5.2), which all clients share since a server's frames are the same for everybody.
+section 5.2), shared by all clients since frames of a server are not masked.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from itertools import compress, count
 from struct import pack
 from typing import Any, Literal, NamedTuple
 
-from wscli.history.records import BINARY, TEXT, Batch, Gap
+from wscli.history.records import BINARY, TEXT, Batch, GapRecord
 
-__all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode", "gap_record", "text_frame"]
+__all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode_batch", "gap_record", "text_frame"]
 
 PART_BYTES = 256 << 10
 """Bytes of one part at most, but for a single larger message."""
@@ -31,26 +30,25 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Form(NamedTuple):
-    """All that the bytes of a batch depend on, beside the batch."""
+    """Everything but the batch that its encoding depends on."""
 
     format: Literal["plain", "nul", "json", "frames", "json-frames"]
     channel: str
-    epoch: str
     labelled: bool = False
 
     def prints(self, batch: Batch) -> int:
-        """Say how many messages of a batch it shows."""
+        """Return the number of messages of a batch that it shows."""
         if self.format == "plain" and batch.kinds is not None:
             return batch.kinds.count(TEXT)
         return len(batch)
 
 
 class Encoded(NamedTuple):
-    """A batch as it goes out: ``parts`` of whole messages, each with the number of its last one."""
+    """An encoded batch: ``parts`` of whole messages, each with the number of its last one."""
 
     parts: tuple[tuple[int, bytes], ...]
     skipped: int = 0
-    """Binary messages that are left out."""
+    """Number of binary messages left out."""
     skipped_bytes: int = 0
 
     @property
@@ -59,7 +57,7 @@ class Encoded(NamedTuple):
         return sum(len(body) for _, body in self.parts)
 
 
-def encode(batch: Batch, form: Form) -> Encoded:
+def encode_batch(batch: Batch, form: Form) -> Encoded:
     """Encode a batch."""
     numbers: Sequence[int] = range(batch.first, batch.last + 1)
     if form.format == "frames":
@@ -79,7 +77,7 @@ def encode(batch: Batch, form: Form) -> Encoded:
 
 
 def cut(batch: Batch, form: Form, most: int) -> Batch:
-    """Give as much of a batch, from its beginning, as shows so many messages; at least one, and all if it has fewer."""
+    """Return the beginning of a batch that shows ``most`` messages, or all of it if it shows fewer."""
     if form.prints(batch) <= most:
         return batch
     length = most
@@ -89,8 +87,8 @@ def cut(batch: Batch, form: Form, most: int) -> Batch:
     return batch.part(batch.first, batch.first + length - 1)
 
 
-def gap_record(gap: Gap, channel: str) -> dict[str, Any]:
-    """Make a gap's record, as ``tail --json`` prints it."""
+def gap_record(gap: GapRecord, channel: str) -> dict[str, Any]:
+    """Return the record of a gap in ``tail --json``."""
     record = {
         "channel": channel,
         "type": "gap",
@@ -109,28 +107,28 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class EncodedCache:
-    """The batches that were encoded last, so that readers who are near each other share the work and the bytes."""
+    """The last encoded batches, shared by readers that are near each other."""
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self.size = 0
         self._limit = limit
-        self._kept: OrderedDict[tuple[int, int, Form], Encoded] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int, int, Form], Encoded] = OrderedDict()
 
     def get(self, batch: Batch, form: Form) -> Encoded:
-        """Encode a batch, or give what came of it before."""
-        key = (batch.first, batch.last, form)
+        """Return a batch encoded, by now or before."""
+        key = (batch.epoch, batch.first, batch.last, form)
         encoded = self._kept.get(key)
         if encoded is not None:
             self._kept.move_to_end(key)
             return encoded
-        encoded = self._kept[key] = encode(batch, form)
+        encoded = self._kept[key] = encode_batch(batch, form)
         self.size += encoded.size
         while self.size > self._limit:
             self.size -= self._kept.popitem(last=False)[1].size
         return encoded
 
     def clear(self) -> None:
-        """Forget everything: nobody reads."""
+        """Forget everything."""
         self._kept.clear()
         self.size = 0
 
@@ -173,7 +171,7 @@ _BACKFILL = ',"backfill":true'
 
 
 def _records(batch: Batch, form: Form) -> list[bytes]:
-    head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(form.epoch)},"seq":'
+    head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(batch.epoch)},"seq":'
     ts = f',"ts":{round(batch.ts, 6)!r}{_BACKFILL if batch.backfill else ""}'
     text, binary = f'{ts},"type":"text","data":', f'{ts},"type":"binary","encoding":"base64","data":"'
     if batch.kinds is None:
@@ -190,7 +188,7 @@ def _records(batch: Batch, form: Form) -> list[bytes]:
 
 
 def _parts(batch: Batch, numbers: Sequence[int], records: list[bytes]) -> tuple[tuple[int, bytes], ...]:
-    """Join records into parts; the last part answers for what is left out behind it as well."""
+    """Join records into parts; the last part has the number of the batch's last message, shown or not."""
     if sum(map(len, records)) <= PART_BYTES:
         return ((batch.last, b"".join(records)),)
     parts, start, size = [], 0, 0

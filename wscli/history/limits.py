@@ -1,4 +1,4 @@
-"""Where a history is kept, and how much of it."""
+"""The config model of a history: where it is kept, and how much of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class HistoryLimits(StrictModel):
         Size | None, Field(ge=1024, description="bytes of messages; default: 64MiB in memory, 1GiB on disk")
     ] = None
     max_age: Annotated[
-        Duration | None, Field(gt=0, description="what is older goes, at the latest when the next message comes")
+        Duration | None,
+        Field(gt=0, description="older messages are dropped, at the latest when the next message arrives"),
     ] = None
     sync: Annotated[
         Literal["full", "normal"],
@@ -35,18 +36,18 @@ class HistoryLimits(StrictModel):
 
     @property
     def most_messages(self) -> float:
-        """So many messages are kept; infinity: any number."""
+        """Number of messages kept; infinity for any number."""
         if self.keep is not None:
             return self.keep
         return 10_000 if self.store == "memory" else math.inf
 
     @property
     def most_bytes(self) -> int:
-        """So many bytes of messages are kept."""
+        """Bytes of messages kept."""
         if self.max_size is not None:
             return self.max_size
         return 64 << 20 if self.store == "memory" else 1 << 30
 
     def horizon(self, now: float) -> float:
-        """Give the time before which everything goes, on the clock that ``now`` is of."""
+        """Return the time before which everything is dropped, on the clock of ``now``."""
         return -math.inf if self.max_age is None else now - self.max_age

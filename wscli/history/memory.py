@@ -1,48 +1,29 @@
-"""A history in memory: gone with the manager, and so with a new epoch at each start."""
+"""The history of a channel: numbered messages and gaps, which every reader reads by a cursor of its own.
+
+This one keeps them in memory: they end with the manager, and each start has a new epoch.
+"""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from wscli.clock import Clock
+from wscli.history.consumers import NamedConsumers
 from wscli.history.encode import EncodedCache
-from wscli.history.engine import Consumers, Found
 from wscli.history.gaps import Gaps
+from wscli.history.keyed_queue import KeyedQueue
 from wscli.history.limits import HistoryLimits
-from wscli.history.records import Batch, Cursor, Gap, Position, Start
-from wscli.history.shelf import Shelf
+from wscli.history.records import Batch, Cursor, GapRecord, Position, ReadResult, Start, new_epoch
 
-__all__ = ["BATCH_BYTES", "BATCH_MESSAGES", "Beginning", "MemoryHistory", "new_epoch"]
+__all__ = ["BATCH_BYTES", "BATCH_MESSAGES", "History"]
 
 BATCH_BYTES = 256 << 10
 """Bytes of one batch at most, but for a single larger message."""
 BATCH_MESSAGES = 2048
 """Messages of one batch at most: bounds what one encoding costs, however small the messages."""
 
-_EPOCH = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-
-def new_epoch() -> str:
-    """Draw an epoch: two are the same once in two thousand million times."""
-    return "".join(secrets.choice(_EPOCH) for _ in range(6))
-
-
-class Beginning(NamedTuple):
-    """Where the numbering goes on from: nothing at first, or what an earlier run left."""
-
-    gaps: Gaps
-    last: int = 0
-    end: int = 0
-    """Bytes of all messages that ever came."""
-    horizon: float = 0.0
-    """The latest timestamp."""
-    dropped_at: float | None = None
-    """The latest timestamp of what was dropped."""
-
-
-class MemoryHistory:
+class History:
     """The window of the newest messages, as whole batches, and the gaps between them.
 
     At least ``keep`` messages stay, less than a batch more, and no more than ``max_size`` bytes of them; but the newest
@@ -50,22 +31,24 @@ class MemoryHistory:
     readers then and there.
     """
 
-    consumers: Consumers | None = None
-    """A position in it would mean nothing once the process is gone."""
+    consumers: NamedConsumers | None = None
+    """Its named consumers; None, since positions in memory end with the process."""
     ended_at: float | None = None
-    """When an earlier run wrote to it last: never."""
+    """Last write of an earlier run, by the wall clock; None where the history begins empty."""
     committed: int | None = None
-    """A crash would leave nothing."""
+    """The number of the last message that survives a crash; None where none does."""
 
-    def __init__(
-        self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None, begin: Beginning | None = None
-    ) -> None:
+    def __init__(self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None) -> None:
         self.epoch = new_epoch() if epoch is None else epoch
         self.encoded = EncodedCache()
-        self._gaps, self.last, self._end, self._horizon, self._dropped_at = begin or Beginning(Gaps())
+        self.last = 0
+        self._gaps = Gaps()
+        self._end = 0  # bytes of all messages ever appended
+        self._horizon = 0.0  # their latest timestamp
+        self._dropped_at: float | None = None  # the latest timestamp of dropped messages
         self._limits = limits
         self._clock = clock
-        self._batches: Shelf[Batch] = Shelf()
+        self._batches: KeyedQueue[Batch] = KeyedQueue()
         self._wakes: tuple[Callable[[], None], ...] = ()
 
     # what it holds
@@ -85,15 +68,18 @@ class MemoryHistory:
         """How many gaps were recorded, by reason."""
         return dict(self._gaps.by_reason)
 
+    async def opened(self) -> None:
+        """Return once a seek knows what is kept; in memory: at once."""
+
     # writing
 
     def append(self, payloads: list[bytes], kinds: bytes | None, *, backfill: bool = False) -> int:
-        """Add messages that arrived together, and give their bytes; the list is the history's from now on.
+        """Add messages that arrived together, and return their size in bytes. The caller gives the list away.
 
         Args:
             payloads: the messages; those of text are UTF-8.
             kinds: None when all are text, else ``t`` or ``b`` for each.
-            backfill: whether they were asked for after a gap, and did not come over the channel.
+            backfill: whether they were requested after a gap.
 
         """
         now = self._clock.wall()
@@ -116,8 +102,8 @@ class MemoryHistory:
         missed: int | None = None,
         backfilled: int | None = None,
     ) -> None:
-        """Say that messages may be, or are, missing after the newest one. Times are the wall clock's, in seconds."""
-        self._add_gap(Gap(self.last, reason, start, end, missed, backfilled))
+        """Record that messages may be, or are, missing after the newest one; times are seconds by the wall clock."""
+        self._add_gap(GapRecord(self.last, reason, start, end, missed, backfilled))
         self._wake()
 
     def limit(self, limits: HistoryLimits) -> None:
@@ -126,13 +112,13 @@ class MemoryHistory:
         self._trim()
 
     def overflow(self) -> None:
-        """Nothing of it waits for anything."""
+        """Stop persisting until the write queue has drained; in memory: nothing."""
 
     def end(self) -> None:
-        """It is gone with its process."""
+        """Persist what waits, and close, before this returns where possible; in memory: nothing."""
 
     async def close(self) -> None:
-        """It is gone with its process."""
+        """Persist what waits, and close, without blocking the loop; in memory: nothing."""
 
     def _put(self, payloads: list[bytes], kinds: bytes | None, size: int, ts: float, backfill: bool) -> None:
         batch = Batch(
@@ -140,6 +126,7 @@ class MemoryHistory:
             ts,
             payloads,
             kinds,
+            epoch=self.epoch,
             size=size,
             offset=self._end,
             horizon=self._horizon,
@@ -153,14 +140,14 @@ class MemoryHistory:
         self._trim()
         self._wake()
 
-    def _add_gap(self, gap: Gap) -> None:
+    def _add_gap(self, gap: GapRecord) -> None:
         self._gaps.add(gap)
 
     def _kept(self, batch: Batch) -> None:
-        """For an engine that keeps it elsewhere too: it was put into the window."""
+        """Persist a batch that was put into the window (overridden)."""
 
     def _dropped(self, batch: Batch) -> None:
-        """It, and everything before it, left the window."""
+        """Forget the gaps before a batch, the last that left the window."""
         self._dropped_at = batch.horizon
         self._gaps.forget_before(batch.last)
 
@@ -186,11 +173,11 @@ class MemoryHistory:
     def seek_last(self, count: int) -> Start:
         """Begin ``count`` messages before the end; 0 begins with the next to come, after the gaps so far."""
         if count == 0:
-            return Start(Cursor(self.last, self._gaps.count))
+            return Start(Cursor(self.last, self._gaps.count, self.epoch))
         after = max(0, self.last - count)
         if after + 1 < self.first:
             return self._truncated(after, self.first - 1 - after)
-        return Start(Cursor(after, self._gaps.before(after + 1)))
+        return Start(Cursor(after, self._gaps.before(after + 1), self.epoch))
 
     async def seek_since(self, ts: float) -> Start:
         """Begin with the first message, or gap before it, at or after a wall-clock time."""
@@ -198,7 +185,7 @@ class MemoryHistory:
         after = self.last if found is None else found[0] - 1
         if self._dropped_at is not None and self._dropped_at >= ts:
             return self._truncated(after, None)
-        return Start(Cursor(after, self._gaps.before(after, ts)))
+        return Start(Cursor(after, self._gaps.before(after, ts), self.epoch))
 
     def seek_after(self, position: Position) -> Start:
         """Begin with the message after a position, or the gaps that stand between.
@@ -208,35 +195,37 @@ class MemoryHistory:
         """
         epoch, seq = position
         if epoch != self.epoch or seq > self.last:
-            return self.seek_start()._replace(gap=Gap(self.first - 1, "reset"))
+            return self.seek_start()._replace(gap=GapRecord(self.first - 1, "reset"))
         if seq + 1 < self.first:
             return self._truncated(seq, self.first - 1 - seq)
         return self._start(seq)
 
-    def read(self, cursor: Cursor) -> Found | None:
-        """Give what comes next: a gap, or (the rest of) a batch; None when there is nothing yet.
+    def read(self, cursor: Cursor) -> ReadResult | None:
+        """Return the next gap, or (the rest of) the next batch; None if there is none yet.
 
         A cursor from before the window gets the gap ``lagged`` with the exact number of messages that it missed.
         """
-        seq, gaps = cursor
+        seq, gaps, epoch = cursor
         if seq + 1 < self.first:
             end = self.first - 1
-            return Found(Gap(seq, "lagged", missed=end - seq), Cursor(end, max(gaps, self._gaps.before(end))))
-        gap = self._due_gap(cursor)
-        if gap is not None or seq >= self.last:
-            return gap
+            return ReadResult(
+                GapRecord(seq, "lagged", missed=end - seq), Cursor(end, max(gaps, self._gaps.before(end)), epoch)
+            )
+        due = self._due_gap(cursor)
+        if due is not None or seq >= self.last:
+            return due
         batch = self._batches.holding(seq + 1).part(seq + 1, self.last)
-        return Found(batch, Cursor(batch.last, gaps))
+        return ReadResult(batch, Cursor(batch.last, gaps, epoch))
 
-    def _due_gap(self, cursor: Cursor) -> Found | None:
-        """Give the next gap, if it stands before the next message."""
+    def _due_gap(self, cursor: Cursor) -> ReadResult | None:
+        """Return the next gap, if it comes before the next message."""
         found = self._gaps.following(cursor.gaps) if cursor.gaps < self._gaps.count else None
         if found is None or found[1].after > cursor.seq:
             return None
-        return Found(found[1], Cursor(cursor.seq, found[0]))
+        return ReadResult(found[1], Cursor(cursor.seq, found[0], cursor.epoch))
 
     def lag(self, cursor: Cursor) -> float:
-        """Say how much of the window lies between a cursor and the end, by count or by bytes."""
+        """Return the share of the window between a cursor and the end, by count or bytes; at 1 it loses messages."""
         behind = self.last - cursor.seq
         if behind <= 0:
             return 0.0
@@ -246,7 +235,7 @@ class MemoryHistory:
         return max(behind / self._limits.most_messages, size / self._limits.most_bytes)
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have a function called after each batch and gap; calling what is returned ends that."""
+        """Call a function whenever there is more to read; return the function that ends this."""
         self._wakes = (*self._wakes, wake)
 
         def unsubscribe() -> None:
@@ -261,17 +250,17 @@ class MemoryHistory:
             wake()
 
     def _start(self, after: int) -> Start:
-        return Start(Cursor(after, self._gaps.before(after)))
+        return Start(Cursor(after, self._gaps.before(after), self.epoch))
 
     def _truncated(self, after: int, missed: int | None) -> Start:
         end = self.first - 1
         if missed is None:
             after = end
-        return Start(Cursor(end, self._gaps.before(end)), Gap(after, "truncated", missed=missed))
+        return Start(Cursor(end, self._gaps.before(end), self.epoch), GapRecord(after, "truncated", missed=missed))
 
 
 def _cuts(payloads: list[bytes]) -> Iterator[tuple[int, int]]:
-    """Cut a list where a batch is full."""
+    """Yield the bounds of batches."""
     start = size = 0
     for index, payload in enumerate(payloads):
         size += len(payload)

@@ -1,4 +1,4 @@
-"""A local server that replays what ``tail --json`` wrote, for ``wscli mock``.
+"""A local server for ``wscli mock`` that replays the output of ``tail --json``.
 
-``MockServer`` (``wscli.mock.server``) serves a ``Recording`` (``wscli.mock.recording``), a file that was checked whole.
+``MockServer`` (``wscli.mock.server``) serves a ``Recording`` (``wscli.mock.recording``), a file of records.
 """

@@ -1,4 +1,4 @@
-"""When a message is due: the times of a recording, at a speed."""
+"""When a message of a recording is due at a speed."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ __all__ = ["Gauge", "Pace"]
 
 
 class Gauge:
-    """Seconds from one message to the next; a wall clock may step back, and then none have passed."""
+    """Measures the seconds from one message to the next: 0 where the wall clock stepped back."""
 
     def __init__(self) -> None:
         self._last: float | None = None
 
     def passed(self, ts: float) -> float:
-        """Give the seconds since the message before; of the first one none."""
+        """Give the seconds since the previous message; 0 for the first one."""
         last, self._last = self._last, ts
         return 0.0 if last is None else max(0.0, ts - last)
 
 
 class Pace:
-    """The waits of one replay. They are reckoned from its beginning: what a slow client takes is made up for.
+    """The waits of one replay, measured from its start: a delay by a slow client shortens the waits after it.
 
     Args:
-        speed: how many of the recording's seconds pass in one; infinity waits for nothing.
-        now: when it begins, in seconds of the clock that ``wait`` is asked by.
+        speed: seconds of the recording that pass in one second; infinity never waits.
+        now: the start, in seconds of the clock of ``wait``.
 
     """
 
@@ -32,11 +32,11 @@ class Pace:
         self._gauge = Gauge()
 
     def wait(self, ts: float, now: float) -> float:
-        """Give the seconds until the message of this time is due."""
+        """Give the seconds until a message with this time is due."""
         return self._until(self._gauge.passed(ts), now)
 
     def again(self, pause: float, now: float) -> float:
-        """Begin again after so many of the recording's seconds; give the seconds until then."""
+        """Start over after ``pause`` seconds of the recording; give the seconds until then."""
         self._gauge = Gauge()
         return self._until(pause, now)
 

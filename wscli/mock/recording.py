@@ -1,6 +1,6 @@
-"""A file of records that was checked whole, and is read again for each client, by the line: it is never held in memory.
+"""A file of records, checked as a whole first and then read line by line for each client; it is never held in memory.
 
-Whatever is appended to the file later is not seen; a file that is replaced or deleted is still read as it was.
+Lines appended later are not read. A file that is replaced or deleted is still read as it was.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from wscli.errors import UsageError, WscliError
 from wscli.mock.pace import Gauge
-from wscli.mock.records import Gap, Message, NoJson, NoRecord, read_record
+from wscli.mock.records import InvalidJson, InvalidRecord, RecordedGap, RecordedMessage, read_record
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-__all__ = ["Played", "Placed", "Recording", "open_records"]
+__all__ = ["ChannelSummary", "LocatedRecord", "Recording", "open_records"]
 
 _BUFFER = 64 << 10
 _LONGEST_LINE = 256 << 20
@@ -32,34 +29,34 @@ _HINT = "`wscli tail CHANNEL --json` writes what can be replayed"
 
 
 @dataclass(slots=True)
-class Played:
-    """What there is of a channel."""
+class ChannelSummary:
+    """How much a recording has of a channel."""
 
     messages: int = 0
     span: float = 0.0
-    """Seconds from its first message to its last, without steps back."""
+    """Seconds from its first message to its last; steps back of the clock do not count."""
     _gauge: Gauge = field(default_factory=Gauge, repr=False)
 
     def count(self, ts: float) -> None:
-        """Count a message of this time."""
+        """Count a message with this time."""
         self.messages += 1
         self.span += self._gauge.passed(ts)
 
     @property
     def pause(self) -> float:
-        """Seconds to its first message when it begins again: what passes between two on average, or one second."""
+        """Seconds before its first message in a loop: the average between two messages, or 1."""
         return self.span / (self.messages - 1) if self.span else 1.0
 
 
-class Placed(NamedTuple):
-    """A record, and where the next one begins."""
+class LocatedRecord(NamedTuple):
+    """A record, and the place in the file where the next one starts."""
 
-    record: Message | Gap
+    record: RecordedMessage | RecordedGap
     end: int
 
 
 def open_records(path: str) -> BinaryIO:
-    """Open a file of records, or ``-``, stdin; what cannot be read twice is copied to a temporary file first.
+    """Open a file of records, or stdin for ``-``; a stream is copied to a temporary file first.
 
     Raises:
         UsageError: it cannot be opened.
@@ -76,16 +73,14 @@ def open_records(path: str) -> BinaryIO:
         raise UsageError(f"cannot read {path!r}: {reason}", _HINT) from None
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
-    with file:  # a pipe, say
+    with file:  # a pipe
         return _copied(file.fileno())
 
 
 def _copied(descriptor: int) -> BinaryIO:
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - its caller closes it
     try:
-        while data := os.read(
-            descriptor, _BUFFER
-        ):  # a buffered read goes on through an interrupt that comes between two
+        while data := os.read(descriptor, _BUFFER):  # a buffered read would not stop at an interrupt
             copy.write(data)
         copy.flush()
     except BaseException:
@@ -99,19 +94,19 @@ class Recording:
 
     Args:
         file: the open file; it is closed with this.
-        name: what errors call it.
+        name: its name in errors.
 
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.name = name
         self.size = os.fstat(file.fileno()).st_size
-        self.channels: dict[str, Played] = {}
-        """What it has, in the order of their first records; filled by ``check``."""
+        self.channels: dict[str, ChannelSummary] = {}
+        """In the order of their first records; filled by ``check``."""
         self.gaps: Counter[str] = Counter()
-        """How many there are of each reason."""
+        """Gaps by reason."""
         self.torn = False
-        """Whether its last line is not whole, as that of a ``tail`` that was killed, and is left out."""
+        """Whether its last line is incomplete, as after a ``tail`` that was killed; that line is not replayed."""
         self._file = file
         self._end = 0
 
@@ -125,14 +120,14 @@ class Recording:
         """Read all of it.
 
         Raises:
-            WscliError: a line is no record, or there is no message.
+            WscliError: a line is not a record, or there is no message.
 
         """
         for number, line in enumerate(self._lines(0, self.size), 1):
             try:
                 record = _record(line)
-            except NoRecord as error:
-                if isinstance(error, NoJson) and not line.endswith(b"\n") and self.channels:
+            except InvalidRecord as error:
+                if isinstance(error, InvalidJson) and not line.endswith(b"\n") and self.channels:
                     self.torn = True
                     break
                 raise WscliError(f"{self.name}:{number}: {error}", _HINT) from None
@@ -142,18 +137,18 @@ class Recording:
         if not any(played.messages for played in self.channels.values()):
             raise WscliError(f"{self.name} holds no message", _HINT)
 
-    def _count(self, record: Message | Gap) -> None:
-        played = self.channels.setdefault(record.channel, Played())
-        if isinstance(record, Gap):
+    def _count(self, record: RecordedMessage | RecordedGap) -> None:
+        played = self.channels.setdefault(record.channel, ChannelSummary())
+        if isinstance(record, RecordedGap):
             self.gaps[record.reason] += 1
         else:
             played.count(record.ts)
 
-    def records(self, start: int = 0) -> Iterator[Placed]:
-        """Read what was checked, from a place that an earlier record gave.
+    def records(self, start: int = 0) -> Iterator[LocatedRecord]:
+        """Read the checked records from ``start``: 0, or the ``end`` of an earlier record.
 
         Raises:
-            WscliError: it is not what it was.
+            WscliError: the file was changed after the check.
 
         """
         changed = WscliError(f"{self.name} was changed while it was replayed", "start the mock again")
@@ -163,8 +158,8 @@ class Recording:
                 place += len(line)
                 record = _record(line)
                 if record is not None:
-                    yield Placed(record, place)
-        except (OSError, NoRecord):
+                    yield LocatedRecord(record, place)
+        except (OSError, InvalidRecord):
             raise changed from None
         if place != self._end:  # it is shorter by now
             raise changed
@@ -175,15 +170,15 @@ class Recording:
             yield line
 
 
-def _record(line: bytes) -> Message | Gap | None:
-    """Read a line; None: it is blank."""
+def _record(line: bytes) -> RecordedMessage | RecordedGap | None:
+    """Read a line; None where it is blank."""
     if len(line) > _LONGEST_LINE:
-        raise NoRecord(f"a line of over {_LONGEST_LINE >> 20} MiB is no record of `tail --json`")
+        raise InvalidRecord(f"a line of over {_LONGEST_LINE >> 20} MiB is not a record of `tail --json`")
     return None if line.isspace() else read_record(line)
 
 
 class _Part(io.RawIOBase):
-    """A part of a file, at a place of its own: any number of them read one descriptor."""
+    """A part of a file with a position of its own, so that several readers share one descriptor."""
 
     def __init__(self, descriptor: int, start: int, end: int) -> None:
         self._descriptor, self._place, self._end = descriptor, start, end
@@ -191,7 +186,7 @@ class _Part(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         data = os.pread(self._descriptor, min(len(view), self._end - self._place), self._place)
         view[: len(data)] = data

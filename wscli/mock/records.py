@@ -1,4 +1,4 @@
-"""One line of what ``tail --json`` writes: a message or a gap. Keys that are not known here are ignored."""
+"""One line of the output of ``tail --json``: a message or a gap. Unknown keys are ignored."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import json
 from base64 import b64decode
 from typing import Any, NamedTuple
 
-__all__ = ["Gap", "Message", "NoJson", "NoRecord", "read_record"]
+__all__ = ["RecordedGap", "RecordedMessage", "InvalidJson", "InvalidRecord", "read_record"]
 
 _LATEST = 1e12
-"""Seconds since the epoch, beyond which nothing is a time."""
+"""The largest accepted time, in seconds since the epoch."""
 _QUOTED = 60
 
 
-class Message(NamedTuple):
-    """A message as it came."""
+class RecordedMessage(NamedTuple):
+    """A message of a channel."""
 
     channel: str
     ts: float
@@ -24,44 +24,44 @@ class Message(NamedTuple):
     binary: bool
 
 
-class Gap(NamedTuple):
-    """Messages may be missing here."""
+class RecordedGap(NamedTuple):
+    """A place where messages may be missing."""
 
     channel: str
     reason: str
 
 
-class NoRecord(ValueError):
-    """The line is no record; the sentence says why."""
+class InvalidRecord(ValueError):
+    """The line is not a record; the message says why."""
 
 
-class NoJson(NoRecord):
-    """The line is not even JSON, or not all of it."""
+class InvalidJson(InvalidRecord):
+    """The line is not JSON, or only a part of a JSON text."""
 
 
-def read_record(line: bytes) -> Message | Gap:
+def read_record(line: bytes) -> RecordedMessage | RecordedGap:
     """Read a line.
 
     Raises:
-        NoRecord: it is none.
+        InvalidRecord: the line is not a record.
 
     """
     try:
         value = json.loads(line.decode())
     except (ValueError, RecursionError):
-        raise NoJson(f"{_beginning(line)} is not JSON") from None
+        raise InvalidJson(f"{_beginning(line)} is not JSON") from None
     if not isinstance(value, dict):
-        raise NoRecord(f"{_beginning(line)} is no record of `tail --json`")
+        raise InvalidRecord(f"{_beginning(line)} is not a record of `tail --json`")
     kind, channel = value.get("type"), _text(value, "channel", line)
     if kind == "gap":
-        return Gap(channel, _text(value, "reason", line))
+        return RecordedGap(channel, _text(value, "reason", line))
     if kind not in ("text", "binary"):
         raise _lacks("'type' of text, binary or gap", line)
     ts = value.get("ts")
     if not isinstance(ts, (int, float)) or isinstance(ts, bool) or not 0 <= ts < _LATEST:
         raise _lacks("'ts' in seconds", line)
     data = _text(value, "data", line)
-    return Message(channel, ts, _payload(value, data, line), kind == "binary")
+    return RecordedMessage(channel, ts, _payload(value, data, line), kind == "binary")
 
 
 def _payload(value: dict[str, Any], data: str, line: bytes) -> bytes:
@@ -85,8 +85,8 @@ def _text(value: dict[str, Any], key: str, line: bytes) -> str:
     return text
 
 
-def _lacks(what: str, line: bytes) -> NoRecord:
-    return NoRecord(f"{_beginning(line)} is no record of `tail --json`: it has no {what}")
+def _lacks(what: str, line: bytes) -> InvalidRecord:
+    return InvalidRecord(f"{_beginning(line)} is not a record of `tail --json`: it has no {what}")
 
 
 def _beginning(line: bytes) -> str:

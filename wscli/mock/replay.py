@@ -1,4 +1,4 @@
-"""One client's replay of a channel: each message at its time, and no sooner than the client takes it."""
+"""The replay of a channel to one client: each message is sent when it is due and the client is ready for it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from wscli.clock import Clock, SystemClock
 from wscli.mock.pace import Pace
 from wscli.mock.recording import Recording
-from wscli.mock.records import Message
+from wscli.mock.records import RecordedMessage
 
 __all__ = ["Replay", "ReplayOptions", "Sleep"]
 
 Sleep = Callable[[float], Awaitable[None]]
-"""Lets so many seconds of ``Clock.monotonic`` pass, and others have their turn."""
+"""Waits for some seconds of ``Clock.monotonic``; 0 lets other tasks run."""
 
 _TURN = 64 << 10
-"""Bytes of the file after which others have their turn, though nothing is to be waited for."""
+"""Bytes of the file after which other tasks run, even where no wait is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,20 @@ class ReplayOptions:
     """How a recording is replayed."""
 
     speed: float = 1.0
-    """How many of its seconds pass in one; infinity waits for nothing."""
+    """Seconds of the recording that pass in one second; infinity never waits."""
     loop: bool = False
     outages: bool = False
-    """Whether an outage ends a replay, for another client to go on behind it."""
+    """Whether an outage ends a replay, so that the next client continues after it."""
 
 
 class Replay:
-    """A recording, on its way to clients.
+    """Replays a recording to clients.
 
     Args:
-        recording: which was checked.
-        options: how.
-        clock: reckons when a message is due.
-        sleep: waits for it.
+        recording: a checked one.
+        options: how it is replayed.
+        clock: decides when a message is due.
+        sleep: waits until then.
 
     """
 
@@ -55,19 +55,19 @@ class Replay:
         self._clock = clock or SystemClock()
         self._sleep = sleep
 
-    async def run(self, channel: str, send: Callable[[Message], Awaitable[None]], start: int = 0) -> int | None:
+    async def run(self, channel: str, send: Callable[[RecordedMessage], Awaitable[None]], start: int = 0) -> int | None:
         """Send the messages of a channel; ``send`` returns once the client is ready for more.
 
         Args:
-            channel: one that the recording has.
-            send: sends one.
-            start: the place in the file to begin at.
+            channel: a channel of the recording.
+            send: sends one message.
+            start: the place in the file to start at.
 
         Returns:
-            None once all of them are sent; the place behind the outage that ended it.
+            None once all messages are sent, or the place after the outage that ended the replay.
 
         Raises:
-            WscliError: the file is not what it was.
+            WscliError: the file was changed.
 
         """
         played = self._recording.channels[channel]
@@ -82,7 +82,7 @@ class Replay:
             await self._sleep(pace.again(played.pause, self._clock.monotonic()))
 
     async def _play(
-        self, channel: str, send: Callable[[Message], Awaitable[None]], start: int, pace: Pace
+        self, channel: str, send: Callable[[RecordedMessage], Awaitable[None]], start: int, pace: Pace
     ) -> int | None:
         turn = start
         for record, place in self._recording.records(start):
@@ -91,7 +91,7 @@ class Replay:
                 await self._sleep(0)
             if record.channel != channel:
                 continue
-            if not isinstance(record, Message):
+            if not isinstance(record, RecordedMessage):
                 if self.options.outages and record.reason == "outage":
                     return place
                 continue

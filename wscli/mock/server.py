@@ -20,20 +20,20 @@ from websockets.typing import Subprotocol
 
 from wscli.errors import WscliError
 from wscli.mock.recording import Recording
-from wscli.mock.records import Message
+from wscli.mock.records import RecordedMessage
 from wscli.mock.replay import Replay
 from wscli.mock.requests import channel_path, is_own_page, requested_channel
 
 __all__ = ["MockOptions", "MockServer"]
 
 CLOSE_DEADLINE = 1.0
-"""Seconds for a client to answer a close frame, and to take what is on its way to it."""
+"""Seconds for a client to read what was sent to it and to answer a close frame."""
 _LARGEST = 64 << 20
-"""Bytes of a client's message."""
+"""Bytes of a message from a client at most."""
 _SHOWN = 400
 
 _silent = logging.Logger("wscli.mock")
-"""The library's own words are of no use to somebody who only replays; registered nowhere, and disabled."""
+"""Discards the log of the library, which does not help a user of a replay."""
 _silent.disabled = True
 
 
@@ -47,19 +47,19 @@ class MockOptions:
     close: bool = False
     """Whether a client is closed, with 1000, after the last message."""
     origins: tuple[str, ...] = ()
-    """Of pages that may connect, beside those that this machine serves."""
+    """Origins of pages that may connect, besides those of this machine."""
     verbose: bool = False
-    """Whether clients are told of: who comes, what they send, why they go."""
+    """Whether to report each client, what it sends, and its end."""
 
 
 class MockServer:
     """Replays a recording to each client, from the beginning.
 
     Args:
-        recording: which was checked.
+        recording: a checked one.
         replay: plays it.
         options: how it serves.
-        tell: is told what there is to say, a line each.
+        tell: is called with each line of the report.
 
     """
 
@@ -72,7 +72,7 @@ class MockServer:
         self._tell = tell
         self._numbers = itertools.count(1)
         self._places: defaultdict[str, deque[int]] = defaultdict(deque)
-        """Behind the outages that ended replays: where the next clients of a channel go on."""
+        """The places where the next clients of a channel start: after the outages that ended replays."""
         self._connections: WeakSet[ServerConnection] = WeakSet()
         self._server: Server | None = None
         self.port = 0
@@ -89,7 +89,7 @@ class MockServer:
         """Listen.
 
         Raises:
-            OSError: there it cannot listen.
+            OSError: the address cannot be listened at.
 
         """
         sock = _bind(self._options.host, self._options.port)
@@ -99,8 +99,8 @@ class MockServer:
             sock=sock,
             process_request=self._admit,
             select_subprotocol=_first_subprotocol,
-            compression=None,  # it is this machine's own loopback, as a rule
-            ping_interval=None,  # a consumer that stands in a debugger answers none, and must not be lost for it
+            compression=None,  # usually on loopback
+            ping_interval=None,  # a consumer in a debugger does not answer one
             close_timeout=CLOSE_DEADLINE,
             max_size=_LARGEST,
             logger=_silent,
@@ -115,14 +115,14 @@ class MockServer:
         try:
             async with asyncio.timeout(CLOSE_DEADLINE):
                 await self._server.wait_closed()
-        except TimeoutError:  # a client that takes nothing holds up a close frame as well, and would without end
+        except TimeoutError:  # a client that reads nothing does not read the close frame either
             for connection in self._connections:
                 connection.transport.abort()
             await self._server.wait_closed()
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where each channel is."""
+        """The URL of each channel."""
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         return {name: f"ws://{host}:{self.port}{channel_path(name)}" for name in self._recording.channels}
 
@@ -168,7 +168,7 @@ class MockServer:
             self._detail(f"{client} went, with {connection.close_code}")
 
     async def _play(self, channel: str, connection: ServerConnection) -> None:
-        async def send(message: Message) -> None:
+        async def send(message: RecordedMessage) -> None:
             await connection.send(message.payload, text=not message.binary)
 
         waiting = self._places[channel]
@@ -176,7 +176,7 @@ class MockServer:
             place = await self._replay.run(channel, send, waiting.popleft() if waiting else 0)
             if place is not None:
                 waiting.append(place)
-                connection.transport.close()  # once what was sent is through, and without a close frame
+                connection.transport.close()  # after what was sent, and without a close frame
             elif self._options.close:
                 await connection.close()
         except ConnectionClosed:
@@ -187,7 +187,7 @@ class MockServer:
 
 
 def _first_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    return offered[0] if offered else None  # a browser fails a connection that takes up none of those it offers
+    return offered[0] if offered else None  # a browser fails a connection that selects none of its offers
 
 
 def _shown(message: str | bytes) -> str:

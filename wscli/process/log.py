@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from wscli.control.escape import escape
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 
 __all__ = ["Format", "HistoryHandler", "RotatingLog", "capture", "is_journal", "release"]
 
@@ -88,7 +88,7 @@ _SYSLOG = (
 class HistoryHandler(logging.Handler):
     """Appends each record to a history as one JSON object, on the loop that it was made in."""
 
-    def __init__(self, history: MemoryHistory) -> None:
+    def __init__(self, history: History) -> None:
         super().__init__()
         self._history = history
         self._loop = asyncio.get_running_loop()
@@ -193,7 +193,7 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def capture(
-    history: MemoryHistory,
+    history: History,
     stream: TextIO | None = None,
     *,
     form: Format = "text",

@@ -20,14 +20,16 @@ from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.registry.reload import reload_file
+from wscli.daemon.registry.reload import log_warnings, reload_file
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Server
-from wscli.daemon.upstream.budget import ConnectBudget
-from wscli.daemon.upstream.dialer import Dialer, OpenLink
+from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.dialer import Dialer, OpenLink
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
+from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
@@ -106,6 +108,7 @@ def make_manager(
     schedule: Schedule = call_later,
     environ: Mapping[str, str] = os.environ,
     http: HttpClient | None = None,
+    make_session: Callable[[], UpstreamSession] = NoSession,
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
@@ -118,6 +121,7 @@ def make_manager(
         schedule: timers.
         environ: says where state is kept, and which proxies are used.
         http: makes HTTP requests; default: a client of the manager's own.
+        make_session: gives each upstream its session.
 
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
@@ -135,9 +139,9 @@ def make_manager(
         chance=chance,
         reachable=reachable,
         schedule=schedule,
-        histories=Histories(plan.name, environ, clock),
     )
-    manager = Manager(plan, services, budgets)
+    upstreams, histories = Upstreams(services, make_session), Histories(plan.name, environ, clock)
+    manager = Manager(plan, services, budgets, upstreams, histories)
     return manager
 
 
@@ -182,6 +186,7 @@ class ManagerProcess:
         """Answer at the socket and begin to dial; no channel has to be ready."""
         name, pid = self._instance.name, self._instance.pid
         logger.info("wscli %s runs %s as pid %d", __version__, name, pid, extra={"event": "started"})
+        log_warnings(self.manager.plan)
         self._monitor.start(self.manager.network_changed)
         self._server.start()
         self.manager.open()

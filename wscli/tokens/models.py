@@ -19,7 +19,7 @@ from wscli.tokens.sources.oauth2 import OAuth2Source
 from wscli.tokens.sources.value import Value, ValueSource
 from wscli.values import Duration, Flag, Percent, StrictModel
 
-__all__ = ["SOURCES", "Read", "TokenSource", "find_cycle"]
+__all__ = ["SOURCES", "TokenSource", "changed_sources", "find_cycle"]
 
 SOURCES: dict[str, type] = {
     "http": HttpSource,
@@ -62,26 +62,26 @@ class TokenSource(StrictModel):
     def _one_source(self) -> TokenSource:
         given = [key for key in SOURCES if getattr(self, key) is not None]
         if len(given) != 1:
-            what = f"not {' and '.join(given)}" if given else "and this has none"
+            what = f"not {' and '.join(given)}" if given else "and this token has none"
             raise ValueError(f"a token has exactly one of {', '.join(SOURCES)}, {what}")
         return self
 
     @property
     def source(self) -> Source:
-        """The one that is declared."""
+        """The declared source."""
         found: Source = next(getattr(self, key) for key in SOURCES if getattr(self, key) is not None)
         return found
 
     def references(self) -> frozenset[str]:
-        """The names of the other tokens that this one is made with."""
+        """The names of the tokens that this one needs."""
         return self.source.references()
 
     async def fetch(self, context: FetchContext) -> Fetched:
         """Fetch once, and find the token in the answer.
 
         Raises:
-            SourceFailed: it did not work, or no usable token is in the answer.
-            TokenFailed: another token, that this one needs, could not be had.
+            SourceFailed: the fetch failed, or the answer has no usable token.
+            TokenFailed: a token that this one needs could not be fetched.
 
         """
         try:
@@ -98,7 +98,7 @@ class TokenSource(StrictModel):
 
 
 def find_cycle(sources: Mapping[str, TokenSource]) -> tuple[str, ...] | None:
-    """Give tokens that need one another in a circle, the first once more at the end; None where there are none."""
+    """Give tokens that need one another in a circle, with the first repeated at the end; else None."""
     cleared: set[str] = set()
 
     def follow(name: str, way: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -111,3 +111,11 @@ def find_cycle(sources: Mapping[str, TokenSource]) -> tuple[str, ...] | None:
         return found
 
     return next(filter(None, (follow(name, ()) for name in sources)), None)
+
+
+def changed_sources(old: Mapping[str, TokenSource], new: Mapping[str, TokenSource]) -> frozenset[str]:
+    """Give the tokens whose source changed, or is made with one that did."""
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    while more := {name for name, source in new.items() if name not in changed and source.references() & changed}:
+        changed |= more
+    return frozenset(changed)

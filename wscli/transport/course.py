@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from dataclasses import replace
 
-from wscli.config.plan import TlsPlan
+from wscli.config.models.upstream import TlsPlan
 from wscli.transport.address import Address, Place
 from wscli.transport.link import Listener, Target, Timeline
 from wscli.transport.request import request_headers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from wscli.config.plan import TlsPlan
+from wscli.config.models.upstream import TlsPlan
 from wscli.errors import ConfigError
 
 __all__ = ["describe", "make_tls"]

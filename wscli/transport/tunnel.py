@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from python_socks import ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
-from wscli.config.plan import TlsPlan
+from wscli.config.models.upstream import TlsPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.address import Address, bracketed
 from wscli.transport.course import Course

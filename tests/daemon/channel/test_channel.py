@@ -15,7 +15,7 @@ from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
-from wscli.history.records import Gap
+from wscli.history.records import GapRecord
 
 LAZY = channel_plan(eager=False, linger=30.0)
 
@@ -25,7 +25,7 @@ def gaps(channel: object) -> list[tuple[int, str, float, float]]:
     found = []
     while (item := channel.history.read(cursor)) is not None:  # type: ignore[attr-defined]  # as above
         cursor = item.cursor
-        if isinstance(item.item, Gap):
+        if isinstance(item.item, GapRecord):
             found.append((item.item.after, item.item.reason, item.item.start, item.item.end))
     return found
 

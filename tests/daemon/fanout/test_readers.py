@@ -22,14 +22,14 @@ from wscli.daemon.fanout.readers import TURN_BYTES, Reader, stream
 from wscli.daemon.fanout.sources import GATHER_BYTES, Options, Source
 from wscli.history import encode as encoding
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import BATCH_BYTES, MemoryHistory
+from wscli.history.memory import BATCH_BYTES, History
 
 OK = End(0, "", None)
 MESSAGE = 4000
 
 
 def history_of(keep=100_000, max_size=256 << 20):
-    return MemoryHistory(HistoryLimits(keep=keep, max_size=max_size), clock=SystemClock(), epoch="k3f9")
+    return History(HistoryLimits(keep=keep, max_size=max_size), clock=SystemClock(), epoch="k3f9")
 
 
 def fill(history, batches, *, messages=1, size=0):
@@ -400,8 +400,10 @@ async def test_a_reader_whose_socket_is_full_costs_no_system_call_until_it_is_no
 
 async def test_a_batch_is_encoded_once_however_many_read_it(monkeypatch):
     encoded = []
-    plainly = encoding.encode
-    monkeypatch.setattr(encoding, "encode", lambda batch, form: encoded.append(batch.first) or plainly(batch, form))
+    plainly = encoding.encode_batch
+    monkeypatch.setattr(
+        encoding, "encode_batch", lambda batch, form: encoded.append(batch.first) or plainly(batch, form)
+    )
     history = history_of()
     async with contextlib.AsyncExitStack() as stack:
         ends = [await stack.enter_async_context(reading([live(history)])) for _ in range(10)]
@@ -440,7 +442,7 @@ async def test_a_moving_reader_that_lags_pauses_the_server_until_it_has_caught_u
 
 
 async def test_a_reader_that_stops_for_sixty_thousand_messages_costs_little_and_is_told_exactly():
-    history = MemoryHistory(HistoryLimits(), clock=SystemClock(), epoch="k3f9")
+    history = History(HistoryLimits(), clock=SystemClock(), epoch="k3f9")
     async with reading([live(history)]) as (_, still, _), reading([live(history)]) as (_, moving, _):
         tracemalloc.start()
         got = 0

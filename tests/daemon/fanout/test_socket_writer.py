@@ -10,7 +10,7 @@ from wscli.clock import SystemClock
 from wscli.daemon.fanout.socket_writer import Outflow
 from wscli.daemon.fanout.sources import Source
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 
 
 class BrokenBackpressure:
@@ -24,7 +24,7 @@ class BrokenBackpressure:
 class Feed:
     """Ends with its first message; then its back-pressure breaks."""
 
-    def __init__(self, history: MemoryHistory) -> None:
+    def __init__(self, history: History) -> None:
         self.sources = [Source("news", history, history.seek_last(0), BrokenBackpressure())]  # type: ignore[arg-type]
         self.ended = False
 
@@ -36,7 +36,7 @@ class Feed:
 
 
 async def test_a_bug_behind_the_end_of_a_client_does_not_reach_who_appended(caplog: pytest.LogCaptureFixture) -> None:
-    history = MemoryHistory(HistoryLimits(), clock=SystemClock())
+    history = History(HistoryLimits(), clock=SystemClock())
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)

@@ -14,16 +14,17 @@ from typing import Any
 import psutil
 
 from tests.daemon.scripted import Scripted, channel_plan
-from tests.daemon.waiting import descriptors, until
-from wscli.config.plan import ChannelPlan, HookPlan
+from tests.waiting import eventually
+from wscli.config.models.hooks import MessageHook
+from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks import Hooks
 
-__all__ = ["Hooked", "alive", "descriptors", "hooked", "sh", "until"]
+__all__ = ["Hooked", "alive", "hooked", "sh"]
 
 
-def sh(script: str, **more: Any) -> HookPlan:
-    return HookPlan(exec=("sh", "-c", script), **more)
+def sh(script: str, **more: Any) -> MessageHook:
+    return MessageHook(exec=("sh", "-c", script), **more)
 
 
 def alive(pid: int) -> bool:
@@ -58,7 +59,7 @@ class Hooked(Scripted):
         )
 
     async def until_lines(self, count: int, name: str = "out") -> list[Any]:
-        await until(lambda: len(self.lines(name)) >= count)
+        await eventually(lambda: len(self.lines(name)) >= count)
         return [json.loads(line) for line in self.lines(name)]
 
     async def until_problem(self, *texts: str) -> None:
@@ -91,6 +92,6 @@ async def hooked(directory: Path, **changes: Any) -> AsyncIterator[Hooked]:
         closing = it.manager.close()
         await closing
     started = [child.pid for child in before if child.pid not in others]
-    await until(lambda: not any(alive(pid) for pid in started))  # what is killed dies a moment later
+    await eventually(lambda: not any(alive(pid) for pid in started))  # what is killed dies a moment later
     assert it.time.pending == [], "a timer outlived its manager"
     assert len(it.hooks._tasks) == 0

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.hooks.hooked import alive, descriptors, sh, until
+from tests.daemon.hooks.hooked import alive, sh
 from tests.daemon.passing import let_pass
-from wscli.config.plan import HookPlan
+from tests.waiting import descriptors, eventually
+from wscli.config.models.hooks import HookPlan, MessageHook
 from wscli.daemon.hooks import command
 from wscli.daemon.hooks.command import STARTS_APART, StartPacer, run_command
 from wscli.values import Scalar
@@ -60,16 +61,16 @@ async def test_secrets_are_masked_in_the_quoted_line(tmp_path: Path) -> None:
 
 async def test_a_command_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
-    assert await outcome(tmp_path, HookPlan(("./handle",))) == "not found: './handle'"
-    assert await outcome(tmp_path, HookPlan(("no-such-\x1bprogram",))) == "not found: 'no-such-\\x1bprogram'"
+    assert await outcome(tmp_path, MessageHook(exec=("./handle",))) == "not found: './handle'"
+    assert await outcome(tmp_path, MessageHook(exec=("no-such-\x1bprogram",))) == "not found: 'no-such-\\x1bprogram'"
     hidden = Scalar("/hunter2/program", redacted="/***/program")
-    assert await outcome(tmp_path, HookPlan((hidden,))) == "not found: '/***/program'"
-    assert await outcome(tmp_path, HookPlan(("./data",))) == "cannot run './data': permission denied"
-    assert await outcome(tmp_path, HookPlan(("echo", "a\0b"))) == "cannot run 'echo': NUL in an argument"
+    assert await outcome(tmp_path, MessageHook(exec=(hidden,))) == "not found: '/***/program'"
+    assert await outcome(tmp_path, MessageHook(exec=("./data",))) == "cannot run './data': permission denied"
+    assert await outcome(tmp_path, MessageHook(exec=("echo", "a\0b"))) == "cannot run 'echo': NUL in an argument"
 
 
 async def test_no_shell_expands_the_arguments(tmp_path: Path) -> None:
-    assert await outcome(tmp_path, HookPlan(("touch", "$HOME;`id`"))) is None
+    assert await outcome(tmp_path, MessageHook(exec=("touch", "$HOME;`id`"))) is None
     assert (tmp_path / "$HOME;`id`").exists()
 
 
@@ -83,7 +84,7 @@ async def test_a_large_event_arrives_whole(tmp_path: Path) -> None:
 
 
 async def test_endless_stdout_is_killed_at_the_timeout(tmp_path: Path) -> None:
-    assert await outcome(tmp_path, HookPlan(("yes",), timeout=0.1)) == "killed after 100ms"
+    assert await outcome(tmp_path, MessageHook(exec=("yes",), timeout=0.1)) == "killed after 100ms"
 
 
 async def test_endless_stderr_is_killed(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ async def test_a_command_that_hangs_gets_sigterm_and_its_process_group_is_killed
     monkeypatch.setattr(command, "GRACE", 1e6)
     script = "trap 'echo asked > asked' TERM; sleep 1000 & echo $! > child; echo $$ > self; while :; do wait; done"
     running = asyncio.create_task(outcome(tmp_path, sh(script, timeout=60)))
-    await until(lambda: (tmp_path / "self").exists() and (tmp_path / "self").read_text())
+    await eventually(lambda: (tmp_path / "self").exists() and (tmp_path / "self").read_text())
     while not ((tmp_path / "asked").exists() and (tmp_path / "asked").read_text()):
         let_pass(60.0)
         await asyncio.sleep(0.01)
@@ -104,7 +105,7 @@ async def test_a_command_that_hangs_gets_sigterm_and_its_process_group_is_killed
     let_pass(1e6)
     assert await running == "killed after 1m"
     assert (tmp_path / "asked").read_text() == "asked\n"
-    await until(lambda: not alive(pid(tmp_path / "self")) and not alive(pid(tmp_path / "child")))
+    await eventually(lambda: not alive(pid(tmp_path / "self")) and not alive(pid(tmp_path / "child")))
 
 
 async def test_a_command_that_ends_at_sigterm_is_not_waited_for(
@@ -112,7 +113,7 @@ async def test_a_command_that_ends_at_sigterm_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(command, "GRACE", 60.0)
     began = asyncio.get_running_loop().time()
-    assert await outcome(tmp_path, HookPlan(("sleep", "1000"), timeout=0.05)) == "killed after 50ms"
+    assert await outcome(tmp_path, MessageHook(exec=("sleep", "1000"), timeout=0.05)) == "killed after 50ms"
     assert asyncio.get_running_loop().time() - began < 30
 
 
@@ -126,22 +127,22 @@ async def test_a_background_process_that_holds_the_streams_is_not_waited_for(tmp
 
 async def test_cancelling_kills_the_process_group(tmp_path: Path) -> None:
     task = asyncio.create_task(outcome(tmp_path, sh("trap '' TERM; sleep 1000 & echo $! > child; wait", timeout=60)))
-    await until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
+    await eventually(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
     task.cancel()
     began = asyncio.get_running_loop().time()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert asyncio.get_running_loop().time() - began < 30
-    await until(lambda: not alive(pid(tmp_path / "child")))
+    await eventually(lambda: not alive(pid(tmp_path / "child")))
 
 
 async def test_runs_leave_no_descriptor(tmp_path: Path) -> None:
     await outcome(tmp_path, sh("exit 0"))
     before = descriptors()
     await asyncio.gather(*(outcome(tmp_path, sh(script)) for script in ("exit 0", "exit 1", "echo x >&2", "cat")))
-    await outcome(tmp_path, HookPlan(("./nowhere",)))
-    await outcome(tmp_path, HookPlan(("sleep", "10"), timeout=0.01))
-    await until(lambda: descriptors() <= before)
+    await outcome(tmp_path, MessageHook(exec=("./nowhere",)))
+    await outcome(tmp_path, MessageHook(exec=("sleep", "10"), timeout=0.01))
+    await eventually(lambda: descriptors() <= before)
 
 
 async def test_commands_are_started_apart_and_in_order() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.hooks.hooked import hooked, sh, until
+from tests.daemon.hooks.hooked import hooked, sh
 from tests.daemon.scripted import channel_plan
+from tests.waiting import eventually
 from wscli.history.limits import HistoryLimits
 
 COPY = sh("cat >> out")
@@ -28,7 +28,7 @@ async def test_a_command_reads_the_record_of_tail_json(tmp_path: Path) -> None:
             "type": "text",
             "data": "one",
         }
-        await until(lambda: it.stats() == {"runs": 3, "failures": 0, "lagged": 0, "not_json": 0, "running": 0})
+        await eventually(lambda: it.stats() == {"runs": 3, "failures": 0, "lagged": 0, "not_json": 0, "running": 0})
         assert it.channel.problems.texts() == []
 
 
@@ -49,7 +49,7 @@ async def test_no_more_than_parallel_run_at_once(tmp_path: Path) -> None:
     wait = sh("echo x >> started; while [ ! -e go ]; do sleep 0.01; done; cat >> out", parallel=3)
     async with hooked(tmp_path, on_message=wait) as it:
         it.server.link.say(*map(str, range(8)))
-        await until(lambda: len(it.lines("started")) == 3)
+        await eventually(lambda: len(it.lines("started")) == 3)
         assert it.stats()["running"] == 3
         assert it.stats()["runs"] == 3
         (tmp_path / "go").touch()
@@ -71,16 +71,16 @@ async def test_no_more_than_parallel_run_at_once(tmp_path: Path) -> None:
 async def test_a_command_runs_where_the_expression_yields_neither_false_nor_null(
     tmp_path: Path, expression: str, fitting: list[int]
 ) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": expression})) as it:
         it.server.link.say('{"type": "ringing", "n": 1}', '{"type": "ended", "n": 2}')
         records = await it.until_lines(len(fitting))
-        await until(lambda: it.stats()["runs"] == len(fitting) and not it.stats()["running"])
+        await eventually(lambda: it.stats()["runs"] == len(fitting) and not it.stats()["running"])
         assert [json.loads(one["data"])["n"] for one in records] == fitting
         assert it.stats()["failures"] == 0
 
 
 async def test_what_is_not_json_does_not_match_and_is_counted(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq="true")) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": "true"})) as it:
         it.server.link.say("hello", "NaN", '{"a": 1} {"a": 2}', "")
         it.server.link.listener.on_batch([b"1"], b"b")
         it.server.link.say("7")
@@ -90,9 +90,9 @@ async def test_what_is_not_json_does_not_match_and_is_counted(tmp_path: Path) ->
 
 
 async def test_an_expression_that_fails_on_a_message_is_a_problem_until_it_works_on_one(tmp_path: Path) -> None:
-    async with hooked(tmp_path, on_message=replace(COPY, jq=".type.deeper")) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": ".type.deeper"})) as it:
         it.server.link.say('{"type": "x"}')
-        await until(lambda: it.channel.problems.texts())
+        await eventually(lambda: it.channel.problems.texts())
         assert it.channel.problems.texts()[0].startswith("on_message: jq: Cannot index string with string ")
         assert (it.stats()["failures"], it.stats()["runs"]) == (1, 0)
         it.server.link.say("{}")
@@ -103,14 +103,14 @@ async def test_a_slow_hook_lags_alone_and_counts_what_it_missed(tmp_path: Path) 
     slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out")
     async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=10)) as it:
         it.server.link.say("0")
-        await until(lambda: it.stats()["running"])
+        await eventually(lambda: it.stats()["running"])
         for number in range(1, 101):
             it.server.link.say(str(number))
         assert it.server.link.reading, "upstream is never held back for a hook"
         assert it.channel.history.last == 101
         (tmp_path / "go").touch()
         assert [one["data"] for one in await it.until_lines(11)] == ["0", *map(str, range(91, 101))]
-        await until(lambda: it.stats()["lagged"] == 90)
+        await eventually(lambda: it.stats()["lagged"] == 90)
         await it.until_problem()  # it has caught up
 
 
@@ -118,13 +118,13 @@ async def test_missed_messages_are_a_problem_until_the_hook_has_caught_up(tmp_pa
     slow = sh("echo x >> started; n=$(wc -l < started); while [ ! -e go$n ]; do sleep 0.01; done")
     async with hooked(tmp_path, on_message=slow, history=HistoryLimits(keep=2)) as it:
         it.server.link.say("0")
-        await until(lambda: it.stats()["running"])
+        await eventually(lambda: it.stats()["running"])
         for number in range(1, 9):
             it.server.link.say(str(number))
         assert it.stats()["lagged"] == 0
         (tmp_path / "go1").touch()
         await it.until_problem("on_message: missed 6 messages: the hook is too slow")
-        await until(lambda: len(it.lines("started")) == 2)
+        await eventually(lambda: len(it.lines("started")) == 2)
         assert it.channel.problems.texts()
         (tmp_path / "go2").touch()
         (tmp_path / "go3").touch()
@@ -147,7 +147,7 @@ async def test_a_hook_neither_opens_a_lazy_channel_nor_counts_as_a_reader(tmp_pa
 
 async def test_filtering_many_messages_lets_other_tasks_run(tmp_path: Path) -> None:
     expression = "[range(2000)] | length == 0"
-    async with hooked(tmp_path, on_message=replace(COPY, jq=expression)) as it:
+    async with hooked(tmp_path, on_message=COPY.model_copy(update={"jq": expression})) as it:
         it.server.link.say(*["1"] * 500)
         turns = 0
         seen = it.hooks._hooks[it.channel]["on_message"].events
@@ -157,7 +157,7 @@ async def test_filtering_many_messages_lets_other_tasks_run(tmp_path: Path) -> N
             turns += 1
             return seen._cursor.seq == 500  # type: ignore[attr-defined]  # of MessageEvents
 
-        await until(behind)
+        await eventually(behind)
         assert turns > 3
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.daemon.hooks.hooked import hooked, sh, until
+from tests.daemon.hooks.hooked import hooked, sh
 from tests.daemon.scripted import REFUSED, closed
+from tests.waiting import eventually
 from wscli.daemon.hooks.events import MOST_CHANGES
 
 COPY = sh("cat >> out")
@@ -34,14 +35,14 @@ async def test_a_change_other_than_of_the_state_runs_nothing(tmp_path: Path) -> 
         it.channel.problems.state("disk", "is full")
         it.channel.pause()
         assert [one["state"] for one in await it.until_lines(4)][3:] == ["paused"]
-        await until(lambda: not it.stats("on_state")["running"])
+        await eventually(lambda: not it.stats("on_state")["running"])
         assert it.stats("on_state")["runs"] == 4
 
 
 async def test_changes_are_queued_and_the_oldest_is_dropped_beyond_the_limit(tmp_path: Path) -> None:
-    slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out", parallel=4)
+    slow = sh("while [ ! -e go ]; do sleep 0.01; done; cat >> out")
     async with hooked(tmp_path, on_state=slow) as it:
-        await until(lambda: it.stats("on_state")["running"] == 1)
+        await eventually(lambda: it.stats("on_state")["running"] == 1)
         assert it.channel.state == "ready"  # two changes wait
         for _ in range(MOST_CHANGES // 4):  # paused, connecting, handshaking, ready
             it.channel.pause()
@@ -61,7 +62,7 @@ async def test_the_environment_names_channel_instance_and_hook(tmp_path: Path) -
     plan = sh("")
     plan = type(plan)(exec=("./handle", "$HOME"))
     async with hooked(tmp_path, on_state=plan) as it:
-        await until(lambda: (it.stats("on_state")["runs"], it.stats("on_state")["running"]) == (3, 0))
+        await eventually(lambda: (it.stats("on_state")["runs"], it.stats("on_state")["running"]) == (3, 0))
         found = dict(line.rstrip("\n").partition("=")[::2] for line in it.lines("env.on_state"))
         assert {name: found.get(name) for name in ("WSCLI_CHANNEL", "WSCLI_INSTANCE", "WSCLI_HOOK")} == {
             "WSCLI_CHANNEL": "news",

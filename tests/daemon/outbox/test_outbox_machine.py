@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.daemon.registry.test_manager_machine import name_of
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status
 from tests.examples import EXAMPLES
-from wscli.config.plan import Rotate
+from wscli.config.models.upstream import Rotate
 from wscli.control.messages import QueueOutcome
 from wscli.core.events import Failure
 from wscli.core.states import ChannelState as S
@@ -442,6 +442,6 @@ class EachMessageOnce(RuleBasedStateMachine):
 
 
 EachMessageOnce.TestCase.settings = settings(
-    max_examples=max(150, EXAMPLES // 20), stateful_step_count=30, deadline=None
+    max_examples=max(60, EXAMPLES // 20), stateful_step_count=30, deadline=None
 )
 TestEachMessageOnce = EachMessageOnce.TestCase

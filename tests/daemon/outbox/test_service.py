@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.daemon.fake_manager import FakeChannel
 from tests.daemon.outbox.test_store import outcome
-from tests.daemon.served import until
+from tests.waiting import eventually
 from wscli.clock import SystemClock
 from wscli.control.messages import QueueReceipt
 from wscli.core.states import ChannelState
@@ -92,7 +92,7 @@ async def test_a_failed_or_doubtful_message_is_sent_again_before_the_next(scene:
     scene.channel.send_fails.clear()
     await scene.outbox.flush()
     assert scene.sent() == [b"a", b"b"]
-    await until(lambda: scene.channel.uses == 0)
+    await eventually(lambda: scene.channel.uses == 0)
 
 
 async def test_an_expired_message_is_counted_and_shown_among_the_problems(scene: Scene) -> None:
@@ -100,10 +100,10 @@ async def test_an_expired_message_is_counted_and_shown_among_the_problems(scene:
     await scene.queue(b"a", ttl=5)
     scene.manager.clock.now += 5
     await scene.queue(b"b")
-    await until(lambda: scene.channel.outbox["expired"] == 1)
+    await eventually(lambda: scene.channel.outbox["expired"] == 1)
     assert scene.channel.problems.texts() == ["outbox: 1 expired; see `wscli outbox ls calls`"]
     await scene.outbox.remove([2])
-    await until(lambda: scene.channel.uses == 0)
+    await eventually(lambda: scene.channel.uses == 0)
 
 
 async def test_a_flush_fails_for_a_failed_or_removed_channel(scene: Scene) -> None:
@@ -144,9 +144,9 @@ async def test_a_disk_that_refuses_a_delivery_is_no_problem_once_its_messages_ar
 
     monkeypatch.setattr(OutboxStore, "next", refusing)
     await scene.queue(b"a")
-    await until(lambda: scene.manager.problems.texts() == ["outbox: the disk is full"])
+    await eventually(lambda: scene.manager.problems.texts() == ["outbox: the disk is full"])
     await scene.outbox.remove([1])
-    await until(lambda: not scene.manager.problems.texts() and scene.channel.uses == 0)
+    await eventually(lambda: not scene.manager.problems.texts() and scene.channel.uses == 0)
 
 
 async def test_an_unusable_state_directory_refuses_the_message(scene: Scene, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def block(scene: Scene, *payloads: bytes, ttl: float | None = None) -> Non
     """Queue messages, and return while the first is being sent."""
     scene.channel.send_blocks = asyncio.Event()
     await scene.queue(*payloads, ttl=ttl)
-    await until(lambda: scene.channel.send_blocked == 1)
+    await eventually(lambda: scene.channel.send_blocked == 1)
 
 
 async def end(scene: Scene) -> list[dict[str, Any]]:
@@ -214,7 +214,7 @@ async def test_a_message_that_is_being_sent_is_not_removed(scene: Scene) -> None
 async def test_a_message_can_be_removed_between_two_attempts(scene: Scene) -> None:
     scene.channel.send_fails[0] = NotSent("closed")
     await scene.queue(b"a")
-    await until(lambda: scene.channel.send_blocked == 0 and scene.channel.uses)
+    await eventually(lambda: scene.channel.send_blocked == 0 and scene.channel.uses)
     while not (await scene.outbox.list([]))[0]["attempts"]:
         pass
     assert await scene.outbox.remove([1]) == 1
@@ -227,7 +227,7 @@ async def test_an_attempt_ends_when_its_message_expires(scene: Scene) -> None:
     with scene.outbox.waiting() as waiter:
         scene.channel.send_blocks = asyncio.Event()
         await scene.outbox.queue("calls", [b"a"], binary=False, ttl=7, key=None, waiter=waiter)
-        await until(lambda: scene.channel.send_blocked == 1)
+        await eventually(lambda: scene.channel.send_blocked == 1)
         assert scene.channel.timeout == 7
         scene.manager.clock.now += 7
         scene.channel.send_blocks.set()
@@ -298,7 +298,7 @@ async def test_a_crashed_delivery_is_a_problem_until_it_goes_on(scene: Scene, mo
 
     monkeypatch.setattr(scene.channel, "send", crash)
     await scene.queue(b"a", b"b")
-    await until(lambda: scene.manager.problems.texts())
+    await eventually(lambda: scene.manager.problems.texts())
     assert scene.manager.problems.texts() == [
         "outbox of calls: delivery stopped: a fault of ours; tried again in 0.01 s"
     ]
@@ -323,10 +323,10 @@ async def test_one_task_retries_expiry_on_a_disk_that_refuses_it(scene: Scene, m
         patch.setattr(OutboxStore, "expire", refusing)
         scene.outbox._expiry_changed.set()
         for count in range(1, 20):
-            await until(lambda count=count: refused >= count)  # type: ignore[misc]  # bound in its turn
+            await eventually(lambda count=count: refused >= count)  # type: ignore[misc]  # bound in its turn
             assert len(scene.manager.tasks) == 2, "the delivery, and one that puts aside what expired"
-    await until(lambda: scene.channel.outbox["expired"] == 1)
-    await until(lambda: len(scene.manager.tasks) == 0)
+    await eventually(lambda: scene.channel.outbox["expired"] == 1)
+    await eventually(lambda: len(scene.manager.tasks) == 0)
     assert scene.manager.problems.texts() == []
 
 
@@ -336,8 +336,8 @@ async def test_a_channel_is_in_use_only_while_it_has_queued_messages(scene: Scen
     scene.manager.clock.now += 5
     scene.channel.state = ChannelState.CONNECTING
     scene.channel.send_blocks.set()
-    await until(lambda: scene.channel.outbox["expired"] == 1)
-    await until(lambda: scene.channel.uses == 0)
+    await eventually(lambda: scene.channel.outbox["expired"] == 1)
+    await eventually(lambda: scene.channel.uses == 0)
 
 
 async def test_an_attempt_of_a_message_without_ttl_has_no_time_limit(scene: Scene) -> None:

@@ -14,7 +14,7 @@ from tests.examples import SOME
 from wscli.config import load
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.daemon.registry.lookup import channel_for
-from wscli.daemon.upstream.target import make_target
+from wscli.daemon.upstream.dial.target import make_target
 from wscli.templates import compile_name, compile_path, compile_template
 from wscli.values import Secret
 

@@ -6,13 +6,15 @@ import asyncio
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status, with_token
 from wscli.core.states import ChannelState as S
-from wscli.errors import NoInstance, UnknownChannel
+from wscli.errors import NoInstance, UnknownChannel, WscliError
 from wscli.history.limits import HistoryLimits
+from wscli.templates import compile_template
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 
@@ -46,6 +48,24 @@ async def test_an_unknown_channel_is_named_with_the_way_out(name: str, message: 
         assert hint is None or caught.value.hint == hint
 
 
+async def test_a_parameter_that_does_not_fit_the_dial_makes_no_channel() -> None:
+    query = {"id": compile_template("{param.id:int}", ("param",))}
+    async with scripted(channel_plan("rooms/{id}", query=query)) as it:
+        with pytest.raises(UnknownChannel, match="invalid channel name 'rooms/abc'"):
+            it.manager.channel("rooms/abc")
+        assert it.manager.stats()["connections"]["total"] == 0
+        assert it.manager.channel("rooms/42").state is S.IDLE
+
+
+async def test_a_channel_whose_history_cannot_be_used_leaves_no_upstream(tmp_path: Path) -> None:
+    plan = channel_plan("rooms/{id}", history=HistoryLimits(store="disk"))
+    async with scripted(plan, state=tmp_path) as it:
+        (tmp_path / "wscli").write_text("no directory")
+        with pytest.raises(WscliError):
+            it.manager.channel("rooms/42")
+        assert it.manager.stats()["connections"]["total"] == 0
+
+
 async def test_twenty_channels_that_get_4401_with_one_token_cost_one_fetch() -> None:
     plans = [with_token(channel_plan(f"c{number}")) for number in range(20)]
     async with scripted(*plans, tokens=SESSION) as it:
@@ -74,7 +94,7 @@ async def test_a_token_that_cannot_be_had_backs_off_in_the_same_loop(monkeypatch
         shown = it.manager.channel("news").status()
         assert (shown["state"], shown["reason"]["code"], shown["attempt"]) == ("waiting", "token", 3)
         assert it.server.dials == []
-        record = it.manager.channel("news").connection.last_attempt
+        record = it.manager.channel("news").subscription.last_attempt
         assert record is not None
         assert [(step.name, step.ok, step.detail) for step in record.timeline.steps] == [
             ("token", False, shown["reason"]["text"])

@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status, with_token
 from tests.examples import EXAMPLES
-from wscli.config.plan import ChannelPlan, Rotate
+from wscli.config.models.upstream import Rotate
+from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure
 from wscli.core.states import HOLDS_CONNECTION, SETTLED
 from wscli.core.states import ChannelState as S
@@ -230,31 +231,34 @@ class OneConnectionAName(RuleBasedStateMachine):
         ours = [link for link in self.it.server.links if isinstance(link.listener, Attempt)]  # the rest is doctor's
         names = Counter(map(name_of, ours))
         rotating = {channel.name for channel in self.it.manager.channels() if channel.stats()["successor"] is not None}
-        rotating |= set(names) - {name_of(link) for link in ours if not link.listener._retired}  # hung up, both of them
+        rotating |= set(names) - {name_of(link) for link in ours if not link.listener.retired}  # hung up, both of them
         assert all(count == 1 or (count == 2 and name in rotating) for name, count in names.items()), names
         held = {
-            channel.connection.attempts.present: channel.state
+            channel.subscription.upstream.attempts.present: channel.state
             for channel in self.it.manager.channels()
-            if channel.connection.attempts.present is not None
+            if channel.subscription.upstream.attempts.present is not None
         }
         assert set(held.values()) <= HOLDS_CONNECTION
         held |= {
             second: S.READY
             for channel in self.it.manager.channels()
-            for second in (channel.connection.attempts.successor, channel.connection.attempts.draining)
+            for second in (
+                channel.subscription.upstream.attempts.successor,
+                channel.subscription.upstream.attempts.draining,
+            )
             if second is not None
         }
         for link in ours:
-            if not link.listener._retired:
+            if not link.listener.retired:
                 assert link.listener in held
 
     @invariant()
     def no_state_lies(self) -> None:
         for channel in self.it.manager.channels():
-            attempt = channel.connection.attempts.present
+            attempt = channel.subscription.upstream.attempts.present
             assert (attempt is not None) == (channel.state in HOLDS_CONNECTION)
             if channel.state is S.READY:
-                assert channel.connection.link in self.it.server.links
+                assert channel.link in self.it.server.links
             elif attempt is not None:
                 assert attempt.task is not None
                 assert not attempt.task.done()
@@ -310,6 +314,6 @@ class OneConnectionAName(RuleBasedStateMachine):
 
 
 OneConnectionAName.TestCase.settings = settings(
-    max_examples=max(200, EXAMPLES // 10), stateful_step_count=40, deadline=None
+    max_examples=max(80, EXAMPLES // 10), stateful_step_count=40, deadline=None
 )
 TestOneConnectionAName = OneConnectionAName.TestCase

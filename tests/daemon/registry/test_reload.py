@@ -61,3 +61,14 @@ async def test_a_reload_that_is_read_when_the_manager_goes_changes_nothing(files
         with pytest.raises(NoInstance):
             await reloading
         assert len(it.server.dials) == 1
+
+
+async def test_the_warnings_of_the_file_are_logged(files: Files, caplog: pytest.LogCaptureFixture) -> None:
+    async with scripted() as it:
+        files.now = replace(it.plan, warnings=("app.yaml:3:3: endpoints.old: no channel uses this endpoint",))
+        reloading = asyncio.ensure_future(reload_file(it.manager))
+        await it.time.settle()
+        files.reads[0][1].set_result(None)
+        await reloading
+        warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert warned == ["app.yaml:3:3: endpoints.old: no channel uses this endpoint"]

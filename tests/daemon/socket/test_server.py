@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.served import Served, descriptors, serve, served, until
+from tests.daemon.served import Served, serve, served
+from tests.waiting import descriptors, eventually
 from wscli import __version__
 from wscli.control.protocol import LINE_LIMIT
 from wscli.core.states import ChannelState
@@ -80,10 +81,10 @@ async def test_a_client_above_the_limit_is_refused_until_another_leaves() -> Non
     async with serve(client_limit=1) as served:
         with served.dial() as first:
             first.sendall(b"{")
-            await until(lambda: served.server.clients)
+            await eventually(lambda: served.server.clients)
             [answer] = await served.exchange(b"")
             assert "already has 1 clients" in answer["error"]["message"]
-        await until(lambda: not served.server.clients)
+        await eventually(lambda: not served.server.clients)
         assert (await served.ask("ping"))["instance"] == "app"
 
 
@@ -121,8 +122,8 @@ async def test_a_client_that_hangs_up_ends_its_handler(served: Served) -> None:
     channel.send_blocks = asyncio.Event()
     with served.dial() as sock:
         sock.sendall(request("send", channel="calls", bytes=2) + b"hi")
-        await until(lambda: channel.uses)
-    await until(lambda: not served.server.clients)
+        await eventually(lambda: channel.uses)
+    await eventually(lambda: not served.server.clients)
     channel.send_blocks.set()
     assert channel.sent == []
     assert channel.uses == 0
@@ -133,7 +134,7 @@ async def test_closing_ends_waiting_clients_and_accepts_no_more() -> None:
         await served.manager.known["calls"].become(ChannelState.WAITING)
         with served.dial() as sock:
             sock.sendall(request("wait", channels=["calls"]))
-            await until(lambda: served.manager.known["calls"].uses)
+            await eventually(lambda: served.manager.known["calls"].uses)
             await served.server.close()
             assert await asyncio.to_thread(sock.recv, 1) == b""
         with pytest.raises(ConnectionRefusedError):
@@ -170,5 +171,5 @@ async def test_no_descriptor_is_left_after_many_clients(served: Served) -> None:
         await served.exchange(b"rubbish\n")
         served.dial().close()
         await served.ask("stats")
-    await until(lambda: not served.server.clients)
+    await eventually(lambda: not served.server.clients)
     assert descriptors() == before

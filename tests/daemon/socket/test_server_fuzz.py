@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.served import Served, serve
-from tests.daemon.waiting import descriptors, in_thread
+from tests.daemon.waiting import in_thread
 from tests.examples import EXAMPLES
+from tests.waiting import descriptors
 from wscli.daemon.socket.handlers import HANDLERS
 
 words = st.sampled_from(["", "notifications", "calls", "rooms/{id}", "session", "line", "nul", "whole", "get", "ready"])

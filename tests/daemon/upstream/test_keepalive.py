@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
-from wscli.config.plan import Keepalive
+from wscli.config.models.upstream import Keepalive
 from wscli.daemon.upstream.keepalive import GRACE, TICK, KeepaliveWheel, Watch
 from wscli.errors import NotSent
 

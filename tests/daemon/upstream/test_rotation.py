@@ -20,7 +20,8 @@ from tests.daemon.scripted import (
     status,
     with_token,
 )
-from wscli.config.plan import ChannelPlan, Rotate
+from wscli.config.models.upstream import Rotate
+from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
@@ -64,7 +65,7 @@ async def test_the_next_connection_is_ready_before_the_last_one_closes() -> None
         channel, old, new = await rotate(it)
         assert 3240 <= it.time.now - began <= 3601, "up to a tenth sooner"
         assert it.server.links == [old, new]
-        assert (channel.state, channel.connection.link) == (S.READY, new)
+        assert (channel.state, channel.link) == (S.READY, new)
         assert channel.stats()["successor"]["state"] == "ready"
         assert it.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 1}
         await it.time.advance(1.1)
@@ -213,10 +214,10 @@ async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declar
         old.slow_close = 60.0
         report = it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
         assert (report.rotated, report.restarted) == (["news"], [])
-        assert channel.connection.link is old
+        assert channel.link is old
         old.say("until the next is ready")
         await it.time.settle()
-        assert channel.connection.link is it.server.links[-1] is not old
+        assert channel.link is it.server.links[-1] is not old
         assert it.server.links[-1].target.url == "ws://192.0.2.1/v2/news"
         stats = channel.stats()
         assert (stats["rotations"], stats["reconnects"], stats["gaps"], channel.history.last) == (1, 0, {}, 1)
@@ -347,14 +348,14 @@ LIFE = {"session": TokenSource.model_validate({"value": "s3cret", "expires_in": 
 
 async def test_before_its_token_expires_a_connection_is_replaced_by_one_with_a_token_that_lasts() -> None:
     async with scripted(with_token(channel_plan(rotate=Rotate(before_expiry=120.0))), tokens=LIFE) as it:
-        connection = it.manager.channel("news").connection
-        assert connection.attempts.present is not None
-        before = connection.attempts.present.record
+        upstream = it.manager.channel("news").subscription.upstream
+        assert upstream.attempts.present is not None
+        before = upstream.attempts.present.record
         await it.time.advance(479.9)
         assert len(it.server.dials) == 1
         await it.time.advance(0.2)
         assert (len(it.server.dials), it.manager.channel("news").stats()["rotations"]) == (2, 1)
-        after = connection.attempts.present.record
+        after = upstream.attempts.present.record
         assert after.tokens != before.tokens
         assert after.expires_at is not None
         assert after.expires_at > it.time.boottime() + 590

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.scripted import REFUSED, changed, channel_plan, closed, scripted, status
-from wscli.config.plan import TlsPlan
+from wscli.config.models.upstream import TlsPlan
 from wscli.core.backoff import GiveUpAfter
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
@@ -190,7 +190,7 @@ async def test_a_crash_of_ours_is_stated_and_siblings_go_on(caplog: pytest.LogCa
         async def explode(*_: object, **__: object) -> None:
             raise KeyError("unforeseen")
 
-        it.manager.channel("news").connection._services.dialer.dial = explode  # type: ignore[method-assign,assignment]
+        it.manager.channel("news").subscription.upstream._services.dialer.dial = explode  # type: ignore[method-assign,assignment]
         it.manager.channel("news").restart()
         await it.time.settle()
         assert it.manager.channel("news").state is S.FAILED

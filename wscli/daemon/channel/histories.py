@@ -1,4 +1,4 @@
-"""Where the history of a channel is kept: by its ``store``, an engine."""
+"""Opens the histories of an instance, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from wscli.clock import Clock
 from wscli.control.paths import state_directory
 from wscli.database import open_database
-from wscli.history.disk import DiskHistory
-from wscli.history.engine import Engine
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
-from wscli.history.store import KIND
+from wscli.history.memory import History
+from wscli.history.sqlite.file import KIND
+from wscli.history.sqlite.log import SqliteLog
+from wscli.history.write_behind import WriteBehindHistory
 
 __all__ = ["Histories"]
 
@@ -41,7 +41,7 @@ class Histories:
         *,
         on_fault: Callable[[str | None], None],
         on_full: Callable[[bool], None],
-    ) -> Engine:
+    ) -> History:
         """Open the history of a channel.
 
         Raises:
@@ -49,11 +49,12 @@ class Histories:
 
         """
         if limits.store == "memory":
-            return MemoryHistory(limits, clock=self._clock)
-        return DiskHistory(self.path(channel), limits, clock=self._clock, on_fault=on_fault, on_full=on_full)
+            return History(limits, clock=self._clock)
+        log = SqliteLog(self.path(channel), limits)
+        return WriteBehindHistory(log, clock=self._clock, on_fault=on_fault, on_full=on_full)
 
     def check(self, channel: str) -> None:
-        """See that the file of a channel can be opened, before it has to be.
+        """Check that the file of a channel can be opened.
 
         Raises:
             WscliError: it cannot.
@@ -62,7 +63,7 @@ class Histories:
         open_database(self.path(channel), KIND).close()
 
     def path(self, channel: str) -> Path:
-        """Give the file of a channel: its name as far as a file may bear it, and what tells it from all others."""
+        """Return the file of a channel: its name with safe characters only, and a hash of it."""
         readable = re.sub(r"[^A-Za-z0-9_-]", "_", channel)[:40]
         different = sha256(channel.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         return Path(state_directory(self._environ)) / self._instance / f"{readable}.{different}.db"

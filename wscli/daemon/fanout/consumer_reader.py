@@ -10,8 +10,9 @@ from wscli.control.frames import ACK, CONFIRMED, header
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import Options, Source
-from wscli.history.engine import Found, History, Lease
-from wscli.history.records import Cursor, Gap
+from wscli.history.consumers import ConsumerLease
+from wscli.history.memory import History
+from wscli.history.records import Cursor, GapRecord, ReadResult
 
 __all__ = ["ConsumerReader", "ConsumerSource"]
 
@@ -25,24 +26,24 @@ class ConsumerSource(Source):
 
     __slots__ = ("gap_numbers", "lease")
 
-    def __init__(self, name: str, history: History, lease: Lease, backpressure: Backpressure | None) -> None:
+    def __init__(self, name: str, history: History, lease: ConsumerLease, backpressure: Backpressure | None) -> None:
         super().__init__(name, history, lease.start, backpressure)
         self.lease = lease
         self.gap_numbers = [self.cursor.gaps]
 
-    def next(self) -> Found | None:
+    def next(self) -> ReadResult | None:
         """Give what comes next, as far as it is committed."""
         found = super().next()
         if found is None:
             return None
-        if isinstance(found.item, Gap):
+        if isinstance(found.item, GapRecord):
             self.gap_numbers.append(found.cursor.gaps)
             return found
         committed = self.lease.committed
         if found.item.first > committed:
             return None
         part = found.item.part(found.item.first, committed)
-        return Found(part, Cursor(part.last, found.cursor.gaps))
+        return ReadResult(part, found.cursor._replace(seq=part.last))
 
     def end_here(self) -> None:
         """End with what is committed by now: what is not may never be."""
@@ -69,7 +70,7 @@ class ConsumerReader(Reader):
         whole = len(self._unread) // ACK.size * ACK.size
         source = self._source
         cursors = [
-            Cursor(seq, source.gap_numbers[gaps])
+            Cursor(seq, source.gap_numbers[gaps], source.cursor.epoch)
             for seq, gaps in ACK.iter_unpack(self._unread[:whole])
             if seq <= source.cursor.seq and gaps < len(source.gap_numbers)
         ]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End, end_body, header, json_body
+from wscli.control.frames import CHANNEL, DATA, END, EPOCH, GAP, NOTICE, STATE, End, end_body, header, json_body
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.history.encode import Form, cut, gap_record
-from wscli.history.engine import Found, History
-from wscli.history.records import Gap, Start
+from wscli.history.memory import History
+from wscli.history.records import GapRecord, ReadResult, Start
 
 __all__ = ["GATHER_BYTES", "GATHER_PIECES", "Merger", "Options", "Source"]
 
@@ -56,12 +56,12 @@ class Source:
         self.until: int | None = None
         """The number of the last message to read, once the end is certain."""
 
-    def next(self) -> Found | None:
+    def next(self) -> ReadResult | None:
         """Give what comes next, or None while there is nothing."""
         if self.gap is not None:
-            return Found(self.gap, self.cursor)
+            return ReadResult(self.gap, self.cursor)
         found = self.history.read(self.cursor)
-        if found is None or self.until is None or isinstance(found.item, Gap):
+        if found is None or self.until is None or isinstance(found.item, GapRecord):
             return found
         return found if found.item.first <= self.until else None
 
@@ -85,7 +85,7 @@ class Merger:
         self.sources: Sequence[Source] = sources
         self.ended = False
         """Whether the end frame was taken."""
-        self._forms = [Form(options.format, source.name, source.history.epoch, options.labelled) for source in sources]
+        self._forms = [Form(options.format, source.name, options.labelled) for source in sources]
         self._left = options.count
         self._turn = 0
         self._spoke_of: Source | None = sources[0] if len(sources) == 1 else None
@@ -131,12 +131,14 @@ class Merger:
                 return True
         return False
 
-    def _put(self, pieces: list[bytes], source: Source, form: Form, found: Found) -> None:
+    def _put(self, pieces: list[bytes], source: Source, form: Form, found: ReadResult) -> None:
         if source is not self._spoke_of:
             self._spoke_of = source
             _frame(pieces, CHANNEL, 0, source.name.encode("utf-8", "surrogateescape"))
         item = found.item
-        if isinstance(item, Gap):
+        if found.cursor.epoch != source.cursor.epoch:
+            _frame(pieces, EPOCH, 0, found.cursor.epoch.encode())
+        if isinstance(item, GapRecord):
             source.gap, source.cursor = None, found.cursor
             _frame(pieces, GAP, found.cursor.seq, json_body(gap_record(item, source.name)))
             return

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from wscli.child import Child
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan
 from wscli.control.escape import escape
-from wscli.daemon.upstream.scrub import SHORTEST, SHOWN
+from wscli.daemon.upstream.dial.scrub import SHORTEST, SHOWN
 from wscli.values import format_duration, shown
 
 __all__ = ["GRACE", "STARTS_APART", "StartPacer", "environment", "run_command"]

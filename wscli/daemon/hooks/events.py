@@ -8,12 +8,12 @@ import time
 from collections import deque
 from typing import Protocol
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.filter import Filter, FilterFailed, NotJson
 from wscli.daemon.hooks.report import HookReport
-from wscli.history.encode import Form, encode
-from wscli.history.records import TEXT, Batch, Cursor, Gap
+from wscli.history.encode import Form, encode_batch
+from wscli.history.records import TEXT, Batch, Cursor, GapRecord
 
 __all__ = ["MOST_CHANGES", "TURN", "EventSource", "MessageEvents", "StateEvents"]
 
@@ -86,7 +86,7 @@ class MessageEvents:
 
     def __init__(self, channel: Channel, report: HookReport) -> None:
         self._history = channel.history
-        self._form = Form("json", channel.name, channel.history.epoch)
+        self._form = Form("json", channel.name)
         self._report = report
         self._filter: Filter | None = None
         self._cursor = channel.history.seek_last(0).cursor
@@ -112,13 +112,13 @@ class MessageEvents:
                 self._wake.clear()
                 await self._wake.wait()
                 began = time.monotonic()
-            elif isinstance(found.item, Gap):
+            elif isinstance(found.item, GapRecord):
                 self._cursor = found.cursor
                 self._fell_behind(found.item)
             else:
                 seq = self._first_that_fits(found.item, until=began + TURN)
                 if seq is not None:
-                    return encode(found.item.part(seq, seq), self._form).parts[0][1]
+                    return encode_batch(found.item.part(seq, seq), self._form).parts[0][1]
                 await asyncio.sleep(0)
                 began = time.monotonic()
 
@@ -129,7 +129,7 @@ class MessageEvents:
     def _first_that_fits(self, batch: Batch, *, until: float) -> int | None:
         """Move the cursor to the first message that fits, or to where the time ends."""
         for seq in range(batch.first, batch.last + 1):
-            self._cursor = Cursor(seq, self._cursor.gaps)
+            self._cursor = Cursor(seq, self._cursor.gaps, batch.epoch)
             if self._fits(batch, seq - batch.first):
                 return seq
             if time.monotonic() > until:
@@ -154,7 +154,7 @@ class MessageEvents:
         self._report.mended("jq")
         return fits
 
-    def _fell_behind(self, gap: Gap) -> None:
+    def _fell_behind(self, gap: GapRecord) -> None:
         if gap.reason == "lagged" and gap.missed:
             self._report.counts.lagged += gap.missed
             self._missed += gap.missed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan
 from wscli.daemon.hooks.events import EventSource
 from wscli.daemon.hooks.report import HookReport
 from wscli.tasks import Tasks

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 
-from wscli.config.plan import HookPlan
+from wscli.config.models.hooks import HookPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.command import StartPacer, environment, run_command
@@ -74,8 +73,7 @@ class Hooks(Observer):
 
     def _follow(self, channel: Channel) -> None:
         hooks, plan = self._hooks.setdefault(channel, {}), channel.plan
-        on_state = plan.on_state and replace(plan.on_state, parallel=1)
-        declared = {} if channel.removed else {"on_state": on_state, "on_message": plan.on_message}
+        declared = {} if channel.removed else {"on_state": plan.on_state, "on_message": plan.on_message}
         for name in [name for name in hooks if declared.get(name) is None]:
             del channel.hook_stats[name]
             hooks.pop(name).end()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import logging
 import os
@@ -12,19 +11,22 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from wscli.config.plan import ChannelPlan, Plan
-from wscli.core.events import Failure
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
+from wscli.daemon.channel.histories import Histories
 from wscli.daemon.registry.observer import Observer
 from wscli.daemon.registry.report import ReloadReport
 from wscli.daemon.registry.template_channels import TemplateChannels
-from wscli.daemon.upstream.budget import ConnectBudget
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.trial import dial_once
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import NoInstance, UnknownChannel
 from wscli.history.limits import HistoryLimits
-from wscli.history.memory import MemoryHistory
+from wscli.history.memory import History
 from wscli.problems import Problems
+from wscli.tokens.models import changed_sources
 
 __all__ = ["Manager"]
 
@@ -37,16 +39,23 @@ _FEED = HistoryLimits(keep=1_000, max_size=1 << 20)
 class Manager:
     """The channels of one instance and what they share."""
 
-    def __init__(self, plan: Plan, services: Services, budgets: dict[str, ConnectBudget]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        services: Services,
+        budgets: dict[str, ConnectBudget],
+        upstreams: Upstreams,
+        histories: Histories,
+    ) -> None:
         """``budgets`` are those of the dialer, by endpoint; the manager keeps them as its plan says."""
         self.plan = plan
         self.clock = services.clock
         self.started = self.clock.monotonic()
         self.started_at = self.clock.wall()
         """Wall-clock time of the start."""
-        self.changes = MemoryHistory(_FEED, clock=self.clock)
+        self.changes = History(_FEED, clock=self.clock)
         """An object of ``status --json`` for each change of a channel."""
-        self.log = MemoryHistory(_FEED, clock=self.clock)
+        self.log = History(_FEED, clock=self.clock)
         """The manager's log, as JSON records."""
         self.stopping = asyncio.Event()
         """Set to end the process."""
@@ -58,11 +67,11 @@ class Manager:
         self.broker = services.broker
         self._services = services
         self._budgets = budgets
+        self._upstreams = upstreams
+        self._histories = histories
         self._observers: list[Observer] = []
         self._reloading = asyncio.Lock()
         self._channels: dict[str, Channel] = {}
-        self._leaving: dict[str, asyncio.Task[None]] = {}
-        """Closes of removed channels that are under way; a new channel of the name dials after them."""
         self._templates = TemplateChannels(self._channels, schedule=services.schedule, drop=self._drop)
         self._closed = False
         self._set_budgets()
@@ -126,10 +135,11 @@ class Manager:
             plan,
             params,
             self._services,
+            self._upstreams,
+            self._histories,
             announce_after=self.plan.announce_after,
             totals=self.totals,
             on_change=self._changed,
-            after=self._leaving.get(name),
         )
 
     def _drop(self, channel: Channel) -> None:
@@ -138,10 +148,6 @@ class Manager:
         self._templates.keep(name)
         channel.remove()
         channel.history.end()  # now: another of this name may go on with its file
-        closing = channel.connection.closing
-        if closing is not None:
-            self._leaving[name] = closing
-            closing.add_done_callback(lambda done: self._leaving.get(name) is done and self._leaving.pop(name))
 
     def _require_open(self) -> None:
         if self._closed:
@@ -168,9 +174,7 @@ class Manager:
         self._templates.close()
         for channel in channels:
             channel.shut()
-        closing = [*self._leaving.values(), *(one.connection.closing for one in channels)]
-        if tasks := [task for task in closing if task is not None]:
-            await asyncio.wait(tasks)
+        await self._upstreams.closed()
         await asyncio.gather(*(channel.history.close() for channel in channels))
         await self._services.wheel.close()
         await self.tasks.close()
@@ -178,13 +182,11 @@ class Manager:
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that the channels dial."""
-        return {address for channel in self.channels() for address in channel.connection.addresses}
+        return self._upstreams.addresses()
 
     def network_changed(self) -> None:
-        """Have every channel check the route to its server and ping its open connection."""
-        reachable = functools.cache(self._services.reachable)
-        for channel in self.channels():
-            channel.connection.network_changed(reachable)
+        """Have every upstream check the route to its server and ping its open connection."""
+        self._upstreams.network_changed()
 
     def woke(self, seconds: float) -> None:
         """Probe every connection after the machine slept."""
@@ -215,13 +217,14 @@ class Manager:
             channel = self._channels.get(name)
             was_on_disk = channel is not None and channel.plan.history.store == "disk"
             if declared.history.store == "disk" and not declared.params and not was_on_disk:
-                self._services.histories.check(name)
+                self._histories.check(name)
         report = ReloadReport([], [], [], [], [], [])
+        tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
         self.broker.replace(plan.tokens)
         self._set_budgets()
         for name, channel in list(self._channels.items()):
-            self._apply_to(name, channel, plan, report)
+            self._apply_to(name, channel, plan, tokens, report)
         for name, declared in plan.channels.items():
             if not declared.params and name not in self._channels:
                 self._channels[name] = self._make(name, declared, {})
@@ -231,22 +234,29 @@ class Manager:
             observer.reloaded()
         return report
 
-    def _apply_to(self, name: str, channel: Channel, plan: Plan, report: ReloadReport) -> None:
-        declared = self._templates.find(name, plan)
-        if declared is None:
+    def _apply_to(
+        self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: ReloadReport
+    ) -> None:
+        found = self._templates.find(name, plan)
+        if found is None:
             self._drop(channel)
             report.removed.append(name)
             return
-        if declared[0].history.store != channel.plan.history.store:  # the readers' positions are in the old history
+        declared, params = found
+        same = declared == channel.plan and plan.announce_after == channel.announcer.after
+        tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
+        if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
-            self._channels[name] = self._make(name, *declared)
+            self._channels[name] = self._make(name, declared, params)
             self._channels[name].open()
             report.restarted.append(name)
-        elif declared[0] == channel.plan and plan.announce_after == channel.announcer.after:
+        elif same and not tokens_changed:
             report.kept.append(name)
         else:
-            applied = channel.update(*declared, announce_after=plan.announce_after)
-            getattr(report, applied).append(name)
+            applied = channel.update(
+                declared, params, announce_after=plan.announce_after, tokens_changed=tokens_changed
+            )
+            getattr(report, "kept" if same and applied == "updated" else applied).append(name)
         self._templates.changed(self._channels[name])
 
     def _set_budgets(self) -> None:
@@ -264,16 +274,15 @@ class Manager:
 
     def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Give the object of ``stats --json``."""
-        every = [channel.connection for channel in self.channels()]
         stats: dict[str, Any] = {
             "schema": 1,
             "instance": self.plan.name,
             "pid": os.getpid(),
             "uptime_s": round(self.clock.monotonic() - self.started, 3),
             "connections": {
-                "active": sum(connection.is_open for connection in every),
-                "total": len(every),
-                "successors": sum(connection.successor is not None for connection in every),
+                "active": sum(upstream.attempts.holds_a_link for upstream in self._upstreams),
+                "total": len(self._upstreams),
+                "successors": sum(upstream.successor is not None for upstream in self._upstreams),
             },
             "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),
@@ -285,14 +294,4 @@ class Manager:
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give its record."""
-        record = AttemptRecord(started=self.clock.wall())
-        await channel.connection.try_out(record, _Deaf())
-        return record
-
-
-class _Deaf:
-    """Listens to a connection that is only tried out, and ignores what it brings."""
-
-    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
-
-    def on_end(self, failure: Failure) -> None: ...
+        return await dial_once(self._services.dialer, channel.subscription.upstream.request(), self.clock)

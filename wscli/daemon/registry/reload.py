@@ -7,13 +7,20 @@ import logging
 import os
 
 from wscli.config import load
+from wscli.config.plan import Plan
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.report import ReloadReport
 from wscli.errors import ConfigError
 
-__all__ = ["reload_file"]
+__all__ = ["log_warnings", "reload_file"]
 
 logger = logging.getLogger("wscli.manager")
+
+
+def log_warnings(plan: Plan) -> None:
+    """Write the warnings of a file into the log."""
+    for warning in plan.warnings:
+        logger.warning("%s", warning, extra={"event": "config-warning"})
 
 
 async def reload_file(manager: Manager) -> ReloadReport:
@@ -32,5 +39,6 @@ async def reload_file(manager: Manager) -> ReloadReport:
                 "`wscli down`, then `wscli up -d` makes an instance of the new name",
             )
         report = manager.apply(plan)
+    log_warnings(plan)
     logger.info("reloaded: %s", ", ".join(f"{len(names)} {what}" for what, names in report._asdict().items() if names))
     return report

@@ -1,42 +1,42 @@
-"""One generation of a channel's connection: from its dial to its end, and never again."""
+"""One generation of an upstream's connection: from its dial to its end, and never again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from wscli.core.events import Failure
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import Watch
-from wscli.daemon.upstream.scrub import scrubbed
 from wscli.transport.link import Link
 
 __all__ = ["Attempt"]
 
 
 class _Owner(Protocol):
+    def attempt_opened(self, attempt: Attempt, link: Link) -> None: ...
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
     def attempt_ended(self, attempt: Attempt, failure: Failure) -> None: ...
 
 
 class Attempt:
-    """The listener of one link, and what belongs to it: its task, its record, its place on the keep-alive wheel.
+    """The listener of one connection, with its task, its record and its place on the keep-alive wheel.
 
-    Messages and an end that come while the link is still being opened are kept until ``ready``. Once ``retire`` was
-    called, or the end reported, nothing of it reaches the channel any more.
+    Messages that arrive before the session is ready are kept, and an end that comes before the connection is open is
+    reported after that. After ``retire``, or once the end is reported, nothing more of it reaches the upstream.
     """
 
     __slots__ = (
         "_early",
         "_end",
         "_owner",
-        "_retired",
         "_superseded",
         "generation",
         "link",
         "ready_at",
         "record",
+        "retired",
         "task",
         "watch",
     )
@@ -48,15 +48,17 @@ class Attempt:
         self.task: asyncio.Task[None] | None = None
         self.watch: Watch | None = None
         self.ready_at: float | None = None
+        """On ``Clock.monotonic``; set once its session is ready."""
+        self.retired = False
+        """Whether it was given up, or its end is reported."""
         self._owner = owner
         self._early: list[tuple[list[bytes], bytes | None]] = []
         self._end: Failure | None = None
-        self._retired = False
         self._superseded = False
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
-        if self._retired:
+        if self.retired:
             return
         if self.ready_at is None:
             self._early.append((payloads, kinds))
@@ -64,27 +66,29 @@ class Attempt:
             self._owner.attempt_received(payloads, kinds)
 
     def on_end(self, failure: Failure) -> None:
-        """Report the end, once, with the cause that ``fail`` gave where it did."""
+        """Report the end once, with the cause that ``fail`` gave if it was called."""
         self._unwatch()
         self._end = self._end or scrubbed(failure, self.record.secrets)
         if self.link is not None:
             self._report(self._end)
 
-    def ready(self, link: Link, now: float, announce: Callable[[], None]) -> None:
-        """Take the open link; ``announce`` runs before the first message is passed on."""
+    def opened(self, link: Link) -> None:
+        """Keep the open connection."""
         self.link = link
-        if self._retired:
+        if self.retired:
             return  # ``hang_up`` closes it
-        self.ready_at = now
-        announce()
-        for payloads, kinds in self._early:
-            self.on_batch(payloads, kinds)
-        self._early.clear()
+        self._owner.attempt_opened(self, link)
         if self._end is not None:
             self._report(self._end)
 
+    def pass_on_early(self) -> None:
+        """Pass on the messages that arrived before it was ready."""
+        early, self._early = self._early, []
+        for payloads, kinds in early:
+            self.on_batch(payloads, kinds)
+
     def fail(self, failure: Failure) -> None:
-        """End it for a cause of our own: the link is dropped at once, and the cause reported instead of the drop."""
+        """Drop the connection at once, and report this cause instead of the drop."""
         self._end = self._end or failure
         if self.link is not None:
             self.link.abort()
@@ -92,8 +96,8 @@ class Attempt:
 
     def _report(self, failure: Failure) -> None:
         self._unwatch()
-        if not self._retired and not self._superseded:
-            self._retired = True
+        if not self.retired and not self._superseded:
+            self.retired = True
             self.record.failure = failure
             self._owner.attempt_ended(self, failure)
 
@@ -108,17 +112,17 @@ class Attempt:
         return self._end
 
     def supersede(self) -> None:
-        """Pass on what still comes, and report no end: another took its place; ``hang_up`` is to follow."""
+        """Pass on further messages, and report no end: another took its place, and ``hang_up`` follows."""
         self._superseded = True
         self._unwatch()
 
     def retire(self) -> None:
-        """Let nothing of it reach the channel from now on; ``hang_up`` is to follow."""
-        self._retired = True
+        """Pass on nothing from now on; ``hang_up`` follows."""
+        self.retired = True
         self._unwatch()
 
     async def hang_up(self, deadline: float) -> None:
-        """Close what is open, or stop opening it, within ``deadline`` seconds; cancelled, it drops what is open."""
+        """Close what is open, or stop opening it, within ``deadline`` seconds; drop it where this is cancelled."""
         try:
             if self.link is None and self.task is not None:
                 self.task.cancel()

@@ -1,7 +1,7 @@
-"""The attempts of one channel: the present one, the successor beside it, and the one that drains after a rotation.
+"""The attempts of one upstream: the present one, the successor beside it, and the one that drains after a rotation.
 
-A new attempt begins only when the one before it is closed, or was aborted after a second; only a successor is opened
-beside a ready connection, which drains for as long once that is ready.
+An attempt starts when the connection before it is closed, at most a second after that was asked for. Only a successor
+is opened beside a ready connection, which then drains for a second at most.
 """
 
 from __future__ import annotations
@@ -10,46 +10,43 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure
 from wscli.daemon.upstream.attempt import Attempt
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
 from wscli.tokens.broker import TokenFailed
-from wscli.transport.link import DialError
+from wscli.transport.link import DialError, Link
 
-__all__ = ["CLOSE_DEADLINE", "Attempts", "Owner"]
-
-CLOSE_DEADLINE = 1.0
-"""Seconds that a close handshake may take before the connection is dropped."""
+__all__ = ["AttemptListener", "Attempts"]
 
 
-class Owner(Protocol):
-    """Whom the attempts report to."""
+class AttemptListener(Protocol):
+    """Receives what happens to the attempts."""
 
     def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
-        """It does something that may take long."""
+        """A step began that may take long."""
 
-    def attempt_opened(self, attempt: Attempt) -> None:
-        """Its link is open; its first message is still to come."""
+    def attempt_opened(self, attempt: Attempt, link: Link) -> None:
+        """The connection is open."""
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Messages came."""
+        """Messages arrived over a ready connection, or one that drains."""
 
     def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
-        """It is over; reported once, and not of one that was hung up or superseded."""
+        """It is over; reported once, and not after it was hung up or superseded."""
 
 
 class Attempts:
-    """Begins attempts and ends them, in tasks of its own.
+    """Starts attempts and ends them, in tasks of its own.
 
-    ``after`` is what must end before anything is dialled; ``on_crash`` is told the error that a task ended with.
+    ``after`` is a task to await before the first dial; ``on_crash`` is called with the error that a task ended with.
     """
 
     def __init__(
         self,
+        name: str,
         services: Services,
-        owner: Owner,
+        listener: AttemptListener,
         *,
         on_crash: Callable[[BaseException], None],
         after: asyncio.Task[None] | None,
@@ -57,76 +54,88 @@ class Attempts:
         self.present: Attempt | None = None
         self.successor: Attempt | None = None
         self.draining: Attempt | None = None
-        """The connection whose place another took, until it is closed."""
+        """The connection that a successor replaced, until it is closed."""
+        self.ended: dict[int, AttemptRecord] = {}
+        """The records of attempts whose end is being judged."""
         self.last_record: AttemptRecord | None = None
         self.addresses: tuple[str, ...] = ()
-        """The IP addresses that the last dial could go to: the server's, or its proxy's."""
+        """The IP addresses of the server, or its proxy, as the last dial found them."""
+        self._name = name
         self._services = services
-        self._owner = owner
+        self._listener = listener
         self._on_crash = on_crash
         self._closing = after
 
     @property
     def closing(self) -> asyncio.Task[None] | None:
-        """The task that ends when nothing is closing any more, while there is one."""
+        """The task that ends when every close under way has ended; None where there is none."""
         return None if self._closing is None or self._closing.done() else self._closing
 
     @property
     def holds_a_link(self) -> bool:
-        """Whether a link is held open, or still being closed."""
+        """Whether a connection is open, or still being closed."""
         return (self.present is not None and self.present.link is not None) or self.closing is not None
 
-    def begin(self, generation: int, plan: ChannelPlan, params: Mapping[str, str]) -> None:
-        """Dial, once what is closing is closed."""
+    def dial(self, generation: int, request: DialRequest) -> None:
+        """Dial, as soon as every close under way has ended."""
         if self.present is not None:
-            raise RuntimeError(f"attempt {self.present.generation} of {plan.name!r} is still alive")
+            raise RuntimeError(f"attempt {self.present.generation} of {self._name!r} is still alive")
         self.present = self._new(generation)
-        self._start(self.present, plan, params)
+        self._start(self.present, request)
 
-    def begin_successor(
-        self, generation: int, plan: ChannelPlan, params: Mapping[str, str], *, lasting: float, refused: Failure | None
-    ) -> None:
-        """Dial beside the ready connection, with tokens that last so many seconds; ``refused`` says why it cannot."""
+    def dial_successor(self, generation: int, request: DialRequest, *, refused: Failure | None) -> None:
+        """Dial beside the ready connection; ``refused`` is a failure that makes it pointless."""
         self.successor = self._new(generation)
         if refused is not None:
             self.successor.fail(refused)
         else:
-            self._start(self.successor, plan, params, lasting=lasting)
+            self._start(self.successor, request)
 
-    def succeed(self, name: str) -> Attempt | None:
-        """Let the successor take its place, and give what was connected until now: that drains, and closes."""
+    def succeed(self) -> Attempt | None:
+        """Put the successor in the place of the present attempt, and give that one: it drains, and closes."""
         old, self.present, self.successor = self.present, self.successor, None
         if old is not None:
             old.supersede()
             self.draining = old
             self._closing = self._services.tasks.spawn(
-                self._drain(old, self._closing), name=f"drain {name}", on_crash=self._on_crash
+                self._drain(old, self._closing), name=f"drain {self._name}", on_crash=self._on_crash
             )
         return old
 
-    def hang_up(self, generation: int, name: str) -> Attempt | None:
-        """Close what an attempt opened or is opening, and give it; None where there is none of that generation."""
+    def hang_up(self, generation: int) -> Attempt | None:
+        """Close the connection of an attempt, or cancel its dial, and give the attempt; None for an unknown one."""
         attempt = self.present
         if self.successor is not None and self.successor.generation == generation:
             attempt, self.successor = self.successor, None
         elif attempt is not None and attempt.generation == generation:
             self.present = None
-            self.hear_no_more()
+            self.stop_draining()
         else:
             return None
-        attempt.retire()  # now: until the task below begins, it may still open, or receive
+        attempt.retire()  # now: before the task below starts, it may still open, or receive
         self._closing = self._services.tasks.spawn(
-            self._close(attempt, self._closing), name=f"close {name}", on_crash=self._on_crash
+            self._close(attempt, self._closing), name=f"close {self._name}", on_crash=self._on_crash
         )
         return attempt
 
-    def hear_no_more(self) -> None:
-        """Let what still comes over the connection that drains be the channel's no more."""
+    def stop_draining(self) -> None:
+        """Receive no more messages over the connection that drains."""
         if self.draining is not None:
             self.draining.retire()
 
-    def forget(self, attempt: Attempt) -> None:
-        """Hold one no more that has ended."""
+    def tokens_of(self, generation: int) -> Mapping[str, int]:
+        """Give the versions of the tokens that an attempt used, by name."""
+        alive = {one.generation: one.record for one in (self.present, self.successor) if one is not None}
+        record = alive.get(generation) or self.ended.get(generation)
+        return {} if record is None else record.tokens
+
+    def lead_anywhere(self, reachable: Callable[[str], bool]) -> bool:
+        """Whether a route leads to one of the server's addresses; yes while they are unknown."""
+        return not self.addresses or any(map(reachable, self.addresses))
+
+    def discard(self, attempt: Attempt) -> None:
+        """Forget an attempt that has ended, but for its record."""
+        self.ended[attempt.generation] = attempt.record
         if self.present is attempt:
             self.present = None
         if self.successor is attempt:
@@ -134,29 +143,22 @@ class Attempts:
 
     def _new(self, generation: int) -> Attempt:
         record = self.last_record = AttemptRecord(started=self._services.clock.wall())
-        return Attempt(generation, record, self._owner)
+        return Attempt(generation, record, self._listener)
 
-    def _start(self, attempt: Attempt, plan: ChannelPlan, params: Mapping[str, str], *, lasting: float = 0.0) -> None:
+    def _start(self, attempt: Attempt, request: DialRequest) -> None:
         attempt.task = self._services.tasks.spawn(
-            self._run(attempt, plan, params, self._closing, lasting), name=f"dial {plan.name}", on_crash=self._on_crash
+            self._run(attempt, request, self._closing), name=f"dial {self._name}", on_crash=self._on_crash
         )
 
-    async def _run(
-        self,
-        attempt: Attempt,
-        plan: ChannelPlan,
-        params: Mapping[str, str],
-        previous: asyncio.Task[None] | None,
-        lasting: float,
-    ) -> None:
+    async def _run(self, attempt: Attempt, request: DialRequest, previous: asyncio.Task[None] | None) -> None:
         if previous is not None:
             await asyncio.wait([previous])
 
         def progress(code: str, text: str) -> None:
-            self._owner.attempt_progressed(attempt, code, text)
+            self._listener.attempt_progressed(attempt, code, text)
 
         try:
-            link = await self._services.dialer.dial(plan, params, attempt, attempt.record, progress, lasting=lasting)
+            link = await self._services.dialer.dial(request, attempt, attempt.record, progress)
         except (DialError, TokenFailed) as error:
             self._learn_addresses(attempt)
             attempt.fail(error.failure)
@@ -164,12 +166,12 @@ class Attempts:
         self._learn_addresses(attempt)
         if attempt is self.successor and attempt.over is not None:
             attempt.link = link
-            attempt.fail(attempt.over)  # it closed at once, and is no reason to give up one that is healthy
+            attempt.fail(attempt.over)  # it closed at once: the healthy connection stays
             return
-        attempt.ready(link, self._services.clock.monotonic(), lambda: self._owner.attempt_opened(attempt))
+        attempt.opened(link)
 
     def _learn_addresses(self, attempt: Attempt) -> None:
-        if attempt in (self.present, self.successor):  # another may be on its way to another server
+        if attempt in (self.present, self.successor):  # one that was hung up may have dialled another server
             self.addresses = attempt.record.timeline.addresses or self.addresses
 
     async def _drain(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
@@ -181,5 +183,5 @@ class Attempts:
 
     async def _close(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
         await attempt.hang_up(CLOSE_DEADLINE)
-        if previous is not None:  # what is being closed must be gone too, before anything is dialled
+        if previous is not None:  # the next dial waits for every close before it
             await asyncio.wait([previous])

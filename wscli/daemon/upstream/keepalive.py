@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 
 from wscli.clock import Clock
-from wscli.config.plan import Keepalive
+from wscli.config.models.upstream import Keepalive
 from wscli.daemon.upstream.sleep import SleepDetector
 from wscli.errors import NotSent
 from wscli.timing import RESOLUTION, Schedule, Timer, call_later

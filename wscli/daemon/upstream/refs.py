@@ -17,7 +17,7 @@ MOST = 1000
 
 
 class Refs:
-    """One channel's references. Numbers rise, through reconnects too: a late answer is to nobody else's question."""
+    """The references of one upstream; numbers rise through reconnects: a late answer matches no later request."""
 
     def __init__(self) -> None:
         self._numbers = count(1)

@@ -1,4 +1,4 @@
-"""What all connections of a manager share."""
+"""What all upstreams and channels of a manager share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wscli.clock import Clock
-from wscli.daemon.channel.histories import Histories
-from wscli.daemon.upstream.dialer import Dialer
+from wscli.daemon.upstream.dial.dialer import Dialer
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.net.http import HttpClient
 from wscli.tasks import Tasks
@@ -20,7 +19,7 @@ __all__ = ["Services"]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Each is one for the whole manager; ``reachable`` says whether a route leads to an IP address."""
+    """One of each for the whole manager; ``reachable`` says whether a route leads to an IP address."""
 
     dialer: Dialer
     broker: Broker
@@ -31,4 +30,3 @@ class Services:
     chance: random.Random
     reachable: Callable[[str], bool]
     schedule: Schedule
-    histories: Histories

@@ -1,148 +1,108 @@
-"""The shell around the machine: it carries out what the machine decides, and reports what came of it."""
+"""One connection to a server, kept: the shell that carries out what the machine decides.
+
+An upstream is a socket with its session, its keep-alive, its rotation, its backoff and its machine (``core.machine``).
+A channel is a subscription on it (``subscription``). Each has a state, and each state has one owner:
+
+- The upstream is ``idle`` while no channel wants it, and else where its connection is: ``connecting``, ``handshaking``,
+  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. It knows no pause and
+  no stop.
+- A channel (``core.channel``) is ``idle``, ``paused`` or ``stopped``, or ``failed`` or ``done`` by a verdict on its own
+  subscription; or it is open, and then shows the state of its upstream. It has no backoff of its own meanwhile.
+
+So what a person does to a channel is done to no other channel of the upstream. The upstream opens for the first channel
+that wants it and closes when none does any more. Once it is ready, each open channel is told of its own gap, and that
+it is ready; a channel that opens later is told at once.
+
+Back-pressure belongs to the upstream: reading is paused while every receiving channel holds it back, and goes on as
+soon as one does not. A channel that lags meanwhile loses messages of its own history, never those of its neighbours.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal
 
-from wscli.config.plan import ChannelPlan
+from wscli.config.plan import UpstreamPlan
+from wscli.core import commands, events
+from wscli.core.actions import Verdict
 from wscli.core.backoff import delay_for
-from wscli.core.commands import (
-    Command,
-    Dial,
-    DialSuccessor,
-    ForgetTokens,
-    Hangup,
-    Probe,
-    ScheduleRetry,
-    ScheduleRotation,
-    Succeed,
-)
-from wscli.core.events import (
-    AttemptEnded,
-    AttemptProgressed,
-    Event,
-    Failure,
-    FailureKind,
-    HandshakeDone,
-    NetworkLost,
-    NetworkReturned,
-    Opened,
-    RetryDue,
-    RetryScheduled,
-    RotationDue,
-    TaskCrashed,
-)
-from wscli.core.machine import Policy, step
+from wscli.core.events import Failure, FailureKind, UpstreamEvent
+from wscli.core.machine import event_of_reload, step
+from wscli.core.moves import Policy
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
-from wscli.daemon.upstream.attempts import CLOSE_DEADLINE, Attempts
-from wscli.daemon.upstream.dialer import AttemptRecord
-from wscli.daemon.upstream.keepalive import Watch
-from wscli.daemon.upstream.rotation_timer import SHORTEST, Rotation
+from wscli.daemon.upstream.attempts import Attempts
+from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer
+from wscli.daemon.upstream.dial.dialer import DialRequest
+from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.timing import Timer
-from wscli.tokens.broker import TokenFailed
-from wscli.transport.link import DialError, Link, Listener
+from wscli.daemon.upstream.session import NoSession, UpstreamSession
+from wscli.daemon.upstream.subscribers import Subscribers
+from wscli.timing import OneShot
+from wscli.transport.link import Link
 from wscli.values import format_duration
 
-__all__ = ["Connection", "Hooks"]
+__all__ = ["ReloadEffect", "Upstream"]
+
+ReloadEffect = Literal["updated", "rotated", "restarted"]
+"""What another plan did: no more than that, the next connection beside the present one, or another in its place."""
+_EFFECTS: dict[type[UpstreamEvent], ReloadEffect] = {
+    events.CloseRequested: "updated",
+    events.ReplaceRequested: "rotated",
+    events.RedialRequested: "restarted",
+}
+
+S = ChannelState
 
 
-class Hooks(Protocol):
-    """What a connection tells its channel, and what it asks of it."""
-
-    @property
-    def kept_open(self) -> bool:
-        """Whether it is to be dialled once more."""
-
-    def state_changed(self, before: Snapshot, after: Snapshot) -> None:
-        """The snapshot changed; called before the commands of the step are carried out."""
-
-    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Messages came."""
-
-    def connected(self) -> None:
-        """The connection is open; its first message is still to come."""
-
-    def rotated(self, old: Link | None) -> None:
-        """A successor took the place of a connection, which closes now and is received from until it is closed."""
-
-    def ended(self, failure: Failure) -> None:
-        """An open connection ended."""
-
-    def measured(self, rtt: float) -> None:
-        """A pong came, this many seconds after its ping."""
-
-
-class Connection:
-    """A channel's connection."""
+class Upstream:
+    """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
     def __init__(
         self,
-        plan: ChannelPlan,
+        name: str,
+        plan: UpstreamPlan,
         params: Mapping[str, str],
         services: Services,
-        hooks: Hooks,
         *,
+        session: UpstreamSession | None = None,
         after: asyncio.Task[None] | None = None,
     ) -> None:
         self.plan = plan
         self.snapshot = Snapshot()
-        self.attempts = Attempts(services, self, on_crash=self._crashed, after=after)
+        self.refs = Refs()
+        self.subscribers = Subscribers()
+        self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
-        self._hooks = hooks
-        self._events: list[Event] = []  # hardly ever more than two; a deque has room for 64, in each of many channels
+        self._session = session or NoSession()
+        self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
         self._succeeded_at = 0.0
-        self._ended: dict[int, AttemptRecord] = {}
-        """The records of those attempts whose end is being told to the machine."""
-        self._rotation = Rotation(services.clock, services.chance, services.schedule, self._rotation_due)
-        self._timer: Timer | None = None
-        self._unhealthy_since: float | None = None
-        self._offline_since = 0.0
-
-    @property
-    def last_attempt(self) -> AttemptRecord | None:
-        """What is known of the attempt that was made last."""
-        return self.attempts.last_record
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The IP addresses that the last dial could go to: the server's, or its proxy's."""
-        return self.attempts.addresses
+        self._rotation = RotationTimer(services.clock, services.chance, services.schedule, self._rotation_due)
+        self._retry = OneShot(services.schedule)
+        self._health = HealthClock(services.clock)
 
     @property
     def link(self) -> Link | None:
-        """The open link, while the channel is ready."""
+        """The open connection, while the upstream is ready."""
         present = self.attempts.present
-        return present.link if present is not None and self.snapshot.state is ChannelState.READY else None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a link is held open, or still being closed."""
-        return self.attempts.holds_a_link
+        return present.link if present is not None and self.snapshot.state is S.READY else None
 
     @property
     def successor(self) -> tuple[str, float] | None:
-        """The state of the successor and since when, from its dial until the connection before it is closed."""
+        """The state of the successor and its start, from its dial until the connection before it is closed."""
         successor = self.attempts.successor
         if self.attempts.draining is not None and self.link is not None:
-            return str(ChannelState.READY), self._succeeded_at
+            return str(S.READY), self._succeeded_at
         if successor is not None and self.snapshot.successor is not None:
             return str(self.snapshot.successor.state), successor.record.started
         return None
 
-    @property
-    def closing(self) -> asyncio.Task[None] | None:
-        """The task that ends when nothing is closing any more, while there is one."""
-        return self.attempts.closing
-
-    def feed(self, event: Event) -> None:
-        """Take an event; one that comes while another is being carried out waits for its turn."""
+    def feed(self, event: UpstreamEvent) -> None:
+        """Apply an event; one that comes while another is being carried out waits for its turn."""
         self._events.append(event)
         if self._stepping:
             return
@@ -152,207 +112,179 @@ class Connection:
                 self._step(self._events.pop(0))
         finally:
             self._stepping = False
-            self._ended.clear()
+            self.attempts.ended.clear()
+
+    def regulate(self) -> None:
+        """Pause reading while every channel that receives holds it back."""
+        self.subscribers.regulate(self.link)
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
-        """Look whether a route leads to the server: dial or ping if one does, and wait for one otherwise."""
-        self.feed(NetworkReturned() if self._leads_anywhere(reachable) else NetworkLost())
+        """Dial or ping if a route leads to the server, else wait for one."""
+        self.feed(events.NetworkReturned() if self.attempts.lead_anywhere(reachable) else events.NetworkLost())
 
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
-        self._rotation.look(self.plan.upstream.rotate)
-        if (watch := self._watch) is not None:
-            watch.probe()
+        self._rotation.reset(self.plan.rotate)
+        if (present := self.attempts.present) is not None and present.watch is not None:
+            present.watch.probe()
 
-    def update(self, plan: ChannelPlan, params: Mapping[str, str]) -> bool:
-        """Take another plan; say whether it is to be dialled anew for it."""
-        anew = not plan.upstream.dial.opens_the_same(self.plan.upstream.dial) or params != self._params
-        rotates_otherwise = plan.upstream.rotate != self.plan.upstream.rotate
-        self.plan, self._params = plan, params
-        if rotates_otherwise:
-            self._rotation.look(plan.upstream.rotate)
-        if anew:
-            self.attempts.addresses = ()  # of the server as it was
-        if (watch := self._watch) is not None:
-            watch.update(plan.upstream.keepalive)
-        return anew
+    def update(self, plan: UpstreamPlan, params: Mapping[str, str], *, tokens_changed: bool) -> ReloadEffect:
+        """Apply another plan, and say whether that redials, or rotates."""
+        before, self.plan = self.plan, plan
+        dials_otherwise = not plan.dial.opens_the_same(before.dial) or params != self._params
+        self._params = params
+        if plan.rotate != before.rotate:
+            self._rotation.reset(plan.rotate)
+        if dials_otherwise:
+            self.attempts.addresses = ()  # the old server's
+        if (present := self.attempts.present) is not None and present.watch is not None:
+            present.watch.update(plan.keepalive)
+        event = event_of_reload(
+            self.snapshot,
+            dials_otherwise=dials_otherwise,
+            judges_otherwise=tokens_changed or (plan.verdicts, plan.backoff) != (before.verdicts, before.backoff),
+            wanted=self.subscribers.wanted,
+            rotates=plan.rotate is not None,
+        )
+        if event is None:
+            return "updated"
+        self.feed(event)
+        return _EFFECTS[type(event)]
 
-    async def try_out(self, record: AttemptRecord, listener: Listener) -> None:
-        """Open a second connection beside the channel's own, and close it; ``record`` tells how it went."""
-        try:
-            link = await self._services.dialer.dial(self.plan, self._params, listener, record, lambda code, text: None)
-        except (DialError, TokenFailed) as error:
-            record.failure = error.failure
-        else:
-            try:
-                await link.close(1000, deadline=CLOSE_DEADLINE)
-            finally:
-                link.abort()  # without effect on one that is closed
-
-    def _step(self, event: Event) -> None:
+    def _step(self, event: UpstreamEvent) -> None:
         before = self.snapshot
-        policy = Policy(self.plan.upstream.backoff, self.plan.upstream.verdicts)
-        self.snapshot, commands = step(before, event, policy)
-        if self.snapshot.state is not ChannelState.WAITING or self.snapshot.generation != before.generation:
-            self._cancel_timer()
-        if self.snapshot != before:
-            self._hooks.state_changed(before, self.snapshot)
-        self._keep_time(before)
-        for command in commands:
+        after, decided = step(before, event, Policy(self.plan.backoff, self.plan.verdicts))
+        self.snapshot = after
+        if after.state is not S.WAITING or after.generation != before.generation:
+            self._retry.cancel()
+        if after.state is S.READY and before.state is not S.READY:
+            self.subscribers.ready()
+        if after != before:
+            self.subscribers.mirror(after)
+        self._health.changed(before, after)
+        for command in decided:
             self._carry_out(command)
-        if self.snapshot.state in SETTLED or self.snapshot.state is ChannelState.IDLE:
-            self.attempts.hear_no_more()
-        self._keep_rotation(before)
-
-    def _keep_time(self, before: Snapshot) -> None:
-        """Mind since when it is without health: not since before it was forgiven, and not while it was offline."""
-        after, now = self.snapshot, self._services.clock.monotonic()
-        if after.generation != before.generation and after.failure is None:
-            self._unhealthy_since = None
-        was_offline, is_offline = before.state is ChannelState.OFFLINE, after.state is ChannelState.OFFLINE
-        if is_offline and not was_offline:
-            self._offline_since = now
-        elif was_offline and not is_offline and self._unhealthy_since is not None:
-            self._unhealthy_since += now - self._offline_since
-
-    def _keep_rotation(self, before: Snapshot) -> None:
-        """Count the age of each ready connection anew."""
-        after = self.snapshot
+        if after.state in SETTLED or after.state is S.IDLE:
+            self.attempts.stop_draining()
         if (after.state, after.generation) != (before.state, before.generation):
             self._rotation.cancel()
-            if after.state is ChannelState.READY and self.attempts.present is not None:
-                self._rotation.begin(self.plan.upstream.rotate, self.attempts.present.record.expires_at)
+            if after.state is S.READY and self.attempts.present is not None:
+                self._ready(self.attempts.present)
 
-    def _carry_out(self, command: Command) -> None:
+    def _ready(self, attempt: Attempt) -> None:
+        """Count the age of the ready connection, and pass on what it brought so far."""
+        self.regulate()
+        self._rotation.start(self.plan.rotate, attempt.record.expires_at)
+        attempt.pass_on_early()
+
+    def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
-            case Dial(generation=generation):
+            case commands.DialNext(generation=generation):
                 self._dial(generation)
-            case Hangup(generation=generation):
+            case commands.Hangup(generation=generation):
                 self._hang_up(generation)
-            case ScheduleRetry():
+            case commands.ScheduleRetry():
                 self._schedule(command)
-            case ForgetTokens(generation=generation):
-                for name, version in self._ended[generation].tokens.items():
+            case commands.ForgetTokens(generation=generation):
+                for name, version in self.attempts.tokens_of(generation).items():
                     self._services.broker.invalidate(name, version)
-            case DialSuccessor(generation=generation):
+            case commands.ForgetSession():
+                self._session.forget()
+            case commands.DialSuccessor(generation=generation):
                 self._dial_successor(generation)
-            case Succeed():
+            case commands.Succeed():
                 self._succeed()
-            case ScheduleRotation():
-                delay = delay_for(self.plan.upstream.backoff, command.failures, self._services.chance)
-                self._rotation.again(max(delay, command.no_sooner, SHORTEST))
-            case Probe():
+            case commands.ScheduleRotation():
+                delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
+                self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
+            case commands.Probe():
                 self.probe()
 
-    def _dial(self, generation: int) -> None:
-        if not self._is_reachable():
-            self.feed(NetworkLost())
-            return
-        self.attempts.begin(generation, self.plan, self._params)
-        now = self._services.clock.monotonic()
-        self._unhealthy_since = now if self._unhealthy_since is None else self._unhealthy_since
+    def request(self, *, lasting: float = 0.0) -> DialRequest:
+        """Give what is dialled now, with tokens that last so many seconds."""
+        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting)
 
-    def _rotation_due(self) -> None:
-        ready_at = None if self.attempts.present is None else self.attempts.present.ready_at
-        if ready_at is not None:
-            healthy_for = self._services.clock.monotonic() - ready_at
-            self.feed(RotationDue(self.snapshot.generation, healthy_for))
+    def _dial(self, generation: int) -> None:
+        if not self.attempts.lead_anywhere(self._services.reachable):
+            self.feed(events.NetworkLost())
+            return
+        self.attempts.dial(generation, self.request())
+        self._health.dialled()
 
     def _dial_successor(self, generation: int) -> None:
         refused = None
-        if not self._is_reachable():
+        if not self.attempts.lead_anywhere(self._services.reachable):
             refused = Failure(FailureKind.TCP, "no network leads to the server")
-        expiry = None if self.plan.upstream.rotate is None else self.plan.upstream.rotate.before_expiry
-        # a token that is as good as due would have the successor replaced at once
-        lasting = 0.0 if expiry is None else expiry + SHORTEST
-        self.attempts.begin_successor(generation, self.plan, self._params, lasting=lasting, refused=refused)
+        expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
+        # one with a token that is almost due would be replaced at once
+        lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
+        self.attempts.dial_successor(generation, self.request(lasting=lasting), refused=refused)
 
     def _succeed(self) -> None:
-        old = self.attempts.succeed(self.plan.name)
-        if old is not None:
+        if self.attempts.succeed() is not None:
             self._succeeded_at = self._services.clock.wall()
-            self._hooks.rotated(old.link)
+            self.subscribers.moved()
 
-    # what the attempts tell (attempts.Owner)
+    def _hang_up(self, generation: int) -> None:
+        attempt = self.attempts.hang_up(generation)
+        if attempt is not None and attempt.ready_at is not None:
+            self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
+
+    def _schedule(self, command: commands.ScheduleRetry) -> None:
+        if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):
+            self.feed(events.NetworkLost())
+            return
+        delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
+        at = self._services.clock.wall() + delay
+        self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
+        self.feed(events.RetryScheduled(command.generation, delay, at))
+
+    def _rotation_due(self) -> None:
+        present = self.attempts.present
+        if present is not None and present.ready_at is not None:
+            self.feed(events.RotationDue(self.snapshot.generation, self._health.healthy_for(present.ready_at)))
+
+    def _crashed(self, error: BaseException) -> None:
+        self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
+
+    # attempts.AttemptListener
 
     def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
-        """Let the machine, and so ``status``, know."""
-        self.feed(AttemptProgressed(attempt.generation, code, text))
+        """Show the step in ``status``."""
+        self.feed(events.AttemptProgressed(attempt.generation, code, text))
 
-    def attempt_opened(self, attempt: Attempt) -> None:
-        """Put it on the keep-alive wheel: there is no session to open, so that it is ready."""
-        if attempt.link is None:
-            raise RuntimeError(f"attempt {attempt.generation} of {self.plan.name!r} opened without a link")
+    def attempt_opened(self, attempt: Attempt, link: Link) -> None:
+        """Put the connection on the keep-alive wheel, and open the session."""
 
         def dead() -> None:
-            within = format_duration(self.plan.upstream.keepalive.timeout)
+            within = format_duration(self.plan.keepalive.timeout)
             attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
-        attempt.watch = self._services.wheel.add(
-            attempt.link, self.plan.upstream.keepalive, on_rtt=self._hooks.measured, on_dead=dead
-        )
-        if attempt is not self.attempts.successor:
-            self._hooks.connected()
-        self.feed(Opened(attempt.generation))
-        self.feed(HandshakeDone(attempt.generation))
+        def ready() -> None:
+            if not attempt.retired and attempt.ready_at is None:
+                attempt.ready_at = self._services.clock.monotonic()
+                self.feed(events.HandshakeDone(attempt.generation))
+
+        def judge(verdict: Verdict, failure: Failure) -> None:
+            if not attempt.retired:
+                healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
+                self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
+
+        measured = self.subscribers.measured
+        attempt.watch = self._services.wheel.add(link, self.plan.keepalive, on_rtt=measured, on_dead=dead)
+        self.feed(events.Opened(attempt.generation))
+        self._session.start(link, ready, judge)
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
-        self._hooks.received(payloads, kinds)
+        for receive in self.subscribers.receivers:
+            receive(payloads, kinds)
 
     def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
         """Report the end, with what the verdict depends on."""
-        self.attempts.forget(attempt)
-        self._ended[attempt.generation] = attempt.record
-        now = self._services.clock.monotonic()
-        healthy_for = 0.0
+        self.attempts.discard(attempt)
         if attempt.ready_at is not None:
-            healthy_for = now - attempt.ready_at
-            self._hooks.ended(failure)
-        if healthy_for >= self.plan.upstream.backoff.reset_after:
-            self._unhealthy_since = now
-        without_health = now - (self._unhealthy_since if self._unhealthy_since is not None else now)
-        self.feed(
-            AttemptEnded(
-                attempt.generation,
-                failure,
-                healthy_for=healthy_for,
-                without_health=without_health,
-                token_used=bool(attempt.record.tokens),
-            )
-        )
-
-    def _hang_up(self, generation: int) -> None:
-        attempt = self.attempts.hang_up(generation, self.plan.name)
-        if attempt is not None and attempt.ready_at is not None:
-            self._hooks.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
-
-    def _schedule(self, command: ScheduleRetry) -> None:
-        if not command.no_sooner and not self._is_reachable():
-            self.feed(NetworkLost())
-            return
-        delay = max(delay_for(self.plan.upstream.backoff, command.attempt, self._services.chance), command.no_sooner)
-        at = self._services.clock.wall() + delay
-        self._timer = self._services.schedule(
-            delay, lambda: self.feed(RetryDue(command.generation, self._hooks.kept_open))
-        )
-        self.feed(RetryScheduled(command.generation, delay, at))
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    @property
-    def _watch(self) -> Watch | None:
-        return None if self.attempts.present is None else self.attempts.present.watch
-
-    def _is_reachable(self) -> bool:
-        return self._leads_anywhere(self._services.reachable)
-
-    def _leads_anywhere(self, reachable: Callable[[str], bool]) -> bool:
-        """Whether a route leads to one of its addresses; addresses that nobody knows yet are taken for reachable."""
-        return not self.addresses or any(map(reachable, self.addresses))
-
-    def _crashed(self, error: BaseException) -> None:
-        self.feed(TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
+            self.subscribers.ended(failure)
+        healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
+        used = bool(attempt.record.tokens)
+        self.feed(events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, used))

@@ -12,7 +12,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.daemon.scripted import channel_plan
-from tests.daemon.served import Served, served, until
+from tests.daemon.served import Served, served
+from tests.waiting import eventually
 from wscli.control.client import Client
 from wscli.errors import UnknownChannel, WscliError
 
@@ -45,13 +46,13 @@ async def test_messages_come_and_go_as_on_a_websocket(urls: Served, args: dict[s
     channel = urls.manager.known["notifications"]
     channel.history.append([b"before"], None)
     async with attached(urls, **args) as websocket:
-        await until(lambda: channel.uses == channel.readers == 1)
+        await eventually(lambda: channel.uses == channel.readers == 1)
         channel.history.append([b"text", b"\0binary"], b"tb")
         assert [await websocket.recv(), await websocket.recv()] == ["text", b"\0binary"]
         await websocket.send("up")
         await websocket.send(b"\1")
-        await until(lambda: channel.sent == [(b"up", False), (b"\1", True)])
-    await until(lambda: channel.uses == channel.readers == urls.server.clients == 0)
+        await eventually(lambda: channel.sent == [(b"up", False), (b"\1", True)])
+    await eventually(lambda: channel.uses == channel.readers == urls.server.clients == 0)
 
 
 async def test_a_url_that_no_channel_has_is_6_and_is_not_repeated(urls: Served) -> None:

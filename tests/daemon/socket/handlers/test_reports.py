@@ -13,11 +13,12 @@ import pytest
 
 from tests.daemon.framed import FarEnd
 from tests.daemon.served import Served, served
+from tests.waiting import eventually
 from wscli import __version__
 from wscli.control.frames import DATA, END
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dialer import AttemptRecord
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.errors import UnknownChannel
 
 __all__ = ["served"]
@@ -53,7 +54,6 @@ async def streaming(served: Served, verb: str, **args: Any) -> AsyncIterator[tup
     with served.dial() as sock:
         sock.sendall(json.dumps({"v": 1, "verb": verb, "args": args}).encode() + b"\n")
         sock.setblocking(False)
-        from tests.daemon.served import until
 
         line = bytearray()
 
@@ -64,7 +64,7 @@ async def streaming(served: Served, verb: str, **args: Any) -> AsyncIterator[tup
                 return False
             return line.endswith(b"\n")
 
-        await until(whole)
+        await eventually(whole)
         yield json.loads(line), FarEnd(sock)
 
 
@@ -104,7 +104,7 @@ def record(*, failed: bool = False) -> AttemptRecord:
 
 
 async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> None:
-    served.manager.known["calls"].connection = SimpleNamespace(last_attempt=record(failed=True))
+    served.manager.known["calls"].subscription = SimpleNamespace(last_attempt=record(failed=True))
     answer = await served.ask("doctor", {"channel": "calls"})
     assert answer["channel"]["channel"] == "calls"
     assert answer["url"] == "wss://example.com/ws"

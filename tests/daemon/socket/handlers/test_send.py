@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, served, until
+from tests.daemon.served import Served, served
+from tests.waiting import eventually
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError
 from wscli.daemon.socket.handlers.send import split
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
@@ -104,10 +105,10 @@ async def test_the_channel_is_in_use_until_the_client_has_no_more(served: Served
     channel = served.manager.known["calls"]
     with served.dial() as sock:
         sock.sendall(header() + block(b"a\n"))
-        await until(lambda: channel.sent)
+        await eventually(lambda: channel.sent)
         assert channel.uses == 1
         sock.shutdown(socket.SHUT_WR)
-        await until(lambda: not channel.uses)
+        await eventually(lambda: not channel.uses)
 
 
 async def test_a_client_that_goes_while_its_message_waits_takes_it_along(served: Served) -> None:
@@ -115,8 +116,8 @@ async def test_a_client_that_goes_while_its_message_waits_takes_it_along(served:
     channel.send_blocks = asyncio.Event()
     with served.dial() as sock:
         sock.sendall(header(bytes=1) + b"x")
-        await until(lambda: channel.uses)
-    await until(lambda: not served.server.clients)
+        await eventually(lambda: channel.uses)
+    await eventually(lambda: not served.server.clients)
     channel.send_blocks.set()
     assert channel.sent == []
 
@@ -124,7 +125,7 @@ async def test_a_client_that_goes_while_its_message_waits_takes_it_along(served:
 async def test_half_a_block_is_not_sent(served: Served) -> None:
     with served.dial() as sock:
         sock.sendall(header(bytes=100) + b"a\nb\nc\n")
-    await until(lambda: not served.server.clients)
+    await eventually(lambda: not served.server.clients)
     assert served.manager.known["calls"].sent == []
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.daemon.served import until
 from tests.daemon.tailing import fill, tailed
+from tests.waiting import eventually
 from wscli.control.frames import DATA, END, GAP, STATE
 from wscli.core.states import ChannelState
 
@@ -27,7 +27,7 @@ async def test_a_reader_that_follows_holds_its_channel_in_use_until_it_hangs_up(
     async with tailed.tail("notifications"):
         assert (tailed.notifications.uses, tailed.notifications.readers) == (1, 1)
         assert (tailed.calls.uses, tailed.calls.readers) == (0, 0)
-    await until(lambda: (tailed.notifications.uses, tailed.notifications.readers) == (0, 0))
+    await eventually(lambda: (tailed.notifications.uses, tailed.notifications.readers) == (0, 0))
 
 
 async def test_without_follow_nothing_is_opened_and_everything_kept_is_printed(tailed):
@@ -223,4 +223,4 @@ async def test_what_cannot_be_is_refused_and_holds_nothing(tailed, args, code, w
     async with tailed.tail(**request) as (answer, _):
         assert answer["error"]["code"] == code
         assert words in answer["error"]["message"]
-    await until(lambda: (tailed.notifications.uses, tailed.notifications.readers) == (0, 0))
+    await eventually(lambda: (tailed.notifications.uses, tailed.notifications.readers) == (0, 0))

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from tests.daemon.served import Served, served, until
+from tests.daemon.served import Served, served
+from tests.waiting import eventually
 from wscli.core.states import SETTLED, ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 
@@ -20,7 +21,7 @@ async def test_it_answers_when_the_last_channel_is_ready(served: Served) -> None
     calls = served.manager.known["calls"]
     await calls.become(ChannelState.CONNECTING)
     waiting = asyncio.create_task(served.ask("wait", BOTH))
-    await until(lambda: calls.uses)
+    await eventually(lambda: calls.uses)
     assert not waiting.done()
     await calls.become(ChannelState.READY)
     answer = await waiting
@@ -34,7 +35,7 @@ async def test_waiting_for_ready_holds_a_lazy_channel_open_and_waiting_for_anoth
     calls = served.manager.known["calls"]
     await calls.become(ChannelState.CONNECTING)
     waiting = asyncio.create_task(served.ask("wait", {"channels": ["calls"], "for": "idle"}))
-    await until(lambda: served.server.clients)
+    await eventually(lambda: served.server.clients)
     assert calls.uses == 0
     await calls.become(ChannelState.IDLE)
     await waiting
@@ -45,7 +46,7 @@ async def test_a_channel_that_settled_elsewhere_is_an_error_at_once(served: Serv
     calls = served.manager.known["calls"]
     await calls.become(ChannelState.WAITING)
     waiting = asyncio.create_task(served.ask("wait", BOTH))
-    await until(lambda: calls.uses)
+    await eventually(lambda: calls.uses)
     await calls.become(state)
     with pytest.raises(ChannelUnavailable, match=f"'calls' is {state}"):
         await waiting
@@ -69,8 +70,8 @@ async def test_a_client_that_goes_ends_the_wait(served: Served) -> None:
     await calls.become(ChannelState.WAITING)
     with served.dial() as sock:
         sock.sendall(json.dumps({"v": 1, "verb": "wait", "args": BOTH}).encode() + b"\n")
-        await until(lambda: calls.uses)
-    await until(lambda: not served.server.clients)
+        await eventually(lambda: calls.uses)
+    await eventually(lambda: not served.server.clients)
     assert calls.uses == 0
 
 

@@ -29,6 +29,7 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
             f"channel {channel.name!r} keeps its history in memory, where a consumer has nothing to come back to",
             "declare history: {store: disk} for it",
         )
+    await channel.history.opened()
     asked = any(args.get(key) is not None for key in ("last", "since", "after"))
     start = await begin(channel, args, options) if asked else None
     claim = None if args.get("claim") is None else position(text(args, "claim"))
@@ -37,7 +38,7 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
         held.callback(lease.release)
         held.enter_context(reading(channel, follow=options.follow))
         source = ConsumerSource(channel.name, channel.history, lease, channel.backpressure)
-        begins = {"epoch": channel.history.epoch, "after": lease.start.cursor.seq}
+        begins = {"epoch": lease.start.cursor.epoch, "after": lease.start.cursor.seq}
         await peer.send_line(success({"channels": {channel.name: begins}}))
         reader = ConsumerReader(peer.sock, source, options, clock=app.manager.clock)
         with ExitStack() as watching:

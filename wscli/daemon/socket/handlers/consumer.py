@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wscli.daemon.channel.channel import Channel
     from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
-    from wscli.history.engine import Consumers as Named
+    from wscli.history.consumers import NamedConsumers
     from wscli.history.records import Start
 
 
@@ -25,6 +25,7 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> Consumers:
         return _list(app.manager.select(names(args)))
     channel = app.manager.channel(text(args, "channel"))
     named, name = _named(channel), text(args, "name")
+    await channel.history.opened()
     if action == "reset":
         await named.reset(name, _start(channel, text(args, "to")))
     elif action == "rm":
@@ -34,7 +35,7 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> Consumers:
     return _list([channel])
 
 
-def _named(channel: Channel) -> Named:
+def _named(channel: Channel) -> NamedConsumers:
     if channel.history.consumers is None:
         raise UsageError(
             f"channel {channel.name!r} keeps its history in memory, and has no consumers",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wscli.control.messages import Attempt, Doctor
     from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
-    from wscli.daemon.upstream.dialer import AttemptRecord
+    from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 
 async def handle(app: App, args: dict[str, Any], peer: Peer) -> Doctor:
@@ -20,7 +20,7 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> Doctor:
     if flag(args, "dial"):
         record: AttemptRecord | None = await peer.while_connected(app.manager.dial_once(channel))
     else:
-        record = channel.connection.last_attempt
+        record = channel.subscription.last_attempt
     [status] = statuses([channel])
     attempt = None if record is None else _facts(record)
     return {"channel": status, "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}

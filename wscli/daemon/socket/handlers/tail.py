@@ -41,7 +41,7 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
     with ExitStack() as held:
         for channel in channels:
             held.enter_context(reading(channel, follow=options.follow))
-        begins = {one.name: {"epoch": one.history.epoch, "after": starts[one.name].cursor.seq} for one in channels}
+        begins = {name: {"epoch": start.cursor.epoch, "after": start.cursor.seq} for name, start in starts.items()}
         await peer.send_line(success({"channels": begins}))
         sources = [Source(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
         reader = Reader(peer.sock, sources, options, clock=app.manager.clock)
@@ -140,6 +140,7 @@ async def begin(channel: Channel, args: dict[str, Any], options: Options) -> Sta
 
     """
     history = channel.history
+    await history.opened()
     after, since, last = args.get("after"), args.get("since"), optional_count(args, "last")
     if after is not None:
         if not isinstance(after, dict) or not isinstance(after.get(channel.name, ""), str):

@@ -1,0 +1,78 @@
+"""From a plan to one dial: what is appended, what is encoded, and what is not shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from wscli.config.plan import DialPlan
+from wscli.core.events import Failure, FailureKind
+from wscli.daemon.upstream.dial.target import make_target, redirected
+from wscli.templates import compile_path, compile_template
+from wscli.transport.link import Target
+from wscli.values import Secret
+
+DIAL = DialPlan(url=Secret("ws://h.example/ws"), shown_url="ws://h.example/ws")
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "whole"),
+    [
+        ("ws://h.example", None, "ws://h.example/"),
+        ("ws://h.example", "/a", "ws://h.example/a"),
+        ("ws://h.example/ws", "/a", "ws://h.example/ws/a"),
+        ("ws://h.example/ws/", "a", "ws://h.example/ws/a"),
+        ("ws://h.example/ws?v=2", "/a", "ws://h.example/ws/a?v=2"),
+        ("ws://[::1]:8080/ws", "/a", "ws://[::1]:8080/ws/a"),
+        ("ws://h.example/ws", "/c/{id}/x", "ws://h.example/ws/c/4%202/x"),
+    ],
+)
+def test_the_path_is_appended_to_the_endpoints(url: str, path: str | None, whole: str) -> None:
+    dial = replace(DIAL, url=Secret(url), path=None if path is None else compile_path(path))
+    assert make_target(dial, {"id": "4 2"}, {}).url == whole
+
+
+def test_queries_merge_and_are_encoded() -> None:
+    query = {"token": compile_template("{token.session}", ("token",)), "a b": compile_template("x&y=1", ())}
+    dial = replace(DIAL, url=Secret("ws://h.example/ws?v=2"), query=query)
+    target = make_target(dial, {}, {"session": "s/e+c?ret"})
+    assert target.url == "ws://h.example/ws?v=2&token=s%2Fe%2Bc%3Fret&a%20b=x%26y%3D1"
+
+
+def test_a_token_with_braces_is_not_expanded_again() -> None:
+    dial = replace(DIAL, headers={"X": compile_template("{token.a}", ("token",))})
+    assert make_target(dial, {}, {"a": "{token.b}", "b": "other"}).headers == (("X", "{token.b}"),)
+
+
+def test_what_came_from_the_environment_is_called_by_its_stars() -> None:
+    dial = replace(DIAL, url=Secret("ws://10.0.0.7:8790/ws"), shown_url="ws://***:***/ws")
+    assert make_target(dial, {}, {}).label == "***:***"
+    assert make_target(DIAL, {}, {}).label is None
+
+
+def test_a_target_shows_nothing_of_itself() -> None:
+    assert "h.example" not in repr(make_target(DIAL, {}, {}))
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_within_the_origin_is_followed(code: int) -> None:
+    failure = Failure(FailureKind.STATUS, "moved", code=code, location="other?x=1")
+    assert redirected(Target("ws://h.example/a/b"), failure) == "ws://h.example/a/other?x=1"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure(FailureKind.STATUS, "moved", code=307),
+        Failure(FailureKind.STATUS, "no", code=403, location="/x"),
+        Failure(FailureKind.STATUS, "moved", code=307, location="https://h.example/x"),
+        Failure(FailureKind.STATUS, "moved", code=307, location="ws://h.example:81/x"),
+        Failure(FailureKind.STATUS, "moved", code=307, location="ws://user@other.example/x"),
+        Failure(FailureKind.STATUS, "moved", code=307, location="file:///etc/passwd"),
+        Failure(FailureKind.STATUS, "moved", code=307, location="javascript:alert(1)"),
+        Failure(FailureKind.STATUS, "moved", code=307, location="http://[::1"),
+    ],
+)
+def test_nothing_else_is(failure: Failure) -> None:
+    assert redirected(Target("ws://h.example/a"), failure) is None

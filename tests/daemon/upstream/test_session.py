@@ -1,0 +1,119 @@
+"""The seam for a session: an open connection is ready once its session says so, and a verdict may come from it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
+from wscli.core.actions import Action, Verdict
+from wscli.core.events import Failure, FailureKind
+from wscli.core.states import ChannelState as S
+from wscli.daemon.channel.channel import Channel
+from wscli.transport.link import Link
+
+EXPIRED = Failure(FailureKind.CLOSE, "the session expired", code=4007)
+
+
+class ScriptedSession:
+    """A session that is ready, or gives a verdict, when the test says so."""
+
+    def __init__(self) -> None:
+        self.opened: list[Link] = []
+        self.ready: Callable[[], None] = lambda: None
+        self.judge: Callable[[Verdict, Failure], None] = lambda verdict, failure: None
+        self.forgotten = 0
+
+    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+        self.opened.append(link)
+        self.ready, self.judge = ready, judge
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+@asynccontextmanager
+async def opened(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, ScriptedSession]]:
+    """A channel whose connection is open, and whose session is not ready yet."""
+    session = ScriptedSession()
+    async with scripted(channel_plan(eager=False, **changes), make_session=lambda: session) as it:
+        channel = it.manager.channel("news")
+        channel.start()
+        await it.time.settle()
+        yield it, channel, session
+
+
+async def test_a_channel_is_handshaking_until_its_session_is_ready() -> None:
+    async with opened() as (it, channel, session):
+        assert (channel.state, channel.link, channel.counters.connects) == (S.HANDSHAKING, None, 0)
+        assert session.opened == [it.server.link]
+        session.ready()
+        assert (channel.state, channel.link, channel.counters.connects) == (S.READY, it.server.link, 1)
+        session.ready()
+        assert channel.counters.connects == 1, "ready twice"
+
+
+async def test_messages_before_it_is_ready_are_received_after_the_gap() -> None:
+    async with opened() as (it, channel, session):
+        it.server.link.say("early")
+        assert channel.history.last == 0
+        session.ready()
+        assert channel.history.last == 1
+
+
+async def test_health_counts_from_ready_and_not_from_the_open_connection() -> None:
+    async with opened() as (it, channel, session):
+        await it.time.advance(60)
+        it.server.link.end(closed(1006))
+        assert (channel.state, channel.snapshot.attempt) == (S.WAITING, 1)
+        await it.time.advance(1.01)
+        await it.time.advance(60)
+        it.server.link.end(closed(1006))
+        assert channel.status()["attempt"] == 2, "sixty open seconds that were never ready are no health"
+        await it.time.advance(2.01)
+        session.ready()
+        await it.time.advance(60)
+        it.server.link.end(closed(1006))
+        assert channel.stats()["retry_in_s"] == 1.0, "the backoff starts anew"
+
+
+async def test_an_end_before_it_is_ready_is_no_end_of_a_channels_connection() -> None:
+    async with opened() as (it, channel, _):
+        it.server.link.end(closed(1006))
+        assert channel.counters.last_close is None
+
+
+async def test_a_verdict_of_the_session_closes_the_connection_and_dials_again() -> None:
+    async with opened() as (it, channel, session):
+        session.ready()
+        first = it.server.link
+        session.judge(Verdict(Action.FRESH), EXPIRED)
+        await it.time.settle()
+        assert (first.open, session.forgotten, len(it.server.dials)) == (False, 1, 2)
+        session.ready()
+        assert (channel.state, channel.counters.reconnects) == (S.READY, {"close:4007": 1})
+
+
+async def test_the_verdict_replace_opens_the_next_connection_before_this_one_is_closed() -> None:
+    async with opened() as (it, channel, session):
+        session.ready()
+        session.judge(Verdict(Action.REPLACE), EXPIRED)
+        await it.time.settle()
+        assert (channel.state, len(it.server.links)) == (S.READY, 2)
+        session.ready()
+        await it.time.settle()
+        assert (channel.state, len(it.server.links)) == (S.READY, 1)
+        assert (channel.stats()["rotations"], channel.counters.gaps) == (1, {})
+
+
+async def test_a_verdict_on_a_connection_that_is_over_does_nothing() -> None:
+    async with opened() as (it, channel, session):
+        session.ready()
+        late = session.judge
+        it.server.link.end(closed(1006))
+        late(Verdict(Action.STOP), EXPIRED)
+        assert channel.state is S.WAITING
+        await it.time.advance(2)
+        late(Verdict(Action.STOP), EXPIRED)
+        assert channel.state is S.HANDSHAKING

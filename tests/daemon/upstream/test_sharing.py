@@ -1,0 +1,228 @@
+"""Two channels on one upstream: one connection, and nothing that is done to one channel reaches the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status
+from wscli.config.models.upstream import Rotate
+from wscli.config.plan import ChannelPlan
+from wscli.core.actions import Action, Verdict
+from wscli.core.events import Failure, FailureKind
+from wscli.core.states import ChannelState as S
+from wscli.core.verdicts import parse_verdicts
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.upstream.refs import Referring
+from wscli.errors import ChannelUnavailable
+from wscli.templates import compile_path
+from wscli.values import Secret
+
+
+def shared(name: str, **changes: Any) -> ChannelPlan:
+    return channel_plan(name, **{"path": compile_path("/all"), "share": True, **changes})
+
+
+@asynccontextmanager
+async def two(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, Channel]]:
+    """A manager of the channels ``news`` and ``calls``, which share an upstream."""
+    async with scripted(shared("news", **changes), shared("calls", **changes)) as it:
+        yield it, it.manager.channel("news"), it.manager.channel("calls")
+
+
+def reload(it: Scripted, **changes: Any) -> None:
+    """Apply the same changes to both."""
+    plans = {name: changed(plan, **changes) for name, plan in it.manager.plan.channels.items()}
+    it.manager.apply(replace(it.manager.plan, channels=plans))
+
+
+def gaps(channel: Channel) -> dict[str, int]:
+    return dict(channel.counters.gaps)
+
+
+async def test_both_are_ready_and_receive_over_one_connection() -> None:
+    async with two() as (it, news, calls):
+        assert (news.state, calls.state, len(it.server.dials)) == (S.READY, S.READY, 1)
+        it.server.link.say("one", "two")
+        assert (news.history.last, calls.history.last) == (2, 2)
+        assert it.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 0}
+
+
+async def test_each_sends_and_counts_what_it_sent() -> None:
+    async with two() as (it, news, calls):
+        await news.send(b"a", binary=False, timeout=1)
+        await calls.send(b"bc", binary=False, timeout=1)
+        assert it.server.link.sent == [(b"a", False), (b"bc", False)]
+        assert (news.counters.sent_bytes, calls.counters.sent_bytes) == (1, 2)
+
+
+async def test_references_are_counted_once_for_both() -> None:
+    async with two() as (_, news, calls):
+        message = Referring("{ref.int}")
+        assert [message.fill(channel.refs)[0] for channel in (news, calls, news)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("hold", "release"), [("pause", "resume"), ("stop", "start")])
+async def test_one_that_is_held_by_hand_misses_messages_alone_and_needs_no_dial_to_return(
+    hold: str, release: str
+) -> None:
+    async with two() as (it, news, calls):
+        getattr(news, hold)()
+        await it.time.settle()
+        assert (calls.state, len(it.server.links)) == (S.READY, 1)
+        it.server.link.say("missed by news")
+        with pytest.raises(ChannelUnavailable):
+            await news.send(b"x", binary=False, timeout=1)
+        getattr(news, release)()
+        assert news.state is S.READY
+        it.server.link.say("for both")
+        assert (news.history.last, calls.history.last, len(it.server.dials)) == (1, 2, 1)
+        assert (gaps(news), gaps(calls)) == ({"paused": 1}, {})
+        assert (news.stats()["connects"], news.stats()["reconnects"]) == (2, 1)
+
+
+async def test_the_upstream_closes_once_neither_wants_it_and_opens_for_the_first_that_does() -> None:
+    async with two() as (it, news, calls):
+        news.stop()
+        calls.pause()
+        await it.time.settle()
+        assert it.server.links == []
+        assert it.manager.stats()["connections"]["active"] == 0
+        calls.resume()
+        await it.time.settle()
+        assert (news.state, calls.state, len(it.server.dials)) == (S.STOPPED, S.READY, 2)
+
+
+async def test_one_that_is_removed_leaves_the_connection_to_the_other_and_takes_it_along_as_the_last() -> None:
+    async with two() as (it, news, calls):
+        it.manager.apply(replace(it.manager.plan, channels={"calls": calls.plan}))
+        await it.time.settle()
+        it.server.link.say("one")
+        assert (news.history.last, calls.history.last) == (0, 1)
+        it.manager.apply(replace(it.manager.plan, channels={}))
+        await it.time.settle()
+        assert it.server.links == []
+        assert it.manager.stats()["connections"]["total"] == 0
+
+
+async def test_reading_is_paused_only_while_both_hold_it_back() -> None:
+    async with two() as (it, news, calls):
+        link = it.server.link
+        news.subscription.hold(True)
+        assert link.reading
+        calls.subscription.hold(True)
+        assert not link.reading
+        news.subscription.hold(False)
+        assert link.reading
+        news.subscription.hold(True)
+        calls.stop()
+        assert not link.reading, "the other one is not there to read on for"
+        calls.start()
+        assert link.reading
+
+
+async def test_a_reconnection_gives_each_a_gap_of_its_own_and_counts_one_dial() -> None:
+    async with two() as (it, news, calls):
+        it.server.link.say("one")
+        it.server.link.end(closed(1006))
+        assert (news.state, calls.state) == (S.WAITING, S.WAITING)
+        assert news.status()["reason"] == calls.status()["reason"]
+        await it.time.advance(1.01)
+        assert (news.state, calls.state, len(it.server.dials)) == (S.READY, S.READY, 2)
+        assert (gaps(news), gaps(calls)) == ({"outage": 1}, {"outage": 1})
+        assert (news.counters.reconnects, calls.counters.reconnects) == ({"close:1006": 1}, {"close:1006": 1})
+
+
+async def test_a_gap_of_one_that_was_paused_in_an_outage_is_its_own() -> None:
+    async with two() as (it, news, calls):
+        news.pause()
+        it.server.link.end(closed(1006))
+        await it.time.advance(60)
+        assert (gaps(news), gaps(calls)) == ({}, {"outage": 1})
+        news.resume()
+        assert gaps(news) == {"paused": 1}
+
+
+async def test_a_rotation_moves_both_without_a_gap() -> None:
+    async with two(rotate=Rotate(max_age=3600.0)) as (it, news, calls):
+        await it.time.advance(3602)
+        assert (len(it.server.dials), len(it.server.links)) == (2, 1)
+        assert (news.stats()["rotations"], calls.stats()["rotations"]) == (1, 1)
+        assert (gaps(news), gaps(calls)) == ({}, {})
+
+
+async def test_a_verdict_on_the_connection_fails_both_and_one_start_opens_it_for_both() -> None:
+    async with two(verdicts=(parse_verdicts({"4000": "stop"}),)) as (it, news, calls):
+        it.server.link.end(closed(4000))
+        assert (news.state, calls.state) == (S.FAILED, S.FAILED)
+        calls.stop()
+        news.start()
+        await it.time.settle()
+        assert (news.state, calls.state) == (S.READY, S.STOPPED)
+
+
+async def test_a_verdict_on_one_subscription_fails_that_channel_alone() -> None:
+    async with two() as (it, news, calls):
+        news.judge(Verdict(Action.STOP), Failure(FailureKind.CLOSE, "no such room", code=4404))
+        await it.time.settle()
+        assert (news.state, calls.state, len(it.server.links)) == (S.FAILED, S.READY, 1)
+        assert news.status()["reason"] == {"code": "close:4404", "text": "no such room"}
+        it.server.link.end(closed(1006))
+        await it.time.advance(2)
+        assert (news.state, calls.state) == (S.FAILED, S.READY)
+        news.start()
+        assert (news.state, len(it.server.dials)) == (S.READY, 2)
+
+
+async def test_a_reload_that_changed_its_verdicts_opens_one_that_a_verdict_of_its_own_failed() -> None:
+    async with two() as (it, news, calls):
+        news.judge(Verdict(Action.STOP), Failure(FailureKind.CLOSE, "no such room", code=4404))
+        reload(it, verdicts=(parse_verdicts({"4404": "retry"}),))
+        assert (news.state, calls.state, len(it.server.dials)) == (S.READY, S.READY, 1)
+
+
+async def test_a_lazy_channel_that_is_not_in_use_is_not_opened_for_the_other() -> None:
+    async with two(eager=False) as (it, news, calls):
+        it.server.always = status(410)
+        with news.use(), calls.use():
+            await it.time.settle()
+        await it.time.advance(1)
+        assert (news.state, calls.state) == (S.FAILED, S.FAILED)
+        it.server.always = None
+        news.start()
+        await it.time.settle()
+        assert (news.state, calls.state) == (S.READY, S.IDLE)
+        with calls.use():
+            assert calls.state is S.READY
+        await it.time.advance(1)
+        assert (news.state, calls.state, len(it.server.links)) == (S.READY, S.IDLE, 1)
+
+
+async def test_a_reload_that_sends_one_elsewhere_leaves_the_connection_to_the_other() -> None:
+    async with two() as (it, news, calls):
+        elsewhere = changed(news.plan, url=Secret("ws://192.0.2.2/ws"))
+        report = it.manager.apply(replace(it.manager.plan, channels={"news": elsewhere, "calls": calls.plan}))
+        await it.time.settle()
+        assert (report.restarted, report.kept) == (["news"], ["calls"])
+        assert (news.state, calls.state) == (S.READY, S.READY)
+        assert sorted(link.target.url for link in it.server.links) == ["ws://192.0.2.1/ws/all", "ws://192.0.2.2/ws/all"]
+        assert it.manager.stats()["connections"]["total"] == 2
+
+
+async def test_a_reload_that_sends_both_elsewhere_has_them_share_there() -> None:
+    async with two() as (it, news, calls):
+        reload(it, url=Secret("ws://192.0.2.2/ws"))
+        await it.time.settle()
+        assert (news.state, calls.state) == (S.READY, S.READY)
+        assert it.server.link.target.url == "ws://192.0.2.2/ws/all"
+        assert it.manager.stats()["connections"]["total"] == 1
+
+
+async def test_channels_that_dial_the_same_and_do_not_share_have_a_connection_each() -> None:
+    async with two(share=False) as (it, news, calls):
+        assert (news.state, calls.state, len(it.server.links)) == (S.READY, S.READY, 2)
+        assert it.manager.stats()["connections"]["total"] == 2

@@ -1,0 +1,87 @@
+"""A manager on real sockets in the test's own loop, made from YAML as a user writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from wscli.clock import SystemClock
+from wscli.config import load
+from wscli.core.states import ChannelState
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.upstream.dial.dialer import OpenLink
+from wscli.history.records import GapRecord
+from wscli.network import reachable
+from wscli.process.run import make_manager
+from wscli.transport.link import Link, Listener, Target, Timeline
+from wscli.transport.open import open_link
+
+
+class Dials:
+    """The transport, and when it was called: a server under load sees dials in heaps that were made one by one."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    async def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Link:
+        """Open a link."""
+        self.times.append(SystemClock().monotonic())
+        return await open_link(target, listener, timeline)
+
+    def most_within(self, seconds: float) -> int:
+        """Count the most dials in any window of so many seconds."""
+        return max(bisect_right(self.times, at + seconds) - first for first, at in enumerate(self.times))
+
+
+@asynccontextmanager
+async def live(directory: Path, text: str, open_link: OpenLink = open_link) -> AsyncIterator[Manager]:
+    """Run a manager on a file of this text."""
+    file = directory / "app.yaml"
+    file.write_text(text)
+    manager = make_manager(
+        load(file, {}),
+        clock=SystemClock(),
+        chance=random.Random(7),
+        open_link=open_link,
+        reachable=reachable,
+        environ={"XDG_STATE_HOME": str(directory)},
+    )
+    manager.open()
+    try:
+        yield manager
+    finally:
+        await manager.close()
+
+
+async def all_in(manager: Manager, state: ChannelState, timeout: float = 60.0) -> None:
+    """Wait until every channel is in a state."""
+    async with asyncio.timeout(timeout):
+        await asyncio.gather(*(channel.wait_for({state}) for channel in manager.channels()))
+
+
+async def until(manager: Manager, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
+    """Wait until something holds, looking at each change of any channel's state."""
+    changed = asyncio.Event()
+    unsubscribe = manager.changes.subscribe(changed.set)
+    try:
+        async with asyncio.timeout(timeout):
+            while not predicate():
+                changed.clear()
+                await changed.wait()
+    finally:
+        unsubscribe()
+
+
+def gaps(channel: Channel) -> list[str]:
+    """The reasons of a channel's gaps, in order."""
+    cursor, found = channel.history.seek_start().cursor, []
+    while (item := channel.history.read(cursor)) is not None:
+        cursor = item.cursor
+        if isinstance(item.item, GapRecord):
+            found.append(item.item.reason)
+    return found

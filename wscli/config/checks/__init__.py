@@ -1,0 +1,1 @@
+"""What the types do not say: references, templates, URLs, files, names, merged policies and verdicts."""

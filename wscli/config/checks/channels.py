@@ -1,0 +1,128 @@
+"""A channel, compiled against its endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wscli.config.checks.context import Context
+from wscli.config.checks.endpoints import CompiledEndpoint, UpgradeRequest
+from wscli.config.checks.hooks import check_hook
+from wscli.config.checks.names import channel_params
+from wscli.config.checks.overlaps import Overlaps
+from wscli.config.checks.policies import Policies, check_verdicts
+from wscli.config.checks.references import check_backfill
+from wscli.config.reading.located import Located
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.verdicts import VerdictTable
+from wscli.templates import PathTemplate, TemplateError, compile_path, did_you_mean
+from wscli.values import Scalar, shown
+
+__all__ = ["CompiledChannel", "compile_channels"]
+
+
+@dataclass(slots=True)
+class CompiledChannel:
+    """A channel, compiled."""
+
+    params: tuple[str, ...]
+    endpoint: CompiledEndpoint
+    path: PathTemplate | None
+    request: UpgradeRequest
+    verdicts: tuple[VerdictTable, ...]
+    backoff: BackoffPolicy
+
+
+def compile_channels(
+    located: Located | None, endpoints: Mapping[str, CompiledEndpoint] | None, policies: Policies, context: Context
+) -> dict[str, CompiledChannel]:
+    """Compile and check all channels; problems go to the context.
+
+    ``endpoints`` is None where the section cannot be read.
+    """
+    overlaps, found = Overlaps(), {}
+    for name, channel in located.entries() if located is not None else ():
+        params = channel_params(channel, context)
+        if params and (earlier := overlaps.add(name)):
+            context.add(channel, f"the name of a channel could match both this and {earlier!r}", key=True)
+        if params and (how := channel.get("open")) is not None and how.text == "eager":
+            context.add(how, "a template is always lazy; its channels open when they are used")
+        compiled = _compile(channel, params, endpoints, policies, context)
+        if compiled is not None:
+            found[name] = compiled
+    return found
+
+
+def _compile(
+    located: Located,
+    params: tuple[str, ...],
+    endpoints: Mapping[str, CompiledEndpoint] | None,
+    policies: Policies,
+    context: Context,
+) -> CompiledChannel | None:
+    path = _path(located.get("path"), params, context)
+    endpoint = _endpoint(located.get("endpoint"), endpoints, context)
+    own = check_verdicts(located.get("verdicts"), context)
+    for event in ("on_state", "on_message"):
+        check_hook(located.get(event), context)
+    check_backfill(located.get("backfill"), params, context)
+    if endpoint is None:
+        # the rest is checked without an endpoint
+        UpgradeRequest({}, {}, ()).changed(located, context)
+        policies.resolve(located.get("backoff"), policies.default)
+        return None
+    request = endpoint.request.changed(located, context)
+    if request is not endpoint.request:
+        request.check_user(endpoint.address, context)
+    for name, used in request.uses_params:
+        if name not in params and not context.problems.at(used.mark):
+            near = did_you_mean(name, params)
+            context.add(used, f"'{{param.{name}}}': the name of channel {located.key!r} has no {{{name}}}{near}")
+    return CompiledChannel(
+        params=params,
+        endpoint=endpoint,
+        path=path,
+        request=request,
+        verdicts=(own, *endpoint.verdicts) if own else endpoint.verdicts,
+        backoff=policies.resolve(located.get("backoff"), endpoint.backoff).policy,
+    )
+
+
+def _endpoint(
+    located: Located | None, endpoints: Mapping[str, CompiledEndpoint] | None, context: Context
+) -> CompiledEndpoint | None:
+    if endpoints is None or located is None or located.text is None or context.problems.at(located.mark):
+        return None
+    found = endpoints.get(str(located.text))
+    if found is None:
+        near = did_you_mean(str(located.text), endpoints)
+        if not near:
+            near = f"; declared: {', '.join(endpoints)}" if 0 < len(endpoints) <= 8 else "; 'endpoints:' declares them"
+        context.add(located, f"unknown endpoint: {shown(located.text)}{near}")
+    return found
+
+
+def _path(located: Located | None, params: tuple[str, ...], context: Context) -> PathTemplate | None:
+    if located is None or located.text is None or context.problems.at(located.mark):
+        return None
+    text = located.text
+    if not text.startswith("/"):
+        context.add(located, f"invalid path: {shown(text)}; a path begins with '/'")
+        return None
+    for name in ("token", "param"):
+        if f"{{{name}." in text.redacted:
+            context.add(located, f"invalid path: {shown(text)}; a path has bare parameters, such as '{{id}}'")
+            return None
+    try:
+        path, written = compile_path(text), compile_path(Scalar(text.redacted))
+    except TemplateError as error:
+        context.add(located, str(error) if text.redacted == text else f"invalid path: {shown(text)}")
+        return None
+    if path.params != written.params:  # a message would quote the environment
+        context.add(located, f"invalid path: {shown(text)}; a value of the environment cannot hold a parameter")
+        return None
+    for name in path.params:
+        if name not in params:
+            near = did_you_mean(name, params)
+            context.add(located, f"'{{{name}}}' is not a parameter of the channel's name{near}")
+    return path

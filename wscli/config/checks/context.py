@@ -1,0 +1,66 @@
+"""What the checks of one load share: its problems, its directory, the declared tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from wscli.config.reading.located import Located
+from wscli.config.reading.problems import FileProblems
+from wscli.templates import Template, TemplateError, compile_template, did_you_mean
+
+__all__ = ["DIAL_NAMESPACES", "Context", "LocatedTemplate"]
+
+DIAL_NAMESPACES = ("token", "param")
+
+
+class LocatedTemplate(NamedTuple):
+    """A template with its place in the file."""
+
+    template: Template
+    located: Located
+
+
+@dataclass(slots=True)
+class Context:
+    """One load of one file."""
+
+    problems: FileProblems
+    base: Path
+    """The directory that file names are relative to."""
+    tokens: Collection[str] | None = ()
+    """The names of the declared sources; None where the section cannot be read."""
+    _templates: dict[tuple[str, str], Template] = field(default_factory=dict)
+
+    def add(self, located: Located, text: str, *, key: bool = False) -> None:
+        """Add a problem with a value, or with its key."""
+        self.problems.add(located.key_at if key else located.mark, located.path, text)
+
+    def template(self, located: Located) -> LocatedTemplate | None:
+        """Compile a value of a dial; equal texts share one template."""
+        text = located.text
+        if text is None:  # the types report it
+            return None
+        same = (str(text), text.redacted)
+        template = self._templates.get(same)
+        if template is None:
+            try:
+                template = compile_template(text, DIAL_NAMESPACES)
+            except TemplateError as error:
+                self.add(located, str(error))
+                return None
+            self._templates[same] = template
+        for space, name in sorted(template.references):
+            if space == "token" and self.tokens is not None and name not in self.tokens:
+                self.add(located, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
+        return LocatedTemplate(template, located)
+
+
+def unknown_token(name: str, known: Collection[str]) -> str:
+    """Name an unknown source, and the one that may be meant."""
+    near = did_you_mean(name, known)
+    if not near:
+        near = f"; declared: {', '.join(known)}" if 0 < len(known) <= 8 else "; 'tokens:' declares them"
+    return f"unknown token source: {name!r}{near}"

@@ -1,0 +1,94 @@
+"""An endpoint, compiled; its channels start from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wscli.config.checks.context import Context, LocatedTemplate
+from wscli.config.checks.policies import MergedPolicy, Policies, check_verdicts
+from wscli.config.checks.tls import check_tls
+from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
+from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url
+from wscli.config.plan import ProxyPlan
+from wscli.config.reading.located import Located
+from wscli.core.verdicts import VerdictTable
+from wscli.templates import Template
+from wscli.values import Secret
+
+__all__ = ["CompiledEndpoint", "UpgradeRequest", "compile_endpoint"]
+
+_NOWHERE = EndpointUrl(Secret(""), "", secure=True, has_user=False)
+
+
+class UpgradeRequest:
+    """Query, headers and subprotocols of the upgrade, shared by all channels that change none of them."""
+
+    def __init__(
+        self, query: Mapping[str, LocatedTemplate], headers: Headers, subprotocols: tuple[LocatedTemplate, ...]
+    ) -> None:
+        self._placed = (query, headers, subprotocols)
+        self.query: Mapping[str, Template] = {name: placed.template for name, placed in query.items()}
+        self.headers: Mapping[str, Template] = {name: placed.template for name, placed in headers.values()}
+        self.subprotocols = tuple(placed.template for placed in subprotocols)
+        everything = (*query.values(), *(placed for _, placed in headers.values()), *subprotocols)
+        self.uses_params = tuple(
+            (name, placed.located)
+            for placed in everything
+            for space, name in sorted(placed.template.references)
+            if space == "param"
+        )
+        """Each parameter that it names, and its place."""
+
+    def changed(self, located: Located, context: Context) -> UpgradeRequest:
+        """Apply a channel's keys: maps merge by key, lists replace."""
+        query, headers, subprotocols = located.get("query"), located.get("headers"), located.get("subprotocols")
+        if query is None and headers is None and subprotocols is None:
+            return self
+        old_query, old_headers, old_subprotocols = self._placed
+        return UpgradeRequest(
+            {**old_query, **compile_query(query, context)},
+            {**old_headers, **compile_headers(headers, context)},
+            old_subprotocols if subprotocols is None else compile_subprotocols(subprotocols, context),
+        )
+
+    def check_user(self, address: EndpointUrl, context: Context) -> None:
+        """Refuse a user in the url beside an Authorization header."""
+        authorization = self._placed[1].get("authorization")
+        if address.has_user and authorization is not None:
+            context.add(authorization[1].located, "the url already names a user; keep one of the two", key=True)
+
+
+@dataclass(slots=True)
+class CompiledEndpoint:
+    """An endpoint, compiled."""
+
+    address: EndpointUrl
+    request: UpgradeRequest
+    proxy: ProxyPlan
+    verdicts: tuple[VerdictTable, ...]
+    """The endpoint's, the file's; empty ones left out."""
+    backoff: MergedPolicy
+
+
+def compile_endpoint(
+    located: Located, policies: Policies, above: tuple[VerdictTable, ...], context: Context
+) -> CompiledEndpoint:
+    """Compile and check; problems go to the context."""
+    url = located.get("url")
+    address = (compile_url(url, context) if url is not None else None) or _NOWHERE
+    request = UpgradeRequest(
+        compile_query(located.get("query"), context),
+        compile_headers(located.get("headers"), context),
+        compile_subprotocols(located.get("subprotocols"), context),
+    )
+    request.check_user(address, context)
+    check_tls(located.get("tls"), context, secure=address.secure)
+    own = check_verdicts(located.get("verdicts"), context)
+    return CompiledEndpoint(
+        address=address,
+        request=request,
+        proxy=compile_proxy(located.get("proxy"), context),
+        verdicts=(own, *above) if own else above,
+        backoff=policies.resolve(located.get("backoff"), policies.default),
+    )

@@ -1,0 +1,73 @@
+"""What the types do not say of a hook: its program, arguments of the environment, its jq expression."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from wscli.config.checks.context import Context
+from wscli.config.models.fields import expand_home
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Items
+from wscli.values import Scalar, shown
+
+__all__ = ["check_hook"]
+
+_LONGEST_REASON = 200
+
+
+def check_hook(located: Located | None, context: Context) -> None:
+    """Check what the types do not say of a hook, a list of words or a mapping."""
+    if located is None:
+        return
+    _check_words(located if isinstance(located.node, Items) else located.get("exec"), context)
+    _check_jq(located.get("jq"), context)
+
+
+def _check_words(located: Located | None, context: Context) -> None:
+    for number, item in enumerate(located.items() if located is not None else ()):
+        text = item.text
+        if text is None or context.problems.at(item.mark):
+            continue
+        if number == 0:
+            _check_program(item, text, context)
+        elif text.redacted != text:
+            context.add(
+                item,
+                f"item {number} of the command is from the environment, and every user could read it in the process "
+                "list; the command inherits the manager's environment",
+            )
+
+
+def _check_program(located: Located, text: Scalar, context: Context) -> None:
+    if not text.strip():
+        context.add(located, "the command's program is empty")
+    elif "/" in text:
+        try:
+            expand_home(text)
+        except ValueError as error:
+            context.add(located, f"{shown(text)}: {error}")
+
+
+def _check_jq(located: Located | None, context: Context) -> None:
+    if located is None or located.text is None or context.problems.at(located.mark):
+        return
+    wrong = _why_not(str(located.text))
+    if wrong is not None:
+        # jq quotes the faulty part, which may come from the environment
+        why = f": {wrong}" if located.text.redacted == located.text else ""
+        context.add(located, f"invalid jq expression: {shown(located.text)}{why}")
+
+
+@functools.lru_cache(maxsize=256)
+def _why_not(expression: str) -> str | None:
+    """Give the reason why an expression does not compile, else None; many channels may share one."""
+    import jq  # type: ignore[import-not-found]  # without types, and slow to import for a file without hooks
+
+    try:
+        jq.compile(expression)
+    except ValueError as error:
+        line = next(iter(str(error).removeprefix("jq: error: ").splitlines()), "").rstrip(":")
+        line = re.sub(r" at <top-level>, line (\d+), column (\d+)$", r" at its line \1, column \2", line)
+        return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
+    return None

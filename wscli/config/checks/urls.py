@@ -1,0 +1,104 @@
+"""The URLs of endpoints and proxies."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from wscli.config.checks.context import Context
+from wscli.config.plan import ProxyPlan
+from wscli.config.reading.located import Located
+from wscli.values import Scalar, Secret
+
+__all__ = ["EndpointUrl", "compile_url", "compile_proxy", "shown_url"]
+
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
+_MEANT = {"http": "ws", "https": "wss", "socks": "socks5"}
+_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+
+
+class EndpointUrl(NamedTuple):
+    """An endpoint's URL."""
+
+    url: Secret
+    shown: str
+    secure: bool
+    has_user: bool
+
+
+def shown_url(text: str) -> str:
+    """Give a valid URL without userinfo and query, for printing."""
+    return re.split("[?#]", _USERINFO.sub(r"\1", text), maxsplit=1)[0]
+
+
+def _quoted(text: Scalar) -> str:
+    """Quote an invalid URL, unless it may contain a secret."""
+    return "" if any(sign in text.redacted for sign in "@?#") or not text else f"{text.redacted!r}: "
+
+
+def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
+    """Describe what is wrong with a URL, without quoting it."""
+    if any(not "!" <= sign <= "~" for sign in text):
+        return "this URL holds a blank or a character beyond ASCII; percent-encode it"
+    if "{" in text or "}" in text:
+        return "a URL holds no placeholder; use 'query:', 'headers:' or the 'path:' of a channel"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return "this URL's host or port cannot be read"
+    if parts.scheme not in schemes or "://" not in text:
+        meant = _MEANT.get(parts.scheme)
+        near = f"; did you mean {meant}://?" if meant in schemes and "://" in text else ""
+        return f"a URL begins with {' or '.join(f'{scheme}://' for scheme in schemes[:2])} here{near}"
+    if not parts.hostname or port == 0:
+        return "this URL has no host" if not parts.hostname else "this URL's port is 0"
+    if "#" in text:
+        return "a WebSocket URL has no fragment (RFC 6455, section 3); '%23' writes a '#'"
+    return None
+
+
+def compile_url(located: Located, context: Context) -> EndpointUrl | None:
+    """Check an endpoint's URL."""
+    text = located.text
+    if text is None or context.problems.at(located.mark):
+        return None
+    wrong = _wrong(text, ("ws", "wss"))
+    if wrong:
+        context.add(located, f"{_quoted(text)}{wrong}")
+        return None
+    parts = urlsplit(text)
+    return EndpointUrl(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
+
+
+def compile_proxy(located: Located | None, context: Context) -> ProxyPlan:
+    """Read ``auto``, ``none``, a URL, or ``{url, username, password}``."""
+    if located is None or located.text in ("auto", "none"):
+        return ProxyPlan(mode="none" if located is not None and located.text == "none" else "auto")
+    url = located if located.text is not None else located.get("url")
+    if url is None or url.text is None or context.problems.at(url.mark):
+        return ProxyPlan()
+    wrong = _wrong(url.text, PROXY_SCHEMES)
+    if wrong is None and urlsplit(url.text).path.strip("/"):
+        wrong = "a proxy's URL has no path"
+    if wrong:
+        extra = "; or write auto or none" if located.text is not None else ""
+        context.add(url, f"{_quoted(url.text)}{wrong}{extra}")
+        return ProxyPlan()
+    parts = urlsplit(url.text)
+    return ProxyPlan("url", Secret(_with_user(parts, located, context)))
+
+
+def _with_user(parts: SplitResult, located: Located, context: Context) -> str:
+    user, password = located.get("username"), located.get("password")
+    if user is None or user.text is None:
+        if password is not None:
+            context.add(password, "a password without its username; add 'username:'", key=True)
+        return urlunsplit(parts)
+    if "@" in parts.netloc:
+        context.add(user, "the url already names a user; keep one of the two", key=True)
+    credentials = quote(user.text, safe="")
+    if password is not None and password.text is not None:
+        credentials += f":{quote(password.text, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))

@@ -1,0 +1,171 @@
+"""The keys of the file, their types and descriptions. References are checked on the node tree.
+
+``backoff`` and ``verdicts`` are not validated here: a policy is complete only after its merge, and each verdict has a
+problem line of its own. Their types serve the JSON Schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
+from pydantic_core import PydanticKnownError
+
+from wscli.backfill.models import BackfillModel
+from wscli.config.models.fields import Text
+from wscli.config.models.gateway import GatewayPlan
+from wscli.config.models.hooks import MessageHookOf, StateHookOf
+from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate, TlsPlan
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.verdicts import Verdicts
+from wscli.history.limits import HistoryLimits
+from wscli.templates.paths import JsonPath, compile_path_expression
+from wscli.tokens.models import TokenSource
+from wscli.values import Duration, Flag, Size, StrictModel
+
+__all__ = ["ChannelModel", "EndpointModel", "FileModel"]
+
+
+Templates = dict[str, Text]
+BackoffOf = Annotated[
+    SkipValidation[str | BackoffPolicy],
+    Field(description="the name of a policy, or a policy of its own, merged over the one that would apply"),
+]
+VerdictsOf = Annotated[
+    SkipValidation[Verdicts],
+    Field(
+        default_factory=dict,
+        description="what to do about close codes (4401), ranges (4000-4099) and HTTP statuses (503, 5xx)",
+    ),
+]
+
+
+RotateOf = Annotated[
+    Literal["none"] | Rotate,
+    Field(description="{before_expiry: DURATION, max_age: DURATION}, the earlier counts; none: not until it ends"),
+]
+
+
+def _dedupe(value: object) -> JsonPath | None:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return None if value == "none" else compile_path_expression(value)
+
+
+DedupeOf = Annotated[JsonPath | None, PlainValidator(_dedupe), WithJsonSchema({"type": "string"})]
+KeepaliveOf = Annotated[
+    Literal["none"] | Keepalive, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
+]
+Headers = Annotated[Templates, Field(default_factory=dict, description="HTTP headers of the upgrade, by name")]
+Query = Annotated[
+    Templates, Field(default_factory=dict, description="query parameters that are added to the url, by name")
+]
+Subprotocols = Annotated[tuple[Text, ...], Field(description="what to offer as Sec-WebSocket-Protocol, in this order")]
+MaxMessage = Annotated[Size, Field(ge=1, description="a larger message closes the connection with 1009")]
+
+
+class EndpointModel(StrictModel):
+    """A server, and how to connect to it."""
+
+    url: Annotated[Text, Field(description="ws:// or wss://; the paths of channels are appended")]
+    query: Query
+    headers: Headers
+    subprotocols: Subprotocols = ()
+    compression: Annotated[
+        Literal["deflate", "none"], Field(description="deflate: offer permessage-deflate; none: offer nothing")
+    ] = "deflate"
+    tls: Annotated[TlsPlan, Field(description="TLS beyond the system's defaults")] = TlsPlan()
+    proxy: Annotated[
+        Text | ProxyModel, Field(description="auto (the environment's), none, a URL, or {url, username, password}")
+    ] = "auto"
+    max_message: MaxMessage = 1 << 20
+    connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
+    keepalive: KeepaliveOf = Keepalive()
+    rotate: RotateOf = "none"
+    dedupe: Annotated[
+        DedupeOf, Field(description="a path such as .id: a message whose value there was seen is dropped; or none")
+    ] = None
+    verdicts: VerdictsOf
+    backoff: BackoffOf = "default"
+
+
+class ChannelModel(StrictModel):
+    """A channel type: one connection, or with {id} in its name one for each id that is used."""
+
+    endpoint: Annotated[Text, Field(description="the name of its endpoint")]
+    path: Annotated[
+        Text | None, Field(description="what is appended to the endpoint's url, such as /notifications")
+    ] = None
+    critical: Annotated[
+        Flag, Field(description="false: `wscli pause --noncritical` pauses it, and critical channels dial before it")
+    ] = True
+    open: Annotated[
+        Literal["eager", "lazy"] | None,
+        Field(description="eager: at the start; lazy: at its first use. Default: eager; of templates: lazy"),
+    ] = None
+    linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 0.0
+    history: Annotated[HistoryLimits, Field(description="the replay window")] = HistoryLimits()
+    query: Annotated[Query, Field(description="query parameters, merged over the endpoint's")]
+    headers: Annotated[Headers, Field(description="headers of the upgrade, merged over the endpoint's")]
+    subprotocols: Annotated[
+        Subprotocols | None, Field(description="what to offer as Sec-WebSocket-Protocol, in place of the endpoint's")
+    ] = None
+    keepalive: Annotated[
+        KeepaliveOf | None,
+        Field(description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings"),
+    ] = None
+    rotate: Annotated[
+        RotateOf | None,
+        Field(description="{before_expiry: DURATION, max_age: DURATION}, merged over the endpoint's, or none"),
+    ] = None
+    dedupe: Annotated[
+        DedupeOf, Field(description="a path such as .id, in place of the endpoint's, or none to drop nothing")
+    ] = None
+    backfill: Annotated[
+        BackfillModel | None, Field(description="the HTTP call that gives what was missed in a gap, where there is one")
+    ] = None
+    verdicts: VerdictsOf
+    backoff: BackoffOf | None = None
+    max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
+    on_state: Annotated[
+        StateHookOf | None,
+        Field(description="a command for each change of state: [PROGRAM, ARGUMENT...], or {exec, timeout}"),
+    ] = None
+    on_message: Annotated[
+        MessageHookOf | None,
+        Field(description="a command for each message: [PROGRAM, ARGUMENT...], or {exec, jq, parallel, timeout}"),
+    ] = None
+
+
+class FileModel(StrictModel):
+    """A wscli file: servers, tokens and the channels that scripts share."""
+
+    version: Annotated[
+        Literal["1"],
+        Field(description="of this format"),
+        WithJsonSchema({"enum": [1, "1"], "description": "of this format"}),
+    ] = "1"
+    name: Annotated[
+        Text | None,
+        Field(description="the instance: a-z, 0-9, _ or -; default: the file's stem (for wscli.yaml its directory)"),
+    ] = None
+    endpoints: Annotated[dict[str, EndpointModel], Field(default_factory=dict, description="servers, by name")]
+    tokens: Annotated[
+        dict[str, TokenSource],
+        Field(default_factory=dict, description="token sources, by the name in {token.NAME}"),
+    ]
+    verdicts: VerdictsOf
+    backoff: Annotated[
+        SkipValidation[dict[str, BackoffPolicy]],
+        Field(
+            default_factory=dict,
+            description="backoff policies, by name; each is merged over 'default', which applies where none is named",
+        ),
+    ]
+    channels: Annotated[dict[str, ChannelModel], Field(default_factory=dict, description="channel types, by name")]
+    announce_after: Annotated[
+        Duration, Field(description="an outage shorter than this is counted, and not announced")
+    ] = 5.0
+    gateway: Annotated[
+        GatewayPlan | None, Field(description="the local HTTP and WebSocket server; off unless it is declared")
+    ] = None

@@ -1,0 +1,97 @@
+"""Expand ``${VAR}``, ``${VAR:-default}``, ``${VAR:?message}`` and ``$$`` in values.
+
+Expanded parts are redacted wherever the value is printed, and are text where a plain scalar could be a JSON number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Leaf, Node
+from wscli.config.reading.problems import FileProblems
+from wscli.templates import NAMESPACES
+from wscli.values import Scalar
+
+__all__ = ["expand", "expand_tree"]
+
+_SIGN = re.compile(r"\$[${]")
+_BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<how>[-?])(?P<rest>.*))?", re.DOTALL)
+_ELSEWHERE = re.compile(rf"({'|'.join(NAMESPACES)})[.:].*|msg", re.DOTALL)
+_NAMED = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
+REDACTED = "***"
+
+
+def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]:
+    """Expand one scalar; give it with its problems."""
+    found = _SIGN.search(text)
+    if found is None:
+        return text, []
+    full: list[str] = []
+    redacted: list[str] = []
+    wrong: list[str] = []
+    from_environment, at = False, 0
+    while found is not None:
+        value, shown, end = "$", "$", found.end()
+        if found.group() == "${":
+            end = text.find("}", found.end()) + 1 or len(text)
+            value, problem = _value(text[found.start() : end], environ)
+            shown, from_environment = REDACTED, True
+            wrong += [problem] if problem else []
+        for pieces, piece in ((full, value), (redacted, shown)):
+            pieces += [text[at : found.start()], piece]
+        at, found = end, _SIGN.search(text, end)
+    plain = text.plain and not from_environment
+    return Scalar("".join(full) + text[at:], plain=plain, redacted="".join(redacted) + text[at:]), wrong
+
+
+def _value(written: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """Give the value of ``${...}``, and a problem if there is one."""
+    if not written.endswith("}"):
+        return "", "'${' without its '}'; '$$' writes a '$'"
+    body = written[2:-1]
+    if "${" in body:
+        return "", "'${' within '${...}'; a default cannot hold another"
+    parts = _BODY.fullmatch(body)
+    if parts is None:
+        return "", _misspelt(body)
+    name, how, rest = parts["name"], parts["how"], parts["rest"] or ""
+    value = environ.get(name)
+    if how and not value:
+        if how == "-":
+            return rest.replace("$$", "$"), None
+        return "", f"${{{name}}} is not set{f': {rest}' if rest else ''}"
+    if value is None:
+        return "", f"${{{name}}} is not set, and has no default; set it, or write ${{{name}:-default}}"
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes that the interpreter could not decode
+        return "", f"${{{name}}} is not valid UTF-8"
+    return value, None
+
+
+def _misspelt(body: str) -> str:
+    if _ELSEWHERE.fullmatch(body):
+        return f"'${{{body}}}' is not of the environment; braces alone are meant: '{{{body}}}'"
+    if "-" in body or "?" in body:
+        name = re.split("[-?]", body)[0].rstrip(":")
+        return f"'${{{body}}}' cannot be read; write ${{{name or 'VAR'}:-default}} or ${{{name or 'VAR'}:?message}}"
+    return f"'${{{body}}}' names no variable; write ${{VAR}}, or '$$' for a '$'"
+
+
+def expand_tree(root: Node, environ: Mapping[str, str], problems: FileProblems) -> frozenset[str]:
+    """Expand every value of a tree in place, and give the values of the variables."""
+    used: set[str] = set()
+    seen: set[int] = set()
+    for located in Located(root).leaves():
+        leaf = located.node
+        if not isinstance(leaf, Leaf) or id(leaf) in seen:  # aliases share a node
+            continue
+        seen.add(id(leaf))
+        names = {found["name"] for found in _NAMED.finditer(leaf.value) if found["name"]}
+        used |= {environ[name] for name in names if environ.get(name)}
+        leaf.value, wrong = expand(leaf.value, environ)
+        for text in wrong:
+            problems.add(leaf.mark, located.path, text)
+    return frozenset(used)

@@ -1,0 +1,82 @@
+"""The problems of a file: collected, sorted and reported together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wscli.config.reading.nodes import Mark, Path
+from wscli.errors import ConfigError
+
+__all__ = ["FatalProblem", "FileProblems", "path_text"]
+
+HINT = "`wscli config schema` describes every key"
+
+
+class _Problem(NamedTuple):
+    mark: Mark
+    path: str
+    text: str
+
+
+class FatalProblem(Exception):
+    """A problem after which nothing can be read."""
+
+    def __init__(self, mark: Mark | None, text: str, path: Path = ()) -> None:
+        super().__init__(text)
+        self.mark = mark
+        self.text = text
+        self.path = path
+
+
+def _step(key: str) -> str:
+    return key if key.isprintable() and key else repr(key)
+
+
+def path_text(path: Path) -> str:
+    """Write a path: ``channels.calls.subprotocols[0]``."""
+    written = ""
+    for step in path:
+        written += f"[{step}]" if isinstance(step, int) else f".{_step(step)}"
+    return written.removeprefix(".")
+
+
+class FileProblems:
+    """The problems, or the warnings, of one file."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        """The file, as the user named it."""
+        self._found: dict[_Problem, None] = {}
+        self._marks: set[Mark] = set()
+
+    def add(self, mark: Mark, path: Path, text: str) -> None:
+        """Add a problem; an equal one of the same place is kept once."""
+        self._found[_Problem(mark, path_text(path), text)] = None
+        self._marks.add(mark)
+
+    def at(self, mark: Mark) -> bool:
+        """Whether a place has a problem already, whose consequences need no report."""
+        return mark in self._marks
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def lines(self) -> tuple[str, ...]:
+        """Give a line for each, sorted by place: ``app.yaml:12:5: channels.calls: ...``."""
+        return tuple(map(self._line, sorted(self._found)))
+
+    def error(self, fatal: FatalProblem | None = None) -> ConfigError:
+        """Make an error of all problems."""
+        if fatal is not None and fatal.mark is None:
+            return ConfigError(_on_one_line(f"{self.label}: {fatal.text}"), "-c FILE names the file")
+        if fatal is not None and fatal.mark is not None:
+            self.add(fatal.mark, fatal.path, fatal.text)
+        return ConfigError("\n".join(self.lines()), HINT)
+
+    def _line(self, problem: _Problem) -> str:
+        where = f"{self.label}:{problem.mark.line}:{problem.mark.column}"
+        return _on_one_line(": ".join(part for part in (where, problem.path, problem.text) if part))
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -1,0 +1,123 @@
+"""The part of the machine that carries out a verdict: on an attempt that ended, or on one that is still open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wscli.core import rotation
+from wscli.core.actions import Action, Verdict
+from wscli.core.backoff import gives_up
+from wscli.core.commands import ForgetSession, ForgetTokens, Hangup, ScheduleRetry, UpstreamCommand
+from wscli.core.events import AttemptEnded, Failure, VerdictGiven
+from wscli.core.moves import Move, Policy, dial_next, forgive, hang_up_successor
+from wscli.core.snapshot import Next, Reason, Snapshot
+from wscli.core.states import HOLDS_CONNECTION, ChannelState
+from wscli.core.verdicts import POLICY_VIOLATION, decide
+from wscli.values import format_duration
+
+__all__ = ["judge_end", "judge_open", "reason_code"]
+
+S = ChannelState
+
+
+def judge_end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
+    """Judge an attempt that ended."""
+    if snapshot.state not in HOLDS_CONNECTION:
+        return snapshot, ()  # the same end, reported twice
+    failure = event.failure
+    snapshot = _after_health(snapshot, event, policy)
+    violations = snapshot.policy_violations + 1 if failure.code == POLICY_VIOLATION else 0
+    snapshot = replace(snapshot, failure=failure, policy_violations=violations)
+    verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
+    return _conclude(snapshot, verdict, failure, (), event.without_health, policy)
+
+
+def judge_open(snapshot: Snapshot, event: VerdictGiven, policy: Policy) -> Move:
+    """Carry out a verdict on an attempt that did not end by itself."""
+    if snapshot.state not in HOLDS_CONNECTION:
+        return snapshot, ()  # it ended in the meantime
+    snapshot = _after_health(snapshot, event, policy)
+    if event.verdict.action is Action.REPLACE and snapshot.state is S.READY:
+        return _replace(snapshot, event)
+    snapshot = replace(snapshot, failure=event.failure)
+    leave = (Hangup(snapshot.generation),)
+    return _conclude(snapshot, event.verdict, event.failure, leave, event.without_health, policy)
+
+
+def reason_code(failure: Failure) -> str:
+    """Give the code of a failure as a reason: ``close:1006``, ``status:503``, ``dns``."""
+    return failure.kind if failure.code is None else f"{failure.kind}:{failure.code}"
+
+
+def _after_health(snapshot: Snapshot, event: AttemptEnded | VerdictGiven, policy: Policy) -> Snapshot:
+    healthy = event.healthy_for >= policy.backoff.reset_after
+    return replace(forgive(snapshot), attempt=0) if healthy else snapshot
+
+
+def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
+    """Dial a successor of the ready connection: at once, and after a wait where that was done since the last health."""
+    if snapshot.successor is not None:
+        return snapshot, ()
+    if snapshot.reconnected or event.failure.retry_after is not None:
+        text = f"connected and ready; to be rotated: {event.failure.text}"
+        return rotation.rotate_later(snapshot, text, event.failure.retry_after or 0.0)
+    return rotation.dial_successor(replace(snapshot, reconnected=True))
+
+
+def _conclude(
+    snapshot: Snapshot,
+    verdict: Verdict,
+    failure: Failure,
+    leave: tuple[UpstreamCommand, ...],
+    without_health: float,
+    policy: Policy,
+) -> Move:
+    """Carry out a verdict; ``leave`` closes the connection where it is still open."""
+    reason = Reason(reason_code(failure), failure.text)
+    over = replace(snapshot, next=Next("start"), no_sooner=False, successor=None)
+    leave_both = (*leave, *hang_up_successor(snapshot))
+    if verdict.action is Action.STOP:
+        return replace(over, state=S.FAILED, reason=reason), leave_both
+    if verdict.action is Action.DONE:
+        return replace(over, state=S.DONE, reason=reason), leave_both
+    forget = _forget(snapshot.generation, verdict)
+    no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
+    if snapshot.successor is not None and not no_sooner:
+        after, commands = rotation.take_over(snapshot, snapshot.successor)
+        return after, (*forget, *leave, *commands)
+    if _at_once(snapshot, verdict) and failure.retry_after is None:
+        after, commands = dial_next(_remember(snapshot, verdict), reason, attempt=snapshot.attempt + 1)
+        return after, (*forget, *leave_both, *commands)
+    if gives_up(policy.backoff, snapshot.attempt, without_health):
+        text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
+        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), (*forget, *leave_both)
+    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
+    again = ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner)
+    return waiting, (*forget, *leave_both, again)
+
+
+def _forget(generation: int, verdict: Verdict) -> tuple[UpstreamCommand, ...]:
+    match verdict.action:
+        case Action.REAUTH:
+            return (ForgetTokens(generation),)
+        case Action.FRESH:
+            return (ForgetSession(generation),)
+        case _:
+            return ()
+
+
+def _at_once(snapshot: Snapshot, verdict: Verdict) -> bool:
+    """Whether the verdict dials without a wait, which it does once per health."""
+    match verdict.action:
+        case Action.REAUTH:
+            return not snapshot.reauthed
+        case Action.RECONNECT | Action.REPLACE | Action.FRESH:
+            return not snapshot.reconnected
+        case _:
+            return False
+
+
+def _remember(snapshot: Snapshot, verdict: Verdict) -> Snapshot:
+    if verdict.action is Action.REAUTH:
+        return replace(snapshot, reauthed=True)
+    return replace(snapshot, reconnected=True)

@@ -1,0 +1,100 @@
+"""The moves that the steps of an upstream's machine consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.commands import DialNext, Hangup, UpstreamCommand
+from wscli.core.snapshot import Next, Reason, Snapshot
+from wscli.core.states import HOLDS_CONNECTION, ChannelState
+from wscli.core.verdicts import VerdictTable
+
+__all__ = [
+    "Move",
+    "Policy",
+    "close_unused",
+    "dial_next",
+    "dial_now",
+    "forgive",
+    "hang_up_all",
+    "hang_up_successor",
+    "next_generation",
+    "close_all",
+]
+
+Move = tuple[Snapshot, tuple[UpstreamCommand, ...]]
+"""The next snapshot, and what to do."""
+
+
+class Policy(NamedTuple):
+    """What the configuration says of the next step; it may change between two steps."""
+
+    backoff: BackoffPolicy
+    verdicts: Sequence[VerdictTable] = ()
+
+
+def next_generation(snapshot: Snapshot) -> int:
+    """Give a number that no attempt has had, failed successors included."""
+    return max(snapshot.generation, snapshot.last_successor) + 1
+
+
+def dial_next(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:
+    """Start another attempt; a connection that is open is hung up by the caller."""
+    after = replace(
+        snapshot,
+        state=ChannelState.CONNECTING,
+        reason=reason,
+        next=Next("dial"),
+        generation=next_generation(snapshot),
+        attempt=attempt,
+        no_sooner=False,
+        successor=None,
+        rotation_failures=0,
+    )
+    return after, (DialNext(after.generation),)
+
+
+def dial_now(snapshot: Snapshot, reason: Reason) -> Move:
+    """Forget earlier failures, hang up, and dial."""
+    after, commands = dial_next(forgive(snapshot), reason, attempt=1)
+    return after, (*hang_up_all(snapshot), *commands)
+
+
+def forgive(snapshot: Snapshot) -> Snapshot:
+    """Forget earlier failures."""
+    return replace(snapshot, failure=None, policy_violations=0, reconnected=False, reauthed=False)
+
+
+def hang_up_all(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
+    """Close what is open or being opened, the successor included."""
+    held = (Hangup(snapshot.generation),) if snapshot.state in HOLDS_CONNECTION else ()
+    return (*held, *hang_up_successor(snapshot))
+
+
+def hang_up_successor(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
+    """Close the successor, if there is one."""
+    return () if snapshot.successor is None else (Hangup(snapshot.successor.generation),)
+
+
+def close_all(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) -> Move:
+    """Close everything; the next generation makes late callbacks and timers void."""
+    after = replace(
+        snapshot,
+        state=state,
+        reason=reason,
+        next=then,
+        generation=next_generation(snapshot),
+        attempt=0,
+        no_sooner=False,
+        successor=None,
+        rotation_failures=0,
+    )
+    return after, hang_up_all(snapshot)
+
+
+def close_unused(snapshot: Snapshot) -> Move:
+    """Close everything, and forget earlier failures, until the next use."""
+    return close_all(forgive(snapshot), ChannelState.IDLE, Reason("unused", "not in use"), Next("use"))

@@ -1,0 +1,92 @@
+"""Sending on a channel: wait until it is ready, hand the message over, count it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from wscli.clock import Clock
+from wscli.core.snapshot import Snapshot
+from wscli.core.states import SETTLED, ChannelState
+from wscli.daemon.channel.counters import Counters
+from wscli.daemon.upstream.subscription import Subscription
+from wscli.errors import NotSent, OutcomeUnknown, WscliError
+from wscli.transport.link import Link
+from wscli.values import format_duration
+
+__all__ = ["send_message"]
+
+
+class SendingChannel(Protocol):
+    """What sending needs of a channel."""
+
+    name: str
+    counters: Counters
+    subscription: Subscription
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Its state, with its reason."""
+
+    @property
+    def link(self) -> Link | None:
+        """The open connection, while the channel is ready."""
+
+    def use(self) -> AbstractContextManager[None]:
+        """Hold it in use."""
+
+    def unavailable(self) -> WscliError | None:
+        """Why waiting for it is useless."""
+
+    async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
+        """Wait until it is in one of the states, or removed."""
+
+
+async def send_message(
+    channel: SendingChannel, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, clock: Clock
+) -> None:
+    """Hand a message to the open, ready connection of a channel.
+
+    Args:
+        channel: held in use meanwhile.
+        payload: the message, or a function that makes it as it is handed over. Text must be UTF-8.
+        binary: whether it goes as a binary message.
+        timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
+        clock: the time.
+
+    Raises:
+        NotSent: it did not become ready in time, or the connection ended or was busy until then: nothing was written.
+        OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
+        ChannelUnavailable: it is failed, done, stopped or paused.
+        AuthError: it failed for its credentials.
+
+    """
+    end = clock.monotonic() + timeout
+    with channel.use():
+        await _until_ready(channel, timeout)
+        try:
+            size = await channel.subscription.send(
+                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic())
+            )
+        except (NotSent, OutcomeUnknown) as error:
+            hint = error.hint or "`wscli status` says how the channel is by now"
+            raise type(error)(f"channel {channel.name!r}: {error.message}", hint) from None
+        channel.counters.count_sent(size)
+
+
+async def _until_ready(channel: SendingChannel, timeout: float) -> None:
+    try:
+        async with asyncio.timeout(timeout):
+            while channel.link is None:  # a connection may be lost before its waiter's turn
+                await channel.wait_for(SETTLED | {ChannelState.READY})
+                if (unavailable := channel.unavailable()) is not None:
+                    raise unavailable
+    except TimeoutError:
+        snapshot = channel.snapshot
+        raise NotSent(
+            f"channel {channel.name!r} was not ready within {format_duration(timeout)}:"
+            f" {snapshot.state}: {snapshot.reason.text}",
+            "`wscli status` says what it waits for; --timeout waits longer",
+        ) from None

@@ -1,0 +1,113 @@
+"""The clocks of an upstream: when its connection is due to be replaced, and for how long it has been without health."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from wscli.clock import Clock
+from wscli.config.models.upstream import Rotate
+from wscli.core.snapshot import Snapshot
+from wscli.core.states import ChannelState
+from wscli.timing import OneShot, Schedule
+
+__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer"]
+
+SHORTEST_ROTATION = 1.0
+"""Least seconds between two rotations, whatever the life of a token."""
+SPREAD = 0.1
+"""The part of ``max_age`` by which it is shortened at most, so that connections of one start are replaced apart."""
+
+
+class RotationTimer:
+    """Calls ``due`` when the ready connection should be replaced, as ``rotate`` declares."""
+
+    def __init__(self, clock: Clock, chance: random.Random, schedule: Schedule, due: Callable[[], None]) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._due = due
+        self._timer = OneShot(schedule)
+        self._counts = False
+        """Whether it waits for an age or an expiry, and not to try again."""
+        self._ready_at = 0.0
+        self._expires_at: float | None = None
+        self._part = 1.0
+
+    def start(self, rotate: Rotate | None, expires_at: float | None) -> None:
+        """Count the age of a connection that is ready now; ``expires_at``, on ``Clock.boottime``, is its tokens'."""
+        self._counts = True
+        self._ready_at, self._expires_at = self._clock.monotonic(), expires_at
+        self._part = 1.0 if rotate is None else 1.0 - SPREAD * self._chance.random()
+        self.reset(rotate)
+
+    def reset(self, rotate: Rotate | None) -> None:
+        """Set the timer again: another ``rotate`` is declared, or the machine slept while a token's life went on."""
+        if self._counts:
+            self._timer.cancel()
+            delay = None if rotate is None else self._delay(rotate)
+            if delay is not None:
+                self._timer.start(delay, self._fire)
+
+    def retry(self, delay: float) -> None:
+        """Be due again in so many seconds."""
+        self._counts = False
+        self._timer.start(delay, self._fire)
+
+    def cancel(self) -> None:
+        """Never be due, until the next ``start``."""
+        self._counts = False
+        self._timer.cancel()
+
+    def _delay(self, rotate: Rotate) -> float | None:
+        delays = []
+        if rotate.max_age is not None:
+            delays.append(rotate.max_age * self._part - (self._clock.monotonic() - self._ready_at))
+        if rotate.before_expiry is not None and self._expires_at is not None:
+            left = self._expires_at - self._clock.boottime()
+            # half of what is left, of a token that does not last so long
+            delays.append(left - rotate.before_expiry if left > rotate.before_expiry else left / 2)
+        return max(SHORTEST_ROTATION, min(delays)) if delays else None
+
+    def _fire(self) -> None:
+        self._counts = False
+        self._due()
+
+
+class HealthClock:
+    """Counts the time without health, in seconds; time without a network is not counted."""
+
+    __slots__ = ("_clock", "_offline_since", "_since")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._offline_since = 0.0
+
+    def dialled(self) -> None:
+        """Count from the first dial."""
+        self._since = self._clock.monotonic() if self._since is None else self._since
+
+    def changed(self, before: Snapshot, after: Snapshot) -> None:
+        """Stop counting where earlier failures were forgotten, and while no network leads to the server."""
+        now = self._clock.monotonic()
+        if after.generation != before.generation and after.failure is None:
+            self._since = None
+        was_offline, is_offline = before.state is ChannelState.OFFLINE, after.state is ChannelState.OFFLINE
+        if is_offline and not was_offline:
+            self._offline_since = now
+        elif was_offline and not is_offline and self._since is not None:
+            self._since += now - self._offline_since
+
+    def healthy_for(self, ready_at: float | None) -> float:
+        """Give how long a connection has been ready by now."""
+        return 0.0 if ready_at is None else self._clock.monotonic() - ready_at
+
+    def judged(self, ready_at: float | None, reset_after: float) -> tuple[float, float]:
+        """Give how long a connection was ready, and how long the upstream has been without health.
+
+        ``reset_after`` is the time after which a ready connection counts as healthy.
+        """
+        now, healthy_for = self._clock.monotonic(), self.healthy_for(ready_at)
+        if healthy_for >= reset_after:
+            self._since = now
+        return healthy_for, 0.0 if self._since is None else now - self._since

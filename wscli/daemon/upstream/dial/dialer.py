@@ -1,0 +1,176 @@
+"""A dial: tokens, a place in the endpoint's connect budget, the connection, and redirects within the origin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wscli.clock import Clock
+from wscli.config.plan import UpstreamPlan
+from wscli.core.events import Failure, FailureKind
+from wscli.daemon.upstream.dial.budget import ConnectBudget, Place
+from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.target import make_target, redirected
+from wscli.errors import ConfigError
+from wscli.tokens.broker import Broker, Token
+from wscli.tokens.failed import TokenFailed
+from wscli.transport.link import DialError, Link, Listener, Target, Timeline
+
+__all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
+
+CLOSE_DEADLINE = 1.0
+"""Seconds that a close handshake may take before the connection is dropped."""
+MAX_REDIRECTS = 5
+MAX_TURNS = 2
+
+
+class OpenLink(Protocol):
+    """Opens a connection: the transport, or a scripted one."""
+
+    def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Awaitable[Link]:
+        """Open one connection, or raise ``DialError``."""
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """What is known of an attempt beside its connection; ``doctor`` shows it."""
+
+    started: float
+    """Wall-clock time."""
+    tokens: dict[str, int] = field(default_factory=dict)
+    """Version of each token that it used, by name."""
+    expires_at: float | None = None
+    """When the first of them expires, on ``Clock.boottime``; None: never, or unknown."""
+    timeline: Timeline = field(default_factory=Timeline)
+    place: Place | None = None
+    """Its place in the connect budget, while it waits for one."""
+    failure: Failure | None = None
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Texts that must not be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialRequest:
+    """What to dial."""
+
+    plan: UpstreamPlan
+    params: Mapping[str, str]
+    critical: bool = True
+    """Whether it goes before those that are not, in the queue of the connect budget."""
+    lasting: float = 0.0
+    """Seconds that each token is to last at least: one that does not is renewed first."""
+
+
+class Dialer:
+    """Opens connections for all upstreams."""
+
+    def __init__(self, broker: Broker, budgets: Mapping[str, ConnectBudget], open_link: OpenLink, clock: Clock) -> None:
+        self._broker = broker
+        self._budgets = budgets
+        self._open_link = open_link
+        self._clock = clock
+
+    async def dial(
+        self, request: DialRequest, listener: Listener, record: AttemptRecord, progress: Callable[[str, str], None]
+    ) -> Link:
+        """Open a connection.
+
+        ``progress`` is called with a code and a text for each step that may take long.
+
+        Raises:
+            DialError: the dial failed.
+            TokenFailed: a token source failed.
+
+        """
+        plan = request.plan
+        url: str | None = None
+        if request.lasting:
+            await self._renew(plan, record, progress, self._clock.boottime() + request.lasting)
+        for _ in range(MAX_REDIRECTS + 1):
+            tokens = await self._admitted(request, record, progress)
+            try:
+                target = make_target(plan.dial, request.params, tokens, url=url)
+            except ConfigError as error:  # a TLS file, which may be replaced later
+                raise DialError(Failure(FailureKind.TLS, error.message)) from None
+            record.secrets = secrets_of(target, tokens.values())
+            progress("dialling", f"dialling {plan.dial.shown_url}")
+            try:
+                return await self._open_link(target, listener, record.timeline)
+            except DialError as error:
+                url = redirected(target, error.failure)
+                scrub_steps(record.timeline, record.secrets)
+                if url is None:
+                    raise DialError(scrubbed(error.failure, record.secrets)) from None
+        raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
+
+    async def _admitted(
+        self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]
+    ) -> dict[str, str]:
+        """Get the tokens, then a place in the queue; where a token was lost in the queue, do both again, once.
+
+        Where the queue outlasts the tokens, the second turn fetches them and dials.
+        """
+        plan = request.plan
+        tokens = await self._tokens(plan, record, progress)
+        for _ in range(MAX_TURNS):
+            await self._queue(request, record, progress)
+            current = {name: self._current(name, token) for name, token in tokens.items()}
+            good = {name: token for name, token in current.items() if token is not None}
+            if len(good) == len(tokens):
+                tokens = good
+                break
+            tokens = await self._tokens(plan, record, progress)
+        record.tokens = {name: token.version for name, token in tokens.items()}
+        record.expires_at = min((t.expires_at for t in tokens.values() if t.expires_at is not None), default=None)
+        return {name: token.value.reveal() for name, token in tokens.items()}
+
+    async def _renew(
+        self, plan: UpstreamPlan, record: AttemptRecord, progress: Callable[[str, str], None], until: float
+    ) -> None:
+        for name in sorted(plan.dial.token_names):
+            progress("token", f"renewing token {name!r}")
+            try:
+                await self._broker.renew(name, until)
+            except TokenFailed as error:
+                record.timeline.add("token", 0.0, error.failure.text, ok=False)
+                raise
+
+    async def _tokens(
+        self, plan: UpstreamPlan, record: AttemptRecord, progress: Callable[[str, str], None]
+    ) -> dict[str, Token]:
+        tokens = {}
+        for name in sorted(plan.dial.token_names):
+            began = self._clock.monotonic()
+            cached = self._broker.peek(name) is not None
+            if not cached:
+                progress("token", f"fetching token {name!r}")
+            try:
+                tokens[name] = await self._broker.get(name)
+            except TokenFailed as error:
+                record.timeline.add("token", self._clock.monotonic() - began, error.failure.text, ok=False)
+                raise
+            took = self._clock.monotonic() - began
+            record.timeline.add("token", took, f"{name!r} {'from the cache' if cached else 'fetched'}")
+        return tokens
+
+    def _current(self, name: str, token: Token) -> Token | None:
+        if not self._broker.single_use(name):
+            return self._broker.peek(name)
+        expired = token.expires_at is not None and token.expires_at <= self._clock.boottime()
+        return None if expired else token
+
+    async def _queue(self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]) -> None:
+        began = self._clock.monotonic()
+        endpoint = request.plan.endpoint
+        budget = self._budgets[endpoint]
+        place = budget.enter(critical=request.critical)
+        record.place = place
+        try:
+            if place.ahead:
+                progress("budget", f"queued for the connect budget of endpoint {endpoint!r} ({budget.rate})")
+            await place.granted()
+            record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {endpoint!r}")
+        finally:
+            record.place = None
+            place.leave()

@@ -1,0 +1,141 @@
+"""The channels of an upstream: what it tells them, and what it asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from wscli.core.events import Failure
+from wscli.core.snapshot import Snapshot
+from wscli.transport.link import Link
+
+__all__ = ["Member", "Subscriber", "Subscribers"]
+
+
+class Subscriber(Protocol):
+    """A channel, as its upstream sees it."""
+
+    @property
+    def kept_open(self) -> bool:
+        """Whether it still wants the upstream."""
+
+    @property
+    def critical(self) -> bool:
+        """Whether it goes before those that are not."""
+
+    def mirror(self, upstream: Snapshot) -> None:
+        """Show another state of the upstream; called before the commands of the step are carried out."""
+
+    def gap(self) -> None:
+        """Record that messages may be missing since the subscription was last ready, or was made."""
+
+    def ready(self) -> None:
+        """Expect messages: it is subscribed."""
+
+    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Receive messages; the list is shared by all subscribers, which do not change it."""
+
+    def moved(self) -> None:
+        """Expect messages over another connection: a successor took the place of one that was open."""
+
+    def ended(self, failure: Failure) -> None:
+        """Expect no more messages: the connection ended, or the subscription does."""
+
+    def measured(self, rtt: float) -> None:
+        """Learn the round-trip time, in seconds."""
+
+
+class Member:
+    """One channel's place among the subscribers."""
+
+    __slots__ = ("held", "joined", "receives", "subscriber")
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.joined = False
+        """Whether the channel is open."""
+        self.receives = False
+        """Whether it was ready since it joined: from then on it receives whatever comes."""
+        self.held = False
+        """Whether it holds back reading."""
+
+
+class Subscribers:
+    """The channels of one upstream."""
+
+    __slots__ = ("_paused", "members", "receivers")
+
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.receivers: tuple[Callable[[list[bytes], bytes | None], None], ...] = ()
+        """Called with every batch of messages."""
+        self._paused: Link | None = None
+        """The connection whose reading is paused."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an open channel still wants the upstream."""
+        return any(one.subscriber.kept_open for one in self._joined())
+
+    @property
+    def critical(self) -> bool:
+        """Whether one of the channels is critical."""
+        return any(one.subscriber.critical for one in self.members)
+
+    def mirror(self, snapshot: Snapshot) -> None:
+        """Tell every channel of the upstream's state: an idle one may show it too."""
+        for one in tuple(self.members):
+            one.subscriber.mirror(snapshot)
+
+    def ready(self) -> None:
+        """Tell the open channels that they are ready."""
+        for one in self._joined():
+            self.admit(one)
+
+    def admit(self, member: Member) -> None:
+        """Tell a channel that it is ready, and what it may have missed."""
+        member.receives = True
+        self._set_receivers()
+        member.subscriber.gap()
+        member.subscriber.ready()
+
+    def leave(self, member: Member) -> None:
+        """Tell a channel nothing more."""
+        member.joined = member.receives = member.held = False
+        self._set_receivers()
+
+    def moved(self) -> None:
+        """Tell those that receive of another connection."""
+        for one in self._receiving():
+            one.subscriber.moved()
+
+    def ended(self, failure: Failure) -> None:
+        """Tell those that receive how the connection ended."""
+        for one in self._receiving():
+            one.subscriber.ended(failure)
+
+    def measured(self, rtt: float) -> None:
+        """Tell the open channels the round-trip time."""
+        for one in self._joined():
+            one.subscriber.measured(rtt)
+
+    def regulate(self, link: Link | None) -> None:
+        """Pause reading from the connection while every receiving channel holds it back, and only then."""
+        receiving = self._receiving()
+        paused = link if receiving and all(one.held for one in receiving) else None
+        if paused is self._paused:
+            return
+        if self._paused is not None and link is not None:  # else it is closed, or being closed
+            self._paused.resume_reading()
+        if paused is not None:
+            paused.pause_reading()
+        self._paused = paused
+
+    def _joined(self) -> tuple[Member, ...]:
+        return tuple(one for one in self.members if one.joined)
+
+    def _receiving(self) -> tuple[Member, ...]:
+        return tuple(one for one in self.members if one.receives)
+
+    def _set_receivers(self) -> None:
+        self.receivers = tuple(one.subscriber.received for one in self._receiving())

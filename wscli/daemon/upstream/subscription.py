@@ -1,0 +1,124 @@
+"""A subscription: all that a channel sees of its upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wscli.core.events import CloseRequested, Failure, FailureKind, RedialRequested, StartRequested, Unused, Used
+from wscli.core.snapshot import Snapshot
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.daemon.upstream.refs import Refs
+from wscli.daemon.upstream.subscribers import Member, Subscriber
+from wscli.daemon.upstream.upstream import Upstream
+from wscli.errors import NotSent
+from wscli.transport.link import Link
+
+__all__ = ["Subscription"]
+
+
+class Subscription:
+    """One channel's part of an upstream; what it brings is told to the ``Subscriber``."""
+
+    __slots__ = ("_member", "upstream")
+
+    def __init__(self, upstream: Upstream, subscriber: Subscriber) -> None:
+        self._member = Member(subscriber)
+        self.upstream = upstream
+        upstream.subscribers.members.append(self._member)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state of the upstream."""
+        return self.upstream.snapshot
+
+    @property
+    def link(self) -> Link | None:
+        """The open connection, while the channel is open and the upstream ready."""
+        return self.upstream.link if self._member.joined else None
+
+    @property
+    def refs(self) -> Refs:
+        """The references of the upstream."""
+        return self.upstream.refs
+
+    @property
+    def last_attempt(self) -> AttemptRecord | None:
+        """What is known of the upstream's last attempt."""
+        return self.upstream.attempts.last_record
+
+    @property
+    def successor(self) -> tuple[str, float] | None:
+        """The state of a rotation's successor and its start, while there is one."""
+        return self.upstream.successor
+
+    def join(self, event: Used | StartRequested) -> None:
+        """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""
+        member, self._member.joined = self._member, True
+        self.upstream.feed(event)
+        if self.upstream.link is not None and not member.receives:
+            self.upstream.subscribers.admit(member)
+            self.upstream.regulate()
+
+    def leave(self, *, by_hand: bool) -> None:
+        """Close the channel, and the upstream if no other channel wants it.
+
+        An upstream that the server asked to wait waits on, unless the channel is left by hand.
+        """
+        was_ready = self._member.receives and self.link is not None
+        self.upstream.subscribers.leave(self._member)
+        if was_ready:
+            self._member.subscriber.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
+        self.upstream.regulate()
+        if not self.upstream.subscribers.wanted:
+            self.upstream.feed(CloseRequested() if by_hand else Unused())
+
+    def redial(self, text: str) -> None:
+        """Close the connection, and open another."""
+        self.upstream.feed(RedialRequested(text))
+
+    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, left: Callable[[], float]) -> int:
+        """Hand a message to the open connection, and give its size in bytes.
+
+        Args:
+            payload: the message, or a function that makes it as it is handed over. Text must be UTF-8.
+            binary: whether it goes as a binary message.
+            left: gives the seconds within which the write buffer must take it.
+
+        Raises:
+            NotSent: the channel is not ready, or the connection ended or was busy until then: nothing was written.
+            OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
+
+        """
+        link = self.link
+        while link is not None:
+            message = payload if isinstance(payload, bytes) else payload()
+            try:
+                await link.send(message, binary=binary, timeout=left())
+                return len(message)
+            except NotSent:
+                before, link = link, self.link
+                if not left() or link is None or link is before:
+                    raise
+                # nothing was written, and a rotation opened another connection
+        raise NotSent("the channel is not connected")
+
+    def hold(self, holds: bool) -> None:
+        """Hold back reading, which pauses while every other channel of the upstream does too; or read on."""
+        self._member.held = holds
+        self.upstream.regulate()
+
+    def cancel(self) -> None:
+        """Give the subscription up, once the channel is closed; the upstream ends with its last one."""
+        self.upstream.subscribers.members.remove(self._member)
+
+    def move(self, upstream: Upstream, text: str) -> bool:
+        """Go on with another upstream, and say whether that opens there."""
+        joined = self._member.joined
+        if joined:
+            self.leave(by_hand=True)
+        self.cancel()
+        self.upstream = upstream
+        upstream.subscribers.members.append(self._member)
+        if joined:
+            self.join(Used("redial", text))
+        return joined

@@ -1,0 +1,161 @@
+"""What a write-behind history has not committed yet, and the task that commits it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from bisect import bisect_left
+from collections.abc import Callable
+
+from wscli.errors import WscliError
+from wscli.history.gaps import Gaps, NumberedGap
+from wscli.history.log import Commit, ConsumerPosition, LogBackend, LogFenced, LogState, WriteBatch
+from wscli.history.records import Batch, GapRecord
+
+__all__ = ["FULL_BATCHES", "FULL_BYTES", "LogWriter", "WriteQueue"]
+
+FULL_BYTES = 16 << 20
+FULL_BATCHES = 16_384
+"""The queue is full beyond either."""
+GROUP = 0.01
+"""Seconds between two commits at least: a commit costs the disk the same, whatever it holds."""
+RETRY = 1.0
+"""Seconds after which opening or appending is tried again."""
+IDLE = 30.0
+"""Seconds after which retention by age is applied, where nothing else is written."""
+
+
+class WriteQueue:
+    """Batches, gaps and consumer positions in order; they stay until they are committed."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.gaps: list[NumberedGap] = []
+        self.consumers: dict[str, ConsumerPosition | None] = {}
+        self._size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.batches or self.gaps or self.consumers)
+
+    @property
+    def full(self) -> bool:
+        """Whether reading should pause."""
+        return self._size > FULL_BYTES or len(self.batches) > FULL_BATCHES
+
+    @property
+    def half_empty(self) -> bool:
+        """Whether the log has caught up after the queue was full."""
+        return self._size <= FULL_BYTES // 2 and len(self.batches) <= FULL_BATCHES // 2
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch."""
+        self.batches.append(batch)
+        self._size += batch.size
+
+    def next_from(self, number: int) -> int | None:
+        """Return the first number at or after another that waits here; None if there is none."""
+        index = bisect_left(self.batches, number, key=lambda batch: batch.last)
+        return max(number, self.batches[index].first) if index < len(self.batches) else None
+
+    def content(self) -> WriteBatch:
+        """Return everything, to be committed."""
+        return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy())
+
+    def committed(self, batch: WriteBatch) -> None:
+        """Remove what was committed."""
+        del self.batches[: len(batch.batches)]
+        del self.gaps[: len(batch.gaps)]
+        self._size -= sum(one.size for one in batch.batches)
+        for name, position in batch.consumers.items():
+            if name in self.consumers and self.consumers[name] is position:
+                del self.consumers[name]
+
+    def renumber(self, window: list[Batch], state: LogState, shift: int) -> tuple[list[Batch], int, float]:
+        """Move the batches here and in a window of the newest behind what a log holds.
+
+        Returns the new window, the bytes of all messages, and their latest timestamp.
+        """
+        batches = {batch.first: batch for batch in (*self.batches, *window)}
+        end, horizon = state.end, state.horizon
+        for number in sorted(batches):
+            batch = batches[number] = batches[number].renumbered(state.epoch, number + shift, end, horizon)
+            end, horizon = end + batch.size, batch.horizon
+        self.batches = [batches[batch.first] for batch in self.batches]
+        return [batches[batch.first] for batch in window], end, horizon
+
+    def renumber_gaps(self, gaps: Gaps, before: list[GapRecord], shift: int) -> None:
+        """Move the gaps behind those that a log holds, and behind others."""
+        merged = {one.instead_of for one in self.gaps}
+        unwritten = [one.gap for one in self.gaps if one.number not in merged]
+        self.gaps = [gaps.add(gap._replace(after=gap.after + shift)) for gap in (*before, *unwritten)]
+
+
+class LogWriter:
+    """The task that commits what a queue holds, and opens the log: at first, and again once another owner fenced it.
+
+    Args:
+        log: the back end.
+        wall: seconds since the epoch.
+        opened: called with what the log holds, where it was not open before.
+        committed: called after each commit with what it wrote.
+        failed: called with each error, and with None once an attempt succeeds again.
+
+    """
+
+    def __init__(
+        self,
+        log: LogBackend,
+        queue: WriteQueue,
+        wall: Callable[[], float],
+        *,
+        opened: Callable[[LogState], None],
+        committed: Callable[[Commit, WriteBatch], None],
+        failed: Callable[[WscliError | None], None],
+    ) -> None:
+        self._log = log
+        self._queue = queue
+        self._wall = wall
+        self._opened, self._committed, self._failed = opened, committed, failed
+        self._is_open = log.state is not None
+        self._failing = False
+        self._work = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._run(), name=f"write {log.name}")
+
+    def wake(self) -> None:
+        """Commit what the queue holds."""
+        self._work.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._step()
+            except WscliError as error:
+                self._failing = True
+                self._is_open = self._is_open and not isinstance(error, LogFenced)
+                self._failed(error)
+                await asyncio.sleep(RETRY)
+            except Exception as error:
+                self._failed(WscliError(f"{self._log.name!r} is not written any more: {error!r}", "see `wscli logs`"))
+                raise
+            else:
+                await asyncio.sleep(GROUP)
+
+    async def _step(self) -> None:
+        if not self._is_open:
+            self._opened(await self._log.open())
+            self._is_open = True
+            self._mended()
+        if not self._queue:
+            self._work.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._log.limits.max_age is None else IDLE):
+                    await self._work.wait()
+        batch = self._queue.content()
+        commit = await self._log.append(batch, self._wall())
+        self._mended()
+        self._committed(commit, batch)
+
+    def _mended(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._failed(None)

@@ -1,0 +1,1 @@
+"""A log of one channel in one SQLite file."""

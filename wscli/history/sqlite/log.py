@@ -1,0 +1,73 @@
+"""The log back end on SQLite: a thread of its own writes the file, and threads of the loop's pool read it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from wscli.history.limits import HistoryLimits
+from wscli.history.log import Commit, LogSegment, LogState, WriteBatch
+from wscli.history.sqlite.file import LogFile
+from wscli.history.sqlite.reader import LogReader
+
+__all__ = ["SqliteLog"]
+
+
+class SqliteLog:
+    """A `LogBackend`, open as soon as it is made.
+
+    Raises:
+        DatabaseError: the file cannot be used, or is damaged.
+
+    """
+
+    def __init__(self, path: Path, limits: HistoryLimits) -> None:
+        self.name = path.name
+        self._file = LogFile(path, limits)
+        self.state = self._file.state
+        self._reader = LogReader(path, self.state.epoch)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"history {path.name}")
+
+    @property
+    def limits(self) -> HistoryLimits:
+        """What retention keeps."""
+        return self._file.limits
+
+    @limits.setter
+    def limits(self, limits: HistoryLimits) -> None:
+        self._file.limits = limits
+
+    async def open(self) -> LogState:
+        """Return what the file held."""
+        return self.state
+
+    async def append(self, batch: WriteBatch, now: float) -> Commit:
+        """Commit a batch, as `LogBackend` says."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._file.write, batch, now)
+
+    async def read(self, number: int, upto: int) -> LogSegment:
+        """Read from a number on, as `LogBackend` says."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._reader.read, number, upto)
+
+    async def find(self, ts: float) -> int | None:
+        """Return the first number at or after a time, as `LogBackend` says."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._reader.find, ts)
+
+    def end(self, rest: WriteBatch, now: float) -> Commit:
+        """Commit the rest and close, before this returns: the next owner may open the file at once."""
+        try:
+            return self._writer.submit(self._close, rest, now).result()
+        finally:
+            self._writer.shutdown(wait=False)
+
+    async def close(self, rest: WriteBatch, now: float) -> Commit:
+        """Commit the rest and close."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, self._close, rest, now)
+        finally:
+            self._writer.shutdown(wait=False)
+
+    def _close(self, rest: WriteBatch, now: float) -> Commit:
+        self._reader.close()
+        return self._file.close(rest, now)

@@ -1,0 +1,115 @@
+"""Batches, gaps and positions as rows of a database, each with a checksum that detects damage."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from struct import error as StructError  # noqa: N812 - a class under a lower-case name
+from struct import pack
+from typing import Any
+from zlib import crc32
+
+from wscli.history.log import ConsumerPosition
+from wscli.history.records import Batch, Cursor, GapRecord
+
+__all__ = ["SCHEMA", "UPGRADES", "batch_row", "gap_row", "position_row", "read_batch", "read_gap_row", "read_position"]
+
+SCHEMA = """
+CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon REAL, offset INTEGER, crc INTEGER,
+    kinds BLOB, ends BLOB, data BLOB, backfill INTEGER);
+CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start REAL, end REAL, missed INTEGER,
+    crc INTEGER, backfilled INTEGER);
+CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
+CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
+"""
+"""Small columns come first, so that a search reads no messages."""
+UPGRADES = {
+    1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
+}
+"""Statements by the version that they upgrade from."""
+
+Row = Sequence[Any]
+
+
+def batch_row(batch: Batch) -> Row:
+    """Make the row of a batch."""
+    ends = array("I", accumulate(map(len, batch.payloads)))
+    if sys.byteorder == "big":
+        ends.byteswap()
+    facts = (batch.last, batch.first, batch.ts, batch.horizon, batch.offset)
+    blobs = (batch.kinds, ends.tobytes(), b"".join(batch.payloads))
+    backfill = 1 if batch.backfill else None
+    return (*facts, _batch_crc(facts, *blobs, backfill), *blobs, backfill)
+
+
+def read_batch(row: Row, epoch: str) -> Batch | None:
+    """Read the row of a batch, under the file's present epoch; None if it is damaged."""
+    *facts, crc, kinds, ends, data, backfill = row
+    try:
+        if crc != _batch_crc(facts, kinds, ends, data, backfill):
+            return None
+        last, first, ts, horizon, offset = facts
+        cuts = array("I", ends)
+        if sys.byteorder == "big":
+            cuts.byteswap()
+        payloads = [data[start:stop] for start, stop in pairwise((0, *cuts))]
+    except (TypeError, ValueError, OverflowError, StructError):
+        return None  # columns of other types
+    if len(payloads) != last - first + 1:
+        return None
+    return Batch(
+        first,
+        ts,
+        payloads,
+        kinds,
+        epoch=epoch,
+        size=len(data),
+        offset=offset,
+        horizon=horizon,
+        backfill=bool(backfill),
+    )
+
+
+def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes, backfill: int | None) -> int:
+    last, first, ts, horizon, offset = facts
+    crc = crc32(pack("!QQddQ?", last, first, ts, horizon, offset, kinds is None))
+    if backfill is not None:  # rows of version 1 have none
+        crc = crc32(pack("!q", backfill), crc)
+    return crc32(data, crc32(ends, crc32(kinds or b"", crc)))
+
+
+def gap_row(number: int, gap: GapRecord) -> Row:
+    """Make the row of a gap."""
+    *columns, backfilled = gap
+    return (*_checked((number, *columns), backfilled), backfilled)
+
+
+def read_gap_row(row: Row) -> tuple[int, GapRecord] | None:
+    """Read the row of a gap; None if it is damaged."""
+    *columns, crc, backfilled = row
+    return (
+        (row[0], GapRecord(*columns[1:])._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
+    )
+
+
+def position_row(name: str, position: ConsumerPosition) -> Row:
+    """Make the row of a consumer."""
+    return _checked((name, position.cursor.seq, position.cursor.gaps, position.moved_at))
+
+
+def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
+    """Read the row of a consumer, with its name; None if it is damaged."""
+    name, seq, gaps, moved_at, crc = row
+    return (name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)) if crc == _crc(row[:-1]) else None
+
+
+def _checked(columns: Row, later: Any = None) -> Row:
+    """Append the checksum of some columns, and of a column of a later version where it is set."""
+    return (*columns, _crc(columns, later))
+
+
+def _crc(columns: Row, later: Any = None) -> int:
+    every = tuple(columns) if later is None else (*columns, later)
+    return crc32(repr(every).encode("utf-8", "surrogateescape"))
