@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wscli.backfill.answers import messages_of
 from wscli.backfill.models import BackfillModel
-from wscli.tokens.failed import SourceFailed
+from wscli.tokens.errors import SourceFailed
 
 
 def declared(**more: Any) -> BackfillModel:

@@ -31,7 +31,7 @@ SECTIONS: Mapping[str, str] = {
     "Auth": "AuthModel",
     "Backoff": "BackoffPolicy",
     "Tokens": "TokenSource",
-    "Read": "Read",
+    "Read": "ReadSettings",
     "The http source": "HttpSource",
     "The oauth2 source": "OAuth2Source",
     "The command source": "CommandSource",

@@ -14,9 +14,9 @@ import pytest_asyncio
 from wscli.clock import Clock
 from wscli.core.events import FailureKind
 from wscli.errors import AuthError, ExitCode
-from wscli.tokens.broker import Broker, Token, TokenFailed
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
+from wscli.tokens.broker import Broker
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -25,14 +25,14 @@ class Script:
     """A source whose fetches wait until the test answers them."""
 
     def __init__(self, needs: frozenset[str] = frozenset()) -> None:
-        self.waiting: list[asyncio.Future[Answer]] = []
+        self.waiting: list[asyncio.Future[SourceAnswer]] = []
         self.begun = 0
         self._needs = needs
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         self.begun += 1
         await context.scope(self._needs)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[SourceAnswer] = asyncio.get_running_loop().create_future()
         self.waiting.append(future)
         try:
             return await future
@@ -43,7 +43,7 @@ class Script:
         return self._needs
 
     async def answer(self, text: str = "t", life: float | None = None) -> None:
-        self.waiting[0].set_result(Answer(Secret(text), life))
+        self.waiting[0].set_result(SourceAnswer(Secret(text), life))
         await turns()
 
     async def fail(self, error: Exception | None = None) -> None:
@@ -77,13 +77,13 @@ async def make(clock: Clock, tmp_path: Path) -> AsyncIterator[Make]:
         await broker.close()
 
 
-async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.Task[Token]]:
+async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.Task[BrokerToken]]:
     tasks = [asyncio.create_task(broker.get(name)) for _ in range(times)]
     await turns()
     return tasks
 
 
-async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> Token:
+async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> BrokerToken:
     """Get a first token."""
     (task,) = await ask(broker)
     await script.answer(text, life)
@@ -348,7 +348,7 @@ async def test_unknown_names_and_versions_invalidate_nothing(make: Make) -> None
 
 async def test_an_unknown_token_is_refused_with_a_suggestion(make: Make) -> None:
     broker = make({"session": scripted(Script())})
-    with pytest.raises(TokenFailed, match="no token is called 'sesion'") as caught:
+    with pytest.raises(TokenFailed, match="unknown token: 'sesion'") as caught:
         await broker.get("sesion")
     assert caught.value.hint == "did you mean 'session'?"
     with pytest.raises(TokenFailed) as caught:
@@ -533,7 +533,7 @@ async def test_a_reload_keeps_what_did_not_change(make: Make) -> None:
     assert not broker.invalidate("changed", one.version)
     two = await broker.get("changed")
     assert (two.value.reveal(), one.version == two.version) == ("two", False)
-    with pytest.raises(TokenFailed, match="no token is called 'gone'"):
+    with pytest.raises(TokenFailed, match="unknown token: 'gone'"):
         await broker.get("gone")
 
 

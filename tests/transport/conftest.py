@@ -11,7 +11,6 @@ import pytest
 
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
-from wscli.config.plan import ProxyPlan
 from wscli.transport.link import Link, Target, Timeline
 from wscli.transport.open import Adapter, forget_fallbacks, open_link
 
@@ -46,7 +45,7 @@ class Dials:
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
         """Open a link."""
         recorder = listener or Recorder()
-        target = replace(Target(url, compression="none", proxy=ProxyPlan("none"), timeout=20.0), **options)
+        target = replace(Target(url, compression="none", proxy="none", timeout=20.0), **options)
         self.timeline = Timeline()
         link = await open_link(target, recorder, self.timeline, adapter=self.adapter)
         self.links.append(link)

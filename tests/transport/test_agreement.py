@@ -10,7 +10,6 @@ import pytest
 from tests.transport.conftest import needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, serve
-from wscli.config.plan import ProxyPlan
 from wscli.transport.link import Target, Timeline
 from wscli.transport.open import Adapter, open_link
 
@@ -57,7 +56,7 @@ async def outcome(data: bytes, cuts: list[int], adapter: Adapter) -> tuple[objec
 
     async with serve(script) as server:
         recorder = Recorder()
-        target = Target(server.url, compression="none", proxy=ProxyPlan("none"), max_message=LIMIT)
+        target = Target(server.url, compression="none", proxy="none", max_message=LIMIT)
         await open_link(target, recorder, Timeline(), adapter=adapter)
         async with asyncio.timeout(30):
             failure = await recorder.ended()

@@ -11,7 +11,7 @@ from tests.transport.conftest import Dials
 from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, serve
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent
-from wscli.transport.base import CLOSE_WAIT
+from wscli.transport.frames.base import CLOSE_WAIT
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])

@@ -14,7 +14,6 @@ from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import TEXT, Peer, frame, serve
 from wscli import __version__
-from wscli.config.plan import ProxyPlan
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
 from wscli.transport.link import DialError, Target, Timeline
@@ -32,7 +31,7 @@ def descriptors() -> int:
 
 
 def target(url: str, **options: object) -> Target:
-    return Target(url, proxy=ProxyPlan("none"), **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
+    return Target(url, proxy="none", **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
 
 
 async def test_the_request_carries_what_was_asked(dial: Dials) -> None:
@@ -207,8 +206,8 @@ async def test_auto_is_picows_without_compression_and_websockets_with_it() -> No
 
 async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    monkeypatch.delitem(sys.modules, "wscli.transport.fast_upgrade", raising=False)
-    monkeypatch.delitem(sys.modules, "wscli.transport.fast", raising=False)
+    monkeypatch.delitem(sys.modules, "wscli.transport.picows.upgrade", raising=False)
+    monkeypatch.delitem(sys.modules, "wscli.transport.picows.connection", raising=False)
     async with serve(accept) as server:
         recorder = Recorder()
         link = await open_link(target(server.url), recorder, Timeline())

@@ -15,11 +15,11 @@ from tests.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
 from tests.transport.recorder import Recorder
 from tests.transport.servers import CLOSE, Peer, Server, frame, serve
 from tests.transport.test_refusals import refused
-from wscli.config.plan import ProxyPlan, TlsPlan
 from wscli.core.events import FailureKind
+from wscli.net.proxy import ProxySettings
+from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.link import DialError, Target, Timeline
 from wscli.transport.open import open_link
-from wscli.transport.tls import make_tls
 from wscli.values import Secret
 
 PROXY_VARIABLES = [f"{name}_proxy" for name in ("ws", "wss", "http", "https", "socks", "all", "no")]
@@ -48,8 +48,8 @@ def _forget_peers() -> None:
     seen.clear()
 
 
-def through(scheme: str, proxy: Server, userinfo: str = "") -> ProxyPlan:
-    return ProxyPlan("url", Secret(f"{scheme}://{userinfo}{proxy.host}:{proxy.port}"))
+def through(scheme: str, proxy: Server, userinfo: str = "") -> ProxySettings:
+    return ProxySettings(url=Secret(f"{scheme}://{userinfo}{proxy.host}:{proxy.port}"))
 
 
 async def talk(dial: Dials, url: str, **options: object) -> None:
@@ -96,7 +96,7 @@ async def test_tls_through_an_http_proxy_is_with_the_server(dial: Dials, certs: 
         serve(echo, tls=certs.serving(certs.other_host)) as server,
         serve(http_proxy(asked, port=server.port)) as proxy,
     ):
-        tls = make_tls(TlsPlan(ca=certs.ca))
+        tls = make_tls(TlsSettings(ca=str(certs.ca)))
         await talk(dial, "wss://elsewhere.example/x", tls=tls, proxy=through("http", proxy))
         assert asked[0].request_line == "CONNECT elsewhere.example:443 HTTP/1.1"
         assert [step.name for step in dial.timeline.steps] == ["dns", "tcp", "proxy", "tls", "upgrade"]
@@ -105,7 +105,7 @@ async def test_tls_through_an_http_proxy_is_with_the_server(dial: Dials, certs: 
 @pytest.mark.parametrize("secure", [False, True])
 async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS to the proxy by the system's authorities, TLS in TLS to the server: ``auto`` takes websockets for it."""
-    monkeypatch.setattr("wscli.transport.tunnel.make_tls", lambda plan: make_tls(TlsPlan(ca=certs.ca)))
+    monkeypatch.setattr("wscli.transport.dial.tunnel.make_tls", lambda plan: make_tls(TlsSettings(ca=str(certs.ca))))
     asked: list[Peer] = []
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
@@ -118,7 +118,7 @@ async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeyp
         target = Target(
             "wss://elsewhere.example/x" if secure else "ws://elsewhere.example/x",
             compression="none",
-            tls=make_tls(TlsPlan(ca=certs.ca, cert=certs.client)) if secure else None,
+            tls=make_tls(TlsSettings(ca=str(certs.ca), cert=str(certs.client))) if secure else None,
             proxy=through("https", proxy, "user:pass@"),
             timeout=5.0,
         )
@@ -169,7 +169,7 @@ async def test_socks5_with_a_password(dial: Dials) -> None:
         (b"HTTP/1.0 403 Forbidden\r\n\r\n", "answered CONNECT with HTTP 403 Forbidden"),
         (b"SSH-2.0-x\r\n\r\n", "did not answer CONNECT with HTTP"),
         (b"", "closed the connection without answering CONNECT"),
-        (b"HTTP/1.1 200 OK\r\n\r\nsurprise", "sent data before anything was asked through it"),
+        (b"HTTP/1.1 200 OK\r\n\r\nsurprise", "sent data before the tunnel was used"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "answered CONNECT with more than 65536 bytes of headers"),
     ],
 )
@@ -210,7 +210,7 @@ async def test_a_proxy_that_is_not_there(dial: Dials) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://h:1", "http://", "http://h:x", "socks6://s3cret@h", "s3cret", "http://[h"])
 async def test_a_proxy_url_that_cannot_be_used_is_not_quoted(dial: Dials, url: str) -> None:
-    failure = await refused(dial, "ws://far.example/x", proxy=ProxyPlan("url", Secret(url)))
+    failure = await refused(dial, "ws://far.example/x", proxy=ProxySettings(url=Secret(url)))
     assert failure.kind is FailureKind.PROXY
     assert failure.text.startswith("the proxy cannot be used: ")
     assert "s3cret" not in failure.text
@@ -244,7 +244,7 @@ async def test_auto_follows_the_environment(
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value.format(**texts))
-        await talk(dial, server.url, proxy=ProxyPlan("auto"))
+        await talk(dial, server.url, proxy="auto")
         assert bool(asked) is taken
         if taken:
             assert dial.timeline.steps[2].detail == f"CONNECT through the proxy 127.0.0.1:{proxy.port}"
@@ -253,7 +253,7 @@ async def test_auto_follows_the_environment(
 async def test_none_ignores_the_environment(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
     async with serve(echo) as server:
-        await talk(dial, server.url, proxy=ProxyPlan("none"))
+        await talk(dial, server.url, proxy="none")
 
 
 async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dials) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from wscli.backfill.models import BackfillModel
 from wscli.templates.paths import ABSENT, JsonPath
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.read import parse_answer
+from wscli.tokens.answer import parse_answer
+from wscli.tokens.errors import SourceFailed
 
 __all__ = ["messages_of"]
 

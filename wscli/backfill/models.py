@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from wscli.templates import JsonTemplate, Template, compile_template
-from wscli.tokens.fields import HeaderName, PathText, Url, parse_header, parse_json, parse_template, parse_url
+from wscli.tokens.field_types import HeaderName, PathText, Url, parse_header, parse_json, parse_template, parse_url
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Duration, StrictModel
 

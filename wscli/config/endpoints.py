@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wscli.config.context import Context, Placed
-from wscli.config.plan import ProxyPlan, TlsPlan
 from wscli.config.policies import Policies, Resolved, check_verdicts
 from wscli.config.spots import Spot
 from wscli.config.tls import check_tls
 from wscli.config.upgrade import Headers, check_headers, check_query, check_subprotocols
 from wscli.config.urls import Address, check_url, compile_proxy
 from wscli.core.verdicts import VerdictTable
+from wscli.net.proxy import ProxyChoice
+from wscli.net.tls import TlsSettings
 from wscli.templates import Template
 from wscli.values import Secret
 
@@ -63,8 +64,8 @@ class Endpoint:
 
     address: Address
     request: Request
-    tls: TlsPlan
-    proxy: ProxyPlan
+    tls: TlsSettings
+    proxy: ProxyChoice
     verdicts: tuple[VerdictTable, ...]
     """The endpoint's, the file's; empty ones left out."""
     backoff: Resolved

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wscli.config.addresses import parse_host, parse_origin
 from wscli.config.context import Context
 from wscli.config.nodes import Branch, Entry, Items, Leaf, Node
 from wscli.config.plan import GatewayPlan, Listen
 from wscli.config.spots import Spot
 from wscli.config.text import Text
+from wscli.net.origin import parse_host, parse_origin
 from wscli.values import Count, Scalar, Secret, Size, StrictModel, shown
 
 __all__ = ["AuthModel", "GatewayModel", "check_gateway", "conceal_token", "gateway_plan"]

@@ -16,6 +16,8 @@ from wscli.backfill.models import BackfillModel
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
+from wscli.net.proxy import ProxyChoice
+from wscli.net.tls import TlsSettings
 from wscli.templates import PartlyFilled, PathTemplate, Template
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
@@ -30,33 +32,10 @@ __all__ = [
     "Keepalive",
     "Listen",
     "Plan",
-    "ProxyPlan",
     "Rotate",
-    "TlsPlan",
     "UpstreamKey",
     "UpstreamPlan",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPlan:
-    """TLS beyond the system's defaults; the paths are absolute."""
-
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    key_password: Secret | None = None
-    server_name: str | None = None
-    insecure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyPlan:
-    """How to reach the server: ``auto`` follows the environment, ``none`` dials directly, ``url`` uses that proxy."""
-
-    mode: Literal["auto", "none", "url"] = "auto"
-    url: Secret | None = None
-    """The proxy's URL with username and password merged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +115,8 @@ class DialPlan:
     headers: Mapping[str, Template] = field(default_factory=dict)
     subprotocols: tuple[Template, ...] = ()
     compression: Literal["deflate", "none"] = "deflate"
-    tls: TlsPlan = TlsPlan()
-    proxy: ProxyPlan = ProxyPlan()
+    tls: TlsSettings = TlsSettings()
+    proxy: ProxyChoice = "auto"
     max_message: int = 1 << 20
     timeout: float = 10.0
 
@@ -179,8 +158,8 @@ class UpstreamKey:
     """By lower-case name."""
     subprotocols: tuple[PartlyFilled, ...]
     compression: Literal["deflate", "none"]
-    tls: TlsPlan
-    proxy: ProxyPlan
+    tls: TlsSettings
+    proxy: ProxyChoice
     max_message: int
 
     def __repr__(self) -> str:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from wscli.config.context import Context
 from wscli.config.nodes import Branch
-from wscli.config.plan import TlsPlan
 from wscli.config.spots import Spot
-from wscli.values import Secret, shown
+from wscli.net.tls import TlsSettings
+from wscli.values import Scalar, Secret, shown
 
 __all__ = ["check_tls", "check_tls_files"]
 
 
-def check_tls_files(spot: Spot, context: Context) -> dict[str, Path]:
+def check_tls_files(spot: Spot, context: Context) -> dict[str, Scalar]:
     """Give the absolute paths of ``ca``, ``cert`` and ``key``; each must be a file that can be read."""
     found = {}
     for key in ("ca", "cert", "key"):
@@ -24,7 +24,7 @@ def check_tls_files(spot: Spot, context: Context) -> dict[str, Path]:
         wrong = _wrong(path)
         if wrong:
             context.add(named, f"{shown(named.text)}: {wrong}")
-        found[key] = path
+        found[key] = Scalar(str(path), redacted=str(context.base / Path(named.text.redacted).expanduser()))
     return found
 
 
@@ -42,10 +42,10 @@ def _wrong(path: Path) -> str | None:
     return None
 
 
-def check_tls(spot: Spot | None, context: Context, *, secure: bool) -> TlsPlan:
+def check_tls(spot: Spot | None, context: Context, *, secure: bool) -> TlsSettings:
     """Read an endpoint's ``tls:``."""
     if spot is None:
-        return TlsPlan()
+        return TlsSettings()
     files = check_tls_files(spot, context)
     password, server_name, insecure = spot.get("key_password"), spot.get("server_name"), spot.get("insecure")
     cert = spot.get("cert")
@@ -54,8 +54,10 @@ def check_tls(spot: Spot | None, context: Context, *, secure: bool) -> TlsPlan:
             context.add(alone, "a key without its certificate; add 'cert:'", key=True)
     if not secure and isinstance(spot.node, Branch):
         context.add(spot, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)
-    return TlsPlan(
-        **files,
+    return TlsSettings.model_construct(  # the errors that validation would find are located above
+        ca=files.get("ca"),
+        cert=files.get("cert"),
+        key=files.get("key"),
         key_password=Secret(str(password.text)) if password is not None else None,
         server_name=str(server_name.text) if server_name is not None else None,
         insecure=insecure is not None and insecure.text == "true",

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from wscli.config.context import Context
-from wscli.config.plan import ProxyPlan
 from wscli.config.spots import Spot
+from wscli.net.proxy import ProxyChoice, ProxySettings
 from wscli.values import Scalar, Secret
 
 __all__ = ["Address", "check_url", "compile_proxy", "shown_url"]
@@ -72,22 +72,22 @@ def check_url(spot: Spot, context: Context) -> Address | None:
     return Address(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
 
 
-def compile_proxy(spot: Spot | None, context: Context) -> ProxyPlan:
+def compile_proxy(spot: Spot | None, context: Context) -> ProxyChoice:
     """Read ``auto``, ``none``, a URL, or ``{url, username, password}``."""
     if spot is None or spot.text in ("auto", "none"):
-        return ProxyPlan(mode="none" if spot is not None and spot.text == "none" else "auto")
+        return "none" if spot is not None and spot.text == "none" else "auto"
     url = spot if spot.text is not None else spot.get("url")
     if url is None or url.text is None or context.problems.at(url.mark):
-        return ProxyPlan()
+        return "auto"
     wrong = _wrong(url.text, PROXY_SCHEMES)
     if wrong is None and urlsplit(url.text).path.strip("/"):
         wrong = "a proxy's URL has no path"
     if wrong:
         extra = "; or write auto or none" if spot.text is not None else ""
         context.add(url, f"{_quoted(url.text)}{wrong}{extra}")
-        return ProxyPlan()
+        return "auto"
     parts = urlsplit(url.text)
-    return ProxyPlan("url", Secret(_with_user(parts, spot, context)))
+    return ProxySettings(url=Secret(_with_user(parts, spot, context)))
 
 
 def _with_user(parts: SplitResult, spot: Spot, context: Context) -> str:

@@ -9,9 +9,9 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wscli.config.plan import ProxyPlan
 from wscli.core.events import Failure
 from wscli.errors import WscliError
+from wscli.net.proxy import ProxyChoice
 
 __all__ = ["DialError", "Link", "Listener", "Step", "Target", "Timeline"]
 
@@ -27,7 +27,7 @@ class Target:
     tls: ssl.SSLContext | None = None
     """Set for wss://, None for ws://."""
     server_name: str | None = None
-    proxy: ProxyPlan = ProxyPlan()
+    proxy: ProxyChoice = "auto"
     max_message: int = 1 << 20
     timeout: float = 10.0
     """Seconds for all of DNS, TCP, proxy, TLS and upgrade together."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from wscli.tokens.failed import SourceFailed, TokenFailed
-from wscli.tokens.fetch import FetchContext, Fetched
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import FetchContext, FreshToken
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 
 
-async def fetch(context: FetchContext, **keys: Any) -> Fetched:
+async def fetch(context: FetchContext, **keys: Any) -> FreshToken:
     return await TokenSource.model_validate(keys).fetch(context)
 
 
@@ -69,8 +69,8 @@ async def test_a_form_is_encoded_and_a_content_type_of_ones_own_is_kept(context:
         ("nonsense", "the answer is not JSON"),
         ('{"tokn":"x"}', "the answer has no '.token'"),
         ('{"token":"x","expires_in":"soon"}', "'.expires_in' of the answer is text, not a number"),
-        ('{"token":"x","expires_in":-5}', "has expired already"),
-        ('{"token":"a\\nb","expires_in":5}', "the token holds a line break"),
+        ('{"token":"x","expires_in":-5}', "already expired"),
+        ('{"token":"a\\nb","expires_in":5}', "the token contains a line break"),
         ("", "the answer is not JSON"),
     ],
 )
@@ -97,7 +97,7 @@ async def test_a_token_that_would_break_a_header_is_refused(context: FetchContex
         return {"token": {"x": "a\r\nX-Evil: hunter2"}}
 
     context = _WithScope(context, scope)  # type: ignore[assignment]  # stands in for it
-    with pytest.raises(SourceFailed, match="the header 'A' would hold a line break"):
+    with pytest.raises(SourceFailed, match="the header 'A' contains a line break"):
         await fetch(context, http={"post": endpoint.url, "headers": {"A": "{token.x}"}})
     assert endpoint.seen == []
 

@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext, Fetched
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, FreshToken
 from wscli.tokens.models import TokenSource
 
 
-async def fetch(context: FetchContext, endpoint: Any, read: Any = None, **keys: Any) -> Fetched:
+async def fetch(context: FetchContext, endpoint: Any, read: Any = None, **keys: Any) -> FreshToken:
     oauth2 = {"token_url": endpoint.url + "/oauth/token", "client_id": "me", **keys}
     return await TokenSource.model_validate({"oauth2": oauth2, "read": read}).fetch(context)
 
@@ -116,7 +116,7 @@ async def test_only_the_standards_own_error_words_are_repeated(
         ("nonsense", "the answer is not JSON"),
         ("[]", "the answer has no '.access_token'"),
         ('{"access_token":"x","expires_in":"soon"}', "is text, not a number"),
-        ('{"access_token":"x","expires_in":0}', "expired already"),
+        ('{"access_token":"x","expires_in":0}', "already expired"),
     ],
 )
 async def test_a_bad_answer_is_a_failure(context: FetchContext, endpoint: Any, body: str, sentence: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed, TokenFailed
-from wscli.tokens.fetch import FetchContext
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.models import TokenSource
 
 

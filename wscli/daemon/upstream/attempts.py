@@ -15,7 +15,7 @@ from wscli.core.events import Failure
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.dialer import AttemptRecord
 from wscli.daemon.upstream.services import Services
-from wscli.tokens.broker import TokenFailed
+from wscli.tokens.errors import TokenFailed
 from wscli.transport.link import DialError
 
 __all__ = ["CLOSE_DEADLINE", "Attempts", "Owner"]

@@ -13,8 +13,9 @@ from wscli.daemon.upstream.budget import ConnectBudget, Place
 from wscli.daemon.upstream.scrub import scrub_steps, scrubbed, secrets_of
 from wscli.daemon.upstream.target import make_target, redirected
 from wscli.errors import ConfigError
-from wscli.tokens.broker import Broker, Token
-from wscli.tokens.failed import TokenFailed
+from wscli.tokens.broker import Broker
+from wscli.tokens.errors import TokenFailed
+from wscli.tokens.fetcher import BrokerToken
 from wscli.transport.link import DialError, Link, Listener, Target, Timeline
 
 __all__ = ["AttemptRecord", "Dialer", "OpenLink"]
@@ -130,7 +131,7 @@ class Dialer:
 
     async def _tokens(
         self, plan: ChannelPlan, record: AttemptRecord, progress: Callable[[str, str], None]
-    ) -> dict[str, Token]:
+    ) -> dict[str, BrokerToken]:
         tokens = {}
         for name in sorted(plan.upstream.dial.token_names):
             began = self._clock.monotonic()
@@ -146,7 +147,7 @@ class Dialer:
             record.timeline.add("token", took, f"{name!r} {'from the cache' if cached else 'fetched'}")
         return tokens
 
-    def _current(self, name: str, token: Token) -> Token | None:
+    def _current(self, name: str, token: BrokerToken) -> BrokerToken | None:
         if not self._broker.single_use(name):
             return self._broker.peek(name)
         expired = token.expires_at is not None and token.expires_at <= self._clock.boottime()

@@ -44,7 +44,7 @@ from wscli.daemon.upstream.keepalive import Watch
 from wscli.daemon.upstream.rotation_timer import SHORTEST, Rotation
 from wscli.daemon.upstream.services import Services
 from wscli.timing import Timer
-from wscli.tokens.broker import TokenFailed
+from wscli.tokens.errors import TokenFailed
 from wscli.transport.link import DialError, Link, Listener
 from wscli.values import format_duration
 
