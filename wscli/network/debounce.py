@@ -1,4 +1,4 @@
-"""Many events in a short time are one change."""
+"""Debounces events: a burst is one change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Debounce"]
 
 
 class Debounce:
-    """Calls ``action`` after ``quiet`` seconds without a further event, and ``longest`` after the first at most."""
+    """Calls ``action`` ``quiet`` seconds after the last event of a burst, at most ``longest`` after the first."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class Debounce:
         self._timer: Timer | None = None
 
     def event(self) -> None:
-        """Note that something happened."""
+        """Record an event."""
         self._last = self._clock.monotonic()
         if self._timer is None:
             self._first = self._last
             self._set_timer()
 
     def cancel(self) -> None:
-        """Forget what happened."""
+        """Drop the current burst."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -52,7 +52,7 @@ class Debounce:
 
     def _ring(self) -> None:
         if self._due() > self._clock.monotonic() + RESOLUTION:
-            self._set_timer()  # more came meanwhile
+            self._set_timer()  # there were further events
             return
         self._timer = None
         self._action()

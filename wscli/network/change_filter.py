@@ -1,20 +1,20 @@
-"""Which messages of the kernel mean that a destination may have come within reach, or gone out of it."""
+"""Decides which kernel messages may change the reachability of a destination."""
 
 from __future__ import annotations
 
 from wscli.network.rtnetlink import ALIVE, AddressChange, Change, LinkChange, RouteChange, Trouble
 
-__all__ = ["Relevance"]
+__all__ = ["ChangeFilter"]
 
 _RTN_UNICAST = 1
 _RTN_REFUSING = (6, 7, 8, 9)  # blackhole, unreachable, prohibit, throw
 
 
-class Relevance:
-    """Remembers what is known, since the kernel tells much again that has not changed.
+class ChangeFilter:
+    """Remembers links and addresses, because the kernel often repeats what has not changed.
 
-    A wireless driver announces its interface at each scan, and every router advertisement its addresses. The first word
-    about something counts as a change: what was true before is not known.
+    A wireless driver announces its interface at each scan, and a router advertisement repeats its addresses. The first
+    message about a link or address counts as a change.
     """
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class Relevance:
         self._addresses: set[tuple[int, bytes]] = set()
 
     def forget(self) -> None:
-        """Know nothing any more: messages were lost."""
+        """Forget everything, because messages were lost."""
         self._links.clear()
         self._addresses.clear()
 
-    def of(self, change: Change) -> bool:
+    def matters(self, change: Change) -> bool:
         """Whether a change may matter to a destination."""
         match change:
             case LinkChange():
@@ -34,7 +34,7 @@ class Relevance:
             case AddressChange():
                 return self._of_address(change)
             case RouteChange():
-                # Local, broadcast and multicast routes come and go with an address, which is told by itself.
+                # Local, broadcast and multicast routes change with an address, which has a message of its own.
                 return not change.cached and (change.kind == _RTN_UNICAST or change.kind in _RTN_REFUSING)
             case Trouble(errno=errno):
                 self.forget()
