@@ -11,7 +11,7 @@ import pytest
 
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
-from wscli.transport.link import Link, Target, Timeline
+from wscli.transport.link import DialTarget, DialTimeline, Link
 from wscli.transport.open import Adapter, forget_fallbacks, open_link
 
 needs_picows = pytest.mark.skipif(
@@ -39,14 +39,14 @@ class Dials:
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        self.timeline = Timeline()
+        self.timeline = DialTimeline()
         self.links: list[Link] = []
 
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
         """Open a link."""
         recorder = listener or Recorder()
-        target = replace(Target(url, compression="none", proxy="none", timeout=20.0), **options)
-        self.timeline = Timeline()
+        target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
+        self.timeline = DialTimeline()
         link = await open_link(target, recorder, self.timeline, adapter=self.adapter)
         self.links.append(link)
         return link, recorder

@@ -11,7 +11,7 @@ from tests.transport.conftest import Dials
 from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, serve
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent
-from wscli.transport.frames.base import CLOSE_WAIT
+from wscli.transport.frames.base import CLOSE_TIMEOUT
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])
@@ -186,11 +186,11 @@ async def test_a_server_that_answers_the_close_but_stays_is_left_after_a_second(
         await peer.upgrade()
         await peer.send(frame(CLOSE, close_payload(4000)))
         assert await peer.read_close() == 4000
-        let_pass(CLOSE_WAIT)
+        let_pass(CLOSE_TIMEOUT)
         await peer.gone()
         await asyncio.Event().wait()
 
-    assert CLOSE_WAIT == 1.0
+    assert CLOSE_TIMEOUT == 1.0
     async with serve(script) as server:
         _, seen = await dial(server.url)
         assert (await seen.ended()).code == 4000

@@ -16,7 +16,7 @@ from tests.transport.servers import TEXT, Peer, frame, serve
 from wscli import __version__
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
-from wscli.transport.link import DialError, Target, Timeline
+from wscli.transport.link import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 
 
@@ -30,8 +30,8 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
-def target(url: str, **options: object) -> Target:
-    return Target(url, proxy="none", **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
+def target(url: str, **options: object) -> DialTarget:
+    return DialTarget(url, proxy="none", **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
 
 
 async def test_the_request_carries_what_was_asked(dial: Dials) -> None:
@@ -190,7 +190,7 @@ async def test_nothing_that_a_dial_holds_is_logged(dial: Dials, caplog: pytest.L
 
 
 async def test_a_target_shows_nothing_of_itself() -> None:
-    assert "s3cret" not in repr(Target("ws://user:s3cret@host/?token=s3cret"))
+    assert "s3cret" not in repr(DialTarget("ws://user:s3cret@host/?token=s3cret"))
 
 
 @needs_picows
@@ -198,7 +198,7 @@ async def test_auto_is_picows_without_compression_and_websockets_with_it() -> No
     async with serve(accept) as server:
         for compression, adapter in (("none", "picows"), ("deflate", "websockets")):
             recorder = Recorder()
-            link = await open_link(target(server.url, compression=compression), recorder, Timeline())
+            link = await open_link(target(server.url, compression=compression), recorder, DialTimeline())
             assert link.adapter == adapter
             link.abort()
             await recorder.ended()
@@ -210,12 +210,12 @@ async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "wscli.transport.picows.connection", raising=False)
     async with serve(accept) as server:
         recorder = Recorder()
-        link = await open_link(target(server.url), recorder, Timeline())
+        link = await open_link(target(server.url), recorder, DialTimeline())
         assert link.adapter == "websockets"
         link.abort()
         await recorder.ended()
         with pytest.raises(ConfigError, match="'picows' is not installed"):
-            await open_link(target(server.url), recorder, Timeline(), adapter="picows")
+            await open_link(target(server.url), recorder, DialTimeline(), adapter="picows")
 
 
 async def keep_alive(peer: Peer) -> None:
@@ -241,7 +241,7 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
     script: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(script) as server:  # type: ignore[arg-type]  # one of the three above
-        recorder, timeline = Recorder(), Timeline()
+        recorder, timeline = Recorder(), DialTimeline()
         link = await open_link(target(server.url), recorder, timeline)
         assert link.adapter == "websockets"
         assert await recorder.received(1) == [b"welcome"]
@@ -261,12 +261,12 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
         assert len(warnings) == 1
         assert "dialled with websockets from now on" in warnings[0]
         recorder = Recorder()
-        link = await open_link(target(server.url), recorder, Timeline())
+        link = await open_link(target(server.url), recorder, DialTimeline())
         assert (link.adapter, server.connections) == ("websockets", 3)
         link.abort()
         await recorder.ended()
         with pytest.raises(DialError) as caught:
-            await open_link(target(server.url), Recorder(), Timeline(), adapter="picows")
+            await open_link(target(server.url), Recorder(), DialTimeline(), adapter="picows")
         assert caught.value.failure.kind is FailureKind.UPGRADE
 
 
@@ -278,5 +278,5 @@ async def test_a_refusal_is_dialled_once(status: str) -> None:
 
     async with serve(script) as server:
         with pytest.raises(DialError):
-            await open_link(target(server.url), Recorder(), Timeline())
+            await open_link(target(server.url), Recorder(), DialTimeline())
         assert server.connections == 1

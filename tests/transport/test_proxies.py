@@ -18,7 +18,7 @@ from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
-from wscli.transport.link import DialError, Target, Timeline
+from wscli.transport.link import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 from wscli.values import Secret
 
@@ -115,14 +115,14 @@ async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeyp
             serve(http_proxy(asked, port=server.port), tls=certs.serving(certs.good))
         )
         recorder = Recorder()
-        target = Target(
+        target = DialTarget(
             "wss://elsewhere.example/x" if secure else "ws://elsewhere.example/x",
             compression="none",
             tls=make_tls(TlsSettings(ca=str(certs.ca), cert=str(certs.client))) if secure else None,
             proxy=through("https", proxy, "user:pass@"),
             timeout=5.0,
         )
-        link = await open_link(target, recorder, Timeline())
+        link = await open_link(target, recorder, DialTimeline())
         assert link.adapter == "websockets"
         await link.send(b"x" * 300_000, binary=False)
         assert await recorder.received(1) == [b"x" * 300_000]
@@ -278,7 +278,7 @@ async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dial
 @needs_picows
 async def test_picows_alone_cannot_use_an_https_proxy() -> None:
     async with serve(lambda peer: peer.gone()) as proxy:
-        target = Target("ws://far.example/x", compression="none", proxy=through("https", proxy), timeout=1.0)
+        target = DialTarget("ws://far.example/x", compression="none", proxy=through("https", proxy), timeout=1.0)
         with pytest.raises(DialError, match="TLS to a proxy"):
-            await open_link(target, Recorder(), Timeline(), adapter="picows")
+            await open_link(target, Recorder(), DialTimeline(), adapter="picows")
         assert proxy.connections == 0

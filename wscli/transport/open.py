@@ -15,7 +15,7 @@ from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
 from wscli.transport.dial.proxy import find_proxy
 from wscli.transport.dial.tunnel import Conduit, reach
 from wscli.transport.frames.base import BaseLink
-from wscli.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
 from wscli.transport.websockets.upgrade import open_websockets
 
 __all__ = ["Adapter", "forget_fallbacks", "open_link"]
@@ -35,7 +35,9 @@ def forget_fallbacks() -> None:
     _fallbacks.clear()
 
 
-async def open_link(target: Target, listener: Listener, timeline: Timeline, *, adapter: Adapter = "auto") -> Link:
+async def open_link(
+    target: DialTarget, listener: ConnectionListener, timeline: DialTimeline, *, adapter: Adapter = "auto"
+) -> Link:
     """Open one connection; ``timeline`` gets each step, the failed one included.
 
     ``auto`` means picows where it is installed and compression is not requested, else websockets. A server whose

@@ -16,7 +16,7 @@ from wscli.errors import ConfigError
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
-from wscli.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
 
 __all__ = ["AttemptRecord", "Dialer", "OpenLink"]
 
@@ -27,7 +27,7 @@ MAX_TURNS = 2
 class OpenLink(Protocol):
     """How a link is opened: the transport, or a scripted one."""
 
-    def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Awaitable[Link]:
+    def __call__(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Awaitable[Link]:
         """Open one link, or raise ``DialError``."""
 
 
@@ -41,7 +41,7 @@ class AttemptRecord:
     """Name and version of each token that went into it."""
     expires_at: float | None = None
     """When the first of them expires, on ``Clock.boottime``; None: never, or nobody knows."""
-    timeline: Timeline = field(default_factory=Timeline)
+    timeline: DialTimeline = field(default_factory=DialTimeline)
     place: Place | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
@@ -62,7 +62,7 @@ class Dialer:
         self,
         plan: ChannelPlan,
         params: Mapping[str, str],
-        listener: Listener,
+        listener: ConnectionListener,
         record: AttemptRecord,
         progress: Callable[[str, str], None],
         *,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from wscli.core.events import Failure
-from wscli.transport.link import Target, Timeline
+from wscli.transport.link import DialTarget, DialTimeline
 
 __all__ = ["scrub_steps", "scrubbed", "secrets_of"]
 
@@ -19,7 +19,7 @@ SHORTEST = 4
 SHOWN = "***"
 
 
-def secrets_of(target: Target, tokens: Iterable[str]) -> frozenset[str]:
+def secrets_of(target: DialTarget, tokens: Iterable[str]) -> frozenset[str]:
     """Give every text of a dial that is not to be seen: tokens, header values, query values, the URL's userinfo."""
     parts = urlsplit(target.url)
     pairs = [pair.partition("=")[2] for pair in parts.query.split("&")]
@@ -39,7 +39,7 @@ def scrubbed(failure: Failure, secrets: Collection[str]) -> Failure:
     return replace(failure, text=text, close_reason=reason)
 
 
-def scrub_steps(timeline: Timeline, secrets: Collection[str]) -> None:
+def scrub_steps(timeline: DialTimeline, secrets: Collection[str]) -> None:
     """Cut secrets out of what the steps of a dial found."""
     timeline.steps = [replace(step, detail=_without(step.detail, secrets)) for step in timeline.steps]
 

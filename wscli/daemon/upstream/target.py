@@ -9,18 +9,18 @@ from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.net.origin import REDIRECTS, redirect_target
 from wscli.net.tls import make_tls
-from wscli.transport.link import Target
+from wscli.transport.link import DialTarget
 
 __all__ = ["make_target", "redirected"]
 
 
 def make_target(
     dial: DialPlan, params: Mapping[str, str], tokens: Mapping[str, str], *, url: str | None = None
-) -> Target:
+) -> DialTarget:
     """Fill every template; ``url`` replaces the whole URL after a redirect."""
     scope = {"token": tokens, "param": params}
     address = url or _address(dial, params, scope)
-    return Target(
+    return DialTarget(
         url=address,
         headers=tuple((name, template.render(scope)) for name, template in dial.headers.items()),
         subprotocols=tuple(template.render(scope) for template in dial.subprotocols),
@@ -48,7 +48,7 @@ def _address(dial: DialPlan, params: Mapping[str, str], scope: Mapping[str, Mapp
     return f"{address}{'&' if '?' in address else '?'}{'&'.join(query)}"
 
 
-def redirected(target: Target, failure: Failure) -> str | None:
+def redirected(target: DialTarget, failure: Failure) -> str | None:
     """Give the URL of a redirect within the target's origin; None: it is not a redirect, or leaves the origin."""
     if failure.kind is not FailureKind.STATUS or failure.code not in REDIRECTS or not failure.location:
         return None

@@ -45,7 +45,7 @@ from wscli.daemon.upstream.rotation_timer import SHORTEST, Rotation
 from wscli.daemon.upstream.services import Services
 from wscli.timing import Timer
 from wscli.tokens.errors import TokenFailed
-from wscli.transport.link import DialError, Link, Listener
+from wscli.transport.link import ConnectionListener, DialError, Link
 from wscli.values import format_duration
 
 __all__ = ["Connection", "Hooks"]
@@ -177,7 +177,7 @@ class Connection:
             watch.update(plan.upstream.keepalive)
         return anew
 
-    async def try_out(self, record: AttemptRecord, listener: Listener) -> None:
+    async def try_out(self, record: AttemptRecord, listener: ConnectionListener) -> None:
         """Open a second connection beside the channel's own, and close it; ``record`` tells how it went."""
         try:
             link = await self._services.dialer.dial(self.plan, self._params, listener, record, lambda code, text: None)

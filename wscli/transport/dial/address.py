@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from wscli.core.events import Failure, FailureKind
-from wscli.transport.link import DialError, Target
+from wscli.transport.link import DialError, DialTarget
 
 __all__ = ["ServerAddress", "TargetUrl", "bracketed", "parse_url"]
 
@@ -77,7 +77,7 @@ class TargetUrl:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-def parse_url(target: Target) -> TargetUrl:
+def parse_url(target: DialTarget) -> TargetUrl:
     """Parse the target's URL.
 
     Raises:

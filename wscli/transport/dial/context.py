@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from dataclasses import replace
+from typing import Any
 
+from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.dial.address import ServerAddress, TargetUrl
 from wscli.transport.dial.request import request_headers
-from wscli.transport.link import Listener, Target, Timeline
+from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline
 
-__all__ = ["DialContext"]
+__all__ = ["DialContext", "no_upgrade"]
 
 
 class DialContext:
@@ -22,16 +23,22 @@ class DialContext:
 
     """
 
-    def __init__(self, target: Target, url: TargetUrl, listener: Listener, timeline: Timeline) -> None:
+    def __init__(
+        self, target: DialTarget, url: TargetUrl, listener: ConnectionListener, timeline: DialTimeline
+    ) -> None:
         self.target = target
         self.url = url
         self.listener = listener
         self.timeline = timeline
         self.headers = request_headers(target, url)
-        self.tls: ssl.SSLContext | None = None
-        if url.secure:
-            self.tls = target.tls or make_tls(TlsSettings())
-        self.server_name = target.server_name or url.server.host
+        self.tls = (target.tls or make_tls(TlsSettings())) if url.secure else None
+        self.tls_options: dict[str, Any] = {}
+        if self.tls is not None:
+            self.tls_options = {
+                "server_hostname": target.server_name or url.server.host,
+                "ssl_handshake_timeout": target.timeout + 60.0,  # the dial's deadline is earlier
+                "ssl_shutdown_timeout": 1.0,
+            }
         self.peer = url.server
         """The other side of the current step: the server, or its proxy."""
         self.step = ""
@@ -60,3 +67,8 @@ class DialContext:
             if steps[at].name == step:
                 steps[at] = replace(steps[at], detail=detail)
                 return
+
+
+def no_upgrade(dial: DialContext, text: str) -> DialError:
+    """Make the error of an answer that is not an upgrade."""
+    return DialError(Failure(FailureKind.UPGRADE, f"{dial.peer.where} {text}"))

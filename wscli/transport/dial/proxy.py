@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from wscli.core.events import Failure, FailureKind
 from wscli.net.proxy import ProxySettings, proxy_url
 from wscli.transport.dial.address import ServerAddress, TargetUrl
-from wscli.transport.link import DialError, Target
+from wscli.transport.link import DialError, DialTarget
 
 __all__ = ["Proxy", "find_proxy"]
 
@@ -31,7 +31,7 @@ class Proxy:
         return self.scheme.startswith("socks")
 
 
-def find_proxy(target: Target, url: TargetUrl) -> Proxy | None:
+def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
     """Give the proxy to dial through; None: dial directly.
 
     Raises:

@@ -7,7 +7,7 @@ import re
 from wscli import __version__
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.dial.address import TargetUrl
-from wscli.transport.link import DialError, Target
+from wscli.transport.link import DialError, DialTarget
 
 __all__ = ["USER_AGENT", "request_headers"]
 
@@ -30,7 +30,7 @@ _RESERVED = frozenset(
 )
 
 
-def request_headers(target: Target, url: TargetUrl) -> list[tuple[str, str]]:
+def request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]:
     """Give the target's headers, after ``Host``, ``User-Agent`` and the URL's credentials where the target has none.
 
     Raises:

@@ -1,12 +1,14 @@
-"""What both adapters share: a link's life from its first batch to its end, its write side and its pings.
+"""The base of both adapters: delivery, sending, pings and the closing handshake.
 
-An adapter supplies the frames: it parses what arrives into an ``Assembler``, and serialises what leaves.
+An adapter parses received frames into an ``Assembler`` and serialises frames to send.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+
+from websockets.frames import Opcode
 
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
@@ -21,21 +23,19 @@ from wscli.transport.frames.close_codes import (
     we_closed,
 )
 from wscli.transport.frames.writer import FrameWriter
-from wscli.transport.link import Listener
+from wscli.transport.link import ConnectionListener
 from wscli.values import format_duration
 
-__all__ = ["BINARY", "CLOSE_WAIT", "PING", "PONG", "TEXT", "BaseLink"]
+__all__ = ["CLOSE_TIMEOUT", "BaseLink"]
 
-TEXT, BINARY, PING, PONG = 0x1, 0x2, 0x9, 0xA
-
-CLOSE_WAIT = 1.0
-"""Seconds that the server has to close the TCP connection after both close frames; then we do."""
+CLOSE_TIMEOUT = 1.0
+"""Seconds after both close frames in which the server must close the TCP connection; then we do."""
 
 _ping_ids = itertools.count(1)
 
 
 class BaseLink:
-    """A link without its frames; see ``link.Link`` for what it promises."""
+    """A connection without its frame parser; see ``link.Link`` for its interface."""
 
     __slots__ = (
         "_assembler",
@@ -58,21 +58,21 @@ class BaseLink:
 
     adapter: str
 
-    def __init__(self, transport: asyncio.Transport, listener: Listener, assembler: Assembler) -> None:
+    def __init__(self, transport: asyncio.Transport, listener: ConnectionListener, assembler: Assembler) -> None:
         self.subprotocol: str | None = None
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._listener = listener
         self._assembler = assembler
         self._begun = False
-        """Whether ``open_link`` has returned; nothing is called back before."""
+        """Whether ``open_link`` has returned; the listener is not called before."""
         self._paused = False
         self._deaf = False
-        """Nothing more is heard: a close frame came, or the connection was failed."""
+        """Received data is discarded: after a close frame, or a violation."""
         self._sent_close: int | None = None
         self._cause: Failure | None = None
         self._end: tuple[Exception | None] | None = None
-        """The TCP connection's end, when it came before the beginning."""
+        """The end of the TCP connection, where it came before ``_begin``."""
         self._over = False
         self._writing = FrameWriter(transport)
         self._gone: list[asyncio.Future[None]] = []
@@ -80,25 +80,25 @@ class BaseLink:
         self._timer: asyncio.TimerHandle | None = None
         transport.pause_reading()
 
-    # What an adapter supplies.
+    # Implemented by an adapter.
 
-    def _frame(self, opcode: int, payload: bytes) -> bytes:
+    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
         """Serialise one message or control frame."""
         raise NotImplementedError
 
     def _close_frame(self, code: int, reason: str) -> bytes:
-        """Serialise a close frame; from then on nothing else is serialised."""
+        """Serialise a close frame, which is the last frame."""
         raise NotImplementedError
 
     def _read_on(self) -> None:
-        """Work off what was kept while reading was paused, and read from the socket again."""
+        """Parse the data held during a pause, then read from the socket again."""
         if not self._paused and not self._over:
             self._transport.resume_reading()
 
-    # From the first batch to the end.
+    # Delivery.
 
     def begin(self) -> None:
-        """Start calling back: in the next turn of the loop, when ``open_link`` has returned."""
+        """Start calling the listener, in the next turn of the loop, when ``open_link`` has returned."""
         self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
@@ -110,12 +110,12 @@ class BaseLink:
             self._read_on()
 
     def _hand_over(self) -> None:
-        """Give the batch to the listener, and fail the connection when some of it was no UTF-8."""
+        """Give the batch to the listener, and fail the connection for invalid UTF-8."""
         payloads, kinds, violation = self._assembler.take()
         for some, their_kinds in portions(payloads, kinds):
             try:
                 self._listener.on_batch(some, their_kinds)
-            except Exception as error:  # a bug of the listener's: stated by the loop as for any callback
+            except Exception as error:  # a bug of the listener's: reported as for any callback
                 self._loop.call_exception_handler({"message": "a listener failed", "exception": error})
                 violation = Violation(1011, "internal error")
                 break
@@ -123,13 +123,13 @@ class BaseLink:
             self._fail(violation)
 
     def _fail(self, violation: Violation) -> None:
-        """Close for a violation: what follows is read and thrown away, so that our close frame arrives."""
+        """Close for a violation; further data is read and discarded, so that our close frame arrives."""
         self._deaf = True
         if self._cause is None:
             self._cause = failed(violation)
         if self._sent_close is None and not self._transport.is_closing():
             self._say_close(violation.code, violation.text)
-        self._wind_down(CLOSE_WAIT)
+        self._wind_down(CLOSE_TIMEOUT)
 
     def _say_close(self, code: int, reason: str) -> None:
         """Start the closing handshake."""
@@ -138,18 +138,18 @@ class BaseLink:
         self._writing.control(self._close_frame(code, cut_reason(reason)))
 
     def _heard_close(self, code: int, reason: str) -> None:
-        """A close frame came, and was answered where an answer was due."""
+        """Handle a close frame, which the adapter has answered if necessary."""
         self._deaf = True
         if self._cause is None:
             mine = self._sent_close
             self._cause = peer_closed(code, reason) if mine is None else we_closed(mine, (code, reason))
-        self._wind_down(CLOSE_WAIT)
+        self._wind_down(CLOSE_TIMEOUT)
 
     def _wind_down(self, deadline: float) -> None:
-        """Wait for the TCP connection's end, reading on whatever the listener thinks, and not for longer."""
+        """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
         if self._over:
             return
-        self._end_pings()  # one that is still out must not have its silence taken for the reason
+        self._end_pings()  # a late pong must not become the reason
         if self._paused:
             self._paused = False
             self._loop.call_soon(self._read_on)
@@ -160,11 +160,11 @@ class BaseLink:
             self._timer = self._loop.call_at(when, self._transport.abort)
 
     def eof_received(self) -> None:
-        """The server sent all it will: nothing is left to wait for, not even a full write buffer."""
+        """Abort at once: the server will not send anything more."""
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The TCP connection is gone."""
+        """End the connection."""
         if self._begun:
             self._finish(exc)
         else:
@@ -191,7 +191,7 @@ class BaseLink:
     def _end_pings(self) -> None:
         for ping in self._pings.values():
             if not ping.done():
-                ping.set_exception(NotSent("the connection ended before the pong came"))
+                ping.set_exception(NotSent("the connection ended before the pong arrived"))
 
     # Writing.
 
@@ -204,17 +204,17 @@ class BaseLink:
             raise NotSent("the connection is closed")
 
     def pause_writing(self) -> None:
-        """Asyncio says that the kernel takes no more."""
+        """Block sending: the kernel's buffer is full."""
         self._writing.block()
 
     def resume_writing(self) -> None:
-        """Asyncio says that the kernel took all."""
+        """Unblock sending: the kernel has taken all data."""
         self._writing.unblock()
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         """See ``Link.send``; messages leave in the order of the calls."""
         self._require_open()
-        opcode, begun = BINARY if binary else TEXT, False
+        opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
 
         def frame() -> bytes:
             nonlocal begun
@@ -227,8 +227,8 @@ class BaseLink:
         except TimeoutError:
             within = format_duration(timeout or 0.0)
             if begun:
-                raise OutcomeUnknown(f"the server had not read the message after {within}") from None
-            raise NotSent(f"the server had not read what was sent before after {within}") from None
+                raise OutcomeUnknown(f"the server did not read the message within {within}") from None
+            raise NotSent(f"the server did not read the messages before it within {within}") from None
 
     async def ping(self) -> float:
         """See ``Link.ping``."""
@@ -238,14 +238,14 @@ class BaseLink:
         pong: asyncio.Future[float] = self._loop.create_future()
         self._pings[payload] = pong
         try:
-            self._writing.control(self._frame(PING, payload))
+            self._writing.control(self._frame(Opcode.PING, payload))
             return await pong - began
         finally:
             self._pings.pop(payload, None)
 
     def _heard_ping(self, payload: bytes) -> None:
         if self._open:
-            self._writing.pong(self._frame(PONG, payload))
+            self._writing.pong(self._frame(Opcode.PONG, payload))
 
     def _heard_pong(self, payload: bytes) -> None:
         """A pong answers its ping and all before it (RFC 6455, section 5.5.3)."""
@@ -260,7 +260,7 @@ class BaseLink:
 
     # Closing.
 
-    async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_WAIT) -> None:
+    async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_TIMEOUT) -> None:
         """See ``Link.close``."""
         if self._over:
             return
@@ -285,7 +285,7 @@ class BaseLink:
     # Reading.
 
     def pause_reading(self) -> None:
-        """See ``Link.pause_reading``; a connection that is closing reads on."""
+        """See ``Link.pause_reading``; without effect while the connection is closing."""
         if self._paused or self._over or self._timer is not None:
             return
         self._paused = True

@@ -1,7 +1,6 @@
-"""Frames become messages, and the messages of one turn of the loop a batch of checked text.
+"""Assembles frames to messages, and the messages of one turn of the loop to a batch.
 
-Text is checked once for a whole batch: joined by line feeds, it is UTF-8 exactly when each message is, since a line
-feed is a character of its own.
+UTF-8 is validated once a batch: texts joined by line feeds are valid exactly when each of them is.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from wscli.transport.frames.close_codes import Violation
 __all__ = ["MAX_BATCH", "Assembler", "portions"]
 
 MAX_BATCH = 256 * 1024
-"""Bytes of messages handed over at once, unless one alone is larger; read at once as well."""
+"""Bytes of messages in one batch, unless a single one is larger; also the limit of one read."""
 
 _MAX_FRAGMENTS = 1 << 16
-"""Of one message: more are an attack on our time, not a way to send."""
+"""Of one message; more would only cost time."""
 
 _TEXT, _BINARY = ord("t"), ord("b")
 
 
 class Assembler:
-    """Collects the messages of a batch; ``kinds`` stays None while all of them are text.
+    """Collects the messages of a batch; ``kinds`` is None while all of them are text.
 
-    ``plain`` says that the next unfragmented text message may simply be appended to ``payloads``: nothing is begun, and
-    no binary message came. It is what keeps the common case fast.
+    ``plain`` says that an unfragmented text message may be appended to ``payloads`` directly, which is fast: there is
+    no fragment and no binary message in the batch.
     """
 
     __slots__ = ("_fragments", "_max_message", "_partial", "_partial_kind", "kinds", "payloads", "plain")
@@ -40,10 +39,10 @@ class Assembler:
         self._fragments = 0
 
     def first(self, payload: bytes, *, text: bool, fin: bool) -> None:
-        """Take an unfragmented message, or the first fragment of one.
+        """Add an unfragmented message, or a first fragment.
 
         Raises:
-            Violation: another message has begun and not ended (RFC 6455, section 5.4), or it is too large.
+            Violation: another message is incomplete (RFC 6455, section 5.4), or the message is too large.
 
         """
         if self._partial is not None:
@@ -58,10 +57,10 @@ class Assembler:
         self.plain = False
 
     def more(self, payload: bytes, *, fin: bool) -> None:
-        """Take a continuation.
+        """Add a continuation.
 
         Raises:
-            Violation: there is nothing to continue, or the message grows too large.
+            Violation: there is no message to continue, or it becomes too large.
 
         """
         if self._partial is None:
@@ -89,7 +88,7 @@ class Assembler:
         return Violation(1009, f"a message of more than {self._max_message} bytes")
 
     def take(self) -> tuple[list[bytes], bytes | None, Violation | None]:
-        """Give the batch and start another; of what follows a text that is not UTF-8, nothing is given."""
+        """Give the batch and start another; an invalid text and everything after it is left out."""
         payloads, kinds = self.payloads, self.kinds
         if payloads:
             self.payloads = []
@@ -103,7 +102,7 @@ class Assembler:
 
 
 def _invalid(payloads: list[bytes], kinds: bytearray | None) -> int | None:
-    """Where the first text is that is not UTF-8."""
+    """Give the index of the first text that is not UTF-8."""
     texts = (
         payloads if kinds is None else [payload for payload, kind in zip(payloads, kinds, strict=True) if kind == _TEXT]
     )
@@ -125,7 +124,7 @@ def _is_text(payload: bytes) -> bool:
 
 
 def portions(payloads: list[bytes], kinds: bytes | None) -> Iterator[tuple[list[bytes], bytes | None]]:
-    """Cut a batch into such of at most ``MAX_BATCH`` bytes, or of one larger message."""
+    """Split a batch into parts of at most ``MAX_BATCH`` bytes, or of one larger message."""
     if not payloads:
         return
     if len(payloads) == 1 or sum(map(len, payloads)) <= MAX_BATCH:

@@ -1,4 +1,4 @@
-"""Why a connection ended, in words and codes (RFC 6455, section 7)."""
+"""The end of a connection as a ``Failure`` (RFC 6455, section 7)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = [
 ]
 
 NO_CODE = 1005
-"""A close frame came, without a code."""
+"""A close frame without a code."""
 NO_CLOSE = 1006
-"""No close frame came."""
+"""No close frame."""
 _MAX_REASON = 123
 
 _MEANINGS = {
@@ -42,7 +42,7 @@ _MEANINGS = {
 
 
 class Violation(Exception):
-    """The server broke the protocol: the connection is failed with this code (RFC 6455, section 7.1.7)."""
+    """The server violated the protocol; the connection is closed with ``code`` (RFC 6455, section 7.1.7)."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class Violation(Exception):
 
 
 def cut_reason(reason: str) -> str:
-    """Shorten a reason to what a close frame holds: 123 bytes of UTF-8."""
+    """Shorten a reason to 123 bytes of UTF-8, the limit of a close frame."""
     return reason.encode()[:_MAX_REASON].decode(errors="ignore")
 
 
@@ -60,12 +60,12 @@ def _described(code: int, reason: str) -> str:
 
 
 def peer_closed(code: int, reason: str) -> Failure:
-    """The server sent a close frame; its reason is its own text."""
+    """The server closed; the reason is remote text."""
     return _closed(f"closed by the server: {_described(code, reason)}", code, "peer", reason)
 
 
 def we_closed(sent: int, answer: tuple[int, str] | None) -> Failure:
-    """We closed, and the server answered with a close frame, or with none."""
+    """We closed; ``answer`` is the server's close frame, if any."""
     if answer is None:
         return _closed(f"closed by us with {sent}, not answered by the server", NO_CLOSE, "us")
     code, reason = answer
@@ -73,17 +73,17 @@ def we_closed(sent: int, answer: tuple[int, str] | None) -> Failure:
 
 
 def failed(violation: Violation) -> Failure:
-    """We closed because of what the server sent."""
+    """We closed for a violation."""
     return _closed(f"closed by us: {_described(violation.code, violation.text)}", violation.code, "us")
 
 
 def dropped() -> Failure:
-    """We dropped the connection without a word."""
+    """We dropped the connection without a close frame."""
     return _closed("dropped by us", NO_CLOSE, "us")
 
 
 def lost(error: Exception | None) -> Failure:
-    """The TCP connection ended without a close frame; without an error the server closed it."""
+    """The TCP connection ended without a close frame; without an error, the server closed it."""
     if error is None:
         return _closed("the server closed the connection without a close frame", NO_CLOSE, "peer")
     if isinstance(error, (ConnectionResetError, BrokenPipeError)):

@@ -1,9 +1,8 @@
-"""The write side of a link: who waits for the kernel, and what may be written meanwhile.
+"""Writes frames, and waits until the kernel has taken a message.
 
-The write buffer's high-water mark is one byte, so that a message counts as handed over when the kernel has taken it.
-Over TLS asyncio encrypts all that it is given into a buffer that it does not show; there a message is given in slices,
-which leaves at most 128 KiB of it unseen. Nothing but messages waits: control frames, ``close`` and ``abort`` work with
-a full write buffer and a server that reads nothing.
+The high-water mark of the write buffer is one byte, so that a sent message is one that the kernel has taken. Over TLS
+asyncio encrypts into a buffer that it does not count; there a message is written in slices, so that at most 128 KiB are
+not counted. Only messages wait: control frames, ``close`` and ``abort`` also work with a full write buffer.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _SLICE = 1 << 16
 
 
 class FrameWriter:
-    """Writes frames whole, messages in the order of the calls, and tells each sender what became of its message."""
+    """Writes messages in the order of the calls, and reports the outcome to each sender."""
 
     __slots__ = ("_blocked", "_held", "_late_pong", "_loop", "_over", "_sliced", "_transport", "_turn", "_waiters")
 
@@ -28,21 +27,21 @@ class FrameWriter:
         self._loop = asyncio.get_running_loop()
         self._sliced = transport.get_extra_info("ssl_object") is not None
         self._blocked = False
-        """The kernel takes no more for now."""
+        """Whether the kernel's buffer is full."""
         self._over = False
         self._waiters: list[asyncio.Future[None]] = []
         self._turn: asyncio.Lock | None = None
         self._held: list[bytes] | None = None
-        """Control frames that wait for the end of a frame that is being written in slices; None: there is none."""
+        """Control frames that wait for the end of a sliced frame; None: no frame is being sliced."""
         self._late_pong: bytes | None = None
         transport.set_write_buffer_limits(high=1, low=0)
 
     def block(self) -> None:
-        """The kernel takes no more."""
+        """The kernel's buffer is full."""
         self._blocked = True
 
     def unblock(self) -> None:
-        """The kernel took all."""
+        """The kernel has taken all data."""
         self._blocked = False
         self._wake()
         self._write_late_pong()
@@ -58,20 +57,20 @@ class FrameWriter:
                 waiter.set_result(None)
 
     def control(self, frame: bytes) -> None:
-        """Write a control frame now, whatever waits before it, or right behind the frame that is being written."""
+        """Write a control frame before all waiting messages, but not inside a sliced frame."""
         if self._held is not None:
             self._held.append(frame)
         elif not self._over:
             self._transport.write(frame)
 
     def pong(self, frame: bytes) -> None:
-        """Write a pong; while the kernel takes no more only the last is kept (RFC 6455, section 5.5.3)."""
+        """Write a pong; while the buffer is full, only the last one is kept (RFC 6455, section 5.5.3)."""
         self._late_pong = frame
         if not self._blocked:
             self._write_late_pong()
 
     def drop_pong(self) -> None:
-        """Answer no more pings: the connection is closing."""
+        """Discard the pong that waits, because the connection is closing."""
         self._late_pong = None
 
     def _write_late_pong(self) -> None:
@@ -80,11 +79,11 @@ class FrameWriter:
             self._transport.write(pong)
 
     async def message(self, make_frame: Callable[[], bytes], is_open: Callable[[], bool]) -> None:
-        """Write one frame when its turn has come.
+        """Write one message, after those before it.
 
         Raises:
-            NotSent: the connection was closed before anything of it was written.
-            OutcomeUnknown: the connection ended before the kernel had taken all of it.
+            NotSent: the connection was closed before any byte was written.
+            OutcomeUnknown: the connection ended before the kernel had taken every byte.
 
         """
         if self._turn is None:
@@ -101,7 +100,7 @@ class FrameWriter:
             raise OutcomeUnknown("the connection ended while the message was being sent")
 
     async def _write(self, frame: bytes) -> bool:
-        """Write a frame; False: the connection ended in the middle of it."""
+        """Write a frame; False: the connection ended meanwhile."""
         if not self._sliced or len(frame) <= _SLICE:
             self._transport.write(frame)
             return not self._transport.is_closing()
@@ -114,14 +113,14 @@ class FrameWriter:
                     return False
             return not self._transport.is_closing()
         finally:
-            # A sender that gives up must not leave half a frame behind: the rest goes without waiting.
+            # A cancelled sender must not leave half a frame: the rest is written without waiting.
             if not self._transport.is_closing():
                 self._transport.write(b"".join([frame[at:], *self._held]))
             self._held = None
             self._write_late_pong()
 
     async def _writable(self) -> bool:
-        """Wait until the kernel took all that was written, or until the end: False."""
+        """Wait until the kernel has taken all data; False: the connection ended."""
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(waiter)
         try:

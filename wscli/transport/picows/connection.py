@@ -1,9 +1,9 @@
-"""The fast adapter (extra ``fast``): the native listener of picows, whose C code parses what arrives.
+"""The fast adapter (extra ``fast``): the native interface of picows, whose C code parses frames.
 
-Of picows only the upgrade and the frame parser are used. After the upgrade the link takes the protocol's server on the
-transport and hands each read on to it, because picows leaves out much of what a link owes: it answers no close frame,
-does not look at reserved bits, accepts close codes such as 0 and 1006, closes by a flush that may take for ever, reads
-without bound, masks by ``rand()``, and goes on parsing after an error of its own.
+Only the upgrade and the frame parser of picows are used. After the upgrade our protocol replaces its protocol on the
+transport and passes each read to it, because picows does not answer close frames, ignores reserved bits, accepts close
+codes such as 0 and 1006, flushes without a deadline before it closes, reads without bound, masks with ``rand()``, and
+continues to parse after an error.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from websockets.frames import Close, Frame, Opcode
 from wscli.transport.frames.base import BaseLink
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
 from wscli.transport.frames.close_codes import NO_CODE, Violation
-from wscli.transport.link import Listener
+from wscli.transport.link import ConnectionListener
 
-__all__ = ["FastLink", "Frames"]
+__all__ = ["PicowsLink", "FrameListener"]
 
 _TEXT = WSMsgType.TEXT
 _waste = bytearray(1 << 16)
-"""Where a deaf link reads what it throws away."""
+"""The buffer for discarded data."""
 
 
-class FastLink(BaseLink, asyncio.BufferedProtocol):
-    """An open connection, whose frames picows parses."""
+class PicowsLink(BaseLink, asyncio.BufferedProtocol):
+    """A connection whose frames picows parses."""
 
     __slots__ = ("_frames", "_inner", "_wire")
 
     adapter = "picows"
 
-    def __init__(self, wire: WSTransport, listener: Listener, frames: Frames) -> None:
-        """Take over after the upgrade, from within picows' own reading of it."""
+    def __init__(self, wire: WSTransport, listener: ConnectionListener, frames: FrameListener) -> None:
+        """Take over after the upgrade, while picows still reads its answer."""
         transport = wire.underlying_transport
         super().__init__(transport, listener, frames.assembler)
         self._wire = wire
@@ -44,29 +44,29 @@ class FastLink(BaseLink, asyncio.BufferedProtocol):
         self._inner = cast(asyncio.BufferedProtocol, transport.get_protocol())
         transport.set_protocol(self)
 
-    def _frame(self, opcode: int, payload: bytes) -> bytes:
-        return Frame(Opcode(opcode), payload).serialize(mask=True)
+    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
+        return Frame(opcode, payload).serialize(mask=True)
 
     def _close_frame(self, code: int, reason: str) -> bytes:
-        if self._wire.is_close_frame_sent:  # picows was faster, about an error further on
+        if self._wire.is_close_frame_sent:  # by picows, for an error in later data
             return b""
         payload = b"" if code == NO_CODE else Close(code, reason).serialize()
         return Frame(Opcode.CLOSE, payload).serialize(mask=True)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
-        """What the TLS handshake agreed on."""
+        """The TLS session."""
         found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
         return found
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend picows' own buffer to the next read, but for no more than a batch."""
+        """Give the buffer of picows, limited to a batch."""
         if self._deaf:
             return memoryview(_waste)
         return cast(memoryview, self._inner.get_buffer(sizehint))[:MAX_BATCH]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Have picows parse what was read, then act on it."""
+        """Parse received data, then deliver it."""
         if not self._deaf:
             self._inner.buffer_updated(nbytes)
             self._hand_over()
@@ -84,48 +84,48 @@ class FastLink(BaseLink, asyncio.BufferedProtocol):
             self._own_failure()
 
     def _answer_close(self, code: int, reason: str) -> None:
-        """Echo the code, as the RFC's section 5.5.1 has it, unless the frame is itself the answer to ours."""
+        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours."""
         if self._open:
             self._writing.control(self._close_frame(code, ""))
         self._heard_close(code, reason)
 
     def _own_failure(self) -> None:
-        """Picows found an error, said so to the server, and will close in 10 ms; the link only words it."""
+        """Report an error that picows found: it has sent a close frame and closes in 10 ms."""
         sent = self._wire.close_handshake.sent
         code, reason = (1002, "protocol error") if sent is None else (sent.code.value, sent.reason)
         self._sent_close = code
         self._fail(Violation(code, reason))
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
-        """Act on a ping or a pong."""
+        """Handle a ping or a pong."""
         (self._heard_ping if is_ping else self._heard_pong)(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The TCP connection is gone; picows need not know, everything of it goes with us."""
+        """End the connection; picows is not told, because its objects end with this one."""
         self._frames.link = None
         super().connection_lost(exc)
 
 
-class Frames(WSListener):
-    """Sorts the frames of a read: messages into the batch, control frames to the link."""
+class FrameListener(WSListener):
+    """Receives the frames of picows: messages for the batch, control frames for the connection."""
 
     __slots__ = ("assembler", "closed", "link", "listener", "subprotocol", "violation")
 
-    def __init__(self, listener: Listener, max_message: int, subprotocol: str | None) -> None:
+    def __init__(self, listener: ConnectionListener, max_message: int, subprotocol: str | None) -> None:
         self.assembler = Assembler(max_message)
         self.listener = listener
         self.subprotocol = subprotocol
-        self.link: FastLink | None = None
+        self.link: PicowsLink | None = None
         self.violation: Violation | None = None
         self.closed: tuple[int, str] | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """The upgrade was answered with 101: the link takes over."""
-        self.link = FastLink(transport, self.listener, self)
+        """Take over after an answer of 101."""
+        self.link = PicowsLink(transport, self.listener, self)
         self.link.subprotocol = self.subprotocol
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take one frame; the common case first."""
+        """Handle one frame; the common case first."""
         if (
             frame.msg_type is _TEXT
             and self.assembler.plain
@@ -156,7 +156,7 @@ class Frames(WSListener):
 
 
 def _read_close(payload: bytes) -> tuple[int, str]:
-    """Give the code and the reason of a close frame (RFC 6455, sections 5.5.1 and 7.4)."""
+    """Parse the code and the reason of a close frame (RFC 6455, sections 5.5.1 and 7.4)."""
     try:
         close = Close.parse(payload)
     except ProtocolError as error:

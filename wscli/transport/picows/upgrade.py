@@ -1,10 +1,9 @@
-"""The upgrade by picows, and what to make of the answers that it refuses."""
+"""The upgrade by picows, and the answers that only picows refuses."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from picows import (
     WSHandshakeError,
@@ -15,33 +14,32 @@ from picows import (
     ws_connect,
 )
 
-from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import describe
-from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.context import DialContext, no_upgrade
 from wscli.transport.dial.response import ResponseHead, parse_head, refusal
 from wscli.transport.dial.tcp import hang_up
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.link import DialError
-from wscli.transport.picows.connection import FastLink, Frames
+from wscli.transport.picows.connection import FrameListener, PicowsLink
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["OnlyPicowsRefuses", "open_picows"]
 
 _FIRST_BUFFER = 2048
-"""Bytes: it grows with the traffic, and idle connections are many."""
+"""Bytes; small for idle connections, it grows with the traffic."""
 
 
 class OnlyPicowsRefuses(Exception):
-    """The answer is an upgrade, in a form that picows does not take and ``websockets`` may."""
+    """The answer is an upgrade that picows refuses and ``websockets`` may accept."""
 
 
-async def open_picows(dial: DialContext, conduit: Conduit) -> FastLink:
-    """Upgrade the connection that ``conduit`` is; whatever stops it, the socket is closed.
+async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsLink:
+    """Upgrade a connection; a failure closes its socket.
 
     Raises:
-        DialError: the answer was no upgrade.
-        OnlyPicowsRefuses: another adapter may fare better.
-        OSError: what ``failures.failure_of`` knows.
+        DialError: the answer was not an upgrade.
+        OnlyPicowsRefuses: another adapter may accept it.
+        OSError: see ``failures.failure_of``.
 
     """
     dial.begin("tls" if dial.tls is not None else "upgrade")
@@ -58,36 +56,31 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> FastLink:
     return link
 
 
-async def _connect(dial: DialContext, conduit: Conduit) -> FastLink:
-    made: list[Frames] = []
+async def _connect(dial: DialContext, conduit: Conduit) -> PicowsLink:
+    made: list[FrameListener] = []
 
-    def listen(request: WSUpgradeRequest, response: WSUpgradeResponse) -> Frames:
-        made.append(Frames(dial.listener, dial.target.max_message, _subprotocol(response, dial)))
+    def listen(request: WSUpgradeRequest, response: WSUpgradeResponse) -> FrameListener:
+        made.append(FrameListener(dial.listener, dial.target.max_message, _subprotocol(response, dial)))
         return made[0]
 
     try:
         await _ws_connect(dial, conduit, listen)
     except BaseException:
-        if made and made[0].link is not None:  # opened, just when the dial was given up
+        if made and made[0].link is not None:  # opened just as the dial was cancelled
             made[0].link.abort()
         raise
-    if not made or made[0].link is None:  # picows takes a connection that ended for one that opened
-        raise _no_upgrade(dial, "closed the connection without answering the upgrade")
+    if not made or made[0].link is None:  # picows reports a connection that ended as opened
+        raise no_upgrade(dial, "closed the connection without answering the upgrade")
     return made[0].link
 
 
 async def _ws_connect(
-    dial: DialContext, conduit: Conduit, listen: Callable[[WSUpgradeRequest, WSUpgradeResponse], Frames]
+    dial: DialContext, conduit: Conduit, listen: Callable[[WSUpgradeRequest, WSUpgradeResponse], FrameListener]
 ) -> None:
     target = dial.target
     headers = list(dial.headers)
     if target.subprotocols:
         headers.append(("Sec-WebSocket-Protocol", ", ".join(target.subprotocols)))
-    for_tls: dict[str, Any] = {
-        "server_hostname": dial.server_name,
-        "ssl_handshake_timeout": target.timeout + 60.0,  # the dial's own deadline comes first
-        "ssl_shutdown_timeout": 1.0,
-    }
     await ws_connect(
         listen,
         f"{dial.url.origin}{dial.url.resource}",
@@ -101,12 +94,12 @@ async def _ws_connect(
         read_buffer_init_size=_FIRST_BUFFER,
         socket_factory=lambda _: conduit.sock,
         use_aiofastnet=False,
-        **(for_tls if dial.tls is not None else {}),
+        **dial.tls_options,
     )
 
 
 class _Announced:
-    """Headers that tell when they are asked for: right after the TLS handshake, which picows does not tell."""
+    """Headers that report their first use: right after the TLS handshake, which picows does not report."""
 
     def __init__(self, headers: list[tuple[str, str]], asked: Callable[[], None]) -> None:
         self._headers = headers
@@ -124,39 +117,35 @@ def _tls_done(dial: DialContext) -> None:
 
 
 def _subprotocol(response: WSUpgradeResponse, dial: DialContext) -> str | None:
-    """Give the subprotocol that the server chose; picows leaves RFC 6455, section 4.1, steps 5 and 6, to its user."""
+    """Check the extension and subprotocol of the answer (RFC 6455, section 4.1), which picows does not."""
     if response.headers.getall("Sec-WebSocket-Extensions", []):
-        raise _no_upgrade(dial, "chose an extension that was not offered")
+        raise no_upgrade(dial, "chose an extension that was not offered")
     chosen = [
         name.strip() for line in response.headers.getall("Sec-WebSocket-Protocol", []) for name in line.split(",")
     ]
     if len(chosen) > 1 or (chosen and chosen[0] not in dial.target.subprotocols):
-        raise _no_upgrade(dial, f"chose a subprotocol that was not offered: {', '.join(chosen)}")
+        raise no_upgrade(dial, f"chose a subprotocol that was not offered: {', '.join(chosen)}")
     return chosen[0] if chosen else None
 
 
-def _no_upgrade(dial: DialContext, text: str) -> DialError:
-    return DialError(Failure(FailureKind.UPGRADE, f"{dial.peer.where} {text}"))
-
-
 def _judge(error: WSHandshakeError, dial: DialContext) -> DialError | OnlyPicowsRefuses:
-    """Read the refused answer again: picows knows no status beyond the registered ones, among other things."""
+    """Parse the refused answer again: picows refuses unregistered statuses, among others."""
     try:
         head = parse_head((error.raw_header or b"").partition(b"\r\n\r\n")[0])
     except ValueError:
-        return _no_upgrade(dial, "did not answer the upgrade with HTTP")
+        return no_upgrade(dial, "did not answer the upgrade with HTTP")
     if head.status >= 200:
         return DialError(refusal(head, dial.peer.where, time.time()))
     if head.status == 101:
         if isinstance(error, WSInvalidHeaderError) and error.name == "Sec-WebSocket-Accept":
-            return _no_upgrade(dial, "answered the upgrade with a wrong Sec-WebSocket-Accept")
+            return no_upgrade(dial, "answered the upgrade with a wrong Sec-WebSocket-Accept")
         if isinstance(error, WSInvalidUpgradeError) and not _is_upgrade(head):
-            return _no_upgrade(dial, f"answered the upgrade without a valid {error.name} header")
+            return no_upgrade(dial, f"answered the upgrade without a valid {error.name} header")
     return OnlyPicowsRefuses(str(error))
 
 
 def _is_upgrade(head: ResponseHead) -> bool:
-    """Whether the headers are an upgrade to those who read them as lists (RFC 9110, section 5.6.1)."""
+    """Whether the headers are an upgrade if they are read as lists (RFC 9110, section 5.6.1)."""
     tokens: dict[str, set[str]] = {name: set() for name in ("connection", "upgrade")}
     for name, value in head.headers:
         if name in tokens:

@@ -1,10 +1,8 @@
-"""The default adapter: the Sans-I/O layer of ``websockets`` in a protocol of our own.
+"""The default adapter: the Sans-I/O layer of ``websockets`` in an asyncio protocol.
 
-Not its asyncio face: that one decodes text that we want as bytes, keeps a queue, a lock and futures for every
-connection, and its ``ping``, ``drain`` and ``close`` block without end while the write buffer is full. The Sans-I/O
-layer leaves parsing, masking, compression and the rules of RFC 6455 and 7692 to the library, and the socket to us: one
-batch a turn of the loop, real backpressure, deadlines that hold. It is also half as fast again (0.25 to 0.31 against
-0.17 to 0.19 million messages a second).
+The library parses, masks, compresses and enforces RFC 6455 and 7692; the socket is ours: one batch a turn of the loop,
+real back-pressure, deadlines that hold. The library's asyncio interface decodes text that we need as bytes, its
+``ping``, ``drain`` and ``close`` block while the write buffer is full, and it is a third slower.
 """
 
 from __future__ import annotations
@@ -16,45 +14,50 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from wscli.transport.frames.base import PING, TEXT, BaseLink
+from wscli.transport.frames.base import BaseLink
 from wscli.transport.frames.batch import Assembler
 from wscli.transport.frames.close_codes import NO_CODE, Violation
-from wscli.transport.link import Listener
+from wscli.transport.link import ConnectionListener
 
 __all__ = ["WebsocketsLink"]
 
 _SLICE = 4096
-"""Bytes of compressed data that are inflated between two looks at the listener's pause: 4 MiB of messages at most."""
+"""Bytes of compressed data between two checks for a pause; they inflate to 4 MiB at most."""
 
 
 class WebsocketsLink(BaseLink, asyncio.Protocol):
-    """An open connection, whose frames ``websockets`` parses and serialises."""
+    """A connection whose frames ``websockets`` parses and serialises."""
 
-    __slots__ = ("_backlog", "_slice", "_told", "_wire")
+    __slots__ = ("_backlog", "_ended", "_slice", "_wire")
 
     adapter = "websockets"
 
     def __init__(
-        self, transport: asyncio.Transport, listener: Listener, wire: ClientProtocol, assembler: Assembler, rest: bytes
+        self,
+        transport: asyncio.Transport,
+        listener: ConnectionListener,
+        wire: ClientProtocol,
+        assembler: Assembler,
+        rest: bytes,
     ) -> None:
-        """Take over after the upgrade; ``rest`` is what came with its answer."""
+        """Take over after the upgrade; ``rest`` is the data received with its answer."""
         super().__init__(transport, listener, assembler)
         self.subprotocol = wire.subprotocol
         self._wire = wire
         self._backlog = rest
         self._slice = _SLICE if wire.extensions else None
-        self._told = False
-        """Whether the wire's failure or close frame was acted on."""
+        self._ended = False
+        """Whether the wire's failure or close frame was handled."""
 
-    def _frame(self, opcode: int, payload: bytes) -> bytes:
-        if opcode >= PING:
-            return Frame(Opcode(opcode), payload).serialize(mask=True)
-        (self._wire.send_text if opcode == TEXT else self._wire.send_binary)(payload)
+    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
+        if opcode >= Opcode.PING:
+            return Frame(opcode, payload).serialize(mask=True)
+        (self._wire.send_text if opcode is Opcode.TEXT else self._wire.send_binary)(payload)
         return b"".join(self._wire.data_to_send())
 
     def _close_frame(self, code: int, reason: str) -> bytes:
         if self._wire.state is not State.OPEN:
-            pass  # it has answered a close frame that came right behind
+            pass  # the wire has answered a close frame
         elif code == NO_CODE:
             self._wire.send_close()
         else:
@@ -62,7 +65,7 @@ class WebsocketsLink(BaseLink, asyncio.Protocol):
         return b"".join(self._wire.data_to_send())
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived in this turn of the loop."""
+        """Parse received data."""
         if not self._deaf:
             self._feed(data)
 
@@ -85,16 +88,16 @@ class WebsocketsLink(BaseLink, asyncio.Protocol):
     def _absorb(self, data: bytes) -> None:
         wire = self._wire
         wire.receive_data(data)
-        violation = self._sort(wire.events_received())
+        violation = self._collect(wire.events_received())
         self._hand_over()
         self._reply()
         if violation is not None:
             self._fail(violation)
-        elif not self._told:
-            self._heed()
+        elif not self._ended:
+            self._check_end()
 
-    def _sort(self, events: Sequence[object]) -> Violation | None:
-        """Put messages into the batch, and act on pongs; pings and close frames the wire has answered."""
+    def _collect(self, events: Sequence[object]) -> Violation | None:
+        """Collect messages and handle pongs; the wire has answered pings and close frames."""
         assembler = self._assembler
         try:
             for event in events:
@@ -112,21 +115,21 @@ class WebsocketsLink(BaseLink, asyncio.Protocol):
         return None
 
     def _reply(self) -> None:
-        """Write what the wire answered: a pong for each ping, then perhaps one close frame."""
+        """Write the answers of the wire: a pong for each ping, then perhaps one close frame."""
         for frame in self._wire.data_to_send():
             if frame and frame[0] & 0x0F == Opcode.PONG:
                 self._writing.pong(frame)
             elif frame:
                 self._writing.control(frame)
 
-    def _heed(self) -> None:
-        """Act on the close frame that the wire received, or on its own failure."""
+    def _check_end(self) -> None:
+        """Handle a close frame that the wire received, or its own failure."""
         wire = self._wire
         if wire.close_rcvd is not None:
-            self._told = True
+            self._ended = True
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif wire.parser_exc is not None:
-            self._told = True
+            self._ended = True
             close = wire.close_sent
             violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
             self._sent_close = violation.code  # the wire has sent it

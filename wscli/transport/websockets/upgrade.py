@@ -1,4 +1,4 @@
-"""The upgrade by ``websockets``: the request out, the answer in, and the socket handed over to a link."""
+"""The upgrade by ``websockets``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from websockets.http11 import Request
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import describe
-from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.context import DialContext, no_upgrade
 from wscli.transport.dial.response import MAX_HEAD, parse_head, refusal
 from wscli.transport.dial.tcp import hang_up, ignore_failure
 from wscli.transport.dial.tunnel import Conduit
@@ -28,11 +27,11 @@ __all__ = ["open_websockets"]
 
 
 async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsLink:
-    """Upgrade the connection that ``conduit`` is; whatever stops it, the socket is closed.
+    """Upgrade a connection; a failure closes its socket.
 
     Raises:
-        DialError: the answer was no upgrade.
-        OSError, InvalidHandshake: what ``failures.failure_of`` knows.
+        DialError: the answer was not an upgrade.
+        OSError, InvalidHandshake: see ``failures.failure_of``.
 
     """
     target, address = dial.target, dial.url
@@ -67,39 +66,23 @@ def _request(wire: ClientProtocol, ours: list[tuple[str, str]]) -> Request:
 
 
 async def _attach(upgrade: _Upgrade, conduit: Conduit, dial: DialContext) -> None:
-    """Put a transport, with TLS where there is some, between the socket and the protocol."""
+    """Connect the protocol to the socket, through TLS for ``wss``."""
     loop = asyncio.get_running_loop()
-    patience = dial.target.timeout + 60.0  # the dial's own deadline comes first
     if conduit.transport is None:
-        secure = dial.tls is not None
-        await loop.create_connection(
-            lambda: upgrade,
-            sock=conduit.sock,
-            ssl=dial.tls,
-            server_hostname=dial.server_name if secure else None,
-            ssl_handshake_timeout=patience if secure else None,
-            ssl_shutdown_timeout=1.0 if secure else None,
-        )
+        await loop.create_connection(lambda: upgrade, sock=conduit.sock, ssl=dial.tls, **dial.tls_options)
         return
     transport: asyncio.Transport | None = conduit.transport
     if dial.tls is None:
         conduit.transport.set_protocol(upgrade)
     else:
-        transport = await loop.start_tls(
-            conduit.transport,
-            upgrade,
-            dial.tls,
-            server_hostname=dial.server_name,
-            ssl_handshake_timeout=patience,
-            ssl_shutdown_timeout=1.0,
-        )
+        transport = await loop.start_tls(conduit.transport, upgrade, dial.tls, **dial.tls_options)
     if transport is None or transport.is_closing():
         raise ConnectionResetError
     upgrade.connection_made(transport)
 
 
 class _Upgrade(asyncio.Protocol):
-    """Sends the request, reads the answer's head and no more, and then lets a link take its server."""
+    """Sends the request, reads the head of the answer, and then replaces itself with the connection."""
 
     def __init__(self, dial: DialContext, wire: ClientProtocol) -> None:
         self.answered: asyncio.Future[WebsocketsLink] = asyncio.get_running_loop().create_future()
@@ -119,29 +102,29 @@ class _Upgrade(asyncio.Protocol):
         transport.write(b"".join(self._wire.data_to_send()))
 
     def data_received(self, data: bytes) -> None:
-        """Read on until the head is complete; the rest belongs to the link."""
+        """Read until the head is complete; the rest belongs to the connection."""
         if self.answered.done():
             return
         self._answer += data
         try:
             self._read()
-        except Exception as error:  # handed to who awaits the answer, where each is translated or raised
+        except Exception as error:  # raised or translated where the answer is awaited
             self.answered.set_exception(error)
 
     def _read(self) -> None:
         where = self._dial.peer.where
         while True:
             if not self._answer.startswith(b"HTTP/"[: len(self._answer)]):
-                raise _no_upgrade(f"{where} did not answer the upgrade with HTTP")
+                raise no_upgrade(self._dial, "did not answer the upgrade with HTTP")
             head, complete, rest = self._answer.partition(b"\r\n\r\n")
             if len(head) > MAX_HEAD:
-                raise _no_upgrade(f"{where} answered the upgrade with more than {MAX_HEAD} bytes of headers")
+                raise no_upgrade(self._dial, f"answered the upgrade with more than {MAX_HEAD} bytes of headers")
             if not complete:
                 return
             try:
                 parsed = parse_head(head)
             except ValueError:
-                raise _no_upgrade(f"{where} did not answer the upgrade with HTTP") from None
+                raise no_upgrade(self._dial, "did not answer the upgrade with HTTP") from None
             if parsed.status == 101:
                 self._finish(head + complete, rest)
                 return
@@ -166,12 +149,7 @@ class _Upgrade(asyncio.Protocol):
         self.answered.set_result(link)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who waits."""
+        """Fail the waiting dial."""
         if not self.answered.done():
-            where = self._dial.peer.where
             so_far = "in the middle of its answer" if self._answer else "without answering the upgrade"
-            self.answered.set_exception(exc or _no_upgrade(f"{where} closed the connection {so_far}"))
-
-
-def _no_upgrade(text: str) -> DialError:
-    return DialError(Failure(FailureKind.UPGRADE, text))
+            self.answered.set_exception(exc or no_upgrade(self._dial, f"closed the connection {so_far}"))
