@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from wscli.network.reachability import local_address, reachable
-from wscli.timing import Schedule, Timer
+from wscli.timing import OneShot, Schedule
 
 __all__ = ["RoutePoller", "look_up"]
 
@@ -44,10 +44,10 @@ class RoutePoller:
     ) -> None:
         self._on_event = on_event
         self._destinations = destinations
-        self._schedule = schedule
         self._interval = interval
         self._routes = self._look()
-        self._timer: Timer = schedule(interval, self._ring)
+        self._timer = OneShot(schedule)
+        self._timer.start(interval, self._ring)
 
     def close(self) -> None:
         """Stop."""
@@ -57,7 +57,7 @@ class RoutePoller:
         return look_up({*_ANYWHERE, *self._destinations()})
 
     def _ring(self) -> None:
-        self._timer = self._schedule(self._interval, self._ring)
+        self._timer.start(self._interval, self._ring)
         before, self._routes = self._routes, self._look()
         if any(address in before and before[address] != route for address, route in self._routes.items()):
             self._on_event()

@@ -9,7 +9,7 @@ from typing import Protocol
 from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.budget import ConnectBudget, Place
+from wscli.daemon.upstream.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.scrub import scrub_steps, scrubbed, secrets_of
 from wscli.daemon.upstream.target import make_target, redirected
 from wscli.errors import ConfigError
@@ -42,7 +42,7 @@ class AttemptRecord:
     expires_at: float | None = None
     """When the first of them expires, on ``Clock.boottime``; None: never, or nobody knows."""
     timeline: DialTimeline = field(default_factory=DialTimeline)
-    place: Place | None = None
+    place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

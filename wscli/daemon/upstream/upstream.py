@@ -40,7 +40,7 @@ from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import CLOSE_DEADLINE, Attempts
 from wscli.daemon.upstream.dialer import AttemptRecord
-from wscli.daemon.upstream.keepalive import Watch
+from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.daemon.upstream.rotation_timer import SHORTEST, Rotation
 from wscli.daemon.upstream.services import Services
 from wscli.timing import Timer
@@ -344,7 +344,7 @@ class Connection:
             self._timer = None
 
     @property
-    def _watch(self) -> Watch | None:
+    def _watch(self) -> KeepaliveWatch | None:
         return None if self.attempts.present is None else self.attempts.present.watch
 
     def _is_reachable(self) -> bool:
