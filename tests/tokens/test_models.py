@@ -112,7 +112,7 @@ def test_the_registry_and_the_fields_name_the_same_sources() -> None:
         ({"http": {"post": URL, "timeout": "5"}}, "http.timeout", "is not a duration"),
         ({"http": {"post": URL, "tls": {"key": "a"}}}, "http.tls", "a key without its certificate"),
         ({"http": {"post": URL, "json": {"a": {"token.x": ""}}}}, "http.json", "quote it"),
-        ({"value": "a", "read": {"token": "token"}}, "read.token", "'token' is not a path"),
+        ({"value": "a", "read": {"token": "token"}}, "read.token", "invalid path 'token'"),
         ({"value": "a", "read": {}}, "read.token", "Field required"),
         ({"value": "a", "refresh": "0%"}, "refresh", "is not a percentage"),
         ({"value": "a", "expires_in": "0s"}, "expires_in", "greater than 0"),

@@ -1,4 +1,4 @@
-"""``backfill:``, the HTTP call that gives what a channel missed."""
+"""The settings of ``backfill:``, the HTTP call that fetches missed messages."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from wscli.tokens.field_types import HeaderName, PathText, Url, parse_header, pa
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Duration, StrictModel
 
-__all__ = ["FACTS", "NAMESPACES", "BackfillModel"]
+__all__ = ["FACTS", "CALL_NAMESPACES", "BackfillModel"]
 
-NAMESPACES = ("token", "param", "gap")
-"""Of the placeholders in the call."""
+CALL_NAMESPACES = ("token", "param", "gap")
+"""The namespaces of placeholders in the call."""
 FACTS = ("after", "since", "start", "end")
-"""What ``{gap.NAME}`` has of each gap, beside what is captured."""
+"""The names of ``{gap.NAME}`` that every gap has, beside the captured ones."""
 
 _TEXT = WithJsonSchema({"type": "string"})
 _CAPTURED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _bound(url: Url) -> Url:
-    """Refuse a host that a message or the name of a channel has a say in: credentials would be taken there."""
-    host = compile_template(urlsplit(url.template.source).netloc, NAMESPACES)
+    """Refuse a host from a message or a channel name: credentials would be sent there."""
+    host = compile_template(urlsplit(url.template.source).netloc, CALL_NAMESPACES)
     for space, name in sorted(host.references):
         if space != "token":
-            raise ValueError(f"'{{{space}.{name}}}' cannot stand before the path: the call would lead to another host")
+            raise ValueError(f"'{{{space}.{name}}}' cannot be in the host: the call would go to another host")
     return url
 
 
-_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, NAMESPACES)), _TEXT]
-_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, NAMESPACES)), _TEXT]
+_Template = Annotated[Template, PlainValidator(lambda value: parse_template(value, CALL_NAMESPACES)), _TEXT]
+_Header = Annotated[Template, PlainValidator(lambda value: parse_header(value, CALL_NAMESPACES)), _TEXT]
 _Url = Annotated[
     Url,
-    PlainValidator(lambda value: _bound(parse_url(value, NAMESPACES))),
+    PlainValidator(lambda value: _bound(parse_url(value, CALL_NAMESPACES))),
     WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/orders"]}),
 ]
 _Json = Annotated[
     JsonTemplate,
-    PlainValidator(lambda value: parse_json(value, NAMESPACES)),
+    PlainValidator(lambda value: parse_json(value, CALL_NAMESPACES)),
     WithJsonSchema({"description": "any JSON value"}),
 ]
 
 
 def _capturable(name: str) -> str:
     if not _CAPTURED.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be a name; it is made of letters, digits and _")
+        raise ValueError(f"invalid name: {name!r}; a name must consist of letters, digits and _")
     if name in FACTS:
-        raise ValueError(f"'{{gap.{name}}}' is what every gap has; choose another name")
+        raise ValueError(f"'{{gap.{name}}}' is a name that every gap has; choose another")
     return name
 
 
@@ -67,7 +67,7 @@ class BackfillHttp(HttpSource):
 
 
 class BackfillModel(StrictModel):
-    """How what was missed in a gap is asked for."""
+    """How messages missed in a gap are fetched."""
 
     http: Annotated[BackfillHttp, Field(description="the call: {get: URL, headers}, or post or put with json or form")]
     capture: Annotated[

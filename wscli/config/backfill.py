@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from wscli.backfill.models import FACTS, NAMESPACES
+from wscli.backfill.models import CALL_NAMESPACES, FACTS
 from wscli.config.context import Context, unknown_token
 from wscli.config.spots import Spot
 from wscli.config.tls import check_tls_files
@@ -34,7 +34,7 @@ def _references(leaf: Spot, context: Context) -> list[tuple[str, str]]:
     if leaf.text is None or "{" not in leaf.text or context.problems.at(leaf.mark):
         return []
     try:
-        return sorted(compile_template(leaf.text, NAMESPACES).references)
+        return sorted(compile_template(leaf.text, CALL_NAMESPACES).references)
     except TemplateError:  # said by the model, where it takes templates
         return []
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted
-from wscli.backfill.answers import messages_of
+from wscli.backfill.answers import parse_messages
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel import backfill as backfill_module
@@ -579,9 +579,9 @@ async def test_a_large_answer_is_read_in_a_thread_so_that_other_channels_go_on(m
 
     def reading(text: str, declared: BackfillModel) -> list[bytes]:
         threads.append(threading.get_ident())
-        return messages_of(text, declared)
+        return parse_messages(text, declared)
 
-    monkeypatch.setattr(requests_module, "messages_of", reading)
+    monkeypatch.setattr(requests_module, "parse_messages", reading)
     http = Http([{"id": number, "text": "x" * 100} for number in range(2, 5002)], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))

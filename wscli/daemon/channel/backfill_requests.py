@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wscli.backfill.answers import messages_of
+from wscli.backfill.answers import parse_messages
 from wscli.backfill.gaps import captured, facts_of
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
@@ -152,8 +152,8 @@ class BackfillRequests:
             try:
                 answer = await self._call(gap)
                 if len(answer) < LARGE:
-                    return messages_of(answer, self._declared)
-                return await asyncio.to_thread(messages_of, answer, self._declared)
+                    return parse_messages(answer, self._declared)
+                return await asyncio.to_thread(parse_messages, answer, self._declared)
             except (RequestFailed, SourceFailed) as error:
                 text, retry_after = error.text, error.retry_after or 0.0
             except TokenFailed as error:
