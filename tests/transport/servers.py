@@ -29,6 +29,7 @@ __all__ = [
     "close_payload",
     "frame",
     "serve",
+    "silent",
 ]
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -143,6 +144,11 @@ class Peer:
 
 
 Script = Callable[[Peer], Awaitable[None]]
+
+
+async def silent(_: Peer) -> None:
+    """Send nothing, and keep the connection."""
+    await asyncio.Event().wait()
 
 
 class Server:
