@@ -12,7 +12,7 @@ import pytest
 
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
-from tests.transport.servers import TEXT, Peer, frame, serve
+from tests.transport.servers import TEXT, Peer, frame, refusing, serve
 from wscli import __version__
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
@@ -163,10 +163,7 @@ async def test_a_cancelled_dial_leaves_nothing_open(dial: Dials, stage: str, mon
 
 
 async def test_a_hundred_failed_dials_leave_no_descriptor(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.refuse("503 Service Unavailable")
-
-    async with serve(script) as server:
+    async with serve(refusing("503 Service Unavailable")) as server:
         before = descriptors()
         for _ in range(100):
             with pytest.raises(DialError):
@@ -273,10 +270,7 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
 @needs_picows
 @pytest.mark.parametrize("status", ["401 Unauthorized", "529 Site is overloaded", "302 Found"])
 async def test_a_refusal_is_dialled_once(status: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.refuse(status)
-
-    async with serve(script) as server:
+    async with serve(refusing(status)) as server:
         with pytest.raises(DialError):
             await open_link(target(server.url), Recorder(), DialTimeline())
         assert server.connections == 1
