@@ -22,7 +22,7 @@ from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
-from wscli.tokens.fetcher import BrokerToken, FetchContext, FreshToken
+from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource, find_cycle
 
 __all__ = ["Broker"]
@@ -229,14 +229,14 @@ class Broker:
             where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
             _log.error("token %r: the source failed unexpectedly: %s", name, where)
             return self._failed(entry, f"token {name!r}: the source failed unexpectedly ({where})", None)
-        token = BrokerToken(fetched.token, next(self._versions), expires_at)
+        token = BrokerToken(fetched.text, next(self._versions), expires_at)
         if entry.source.single_use:
             entry.failed = False
         else:
             entry.keep(token, fetched.made_of, began)
         return token
 
-    def _expiry(self, began: float, fetched: FreshToken) -> float | None:
+    def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:
         """Count the life from before the request: the server may have issued the token at once."""
         if fetched.expires_in is None:
             return None

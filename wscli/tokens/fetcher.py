@@ -12,7 +12,7 @@ from wscli.net.http import HttpClient
 from wscli.templates import Scope
 from wscli.values import Secret
 
-__all__ = ["BrokerToken", "FetchContext", "FreshToken", "SourceAnswer", "TokenFetcher"]
+__all__ = ["BrokerToken", "FetchContext", "SourceAnswer", "TokenFetcher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,13 @@ class BrokerToken:
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """The answer of a source, in which ``read`` finds the token."""
+    """The answer of a source, in which ``read`` finds the token; or only the token, once it was found."""
 
     text: Secret
     expires_in: float | None = None
     """Seconds, where the source knows."""
     made_of: Mapping[str, int] = field(default_factory=dict)
     """Name and version of the tokens that this one contains; when it is refused, they are invalidated as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class FreshToken:
-    """A token from its source; ``expires_in`` is in seconds from the answer."""
-
-    token: Secret
-    expires_in: float | None = None
-    made_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, repr=False)

@@ -11,7 +11,7 @@ from wscli.net.http import RequestFailed
 from wscli.templates import TemplateError
 from wscli.tokens.answer import OAUTH_READ, ReadSettings, read_answer
 from wscli.tokens.errors import SourceFailed
-from wscli.tokens.fetcher import FetchContext, FreshToken, TokenFetcher
+from wscli.tokens.fetcher import FetchContext, SourceAnswer, TokenFetcher
 from wscli.tokens.sources.command import CommandField, CommandSource
 from wscli.tokens.sources.env import Env, EnvSource
 from wscli.tokens.sources.file import File, FileSource
@@ -77,7 +77,7 @@ class TokenSource(StrictModel):
         """Give the names of the other tokens that this one needs."""
         return self.source.references()
 
-    async def fetch(self, context: FetchContext) -> FreshToken:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Fetch once, and find the token in the answer.
 
         Raises:
@@ -97,7 +97,7 @@ class TokenSource(StrictModel):
         token, seconds = read_answer(
             answer.text.reveal(), read, life, context.clock.wall(), must_say=self.read is not None
         )
-        return FreshToken(token, seconds, answer.made_of)
+        return SourceAnswer(token, seconds, answer.made_of)
 
 
 def find_cycle(sources: Mapping[str, TokenSource]) -> tuple[str, ...] | None:

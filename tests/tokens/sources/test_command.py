@@ -18,7 +18,7 @@ from wscli.values import Scalar
 
 
 async def fetched(context: FetchContext, command: Any) -> str:
-    return (await TokenSource.model_validate({"command": command}).fetch(context)).token.reveal()
+    return (await TokenSource.model_validate({"command": command}).fetch(context)).text.reveal()
 
 
 async def failure(context: FetchContext, command: Any) -> str:

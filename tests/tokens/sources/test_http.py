@@ -10,12 +10,12 @@ import pytest
 from aiohttp import web
 
 from wscli.tokens.errors import SourceFailed, TokenFailed
-from wscli.tokens.fetcher import FetchContext, FreshToken
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 
 
-async def fetch(context: FetchContext, **keys: Any) -> FreshToken:
+async def fetch(context: FetchContext, **keys: Any) -> SourceAnswer:
     return await TokenSource.model_validate(keys).fetch(context)
 
 
@@ -26,7 +26,7 @@ async def test_the_main_case(context: FetchContext, endpoint: Any) -> None:
         http={"post": endpoint.url + "/ws-token", "headers": {"Authorization": "Bearer key"}},
         read={"token": ".token", "expires_in": ".expires_in"},
     )
-    assert (fetched.token.reveal(), fetched.expires_in) == ("abc", 300)
+    assert (fetched.text.reveal(), fetched.expires_in) == ("abc", 300)
     (seen,) = endpoint.seen
     assert (seen.method, seen.path, seen.body) == ("POST", "/ws-token", b"")
     assert seen.headers["authorization"] == "Bearer key"
@@ -34,7 +34,7 @@ async def test_the_main_case(context: FetchContext, endpoint: Any) -> None:
 
 async def test_without_read_the_trimmed_body_is_the_token(context: FetchContext, endpoint: Any) -> None:
     endpoint.say("abc\n")
-    assert (await fetch(context, http={"get": endpoint.url})).token.reveal() == "abc"
+    assert (await fetch(context, http={"get": endpoint.url})).text.reveal() == "abc"
     assert endpoint.seen[0].method == "GET"
 
 

@@ -85,25 +85,21 @@ def _is_open(answer: bytes, proxy: Proxy) -> bool:
     head, complete, rest = answer.partition(b"\r\n\r\n")
     if not complete:
         if len(answer) > MAX_HEAD:
-            raise _refused(f"{proxy.server.where} answered CONNECT with more than {MAX_HEAD} bytes of headers")
+            raise _refused(proxy, f"answered CONNECT with more than {MAX_HEAD} bytes of headers")
         return False
     try:
         parsed = parse_head(head)
     except ValueError:
-        raise _refused(f"{proxy.server.where} did not answer CONNECT with HTTP") from None
+        raise _refused(proxy, "did not answer CONNECT with HTTP") from None
     if not 200 <= parsed.status <= 299:
-        raise _refused(f"{proxy.server.where} answered CONNECT with {parsed.summary}")
+        raise _refused(proxy, f"answered CONNECT with {parsed.summary}")
     if rest:  # neither a TLS nor a WebSocket server speaks first
-        raise _refused(f"{proxy.server.where} sent data before the tunnel was used")
+        raise _refused(proxy, "sent data before the tunnel was used")
     return True
 
 
-def _refused(text: str) -> DialError:
-    return DialError(Failure(FailureKind.PROXY, text))
-
-
-def _ended(proxy: Proxy) -> DialError:
-    return _refused(f"{proxy.server.where} closed the connection without answering CONNECT")
+def _refused(proxy: Proxy, text: str = "closed the connection without answering CONNECT") -> DialError:
+    return DialError(Failure(FailureKind.PROXY, f"{proxy.server.where} {text}"))
 
 
 async def _through_http(sock: socket.socket, proxy: Proxy, server: ServerAddress) -> Conduit:
@@ -122,7 +118,7 @@ async def _ask(sock: socket.socket, proxy: Proxy, server: ServerAddress) -> None
     while not _is_open(answer, proxy):
         data = await loop.sock_recv(sock, 4096)
         if not data:
-            raise _ended(proxy)
+            raise _refused(proxy)
         answer += data
 
 
@@ -161,7 +157,7 @@ class _Tunnel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the waiting dial."""
-        self._fail(exc or _ended(self._proxy))
+        self._fail(exc or _refused(self._proxy))
 
     def _fail(self, error: Exception) -> None:
         if not self.opened.done():
