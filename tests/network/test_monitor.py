@@ -241,7 +241,7 @@ def test_what_is_no_address_is_taken_for_reachable(address: str) -> None:
     ],
 )
 def test_only_a_missing_way_is_unreachable(number: int, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nobody was allowed to look says nothing about the network."""
+    """A missing permission says nothing about the network."""
 
     def fails(*_: object) -> str:
         raise OSError(number, os.strerror(number))

@@ -156,7 +156,7 @@ def test_relevant_is_only_what_changes_something() -> None:
 
     up, no_carrier = 0x1 | 0x40 | 0x10000, 0x1
     assert judge(link(4, up)) == [True]
-    assert judge(link(4, up | 0x1000)) == [False], "multicast is no matter of reach"
+    assert judge(link(4, up | 0x1000)) == [False], "multicast does not change reachability"
     assert judge(link(4, no_carrier)) == [True], "the peer went down"
     assert judge(link(4, no_carrier)) == [False]
     assert judge(link(5, no_carrier)) == [True]
@@ -170,7 +170,7 @@ def test_relevant_is_only_what_changes_something() -> None:
     assert judge(address(4, "10.9.0.1")) == [True]
     assert judge(address(4, "fd09::1", TENTATIVE)) == [False], "not ours yet"
     assert judge(address(4, "fd09::1")) == [True]
-    assert judge(address(4, "fd09::1", PERMANENT | 0x8)) == [True], "somebody else has it"
+    assert judge(address(4, "fd09::1", PERMANENT | 0x8)) == [True], "another host has it"
 
     assert judge(route(4)) == [True]
     assert judge(route(4, kind=DEL_ROUTE)) == [True]

@@ -112,7 +112,7 @@ async def test_one_fetch_serves_all_who_ask(broker: Broker, script: Script) -> N
     assert broker.stats()["s"] == {"state": "valid", "expires_in_s": None, "fetches": 1, "served": 21, "failures": 0}
 
 
-async def test_nothing_is_fetched_before_somebody_asks(broker: Broker, script: Script) -> None:
+async def test_nothing_is_fetched_before_the_first_use(broker: Broker, script: Script) -> None:
     await turns()
     assert script.begun == 0
     assert broker.peek("s") is None
@@ -125,7 +125,7 @@ async def test_peek_neither_fetches_nor_counts(broker: Broker, script: Script, c
     assert broker.peek("s") is token
     clock.advance(1)
     assert broker.peek("s") is None
-    assert broker.peek("nobody") is None
+    assert broker.peek("unknown") is None
     assert (script.begun, broker.stats()["s"]["served"]) == (1, 1)
 
 
@@ -171,7 +171,7 @@ async def test_without_a_user_no_refresh_runs(broker: Broker, script: Script, cl
     assert script.begun == 1
 
 
-async def test_a_background_failure_disturbs_nobody_until_expiry(broker: Broker, script: Script, clock: Any) -> None:
+async def test_a_background_failure_has_no_effect_until_expiry(broker: Broker, script: Script, clock: Any) -> None:
     old = await filled(broker, script, life=100)
     clock.advance(85)
     assert await broker.get("s") is old
@@ -210,9 +210,7 @@ async def test_a_failed_background_fetch_is_not_tried_again_at_every_use(
     assert script.begun == 3
 
 
-async def test_nobody_hears_of_an_exception_that_was_never_retrieved(
-    broker: Broker, script: Script, clock: Any
-) -> None:
+async def test_no_exception_is_reported_as_never_retrieved(broker: Broker, script: Script, clock: Any) -> None:
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, problem: heard.append(problem))
     await filled(broker, script, life=100)
@@ -325,7 +323,7 @@ async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(br
 
 async def test_unknown_names_and_versions_invalidate_nothing(make: Make) -> None:
     broker = make({"s": scripted(Script())})
-    assert broker.invalidate("nobody", 1) is False
+    assert broker.invalidate("unknown", 1) is False
     assert broker.invalidate("s", 1) is False
 
 
@@ -374,7 +372,7 @@ async def test_single_use_fetches_one_for_each_use(make: Make) -> None:
     script = Script()
     broker = make({"s": scripted(script, single_use=True)})
     assert broker.single_use("s")
-    assert not broker.single_use("nobody")
+    assert not broker.single_use("unknown")
     first, second = await ask(broker, times=2)
     assert script.begun == 2
     await script.answer("one")

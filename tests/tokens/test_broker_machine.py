@@ -30,7 +30,7 @@ class TokenFetcher:
         if self.pending is not None:
             self.machine.broken.append("two fetches at once")
         if not self.machine.needs_fetch():
-            self.machine.broken.append("a fetch that nobody needed")
+            self.machine.broken.append("an unnecessary fetch")
         self.begun += 1
         self.pending = asyncio.get_running_loop().create_future()
         try:

@@ -219,7 +219,7 @@ async def test_a_server_that_resets_instead_of_answering(dial: Dials) -> None:
         assert "the connection" in failure.text
 
 
-async def test_a_port_where_nobody_listens(dial: Dials) -> None:
+async def test_a_port_without_a_listener(dial: Dials) -> None:
     async with serve(lambda peer: peer.gone()) as server:
         pass
     failure = await refused(dial, server.url)

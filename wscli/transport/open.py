@@ -9,7 +9,7 @@ from typing import Literal
 
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import ConfigError
-from wscli.transport.dial.address import parse_url
+from wscli.transport.dial.address import parse_target_url
 from wscli.transport.dial.context import DialContext
 from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
 from wscli.transport.dial.proxy import find_proxy
@@ -49,7 +49,7 @@ async def open_link(
         ConfigError: the requested adapter is not installed.
 
     """
-    dial = DialContext(target, parse_url(target), listener, timeline)
+    dial = DialContext(target, parse_target_url(target), listener, timeline)
     limit = asyncio.timeout(target.timeout)
     try:
         async with limit:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.link import DialError, DialTarget
 
-__all__ = ["ServerAddress", "TargetUrl", "bracketed", "parse_url"]
+__all__ = ["ServerAddress", "TargetUrl", "bracketed", "parse_target_url"]
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _PRINTABLE = string.ascii_letters + string.digits + string.punctuation
@@ -77,7 +77,7 @@ class TargetUrl:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-def parse_url(target: DialTarget) -> TargetUrl:
+def parse_target_url(target: DialTarget) -> TargetUrl:
     """Parse the target's URL.
 
     Raises:
