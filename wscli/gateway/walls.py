@@ -17,9 +17,9 @@ from urllib.parse import unquote_to_bytes
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from wscli.config.addresses import DEFAULT_PORTS, Host, Origin, parse_host, parse_origin
 from wscli.config.models.gateway import GatewayPlan, Listen
 from wscli.control.escape import escape
+from wscli.net.origin import DEFAULT_PORTS, Host, Origin, parse_host, parse_origin
 from wscli.values import Secret
 
 __all__ = ["TOKEN_PREFIX", "Refusal", "admit", "channel_name", "query", "subprotocols", "token_subprotocol"]

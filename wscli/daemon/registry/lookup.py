@@ -8,11 +8,11 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
 from wscli.config.plan import ChannelPlan, DialPlan, Plan
+from wscli.net.origin import Origin, origin_of
 from wscli.templates import Template, TemplateError, compile_name
 
 __all__ = ["channel_for"]
 
-_PORTS = {"ws": 80, "wss": 443}
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _LONGEST = 256
 """Characters of a channel's name, and so of a parameter."""
@@ -38,34 +38,27 @@ def channel_for(plan: Plan, url: str) -> str | None:
         return None
     found = []
     for place, channel in enumerate(plan.channels.values()):
-        parts = urlsplit(channel.upstream.dial.url.reveal())
-        if _origin(parts) == wanted.origin and (name := _name(plan, channel, parts, wanted)) is not None:
-            found.append(
-                (-_equal_literals(channel.upstream.dial, parts, wanted.query), bool(channel.params), place, name)
-            )
+        declared = channel.upstream.dial.url.reveal()
+        parts = urlsplit(declared)
+        if origin_of(declared) == wanted.origin and (name := _name(plan, channel, parts, wanted)) is not None:
+            equal = _equal_literals(channel.upstream.dial, parts, wanted.query)
+            found.append((-equal, bool(channel.params), place, name))
     return min(found)[-1] if found else None
 
 
 class _Wanted(NamedTuple):
     """The URL, read."""
 
-    origin: tuple[str, str, int | None]
+    origin: Origin
     path: str
     query: _Query
 
     @classmethod
     def read(cls, url: str) -> _Wanted | None:
         parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
             return None
-        return cls(_origin(parts), _canonical(parts.path or "/"), _pairs(parts.query))
-
-
-def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    host = parts.hostname or ""
-    if not host.isascii():
-        host = host.encode("idna").decode()
-    return parts.scheme, host, parts.port or _PORTS.get(parts.scheme)
+        return cls(origin_of(url), _canonical(parts.path or "/"), _pairs(parts.query))
 
 
 def _pairs(query: str) -> _Query:

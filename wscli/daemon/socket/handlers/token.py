@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wscli.control.messages import Token, Tokens
     from wscli.daemon.registry.manager import Manager
     from wscli.daemon.socket.peer import Peer
-    from wscli.tokens.broker import Token as BrokerToken
+    from wscli.tokens.fetcher import BrokerToken
 
 
 async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> Token | Tokens:
