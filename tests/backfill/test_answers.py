@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.backfill.answers import messages_of
+from wscli.backfill.answers import parse_messages
 from wscli.backfill.models import BackfillModel
-from wscli.tokens.failed import SourceFailed
+from wscli.tokens.errors import SourceFailed
 
 
 def declared(**more: Any) -> BackfillModel:
@@ -19,16 +19,21 @@ def declared(**more: Any) -> BackfillModel:
 
 
 def test_a_list_of_messages() -> None:
-    assert messages_of('[{"id": 1}, "plain text", 3, null]', declared()) == [b'{"id":1}', b"plain text", b"3", b"null"]
+    assert parse_messages('[{"id": 1}, "plain text", 3, null]', declared()) == [
+        b'{"id":1}',
+        b"plain text",
+        b"3",
+        b"null",
+    ]
 
 
 def test_a_list_within_and_messages_within_its_items() -> None:
     answer = '{"orders": [{"n": 1, "body": {"id": "a"}}, {"n": 2, "body": {"id": "ü"}}]}'
-    assert messages_of(answer, declared(items=".orders", show=".body")) == [b'{"id":"a"}', '{"id":"ü"}'.encode()]
+    assert parse_messages(answer, declared(items=".orders", show=".body")) == [b'{"id":"a"}', '{"id":"ü"}'.encode()]
 
 
 def test_the_newest_first() -> None:
-    assert messages_of("[3, 2, 1]", declared(order="newest")) == [b"1", b"2", b"3"]
+    assert parse_messages("[3, 2, 1]", declared(order="newest")) == [b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_the_newest_first() -> None:
 )
 def test_what_is_no_such_answer(answer: str, more: dict[str, Any], words: str) -> None:
     with pytest.raises(SourceFailed, match=f"^{words.replace('.', '[.]')}$"):
-        messages_of(answer, declared(**more))
+        parse_messages(answer, declared(**more))
 
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
@@ -53,7 +58,7 @@ values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st
 
 @given(st.lists(values))
 def test_any_list_comes_out_as_what_it_was(items: list[Any]) -> None:
-    for item, message in zip(items, messages_of(json.dumps(items), declared()), strict=True):
+    for item, message in zip(items, parse_messages(json.dumps(items), declared()), strict=True):
         text = message.decode()
         if isinstance(item, str):
             assert text == item.encode("utf-8", "replace").decode()
@@ -64,7 +69,7 @@ def test_any_list_comes_out_as_what_it_was(items: list[Any]) -> None:
 @given(st.text())
 def test_any_text_is_a_list_or_refused(text: str) -> None:
     try:
-        messages = messages_of(text, declared())
+        messages = parse_messages(text, declared())
     except SourceFailed as error:
         assert error.text  # noqa: PT017 - either way is right
     else:

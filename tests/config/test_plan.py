@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from wscli.config import load
-from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
-from wscli.config.plan import EndpointPlan, Plan, ProxyPlan
+from wscli.config.models.upstream import Keepalive, Rotate
+from wscli.config.plan import EndpointPlan, Plan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.verdicts import parse_verdicts
 from wscli.errors import ConfigError
 from wscli.history.limits import HistoryLimits
+from wscli.net.proxy import ProxyChoice, ProxySettings
+from wscli.net.tls import TlsSettings
 from wscli.templates.paths import compile_path_expression
 from wscli.values import Rate, Secret
 
@@ -43,7 +45,7 @@ def test_the_defaults(loads: Loads) -> None:
     dial = channel.upstream.dial
     assert (dial.url, dial.shown_url, dial.path) == (Secret("ws://h"), "ws://h", None)
     assert (dict(dial.query), dict(dial.headers), dial.subprotocols) == ({}, {}, ())
-    assert (dial.compression, dial.tls, dial.proxy) == ("deflate", TlsPlan(), ProxyPlan())
+    assert (dial.compression, dial.tls, dial.proxy) == ("deflate", TlsSettings(), "auto")
     assert (dial.max_message, dial.timeout) == (1 << 20, 10.0)
 
 
@@ -202,13 +204,16 @@ def test_a_proxy_gets_its_credentials_encoded(loads: Loads) -> None:
         "endpoints: {api: {url: wss://h, proxy: {url: 'http://p:3128', username: 'me@x', password: 'a:/b'}}}\n"
         "channels: {c: {endpoint: api}}\n"
     )
-    assert plan.channels["c"].upstream.dial.proxy == ProxyPlan("url", Secret("http://me%40x:a%3A%2Fb@p:3128"))
+    assert plan.channels["c"].upstream.dial.proxy == ProxySettings(url=Secret("http://me%40x:a%3A%2Fb@p:3128"))
 
 
-@pytest.mark.parametrize(("text", "mode"), [("auto", "auto"), ("none", "none"), ("socks5h://p:1080", "url")])
-def test_a_proxy_is_a_word_or_a_url(loads: Loads, text: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "proxy"),
+    [("auto", "auto"), ("none", "none"), ("socks5h://p:1080", ProxySettings(url=Secret("socks5h://p:1080")))],
+)
+def test_a_proxy_is_a_word_or_a_url(loads: Loads, text: str, proxy: ProxyChoice) -> None:
     plan = loads(f"endpoints: {{api: {{url: wss://h, proxy: '{text}'}}}}\nchannels: {{c: {{endpoint: api}}}}\n")
-    assert plan.channels["c"].upstream.dial.proxy.mode == mode
+    assert plan.channels["c"].upstream.dial.proxy == proxy
 
 
 def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
@@ -221,8 +226,12 @@ def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
         "channels: {c: {endpoint: api}}\n"
     )
     base = tmp_path.resolve() / "certs"
-    assert plan.channels["c"].upstream.dial.tls == TlsPlan(
-        ca=base / "ca.pem", cert=base / "me.pem", key=base / "me.key", key_password=Secret("pw"), server_name="n"
+    assert plan.channels["c"].upstream.dial.tls == TlsSettings(
+        ca=str(base / "ca.pem"),
+        cert=str(base / "me.pem"),
+        key=str(base / "me.key"),
+        key_password=Secret("pw"),
+        server_name="n",
     )
 
 

@@ -21,7 +21,7 @@ from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
 from wscli.tokens.models import TokenSource
-from wscli.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
 from wscli.values import Rate, Secret
 
 REFUSED = Failure(FailureKind.TCP, "connection refused by 192.0.2.1:80")
@@ -41,7 +41,7 @@ class ScriptedLink:
     adapter = "scripted"
     subprotocol = None
 
-    def __init__(self, server: ScriptedServer, target: Target, listener: Listener) -> None:
+    def __init__(self, server: ScriptedServer, target: DialTarget, listener: ConnectionListener) -> None:
         self.server, self.target, self.listener = server, target, listener
         self.sent: list[tuple[bytes, bool]] = []
         self.open = True
@@ -102,13 +102,13 @@ class ScriptedServer:
         self.links: list[ScriptedLink] = []
         self.refusals: list[Failure] = []
         self.always: Failure | None = None
-        self.dials: list[tuple[float, Target]] = []
+        self.dials: list[tuple[float, DialTarget]] = []
         self.hold: asyncio.Future[None] | None = None
         self.most = 0
         self.addresses = ("192.0.2.1",)
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
 
-    async def open_link(self, target: Target, listener: Listener, timeline: Timeline) -> Link:
+    async def open_link(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Link:
         self.dials.append((self.time.now, target))
         timeline.addresses = self.addresses
         if self.hold is not None:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from wscli.net.proxies import ProxySettings
+from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings
+from wscli.tokens.answer import ReadSettings
 from wscli.tokens.models import SOURCES, TokenSource, find_cycle
-from wscli.tokens.read import Read
 from wscli.tokens.sources.command import CommandSource
 from wscli.tokens.sources.http import HttpSource
 from wscli.tokens.sources.oauth2 import OAuth2Source
@@ -38,7 +38,7 @@ def test_every_example_loads_and_names_only_its_own_tokens(block: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [TokenSource, Read, HttpSource, OAuth2Source, CommandSource, TlsSettings, ProxySettings]
+    "model", [TokenSource, ReadSettings, HttpSource, OAuth2Source, CommandSource, TlsSettings, ProxySettings]
 )
 def test_every_key_is_in_the_text(model: type[BaseModel]) -> None:
     keys = {field.alias or name for name, field in model.model_fields.items()}

@@ -1,5 +1,6 @@
-"""The clock and the scripted endpoints of the tests of tokens."""
+"""The fixtures of the tests of tokens and of the transport."""
 
 from tests.tokens.conftest import clock, context, endpoint, http, other_endpoint
+from tests.transport.conftest import certs
 
-__all__ = ["clock", "context", "endpoint", "http", "other_endpoint"]
+__all__ = ["certs", "clock", "context", "endpoint", "http", "other_endpoint"]

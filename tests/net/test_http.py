@@ -14,10 +14,9 @@ import psutil
 import pytest
 from aiohttp import web
 
-from wscli.net.http import HttpClient, HttpRequest
-from wscli.net.proxies import ProxySettings
+from wscli.net.http import HttpClient, HttpRequest, RequestFailed
+from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings
-from wscli.tokens.failed import SourceFailed
 from wscli.values import Secret
 
 CERTS = Path(__file__).parent / "certs"
@@ -28,7 +27,7 @@ def request(url: str, **keys: Any) -> HttpRequest:
 
 
 async def failure(client: HttpClient, made: HttpRequest) -> str:
-    with pytest.raises(SourceFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         (await client.fetch(made)).text(made.shown)
     return caught.value.text
 
@@ -49,7 +48,7 @@ async def test_a_status_is_an_error_that_names_the_url_and_nothing_of_the_body(
     http: HttpClient, endpoint: Any, status: int
 ) -> None:
     endpoint.say("hunter2", status=status, headers={"Retry-After": "7"})
-    with pytest.raises(SourceFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         (await http.fetch(request(endpoint.url))).text("https://shown/x")
     assert caught.value.text == f"HTTP {status} from https://shown/x"
     assert caught.value.retry_after == 7.0
@@ -59,7 +58,7 @@ async def test_a_status_is_an_error_that_names_the_url_and_nothing_of_the_body(
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refusal_is_marked_as_one(http: HttpClient, endpoint: Any, status: int) -> None:
     endpoint.say(status=status)
-    with pytest.raises(SourceFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         (await http.fetch(request(endpoint.url))).text("")
     assert caught.value.refused
 
@@ -121,18 +120,8 @@ async def test_credentials_never_follow_a_redirect_to_another_origin(
     endpoint.answer = redirecting(307, other_endpoint.url + "/end?hunter2")
     made = request(endpoint.url, headers={"Authorization": "Bearer x", "X-Api-Key": "y"}, body=b"{}")
     text = await failure(http, made)
-    assert text == "https://shown/x redirects to another origin, where credentials are not taken"
+    assert text == "https://shown/x redirects to another origin, where credentials are not sent"
     assert other_endpoint.seen == []
-
-
-@pytest.mark.parametrize(
-    "location",
-    ["https://127.0.0.1/x", "//elsewhere.test/x", "ftp://127.0.0.1/", "file:///etc/passwd", "http://[", "javascript:1"],
-)
-async def test_a_redirect_to_any_other_place_is_refused(http: HttpClient, endpoint: Any, location: str) -> None:
-    endpoint.answer = redirecting(302, location)
-    await failure(http, request(endpoint.url))
-    assert len(endpoint.seen) == 1
 
 
 async def test_redirects_that_lead_nowhere_or_in_a_circle_end(http: HttpClient, endpoint: Any) -> None:
@@ -140,7 +129,7 @@ async def test_redirects_that_lead_nowhere_or_in_a_circle_end(http: HttpClient, 
     assert await failure(http, request(endpoint.url)) == "https://shown/x redirects more than 5 times"
     assert len(endpoint.seen) == 6
     endpoint.say(status=302)
-    assert await failure(http, request(endpoint.url)) == "https://shown/x redirects to nowhere"
+    assert await failure(http, request(endpoint.url)) == "https://shown/x redirects without a Location"
 
 
 async def test_cookies_are_not_kept(http: HttpClient, endpoint: Any) -> None:
@@ -235,9 +224,9 @@ async def test_a_server_that_hangs_up_is_asked_once(http: HttpClient, method: st
 @pytest.mark.parametrize(
     ("sent", "text"),
     [
-        (b"SSH-2.0-hunter2\r\n\r\n", "what came back is not HTTP"),
+        (b"SSH-2.0-hunter2\r\n\r\n", "the answer is not HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhunter2", "the connection ended before the whole answer"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"hunter2" * 9999 + b"\r\n\r\n", "what came back is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"hunter2" * 9999 + b"\r\n\r\n", "the answer is not HTTP"),
     ],
 )
 async def test_what_is_not_http_or_breaks_off_is_said_without_echo(http: HttpClient, sent: bytes, text: str) -> None:
@@ -271,6 +260,12 @@ async def test_a_proxy_is_asked_and_given_its_credentials(http: HttpClient, endp
     assert answer.text("") == "through"
     assert endpoint.seen[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
     assert endpoint.seen[0].headers["host"] == "api.example.com"
+
+
+async def test_a_socks_proxy_of_the_environment_is_refused_instead_of_ignored(tmp_path: Path, clock: Any) -> None:
+    client = HttpClient(base=tmp_path, clock=clock, environ={"all_proxy": "socks5://me:hunter2@a:1"})
+    assert "must be an http:// or https:// URL" in (text := await failure(client, request("https://a/")))
+    assert "hunter2" not in text
 
 
 async def test_the_environments_proxy_is_used_unless_none_is_asked_for(
@@ -335,24 +330,13 @@ async def test_our_own_certificate_is_shown(http: HttpClient) -> None:
     async with secure("server.pem", client_ca=True) as url:
         known = TlsSettings(**keys, key_password=Secret("test-only"))
         assert (await http.fetch(request(url, tls=known))).text("") == "token"
-        for password in (None, Secret("wrong")):
-            wrong = TlsSettings(**keys, key_password=password)
-            assert (await failure(http, request(url, tls=wrong))).startswith("the TLS files cannot be used")
+        wrong = TlsSettings(**keys, key_password=Secret("wrong"))
+        assert (await failure(http, request(url, tls=wrong))).startswith("tls.key_password: wrong password for ")
 
 
-@pytest.mark.parametrize(
-    ("tls", "text"),
-    [
-        (TlsSettings(ca="gone.pem"), "the TLS files cannot be read: no such file or directory"),
-        (TlsSettings(ca=__file__), "the TLS files cannot be used: "),
-        (TlsSettings(cert=__file__), "the TLS files cannot be used: "),
-        (TlsSettings(ca="a\0b"), "the TLS files cannot be read: "),
-    ],
-)
-async def test_tls_files_that_are_not_there_or_something_else_are_refused(
-    http: HttpClient, tls: TlsSettings, text: str
-) -> None:
-    assert (await failure(http, request("https://127.0.0.1:1/", tls=tls))).startswith(text)
+async def test_an_invalid_tls_file_is_a_failure_of_the_request(http: HttpClient) -> None:
+    wrong = request("https://127.0.0.1:1/", tls=TlsSettings(ca="gone.pem"))
+    assert await failure(http, wrong) == "tls.ca: cannot read 'gone.pem': no such file or directory"
 
 
 async def test_speaking_tls_to_a_plain_server_is_a_tls_failure(http: HttpClient, endpoint: Any) -> None:

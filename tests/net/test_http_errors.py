@@ -53,4 +53,4 @@ def test_the_systems_errors_are_in_its_own_words() -> None:
     assert explain(ConnectionResetError(104, "hunter2")) == "the connection broke: connection reset by peer"
     assert explain(OSError("hunter2")) == "the connection broke: OSError"
     assert explain(TimeoutError("hunter2")) == "no answer in time"
-    assert explain(ValueError("hunter2")) == "no request can be made of this URL and these headers"
+    assert explain(ValueError("hunter2")) == "invalid URL or header"

@@ -14,7 +14,7 @@ import pytest
 
 from tests.daemon.virtual_time import VirtualTime
 from tests.network.messages import link
-from wscli.network import NetworkMonitor, polled, reachable, routes
+from wscli.network import NetworkMonitor, polling, reachability, reachable
 from wscli.network.netlink import AT_ONCE
 
 UP = 0x10041
@@ -126,7 +126,7 @@ async def test_a_socket_that_breaks_is_replaced_by_polling(kernel: Kernel, caplo
     with caplog.at_level(logging.WARNING):
         kernel.say(OSError(errno.EIO, "Input/output error"))
         await kernel.heard.wait()
-    assert "netlink cannot be used (Input/output error); the routes are looked up every 5s instead" in caplog.text
+    assert "netlink is not available (Input/output error); polling the routes every 5s instead" in caplog.text
     assert kernel.closed
     await time.advance(1.0)
     assert len(told) == 1, "whatever the socket would have said"
@@ -146,7 +146,7 @@ def absent() -> None:
 def ways(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Where each address leads; the test changes it."""
     leads: dict[str, str | None] = {}
-    monkeypatch.setattr(polled, "look_up", lambda addresses: {address: leads.get(address) for address in addresses})
+    monkeypatch.setattr(polling, "look_up", lambda addresses: {address: leads.get(address) for address in addresses})
     return leads
 
 
@@ -156,7 +156,7 @@ async def test_without_netlink_the_routes_are_polled(
     time, told = VirtualTime(), []
     with caplog.at_level(logging.WARNING):
         monitor = listen(time, told, forbidden, destinations=lambda: ["10.9.0.2"])
-    assert "netlink cannot be used (Operation not permitted)" in caplog.text
+    assert "netlink is not available (Operation not permitted)" in caplog.text
     await time.advance(60.0)
     assert told == []
     ways["10.9.0.2"] = "10.9.0.1"
@@ -219,7 +219,7 @@ async def test_it_starts_once_and_again_after_a_close() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.200.1.2", "::1", "::ffff:127.0.0.1"])
 def test_loopback_is_never_looked_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(routes, "local_address")
+    monkeypatch.delattr(reachability, "local_address")
     assert reachable(address)
 
 
@@ -241,10 +241,10 @@ def test_what_is_no_address_is_taken_for_reachable(address: str) -> None:
     ],
 )
 def test_only_a_missing_way_is_unreachable(number: int, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nobody was allowed to look says nothing about the network."""
+    """A missing permission says nothing about the network."""
 
     def fails(*_: object) -> str:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(routes, "local_address", fails)
+    monkeypatch.setattr(reachability, "local_address", fails)
     assert reachable("203.0.113.9") is expected

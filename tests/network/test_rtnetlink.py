@@ -29,7 +29,7 @@ from tests.network.messages import (
     message,
     route,
 )
-from wscli.network.relevance import Relevance
+from wscli.network.change_filter import ChangeFilter
 from wscli.network.rtnetlink import (
     ALIVE,
     AddressChange,
@@ -39,7 +39,7 @@ from wscli.network.rtnetlink import (
     Trouble,
     ask_link,
     ask_route,
-    parse,
+    parse_changes,
 )
 
 READ: list[tuple[bytes, list[Change]]] = [
@@ -64,49 +64,49 @@ READ: list[tuple[bytes, list[Change]]] = [
 
 @pytest.mark.parametrize(("data", "changes"), READ)
 def test_what_matters_is_read(data: bytes, changes: list[Change]) -> None:
-    assert list(parse(data)) == changes
+    assert list(parse_changes(data)) == changes
 
 
 def test_several_messages_in_one_datagram_are_read_in_their_order() -> None:
     data = message(999, b"odd length,") + link(1, 9) + route(1) + address(1, "10.0.0.1")
-    assert [type(change) for change in parse(data)] == [LinkChange, RouteChange, AddressChange]
+    assert [type(change) for change in parse_changes(data)] == [LinkChange, RouteChange, AddressChange]
 
 
 def test_an_interface_with_an_address_at_both_ends_is_known_by_its_own() -> None:
     """IFA_ADDRESS is the peer of a point-to-point link, IFA_LOCAL ours (linux/if_addr.h)."""
     head = struct.pack("=BBBBI", 2, 32, PERMANENT, 0, 4)
     body = head + attribute(1, b"peer") + attribute(2, b"ours")
-    assert list(parse(message(NEW_ADDRESS, body))) == [AddressChange(4, b"ours", usable=True, gone=False)]
+    assert list(parse_changes(message(NEW_ADDRESS, body))) == [AddressChange(4, b"ours", usable=True, gone=False)]
 
 
 @pytest.mark.parametrize("whole", [data for data, changes in READ if changes])
 def test_a_message_that_is_cut_short_is_left_out(whole: bytes) -> None:
-    assert not [change for size in range(len(whole) - 4) for change in parse(whole[:size])]
+    assert not [change for size in range(len(whole) - 4) for change in parse_changes(whole[:size])]
 
 
 @pytest.mark.parametrize("length", [0, 1, 15, 17, 0xFFFFFFFF])
 def test_a_length_that_cannot_be_ends_the_reading(length: int) -> None:
     data = struct.pack("=IHHII", length, NEW_LINK, 0, 0, 0)
-    assert list(parse(data)) == []
+    assert list(parse_changes(data)) == []
 
 
 @pytest.mark.parametrize("length", [0, 3, 200])
 def test_an_attribute_whose_length_cannot_be_ends_the_attributes(length: int) -> None:
     head = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, 2, 0, UNICAST, 0)
     body = head + struct.pack("=HH", length, 4) + bytes(4)
-    assert list(parse(message(NEW_ROUTE, body))) == [RouteChange(None, UNICAST, cached=False, gone=False)]
+    assert list(parse_changes(message(NEW_ROUTE, body))) == [RouteChange(None, UNICAST, cached=False, gone=False)]
 
 
 def test_the_marks_on_an_attribute_type_are_no_part_of_it() -> None:
     """NLA_F_NESTED and NLA_F_NET_BYTEORDER (linux/netlink.h)."""
     head = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, 2, 0, UNICAST, 0)
-    (change,) = parse(message(NEW_ROUTE, head + attribute(4 | 0x8000, struct.pack("=I", 7))))
+    (change,) = parse_changes(message(NEW_ROUTE, head + attribute(4 | 0x8000, struct.pack("=I", 7))))
     assert change == RouteChange(7, UNICAST, cached=False, gone=False)
 
 
 def test_the_reading_of_a_storm_ends() -> None:
     data = message(999, b"") * 4096
-    assert list(parse(data)) == []
+    assert list(parse_changes(data)) == []
 
 
 bodies = st.one_of(
@@ -124,10 +124,10 @@ likely = st.builds(message, st.integers(0, 30), bodies)
 @given(st.one_of(st.binary(max_size=400), st.lists(likely, max_size=5).map(b"".join)), st.integers(0, 400))
 def test_arbitrary_bytes_raise_nothing(data: bytes, cut: int) -> None:
     """Neither reading them nor judging what they seem to say."""
-    relevance = Relevance()
+    changes = ChangeFilter()
     for piece in (data, data[:cut], data[cut:]):
-        for change in parse(piece):
-            assert relevance.of(change) in (True, False)
+        for change in parse_changes(piece):
+            assert changes.matters(change) in (True, False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="netlink is Linux's")
@@ -136,27 +136,27 @@ def test_the_kernel_understands_our_questions(text: str) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
         kernel.settimeout(30)
         kernel.send(ask_route(ip_address(text)))
-        (way,) = parse(kernel.recv(65536))
+        (way,) = parse_changes(kernel.recv(65536))
         assert way == RouteChange(socket.if_nametoindex("lo"), LOCAL, cached=True, gone=False)
         kernel.send(ask_link(socket.if_nametoindex("lo")))
-        (loopback,) = parse(kernel.recv(65536))
+        (loopback,) = parse_changes(kernel.recv(65536))
         assert isinstance(loopback, LinkChange)
         assert loopback.flags & ALIVE == ALIVE
         kernel.send(ask_link(0x7FFFFFFF))
-        (refusal,) = parse(kernel.recv(65536))
+        (refusal,) = parse_changes(kernel.recv(65536))
         assert refusal == Trouble(19)  # ENODEV
 
 
 def test_relevant_is_only_what_changes_something() -> None:
     """The kernel repeats itself; only the first word and a different one count."""
-    relevance = Relevance()
+    changes = ChangeFilter()
 
     def judge(data: bytes) -> list[bool]:
-        return [relevance.of(change) for change in parse(data)]
+        return [changes.matters(change) for change in parse_changes(data)]
 
     up, no_carrier = 0x1 | 0x40 | 0x10000, 0x1
     assert judge(link(4, up)) == [True]
-    assert judge(link(4, up | 0x1000)) == [False], "multicast is no matter of reach"
+    assert judge(link(4, up | 0x1000)) == [False], "multicast does not change reachability"
     assert judge(link(4, no_carrier)) == [True], "the peer went down"
     assert judge(link(4, no_carrier)) == [False]
     assert judge(link(5, no_carrier)) == [True]
@@ -170,7 +170,7 @@ def test_relevant_is_only_what_changes_something() -> None:
     assert judge(address(4, "10.9.0.1")) == [True]
     assert judge(address(4, "fd09::1", TENTATIVE)) == [False], "not ours yet"
     assert judge(address(4, "fd09::1")) == [True]
-    assert judge(address(4, "fd09::1", PERMANENT | 0x8)) == [True], "somebody else has it"
+    assert judge(address(4, "fd09::1", PERMANENT | 0x8)) == [True], "another host has it"
 
     assert judge(route(4)) == [True]
     assert judge(route(4, kind=DEL_ROUTE)) == [True]
@@ -180,8 +180,8 @@ def test_relevant_is_only_what_changes_something() -> None:
 
 
 def test_after_lost_messages_nothing_is_known() -> None:
-    relevance = Relevance()
-    before = [*parse(link(4, 0x10041) + address(4, "10.9.0.1"))]
-    assert [relevance.of(change) for change in before] == [True, True]
-    assert relevance.of(Trouble(0))
-    assert [relevance.of(change) for change in before] == [True, True]
+    changes = ChangeFilter()
+    before = [*parse_changes(link(4, 0x10041) + address(4, "10.9.0.1"))]
+    assert [changes.matters(change) for change in before] == [True, True]
+    assert changes.matters(Trouble(0))
+    assert [changes.matters(change) for change in before] == [True, True]

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
-from wscli.tokens.failed import TokenFailed
-from wscli.tokens.fetch import FetchContext, Token
+from wscli.tokens.errors import TokenFailed
+from wscli.tokens.fetcher import BrokerToken, FetchContext
 from wscli.values import Secret
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -115,9 +115,9 @@ async def http(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HttpClient]:
 def context(tmp_path: Path, clock: FakeClock, http: HttpClient) -> FetchContext:
     """What a source fetches with; the tokens ``other`` and ``second`` can be had."""
 
-    async def token(name: str) -> Token:
+    async def token(name: str) -> BrokerToken:
         if name not in ("other", "second"):
             raise TokenFailed(Failure(FailureKind.TOKEN, f"token {name!r}: broken"))
-        return Token(Secret(f"{name}-value"), 7, clock.now + (50 if name == "other" else 90))
+        return BrokerToken(Secret(f"{name}-value"), 7, clock.now + (50 if name == "other" else 90))
 
     return FetchContext(tmp_path, {"PATH": "/usr/bin:/bin"}, clock, http, token)

@@ -14,9 +14,9 @@ import pytest_asyncio
 from wscli.clock import Clock
 from wscli.core.events import FailureKind
 from wscli.errors import AuthError, ExitCode
-from wscli.tokens.broker import Broker, Token, TokenFailed
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
+from wscli.tokens.broker import Broker
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -25,14 +25,14 @@ class Script:
     """A source whose fetches wait until the test answers them."""
 
     def __init__(self, needs: frozenset[str] = frozenset()) -> None:
-        self.waiting: list[asyncio.Future[Answer]] = []
+        self.waiting: list[asyncio.Future[SourceAnswer]] = []
         self.begun = 0
         self._needs = needs
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         self.begun += 1
         await context.scope(self._needs)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[SourceAnswer] = asyncio.get_running_loop().create_future()
         self.waiting.append(future)
         try:
             return await future
@@ -43,7 +43,7 @@ class Script:
         return self._needs
 
     async def answer(self, text: str = "t", life: float | None = None) -> None:
-        self.waiting[0].set_result(Answer(Secret(text), life))
+        self.waiting[0].set_result(SourceAnswer(Secret(text), life))
         await turns()
 
     async def fail(self, error: Exception | None = None) -> None:
@@ -77,22 +77,31 @@ async def make(clock: Clock, tmp_path: Path) -> AsyncIterator[Make]:
         await broker.close()
 
 
-async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.Task[Token]]:
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def broker(make: Make, script: Script) -> Broker:
+    """Broker whose one source is ``script``."""
+    return make({"s": scripted(script)})
+
+
+async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.Task[BrokerToken]]:
     tasks = [asyncio.create_task(broker.get(name)) for _ in range(times)]
     await turns()
     return tasks
 
 
-async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> Token:
+async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> BrokerToken:
     """Get a first token."""
     (task,) = await ask(broker)
     await script.answer(text, life)
     return task.result()
 
 
-async def test_one_fetch_serves_all_who_ask(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_one_fetch_serves_all_who_ask(broker: Broker, script: Script) -> None:
     tasks = await ask(broker, times=20)
     assert broker.stats()["s"]["state"] == "fetching"
     await script.answer("abc")
@@ -103,30 +112,24 @@ async def test_one_fetch_serves_all_who_ask(make: Make) -> None:
     assert broker.stats()["s"] == {"state": "valid", "expires_in_s": None, "fetches": 1, "served": 21, "failures": 0}
 
 
-async def test_nothing_is_fetched_before_somebody_asks(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_nothing_is_fetched_before_the_first_use(broker: Broker, script: Script) -> None:
     await turns()
     assert script.begun == 0
     assert broker.peek("s") is None
     assert broker.stats()["s"]["state"] == "empty"
 
 
-async def test_peek_neither_fetches_nor_counts(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_peek_neither_fetches_nor_counts(broker: Broker, script: Script, clock: Any) -> None:
     token = await filled(broker, script, life=10)
     clock.advance(9)
     assert broker.peek("s") is token
     clock.advance(1)
     assert broker.peek("s") is None
-    assert broker.peek("nobody") is None
+    assert broker.peek("unknown") is None
     assert (script.begun, broker.stats()["s"]["served"]) == (1, 1)
 
 
-async def test_a_cancelled_caller_leaves_the_fetch_to_the_others(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_cancelled_caller_leaves_the_fetch_to_the_others(broker: Broker, script: Script) -> None:
     first, second = await ask(broker, times=2)
     first.cancel()
     await turns()
@@ -135,9 +138,7 @@ async def test_a_cancelled_caller_leaves_the_fetch_to_the_others(make: Make) -> 
     assert second.result().value.reveal() == "t"
 
 
-async def test_a_fetch_that_all_callers_left_still_fills_the_cache(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_fetch_that_all_callers_left_still_fills_the_cache(broker: Broker, script: Script) -> None:
     (task,) = await ask(broker)
     task.cancel()
     await turns()
@@ -163,18 +164,14 @@ async def test_past_refresh_the_old_one_is_served_while_one_fetch_runs(make: Mak
     assert new.version > old.version
 
 
-async def test_without_a_user_no_refresh_runs(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_without_a_user_no_refresh_runs(broker: Broker, script: Script, clock: Any) -> None:
     await filled(broker, script, life=100)
     clock.advance(90)
     await turns()
     assert script.begun == 1
 
 
-async def test_a_background_failure_disturbs_nobody_until_expiry(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_background_failure_has_no_effect_until_expiry(broker: Broker, script: Script, clock: Any) -> None:
     old = await filled(broker, script, life=100)
     clock.advance(85)
     assert await broker.get("s") is old
@@ -190,9 +187,9 @@ async def test_a_background_failure_disturbs_nobody_until_expiry(make: Make, clo
     assert task.result().value.reveal() == "new"
 
 
-async def test_a_failed_background_fetch_is_not_tried_again_at_every_use(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_failed_background_fetch_is_not_tried_again_at_every_use(
+    broker: Broker, script: Script, clock: Any
+) -> None:
     await filled(broker, script, life=100)
     clock.advance(80)
     await broker.get("s")
@@ -213,11 +210,9 @@ async def test_a_failed_background_fetch_is_not_tried_again_at_every_use(make: M
     assert script.begun == 3
 
 
-async def test_nobody_hears_of_an_exception_that_was_never_retrieved(make: Make, clock: Any) -> None:
+async def test_no_exception_is_reported_as_never_retrieved(broker: Broker, script: Script, clock: Any) -> None:
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, problem: heard.append(problem))
-    script = Script()
-    broker = make({"s": scripted(script)})
     await filled(broker, script, life=100)
     clock.advance(80)
     await broker.get("s")
@@ -235,9 +230,7 @@ async def test_nobody_hears_of_an_exception_that_was_never_retrieved(make: Make,
     assert broker.stats()["s"]["failures"] == 2
 
 
-async def test_a_failure_reaches_every_waiter_and_is_not_remembered(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_failure_reaches_every_waiter_and_is_not_remembered(broker: Broker, script: Script) -> None:
     tasks = await ask(broker, times=3)
     await script.fail(SourceFailed("HTTP 503 from https://api.example.com/ws-token", retry_after=3.0))
     errors = [task.exception() for task in tasks]
@@ -257,18 +250,16 @@ async def test_a_failure_reaches_every_waiter_and_is_not_remembered(make: Make) 
     assert broker.stats()["s"]["state"] == "valid"
 
 
-async def test_a_fault_of_a_source_is_stated_without_its_text(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_fault_of_a_source_is_stated_without_its_text(
+    broker: Broker, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
     (task,) = await ask(broker)
     await script.fail(RuntimeError("hunter2"))
     assert "failed unexpectedly (RuntimeError at test_broker.py:" in str(task.exception())
     assert "hunter2" not in str(task.exception()) + caplog.text
 
 
-async def test_an_expired_token_is_waited_for(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_an_expired_token_is_waited_for(broker: Broker, script: Script, clock: Any) -> None:
     await filled(broker, script, "old", life=10)
     clock.advance(10)
     assert broker.stats()["s"]["state"] == "expired"
@@ -278,9 +269,7 @@ async def test_an_expired_token_is_waited_for(make: Make, clock: Any) -> None:
     assert task.result().value.reveal() == "new"
 
 
-async def test_expiry_counts_from_before_the_request(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_expiry_counts_from_before_the_request(broker: Broker, script: Script, clock: Any) -> None:
     (task,) = await ask(broker)
     clock.advance(4)
     await script.answer(life=10)
@@ -288,18 +277,14 @@ async def test_expiry_counts_from_before_the_request(make: Make, clock: Any) -> 
     assert broker.stats()["s"]["expires_in_s"] == 6
 
 
-async def test_a_token_that_expired_on_its_way_is_a_failure(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_token_that_expired_on_its_way_is_a_failure(broker: Broker, script: Script, clock: Any) -> None:
     (task,) = await ask(broker)
     clock.advance(11)
     await script.answer(life=10)
     assert str(task.exception()) == "token 's': the token expired while it was fetched"
 
 
-async def test_twenty_refusals_of_one_version_cost_one_fetch(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_twenty_refusals_of_one_version_cost_one_fetch(broker: Broker, script: Script) -> None:
     old = await filled(broker, script, "old")
     assert [broker.invalidate("s", old.version) for _ in range(20)] == [True] + [False] * 19
     tasks = await ask(broker, times=20)
@@ -310,9 +295,7 @@ async def test_twenty_refusals_of_one_version_cost_one_fetch(make: Make) -> None
     assert script.begun == 2
 
 
-async def test_a_refusal_during_a_background_fetch_joins_it(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_refusal_during_a_background_fetch_joins_it(broker: Broker, script: Script, clock: Any) -> None:
     old = await filled(broker, script, "old", life=100)
     clock.advance(80)
     await broker.get("s")
@@ -324,9 +307,7 @@ async def test_a_refusal_during_a_background_fetch_joins_it(make: Make, clock: A
     assert task.result().value.reveal() == "new"
 
 
-async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(broker: Broker, script: Script) -> None:
 
     async def quick() -> None:
         broker.invalidate("s", (await broker.get("s")).version)
@@ -342,13 +323,13 @@ async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(ma
 
 async def test_unknown_names_and_versions_invalidate_nothing(make: Make) -> None:
     broker = make({"s": scripted(Script())})
-    assert broker.invalidate("nobody", 1) is False
+    assert broker.invalidate("unknown", 1) is False
     assert broker.invalidate("s", 1) is False
 
 
 async def test_an_unknown_token_is_refused_with_a_suggestion(make: Make) -> None:
     broker = make({"session": scripted(Script())})
-    with pytest.raises(TokenFailed, match="no token is called 'sesion'") as caught:
+    with pytest.raises(TokenFailed, match="unknown token: 'sesion'") as caught:
         await broker.get("sesion")
     assert caught.value.hint == "did you mean 'session'?"
     with pytest.raises(TokenFailed) as caught:
@@ -356,9 +337,7 @@ async def test_an_unknown_token_is_refused_with_a_suggestion(make: Make) -> None
     assert caught.value.hint == "declared: session"
 
 
-async def test_forget_makes_the_next_use_fetch(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_forget_makes_the_next_use_fetch(broker: Broker, script: Script) -> None:
     await filled(broker, script)
     broker.forget("s")
     assert broker.peek("s") is None
@@ -366,9 +345,7 @@ async def test_forget_makes_the_next_use_fetch(make: Make) -> None:
     assert script.begun == 2
 
 
-async def test_refresh_fetches_now_and_the_old_one_is_served_meanwhile(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_refresh_fetches_now_and_the_old_one_is_served_meanwhile(broker: Broker, script: Script) -> None:
     old = await filled(broker, script, "old")
     task = asyncio.create_task(broker.refresh("s"))
     await turns()
@@ -382,9 +359,7 @@ async def test_refresh_fetches_now_and_the_old_one_is_served_meanwhile(make: Mak
     assert (await broker.get("s")).value.reveal() == "new"
 
 
-async def test_refresh_joins_a_fetch_under_way(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_refresh_joins_a_fetch_under_way(broker: Broker, script: Script) -> None:
     (get,) = await ask(broker)
     refresh = asyncio.create_task(broker.refresh("s"))
     await turns()
@@ -397,7 +372,7 @@ async def test_single_use_fetches_one_for_each_use(make: Make) -> None:
     script = Script()
     broker = make({"s": scripted(script, single_use=True)})
     assert broker.single_use("s")
-    assert not broker.single_use("nobody")
+    assert not broker.single_use("unknown")
     first, second = await ask(broker, times=2)
     assert script.begun == 2
     await script.answer("one")
@@ -498,9 +473,7 @@ async def test_a_renewal_fetches_what_does_not_last_and_what_it_is_made_of_and_s
     assert script.begun == 2
 
 
-async def test_a_renewal_that_fails_says_so_and_keeps_the_old_one(make: Make, clock: Any) -> None:
-    script = Script()
-    broker = make({"s": scripted(script)})
+async def test_a_renewal_that_fails_says_so_and_keeps_the_old_one(broker: Broker, script: Script, clock: Any) -> None:
     token = await filled(broker, script, life=100)
     renewal = asyncio.create_task(broker.renew("s", clock.now + 200))
     await turns()
@@ -533,7 +506,7 @@ async def test_a_reload_keeps_what_did_not_change(make: Make) -> None:
     assert not broker.invalidate("changed", one.version)
     two = await broker.get("changed")
     assert (two.value.reveal(), one.version == two.version) == ("two", False)
-    with pytest.raises(TokenFailed, match="no token is called 'gone'"):
+    with pytest.raises(TokenFailed, match="unknown token: 'gone'"):
         await broker.get("gone")
 
 

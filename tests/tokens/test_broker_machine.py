@@ -9,28 +9,28 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from wscli.tokens.broker import Broker, Token, TokenFailed
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
+from wscli.tokens.broker import Broker
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
 REFRESH = 0.5
 
 
-class Source:
+class TokenFetcher:
     """Notes every fetch, judges whether it was needed, and lets the machine answer it."""
 
     def __init__(self, machine: BrokerMachine) -> None:
         self.machine = machine
-        self.pending: asyncio.Future[Answer] | None = None
+        self.pending: asyncio.Future[SourceAnswer] | None = None
         self.begun = 0
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         if self.pending is not None:
             self.machine.broken.append("two fetches at once")
         if not self.machine.needs_fetch():
-            self.machine.broken.append("a fetch that nobody needed")
+            self.machine.broken.append("an unnecessary fetch")
         self.begun += 1
         self.pending = asyncio.get_running_loop().create_future()
         try:
@@ -50,8 +50,8 @@ class BrokerMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.now = 0.0
         self.broken: list[str] = []
-        self.source = Source(self)
-        self.newest: Token | None = None
+        self.source = TokenFetcher(self)
+        self.newest: BrokerToken | None = None
         """The newest token that anybody saw."""
         self.refused: set[int] = set()
         self.lives: dict[str, float | None] = {}
@@ -72,7 +72,7 @@ class BrokerMachine(RuleBasedStateMachine):
         life = self.lives[token.value.reveal()]
         return token.expires_at is not None and life is not None and self.now >= token.expires_at - life * REFRESH
 
-    def see(self, token: Token) -> None:
+    def see(self, token: BrokerToken) -> None:
         if token.expires_at is not None and token.expires_at <= self.now:
             self.broken.append("an expired token was served")
         if token.version in self.refused:
@@ -111,7 +111,7 @@ class BrokerMachine(RuleBasedStateMachine):
             assert self.source.pending is not None
             text = f"t{len(self.lives)}"
             self.lives[text] = life
-            self.source.pending.set_result(Answer(Secret(text), life))
+            self.source.pending.set_result(SourceAnswer(Secret(text), life))
             await self.settle()
 
         self.runner.run(go())

@@ -14,7 +14,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from wscli.tokens.broker import Broker, TokenFailed
+from wscli.tokens.broker import Broker
+from wscli.tokens.errors import TokenFailed
 from wscli.tokens.models import TokenSource
 
 Make = Callable[..., Broker]

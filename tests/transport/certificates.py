@@ -23,7 +23,7 @@ class Certificates:
     other_host: Path
     expired: Path
     self_signed: Path
-    """Of another authority, which nobody trusts."""
+    """Of another authority, which is not trusted."""
     client: Path
 
     def serving(self, chain: Path, *, client_ca: Path | None = None) -> ssl.SSLContext:

@@ -1,9 +1,10 @@
-"""What the transport's tests share: both adapters, dials that are cleaned up, certificates."""
+"""The fixtures of the transport's tests: both adapters, dials, certificates."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
-from wscli.config.plan import ProxyPlan
-from wscli.transport.link import Link, Target, Timeline
+from tests.transport.servers import Peer, Script, serve
+from wscli.transport.link import DialTarget, DialTimeline, Link
 from wscli.transport.open import Adapter, forget_fallbacks, open_link
 
 needs_picows = pytest.mark.skipif(
@@ -40,17 +41,39 @@ class Dials:
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        self.timeline = Timeline()
+        self.timeline = DialTimeline()
         self.links: list[Link] = []
 
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
         """Open a link."""
         recorder = listener or Recorder()
-        target = replace(Target(url, compression="none", proxy=ProxyPlan("none"), timeout=20.0), **options)
-        self.timeline = Timeline()
+        target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
+        self.timeline = DialTimeline()
         link = await open_link(target, recorder, self.timeline, adapter=self.adapter)
         self.links.append(link)
         return link, recorder
+
+    @asynccontextmanager
+    async def served(
+        self, script: Script, listener: Any = None, **options: Any
+    ) -> AsyncIterator[tuple[Link, Recorder]]:
+        """Open a connection to a scripted server for the length of a block."""
+        async with serve(script) as server:
+            yield await self(server.url, listener, **options)
+            await self.close()
+
+    @asynccontextmanager
+    async def upgraded(
+        self, script: Script, listener: Any = None, **options: Any
+    ) -> AsyncIterator[tuple[Link, Recorder]]:
+        """Open a connection to a scripted server, which has accepted the upgrade before its script runs."""
+
+        async def whole(peer: Peer) -> None:
+            await peer.upgrade()
+            await script(peer)
+
+        async with self.served(whole, listener, **options) as opened:
+            yield opened
 
     async def close(self) -> None:
         """Drop what is still open."""

@@ -26,9 +26,12 @@ __all__ = [
     "Peer",
     "Server",
     "accept_key",
+    "answering",
     "close_payload",
     "frame",
+    "refusing",
     "serve",
+    "silent",
 ]
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -143,6 +146,32 @@ class Peer:
 
 
 Script = Callable[[Peer], Awaitable[None]]
+
+
+def refusing(status: str, *headers: str, body: bytes = b"") -> Script:
+    """Answer the upgrade with another status."""
+
+    async def script(peer: Peer) -> None:
+        await peer.refuse(status, *headers, body=body)
+        await peer.gone()
+
+    return script
+
+
+def answering(data: bytes) -> Script:
+    """Answer the upgrade with these bytes."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(data)
+        await peer.gone()
+
+    return script
+
+
+async def silent(_: Peer) -> None:
+    """Send nothing, and keep the connection."""
+    await asyncio.Event().wait()
 
 
 class Server:

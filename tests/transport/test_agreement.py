@@ -10,8 +10,7 @@ import pytest
 from tests.transport.conftest import needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, serve
-from wscli.config.plan import ProxyPlan
-from wscli.transport.link import Target, Timeline
+from wscli.transport.link import DialTarget, DialTimeline
 from wscli.transport.open import Adapter, open_link
 
 LIMIT = 2000
@@ -57,8 +56,8 @@ async def outcome(data: bytes, cuts: list[int], adapter: Adapter) -> tuple[objec
 
     async with serve(script) as server:
         recorder = Recorder()
-        target = Target(server.url, compression="none", proxy=ProxyPlan("none"), max_message=LIMIT)
-        await open_link(target, recorder, Timeline(), adapter=adapter)
+        target = DialTarget(server.url, compression="none", proxy="none", max_message=LIMIT)
+        await open_link(target, recorder, DialTimeline(), adapter=adapter)
         async with asyncio.timeout(30):
             failure = await recorder.ended()
         return recorder.messages, recorder.kinds, failure.code, failure.by, failure.close_reason

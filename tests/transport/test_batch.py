@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.transport.batch import MAX_BATCH, Assembler, portions
-from wscli.transport.closing import Violation
+from wscli.transport.frames.batch import MAX_BATCH, Assembler, portions
+from wscli.transport.frames.close_codes import Violation
 
 messages = st.lists(st.one_of(st.text(max_size=12).map(str.encode), st.binary(max_size=12)), max_size=12)
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
-from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, serve
+from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, serve, silent
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent
-from wscli.transport.base import CLOSE_WAIT
+from wscli.transport.frames.base import CLOSE_TIMEOUT
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])
@@ -36,12 +36,10 @@ async def test_an_empty_close_frame_is_1005(dial: Dials) -> None:
     answers: list[int | None] = []
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(CLOSE))
         answers.append(await peer.read_close())
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         failure = await seen.ended()
         assert (failure.code, failure.by, failure.close_reason, answers) == (1005, "peer", "", [None])
 
@@ -50,12 +48,10 @@ async def test_a_reason_is_the_servers_own_text_of_up_to_123_bytes(dial: Dials) 
     reason = "\x1b[31m\n" + "ä" * 58
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(CLOSE, close_payload(4000, reason.encode())))
         await peer.read_close()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert (await seen.ended()).close_reason == reason
 
 
@@ -92,13 +88,11 @@ async def test_a_close_frame_that_must_not_be_is_a_violation(dial: Dials, payloa
 
 async def test_our_close_waits_for_the_answer_and_delivers_what_comes_before_it(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         received = await peer.read_frame()
         assert received == (CLOSE, close_payload(4002, b"bye"), True, 0)
         await peer.send(frame(TEXT, b"last words") + frame(CLOSE, received.payload))
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         await link.close(4002, "bye")
         failure = await seen.ended()
         assert (failure.code, failure.by, seen.messages) == (4002, "us", [b"last words"])
@@ -106,11 +100,9 @@ async def test_our_close_waits_for_the_answer_and_delivers_what_comes_before_it(
 
 async def test_on_end_comes_before_close_returns(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(CLOSE, close_payload(await peer.read_close() or 0)))
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         await asyncio.gather(link.close(), link.close(), link.close())
         assert len(seen.ends) == 1
         await link.close()
@@ -119,12 +111,7 @@ async def test_on_end_comes_before_close_returns(dial: Dials) -> None:
 
 
 async def test_our_close_never_takes_longer_than_its_deadline(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await asyncio.Event().wait()
-
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(silent) as (link, seen):
         loop = asyncio.get_running_loop()
         began = loop.time()
         await link.close(1000, deadline=0.2)
@@ -135,12 +122,7 @@ async def test_our_close_never_takes_longer_than_its_deadline(dial: Dials) -> No
 
 
 async def test_a_shorter_deadline_joins_a_longer_one(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await asyncio.Event().wait()
-
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(silent) as (link, seen):
         loop = asyncio.get_running_loop()
         began = loop.time()
         await asyncio.gather(link.close(deadline=300.0), link.close(deadline=0.1))
@@ -149,12 +131,7 @@ async def test_a_shorter_deadline_joins_a_longer_one(dial: Dials) -> None:
 
 
 async def test_a_cancelled_close_still_closes(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await asyncio.Event().wait()
-
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(silent) as (link, seen):
         closing = asyncio.ensure_future(link.close(deadline=0.1))
         await asyncio.sleep(0)
         closing.cancel()
@@ -163,12 +140,10 @@ async def test_a_cancelled_close_still_closes(dial: Dials) -> None:
 
 async def test_close_ends_a_full_write_buffer_and_a_server_that_reads_nothing(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
         await asyncio.Event().wait()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
         await asyncio.sleep(0)
         assert not sending.done()
@@ -183,16 +158,14 @@ async def test_close_ends_a_full_write_buffer_and_a_server_that_reads_nothing(di
 
 async def test_a_server_that_answers_the_close_but_stays_is_left_after_a_second(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(CLOSE, close_payload(4000)))
         assert await peer.read_close() == 4000
-        let_pass(CLOSE_WAIT)
+        let_pass(CLOSE_TIMEOUT)
         await peer.gone()
         await asyncio.Event().wait()
 
-    assert CLOSE_WAIT == 1.0
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    assert CLOSE_TIMEOUT == 1.0
+    async with dial.upgraded(script) as (_, seen):
         assert (await seen.ended()).code == 4000
 
 
@@ -240,14 +213,12 @@ async def test_a_reset_is_1006(dial: Dials) -> None:
 
 async def test_a_half_closed_connection_is_over_even_with_a_full_write_buffer(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
         await peer.send(frame(TEXT, b"the last"))
         peer.writer.write_eof()
         await asyncio.Event().wait()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
         assert (await seen.ended()).code == 1006
         assert seen.messages == [b"the last"]
@@ -260,8 +231,7 @@ async def test_after_the_end_nothing_is_sent_and_all_calls_return(dial: Dials) -
         await peer.upgrade(then=frame(CLOSE, close_payload(1000)))
         await peer.read_close()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.served(script) as (link, seen):
         await seen.ended()
         with pytest.raises(NotSent):
             await link.send(b"x", binary=False)
@@ -275,14 +245,12 @@ async def test_after_the_end_nothing_is_sent_and_all_calls_return(dial: Dials) -
 
 async def test_both_may_close_at_the_same_time(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.read_frame()
         await peer.send(frame(CLOSE, close_payload(1001, b"me too")))
         with pytest.raises(asyncio.IncompleteReadError):
             await peer.read_frame()  # one close frame each (RFC 6455, section 5.5.1)
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         await link.close(1000, deadline=0.2)
         failure = await seen.ended()
         assert (failure.code, failure.by) == (1001, "us")
@@ -290,13 +258,11 @@ async def test_both_may_close_at_the_same_time(dial: Dials) -> None:
 
 async def test_a_close_while_the_listener_has_paused_is_still_answered(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(TEXT, b"held back"))
         code = await peer.read_close()
         await peer.send(frame(CLOSE, close_payload(code or 0)))
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         link.pause_reading()
         await link.close(1000)
         assert ((await seen.ended()).code, seen.messages) == (1000, [b"held back"])

@@ -49,27 +49,22 @@ async def test_messages_are_compressed_both_ways(dial: Dials) -> None:
         await peer.send(frame(BINARY, b"as it is"))
         await peer.gone()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url, compression="deflate")
+    async with dial.served(script, compression="deflate") as (link, seen):
         for _ in range(3):
             await link.send(text, binary=False)
         assert await seen.received(4) == [text, text, text, b"as it is"]
         assert dial.timeline.steps[-1].detail == "HTTP 101, permessage-deflate"
-        await dial.close()
 
 
 async def test_a_server_that_does_not_compress_is_fine(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         assert await peer.read_frame() == (TEXT, b"plain", True, 0)
         await peer.send(frame(TEXT, b"plain as well"))
         await peer.gone()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url, compression="deflate")
+    async with dial.upgraded(script, compression="deflate") as (link, seen):
         await link.send(b"plain", binary=False)
         assert await seen.received(1) == [b"plain as well"]
-        await dial.close()
 
 
 async def test_a_compressed_message_may_come_in_fragments(dial: Dials) -> None:
@@ -82,10 +77,8 @@ async def test_a_compressed_message_may_come_in_fragments(dial: Dials) -> None:
         await peer.send(frame(CONT, data[9:]))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url, compression="deflate")
+    async with dial.served(script, compression="deflate") as (_, seen):
         assert await seen.received(1) == ["grüße ".encode() * 1000]
-        await dial.close()
 
 
 @pytest.mark.parametrize("fragments", [1, 3])
@@ -127,15 +120,13 @@ async def test_a_pause_holds_although_little_data_becomes_many_messages(dial: Di
         await peer.send(b"".join(frame(BINARY, side.deflate(bytes(1 << 20)), rsv=RSV1) for _ in range(100)))
         await peer.gone()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url, Pausing(), compression="deflate")
+    async with dial.served(script, Pausing(), compression="deflate") as (link, seen):
         await seen.received(1)
         while len(seen.messages) < 100:
             before = len(seen.messages)
             link.resume_reading()
             await seen.received(before + 1)
             assert len(seen.messages) - before < 10
-        await dial.close()
 
 
 @pytest.mark.parametrize(

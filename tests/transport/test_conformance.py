@@ -23,26 +23,21 @@ async def test_a_message_of_any_length_form_arrives_whole(dial: Dials, size: int
         await peer.upgrade(then=frame(opcode, payload))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.served(script) as (_, seen):
         assert await seen.received(1) == [payload]
         assert seen.kinds == ("t" if opcode == TEXT else "b")
-        await dial.close()
 
 
 async def test_a_large_message_sent_in_drips_arrives_whole(dial: Dials) -> None:
     data = frame(BINARY, os.urandom(70_000))
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         for at in range(0, len(data), 7001):
             await peer.send(data[at : at + 7001])
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert await seen.received(1) == [data[10:]]
-        await dial.close()
 
 
 async def test_every_byte_may_come_in_a_packet_of_its_own(dial: Dials) -> None:
@@ -55,23 +50,18 @@ async def test_every_byte_may_come_in_a_packet_of_its_own(dial: Dials) -> None:
         assert await peer.read_frame() == (PONG, b"?", True, 0)
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.served(script) as (_, seen):
         assert await seen.received(2) == ["grüße".encode(), b"a" * 130]
-        await dial.close()
 
 
 async def test_messages_of_one_packet_come_in_order_with_their_kinds(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(TEXT, b"one") + frame(BINARY, b"\xff") + frame(TEXT, b"") + frame(TEXT, b"three"))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert await seen.received(4) == [b"one", b"\xff", b"", b"three"]
         assert seen.kinds == "tbtt"
-        await dial.close()
 
 
 async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials) -> None:
@@ -79,8 +69,7 @@ async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials) -> N
         await peer.upgrade(then=frame(TEXT, b"early") + frame(CLOSE, close_payload(4001, b"that is all")))
         await peer.read_close()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.served(script) as (_, seen):
         assert seen.batches == [], "a batch came before open_link returned"
         assert await seen.received(1) == [b"early"]
         assert (await seen.ended()).code == 4001
@@ -90,33 +79,27 @@ async def test_a_batch_is_at_most_256_kib_unless_one_message_is_larger(dial: Dia
     sizes = [200_000, 300_000, 100, 100_000, 200_000, 10]
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(b"".join(frame(BINARY, b"x" * size) for size in sizes) + frame(TEXT, b"a" * 100) * 9000)
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert [len(message) for message in await seen.received(9006)] == sizes + [100] * 9000
         for payloads, _ in seen.batches:
             assert len(payloads) == 1 or sum(map(len, payloads)) <= 256 * 1024
         assert len(seen.batches) < 1000, "messages of one read came one by one"
-        await dial.close()
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 async def test_fragments_are_joined_and_control_frames_between_them_are_heard(dial: Dials, opcode: int) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(opcode, b"to", fin=False) + frame(PING, b"a") + frame(CONT, b"", fin=False))
         assert await peer.read_frame() == (PONG, b"a", True, 0)
         await peer.send(frame(PONG, b"unasked") + frame(CONT, b"geth", fin=False) + frame(CONT, b"er"))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert await seen.received(1) == [b"together"]
         assert seen.kinds == ("t" if opcode == TEXT else "b")
-        await dial.close()
 
 
 async def test_pings_are_answered_in_order_with_their_payloads(dial: Dials) -> None:
@@ -131,24 +114,19 @@ async def test_pings_are_answered_in_order_with_their_payloads(dial: Dials) -> N
         await peer.send(frame(TEXT, b"done"))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.served(script) as (_, seen):
         assert await seen.received(1) == [b"done"]
-        await dial.close()
 
 
 async def test_text_split_inside_a_character_is_text(dial: Dials) -> None:
     euro = "€".encode()
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(TEXT, euro[:1], fin=False) + frame(CONT, euro[1:]))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert await seen.received(1) == [euro]
-        await dial.close()
 
 
 @pytest.mark.parametrize(
@@ -261,37 +239,28 @@ async def test_a_message_above_the_limit_ends_the_connection_with_1009(dial: Dia
 
 async def test_a_message_as_large_as_the_limit_arrives(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(BINARY, b"x" * 500, fin=False) + frame(CONT, b"x" * 500) + frame(TEXT, b"y" * 1000))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url, max_message=1000)
+    async with dial.upgraded(script, max_message=1000) as (_, seen):
         assert await seen.received(2) == [b"x" * 1000, b"y" * 1000]
-        await dial.close()
 
 
 async def test_900_000_empty_fragments_end_in_1009(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(TEXT, b"", fin=False))
         for _ in range(900):
             await peer.send(frame(CONT, b"", fin=False) * 1000)
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         failure = await seen.ended()
         assert (failure.code, failure.by, seen.messages) == (1009, "us", [])
-        await dial.close()
 
 
 async def test_many_small_fragments_of_one_message_are_joined(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         await peer.send(frame(TEXT, b"a", fin=False) + frame(CONT, b"b", fin=False) * 20_000 + frame(CONT, b"c"))
         await peer.gone()
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.upgraded(script) as (_, seen):
         assert await seen.received(1) == [b"a" + b"b" * 20_000 + b"c"]
-        await dial.close()

@@ -1,4 +1,4 @@
-"""No exception of a library reaches the manager: each is translated, once, and none is forgotten."""
+"""No exception of a library reaches the manager: each is failure_ofd, once, and none is forgotten."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from websockets.http11 import Request, Response
 
 from tests.transport.conftest import needs_picows
 from wscli.core.events import Failure, FailureKind
-from wscli.transport.address import Place
-from wscli.transport.failures import FOREIGN, timed_out, translate
+from wscli.transport.dial.address import ServerAddress
+from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
 
 SECRET = "s3cret"
-PLACE = Place("api.example.com", 443)
+PLACE = ServerAddress("api.example.com", 443)
 STEPS = ["dns", "tcp", "proxy", "tls", "upgrade"]
 
 _RESPONSE = Response(500, SECRET, Headers())
@@ -70,7 +70,7 @@ def assert_sound(failure: Failure) -> None:
 def test_every_exception_of_websockets_is_known(kind: type[Exception], step: str) -> None:
     error = made(kind)
     assert isinstance(error, FOREIGN)
-    assert_sound(translate(error, step, PLACE))
+    assert_sound(failure_of(error, step, PLACE))
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -78,7 +78,7 @@ def test_every_exception_of_websockets_is_known(kind: type[Exception], step: str
 def test_every_exception_of_python_socks_is_known(kind: type[Exception], step: str) -> None:
     error = kind("Could not connect to proxy")
     assert isinstance(error, FOREIGN)
-    failure = translate(error, step, PLACE)
+    failure = failure_of(error, step, PLACE)
     assert_sound(failure)
     assert failure.kind in {FailureKind.PROXY, FailureKind(step)}
 
@@ -97,16 +97,16 @@ def test_every_exception_of_picows_is_known(step: str) -> None:
     for kind in classes(picows):
         error = kind(*arguments.get(kind.__name__, (SECRET,)))
         assert isinstance(error, FOREIGN)
-        assert_sound(translate(error, step, PLACE))
+        assert_sound(failure_of(error, step, PLACE))
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_errno_is_known(step: str) -> None:
     for number in (*errno.errorcode, 0, 99999):
-        failure = translate(OSError(number, SECRET), step, PLACE)
+        failure = failure_of(OSError(number, SECRET), step, PLACE)
         assert_sound(failure)
         assert failure.kind is FailureKind(step)
-    assert_sound(translate(OSError(SECRET), step, PLACE))
+    assert_sound(failure_of(OSError(SECRET), step, PLACE))
 
 
 def subclasses(kind: type[Exception]) -> list[type[Exception]]:
@@ -118,7 +118,7 @@ def test_every_exception_of_ssl_is_known(step: str) -> None:
     for kind in (kind for kind in subclasses(ssl.SSLError) if kind.__module__ == "ssl"):
         error = kind(1, SECRET)
         assert isinstance(error, FOREIGN)
-        failure = translate(error, step, PLACE)
+        failure = failure_of(error, step, PLACE)
         assert_sound(failure)
         assert failure.kind in {FailureKind.TLS, FailureKind.CERTIFICATE}
 
@@ -126,7 +126,7 @@ def test_every_exception_of_ssl_is_known(step: str) -> None:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY])
 def test_every_failure_to_resolve_is_of_dns(number: int, step: str) -> None:
-    failure = translate(socket.gaierror(number, "Name or service not known"), step, PLACE)
+    failure = failure_of(socket.gaierror(number, "Name or service not known"), step, PLACE)
     assert (failure.kind, failure.text) == (
         FailureKind.DNS,
         "cannot resolve 'api.example.com': name or service not known",
@@ -139,7 +139,7 @@ def test_every_failure_to_resolve_is_of_dns(number: int, step: str) -> None:
 )
 def test_what_the_standard_library_raises_is_known(error: Exception, step: str) -> None:
     assert isinstance(error, FOREIGN)
-    assert_sound(translate(error, step, PLACE))
+    assert_sound(failure_of(error, step, PLACE))
 
 
 @pytest.mark.parametrize("kind", [ValueError, TypeError, KeyError, AttributeError, AssertionError, RuntimeError])
@@ -162,7 +162,7 @@ def test_a_bug_of_ours_is_not_taken_for_a_failure_to_connect(kind: type[Exceptio
 def test_tls_alerts_are_told_apart(reason: str, kind: FailureKind, text: str | None) -> None:
     error = ssl.SSLError(1, "[SSL] " + reason)
     error.reason = reason
-    failure = translate(error, "tls", PLACE)
+    failure = failure_of(error, "tls", PLACE)
     assert failure.kind is kind
     assert text is None or failure.text == text
 
@@ -184,7 +184,7 @@ def test_tls_alerts_are_told_apart(reason: str, kind: FailureKind, text: str | N
     ],
 )
 def test_texts_say_what_happened_with_whom(error: Exception, step: str, text: str) -> None:
-    assert translate(error, step, PLACE).text == text.format("api.example.com:443")
+    assert failure_of(error, step, PLACE).text == text.format("api.example.com:443")
 
 
 def test_every_step_says_what_was_awaited_when_time_ran_out() -> None:

@@ -12,12 +12,11 @@ import pytest
 
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
-from tests.transport.servers import TEXT, Peer, frame, serve
+from tests.transport.servers import TEXT, Peer, frame, refusing, serve
 from wscli import __version__
-from wscli.config.plan import ProxyPlan
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
-from wscli.transport.link import DialError, Target, Timeline
+from wscli.transport.link import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 
 
@@ -31,8 +30,8 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
-def target(url: str, **options: object) -> Target:
-    return Target(url, proxy=ProxyPlan("none"), **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
+def target(url: str, **options: object) -> DialTarget:
+    return DialTarget(url, proxy="none", **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
 
 
 async def test_the_request_carries_what_was_asked(dial: Dials) -> None:
@@ -164,10 +163,7 @@ async def test_a_cancelled_dial_leaves_nothing_open(dial: Dials, stage: str, mon
 
 
 async def test_a_hundred_failed_dials_leave_no_descriptor(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.refuse("503 Service Unavailable")
-
-    async with serve(script) as server:
+    async with serve(refusing("503 Service Unavailable")) as server:
         before = descriptors()
         for _ in range(100):
             with pytest.raises(DialError):
@@ -191,7 +187,7 @@ async def test_nothing_that_a_dial_holds_is_logged(dial: Dials, caplog: pytest.L
 
 
 async def test_a_target_shows_nothing_of_itself() -> None:
-    assert "s3cret" not in repr(Target("ws://user:s3cret@host/?token=s3cret"))
+    assert "s3cret" not in repr(DialTarget("ws://user:s3cret@host/?token=s3cret"))
 
 
 @needs_picows
@@ -199,7 +195,7 @@ async def test_auto_is_picows_without_compression_and_websockets_with_it() -> No
     async with serve(accept) as server:
         for compression, adapter in (("none", "picows"), ("deflate", "websockets")):
             recorder = Recorder()
-            link = await open_link(target(server.url, compression=compression), recorder, Timeline())
+            link = await open_link(target(server.url, compression=compression), recorder, DialTimeline())
             assert link.adapter == adapter
             link.abort()
             await recorder.ended()
@@ -207,16 +203,16 @@ async def test_auto_is_picows_without_compression_and_websockets_with_it() -> No
 
 async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    monkeypatch.delitem(sys.modules, "wscli.transport.fast_upgrade", raising=False)
-    monkeypatch.delitem(sys.modules, "wscli.transport.fast", raising=False)
+    monkeypatch.delitem(sys.modules, "wscli.transport.picows.upgrade", raising=False)
+    monkeypatch.delitem(sys.modules, "wscli.transport.picows.connection", raising=False)
     async with serve(accept) as server:
         recorder = Recorder()
-        link = await open_link(target(server.url), recorder, Timeline())
+        link = await open_link(target(server.url), recorder, DialTimeline())
         assert link.adapter == "websockets"
         link.abort()
         await recorder.ended()
         with pytest.raises(ConfigError, match="'picows' is not installed"):
-            await open_link(target(server.url), recorder, Timeline(), adapter="picows")
+            await open_link(target(server.url), recorder, DialTimeline(), adapter="picows")
 
 
 async def keep_alive(peer: Peer) -> None:
@@ -242,7 +238,7 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
     script: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(script) as server:  # type: ignore[arg-type]  # one of the three above
-        recorder, timeline = Recorder(), Timeline()
+        recorder, timeline = Recorder(), DialTimeline()
         link = await open_link(target(server.url), recorder, timeline)
         assert link.adapter == "websockets"
         assert await recorder.received(1) == [b"welcome"]
@@ -262,22 +258,19 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
         assert len(warnings) == 1
         assert "dialled with websockets from now on" in warnings[0]
         recorder = Recorder()
-        link = await open_link(target(server.url), recorder, Timeline())
+        link = await open_link(target(server.url), recorder, DialTimeline())
         assert (link.adapter, server.connections) == ("websockets", 3)
         link.abort()
         await recorder.ended()
         with pytest.raises(DialError) as caught:
-            await open_link(target(server.url), Recorder(), Timeline(), adapter="picows")
+            await open_link(target(server.url), Recorder(), DialTimeline(), adapter="picows")
         assert caught.value.failure.kind is FailureKind.UPGRADE
 
 
 @needs_picows
 @pytest.mark.parametrize("status", ["401 Unauthorized", "529 Site is overloaded", "302 Found"])
 async def test_a_refusal_is_dialled_once(status: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.refuse(status)
-
-    async with serve(script) as server:
+    async with serve(refusing(status)) as server:
         with pytest.raises(DialError):
-            await open_link(target(server.url), Recorder(), Timeline())
+            await open_link(target(server.url), Recorder(), DialTimeline())
         assert server.connections == 1

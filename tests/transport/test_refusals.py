@@ -10,7 +10,7 @@ import pytest
 
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
-from tests.transport.servers import Peer, serve
+from tests.transport.servers import Peer, answering, refusing, serve
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.link import DialError
 
@@ -42,11 +42,7 @@ async def refused(dial: Dials, url: str, **options: object) -> Failure:
 async def test_another_status_is_the_failure(dial: Dials, status: str, text: str) -> None:
     """Unregistered ones, such as 529, as well."""
 
-    async def script(peer: Peer) -> None:
-        await peer.refuse(status, body=b"no")
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(refusing(status, body=b"no")) as server:
         failure = await refused(dial, server.url)
         assert (failure.kind, failure.code) == (FailureKind.STATUS, int(status[:3]))
         assert failure.text == f"127.0.0.1:{server.port} answered the upgrade with {text}"
@@ -58,21 +54,12 @@ async def test_another_status_is_the_failure(dial: Dials, status: str, text: str
     "head", [b"HTTP/1.1 503\r\n\r\n", b"HTTP/1.0 503 Busy\r\n\r\n", b"HTTP/1.1 503 B\xfcsy\r\nodd\r\n\r\n"]
 )
 async def test_a_sloppy_answer_still_has_its_status(dial: Dials, head: bytes) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.read_request()
-        await peer.send(head)
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(answering(head)) as server:
         assert (await refused(dial, server.url)).code == 503
 
 
 async def test_retry_after_in_seconds(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.refuse("503 Service Unavailable", "retry-after: 3")
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(refusing("503 Service Unavailable", "retry-after: 3")) as server:
         failure = await refused(dial, server.url)
         assert failure.retry_after == 3.0
         assert failure.text.endswith("HTTP 503 Service Unavailable with Retry-After 3s")
@@ -81,11 +68,7 @@ async def test_retry_after_in_seconds(dial: Dials) -> None:
 async def test_retry_after_as_a_date(dial: Dials) -> None:
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
 
-    async def script(peer: Peer) -> None:
-        await peer.refuse("429 Too Many Requests", f"Retry-After: {then}")
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(refusing("429 Too Many Requests", f"Retry-After: {then}")) as server:
         retry_after = (await refused(dial, server.url)).retry_after
         assert retry_after is not None
         assert 85 < retry_after <= 90
@@ -97,11 +80,7 @@ async def test_retry_after_as_a_date(dial: Dials) -> None:
 async def test_a_redirect_is_told_and_not_followed(dial: Dials, status: str) -> None:
     """The location may hold secrets: it stands in its field and in no text."""
 
-    async def script(peer: Peer) -> None:
-        await peer.refuse(status, "Location: /elsewhere?token=s3cret")
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(refusing(status, "Location: /elsewhere?token=s3cret")) as server:
         failure = await refused(dial, server.url)
         assert (failure.kind, failure.code) == (FailureKind.STATUS, int(status[:3]))
         assert failure.location == "/elsewhere?token=s3cret"
@@ -164,12 +143,7 @@ async def test_an_answer_in_drips_does_not_extend_the_deadline(dial: Dials) -> N
     ids=["ssh", "tls alert", "http 2", "status 99", "status abc", "empty lines"],
 )
 async def test_what_is_not_http_is_no_upgrade(dial: Dials, answer: bytes) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.read_request()
-        await peer.send(answer)
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(answering(answer)) as server:
         failure = await refused(dial, server.url)
         assert failure.kind is FailureKind.UPGRADE
         assert failure.text == f"127.0.0.1:{server.port} did not answer the upgrade with HTTP"
@@ -177,12 +151,7 @@ async def test_what_is_not_http_is_no_upgrade(dial: Dials, answer: bytes) -> Non
 
 @pytest.mark.parametrize("header", [b"X-Long: " + b"x" * 100_000, b"X: y\r\n" * 20_000], ids=["one line", "many"])
 async def test_a_huge_header_block_is_no_upgrade(dial: Dials, header: bytes) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.read_request()
-        await peer.send(b"HTTP/1.1 101 Switching Protocols\r\n" + header)
-        await peer.gone()
-
-    async with serve(script) as server:
+    async with serve(answering(b"HTTP/1.1 101 Switching Protocols\r\n" + header)) as server:
         failure = await refused(dial, server.url)
         assert failure.kind is FailureKind.UPGRADE
 
@@ -250,7 +219,7 @@ async def test_a_server_that_resets_instead_of_answering(dial: Dials) -> None:
         assert "the connection" in failure.text
 
 
-async def test_a_port_where_nobody_listens(dial: Dials) -> None:
+async def test_a_port_without_a_listener(dial: Dials) -> None:
     async with serve(lambda peer: peer.gone()) as server:
         pass
     failure = await refused(dial, server.url)
@@ -292,11 +261,11 @@ async def test_a_lookup_that_hangs_ends_at_the_deadline(dial: Dials, monkeypatch
     [
         ("http://127.0.0.1/?token=s3cret", "ws://"),
         ("ws://:80/?token=s3cret", "no host"),
-        ("ws://127.0.0.1:99999/?token=s3cret", "not valid"),
-        ("ws://127.0.0.1:s3cret/", "not valid"),
-        ("ws://127.0.0.1:0/?token=s3cret", "port 0"),
-        ("ws://[::1/?token=s3cret", "not valid"),
-        ("ws://" + "ä" * 70 + "/?token=s3cret", "not valid"),
+        ("ws://127.0.0.1:99999/?token=s3cret", "is invalid"),
+        ("ws://127.0.0.1:s3cret/", "is invalid"),
+        ("ws://127.0.0.1:0/?token=s3cret", "port is 0"),
+        ("ws://[::1/?token=s3cret", "is invalid"),
+        ("ws://" + "ä" * 70 + "/?token=s3cret", "is invalid"),
     ],
 )
 async def test_a_url_that_cannot_be_dialled_is_not_quoted(dial: Dials, url: str, why: str) -> None:

@@ -8,10 +8,8 @@ import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from tests.daemon.passing import let_pass
 from tests.transport.certificates import Certificates
@@ -19,11 +17,9 @@ from tests.transport.conftest import Dials
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, frame, serve
 from tests.transport.test_refusals import refused
-from wscli.config.models.upstream import TlsPlan
 from wscli.core.events import FailureKind
-from wscli.errors import ConfigError, OutcomeUnknown
-from wscli.transport.tls import make_tls
-from wscli.values import Secret
+from wscli.errors import OutcomeUnknown
+from wscli.net.tls import TlsSettings, make_tls
 
 
 async def echo(peer: Peer) -> None:
@@ -35,7 +31,7 @@ async def echo(peer: Peer) -> None:
 
 async def test_messages_go_both_ways_over_tls(dial: Dials, certs: Certificates) -> None:
     async with serve(echo, tls=certs.serving(certs.good), host="localhost") as server:
-        link, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        link, seen = await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         for size in (5, 70_000, 500_000):
             await link.send(b"x" * size, binary=True)
         assert [len(message) for message in await seen.received(3)] == [5, 70_000, 500_000]
@@ -52,7 +48,7 @@ async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials, cert
         await peer.read_close()
 
     async with serve(script, tls=certs.serving(certs.good)) as server:
-        _, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        _, seen = await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         assert await seen.received(1) == [b"early"]
         assert (await seen.ended()).code == 4001
 
@@ -69,7 +65,7 @@ async def test_a_certificate_that_does_not_hold_is_named(
     dial: Dials, certs: Certificates, chain: str, why: str
 ) -> None:
     async with serve(echo, tls=certs.serving(getattr(certs, chain))) as server:
-        failure = await refused(dial, server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        failure = await refused(dial, server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         assert failure.kind is FailureKind.CERTIFICATE
         assert failure.text.startswith(f"the certificate of 127.0.0.1:{server.port} is refused: ")
         assert why in failure.text
@@ -78,10 +74,10 @@ async def test_a_certificate_that_does_not_hold_is_named(
 
 async def test_insecure_checks_nothing_and_server_name_another_name(dial: Dials, certs: Certificates) -> None:
     async with serve(echo, tls=certs.serving(certs.self_signed)) as server:
-        await dial(server.url, tls=make_tls(TlsPlan(insecure=True)))
+        await dial(server.url, tls=make_tls(TlsSettings(insecure=True)))
         await dial.close()
     async with serve(echo, tls=certs.serving(certs.other_host)) as server:
-        await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)), server_name="elsewhere.example")
+        await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))), server_name="elsewhere.example")
         await dial.close()
 
 
@@ -92,7 +88,7 @@ async def test_without_a_context_the_systems_authorities_decide(dial: Dials, cer
 
 async def test_a_client_certificate_is_shown_to_who_asks(dial: Dials, certs: Certificates) -> None:
     async with serve(echo, tls=certs.serving(certs.good, client_ca=certs.ca)) as server:
-        await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca, cert=certs.client)))
+        await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca), cert=str(certs.client))))
         await dial.close()
 
 
@@ -112,7 +108,7 @@ async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certifi
     with ThreadPoolExecutor(1) as pool, listening:
         done = pool.submit(refuse)
         url = f"wss://127.0.0.1:{listening.getsockname()[1]}/"
-        failure = await refused(dial, url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        failure = await refused(dial, url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         done.result(5)
     if dial.adapter == "websockets":
         assert failure.kind is FailureKind.CERTIFICATE
@@ -164,7 +160,7 @@ async def test_abort_and_close_work_with_a_full_write_buffer_over_tls(dial: Dial
 
     async with serve(script, tls=certs.serving(certs.good)) as server:
         for end in ("close", "abort"):
-            link, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+            link, seen = await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
             sending = asyncio.ensure_future(link.send(os.urandom(1 << 20) * 32, binary=True))
             await asyncio.sleep(0)
             loop = asyncio.get_running_loop()
@@ -186,7 +182,7 @@ async def test_a_server_that_leaves_without_a_word_is_1006_over_tls(dial: Dials,
         peer.writer.transport.abort()
 
     async with serve(script, tls=certs.serving(certs.good)) as server:
-        _, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        _, seen = await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         failure = await seen.ended()
         assert (failure.code, failure.by) == (1006, "peer")
 
@@ -199,69 +195,13 @@ async def test_pausing_over_tls_loses_nothing(dial: Dials, certs: Certificates) 
         await peer.gone()
 
     async with serve(script, tls=certs.serving(certs.good)) as server:
-        link, seen = await dial(server.url, tls=make_tls(TlsPlan(ca=certs.ca)))
+        link, seen = await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         link.pause_reading()
         await asyncio.sleep(0.05)  # nothing may come, so that there is nothing to wait for
         assert seen.messages == []
         link.resume_reading()
         assert len(await seen.received(60)) == 60
         await dial.close()
-
-
-def test_contexts_are_shared_until_a_file_changes(certs: Certificates, tmp_path: Path) -> None:
-    copy = tmp_path / "ca.pem"
-    copy.write_bytes(certs.ca.read_bytes())
-    first = make_tls(TlsPlan(ca=copy))
-    assert make_tls(TlsPlan(ca=copy)) is first
-    assert make_tls(TlsPlan(ca=copy, insecure=True)) is not first
-    os.utime(copy, ns=(1, 1))
-    assert make_tls(TlsPlan(ca=copy)) is not first
-    assert make_tls(TlsPlan()).verify_mode is ssl.CERT_REQUIRED
-
-
-def encrypted_key(certs: Certificates, tmp_path: Path) -> Path:
-    key = serialization.load_pem_private_key(certs.client.read_bytes(), None)
-    path = tmp_path / "encrypted.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"0pen"),
-        )
-    )
-    return path
-
-
-def test_an_encrypted_key_opens_with_its_password(certs: Certificates, tmp_path: Path) -> None:
-    key = encrypted_key(certs, tmp_path)
-    make_tls(TlsPlan(cert=certs.client, key=key, key_password=Secret("0pen")))
-
-
-def test_what_is_wrong_with_the_files_is_one_line_each(certs: Certificates, tmp_path: Path) -> None:
-    """No password stands in it, and OpenSSL never asks for one on the terminal."""
-    key, junk, gone = encrypted_key(certs, tmp_path), tmp_path / "junk.pem", tmp_path / "gone.pem"
-    junk.write_text("hello")
-    wrong = {
-        TlsPlan(ca=gone): f"tls.ca: cannot read '{gone}': no such file or directory",
-        TlsPlan(ca=tmp_path): f"tls.ca: cannot read '{tmp_path}': is a directory",
-        TlsPlan(ca=junk): f"tls.ca: '{junk}' holds no certificate",
-        TlsPlan(cert=gone): f"tls.cert: cannot read '{gone}': no such file or directory",
-        TlsPlan(cert=junk): f"tls.cert: '{junk}' and '{junk}' hold no certificate with its key",
-        TlsPlan(cert=certs.ca): f"tls.cert: '{certs.ca}' and '{certs.ca}' hold no certificate with its key",
-        TlsPlan(key=key): "tls.key: a key without a certificate",
-        TlsPlan(cert=certs.good, key=certs.client): f"tls.key: '{certs.client}' is not the key of '{certs.good}'",
-        TlsPlan(cert=certs.client, key=key): f"tls.key: '{key}' needs a password",
-        TlsPlan(
-            cert=certs.client, key=key, key_password=Secret("wr0ng")
-        ): f"tls.key_password: it does not open '{key}'",
-        TlsPlan(
-            cert=certs.client, key=key, key_password=Secret("x" * 2000)
-        ): f"tls.key_password: it does not open '{key}'",
-    }
-    for plan, text in wrong.items():
-        with pytest.raises(ConfigError) as caught:
-            make_tls(plan)
-        assert str(caught.value) == text
 
 
 async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dials, certs: Certificates) -> None:
@@ -282,7 +222,7 @@ async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dial
 
     heard = Recorder()
     async with serve(script, tls=certs.serving(certs.good)) as server:
-        link, _ = await dial(server.url, heard, tls=make_tls(TlsPlan(ca=certs.ca)))
+        link, _ = await dial(server.url, heard, tls=make_tls(TlsSettings(ca=str(certs.ca))))
         sending = asyncio.ensure_future(link.send(os.urandom(16 << 20), binary=True))
         await asyncio.sleep(0)
         pinging = asyncio.ensure_future(link.ping())

@@ -30,12 +30,10 @@ async def test_a_message_of_any_length_form_leaves_masked_and_whole(dial: Dials,
     payload = (b"abcdefghij" * (size // 10 + 1))[:size]
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         assert await peer.read_frame() == (TEXT, payload, True, 0)
         assert await peer.read_frame() == (BINARY, payload, True, 0)
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         await link.send(payload, binary=False)
         await link.send(payload, binary=True)
         await seen.ended()
@@ -46,12 +44,10 @@ async def test_masks_are_never_the_same_twice(dial: Dials) -> None:
     masks: set[bytes] = set()
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         for _ in range(50):
             masks.add((await peer.reader.readexactly(8))[2:6])
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         for _ in range(50):
             await link.send(b"ab", binary=False)
         await seen.ended()
@@ -62,11 +58,9 @@ async def test_concurrent_senders_leave_in_the_order_of_their_calls(dial: Dials)
     received: list[int] = []
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         received.extend([(await peer.read_frame()).payload[0] for _ in range(20)])
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         await asyncio.gather(*(link.send(bytes([at]) * 1_000_000, binary=True) for at in range(20)))
         await seen.ended()
         assert received == list(range(20))
@@ -76,14 +70,12 @@ async def test_send_returns_when_the_kernel_has_taken_the_message(dial: Dials) -
     may_read = asyncio.Event()
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
         await may_read.wait()
         peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
         assert len((await peer.read_frame()).payload) == 16 << 20
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         sending = asyncio.ensure_future(link.send(b"x" * (16 << 20), binary=True))
         await link_has_tried(sending)
         assert not sending.done()
@@ -116,14 +108,12 @@ async def test_a_cancelled_sender_leaves_the_turn_to_the_next(dial: Dials) -> No
     received: list[bytes] = []
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
         await may_read.wait()
         peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
         received.extend([(await peer.read_frame()).payload[:1] for _ in range(2)])
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(script) as (link, seen):
         first = asyncio.ensure_future(link.send(b"1" * (16 << 20), binary=True))
         second = asyncio.ensure_future(link.send(b"2", binary=True))
         third = asyncio.ensure_future(link.send(b"3", binary=True))
@@ -149,17 +139,14 @@ async def test_a_message_after_the_close_was_not_sent(dial: Dials) -> None:
 
 async def test_a_ping_gives_the_seconds_to_its_pong(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         opcode, payload, *_ = await peer.read_frame()
         assert opcode == PING
         assert 0 < len(payload) <= 125
         await peer.send(frame(PONG, b"unasked") + frame(PONG) + frame(PONG, payload))
         await peer.gone()
 
-    async with serve(script) as server:
-        link, _ = await dial(server.url)
+    async with dial.upgraded(script) as (link, _):
         assert 0 < await link.ping() < 1
-        await dial.close()
 
 
 async def test_a_pong_answers_the_pings_before_it_as_well(dial: Dials) -> None:
@@ -183,18 +170,15 @@ async def test_a_pong_answers_the_pings_before_it_as_well(dial: Dials) -> None:
 
 async def test_a_cancelled_ping_leaves_nothing_and_disturbs_no_other(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         pings = [await peer.read_frame() for _ in range(2)]
         await peer.send(b"".join(frame(PONG, ping.payload) for ping in pings))
         await peer.gone()
 
-    async with serve(script) as server:
-        link, _ = await dial(server.url)
+    async with dial.upgraded(script) as (link, _):
         first, second = asyncio.ensure_future(link.ping()), asyncio.ensure_future(link.ping())
         await asyncio.sleep(0)
         first.cancel()
         assert await second > 0
-        await dial.close()
 
 
 async def test_a_ping_that_never_gets_its_pong_ends_with_the_connection(dial: Dials) -> None:
@@ -227,7 +211,6 @@ async def test_pongs_do_not_pile_up_for_a_server_that_reads_nothing(dial: Dials)
     pongs: list[bytes] = []
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
         await may_read.wait()
         for at in range(20_000):
@@ -241,8 +224,7 @@ async def test_pongs_do_not_pile_up_for_a_server_that_reads_nothing(dial: Dials)
             pongs.append((await peer.read_frame()).payload)
 
     flooded = Recorder()
-    async with serve(script) as server:
-        link, _ = await dial(server.url, flooded)
+    async with dial.upgraded(script, flooded) as (link, _):
         sending = asyncio.ensure_future(link.send(b"x" * (16 << 20), binary=True))
         await link_has_tried(sending)
         may_read.set()

@@ -1,5 +1,4 @@
-"""``backfill:``, what a channel missed and the server still has: how it is asked for, and what the answer holds.
+"""``backfill:``, the HTTP calls that fetch missed messages from the server; no I/O.
 
-``models`` is the declaration, ``gaps`` what a call says of a gap, ``answers`` the messages of an answer; none of them
-does I/O.
+``models`` has the settings, ``gaps`` the parameters of a call, ``answers`` the messages of an answer.
 """

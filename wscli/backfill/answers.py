@@ -1,4 +1,4 @@
-"""What was missed, as an answer has it."""
+"""The messages in an answer."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from wscli.backfill.models import BackfillModel
 from wscli.templates.paths import ABSENT, JsonPath
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.read import parse_answer
+from wscli.tokens.answer import parse_answer
+from wscli.tokens.errors import SourceFailed
 
-__all__ = ["messages_of"]
+__all__ = ["parse_messages"]
 
 
-def messages_of(text: str, plan: BackfillModel) -> list[bytes]:
-    """Give the messages of an answer, oldest first: text as it stands, any other JSON value as compact JSON.
+def parse_messages(text: str, plan: BackfillModel) -> list[bytes]:
+    """Give the messages of an answer, oldest first: text unchanged, any other JSON value as compact JSON.
 
     Raises:
-        SourceFailed: it is no JSON, the list is not where it should be, or an item has no message.
+        SourceFailed: the answer is not JSON, the list is missing, or an item has no message.
 
     """
     items = _at(plan.items, parse_answer(text))
@@ -32,7 +32,7 @@ def _message(item: Any, plan: BackfillModel) -> bytes:
     if found is ABSENT:
         raise SourceFailed(f"an item of the answer has nothing at {'.' if plan.show is None else plan.show.source}")
     if isinstance(found, str):
-        return found.encode("utf-8", "replace")  # a lone surrogate is no text that a server could have sent
+        return found.encode("utf-8", "replace")  # a lone surrogate has no encoding
     try:
         return json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a call says of a gap: its facts, and values of the last message before it."""
+"""The parameters of a call: facts of the gap, and values of the last message before it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def facts_of(*, after: int, last_at: float | None, start: float, end: float) -> 
     """Give ``{gap.after}``, ``{gap.since}``, ``{gap.start}`` and ``{gap.end}``.
 
     Args:
-        after: the number of the last message before it.
-        last_at: when that arrived; None where there is none. A connection may have been dead since then.
-        start: when the gap began, and ``end`` when it ended: seconds since the epoch, rounded so that they hold it all.
+        after: the number of the last message before the gap.
+        last_at: when that message arrived, if there is one: the connection may have been dead since.
+        start: the start of the gap in seconds since the epoch; rounded down.
+        end: its end; rounded up.
 
     """
     since = math.floor(start if last_at is None else min(start, last_at))
@@ -26,11 +27,11 @@ def facts_of(*, after: int, last_at: float | None, start: float, end: float) -> 
 
 
 def captured(capture: Mapping[str, JsonPath], newest_first: Iterable[bytes]) -> dict[str, Any] | None:
-    """Give the values of the first message that has all of them, null being none; None where none has."""
+    """Give the values of the first message that has all of them, none of them null; None: no message has."""
     for message in newest_first:
         try:
             value = json.loads(message)
-        except (ValueError, RecursionError):  # no JSON, or of a depth or a length that nobody means
+        except (ValueError, RecursionError):  # not JSON, or too deep
             continue
         found = {name: path.get(value) for name, path in capture.items()}
         if not any(item is ABSENT or item is None for item in found.values()):

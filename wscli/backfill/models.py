@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from wscli.templates import JsonTemplate, Template, compile_template
-from wscli.tokens.fields import HeaderName, PathText, Url, parse_header, parse_json, parse_template, parse_url
+from wscli.tokens.field_types import HeaderName, PathText, Url, parse_header, parse_json, parse_template, parse_url
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Duration, StrictModel
 
@@ -29,7 +29,7 @@ def _bound(url: Url) -> Url:
     host = compile_template(urlsplit(url.template.source).netloc, CALL_NAMESPACES)
     for space, name in sorted(host.references):
         if space != "token":
-            raise ValueError(f"'{{{space}.{name}}}' cannot stand before the path: the call would lead to another host")
+            raise ValueError(f"'{{{space}.{name}}}' cannot be in the host: the call would go to another host")
     return url
 
 
@@ -49,9 +49,9 @@ _Json = Annotated[
 
 def _capturable(name: str) -> str:
     if not _CAPTURED.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be a name; it is made of letters, digits and _")
+        raise ValueError(f"invalid name: {name!r}; a name must consist of letters, digits and _")
     if name in GAP_FIELDS:
-        raise ValueError(f"'{{gap.{name}}}' is what every gap has; choose another name")
+        raise ValueError(f"'{{gap.{name}}}' is a name that every gap has; choose another")
     return name
 
 

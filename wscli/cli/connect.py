@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from wscli.core.events import Failure
-    from wscli.transport.link import Link, Target
+    from wscli.transport.link import DialTarget, Link
 
 NORMAL_ENDS = (1000, 1001, 1005)
 """Close codes that say nothing went wrong (RFC 6455, section 7.4.1)."""
@@ -47,11 +47,11 @@ def connect(
     return asyncio.run(_Session(_target(where, headers, subprotocols), linger).run())
 
 
-def _target(url: str, headers: tuple[str, ...], subprotocols: tuple[str, ...]) -> Target:
+def _target(url: str, headers: tuple[str, ...], subprotocols: tuple[str, ...]) -> DialTarget:
     import ssl
     from urllib.parse import urlsplit
 
-    from wscli.transport.link import Target
+    from wscli.transport.link import DialTarget
 
     try:
         parts = urlsplit(url)
@@ -60,7 +60,7 @@ def _target(url: str, headers: tuple[str, ...], subprotocols: tuple[str, ...]) -
         valid = False
     if not valid:
         raise UsageError(f"{url!r} is no WebSocket URL", "write ws://HOST/PATH or wss://HOST/PATH")
-    return Target(
+    return DialTarget(
         url,
         tuple(_header(header) for header in headers),
         subprotocols,
@@ -78,7 +78,7 @@ def _header(text: str) -> tuple[str, str]:
 class _Session:
     """One connection to a URL, with stdin and stdout at its other end."""
 
-    def __init__(self, target: Target, linger: float) -> None:
+    def __init__(self, target: DialTarget, linger: float) -> None:
         from wscli.cli.lines import printed
 
         self._target = target
@@ -117,12 +117,12 @@ class _Session:
         """
         import asyncio
 
-        from wscli.transport.link import DialError, Timeline
+        from wscli.transport.link import DialError, DialTimeline
         from wscli.transport.open import open_link
 
         self._ended = asyncio.get_running_loop().create_future()
         try:
-            link = await open_link(self._target, self, Timeline(), adapter="websockets")
+            link = await open_link(self._target, self, DialTimeline(), adapter="websockets")
         except DialError as error:
             raise _as_error(error.failure) from None
         if sys.stdin.isatty():

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import MessageHook, StateHook
-from wscli.config.models.upstream import Keepalive, Rotate, TlsPlan
+from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
+from wscli.net.proxy import ProxyChoice
+from wscli.net.tls import TlsSettings
 from wscli.templates import PartlyFilled, PathTemplate, Template
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
@@ -29,19 +31,9 @@ __all__ = [
     "DialPlan",
     "EndpointPlan",
     "Plan",
-    "ProxyPlan",
     "UpstreamKey",
     "UpstreamPlan",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyPlan:
-    """How to reach the server: ``auto`` follows the environment, ``none`` dials directly, ``url`` uses that proxy."""
-
-    mode: Literal["auto", "none", "url"] = "auto"
-    url: Secret | None = None
-    """The proxy's URL with username and password merged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +49,8 @@ class DialPlan:
     headers: Mapping[str, Template] = field(default_factory=dict)
     subprotocols: tuple[Template, ...] = ()
     compression: Literal["deflate", "none"] = "deflate"
-    tls: TlsPlan = TlsPlan()
-    proxy: ProxyPlan = ProxyPlan()
+    tls: TlsSettings = TlsSettings()
+    proxy: ProxyChoice = "auto"
     max_message: int = 1 << 20
     timeout: float = 10.0
 
@@ -100,8 +92,8 @@ class UpstreamKey:
     """By lower-case name."""
     subprotocols: tuple[PartlyFilled, ...]
     compression: Literal["deflate", "none"]
-    tls: TlsPlan
-    proxy: ProxyPlan
+    tls: TlsSettings
+    proxy: ProxyChoice
     max_message: int
 
     def __repr__(self) -> str:

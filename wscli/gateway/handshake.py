@@ -13,7 +13,7 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from wscli.transport.quiet import QUIET
+from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["DEADLINE", "Handshake", "ClientGone", "response"]
 
@@ -60,7 +60,7 @@ class Handshake:
         self._max_header = max_header
         self._chosen: Subprotocol | None = None
         self.protocol = ServerProtocol(
-            max_size=max_message, logger=QUIET, select_subprotocol=lambda protocol, offered: self._chosen
+            max_size=max_message, logger=SILENT_LOGGER, select_subprotocol=lambda protocol, offered: self._chosen
         )
 
     async def request(self) -> Request:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from websockets.frames import Close, Frame, Opcode
 from websockets.server import ServerProtocol
 
-from wscli.transport.batch import Assembler
-from wscli.transport.closing import Violation, cut_reason
+from wscli.transport.frames.batch import Assembler
+from wscli.transport.frames.close_codes import Violation, cut_reason
 
 __all__ = ["ParseResult", "ClientMessage", "ClientParser", "close_frame"]
 

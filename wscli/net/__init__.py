@@ -1,1 +1,1 @@
-"""HTTP calls: the client, its proxies, TLS and errors."""
+"""HTTP calls, and the rules for TLS, proxies and origins that every outgoing connection follows."""

@@ -1,7 +1,7 @@
-"""HTTP for token endpoints: one aiohttp session for all of them, made on first use.
+"""The HTTP client: one aiohttp session, made on first use.
 
-Redirects are followed here, to the same origin only: aiohttp drops ``Authorization`` at another origin, but would carry
-``X-Api-Key``, a body and a query there (DESIGN: credentials stay at their origin).
+Redirects are followed here, within the origin only: aiohttp drops ``Authorization`` at another origin, but would send
+``X-Api-Key``, a body and a query there.
 """
 
 from __future__ import annotations
@@ -15,66 +15,77 @@ from typing import TYPE_CHECKING
 
 from wscli import __version__
 from wscli.clock import Clock
+from wscli.errors import ConfigError
 from wscli.net.http_errors import explain
-from wscli.net.proxies import Proxy, proxy_for
+from wscli.net.origin import REDIRECTS, redirect_target
+from wscli.net.proxy import ProxyChoice, proxy_url
 from wscli.net.retry_after import parse_retry_after
-from wscli.net.tls import TlsSettings, make_context
-from wscli.tokens.failed import SourceFailed
+from wscli.net.tls import TlsSettings, make_tls
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported on first use: it takes 150 ms, which most commands need not spend
     import aiohttp
     from yarl import URL
 
-__all__ = ["HttpAnswer", "HttpClient", "HttpRequest"]
+__all__ = ["HttpAnswer", "HttpClient", "HttpRequest", "RequestFailed"]
 
-_MOST_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
+_MAX_REDIRECTS = 5
+
+
+class RequestFailed(Exception):
+    """A request failed; ``text`` is one lower-case line without secrets."""
+
+    def __init__(self, text: str, *, retry_after: float | None = None, refused: bool = False) -> None:
+        """``retry_after`` is in seconds; ``refused``: the status was 401 or 403."""
+        super().__init__(text)
+        self.text = text
+        self.retry_after = retry_after
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HttpRequest:
-    """One request, with every template filled: it holds secrets, and so has no repr."""
+    """A request with every template filled; no repr, because it holds secrets."""
 
     method: str
     url: str
     shown: str
-    """What of the URL may be printed."""
+    """The part of the URL that may be printed."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    tls: TlsSettings | None = None
-    proxy: Proxy = "auto"
+    tls: TlsSettings = TlsSettings()
+    proxy: ProxyChoice = "auto"
     timeout: float = 10.0
-    """Seconds for everything together, redirects included."""
-    largest: int = 1 << 20
-    """Bytes of the answer at most."""
+    """Seconds for the whole request, redirects included."""
+    max_size: int = 1 << 20
+    """Bytes of the answer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HttpAnswer:
-    """A status, the body (empty where it was not read), and ``Retry-After`` in seconds."""
+    """The status, the body (empty where it was not read), and ``Retry-After`` in seconds."""
 
     status: int
     body: bytes
     retry_after: float | None
 
     def text(self, shown: str) -> str:
-        """The body of a success as text.
+        """Give the body of a successful answer as text.
 
         Raises:
-            SourceFailed: the status is no success, or the body is not UTF-8.
+            RequestFailed: the status is not 2xx, or the body is not UTF-8.
 
         """
         if not 200 <= self.status <= 299:
             refused = self.status in (401, 403)
-            raise SourceFailed(f"HTTP {self.status} from {shown}", retry_after=self.retry_after, refused=refused)
+            raise RequestFailed(f"HTTP {self.status} from {shown}", retry_after=self.retry_after, refused=refused)
         try:
             return self.body.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise SourceFailed(f"the answer from {shown} is not UTF-8") from None
+            raise RequestFailed(f"the answer from {shown} is not UTF-8") from None
 
 
 class HttpClient:
-    """Makes requests; it opens nothing before the first, and one connection for each."""
+    """Makes requests, each on a connection of its own; nothing is opened before the first."""
 
     def __init__(self, *, base: Path, clock: Clock, environ: Mapping[str, str]) -> None:
         self._base = base
@@ -83,23 +94,25 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: HttpRequest, *, read_errors: bool = False) -> HttpAnswer:
-        """Make one request; ``read_errors`` reads the body of a 4xx as well.
+        """Make a request; ``read_errors`` reads the body of a 4xx as well.
 
         Raises:
-            SourceFailed: there is no answer, it is too large, or it redirects to another origin.
+            RequestFailed: the connection or TLS failed, the answer is too large, or it redirects to another origin.
 
         """
         try:
             async with asyncio.timeout(request.timeout):
                 return await self._follow(request, _parsed(request.url), read_errors=read_errors)
         except TimeoutError:
-            raise SourceFailed(f"no answer from {request.shown} within {request.timeout:g} s") from None
-        # ValueError: yarl and aiohttp refuse a URL or header with it, quoting what may be a secret.
+            raise RequestFailed(f"no answer from {request.shown} within {request.timeout:g} s") from None
+        except ConfigError as error:
+            raise RequestFailed(error.message) from None
+        # ValueError: an invalid URL or header; its text may quote a secret.
         except (OSError, ValueError) as error:
-            raise SourceFailed(f"{explain(error)} ({request.shown})") from None
+            raise RequestFailed(f"{explain(error)} ({request.shown})") from None
 
     async def close(self) -> None:
-        """Drop the session; a request that still runs fails."""
+        """Close the session; a request in progress fails."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -107,29 +120,33 @@ class HttpClient:
     async def _follow(self, request: HttpRequest, url: URL, *, read_errors: bool) -> HttpAnswer:
         import aiohttp
 
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             try:
                 async with self._send(request, url) as response:
-                    if response.status not in _REDIRECTS:
+                    if response.status not in REDIRECTS:
                         return await self._answer(request, response, read_errors=read_errors)
                     url = _redirected(request.shown, url, response.headers.get("Location"))
                     status = response.status
             except aiohttp.ClientError as error:
-                raise SourceFailed(f"{explain(error)} ({request.shown})") from None
+                raise RequestFailed(f"{explain(error)} ({request.shown})") from None
             request = _after_redirect(request, status)
-        raise SourceFailed(f"{request.shown} redirects more than {_MOST_REDIRECTS} times")
+        raise RequestFailed(f"{request.shown} redirects more than {_MAX_REDIRECTS} times")
 
     def _send(self, request: HttpRequest, url: URL) -> aiohttp.client._RequestContextManager:
-        tls = request.tls
+        proxy = None
+        if url.scheme in ("http", "https") and url.raw_host and url.port:
+            proxy = proxy_url(request.proxy, url.scheme, url.raw_host, url.port, self._environ)
+        if proxy is not None and not proxy.startswith(("http://", "https://")):
+            raise RequestFailed("the environment's proxy must be an http:// or https:// URL for HTTP requests")
         return self._opened().request(
             request.method,
             url,
             headers=request.headers,
             data=request.body,
             allow_redirects=False,
-            proxy=proxy_for(request.proxy, url.scheme, f"{url.host}:{url.port}", self._environ),
-            ssl=True if tls is None else make_context(tls, self._base),
-            server_hostname=None if tls is None else tls.server_name,
+            proxy=proxy,
+            ssl=make_tls(request.tls, self._base) if url.scheme == "https" else True,
+            server_hostname=request.tls.server_name,
         )
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -144,18 +161,18 @@ class HttpClient:
                 except aiohttp.ClientConnectorError:
                     raise
                 except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-                    # aiohttp would send a GET or PUT again by itself; when to try again is the backoff's to say.
+                    # aiohttp would retry a GET or PUT by itself; retries belong to the backoff.
                     raise aiohttp.ClientPayloadError from None
 
             self._session = aiohttp.ClientSession(
-                # A connection a request: tokens are fetched rarely, and one kept open would be stale by then.
+                # No connection is kept: requests are rare, and it would be stale by the next one.
                 connector=aiohttp.TCPConnector(force_close=True, use_dns_cache=False),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Compressed answers are not asked for: a small one could unfold without bound.
+                # A small compressed answer could unfold without bound.
                 headers={"User-Agent": f"wscli/{__version__}", "Accept-Encoding": "identity"},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 auto_decompress=False,
-                trust_env=False,  # it would read ~/.netrc as well; the proxies of the environment are ours to find
+                trust_env=False,  # it would read ~/.netrc as well; `proxy_url` reads the environment
                 middlewares=(no_second_try,),
             )
         return self._session
@@ -167,30 +184,25 @@ class HttpClient:
         body = bytearray()
         async for piece in response.content.iter_chunked(64 << 10):
             body += piece
-            if len(body) > request.largest:
-                raise SourceFailed(f"the answer from {request.shown} is larger than {request.largest >> 20} MiB")
+            if len(body) > request.max_size:
+                raise RequestFailed(f"the answer from {request.shown} is larger than {request.max_size >> 20} MiB")
         return HttpAnswer(response.status, bytes(body), retry_after)
 
 
 def _parsed(text: str) -> URL:
-    """Take a URL as it is written; only one with characters that no request may hold is quoted."""
+    """Parse a URL; only one with characters that HTTP cannot carry is encoded."""
     from yarl import URL
 
     return URL(text, encoded=re.fullmatch(r"[!-~]+", text) is not None)
 
 
-def _origin(url: URL) -> tuple[str, str, int | None]:
-    return url.scheme, (url.host or "").lower(), url.port
-
-
 def _redirected(shown: str, url: URL, location: str | None) -> URL:
-    """Where a redirect leads, at the same scheme, host and port (RFC 6454, section 4)."""
     if not location:
-        raise SourceFailed(f"{shown} redirects to nowhere")
-    target = url.join(_parsed(location))
-    if _origin(target) != _origin(url):
-        raise SourceFailed(f"{shown} redirects to another origin, where credentials are not taken")
-    return target.with_user(url.user).with_password(url.password)
+        raise RequestFailed(f"{shown} redirects without a Location")
+    target = redirect_target(str(url), location)
+    if target is None:
+        raise RequestFailed(f"{shown} redirects to another origin, where credentials are not sent")
+    return _parsed(target)
 
 
 def _after_redirect(request: HttpRequest, status: int) -> HttpRequest:

@@ -1,4 +1,4 @@
-"""What aiohttp raises, said in our words: never with its own text, which quotes URLs and remote lines."""
+"""Describes the exceptions of aiohttp; their own text is never used, because it quotes URLs and remote lines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["explain"]
 
 
 def _clauses() -> list[tuple[type[Exception], Callable[[Any], str]]]:
-    """What to say of each class; a narrower one stands before its base."""
+    """The clause for each class; a subclass stands before its base."""
     import aiohttp
 
     return [
-        (aiohttp.ClientConnectorDNSError, lambda _: "the host's name cannot be resolved"),
+        (aiohttp.ClientConnectorDNSError, lambda _: "cannot resolve the host"),
         (aiohttp.ClientProxyConnectionError, lambda error: f"cannot connect to the proxy: {_system(error.os_error)}"),
         (aiohttp.ClientHttpProxyError, lambda error: f"the proxy answered HTTP {error.status}"),
         (
@@ -27,18 +27,18 @@ def _clauses() -> list[tuple[type[Exception], Callable[[Any], str]]]:
         (aiohttp.ClientConnectorError, lambda error: f"cannot connect: {_system(error.os_error)}"),
         (aiohttp.ServerDisconnectedError, lambda _: "the connection ended before an answer"),
         (aiohttp.ClientPayloadError, lambda _: "the connection ended before the whole answer"),
-        (aiohttp.ClientResponseError, lambda _: "what came back is not HTTP"),
-        (aiohttp.InvalidURL, lambda _: "this is not a URL that can be fetched"),
-        (aiohttp.NonHttpUrlClientError, lambda _: "this is not a URL that can be fetched"),
+        (aiohttp.ClientResponseError, lambda _: "the answer is not HTTP"),
+        (aiohttp.InvalidURL, lambda _: "invalid URL"),
+        (aiohttp.NonHttpUrlClientError, lambda _: "invalid URL"),
         (TimeoutError, lambda _: "no answer in time"),
         (OSError, lambda error: f"the connection broke: {_system(error)}"),
         (aiohttp.ClientConnectionError, lambda _: "the connection failed"),
-        (ValueError, lambda _: "no request can be made of this URL and these headers"),
+        (ValueError, lambda _: "invalid URL or header"),
     ]
 
 
 def explain(error: Exception) -> str:
-    """One lower-case clause for an exception of aiohttp, of yarl, or of the system."""
+    """Describe an exception of aiohttp, yarl or the system in one lower-case clause."""
     for kind, clause in _clauses():
         if isinstance(error, kind):
             return clause(error)
@@ -46,7 +46,7 @@ def explain(error: Exception) -> str:
 
 
 def _system(error: OSError) -> str:
-    """The system's own word for an error number; without one, no text of unknown origin is taken over."""
+    """The system's text for an error number, else the class name: the error's own text may hold secrets."""
     return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else type(error).__name__
 
 

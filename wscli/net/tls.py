@@ -1,25 +1,42 @@
-"""TLS for token endpoints, beyond the system's defaults."""
+"""TLS for every outgoing connection: the settings, and the SSLContext that is made of them."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticKnownError
 
-from wscli.tokens.failed import SourceFailed
-from wscli.values import Flag, Secret, StrictModel
+from wscli.errors import ConfigError
+from wscli.values import Flag, Scalar, Secret, StrictModel
 
-__all__ = ["TlsSettings", "make_context"]
+__all__ = ["TlsSettings", "describe", "make_tls"]
+
+_contexts: dict[object, ssl.SSLContext] = {}
+_MAX_CONTEXTS = 64
+
+
+def _file_name(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return value
+
+
+FileName = Annotated[str, PlainValidator(_file_name), WithJsonSchema({"type": "string"})]
+"""Keeps a ``Scalar``, so that errors do not quote what came from the environment."""
 
 
 class TlsSettings(StrictModel):
     """TLS beyond the system's defaults; relative paths start at the YAML file."""
 
-    ca: Annotated[str | None, Field(description="PEM file of the authorities to trust instead of the system's")] = None
-    cert: Annotated[str | None, Field(description="PEM file of our own certificate")] = None
-    key: Annotated[str | None, Field(description="PEM file of its key; without it, the key is in cert")] = None
+    ca: Annotated[
+        FileName | None, Field(description="PEM file of the authorities to trust instead of the system's")
+    ] = None
+    cert: Annotated[FileName | None, Field(description="PEM file of our own certificate")] = None
+    key: Annotated[FileName | None, Field(description="PEM file of its key; without it, the key is in cert")] = None
     key_password: Annotated[Secret | None, Field(description="what the key is encrypted with")] = None
     server_name: Annotated[str | None, Field(description="the name to ask for and to check, instead of the URL's")] = (
         None
@@ -33,30 +50,91 @@ class TlsSettings(StrictModel):
         return self
 
 
-def make_context(settings: TlsSettings, base: Path) -> ssl.SSLContext:
-    """Read the files, as they are now, into a context.
+def make_tls(settings: TlsSettings, base: Path = Path()) -> ssl.SSLContext:
+    """Give the context of the settings; it is made once, and anew after one of the files changed.
+
+    Relative names start at ``base``.
 
     Raises:
-        SourceFailed: a file is missing, or is not what it should be.
+        ConfigError: a file cannot be read, holds no certificate or key, or its password is wrong.
 
     """
-    context = ssl.create_default_context()
+    named = {"ca": settings.ca, "cert": settings.cert, "key": settings.key}
+    paths = {option: base / Path(name).expanduser() for option, name in named.items() if name is not None}
+    stamps = tuple(_stamp(settings, option, path) for option, path in paths.items())
+    state = (settings, tuple(paths.items()), stamps)
+    if state not in _contexts:
+        context = _make(settings, paths)
+        while len(_contexts) >= _MAX_CONTEXTS:
+            del _contexts[next(iter(_contexts))]
+        _contexts[state] = context
+    return _contexts[state]
+
+
+def _stamp(settings: TlsSettings, option: str, path: Path) -> tuple[int, int]:
     try:
-        if settings.ca is not None:
-            context = ssl.create_default_context(cafile=base / Path(settings.ca).expanduser())
-        if settings.cert is not None:
-            key = None if settings.key is None else base / Path(settings.key).expanduser()
-            password = settings.key_password
-            # Without a password of ours OpenSSL would ask for one on the terminal.
-            context.load_cert_chain(
-                base / Path(settings.cert).expanduser(), key, lambda: password.reveal() if password else ""
-            )
-    except ssl.SSLError as error:
-        raise SourceFailed(f"the TLS files cannot be used: {(error.reason or 'not PEM').lower()}") from None
-    except (OSError, ValueError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
-        raise SourceFailed(f"the TLS files cannot be read: {why}") from None
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(settings, option, error) from None
+    return status.st_mtime_ns, status.st_size
+
+
+def _quoted(name: str | None) -> str:
+    return repr(name.redacted if isinstance(name, Scalar) else name)
+
+
+def _unreadable(settings: TlsSettings, option: str, error: OSError | ValueError) -> ConfigError:
+    why = isinstance(error, OSError) and error.strerror
+    return ConfigError(
+        f"tls.{option}: cannot read {_quoted(getattr(settings, option))}: {(why or 'invalid path').lower()}"
+    )
+
+
+def _make(settings: TlsSettings, paths: Mapping[str, Path]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=paths.get("ca"))
+    except ssl.SSLError:
+        raise ConfigError(
+            f"tls.ca: {_quoted(settings.ca)} holds no certificate", "it must be a file in PEM form"
+        ) from None
+    except OSError as error:
+        raise _unreadable(settings, "ca", error) from None
+    context.set_alpn_protocols(["http/1.1"])  # the upgrade is one of HTTP/1.1 (RFC 6455, section 4.1)
+    if "cert" in paths:
+        _load_certificate(context, settings, paths)
     if settings.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, paths: Mapping[str, Path]) -> None:
+    asked = False
+
+    def password() -> str:  # without it OpenSSL would ask on the terminal
+        nonlocal asked
+        asked = True
+        return settings.key_password.reveal() if settings.key_password is not None else ""
+
+    cert, key = _quoted(settings.cert), _quoted(settings.key or settings.cert)
+    try:
+        context.load_cert_chain(paths["cert"], paths.get("key"), password)
+    except ssl.SSLError as error:
+        if asked and settings.key_password is None:
+            raise ConfigError(f"tls.key: {key} needs a password", "name it as tls.key_password") from None
+        if asked:
+            raise ConfigError(f"tls.key_password: wrong password for {key}") from None
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ConfigError(f"tls.key: {key} does not match {cert}") from None
+        hint = "both must be files in PEM form"
+        raise ConfigError(f"tls.cert: {cert} and {key} hold no certificate with its key", hint) from None
+    except ValueError:  # a password longer than OpenSSL takes
+        raise ConfigError(f"tls.key_password: wrong password for {key}") from None
+    except OSError as error:
+        raise _unreadable(settings, "cert", error) from None
+
+
+def describe(tls: ssl.SSLObject | None) -> str:
+    """Name the TLS version and the cipher of a connection."""
+    cipher = None if tls is None else tls.cipher()
+    return "TLS" if tls is None or cipher is None else f"{tls.version()}, {cipher[0]}"

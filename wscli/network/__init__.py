@@ -1,8 +1,8 @@
-"""Awareness of the network: routes that come and go, judged for each destination by itself."""
+"""Network changes, and whether a route leads to a destination."""
 
 from __future__ import annotations
 
 from wscli.network.monitor import NetworkMonitor
-from wscli.network.routes import reachable
+from wscli.network.reachability import reachable
 
 __all__ = ["NetworkMonitor", "reachable"]

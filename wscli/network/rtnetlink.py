@@ -1,7 +1,7 @@
-"""The few messages of rtnetlink(7) that we read and write, as bytes: no socket here.
+"""Parses and makes the messages of rtnetlink(7) that we need; no I/O.
 
-Whatever arrives, parsing raises nothing: what does not fit is left out. Layouts are those of linux/rtnetlink.h,
-linux/if_link.h and linux/if_addr.h, in the machine's own byte order.
+Parsing never raises: malformed messages are skipped. Layouts are those of linux/rtnetlink.h, linux/if_link.h and
+linux/if_addr.h, in the machine's byte order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
     "Trouble",
     "ask_link",
     "ask_route",
-    "parse",
+    "parse_changes",
 ]
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -40,7 +40,7 @@ _ATTRIBUTE_TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _RTA_DST, _RTA_OIF = 1, 4
 _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS = 29, 8
-_IFA_UNUSABLE = 0x40 | 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED: not yet ours, or somebody else's
+_IFA_UNUSABLE = 0x40 | 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED: not yet ours, or in use elsewhere
 _AF_BRIDGE = 7
 _RTM_F_CLONED = 0x200
 
@@ -79,11 +79,11 @@ class LinkFlag(IntFlag):
 
 
 ALIVE = LinkFlag.UP | LinkFlag.RUNNING | LinkFlag.LOWER_UP
-"""What an interface needs to carry anything."""
+"""The flags of an interface that carries packets."""
 
 
 class LinkChange(NamedTuple):
-    """An interface is there, with these flags; or it is gone."""
+    """An interface exists with these flags, or is gone."""
 
     interface: int
     flags: int
@@ -91,9 +91,9 @@ class LinkChange(NamedTuple):
 
 
 class AddressChange(NamedTuple):
-    """An interface has an address, or has it no longer.
+    """An interface has an address, or lost it.
 
-    It is not ``usable`` before duplicate address detection is through (RFC 4862, section 5.4), or after that failed.
+    It is ``usable`` after duplicate address detection succeeded (RFC 4862, section 5.4).
     """
 
     interface: int
@@ -103,7 +103,7 @@ class AddressChange(NamedTuple):
 
 
 class RouteChange(NamedTuple):
-    """A route is there, or went. ``interface`` is where it leads, if anywhere; ``cached`` ones are no configuration."""
+    """A route exists, or is gone; ``interface`` is its outgoing one, ``cached`` says that it is not configuration."""
 
     interface: int | None
     kind: int
@@ -112,7 +112,7 @@ class RouteChange(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """The kernel refused a request, with an errno; or it lost messages (zero)."""
+    """The kernel refused a request (an errno), or lost messages (0)."""
 
     errno: int
 
@@ -120,8 +120,8 @@ class Trouble(NamedTuple):
 Change = LinkChange | AddressChange | RouteChange | Trouble
 
 
-def parse(data: bytes) -> Iterator[Change]:
-    """Read what matters out of a datagram; what is cut short or malformed ends it."""
+def parse_changes(data: bytes) -> Iterator[Change]:
+    """Give the changes in a datagram, up to the first message that is malformed or cut."""
     offset = 0
     while offset + _HEADER.size <= len(data):
         length, kind, *_ = _HEADER.unpack_from(data, offset)
@@ -154,7 +154,7 @@ def _parse_link(body: bytes, *, gone: bool) -> LinkChange | None:
         return None
     family, _, interface, flags, _ = _LINK.unpack_from(body)
     if family == _AF_BRIDGE:
-        return None  # it joined or left a bridge; as an interface it stays
+        return None  # it joined or left a bridge; the interface itself did not change
     return LinkChange(interface, flags, gone)
 
 
@@ -193,7 +193,7 @@ def _attributes(body: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
 
 
 def ask_route(address: IPv4Address | IPv6Address, interface: int = 0) -> bytes:
-    """Ask which way a packet to ``address`` would take; the answer is a ``RouteChange`` or a ``Trouble``."""
+    """Make a request for the route to ``address``; the answer is a ``RouteChange`` or a ``Trouble``."""
     packed = address.packed
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     body = _ROUTE.pack(family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0) + _attribute(_RTA_DST, packed)
@@ -203,7 +203,7 @@ def ask_route(address: IPv4Address | IPv6Address, interface: int = 0) -> bytes:
 
 
 def ask_link(interface: int) -> bytes:
-    """Ask for the flags of an interface; the answer is a ``LinkChange`` or a ``Trouble``."""
+    """Make a request for the flags of an interface; the answer is a ``LinkChange`` or a ``Trouble``."""
     skip = _attribute(_IFLA_EXT_MASK, _U32.pack(_RTEXT_FILTER_SKIP_STATS))
     return _request(Kind.GET_LINK, _LINK.pack(socket.AF_UNSPEC, 0, interface, 0, 0) + skip)
 

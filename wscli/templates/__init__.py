@@ -1,7 +1,6 @@
-"""Templates: text with ``{ns.name:filter}`` in it, compiled once and filled at run time; pure.
+"""Templates: text with ``{ns.name:filter}``, compiled once and filled at run time; no I/O.
 
-``text`` holds the placeholder itself, ``trees`` the YAML mappings that become JSON, ``names`` the bare ``{id}`` of
-channel names and paths.
+``text`` has templates of text, ``trees`` of JSON, ``names`` those with a bare ``{id}``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One placeholder, and what its filter makes of a value."""
+"""Placeholders and their filters."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ __all__ = ["FILTERS", "Placeholder", "Scope", "TemplateError", "as_text", "did_y
 Scope = Mapping[str, Mapping[str, Any]]
 """Namespace to name to value: ``{"token": {"session": "..."}, "param": {"id": "42"}}``."""
 
-
 _WHOLE = re.compile(r"-?[0-9]{1,300}")
 
 
 class TemplateError(ValueError):
-    """A template cannot be compiled or filled; the sentence quotes the placeholder, never a value."""
+    """A template cannot be compiled or filled; the message quotes the placeholder, never a value."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Give ``; did you mean 'backoff'?`` for a misspelt word, or nothing where none is near."""
+    """Give ``; did you mean 'backoff'?`` for a misspelt word, or an empty text."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def as_text(value: Any) -> str:
-    """Give text as it stands, and any other JSON value as compact JSON."""
+    """Give text unchanged, and any other JSON value as compact JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -42,7 +41,7 @@ def _integer(value: Any) -> int:
 
 
 def _base64url(value: Any) -> str:
-    """Encode without padding (RFC 7515, section 2), so that it may stand in a subprotocol or a URL."""
+    """Encode without padding (RFC 7515, section 2), as a subprotocol or a URL needs."""
     return base64.urlsafe_b64encode(as_text(value).encode()).decode().rstrip("=")
 
 
@@ -79,7 +78,7 @@ class Placeholder(NamedTuple):
         """Look the value up and filter it.
 
         Raises:
-            TemplateError: it has no value, or the filter cannot take it.
+            TemplateError: it has no value, or the filter refuses it.
 
         """
         try:

@@ -1,9 +1,10 @@
-"""Bare ``{id}``, as in OpenAPI: the parameters of channel names and of paths."""
+"""Channel names and paths with bare ``{id}`` parameters, as in OpenAPI."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from wscli.templates.filters import TemplateError
@@ -13,69 +14,55 @@ __all__ = ["NameTemplate", "PathTemplate", "compile_name", "compile_path"]
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LONGEST = 256
+_MAX_NAME = 256
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
-"""RFC 3986, section 3.3: what a path may hold as it stands, and ``%`` for what the writer encoded."""
+"""Characters that a path may contain (RFC 3986, section 3.3), and ``%`` for what is encoded already."""
 
 
 def _pieces(text: str) -> list[str]:
-    """Cut into literals (even places) and parameter names (odd places)."""
+    """Split into literals (even indices) and parameter names (odd indices)."""
     pieces = _PARAMETER.split(str(text))
     for literal in pieces[::2]:
         if "{" in literal or "}" in literal:
-            raise TemplateError(f"{shown(text)} has a brace without its partner")
+            raise TemplateError(f"{shown(text)} has an unmatched brace")
     for name in pieces[1::2]:
         if not _PARAMETER_NAME.fullmatch(name):
-            raise TemplateError(f"{shown(text)}: '{{{name}}}' is no parameter; write a bare name, such as '{{id}}'")
+            raise TemplateError(f"{shown(text)}: invalid parameter '{{{name}}}'; write a bare name, such as '{{id}}'")
     return pieces
 
 
+@dataclass(frozen=True, slots=True)
 class PathTemplate:
     """A URL path with parameters, each of which fills (part of) one segment."""
 
-    __slots__ = ("_pieces", "params", "source")
-
-    source: str
-    params: tuple[str, ...]
-
-    def __init__(self, source: str, pieces: tuple[str, ...]) -> None:
-        self.source = source
-        self._pieces = pieces
-        self.params = tuple(dict.fromkeys(pieces[1::2]))
+    source: str = field(repr=False)
+    pieces: tuple[str, ...] = field(compare=False, repr=False)
+    """Literals as in a URL (even indices), and the names of parameters (odd indices)."""
 
     @property
-    def pieces(self) -> tuple[str, ...]:
-        """Literals as they stand in a URL (even places), and the names of parameters (odd places)."""
-        return self._pieces
+    def params(self) -> tuple[str, ...]:
+        """The names of the parameters, each once."""
+        return tuple(dict.fromkeys(self.pieces[1::2]))
 
     def render(self, params: Mapping[str, str]) -> str:
-        """Fill it, each value percent-encoded.
+        """Fill the parameters with percent-encoded values.
 
         Raises:
-            ValueError: a value is missing, or could not stand as one segment of a path.
+            ValueError: a value is missing, or cannot be one segment of a path.
 
         """
-        filled = list(self._pieces)
+        filled = list(self.pieces)
         filled[1::2] = [_segment(name, params.get(name)) for name in filled[1::2]]
         return "".join(filled)
 
-    def __eq__(self, other: object) -> bool:
-        return self.source == other.source if isinstance(other, PathTemplate) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.source)
-
-    def __repr__(self) -> str:
-        return f"PathTemplate({self.params})"
-
 
 def _refusal(value: str) -> str | None:
-    """Say why a value cannot stand as one segment: it would change the path around it, or vanish."""
+    """Say why a value cannot be one segment of a path; None: it can."""
     if value in ("", ".", ".."):
         return "is empty" if not value else "means a directory"
     found = next((sign for sign in "/#?\0" if sign in value), None)
     if found:
-        return f"holds {found!r}"
+        return f"contains {found!r}"
     if any("\ud800" <= sign <= "\udfff" for sign in value):
         return "is not valid UTF-8"
     return None
@@ -94,61 +81,52 @@ def compile_path(text: str) -> PathTemplate:
     """Compile a path such as ``/consultations/{id}``.
 
     Raises:
-        TemplateError: a brace without its partner, a parameter that is no bare name, a query, a control character.
+        TemplateError: an unmatched brace, an invalid parameter name, a query, or a control character.
 
     """
     pieces = _pieces(text)
     for literal in pieces[::2]:
         if "?" in literal or "#" in literal:
-            raise TemplateError(f"{shown(text)} is more than a path; a query stands under 'query:'")
+            raise TemplateError(f"{shown(text)} must be a path only; write a query under 'query:'")
         if any(sign < " " or sign == "\x7f" for sign in literal):
-            raise TemplateError(f"{shown(text)} holds a control character")
+            raise TemplateError(f"{shown(text)} contains a control character")
     pieces[::2] = [quote(literal, safe=_PATH_SAFE) for literal in pieces[::2]]
     return PathTemplate(str(text), tuple(pieces))
 
 
+@dataclass(frozen=True, slots=True)
 class NameTemplate:
     """The name of a channel type, such as ``consultations/{id}``."""
 
-    __slots__ = ("_pattern", "params", "source")
-
     source: str
     params: tuple[str, ...]
-    """In the order of the name; empty for a plain channel."""
-
-    def __init__(self, source: str, params: tuple[str, ...], pattern: re.Pattern[str]) -> None:
-        self.source = source
-        self.params = params
-        self._pattern = pattern
+    """In the order of the name; empty for a channel without parameters."""
+    pattern: re.Pattern[str] = field(compare=False, repr=False)
 
     def match(self, name: str) -> dict[str, str] | None:
-        """Give the parameters of a channel's name, or None where it is not of this type.
+        """Give the parameters of a channel's name; None: it is not of this type.
 
-        A parameter never spans a ``/``. A name over 256 characters, one with an unprintable character, and one whose
-        parameter could not stand as a segment of a path are of no type.
+        A name has at most 256 printable characters, and a parameter is one segment of a path.
         """
-        found = self._pattern.fullmatch(name) if len(name) <= _LONGEST and name.isprintable() else None
+        found = self.pattern.fullmatch(name) if len(name) <= _MAX_NAME and name.isprintable() else None
         if found is None:
             return None
         params = found.groupdict()
         return None if any(map(_refusal, params.values())) else params
-
-    def __repr__(self) -> str:
-        return f"NameTemplate({self.source!r})"
 
 
 def compile_name(text: str) -> NameTemplate:
     """Compile a channel's name.
 
     Raises:
-        TemplateError: a brace without its partner, a parameter that is no bare name, is there twice or touches another.
+        TemplateError: an unmatched brace, or a parameter with an invalid name, repeated, or next to another.
 
     """
     pieces = _pieces(text)
     params = pieces[1::2]
     if len(set(params)) < len(params):
-        raise TemplateError(f"{shown(text)} has a parameter twice")
+        raise TemplateError(f"{shown(text)} repeats a parameter")
     if any(not literal for literal in pieces[2:-1:2]):
-        raise TemplateError(f"{shown(text)}: something must stand between two parameters")
+        raise TemplateError(f"{shown(text)} needs text between two parameters")
     pattern = "".join(f"(?P<{piece}>[^/]+)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces))
     return NameTemplate(str(text), tuple(params), re.compile(pattern))

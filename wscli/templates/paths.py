@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-"""What a path gives that leads nowhere."""
+"""The result of a path without a value."""
 
 _STEP = re.compile(
     r'\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\.(?P<text>"(?:[^"\\]|\\.)*")'
@@ -27,20 +28,16 @@ _STEP = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
 class JsonPath:
     """A compiled path."""
 
-    __slots__ = ("_steps", "source")
-
-    source: str
-
-    def __init__(self, source: str, steps: tuple[str | int, ...]) -> None:
-        self.source = source
-        self._steps = steps
+    source: str = field(compare=False)
+    steps: tuple[str | int, ...] = field(repr=False)
 
     def get(self, value: Any) -> Any:
-        """Follow it into a JSON value; ``ABSENT`` where it leads nowhere, as through a number."""
-        for step in self._steps:
+        """Give the value at the path; ``ABSENT`` where there is none."""
+        for step in self.steps:
             if isinstance(step, str):
                 value = value.get(step, ABSENT) if isinstance(value, dict) else ABSENT
             elif isinstance(value, list) and -len(value) <= step < len(value):
@@ -49,21 +46,12 @@ class JsonPath:
                 return ABSENT
         return value
 
-    def __eq__(self, other: object) -> bool:
-        return self._steps == other._steps if isinstance(other, JsonPath) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._steps)
-
-    def __repr__(self) -> str:
-        return f"JsonPath({self.source!r})"
-
 
 def compile_path_expression(text: str) -> JsonPath:
     """Compile ``.``, ``.a.b``, ``.a[0]``, ``.a[-1]`` or ``.["x-y"]``.
 
     Raises:
-        ValueError: it is something else; the sentence says where it stops to make sense.
+        ValueError: the text is invalid; the message says from where.
 
     """
     source = str(text)
@@ -88,5 +76,5 @@ def _key(found: re.Match[str]) -> str:
 
 
 def _refusal(text: str, rest: str) -> ValueError:
-    where = "" if rest in ("", str(text)) or shown(text) != repr(str(text)) else f" from {rest!r} on"
-    return ValueError(f"{shown(text)} is not a path{where}; write one such as '.token' or '.data[0][\"x-y\"]'")
+    where = "" if rest in ("", str(text)) or shown(text) != repr(str(text)) else f" at {rest!r}"
+    return ValueError(f"invalid path {shown(text)}{where}; write one such as '.token' or '.data[0][\"x-y\"]'")

@@ -1,4 +1,4 @@
-"""Text with placeholders. ``{{token.x}`` writes ``{token.x}``; every brace that begins no placeholder is literal."""
+"""Text with placeholders; ``{{token.x}`` writes ``{token.x}``, and any other brace is literal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wscli.values import Scalar
 __all__ = ["NAMESPACES", "PartlyFilled", "Template", "compile_template", "split", "unquoted_placeholder"]
 
 NAMESPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref", "gap")
-"""All that exist somewhere; what a place allows is fewer."""
+"""All namespaces; each use allows some of them."""
 
 _CANDIDATE = re.compile(r"(?P<escape>\{)?\{(?P<space>[A-Za-z_][A-Za-z0-9_]*)\.(?P<rest>[^{}]*)\}")
 _REST = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<filter>[^:]*))?")
@@ -25,7 +25,7 @@ PartlyFilled = tuple[Piece, ...]
 
 
 class Template:
-    """Compiled text. Its repr never shows the text, which may hold what came from ``${VAR}``."""
+    """A compiled text; its repr does not show the text, which may contain the value of ``${VAR}``."""
 
     __slots__ = ("_pieces", "references", "source")
 
@@ -37,29 +37,29 @@ class Template:
         found = frozenset((piece.space, piece.name) for piece in pieces if isinstance(piece, Placeholder))
         self.source = source
         self.references = found or _NO_REFERENCES
-        # A literal keeps one string, and none beside its source where nothing was escaped: there are many of them.
+        # A literal is one string, the source itself where nothing is escaped: there are many of them.
         self._pieces: tuple[Piece, ...] | str = pieces if found else _shared(source, "".join(map(str, pieces)))
 
     @property
     def is_literal(self) -> bool:
-        """Whether it renders the same for every scope."""
+        """Whether it has no placeholder."""
         return isinstance(self._pieces, str)
 
     @property
     def whole(self) -> Placeholder | None:
-        """The one placeholder that is all of it, if so."""
+        """The placeholder, if the text is nothing else."""
         only = self._pieces[0] if len(self._pieces) == 1 else None
         return only if isinstance(only, Placeholder) else None
 
     def render(self, scope: Scope, *, encoded: Collection[str] = ()) -> str:
-        """Fill it; what is filled in is not expanded again.
+        """Fill the placeholders; their values are not expanded again.
 
         Args:
             scope: the values.
-            encoded: the namespaces whose values are percent-encoded, so that in a URL none of them leads elsewhere.
+            encoded: the namespaces whose values are percent-encoded, as part of a URL must be.
 
         Raises:
-            TemplateError: a placeholder has no value, or its filter cannot take the value.
+            TemplateError: a placeholder has no value, or its filter refuses the value.
 
         """
         if isinstance(self._pieces, str):
@@ -107,14 +107,14 @@ def _filled(piece: Placeholder, scope: Scope, encoded: Collection[str]) -> str:
 
 
 def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placeholder | None:
-    """Read a candidate; None for one that is literal text after all."""
+    """Parse a candidate; None: it is literal text."""
     space, rest, shown = found["space"], found["rest"], repr(f"{{{found['space']}.{found['rest']}}}")
     if space not in NAMESPACES:
         if not _FOREIGN_REST.fullmatch(rest):
             return None
         as_is = repr(f"{{{{{space}.{rest}}}")
         near = did_you_mean(space, namespaces)
-        raise TemplateError(f"{shown}: no namespace is called {space!r}{near} ({as_is} writes it as text)")
+        raise TemplateError(f"{shown}: unknown namespace {space!r}{near} ({as_is} writes it as text)")
     if space not in namespaces:
         allowed = " and ".join(f"'{{{name}.NAME}}'" for name in NAMESPACES if name in namespaces)
         raise TemplateError(
@@ -122,24 +122,21 @@ def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placehold
         )
     parts = _REST.fullmatch(rest)
     if parts is None:
-        raise TemplateError(f"{shown} is not a placeholder; write '{{{space}.NAME}}' or '{{{space}.NAME:filter}}'")
+        raise TemplateError(f"invalid placeholder {shown}; write '{{{space}.NAME}}' or '{{{space}.NAME:filter}}'")
     if parts["filter"] is not None and parts["filter"] not in FILTERS:
-        near = did_you_mean(parts["filter"], FILTERS) or f"; there are {', '.join(FILTERS)}"
-        raise TemplateError(f"{shown}: no filter is called {parts['filter']!r}{near}")
+        near = did_you_mean(parts["filter"], FILTERS) or f"; filters are {', '.join(FILTERS)}"
+        raise TemplateError(f"{shown}: unknown filter {parts['filter']!r}{near}")
     return Placeholder(space, parts["name"], parts["filter"])
 
 
 def _refuse_composed(redacted: str) -> None:
     for found in _CANDIDATE.finditer(redacted):
         if found["space"] in NAMESPACES and "***" in found["rest"]:
-            raise TemplateError(f"{found.group()!r}: a placeholder cannot be put together from '${{...}}'")
+            raise TemplateError(f"{found.group()!r}: a placeholder cannot contain '${{...}}'")
 
 
 def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
-    """Cut text into literal pieces and placeholders.
-
-    What came from ``${VAR}`` is literal, whatever it looks like: only a placeholder that the file itself says counts.
-    """
+    """Split text into literal pieces and placeholders; the value of ``${VAR}`` is always literal."""
     written = text.redacted if isinstance(text, Scalar) else text
     if written != text:
         _refuse_composed(written)
@@ -163,17 +160,17 @@ def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
 
 
 def compile_template(text: str, namespaces: Collection[str]) -> Template:
-    """Compile text whose placeholders may be of these namespaces.
+    """Compile text with placeholders of these namespaces.
 
     Raises:
-        TemplateError: an unknown namespace or filter, or a namespace that has no meaning here.
+        TemplateError: a namespace or filter is unknown, or the namespace is not allowed here.
 
     """
     return Template(str(text), split(text, namespaces))
 
 
 def unquoted_placeholder(value: object) -> str | None:
-    """Give the placeholder that was meant where YAML read an unquoted ``{token.x}`` as a mapping of one empty key."""
+    """Give the placeholder that was meant by an unquoted ``{token.x}``, which YAML reads as a mapping."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return None
     (key, item), *_ = value.items()

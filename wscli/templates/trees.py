@@ -1,4 +1,4 @@
-"""A YAML mapping or list that becomes JSON, with templates for leaves."""
+"""YAML mappings and lists that become JSON, with templates as leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["JsonTemplate", "compile_json"]
 
 
 class JsonTemplate:
-    """Compiled JSON. A leaf that is one whole placeholder keeps the JSON type of its value."""
+    """Compiled JSON; a leaf that is one placeholder keeps the JSON type of its value."""
 
     __slots__ = ("_tree", "references")
 
@@ -27,7 +27,7 @@ class JsonTemplate:
         """Fill every leaf, and give a new JSON value.
 
         Raises:
-            TemplateError: a placeholder has no value, or its filter cannot take the value.
+            TemplateError: a placeholder has no value, or its filter refuses the value.
 
         """
         return _render(self._tree, scope)
@@ -66,7 +66,7 @@ def _render(tree: Any, scope: Scope) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does: ``1`` and ``true`` differ, though Python calls them equal."""
+    """Compare as JSON does: ``1`` and ``true`` differ, which are equal in Python."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -95,7 +95,7 @@ def _compile_key(key: Any, namespaces: Collection[str]) -> str:
     template = compile_template(str(key) if not isinstance(key, str) else key, namespaces)
     if not template.is_literal:
         names = " and ".join(sorted(f"{{{space}.{name}}}" for space, name in template.references))
-        raise TemplateError(f"'{names}' stands in a key; placeholders are for values")
+        raise TemplateError(f"'{names}' cannot be part of a key; a placeholder must be in a value")
     return template.render({})
 
 
@@ -103,7 +103,7 @@ def compile_json(value: Any, namespaces: Collection[str]) -> JsonTemplate:
     """Compile a JSON value, or a YAML tree whose leaves are ``Scalar``.
 
     Raises:
-        TemplateError: as for text; a placeholder in a key; a mapping that is an unquoted placeholder.
+        TemplateError: see ``compile_template``; or a placeholder is in a key, or not quoted.
 
     """
     return JsonTemplate(_compile(value, namespaces))

@@ -1,8 +1,8 @@
-"""The broker: one token for everybody, fetched once however many ask.
+"""The broker: fetches each token once and serves it to every user.
 
-Nothing runs without a user: a token is fetched when somebody asks for it. Past ``refresh`` of its life an asker gets
-the old one, and one fetch runs in the background; only an expired or missing token makes askers wait, all of them for
-the same fetch, which none of them can cancel. Failures are not cached: when to try again is the backoff's to say.
+A token is fetched when it is used. After ``refresh`` of its life a use gets the old token and starts one background
+fetch. Users of an expired or missing token wait for one common fetch, which none of them can cancel. Failures are not
+cached: retries belong to the backoff.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from wscli.clock import Clock
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
-from wscli.tokens.entry import Entry
-from wscli.tokens.failed import SourceFailed, TokenFailed
-from wscli.tokens.fetch import FetchContext, Fetched, Token
+from wscli.tokens.cache import CacheEntry
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource, find_cycle
 
-__all__ = ["Broker", "Token", "TokenFailed"]
+__all__ = ["Broker"]
 
 _log = logging.getLogger(__name__)
 
-Outcome = Token | Failure
+Outcome = BrokerToken | Failure
 
 
 class Broker:
@@ -49,18 +49,18 @@ class Broker:
         self._clock = clock
         self._environ = environ
         self._http = http or HttpClient(base=base, clock=clock, environ=environ)
-        # Unique over all tokens, so that a version from before a reload names nothing after it.
+        # Unique across reloads, so that an old version never matches a new token.
         self._versions = itertools.count(1)
         self._tasks: set[asyncio.Task[Outcome]] = set()
         self._closed = False
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, CacheEntry] = {}
         self.replace(sources)
 
-    async def get(self, name: str) -> Token:
-        """Give a token that is valid now, fetching it if need be.
+    async def get(self, name: str) -> BrokerToken:
+        """Give a valid token, fetching it if necessary.
 
         Raises:
-            TokenFailed: it could not be had, or no source has that name.
+            TokenFailed: the fetch failed, or the name is unknown.
 
         """
         while True:
@@ -71,8 +71,8 @@ class Broker:
                 outcome = await (self._unshared(name, entry) if alone else self._outcome(self._start(name, entry)))
                 if isinstance(outcome, Failure) and self._entries.get(name) is entry:
                     raise TokenFailed(outcome)
-                if not alone or not isinstance(outcome, Token):
-                    # From the top: it may have been refused, or its source replaced, before this waiter's turn came.
+                if not alone or not isinstance(outcome, BrokerToken):
+                    # Start over: the token may have been refused, or its source replaced, while this task waited.
                     continue
                 token = outcome
             elif entry.due(now):
@@ -80,16 +80,16 @@ class Broker:
             entry.served += 1
             return token
 
-    def peek(self, name: str) -> Token | None:
-        """Give the token if it is valid now, without fetching or counting."""
+    def peek(self, name: str) -> BrokerToken | None:
+        """Give the token if it is valid, without fetching or counting."""
         entry = self._entries.get(name)
         return None if entry is None else entry.valid(self._clock.boottime())
 
     def invalidate(self, name: str, version: int) -> bool:
-        """Drop a token that was refused, if it is still the one that is held.
+        """Discard a refused token, unless a newer version is stored; say whether it was discarded.
 
-        Twenty channels that were refused with one version thus cost one fetch. What a token was put together from
-        (``value: "{token.other}"``) is dropped with it.
+        Twenty channels that were refused with one version thus cause one fetch. The tokens that it contains
+        (``value: "{token.other}"``) are discarded as well.
         """
         entry = self._entries.get(name)
         if entry is None or entry.token is None or entry.token.version != version:
@@ -101,19 +101,19 @@ class Broker:
         return True
 
     def forget(self, name: str) -> None:
-        """Drop the token, whatever its version; the next use fetches another.
+        """Discard the token; the next use fetches another.
 
         Raises:
-            TokenFailed: no source has that name.
+            TokenFailed: the name is unknown.
 
         """
         self._entry(name).drop()
 
-    async def refresh(self, name: str) -> Token:
-        """Fetch now, or join the fetch under way; a valid token is served until the new one is there.
+    async def refresh(self, name: str) -> BrokerToken:
+        """Fetch now, or join the fetch in progress; the old token is served until the new one arrives.
 
         Raises:
-            TokenFailed: it could not be had, or no source has that name.
+            TokenFailed: the fetch failed, or the name is unknown.
 
         """
         entry = self._entry(name)
@@ -126,12 +126,10 @@ class Broker:
         return await self.get(name)
 
     async def renew(self, name: str, until: float) -> None:
-        """See that the next ``get`` gives a token that outlasts ``until``, where one that does can be had.
-
-        What it is put together from is renewed first. The old one is served until the new one is there.
+        """Refresh the token if it expires before ``until``, and first the tokens that it contains.
 
         Raises:
-            TokenFailed: it could not be had, or no source has that name.
+            TokenFailed: the fetch failed, or the name is unknown.
 
         """
         entry = self._entry(name)
@@ -143,23 +141,23 @@ class Broker:
         await self.refresh(name)
 
     def single_use(self, name: str) -> bool:
-        """Whether each ``get`` fetches a token of its own."""
+        """Whether each ``get`` fetches a separate token."""
         entry = self._entries.get(name)
         return entry is not None and entry.source.single_use
 
     def stats(self) -> dict[str, dict[str, Any]]:
-        """The ``tokens`` of ``stats --json``, in declared order; ``expires_in_s`` in seconds."""
+        """Give ``tokens`` of ``stats --json``, in declared order."""
         now = self._clock.boottime()
         return {name: entry.stats(now) for name, entry in self._entries.items()}
 
     def replace(self, sources: Mapping[str, TokenSource]) -> None:
-        """Take over a reloaded file: an unchanged source keeps its token and counters; others start anew."""
+        """Apply a reloaded file: an unchanged source keeps its token and counters."""
         cycle = find_cycle(sources)
         if cycle is not None:
-            raise ValueError(f"tokens need one another in a circle: {' -> '.join(cycle)}")
+            raise ValueError(f"tokens reference each other in a circle: {' -> '.join(cycle)}")
         old = self._entries
         self._entries = {
-            name: old[name] if name in old and old[name].source == source else Entry(source)
+            name: old[name] if name in old and old[name].source == source else CacheEntry(source)
             for name, source in sources.items()
         }
         for name, entry in old.items():
@@ -167,7 +165,7 @@ class Broker:
                 entry.fetching.cancel()
 
     async def close(self) -> None:
-        """End all fetches and close the HTTP session; whoever waits, or asks from now on, gets TokenFailed."""
+        """Cancel all fetches and close the HTTP session; current and later requests fail with TokenFailed."""
         self._closed = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -176,22 +174,22 @@ class Broker:
             await asyncio.wait(tasks)
         await self._http.close()
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> CacheEntry:
         if self._closed:
             raise TokenFailed(Failure(FailureKind.TOKEN, f"token {name!r}: the manager is stopping"))
         if name not in self._entries:
             known = ", ".join(self._entries) or "none"
             hint = did_you_mean(name, self._entries).removeprefix("; ") or f"declared: {known}"
-            raise TokenFailed(Failure(FailureKind.TOKEN, f"no token is called {name!r}"), hint)
+            raise TokenFailed(Failure(FailureKind.TOKEN, f"unknown token: {name!r}"), hint)
         return self._entries[name]
 
-    def _start(self, name: str, entry: Entry) -> asyncio.Task[Outcome]:
-        """The one fetch under way, or a new one."""
+    def _start(self, name: str, entry: CacheEntry) -> asyncio.Task[Outcome]:
+        """Give the fetch in progress, or a new one."""
         task = entry.fetching or self._spawn(name, entry)
         entry.task = task
         return task
 
-    def _spawn(self, name: str, entry: Entry) -> asyncio.Task[Outcome]:
+    def _spawn(self, name: str, entry: CacheEntry) -> asyncio.Task[Outcome]:
         entry.fetches += 1
         task = asyncio.create_task(self._fetch(name, entry), name=f"token {name}")
         self._tasks.add(task)
@@ -199,20 +197,20 @@ class Broker:
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
-        """Wait for a fetch; the caller's own cancellation does not reach it. None: a reload or the end cancelled it."""
+        """Wait for a fetch without cancelling it; None: it was cancelled by a reload or ``close``."""
         await asyncio.wait((task,))
         return None if task.cancelled() else task.result()
 
-    async def _unshared(self, name: str, entry: Entry) -> Outcome | None:
+    async def _unshared(self, name: str, entry: CacheEntry) -> Outcome | None:
         task = self._spawn(name, entry)
         try:
             return await self._outcome(task)
         except asyncio.CancelledError:
-            task.cancel()  # nobody else waits for it
+            task.cancel()  # it has no other waiter
             raise
 
-    async def _fetch(self, name: str, entry: Entry) -> Outcome:
-        """Fetch once; every way of failing comes back as a value, so that no task ends with an exception."""
+    async def _fetch(self, name: str, entry: CacheEntry) -> Outcome:
+        """Fetch once; every failure is returned as a value, so that no task ends with an exception."""
         began = self._clock.boottime()
         context = FetchContext(self._base, self._environ, self._clock, self._http, self.get, entry.memory)
         try:
@@ -225,21 +223,21 @@ class Broker:
             return self._failed(entry, f"token {name!r}: {error.text}", error.retry_after)
         except TokenFailed as error:
             return self._failed(entry, f"token {name!r}: needs {error.failure.text}", error.failure.retry_after)
-        # A fault of ours: stated as the reason of every channel that needs the token, instead of ending them all.
+        # A bug of ours becomes the reason of every channel that needs the token, instead of ending the manager.
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
             _log.error("token %r: the source failed unexpectedly: %s", name, where)
             return self._failed(entry, f"token {name!r}: the source failed unexpectedly ({where})", None)
-        token = Token(fetched.token, next(self._versions), expires_at)
+        token = BrokerToken(fetched.text, next(self._versions), expires_at)
         if entry.source.single_use:
             entry.failed = False
         else:
             entry.keep(token, fetched.made_of, began)
         return token
 
-    def _expiry(self, began: float, fetched: Fetched) -> float | None:
-        """Count the life from before the request, since the server may have made the token at once."""
+    def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:
+        """Count the life from before the request: the server may have issued the token at once."""
         if fetched.expires_in is None:
             return None
         expires_at = began + fetched.expires_in
@@ -247,6 +245,6 @@ class Broker:
             raise SourceFailed("the token expired while it was fetched")
         return expires_at
 
-    def _failed(self, entry: Entry, text: str, retry_after: float | None) -> Failure:
+    def _failed(self, entry: CacheEntry, text: str, retry_after: float | None) -> Failure:
         entry.fail(self._clock.boottime(), retry_after)
         return Failure(FailureKind.TOKEN, text, retry_after=retry_after)

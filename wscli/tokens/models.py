@@ -1,4 +1,4 @@
-"""The ``tokens:`` section: one source a token, and what is common to all sources."""
+"""The ``tokens:`` section: the source of each token, and the keys that all sources share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
+from wscli.net.http import RequestFailed
 from wscli.templates import TemplateError
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext, Fetched, Source
-from wscli.tokens.read import OAUTH_READ, Read, read_answer
-from wscli.tokens.sources.command import Command, CommandSource
+from wscli.tokens.answer import OAUTH_READ, ReadSettings, read_answer
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer, TokenFetcher
+from wscli.tokens.sources.command import CommandField, CommandSource
 from wscli.tokens.sources.env import Env, EnvSource
 from wscli.tokens.sources.file import File, FileSource
 from wscli.tokens.sources.http import HttpSource
@@ -19,7 +20,7 @@ from wscli.tokens.sources.oauth2 import OAuth2Source
 from wscli.tokens.sources.value import Value, ValueSource
 from wscli.values import Duration, Flag, Percent, StrictModel
 
-__all__ = ["SOURCES", "TokenSource", "changed_sources", "find_cycle"]
+__all__ = ["SOURCES", "TokenSource", "find_cycle"]
 
 SOURCES: dict[str, type] = {
     "http": HttpSource,
@@ -40,14 +41,14 @@ class TokenSource(StrictModel):
     http: Annotated[HttpSource | None, Field(description="a request whose answer holds the token")] = None
     env: Annotated[Env | None, Field(description="a variable of the manager's environment")] = None
     file: Annotated[File | None, Field(description="a file of at most 64 KiB, read anew at each fetch")] = None
-    command: Annotated[Command | None, Field(description="a program that prints the token, [PROGRAM, ARGUMENT...]")] = (
-        None
-    )
+    command: Annotated[
+        CommandField | None, Field(description="a program that prints the token, [PROGRAM, ARGUMENT...]")
+    ] = None
     value: Annotated[Value | None, Field(description="the token itself, or text around {token.other}")] = None
     oauth2: Annotated[OAuth2Source | None, Field(description="an OAuth 2 token endpoint")] = None
 
     read: Annotated[
-        Read | None,
+        ReadSettings | None,
         Field(
             description="where a JSON answer holds the token and its expiry; without it, the whole answer is the token"
         ),
@@ -62,51 +63,53 @@ class TokenSource(StrictModel):
     def _one_source(self) -> TokenSource:
         given = [key for key in SOURCES if getattr(self, key) is not None]
         if len(given) != 1:
-            what = f"not {' and '.join(given)}" if given else "and this token has none"
-            raise ValueError(f"a token has exactly one of {', '.join(SOURCES)}, {what}")
+            what = f"given: {', '.join(given)}" if given else "none is given"
+            raise ValueError(f"a token must have exactly one of {', '.join(SOURCES)}; {what}")
         return self
 
     @property
-    def source(self) -> Source:
+    def source(self) -> TokenFetcher:
         """The declared source."""
-        found: Source = next(getattr(self, key) for key in SOURCES if getattr(self, key) is not None)
+        found: TokenFetcher = next(getattr(self, key) for key in SOURCES if getattr(self, key) is not None)
         return found
 
     def references(self) -> frozenset[str]:
-        """The names of the tokens that this one needs."""
+        """Give the names of the other tokens that this one needs."""
         return self.source.references()
 
-    async def fetch(self, context: FetchContext) -> Fetched:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Fetch once, and find the token in the answer.
 
         Raises:
-            SourceFailed: the fetch failed, or the answer has no usable token.
-            TokenFailed: a token that this one needs could not be fetched.
+            SourceFailed: the fetch failed, or the answer contains no valid token.
+            TokenFailed: another token that this one needs could not be fetched.
 
         """
         try:
             answer = await self.source.fetch(context)
         except TemplateError as error:
             raise SourceFailed(str(error)) from None
+        except RequestFailed as error:
+            raise SourceFailed(error.text, retry_after=error.retry_after, refused=error.refused) from None
         life = self.expires_in if answer.expires_in is None else answer.expires_in
         read = self.read or (OAUTH_READ if self.oauth2 is not None else None)
-        # RFC 6749, section 5.1, only recommends expires_in; where the file names a path, the answer must have it.
+        # RFC 6749, section 5.1, only recommends expires_in; a path that the file names must be in the answer.
         token, seconds = read_answer(
             answer.text.reveal(), read, life, context.clock.wall(), must_say=self.read is not None
         )
-        return Fetched(token, seconds, answer.made_of)
+        return SourceAnswer(token, seconds, answer.made_of)
 
 
 def find_cycle(sources: Mapping[str, TokenSource]) -> tuple[str, ...] | None:
-    """Give tokens that need one another in a circle, with the first repeated at the end; else None."""
+    """Give the tokens of a circle, the first one again at the end; None: there is no circle."""
     cleared: set[str] = set()
 
-    def follow(name: str, way: tuple[str, ...]) -> tuple[str, ...] | None:
-        if name in way:
-            return (*way[way.index(name) :], name)
+    def follow(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        if name in path:
+            return (*path[path.index(name) :], name)
         if name in cleared or name not in sources:
             return None
-        found = next(filter(None, (follow(other, (*way, name)) for other in sorted(sources[name].references()))), None)
+        found = next(filter(None, (follow(other, (*path, name)) for other in sorted(sources[name].references()))), None)
         cleared.add(name)
         return found
 

@@ -1,1 +1,1 @@
-"""The wire: how a connection is opened, read and written."""
+"""Opens WebSocket connections: one interface (``link``), and two adapters behind it."""

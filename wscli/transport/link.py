@@ -1,6 +1,6 @@
-"""The transport as the rest of the manager sees it: ``open_link(target, listener, timeline) -> Link``.
+"""The interface of the transport: ``open_link(target, listener, timeline) -> Link``.
 
-Two adapters stand behind it, ``websockets`` and picows; one conformance suite runs on both.
+Two adapters implement it, ``websockets`` and picows; one conformance suite runs on both.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wscli.config.plan import ProxyPlan
 from wscli.core.events import Failure
 from wscli.errors import WscliError
+from wscli.net.proxy import ProxyChoice
 
-__all__ = ["DialError", "Link", "Listener", "Step", "Target", "Timeline"]
+__all__ = ["ConnectionListener", "DialError", "DialStep", "DialTarget", "DialTimeline", "Link"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Target:
-    """One dial, with every template filled: it holds secrets, and so has no repr."""
+class DialTarget:
+    """The parameters of one dial, with every template filled; no repr, because they hold secrets."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -27,17 +27,17 @@ class Target:
     tls: ssl.SSLContext | None = None
     """Set for wss://, None for ws://."""
     server_name: str | None = None
-    proxy: ProxyPlan = ProxyPlan()
+    proxy: ProxyChoice = "auto"
     max_message: int = 1 << 20
     timeout: float = 10.0
-    """Seconds for all of DNS, TCP, proxy, TLS and upgrade together."""
+    """Seconds for DNS, TCP, proxy, TLS and upgrade together."""
     label: str | None = None
-    """What texts call the server where its host and port must not be shown; None: ``host:port``."""
+    """The server's name in messages where host and port must not be shown; None: ``host:port``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a dial: ``dns``, ``tcp``, ``proxy``, ``tls``, ``upgrade``; how long it took, and what it found."""
+class DialStep:
+    """One step of a dial: ``dns``, ``tcp``, ``proxy``, ``tls`` or ``upgrade``, with its duration and result."""
 
     name: str
     seconds: float
@@ -46,18 +46,18 @@ class Step:
 
 
 @dataclass(slots=True)
-class Timeline:
+class DialTimeline:
     """The steps of an attempt, for ``doctor``."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[DialStep] = field(default_factory=list)
     peer: str | None = None
-    """The address and port that were reached."""
+    """The address and port of the connection."""
     addresses: tuple[str, ...] = ()
-    """The IP addresses that the dial may go to: the server's, or its proxy's."""
+    """The resolved IP addresses of the server, or of its proxy."""
 
     def add(self, name: str, seconds: float, detail: str, *, ok: bool = True) -> None:
-        """Note that a step ended."""
-        self.steps.append(Step(name, seconds, detail, ok))
+        """Record the end of a step."""
+        self.steps.append(DialStep(name, seconds, detail, ok))
 
 
 class DialError(WscliError):
@@ -68,17 +68,17 @@ class DialError(WscliError):
         self.failure = failure
 
 
-class Listener(Protocol):
-    """What a link calls back, always in the loop's thread, and never after ``on_end``."""
+class ConnectionListener(Protocol):
+    """The callbacks of a connection, in the loop's thread, none after ``on_end``."""
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Messages that arrived in one turn of the loop, in order, 256 KiB at most (or one larger message).
+        """Handle the messages of one turn of the loop, in order, 256 KiB at most (or one larger message).
 
-        Text is checked UTF-8. ``kinds`` is None when all are text, else one byte a message: ``t`` or ``b``.
+        Text is valid UTF-8. ``kinds`` is None when all are text, else one byte a message: ``t`` or ``b``.
         """
 
     def on_end(self, failure: Failure) -> None:
-        """The connection is over: kind CLOSE with its code (1006 without a close frame, 1005 for an empty one)."""
+        """Handle the end: kind CLOSE with its code (1006 without a close frame, 1005 without a code)."""
 
 
 class Link(Protocol):
@@ -89,17 +89,16 @@ class Link(Protocol):
     subprotocol: str | None
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
-        """Hand one message over, within ``timeout`` seconds.
+        """Send one message within ``timeout`` seconds.
 
         Raises:
-            NotSent: the connection was no longer open, or the message's turn did not come in time: nothing was written.
-            OutcomeUnknown: it ended, or the time was up, after the message was written and before the write buffer took
-                it.
+            NotSent: nothing was written: the connection was closed, or messages before this one took too long.
+            OutcomeUnknown: the connection or the time ended before the kernel had taken every byte.
 
         """
 
     async def ping(self) -> float:
-        """Send a ping, await its pong, and return the seconds between; it may never return, so bound it.
+        """Send a ping, wait for its pong without a deadline, and return the seconds between.
 
         Raises:
             NotSent: the connection is no longer open.
@@ -107,16 +106,16 @@ class Link(Protocol):
         """
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
-        """Send a close frame, wait for the answer ``deadline`` seconds at most, then abort. It never takes longer.
+        """Send a close frame, wait at most ``deadline`` seconds for the answer, then abort.
 
-        ``on_end`` is called before it returns.
+        ``on_end`` is called before this returns.
         """
 
     def abort(self) -> None:
         """Drop the TCP connection at once; ``on_end`` follows."""
 
     def pause_reading(self) -> None:
-        """Stop reading from the socket; pings go unanswered as well."""
+        """Stop reading from the socket; pings are not answered meanwhile."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Resume reading."""

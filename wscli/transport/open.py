@@ -1,4 +1,4 @@
-"""One attempt to open a link: which adapter, the deadline over all of its steps, and what a failure is called."""
+"""Opens one connection: chooses the adapter, bounds the time, and translates failures."""
 
 from __future__ import annotations
 
@@ -9,103 +9,105 @@ from typing import Literal
 
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import ConfigError
-from wscli.transport.address import parse_address
-from wscli.transport.base import BaseLink
-from wscli.transport.course import Course
-from wscli.transport.failures import FOREIGN, timed_out, translate
-from wscli.transport.link import DialError, Link, Listener, Target, Timeline
-from wscli.transport.proxy import find_proxy
-from wscli.transport.tunnel import Conduit, reach
-from wscli.transport.upgrade import open_websockets
+from wscli.transport.dial.address import parse_target_url
+from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
+from wscli.transport.dial.proxy import find_proxy
+from wscli.transport.dial.tunnel import Conduit, reach
+from wscli.transport.frames.base import BaseLink
+from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
+from wscli.transport.websockets.upgrade import open_websockets
 
 __all__ = ["Adapter", "forget_fallbacks", "open_link"]
 
 logger = logging.getLogger("wscli.transport")
 
 Adapter = Literal["auto", "websockets", "picows"]
-_Open = Callable[[Course, Conduit], Awaitable[BaseLink]]
+_Open = Callable[[DialContext, Conduit], Awaitable[BaseLink]]
 
 _fallbacks: dict[str, str] = {}
-"""Origins whose upgrade picows refuses, with its reason."""
-_MOST_FALLBACKS = 1000
+"""The reason why picows refuses the upgrade, by origin."""
+_MAX_FALLBACKS = 1000
 
 
 def forget_fallbacks() -> None:
-    """Try picows again everywhere."""
+    """Try picows again at every origin."""
     _fallbacks.clear()
 
 
-async def open_link(target: Target, listener: Listener, timeline: Timeline, *, adapter: Adapter = "auto") -> Link:
-    """Open one link; ``timeline`` gets each step, the failed one included.
+async def open_link(
+    target: DialTarget, listener: ConnectionListener, timeline: DialTimeline, *, adapter: Adapter = "auto"
+) -> Link:
+    """Open one connection; ``timeline`` gets each step, the failed one included.
 
-    ``auto`` is picows where it is installed and no compression is asked for, else websockets. A server whose upgrade
-    picows refuses and websockets may accept is dialled again with websockets at once, and with it alone from then on.
-    ``listener`` is called back only after this has returned. Cancelled, it leaves no socket.
+    ``auto`` means picows where it is installed and compression is not requested, else websockets. A server whose
+    upgrade only picows refuses is dialled again with websockets at once, and with websockets from then on. ``listener``
+    is called only after this function has returned. A cancelled call leaves no socket open.
 
     Raises:
         DialError: the dial failed, or took longer than ``target.timeout`` seconds.
-        ConfigError: the adapter that was asked for is not installed.
+        ConfigError: the requested adapter is not installed.
 
     """
-    course = Course(target, parse_address(target), listener, timeline)
+    dial = DialContext(target, parse_target_url(target), listener, timeline)
     limit = asyncio.timeout(target.timeout)
     try:
         async with limit:
-            link = await _open(course, adapter)
+            link = await _open(dial, adapter)
     except DialError as error:
-        course.failed(error.failure.text)
+        dial.failed(error.failure.text)
         raise
     except asyncio.CancelledError:
-        course.failed("given up")
+        dial.failed("given up")
         raise
     except FOREIGN as error:
         if limit.expired():
-            failure = timed_out(course.step, course.place, target.timeout)
+            failure = timed_out(dial.step, dial.peer, target.timeout)
         else:
-            failure = translate(error, course.step, course.place)
-        course.failed(failure.text)
+            failure = failure_of(error, dial.step, dial.peer)
+        dial.failed(failure.text)
         raise DialError(failure) from None  # the library's text may quote the URL
     link.begin()
     return link
 
 
-async def _open(course: Course, adapter: Adapter) -> BaseLink:
-    proxy = find_proxy(course.target.proxy, course.address)
+async def _open(dial: DialContext, adapter: Adapter) -> BaseLink:
+    proxy = find_proxy(dial.target, dial.url)
     fast = None if adapter == "websockets" else _picows()
     if fast is None and adapter == "picows":
         raise ConfigError("the adapter 'picows' is not installed", hint="install wscli-manager[fast]")
     through_tls = proxy is not None and proxy.scheme == "https"
     if through_tls and adapter == "picows":
         raise DialError(Failure(FailureKind.PROXY, "the adapter 'picows' does not speak TLS to a proxy"))
-    if fast is not None and (adapter == "picows" or (_suits_picows(course) and not through_tls)):
+    if fast is not None and (adapter == "picows" or (_suits_picows(dial) and not through_tls)):
         opener, refusal = fast
         try:
-            return await opener(course, await reach(course, proxy))
+            return await opener(dial, await reach(dial, proxy))
         except refusal as error:
-            text = f"picows refuses the upgrade of {course.address.place.where}: {error}"
+            text = f"picows refuses the upgrade of {dial.url.server.where}: {error}"
             if adapter == "picows":
                 raise DialError(Failure(FailureKind.UPGRADE, text)) from None
-            course.failed(text)
+            dial.failed(text)
             logger.warning("%s; it is dialled with websockets from now on", text)
-            _remember(course.address.origin, str(error))
-    return await open_websockets(course, await reach(course, proxy))
+            _remember(dial.url.origin, str(error))
+    return await open_websockets(dial, await reach(dial, proxy))
 
 
-def _suits_picows(course: Course) -> bool:
-    """Whether picows does all that this dial needs: its native listener knows no compression."""
-    return course.target.compression == "none" and course.address.origin not in _fallbacks
+def _suits_picows(dial: DialContext) -> bool:
+    """Whether picows can do this dial; its native interface has no compression."""
+    return dial.target.compression == "none" and dial.url.origin not in _fallbacks
 
 
 def _remember(origin: str, why: str) -> None:
-    if len(_fallbacks) >= _MOST_FALLBACKS:
+    if len(_fallbacks) >= _MAX_FALLBACKS:
         del _fallbacks[next(iter(_fallbacks))]
     _fallbacks[origin] = why
 
 
 def _picows() -> tuple[_Open, type[Exception]] | None:
-    """Give the opener, and what it raises when only picows refuses; None without the extra."""
+    """Give the opener, and the exception for an upgrade that only picows refuses; None without the extra."""
     try:
-        from wscli.transport.fast_upgrade import OnlyPicowsRefuses, open_picows
+        from wscli.transport.picows.upgrade import OnlyPicowsRefuses, open_picows
     except ImportError:
         return None
     return open_picows, OnlyPicowsRefuses

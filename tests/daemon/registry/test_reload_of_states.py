@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status, with_token
-from wscli.config.models.upstream import TlsPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
+from wscli.net.tls import TlsSettings
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -44,7 +43,7 @@ async def refused(it: Scripted, failure: Failure) -> Channel:
     [
         (status(404), ELSEWHERE),
         (status(404), {"verdicts": ()}),
-        (Failure(FailureKind.CERTIFICATE, "refused"), {"tls": TlsPlan(ca=Path("/etc/other.pem"))}),
+        (Failure(FailureKind.CERTIFICATE, "refused"), {"tls": TlsSettings(ca="/etc/other.pem")}),
     ],
     ids=["url", "verdicts", "tls"],
 )

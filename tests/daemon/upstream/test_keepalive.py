@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
 from wscli.config.models.upstream import Keepalive
-from wscli.daemon.upstream.keepalive import GRACE, TICK, KeepaliveWheel, Watch
+from wscli.daemon.upstream.keepalive import GRACE, TICK, KeepaliveWatch, KeepaliveWheel
 from wscli.errors import NotSent
 
 EVERY_20 = Keepalive(ping=20.0, timeout=5.0)
@@ -75,7 +75,7 @@ class Bench:
     rtts: list[float] = field(default_factory=list)
     dead: list[float] = field(default_factory=list)
 
-    def add(self, peer: Peer, keepalive: Keepalive = EVERY_20) -> Watch:
+    def add(self, peer: Peer, keepalive: Keepalive = EVERY_20) -> KeepaliveWatch:
         return self.wheel.add(peer, keepalive, on_rtt=self.rtts.append, on_dead=lambda: self.dead.append(self.time.now))
 
     def peer(self, rtt: float | None = 0.0) -> Peer:
@@ -438,7 +438,7 @@ async def test_what_was_slept_while_nobody_looked_is_not_told() -> None:
 async def test_a_wake_may_probe_every_connection() -> None:
     time = VirtualTime()
     peers = [Peer(time, rtt=0.1) for _ in range(20)]
-    watches: list[Watch] = []
+    watches: list[KeepaliveWatch] = []
 
     def probe_all(slept: float) -> None:
         for watch in watches:

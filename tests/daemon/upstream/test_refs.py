@@ -53,7 +53,7 @@ def test_each_message_has_a_fresh_one() -> None:
         ("{ref.int} {ref.str}", r"'\{ref.int\}' and '\{ref.str\}'"),
         ("{ref.it}", r"no reference is called '\{ref.it\}'"),
         ("{ref.uuid:int}", "does not fit"),
-        ("{ref.int:nope}", "no filter"),
+        ("{ref.int:nope}", "unknown filter"),
     ],
 )
 def test_what_cannot_be_filled_is_a_usage_error_with_a_way_out(text: str, says: str) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.scripted import REFUSED, changed, channel_plan, closed, scripted, status
-from wscli.config.models.upstream import TlsPlan
 from wscli.core.backoff import GiveUpAfter
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
+from wscli.net.tls import TlsSettings
 from wscli.values import Secret
 
 
@@ -350,7 +350,7 @@ async def test_a_first_dial_that_no_route_leads_to_waits_for_the_network() -> No
 
 async def test_a_file_of_tls_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
     plan = channel_plan()
-    tls = TlsPlan(ca=tmp_path / "ca.pem")
+    tls = TlsSettings(ca=str(tmp_path / "ca.pem"))
     async with scripted(changed(plan, url=Secret("wss://192.0.2.1/ws"), tls=tls)) as it:
         shown = it.manager.channel("news").status()
         assert (shown["state"], shown["reason"]["code"]) == ("waiting", "tls")

@@ -11,14 +11,14 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 
 
 async def fetched(context: FetchContext, command: Any) -> str:
-    return (await TokenSource.model_validate({"command": command}).fetch(context)).token.reveal()
+    return (await TokenSource.model_validate({"command": command}).fetch(context)).text.reveal()
 
 
 async def failure(context: FetchContext, command: Any) -> str:
@@ -82,7 +82,7 @@ async def test_a_program_that_does_not_read_its_stdin_is_no_error(context: Fetch
         ("echo first >&2; printf 'no vault\\n\\n' >&2; exit 1", "the command 'sh' exited with 1: 'no vault'"),
         ("printf '\\033[31mred\\tx' >&2; exit 1", "the command 'sh' exited with 1: '\\x1b[31mred\\tx'"),
         ("kill -9 $$", "the command 'sh' was killed by signal 9"),
-        ("printf '\\377'", "the command 'sh' printed what is not UTF-8"),
+        ("printf '\\377'", "the output of the command 'sh' is not UTF-8"),
     ],
 )
 async def test_a_failure_gives_the_code_and_the_last_line_of_stderr(

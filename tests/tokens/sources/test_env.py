@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.sources.env import EnvSource
 
 

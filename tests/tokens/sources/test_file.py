@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 
 
 async def fetched(context: FetchContext, path: str) -> str:
-    return (await TokenSource.model_validate({"file": path}).fetch(context)).token.reveal()
+    return (await TokenSource.model_validate({"file": path}).fetch(context)).text.reveal()
 
 
 async def test_the_file_is_read_anew_at_each_fetch_and_trimmed(context: FetchContext, tmp_path: Path) -> None:

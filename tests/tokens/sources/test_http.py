@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from wscli.tokens.failed import SourceFailed, TokenFailed
-from wscli.tokens.fetch import FetchContext, Fetched
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 from wscli.values import Scalar
 
 
-async def fetch(context: FetchContext, **keys: Any) -> Fetched:
+async def fetch(context: FetchContext, **keys: Any) -> SourceAnswer:
     return await TokenSource.model_validate(keys).fetch(context)
 
 
@@ -26,7 +26,7 @@ async def test_the_main_case(context: FetchContext, endpoint: Any) -> None:
         http={"post": endpoint.url + "/ws-token", "headers": {"Authorization": "Bearer key"}},
         read={"token": ".token", "expires_in": ".expires_in"},
     )
-    assert (fetched.token.reveal(), fetched.expires_in) == ("abc", 300)
+    assert (fetched.text.reveal(), fetched.expires_in) == ("abc", 300)
     (seen,) = endpoint.seen
     assert (seen.method, seen.path, seen.body) == ("POST", "/ws-token", b"")
     assert seen.headers["authorization"] == "Bearer key"
@@ -34,7 +34,7 @@ async def test_the_main_case(context: FetchContext, endpoint: Any) -> None:
 
 async def test_without_read_the_trimmed_body_is_the_token(context: FetchContext, endpoint: Any) -> None:
     endpoint.say("abc\n")
-    assert (await fetch(context, http={"get": endpoint.url})).token.reveal() == "abc"
+    assert (await fetch(context, http={"get": endpoint.url})).text.reveal() == "abc"
     assert endpoint.seen[0].method == "GET"
 
 
@@ -69,8 +69,8 @@ async def test_a_form_is_encoded_and_a_content_type_of_ones_own_is_kept(context:
         ("nonsense", "the answer is not JSON"),
         ('{"tokn":"x"}', "the answer has no '.token'"),
         ('{"token":"x","expires_in":"soon"}', "'.expires_in' of the answer is text, not a number"),
-        ('{"token":"x","expires_in":-5}', "has expired already"),
-        ('{"token":"a\\nb","expires_in":5}', "the token holds a line break"),
+        ('{"token":"x","expires_in":-5}', "already expired"),
+        ('{"token":"a\\nb","expires_in":5}', "the token contains a line break"),
         ("", "the answer is not JSON"),
     ],
 )
@@ -97,7 +97,7 @@ async def test_a_token_that_would_break_a_header_is_refused(context: FetchContex
         return {"token": {"x": "a\r\nX-Evil: hunter2"}}
 
     context = _WithScope(context, scope)  # type: ignore[assignment]  # stands in for it
-    with pytest.raises(SourceFailed, match="the header 'A' would hold a line break"):
+    with pytest.raises(SourceFailed, match="the header 'A' contains a line break"):
         await fetch(context, http={"post": endpoint.url, "headers": {"A": "{token.x}"}})
     assert endpoint.seen == []
 

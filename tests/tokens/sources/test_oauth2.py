@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import FetchContext, Fetched
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 
 
-async def fetch(context: FetchContext, endpoint: Any, read: Any = None, **keys: Any) -> Fetched:
+async def fetch(context: FetchContext, endpoint: Any, read: Any = None, **keys: Any) -> SourceAnswer:
     oauth2 = {"token_url": endpoint.url + "/oauth/token", "client_id": "me", **keys}
     return await TokenSource.model_validate({"oauth2": oauth2, "read": read}).fetch(context)
 
@@ -31,7 +31,7 @@ async def test_client_credentials(context: FetchContext, endpoint: Any) -> None:
     grant(endpoint, expires_in=3600)
     keys = {"client_secret": "s:p a", "scopes": "read write", "audience": "api", "parameters": {"x": "{token.other}"}}
     fetched = await fetch(context, endpoint, **keys)
-    assert (fetched.token.reveal(), fetched.expires_in) == ("abc", 3600)
+    assert (fetched.text.reveal(), fetched.expires_in) == ("abc", 3600)
     expected = {"grant_type": "client_credentials", "scope": "read write", "audience": "api", "x": "other-value"}
     assert form(endpoint) == expected
     seen = endpoint.seen[0]
@@ -116,7 +116,7 @@ async def test_only_the_standards_own_error_words_are_repeated(
         ("nonsense", "the answer is not JSON"),
         ("[]", "the answer has no '.access_token'"),
         ('{"access_token":"x","expires_in":"soon"}', "is text, not a number"),
-        ('{"access_token":"x","expires_in":0}', "expired already"),
+        ('{"access_token":"x","expires_in":0}', "already expired"),
     ],
 )
 async def test_a_bad_answer_is_a_failure(context: FetchContext, endpoint: Any, body: str, sentence: str) -> None:
@@ -128,7 +128,7 @@ async def test_a_bad_answer_is_a_failure(context: FetchContext, endpoint: Any, b
 async def test_read_may_say_otherwise(context: FetchContext, endpoint: Any) -> None:
     grant(endpoint, id_token="id", expires_in=5)
     fetched = await fetch(context, endpoint, read={"token": ".id_token"}, client_secret="s")
-    assert (fetched.token.reveal(), fetched.expires_in) == ("id", None)
+    assert (fetched.text.reveal(), fetched.expires_in) == ("id", None)
 
 
 async def test_what_cannot_be_filled_is_an_error(context: FetchContext, endpoint: Any) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from wscli.tokens.failed import SourceFailed, TokenFailed
-from wscli.tokens.fetch import FetchContext
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.models import TokenSource
 
 
 async def test_a_literal_never_ends(context: FetchContext) -> None:
     fetched = await TokenSource.model_validate({"value": "abc"}).fetch(context)
-    assert (fetched.token.reveal(), fetched.expires_in, fetched.made_of) == ("abc", None, {})
+    assert (fetched.text.reveal(), fetched.expires_in, fetched.made_of) == ("abc", None, {})
 
 
 async def test_expires_in_gives_it_an_end(context: FetchContext) -> None:
@@ -21,7 +21,7 @@ async def test_expires_in_gives_it_an_end(context: FetchContext) -> None:
 async def test_text_around_others_ends_with_the_first_of_them(context: FetchContext) -> None:
     source = TokenSource.model_validate({"value": "{token.other}:{token.second:base64}", "expires_in": "5m"})
     fetched = await source.fetch(context)
-    assert fetched.token.reveal() == "other-value:c2Vjb25kLXZhbHVl"
+    assert fetched.text.reveal() == "other-value:c2Vjb25kLXZhbHVl"
     assert fetched.expires_in == 50
     assert fetched.made_of == {"other": 7, "second": 7}
 

@@ -10,9 +10,9 @@ from wscli.config.checks.policies import MergedPolicy, Policies, check_verdicts
 from wscli.config.checks.tls import check_tls
 from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
 from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url
-from wscli.config.plan import ProxyPlan
 from wscli.config.reading.located import Located
 from wscli.core.verdicts import VerdictTable
+from wscli.net.proxy import ProxyChoice
 from wscli.templates import Template
 from wscli.values import Secret
 
@@ -65,7 +65,7 @@ class CompiledEndpoint:
 
     address: EndpointUrl
     request: UpgradeRequest
-    proxy: ProxyPlan
+    proxy: ProxyChoice
     verdicts: tuple[VerdictTable, ...]
     """The endpoint's, the file's; empty ones left out."""
     backoff: MergedPolicy

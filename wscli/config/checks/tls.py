@@ -47,8 +47,5 @@ def check_tls(located: Located | None, context: Context, *, secure: bool) -> Non
     if located is None:
         return
     check_tls_files(located, context)
-    for alone in (located.get("key"), located.get("key_password")):
-        if alone is not None and located.get("cert") is None:
-            context.add(alone, "a key without its certificate; add 'cert:'", key=True)
     if not secure and isinstance(located.node, Branch):
         context.add(located, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)

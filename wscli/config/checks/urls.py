@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from wscli.config.checks.context import Context
-from wscli.config.plan import ProxyPlan
 from wscli.config.reading.located import Located
+from wscli.net.proxy import ProxyChoice, ProxySettings
 from wscli.values import Scalar, Secret
 
 __all__ = ["EndpointUrl", "compile_url", "compile_proxy", "shown_url"]
@@ -72,22 +72,22 @@ def compile_url(located: Located, context: Context) -> EndpointUrl | None:
     return EndpointUrl(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
 
 
-def compile_proxy(located: Located | None, context: Context) -> ProxyPlan:
+def compile_proxy(located: Located | None, context: Context) -> ProxyChoice:
     """Read ``auto``, ``none``, a URL, or ``{url, username, password}``."""
     if located is None or located.text in ("auto", "none"):
-        return ProxyPlan(mode="none" if located is not None and located.text == "none" else "auto")
+        return "none" if located is not None and located.text == "none" else "auto"
     url = located if located.text is not None else located.get("url")
     if url is None or url.text is None or context.problems.at(url.mark):
-        return ProxyPlan()
+        return "auto"
     wrong = _wrong(url.text, PROXY_SCHEMES)
     if wrong is None and urlsplit(url.text).path.strip("/"):
         wrong = "a proxy's URL has no path"
     if wrong:
         extra = "; or write auto or none" if located.text is not None else ""
         context.add(url, f"{_quoted(url.text)}{wrong}{extra}")
-        return ProxyPlan()
+        return "auto"
     parts = urlsplit(url.text)
-    return ProxyPlan("url", Secret(_with_user(parts, located, context)))
+    return ProxySettings(url=Secret(_with_user(parts, located, context)))
 
 
 def _with_user(parts: SplitResult, located: Located, context: Context) -> str:

@@ -1,16 +1,17 @@
-"""Types of keys: text that keeps its ``Scalar``, secrets, and files relative to the configuration file."""
+"""Types of keys: text that keeps its ``Scalar``, secrets, and TLS with files relative to the configuration file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from wscli.values import Secret
+from wscli.net.tls import TlsSettings
+from wscli.values import Scalar, Secret
 
-__all__ = ["TEXT_SCHEMA", "FilePath", "SecretText", "Text", "base_of", "expand_home"]
+__all__ = ["TEXT_SCHEMA", "EndpointTls", "SecretText", "Text", "base_of", "expand_home"]
 
 TEXT_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _TEXT = WithJsonSchema(TEXT_SCHEMA)
@@ -46,17 +47,27 @@ def expand_home(text: str) -> Path:
         raise ValueError("the home directory of an unknown user") from None
 
 
-def _file(value: object, info: ValidationInfo) -> Path:
-    if isinstance(value, Path):
-        return value
+def _absolute(settings: TlsSettings, info: ValidationInfo) -> TlsSettings:
+    files = {key: name for key in ("ca", "cert", "key") if (name := getattr(settings, key)) is not None}
+    base = base_of(info)
+    return settings.model_copy(update={key: _below(base, name) for key, name in files.items()})
+
+
+def _below(base: Path, name: str) -> str:
+    """Give the path of a file; values of the environment stay redacted in it."""
+    redacted = name.redacted if isinstance(name, Scalar) else name
+    return Scalar(_joined(base, name), redacted=_joined(base, redacted))
+
+
+def _joined(base: Path, name: str) -> str:
     try:
-        return base_of(info) / expand_home(_text(value))
+        return str(base / expand_home(name))
     except ValueError:
-        return base_of(info) / _text(value)  # which the check of the file reports
+        return str(base / name)  # which the check of the file reports
 
 
 Text = Annotated[str, PlainValidator(_text), _TEXT]
 """Text that keeps what is known of it (``Scalar``)."""
 SecretText = Annotated[Secret, PlainValidator(_secret), _TEXT]
-FilePath = Annotated[Path, PlainValidator(_file), _TEXT]
-"""A file; a relative path starts at the directory of the configuration file."""
+EndpointTls = Annotated[TlsSettings, AfterValidator(_absolute)]
+"""TLS whose relative files start at the directory of the configuration file."""

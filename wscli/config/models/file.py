@@ -12,13 +12,14 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from wscli.backfill.models import BackfillModel
-from wscli.config.models.fields import Text
+from wscli.config.models.fields import EndpointTls, Text
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import MessageHookOf, StateHookOf
-from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate, TlsPlan
+from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits
+from wscli.net.tls import TlsSettings
 from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.tokens.models import TokenSource
 from wscli.values import Duration, Flag, Size, StrictModel
@@ -74,7 +75,7 @@ class EndpointModel(StrictModel):
     compression: Annotated[
         Literal["deflate", "none"], Field(description="deflate: offer permessage-deflate; none: offer nothing")
     ] = "deflate"
-    tls: Annotated[TlsPlan, Field(description="TLS beyond the system's defaults")] = TlsPlan()
+    tls: Annotated[EndpointTls, Field(description="TLS beyond the system's defaults")] = TlsSettings()
     proxy: Annotated[
         Text | ProxyModel, Field(description="auto (the environment's), none, a URL, or {url, username, password}")
     ] = "auto"

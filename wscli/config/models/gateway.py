@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from wscli.config.addresses import parse_host, parse_origin
 from wscli.config.models.fields import TEXT_SCHEMA, SecretText, Text, base_of, expand_home
+from wscli.net.origin import parse_host, parse_origin
 from wscli.values import Count, Secret, Size, StrictModel, shown
 
 __all__ = ["GatewayAuth", "GatewayPlan", "Listen"]

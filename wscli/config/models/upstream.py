@@ -6,27 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wscli.config.models.fields import FilePath, SecretText, Text
-from wscli.values import Duration, Flag, Rate, RateOf, StrictModel
+from wscli.config.models.fields import Text
+from wscli.values import Duration, Rate, RateOf, StrictModel
 
-__all__ = ["ConnectModel", "Keepalive", "ProxyModel", "Rotate", "TlsPlan"]
-
-
-class TlsPlan(StrictModel):
-    """TLS beyond the system's defaults; files are relative to this file."""
-
-    ca: Annotated[
-        FilePath | None, Field(description="a PEM file of the authorities to trust, in place of the system's")
-    ] = None
-    cert: Annotated[FilePath | None, Field(description="a PEM file with the client's certificate")] = None
-    key: Annotated[
-        FilePath | None, Field(description="a PEM file with its key; default: in the file of the certificate")
-    ] = None
-    key_password: Annotated[SecretText | None, Field(description="the password of the key")] = None
-    server_name: Annotated[
-        Text | None, Field(description="the name to ask for and to verify, if not the URL's host")
-    ] = None
-    insecure: Annotated[Flag, Field(description="true: verify nothing; for tests")] = False
+__all__ = ["ConnectModel", "Keepalive", "ProxyModel", "Rotate"]
 
 
 class ProxyModel(StrictModel):

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
 from wscli.config.plan import ChannelPlan, DialPlan, Plan
+from wscli.net.origin import Origin, origin_of
 from wscli.templates import Template, TemplateError, compile_name
 
 __all__ = ["channel_for"]
 
-_PORTS = {"ws": 80, "wss": 443}
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _LONGEST = 256
 """Characters of a channel's name, and so at most of its parameters."""
@@ -38,8 +38,9 @@ def channel_for(plan: Plan, url: str) -> str | None:
     found = []
     for place, channel in enumerate(plan.channels.values()):
         dial = channel.upstream.dial
-        parts = urlsplit(dial.url.reveal())
-        if _origin(parts) == parsed.origin and (name := _name(plan, channel, parts, parsed)) is not None:
+        declared = dial.url.reveal()
+        parts = urlsplit(declared)
+        if origin_of(declared) == parsed.origin and (name := _name(plan, channel, parts, parsed)) is not None:
             found.append((-_equal_literals(dial, parts, parsed.query), bool(channel.params), place, name))
     return min(found)[-1] if found else None
 
@@ -47,23 +48,16 @@ def channel_for(plan: Plan, url: str) -> str | None:
 class _ParsedUrl(NamedTuple):
     """The parts of a URL that are compared."""
 
-    origin: tuple[str, str, int | None]
+    origin: Origin
     path: str
     query: _Query
 
     @classmethod
     def read(cls, url: str) -> _ParsedUrl | None:
         parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
             return None
-        return cls(_origin(parts), _canonical(parts.path or "/"), _pairs(parts.query))
-
-
-def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    host = parts.hostname or ""
-    if not host.isascii():
-        host = host.encode("idna").decode()
-    return parts.scheme, host, parts.port or _PORTS.get(parts.scheme)
+        return cls(origin_of(url), _canonical(parts.path or "/"), _pairs(parts.query))
 
 
 def _pairs(query: str) -> _Query:

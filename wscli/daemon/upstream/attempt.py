@@ -8,7 +8,7 @@ from typing import Protocol
 from wscli.core.events import Failure
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.dial.scrub import scrubbed
-from wscli.daemon.upstream.keepalive import Watch
+from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.transport.link import Link
 
 __all__ = ["Attempt"]
@@ -46,7 +46,7 @@ class Attempt:
         self.record = record
         self.link: Link | None = None
         self.task: asyncio.Task[None] | None = None
-        self.watch: Watch | None = None
+        self.watch: KeepaliveWatch | None = None
         self.ready_at: float | None = None
         """On ``Clock.monotonic``; set once its session is ready."""
         self.retired = False

@@ -14,7 +14,7 @@ from wscli.core.events import Failure
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
-from wscli.tokens.broker import TokenFailed
+from wscli.tokens.errors import TokenFailed
 from wscli.transport.link import DialError, Link
 
 __all__ = ["AttemptListener", "Attempts"]

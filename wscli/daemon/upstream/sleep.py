@@ -1,4 +1,4 @@
-"""The notice that the machine slept: CLOCK_BOOTTIME ran on while CLOCK_MONOTONIC stood still."""
+"""Detects that the machine slept: CLOCK_BOOTTIME runs during sleep, CLOCK_MONOTONIC does not."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from wscli.clock import Clock
 
 __all__ = ["SleepDetector"]
 
-SHORTEST = 1.0
-"""Seconds of sleep that are worth a notice: no peer gives a connection up in less."""
+MIN_SLEEP = 1.0
+"""Seconds; a shorter sleep ends no connection."""
 
 
 class SleepDetector:
-    """Compares the two clocks from look to look."""
+    """Compares the two clocks at each look."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ahead: float | None = None
 
     def begin(self) -> None:
-        """Look from now on, unless it does already."""
+        """Start, unless started."""
         if self._ahead is None:
             self._ahead = self._clock.boottime() - self._clock.monotonic()
 
     def look(self) -> float:
-        """Seconds slept since the last look or ``begin``; zero for less than a second."""
+        """Give the seconds slept since the last look or ``begin``; zero for less than a second."""
         before = self._ahead
         self._ahead = self._clock.boottime() - self._clock.monotonic()
         slept = 0.0 if before is None else self._ahead - before
-        return slept if slept >= SHORTEST else 0.0
+        return slept if slept >= MIN_SLEEP else 0.0
 
     def forget(self) -> None:
-        """Look no more until ``begin``: what happens until then concerns nobody."""
+        """Stop until ``begin``."""
         self._ahead = None

@@ -1,30 +1,34 @@
-"""``command: [prog, arg]``: what a program prints."""
+"""``command: [prog, arg]``: the output of a program, run without a shell."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic_core import CoreSchema
 
+from wscli.child import Child
 from wscli.templates import Scope, compile_template
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
-from wscli.tokens.fields import TemplateText, Timeout, names_in
-from wscli.tokens.process import Finished, run
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
+from wscli.tokens.field_types import TemplateText, Timeout, names_in
 from wscli.values import Scalar, Secret, StrictModel
 
-__all__ = ["Argv", "Command", "CommandSource"]
+__all__ = ["CommandSource", "CommandField"]
 
-_LONGEST_QUOTE = 200
-_SHORTEST_SECRET = 4
+_MAX_OUTPUT = 64 << 10
+_MAX_QUOTE = 200
+_MIN_SECRET = 4
 _LIST = {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [["vault", "print", "token"]]}
 
 
 @dataclass(frozen=True, slots=True)
 class Argv:
-    """A program and its arguments; ``shown`` is what may be printed of the program's name."""
+    """A program and its arguments; ``shown`` is the program's name without secrets."""
 
     words: tuple[str, ...] = field(repr=False)
     shown: str
@@ -32,13 +36,13 @@ class Argv:
 
 def _word(number: int, value: object) -> str:
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError(f"item {number} of the command is not text")
+        raise ValueError(f"item {number} of the command must be text")
     template = compile_template(value, ("token",))
     from_environment = isinstance(value, Scalar) and value.redacted != value
     if template.references or (from_environment and number):
         raise ValueError(
-            f"item {number} of the command holds a secret, which the process list would show to everybody; "
-            "hand it over by environment: or stdin: (the command inherits the manager's environment)"
+            f"item {number} of the command contains a secret, which the process list would show to every user; "
+            "pass it by environment: or stdin: (the command inherits the manager's environment)"
         )
     return template.render({})
 
@@ -47,15 +51,15 @@ def _argv(value: object) -> Argv:
     if isinstance(value, Argv):
         return value
     if not isinstance(value, (list, tuple)) or not value:
-        raise ValueError("a command is a list, [PROGRAM, ARGUMENT...]; it is run without a shell")
+        raise ValueError("a command must be a list, [PROGRAM, ARGUMENT...]; it is run without a shell")
     words = tuple(_word(number, item) for number, item in enumerate(value))
     if not words[0]:
-        raise ValueError("the command's program is empty")
+        raise ValueError("the command must begin with a program")
     return Argv(words, value[0].redacted if isinstance(value[0], Scalar) else words[0])
 
 
 class CommandSource(StrictModel):
-    """A program that prints the token, run without a shell where the YAML file is."""
+    """A program that prints the token, run without a shell in the YAML file's directory."""
 
     run: Annotated[
         Argv, PlainValidator(_argv), WithJsonSchema(_LIST), Field(description="the program and its arguments")
@@ -67,48 +71,65 @@ class CommandSource(StrictModel):
     timeout: Annotated[Timeout, Field(description="after this long its process group is killed")] = 30.0
 
     def references(self) -> frozenset[str]:
-        """The tokens in its environment and input."""
+        """Give the tokens in its environment and input."""
         return names_in((*self.environment.values(), self.stdin))
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Run it once."""
         scope = await context.scope(self.references())
         extra, stdin = self._secrets(scope)
-        done = await run(
-            self.run.words,
-            shown=self.run.shown,
-            cwd=context.base,
-            environ={**context.environ, **extra},
-            stdin=None if stdin is None else stdin.encode(),
-            timeout=self.timeout,
-        )
-        if done.code != 0:
-            raise SourceFailed(self._failure(done, [*extra.values(), *([stdin] if stdin else [])]))
+        child = await self._run(context.base, {**context.environ, **extra}, None if stdin is None else stdin.encode())
+        if child.code != 0:
+            raise SourceFailed(self._failure(child, [*extra.values(), *([stdin] if stdin else [])]))
         try:
-            return Answer(Secret(done.output.decode("utf-8-sig")))
+            return SourceAnswer(Secret(child.output.decode("utf-8-sig")))
         except UnicodeDecodeError:
-            raise SourceFailed(f"the command '{self.run.shown}' printed what is not UTF-8") from None
+            raise SourceFailed(f"the output of the command '{self.run.shown}' is not UTF-8") from None
+
+    async def _run(self, cwd: Path, environ: Mapping[str, str], stdin: bytes | None) -> Child:
+        """Run until the program has exited and its stdout is closed, as ``$(...)`` in a shell does.
+
+        A timeout, too much output, or a cancellation kills its process group.
+        """
+        name, child = self.run.shown, Child(most_output=_MAX_OUTPUT)
+        try:
+            await child.start(self.run.words, cwd=cwd, environ=environ, stdin=stdin)
+        except (OSError, ValueError) as error:
+            why = (error.strerror or "").lower() if isinstance(error, OSError) else "NUL in an argument"
+            raise SourceFailed(f"cannot run the command '{name}': {why}") from None
+        ended = False
+        try:
+            async with asyncio.timeout(self.timeout):
+                await child.over
+            ended = not child.overflowed
+        except TimeoutError:
+            raise SourceFailed(f"the command '{name}' took longer than {self.timeout:g} s and was killed") from None
+        finally:
+            await child.end(kill=not ended)
+        if child.overflowed:
+            raise SourceFailed(f"the command '{name}' printed more than {_MAX_OUTPUT >> 10} KiB and was killed")
+        return child
 
     def _secrets(self, scope: Scope) -> tuple[dict[str, str], str | None]:
         extra = {name: template.render(scope) for name, template in self.environment.items()}
         return extra, None if self.stdin is None else self.stdin.render(scope)
 
-    def _failure(self, done: Finished, secrets: list[str]) -> str:
-        how = f"exited with {done.code}" if done.code > 0 else f"was killed by signal {-done.code}"
-        last = _last_line(done.errors, secrets)
+    def _failure(self, child: Child, secrets: list[str]) -> str:
+        how = f"exited with {child.code}" if child.code > 0 else f"was killed by signal {-child.code}"
+        last = _last_line(bytes(child.errors), secrets)
         return f"the command '{self.run.shown}' {how}{f': {last}' if last else ''}"
 
 
 def _last_line(errors: bytes, secrets: list[str]) -> str:
-    """The last line of stderr, printable, short, and without what was handed over."""
+    """Give the last line of stderr, printable, short, and without the secrets."""
     lines = [line.strip() for line in errors.decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         return ""
     line = lines[-1]
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
+        if len(secret) >= _MIN_SECRET:
             line = line.replace(secret, "***")
-    shortened = line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}..."
+    shortened = line if len(line) <= _MAX_QUOTE else f"{line[:_MAX_QUOTE]}..."
     return repr(shortened)
 
 
@@ -117,11 +138,11 @@ def _from_list(value: object) -> object:
 
 
 class _ListInSchema:
-    """Says in the JSON Schema that the list alone will do."""
+    """Allows the list alone in the JSON Schema."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Add the list to the model's own schema."""
+        """Add the list to the model's schema."""
         return {"anyOf": [_LIST, handler(schema)]}
 
 
-Command = Annotated[CommandSource, BeforeValidator(_from_list), _ListInSchema()]
+CommandField = Annotated[CommandSource, BeforeValidator(_from_list), _ListInSchema()]

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.values import Secret, shown
 
 __all__ = ["Env", "EnvSource"]
@@ -23,12 +23,12 @@ class EnvSource:
 
     name: str
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Read it."""
         value = context.environ.get(self.name)
         if value is None:
             raise SourceFailed(f"the environment variable '{self.name}' is not set")
-        return Answer(Secret(value))
+        return SourceAnswer(Secret(value))
 
     def references(self) -> frozenset[str]:
         """None."""
@@ -39,7 +39,7 @@ def _parse(value: object) -> EnvSource:
     if isinstance(value, EnvSource):
         return value
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not the name of an environment variable; write env: API_TOKEN")
+        raise ValueError(f"invalid name of an environment variable: {shown(value)}; write env: API_TOKEN")
     return EnvSource(str(value))
 
 

@@ -1,4 +1,4 @@
-"""``file: PATH``: a file, read anew at each fetch."""
+"""``file: PATH``: a file, read at each fetch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.values import Scalar, Secret, shown
 
 __all__ = ["File", "FileSource"]
 
-_LARGEST = 64 << 10
+_MAX_SIZE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class FileSource:
     path: str = field(repr=False)
     shown: str
 
-    async def fetch(self, context: FetchContext) -> Answer:
-        """Read it. A regular file never keeps a reader waiting, and one of another kind is not read."""
-        return Answer(Secret(self._read(context.base)))
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
+        """Read the file; only a regular file is read, which never blocks."""
+        return SourceAnswer(Secret(self._read(context.base)))
 
     def _read(self, base: Path) -> str:
         path = base / Path(self.path).expanduser()
         try:
-            # Without O_NONBLOCK the opening of a FIFO would wait for its writer.
+            # Without O_NONBLOCK, opening a FIFO would wait for its writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
             why = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
@@ -44,11 +44,11 @@ class FileSource:
                 what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
                 raise SourceFailed(f"cannot read the file '{self.shown}': it is {what}")
             with os.fdopen(descriptor, "rb", closefd=False) as file:
-                data = file.read(_LARGEST + 1)
+                data = file.read(_MAX_SIZE + 1)
         finally:
             os.close(descriptor)
-        if len(data) > _LARGEST:
-            raise SourceFailed(f"cannot read the file '{self.shown}': it is larger than {_LARGEST >> 10} KiB")
+        if len(data) > _MAX_SIZE:
+            raise SourceFailed(f"cannot read the file '{self.shown}': it is larger than {_MAX_SIZE >> 10} KiB")
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -63,7 +63,7 @@ def _parse(value: object) -> FileSource:
     if isinstance(value, FileSource):
         return value
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{shown(value)} is not a path; write file: session.token")
+        raise ValueError(f"invalid path: {shown(value)}; write file: session.token")
     return FileSource(str(value), value.redacted if isinstance(value, Scalar) else value)
 
 

@@ -1,4 +1,4 @@
-"""``http: {post: URL, ...}``: a token endpoint of one's own."""
+"""``http: {post: URL, ...}``: an HTTP request whose answer contains the token."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from urllib.parse import urlencode, urlsplit
 from pydantic import ConfigDict, Field, model_validator
 
 from wscli.net.http import HttpRequest
-from wscli.net.proxies import ProxyText
 from wscli.net.tls import TlsSettings
 from wscli.templates import Scope
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
-from wscli.tokens.fields import Header, HeaderName, JsonBody, TemplateText, Timeout, Url, UrlText, names_in
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
+from wscli.tokens.field_types import (
+    Header,
+    HeaderName,
+    JsonBody,
+    ProxyText,
+    TemplateText,
+    Timeout,
+    Url,
+    UrlText,
+    names_in,
+)
 from wscli.values import Secret, StrictModel
 
-__all__ = ["HttpOptions", "HttpSource", "check_headers"]
+__all__ = ["HttpOptions", "HttpSource", "checked_headers"]
 
 _DOTS = frozenset({".", ".."})
-"""Segments that lead elsewhere in a path (RFC 3986, section 5.2.4)."""
+"""Segments that change the path (RFC 3986, section 5.2.4)."""
 
 
 class HttpOptions(StrictModel):
-    """What every request to a token endpoint may set."""
+    """The keys of every request to a token endpoint."""
 
     headers: dict[HeaderName, Header] = Field(
         default_factory=dict, description="headers to send; values may name {token.other}"
@@ -36,17 +45,21 @@ class HttpOptions(StrictModel):
     ] = "auto"
     timeout: Annotated[Timeout, Field(description="for the whole request, redirects included")] = 10.0
 
+    @property
+    def _tls(self) -> TlsSettings:
+        return self.tls or TlsSettings()
 
-def check_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Refuse a filled header that would end its line early."""
+
+def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Refuse filled headers with a line break."""
     for name, value in headers.items():
         if any(sign in value for sign in "\r\n\0"):
-            raise SourceFailed(f"the header '{name}' would hold a line break")
+            raise SourceFailed(f"the header '{name}' contains a line break")
     return headers
 
 
 class HttpSource(HttpOptions):
-    """A request whose answer holds the token."""
+    """A request whose answer contains the token."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in ("post", "get", "put")]})
 
@@ -60,23 +73,23 @@ class HttpSource(HttpOptions):
     def _one_request(self) -> HttpSource:
         given = [url for url in (self.post, self.get, self.put) if url is not None]
         if len(given) != 1:
-            raise ValueError("an http source has exactly one of post, get and put")
+            raise ValueError("an http source must have exactly one of post, get and put")
         if self.body_json is not None and self.form is not None:
-            raise ValueError("json and form are both the body; keep one")
+            raise ValueError("json and form exclude each other; keep one")
         if self.get is not None and (self.body_json is not None or self.form is not None):
             raise ValueError("a GET has no body; use post or put")
         if given[0].has_credentials and any(name.lower() == "authorization" for name in self.headers):
-            raise ValueError("the URL's user and the Authorization header say the same thing; keep one")
+            raise ValueError("the URL's user and the Authorization header exclude each other; keep one")
         return self
 
     def _target(self) -> tuple[str, Url]:
         for method, url in (("POST", self.post), ("GET", self.get), ("PUT", self.put)):
             if url is not None:
                 return method, url
-        raise AssertionError("the validator lets none through without a URL")
+        raise AssertionError("validated: one URL is given")
 
     def references(self) -> frozenset[str]:
-        """The tokens in the URL, the headers and the body."""
+        """Give the tokens in the URL, the headers and the body."""
         return names_in((self._target()[1], *self.headers.values(), self.body_json, *(self.form or {}).values()))
 
     def _body(self, scope: Scope) -> tuple[bytes | None, str | None]:
@@ -90,31 +103,31 @@ class HttpSource(HttpOptions):
 
     @property
     def shown(self) -> str:
-        """What of the URL may be printed."""
+        """The part of the URL that may be printed."""
         return self._target()[1].shown
 
-    def request(self, scope: Scope, *, encoded: Collection[str] = (), largest: int = 1 << 20) -> HttpRequest:
+    def request(self, scope: Scope, *, encoded: Collection[str] = (), max_size: int = 1 << 20) -> HttpRequest:
         """Fill every template; values of the namespaces ``encoded`` are percent-encoded in the URL.
 
-        The answer may have ``largest`` bytes.
+        The answer may have ``max_size`` bytes.
 
         Raises:
-            SourceFailed: a header would hold a line break, or a value be ``..`` in a path.
-            TemplateError: a placeholder has no value, or its filter cannot take the value.
+            SourceFailed: a header contains a line break, or a value becomes ``..`` in the path.
+            TemplateError: a placeholder has no value, or its filter refuses the value.
 
         """
         method, url = self._target()
-        headers = check_headers({name: template.render(scope) for name, template in self.headers.items()})
+        headers = checked_headers({name: template.render(scope) for name, template in self.headers.items()})
         body, kind = self._body(scope)
         address = url.template.render(scope, encoded=encoded)
         if encoded and not _DOTS.isdisjoint(urlsplit(address).path.split("/")):
-            # no encoding hides '..' from a server
-            raise SourceFailed(f"a value would lead {url.shown} to another path")
+            # encoding does not hide '..' from a server
+            raise SourceFailed(f"a value would change the path of {url.shown}")
         if kind and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = kind
-        return HttpRequest(method, address, url.shown, headers, body, self.tls, self.proxy, self.timeout, largest)
+        return HttpRequest(method, address, url.shown, headers, body, self._tls, self.proxy, self.timeout, max_size)
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Make the request."""
         request = self.request(await context.scope(self.references()))
-        return Answer(Secret((await context.http.fetch(request)).text(request.shown)))
+        return SourceAnswer(Secret((await context.http.fetch(request)).text(request.shown)))

@@ -8,13 +8,13 @@ from urllib.parse import quote_plus, urlencode
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from wscli.net.http import HttpAnswer, HttpRequest
+from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 from wscli.templates import Scope, Template
-from wscli.tokens.failed import SourceFailed
-from wscli.tokens.fetch import Answer, FetchContext
-from wscli.tokens.fields import TemplateText, UrlText, names_in
-from wscli.tokens.read import parse_answer
-from wscli.tokens.sources.http import HttpOptions, check_headers
+from wscli.tokens.answer import parse_answer
+from wscli.tokens.errors import SourceFailed
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
+from wscli.tokens.field_types import TemplateText, UrlText, names_in
+from wscli.tokens.sources.http import HttpOptions, checked_headers
 from wscli.values import Secret
 
 __all__ = ["OAuth2Source"]
@@ -30,12 +30,12 @@ _ERRORS = frozenset(
         "unsupported_grant_type",
     }
 )
-"""RFC 6749, section 5.2, and RFC 8707: words that may be repeated, being none of the server's own."""
+"""Error codes that may be shown: RFC 6749, section 5.2, and RFC 8707."""
 _ROTATED = "refresh_token"
 
 
 def _scopes(value: object) -> object:
-    """Take ``[a, b]`` as well as the ``a b`` of the specification."""
+    """Accept ``[a, b]`` as well as ``a b`` (RFC 6749, section 3.3)."""
     return value.split() if isinstance(value, str) else value
 
 
@@ -87,27 +87,26 @@ class OAuth2Source(HttpOptions):
         return self.grant or ("refresh_token" if self.refresh_token is not None else "client_credentials")
 
     def references(self) -> frozenset[str]:
-        """The tokens in the URL, the headers, the credentials and the form."""
+        """Give the tokens in the URL, the headers, the credentials and the form."""
         credentials = (self.token_url, self.client_id, self.client_secret, self.refresh_token, self.audience)
         return names_in((*credentials, *self.headers.values(), *self.parameters.values()))
 
-    async def fetch(self, context: FetchContext) -> Answer:
-        """Ask for a token, and remember a new refresh token if one comes along."""
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
+        """Ask for a token, and keep the new refresh token that the answer may contain."""
         scope = await context.scope(self.references())
         request = self._request(scope, context.memory.get(_ROTATED))
         answer = await context.http.fetch(request, read_errors=True)
         try:
             text = answer.text(request.shown)
-        except SourceFailed as error:
+        except RequestFailed as error:
             self._forget_dead(context, answer)
-            raise SourceFailed(
-                f"{error.text}{_named(answer)}", retry_after=error.retry_after, refused=error.refused
-            ) from None
+            error.text += _named(answer)
+            raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
         if self._grant == "refresh_token" and isinstance(rotated, str) and rotated:
             context.memory[_ROTATED] = Secret(rotated)
-        return Answer(Secret(text))
+        return SourceAnswer(Secret(text))
 
     def _request(self, scope: Scope, rotated: Secret | None) -> HttpRequest:
         form = {"grant_type": self._grant}
@@ -129,10 +128,10 @@ class OAuth2Source(HttpOptions):
         headers |= {name: template.render(scope) for name, template in self.headers.items()}
         url, shown = self.token_url.template.render(scope), self.token_url.shown
         body = urlencode(form).encode()
-        return HttpRequest("POST", url, shown, check_headers(headers), body, self.tls, self.proxy, self.timeout)
+        return HttpRequest("POST", url, shown, checked_headers(headers), body, self._tls, self.proxy, self.timeout)
 
     def _forget_dead(self, context: FetchContext, answer: HttpAnswer) -> None:
-        """Go back to the declared refresh token once the server no longer knows the one it gave."""
+        """Return to the declared refresh token when the server refuses the one that it issued."""
         if _error_of(answer) == "invalid_grant":
             context.memory.pop(_ROTATED, None)
 

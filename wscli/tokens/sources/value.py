@@ -1,4 +1,4 @@
-"""``value: "..."``: the token itself, most often ``${VAR}``, or text around another token."""
+"""``value: "..."``: the token itself, often ``${VAR}``, or text around another token."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import PlainValidator, WithJsonSchema
 
 from wscli.templates import Template
-from wscli.tokens.fetch import Answer, FetchContext
-from wscli.tokens.fields import names_in, parse_template
+from wscli.tokens.fetcher import FetchContext, SourceAnswer
+from wscli.tokens.field_types import names_in, parse_template
 from wscli.values import Secret
 
 __all__ = ["Value", "ValueSource"]
@@ -17,22 +17,22 @@ __all__ = ["Value", "ValueSource"]
 
 @dataclass(frozen=True, slots=True)
 class ValueSource:
-    """Text; with ``{token.other}`` in it, it ends with the first of those to end."""
+    """Text; with ``{token.other}`` in it, it expires with the first of those tokens."""
 
     template: Template
 
-    async def fetch(self, context: FetchContext) -> Answer:
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Fill the template."""
         scope = await context.scope(self.references())
         ends = [token.expires_at for token in context.used.values() if token.expires_at is not None]
-        return Answer(
+        return SourceAnswer(
             Secret(self.template.render(scope)),
             expires_in=min(ends) - context.clock.boottime() if ends else None,
             made_of={name: token.version for name, token in context.used.items()},
         )
 
     def references(self) -> frozenset[str]:
-        """The tokens in the text."""
+        """Give the tokens in the text."""
         return names_in((self.template,))
 
 

@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted
-from wscli.backfill.answers import messages_of
+from wscli.backfill.answers import parse_messages
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.intake import backfill as backfill_module
 from wscli.daemon.channel.intake import requests as requests_module
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, GapRecord
-from wscli.net.http import HttpAnswer, HttpRequest
+from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 from wscli.templates.paths import compile_path_expression
-from wscli.tokens.failed import SourceFailed
 from wscli.tokens.models import TokenSource
 
 
@@ -210,7 +209,7 @@ async def test_an_outage_while_an_answer_is_awaited_is_a_gap_of_its_own() -> Non
 
 
 async def test_a_call_that_fails_is_made_again_and_stated_until_it_works() -> None:
-    refused = SourceFailed("connection refused (https://example.com/missed)")
+    refused = RequestFailed("connection refused (https://example.com/missed)")
     http = Http(refused, 503, [2], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
@@ -415,7 +414,7 @@ async def test_what_the_channel_dedupes_by_changes_no_order() -> None:
 
 
 async def test_a_server_that_asks_for_a_day_is_not_waited_for() -> None:
-    busy = SourceFailed("HTTP 503 from https://example.com/missed", retry_after=86400.0)
+    busy = RequestFailed("HTTP 503 from https://example.com/missed", retry_after=86400.0)
     http = Http(busy, [4], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
@@ -533,7 +532,9 @@ async def test_what_messages_hold_cannot_lead_a_call_up_a_path(value: str) -> No
         await outage(it)
         assert http.requests == []
         (problem,) = it.manager.channel("news").problems.texts()
-        assert problem.startswith("backfill: a value would lead https://example.com/orders/{gap.id}/missed to another")
+        assert problem.startswith(
+            "backfill: a value would change the path of https://example.com/orders/{gap.id}/missed"
+        )
 
 
 async def test_an_id_that_no_message_has_is_stated() -> None:
@@ -578,9 +579,9 @@ async def test_a_large_answer_is_read_in_a_thread_so_that_other_channels_go_on(m
 
     def reading(text: str, declared: BackfillModel) -> list[bytes]:
         threads.append(threading.get_ident())
-        return messages_of(text, declared)
+        return parse_messages(text, declared)
 
-    monkeypatch.setattr(requests_module, "messages_of", reading)
+    monkeypatch.setattr(requests_module, "parse_messages", reading)
     http = Http([{"id": number, "text": "x" * 100} for number in range(2, 5002)], [])
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))

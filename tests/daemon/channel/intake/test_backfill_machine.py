@@ -28,14 +28,13 @@ from wscli.daemon.channel.intake.backfill import _Gap
 from wscli.daemon.channel.intake.requests import ATTEMPTS
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, GapRecord
-from wscli.net.http import HttpAnswer, HttpRequest
+from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 from wscli.templates.paths import compile_path_expression
-from wscli.tokens.failed import SourceFailed
 from wscli.tokens.models import TokenSource
 
 TOKENS = {"session": TokenSource.model_validate({"value": "s3cret"})}
 FAILURES: dict[str, Any] = {
-    "refused": SourceFailed("connection refused"),
+    "refused": RequestFailed("connection refused"),
     "401": HttpAnswer(401, b"", None),
     "503": HttpAnswer(503, b"", 2.0),
     "a day": HttpAnswer(503, b"", 86_400.0),

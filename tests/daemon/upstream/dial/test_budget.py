@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
-from wscli.daemon.upstream.dial.budget import ConnectBudget, Place
+from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.values import Rate
 
 
@@ -24,16 +24,16 @@ class Queue:
         self.budget = ConnectBudget(rate, self.time, schedule=self.time.schedule)
         self.granted: list[tuple[float, str]] = []
         self.waiters: dict[str, asyncio.Task[None]] = {}
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Ticket] = {}
 
-    def enter(self, name: str, *, critical: bool = True) -> Place:
+    def enter(self, name: str, *, critical: bool = True) -> Ticket:
         place = self.places[name] = self.budget.enter(critical=critical)
         begun = asyncio.Event()
         task = self.waiters[name] = asyncio.create_task(self._wait(name, place, begun))
         task.add_done_callback(lambda _: begun.is_set() or place.leave())  # cancelled before its first step
         return place
 
-    async def _wait(self, name: str, place: Place, begun: asyncio.Event) -> None:
+    async def _wait(self, name: str, place: Ticket, begun: asyncio.Event) -> None:
         begun.set()
         await place.granted()
         self.granted.append((self.time.now, name))
@@ -111,7 +111,7 @@ async def test_ahead_is_live() -> None:
         await q.time.settle()
         ordinary, critical = q.enter("o", critical=False), q.enter("c")
         assert (critical.ahead, ordinary.ahead) == (0, 1)
-        assert repr(ordinary) == "<Place ahead=1 critical=False>"
+        assert repr(ordinary) == "<Ticket ahead=1 critical=False>"
         critical.leave()
         assert ordinary.ahead == 0
         later = q.enter("c2")

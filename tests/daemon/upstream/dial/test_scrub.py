@@ -6,9 +6,9 @@ import pytest
 
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.scrub import scrubbed, secrets_of
-from wscli.transport.link import Target
+from wscli.transport.link import DialTarget
 
-TARGET = Target(
+TARGET = DialTarget(
     "wss://bob:hunter22@api.example.com/ws?token=tok%2Fen+1&v=2",
     (("Authorization", "Bearer s3cret"), ("Origin", "https://app.example.com")),
     ("bearer.jwt1",),

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wscli.backfill.answers import messages_of
+from wscli.backfill.answers import parse_messages
 from wscli.backfill.gaps import captured, facts_of
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
@@ -18,9 +18,10 @@ from wscli.daemon.upstream.services import Services
 from wscli.history.memory import History
 from wscli.history.records import Batch
 from wscli.history.scan import messages_before
+from wscli.net.http import RequestFailed
 from wscli.problems import Problems
 from wscli.templates import TemplateError
-from wscli.tokens.failed import SourceFailed, TokenFailed
+from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.values import format_duration
 
 __all__ = ["BackfillRequests"]
@@ -151,9 +152,9 @@ class BackfillRequests:
             try:
                 answer = await self._call(gap)
                 if len(answer) < LARGE:
-                    return messages_of(answer, self._declared)
-                return await asyncio.to_thread(messages_of, answer, self._declared)
-            except SourceFailed as error:
+                    return parse_messages(answer, self._declared)
+                return await asyncio.to_thread(parse_messages, answer, self._declared)
+            except (RequestFailed, SourceFailed) as error:
                 text, retry_after = error.text, error.retry_after or 0.0
             except TokenFailed as error:
                 text, retry_after = error.message, error.failure.retry_after or 0.0
@@ -173,10 +174,10 @@ class BackfillRequests:
         tokens = {name: await broker.get(name) for name in sorted(http.references())}
         values = {name: token.value.reveal() for name, token in tokens.items()}
         scope = {"token": values, "param": self._params, "gap": gap}
-        request = http.request(scope, encoded=("param", "gap"), largest=LARGEST_ANSWER)
+        request = http.request(scope, encoded=("param", "gap"), max_size=LARGEST_ANSWER)
         try:
             return (await self._services.http.fetch(request)).text(request.shown)
-        except SourceFailed as error:
+        except RequestFailed as error:
             if error.refused:
                 for name, token in tokens.items():
                     broker.invalidate(name, token.version)

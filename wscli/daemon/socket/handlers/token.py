@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wscli.daemon.registry.manager import Manager
     from wscli.daemon.socket.app import App
     from wscli.daemon.socket.peer import Peer
-    from wscli.tokens.broker import Token as BrokerToken
+    from wscli.tokens.fetcher import BrokerToken
 
 
 async def handle(app: App, args: dict[str, Any], peer: Peer) -> Token | Tokens:

@@ -1,8 +1,7 @@
-"""The connect budget of an endpoint: dials are paced, so that many channels that lost their server do not herd.
+"""The connect budget of an endpoint limits its dials, so that many channels do not dial at once.
 
-The pacing is GCRA (ITU-T I.371, virtual scheduling): dials keep the rate's interval, and after a quiet spell as many as
-a tenth of a second holds, but at least one, may go at once. So no window of one second ever sees more than
-``1.1 * rate + 1`` of them.
+The limiter is GCRA (ITU-T I.371, virtual scheduling): dials keep the rate's interval; after a pause a burst of a tenth
+of a second's dials, at least one, may go at once. No second has more than ``1.1 * rate + 1`` dials.
 """
 
 from __future__ import annotations
@@ -13,55 +12,53 @@ import math
 from bisect import bisect_left, insort
 
 from wscli.clock import Clock
-from wscli.timing import RESOLUTION, Schedule, Timer, call_later
+from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
 from wscli.values import Rate
 
-__all__ = ["ConnectBudget", "Place"]
+__all__ = ["ConnectBudget", "Ticket"]
 
 BURST_WINDOW = 0.1
-"""A burst is at most what the rate allows in so many seconds."""
+"""Seconds whose dials may be made at once."""
 
 
-class Place:
-    """A place in a budget's queue, for one dial. It ends when it is granted, or when its holder leaves."""
+class Ticket:
+    """A place in the queue of a budget, for one dial."""
 
     __slots__ = ("_budget", "_turn", "rank")
 
     def __init__(self, budget: ConnectBudget, rank: tuple[bool, int]) -> None:
         self.rank = rank
-        """Ordinary after critical, later after earlier."""
+        """Sorts critical before ordinary dials, earlier before later ones."""
         self._budget = budget
         self._turn: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Place ahead={self.ahead} critical={not self.rank[0]}>"
+        return f"<Ticket ahead={self.ahead} critical={not self.rank[0]}>"
 
     @property
     def ahead(self) -> int:
-        """How many stand before it now; critical ones that come later still step in front of an ordinary one."""
+        """How many are before it now; later critical dials still overtake an ordinary one."""
         return self._budget.ahead_of(self)
 
     @property
     def waits(self) -> bool:
-        """Whether somebody awaits its turn; a place that nobody awaits is passed over, and keeps its rank."""
+        """Whether its turn is awaited; otherwise it is skipped and keeps its rank."""
         return self._turn is not None and not self._turn.done()
 
     def call(self) -> None:
-        """Say that it is its turn (called by the budget)."""
+        """Wake the waiting dial (called by the budget)."""
         if self._turn is not None:
             self._turn.set_result(None)
 
     async def granted(self) -> None:
-        """Wait for the turn; the dial counts from the moment this returns.
-
-        A caller that is cancelled has left the queue, and its turn goes to the next.
+        """Wait for the turn; the dial counts when this returns. A cancelled caller leaves the queue.
 
         Raises:
-            RuntimeError: the place was granted, left or awaited before.
+            RuntimeError: it was granted, left or awaited before.
 
         """
         if self._turn is not None or not self._budget.holds(self):
-            raise RuntimeError("the place was granted, left or awaited before; enter again for another dial")
+            raise RuntimeError("the ticket was granted, left or awaited before; enter again for another dial")
         self._turn = asyncio.get_running_loop().create_future()
         self._budget.pump()
         try:
@@ -70,30 +67,29 @@ class Place:
             self.leave()
             raise
         if not self._budget.take(self):
-            raise asyncio.CancelledError("the place was left")
+            raise asyncio.CancelledError("the ticket was left")
 
     def leave(self) -> None:
-        """Give the place up; without effect once it was granted. Whoever awaits ``granted`` is cancelled."""
+        """Leave the queue, and cancel ``granted``; without effect once it was granted."""
         if self._turn is not None:
             self._turn.cancel()
         self._budget.drop(self)
 
 
 class ConnectBudget:
-    """Grants dials at a rate, critical channels first, otherwise in the order of their coming.
+    """Grants dials at a rate, those of critical channels first.
 
-    A turn that was called is counted only when its waiter takes it up, so that one who went away costs nobody anything.
+    A turn counts only when its waiter takes it, so that a cancelled dial does not delay others.
     """
 
     def __init__(self, rate: Rate, clock: Clock, *, schedule: Schedule = call_later) -> None:
         self._clock = clock
-        self._schedule = schedule
-        self._queue: list[Place] = []
-        self._called: set[Place] = set()
+        self._queue: list[Ticket] = []
+        self._called: set[Ticket] = set()
         self._numbers = itertools.count()
         self._tat = -math.inf
-        """The theoretical arrival time of the next dial: what GCRA keeps."""
-        self._timer: Timer | None = None
+        """The theoretical arrival time of the next dial (GCRA)."""
+        self._timer = OneShot(schedule)
         self._timer_due = math.inf
         self._set_rate(rate)
 
@@ -102,7 +98,7 @@ class ConnectBudget:
 
     @property
     def rate(self) -> Rate:
-        """How many dials in how many seconds; setting it concerns those who already wait as well."""
+        """How many dials in how many seconds; a new value also applies to waiting dials."""
         return self._rate
 
     @rate.setter
@@ -110,7 +106,7 @@ class ConnectBudget:
         now = self._clock.monotonic()
         owed = max(0.0, self._tat - now) / self._interval
         self._set_rate(rate)
-        # What is owed is a number of dials, not a time: one granted at 1/5m must not hold up 100/s for minutes.
+        # A number of dials is owed, not a time: one granted at 1/5m must not delay 100/s for minutes.
         self._tat = now + min(owed, self._burst) * self._interval
         self.pump()
 
@@ -119,73 +115,64 @@ class ConnectBudget:
         self._interval = rate.interval
         self._burst = max(1, math.floor(BURST_WINDOW * rate.events / rate.seconds))
 
-    def enter(self, *, critical: bool) -> Place:
-        """Queue up; the place is granted only while ``granted`` is awaited."""
-        place = Place(self, (not critical, next(self._numbers)))
-        insort(self._queue, place, key=_rank)
-        return place
+    def enter(self, *, critical: bool) -> Ticket:
+        """Join the queue; the dial is granted only while ``granted`` is awaited."""
+        ticket = Ticket(self, (not critical, next(self._numbers)))
+        insort(self._queue, ticket, key=_rank)
+        return ticket
 
-    def ahead_of(self, place: Place) -> int:
-        """Count the places before it."""
-        return bisect_left(self._queue, place.rank, key=_rank) if self.holds(place) else 0
+    def ahead_of(self, ticket: Ticket) -> int:
+        """Count the tickets before it."""
+        return bisect_left(self._queue, ticket.rank, key=_rank) if self.holds(ticket) else 0
 
-    def holds(self, place: Place) -> bool:
-        """Whether it stands in the queue."""
-        index = bisect_left(self._queue, place.rank, key=_rank)
-        return index < len(self._queue) and self._queue[index] is place
+    def holds(self, ticket: Ticket) -> bool:
+        """Whether it is in the queue."""
+        index = bisect_left(self._queue, ticket.rank, key=_rank)
+        return index < len(self._queue) and self._queue[index] is ticket
 
-    def take(self, place: Place) -> bool:
-        """Count the dial of a place that was called; False when it was left since."""
-        if place not in self._called:
+    def take(self, ticket: Ticket) -> bool:
+        """Count the dial of a ticket that was called; False: it was left since."""
+        if ticket not in self._called:
             return False
-        self._called.remove(place)
+        self._called.remove(ticket)
         self._tat = max(self._clock.monotonic(), self._tat) + self._interval
         self.pump()
         return True
 
-    def drop(self, place: Place) -> None:
-        """Forget a place, wherever it stands."""
-        if self.holds(place):
-            self._queue.remove(place)
-        elif place in self._called:
-            self._called.remove(place)
+    def drop(self, ticket: Ticket) -> None:
+        """Remove a ticket."""
+        if self.holds(ticket):
+            self._queue.remove(ticket)
+        elif ticket in self._called:
+            self._called.remove(ticket)
         else:
             return
         self.pump()
 
     def pump(self) -> None:
-        """Call every place whose turn has come, and set the one timer for the next."""
-        while place := next((place for place in self._queue if place.waits), None):
+        """Call every ticket that is due, and set the timer for the next."""
+        while ticket := next((ticket for ticket in self._queue if ticket.waits), None):
             now = self._clock.monotonic()
             due = self._next_due(now)
             if due > now + RESOLUTION:
                 self._set_timer(due, now)
                 return
-            self._queue.remove(place)
-            self._called.add(place)
-            place.call()
-        self._cancel_timer()
+            self._queue.remove(ticket)
+            self._called.add(ticket)
+            ticket.call()
+        self._timer.cancel()
 
     def _next_due(self, now: float) -> float:
-        """When one more may be called, those counted in that were called and have not yet taken up their turn."""
+        """When one more may be called, counting those that were called and have not taken their turn."""
         called = len(self._called)
         tat = max(now, self._tat) + called * self._interval if called else self._tat
         return tat - (self._burst - 1) * self._interval
 
     def _set_timer(self, due: float, now: float) -> None:
-        if self._timer is None or due != self._timer_due:
-            self._cancel_timer()
-            self._timer, self._timer_due = self._schedule(due - now, self._rang), due
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer, self._timer_due = None, math.inf
-
-    def _rang(self) -> None:
-        self._timer, self._timer_due = None, math.inf
-        self.pump()
+        if not self._timer.pending or due != self._timer_due:
+            self._timer.start(due - now, self.pump)
+            self._timer_due = due
 
 
-def _rank(place: Place) -> tuple[bool, int]:
-    return place.rank
+def _rank(ticket: Ticket) -> tuple[bool, int]:
+    return ticket.rank

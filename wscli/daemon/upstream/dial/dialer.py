@@ -9,13 +9,14 @@ from typing import Protocol
 from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.dial.budget import ConnectBudget, Place
+from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
-from wscli.tokens.broker import Broker, Token
-from wscli.tokens.failed import TokenFailed
-from wscli.transport.link import DialError, Link, Listener, Target, Timeline
+from wscli.tokens.broker import Broker
+from wscli.tokens.errors import TokenFailed
+from wscli.tokens.fetcher import BrokerToken
+from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
 
 __all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
 
@@ -28,7 +29,7 @@ MAX_TURNS = 2
 class OpenLink(Protocol):
     """Opens a connection: the transport, or a scripted one."""
 
-    def __call__(self, target: Target, listener: Listener, timeline: Timeline) -> Awaitable[Link]:
+    def __call__(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Awaitable[Link]:
         """Open one connection, or raise ``DialError``."""
 
 
@@ -42,8 +43,8 @@ class AttemptRecord:
     """Version of each token that it used, by name."""
     expires_at: float | None = None
     """When the first of them expires, on ``Clock.boottime``; None: never, or unknown."""
-    timeline: Timeline = field(default_factory=Timeline)
-    place: Place | None = None
+    timeline: DialTimeline = field(default_factory=DialTimeline)
+    place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
@@ -72,7 +73,11 @@ class Dialer:
         self._clock = clock
 
     async def dial(
-        self, request: DialRequest, listener: Listener, record: AttemptRecord, progress: Callable[[str, str], None]
+        self,
+        request: DialRequest,
+        listener: ConnectionListener,
+        record: AttemptRecord,
+        progress: Callable[[str, str], None],
     ) -> Link:
         """Open a connection.
 
@@ -138,7 +143,7 @@ class Dialer:
 
     async def _tokens(
         self, plan: UpstreamPlan, record: AttemptRecord, progress: Callable[[str, str], None]
-    ) -> dict[str, Token]:
+    ) -> dict[str, BrokerToken]:
         tokens = {}
         for name in sorted(plan.dial.token_names):
             began = self._clock.monotonic()
@@ -154,7 +159,7 @@ class Dialer:
             record.timeline.add("token", took, f"{name!r} {'from the cache' if cached else 'fetched'}")
         return tokens
 
-    def _current(self, name: str, token: Token) -> Token | None:
+    def _current(self, name: str, token: BrokerToken) -> BrokerToken | None:
         if not self._broker.single_use(name):
             return self._broker.peek(name)
         expired = token.expires_at is not None and token.expires_at <= self._clock.boottime()

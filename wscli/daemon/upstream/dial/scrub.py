@@ -1,6 +1,6 @@
-"""What a server says of a refusal may quote what it was sent: our secrets are cut out before its words are kept.
+"""Removes our secrets from remote text, which may quote what it was sent.
 
-A close reason such as ``invalid token: eyJ...`` would else reach ``status``, ``stats`` and the log.
+A close reason such as ``invalid token: eyJ...`` would otherwise reach ``status``, ``stats`` and the log.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from dataclasses import replace
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from wscli.core.events import Failure
-from wscli.transport.link import Target, Timeline
+from wscli.transport.link import DialTarget, DialTimeline
 
 __all__ = ["scrub_steps", "scrubbed", "secrets_of"]
 
 SHORTEST = 4
-"""Characters: what is shorter stands in every second sentence, and is no secret."""
+"""Characters of the shortest secret that is removed; a shorter text occurs in normal sentences."""
 SHOWN = "***"
 
 
-def secrets_of(target: Target, tokens: Iterable[str]) -> frozenset[str]:
-    """Give every text of a dial that is not to be seen: tokens, header values, query values, the URL's userinfo."""
+def secrets_of(target: DialTarget, tokens: Iterable[str]) -> frozenset[str]:
+    """Give the secrets of a dial: tokens, header values, query values, and the URL's userinfo."""
     parts = urlsplit(target.url)
     pairs = [pair.partition("=")[2] for pair in parts.query.split("&")]
     userinfo = parts.netloc.rpartition("@")[0]
@@ -32,22 +32,22 @@ def secrets_of(target: Target, tokens: Iterable[str]) -> frozenset[str]:
 
 
 def scrubbed(failure: Failure, secrets: Collection[str]) -> Failure:
-    """Give the failure without secrets in its words."""
+    """Give the failure without secrets."""
     text, reason = _without(failure.text, secrets), _without(failure.close_reason, secrets)
     if text == failure.text and reason == failure.close_reason:
         return failure
     return replace(failure, text=text, close_reason=reason)
 
 
-def scrub_steps(timeline: Timeline, secrets: Collection[str]) -> None:
-    """Cut secrets out of what the steps of a dial found."""
+def scrub_steps(timeline: DialTimeline, secrets: Collection[str]) -> None:
+    """Remove secrets from the details of the steps of a dial."""
     timeline.steps = [replace(step, detail=_without(step.detail, secrets)) for step in timeline.steps]
 
 
 def _without(text: str, secrets: Collection[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, SHOWN)
-    for secret in secrets:  # a reason is cut at 123 bytes, a status line by us: in the middle of a secret too
+    for secret in secrets:  # a reason or status line may be cut inside a secret
         for length in range(len(secret) - 1, SHORTEST - 1, -1):
             if text.endswith(secret[:length]):
                 text = text[:-length] + SHOWN

@@ -1,28 +1,26 @@
-"""From a channel's plan, its parameters and its tokens to one dial."""
+"""Fills the templates of a dial with parameters and tokens, and follows redirects within the origin."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
-from wscli.transport.link import Target
-from wscli.transport.tls import make_tls
+from wscli.net.origin import REDIRECTS, redirect_target
+from wscli.net.tls import make_tls
+from wscli.transport.link import DialTarget
 
 __all__ = ["make_target", "redirected"]
-
-_REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
 
 
 def make_target(
     dial: DialPlan, params: Mapping[str, str], tokens: Mapping[str, str], *, url: str | None = None
-) -> Target:
-    """Fill every template; ``url`` stands for the whole address after a redirect."""
+) -> DialTarget:
+    """Fill every template; ``url`` replaces the whole URL after a redirect."""
     scope = {"token": tokens, "param": params}
     address = url or _address(dial, params, scope)
-    return Target(
+    return DialTarget(
         url=address,
         headers=tuple((name, template.render(scope)) for name, template in dial.headers.items()),
         subprotocols=tuple(template.render(scope) for template in dial.subprotocols),
@@ -37,7 +35,7 @@ def make_target(
 
 
 def _label(dial: DialPlan) -> str | None:
-    """What errors call the server where its host or port came from the environment, and is not to be shown."""
+    """Give the name of the server in errors where its host or port came from the environment."""
     shown = urlsplit(dial.shown_url).netloc
     return shown if "***" in shown else None
 
@@ -50,23 +48,8 @@ def _address(dial: DialPlan, params: Mapping[str, str], scope: Mapping[str, Mapp
     return f"{address}{'&' if '?' in address else '?'}{'&'.join(query)}"
 
 
-def redirected(target: Target, failure: Failure) -> str | None:
-    """Where a redirect leads, if it stays at the origin of the target; credentials go nowhere else (RFC 6454, 4)."""
-    if failure.kind is not FailureKind.STATUS or failure.code not in _REDIRECTS or not failure.location:
+def redirected(target: DialTarget, failure: Failure) -> str | None:
+    """Give the URL of a redirect within the target's origin; None: it is not a redirect, or leaves the origin."""
+    if failure.kind is not FailureKind.STATUS or failure.code not in REDIRECTS or not failure.location:
         return None
-    here = urlsplit(target.url)
-    try:
-        there = urlsplit(urljoin(_as_http(target.url), _as_http(failure.location)))
-        same = _origin(there) == _origin(urlsplit(_as_http(target.url)))
-    except ValueError:  # no address at all, or a port that is none
-        return None
-    return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, "")) if same else None
-
-
-def _as_http(url: str) -> str:
-    """Write ws:// as http:// and wss:// as https://: urljoin knows only those, and servers redirect to either."""
-    return f"http{url[2:]}" if url.lower().startswith(("ws://", "wss://")) else url
-
-
-def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.hostname, url.port or _PORTS.get(url.scheme)
+    return redirect_target(target.url, failure.location)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wscli.clock import Clock
 from wscli.core.events import Failure
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, Dialer, DialRequest
-from wscli.tokens.broker import TokenFailed
+from wscli.tokens.errors import TokenFailed
 from wscli.transport.link import DialError
 
 __all__ = ["dial_once"]

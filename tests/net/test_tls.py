@@ -1,0 +1,87 @@
+"""Contexts are made once for the same settings and files, and an invalid file is explained in one line."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from pydantic import ValidationError
+
+from tests.transport.certificates import Certificates
+from wscli.errors import ConfigError
+from wscli.net.tls import TlsSettings, make_tls
+from wscli.values import Scalar, Secret
+
+
+def test_contexts_are_shared_until_a_file_changes(certs: Certificates, tmp_path: Path) -> None:
+    copy = tmp_path / "ca.pem"
+    copy.write_bytes(certs.ca.read_bytes())
+    settings = TlsSettings(ca="ca.pem")
+    first = make_tls(settings, tmp_path)
+    assert make_tls(settings, tmp_path) is first
+    assert make_tls(TlsSettings(ca="ca.pem", insecure=True), tmp_path) is not first
+    os.utime(copy, ns=(1, 1))
+    assert make_tls(settings, tmp_path) is not first
+    assert make_tls(TlsSettings()).verify_mode is ssl.CERT_REQUIRED
+
+
+def encrypted_key(certs: Certificates, tmp_path: Path) -> Path:
+    key = serialization.load_pem_private_key(certs.client.read_bytes(), None)
+    path = tmp_path / "key.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"0pen"),
+        )
+    )
+    return path
+
+
+def test_an_encrypted_key_opens_with_its_password(certs: Certificates, tmp_path: Path) -> None:
+    key = str(encrypted_key(certs, tmp_path))
+    make_tls(TlsSettings(cert=str(certs.client), key=key, key_password=Secret("0pen")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"ca": "gone.pem"}, "tls.ca: cannot read 'gone.pem': no such file or directory"),
+        ({"ca": "."}, "tls.ca: cannot read '.': is a directory"),
+        ({"ca": "a\0b"}, "tls.ca: cannot read 'a\\x00b': invalid path"),
+        ({"ca": Scalar("gone.pem", redacted="***.pem")}, "tls.ca: cannot read '***.pem': no such file or directory"),
+        ({"ca": "junk.pem"}, "tls.ca: 'junk.pem' holds no certificate"),
+        ({"cert": "gone.pem"}, "tls.cert: cannot read 'gone.pem': no such file or directory"),
+        ({"cert": "junk.pem"}, "tls.cert: 'junk.pem' and 'junk.pem' hold no certificate with its key"),
+        ({"cert": "ca.pem"}, "tls.cert: 'ca.pem' and 'ca.pem' hold no certificate with its key"),
+        ({"cert": "good.pem", "key": "client.pem"}, "tls.key: 'client.pem' does not match 'good.pem'"),
+        ({"cert": "client.pem", "key": "key.pem"}, "tls.key: 'key.pem' needs a password"),
+        (
+            {"cert": "client.pem", "key": "key.pem", "key_password": Secret("wr0ng")},
+            "tls.key_password: wrong password for 'key.pem'",
+        ),
+        (
+            {"cert": "client.pem", "key": "key.pem", "key_password": Secret("x" * 2000)},
+            "tls.key_password: wrong password for 'key.pem'",
+        ),
+    ],
+)
+def test_an_invalid_file_is_one_line_without_secrets(
+    certs: Certificates, tmp_path: Path, settings: dict[str, str], text: str
+) -> None:
+    """OpenSSL never asks for a password on the terminal."""
+    encrypted_key(certs, tmp_path)
+    (tmp_path / "junk.pem").write_text("hello")
+    for name in ("ca", "good", "client"):
+        (tmp_path / f"{name}.pem").write_bytes(getattr(certs, name).read_bytes())
+    with pytest.raises(ConfigError) as caught:
+        make_tls(TlsSettings.model_validate(settings), tmp_path)
+    assert str(caught.value) == text
+
+
+def test_a_key_needs_a_certificate() -> None:
+    with pytest.raises(ValidationError, match="a key without its certificate"):
+        TlsSettings(key="a")

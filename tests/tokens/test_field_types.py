@@ -1,0 +1,40 @@
+"""The proxy of a token source is a word, or a URL that HTTP requests can go through."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from wscli.net.proxy import ProxySettings
+from wscli.tokens.field_types import ProxyText
+
+adapter: TypeAdapter[object] = TypeAdapter(ProxyText)
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("http://proxy:3128", "http://proxy:3128"),
+        ("http://u:p@proxy:3128", "http://u:p@proxy:3128"),
+        ({"url": "http://proxy:3128", "username": "me@x", "password": "a/b"}, "http://me%40x:a%2Fb@proxy:3128"),
+        ({"url": "http://proxy", "username": "me"}, "http://me@proxy"),
+    ],
+)
+def test_a_url_and_its_credentials_are_joined(value: object, url: str) -> None:
+    settings = adapter.validate_python(value)
+    assert isinstance(settings, ProxySettings)
+    assert settings.full_url() == url
+    assert "a/b" not in repr(settings)
+    assert adapter.validate_python(settings) is settings
+
+
+def test_a_word_stays_a_word() -> None:
+    assert [adapter.validate_python(word) for word in ("auto", "none")] == ["auto", "none"]
+
+
+@pytest.mark.parametrize(
+    "value", ["socks5://a:1", "proxy:3128", "http://", "http://a:x", "http://[", {"url": "ftp://a"}]
+)
+def test_another_kind_of_proxy_is_refused_at_load(value: object) -> None:
+    with pytest.raises(ValidationError, match="must be 'auto', 'none', or a URL"):
+        adapter.validate_python(value)

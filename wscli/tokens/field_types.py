@@ -1,0 +1,184 @@
+"""The field types of the sources: templates with ``{token.other}``, URLs, headers, JSON, paths, proxies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from wscli.net.proxy import ProxyChoice, ProxySettings
+from wscli.templates import (
+    JsonTemplate,
+    Template,
+    TemplateError,
+    compile_json,
+    compile_template,
+    unquoted_placeholder,
+)
+from wscli.templates.paths import JsonPath, compile_path_expression
+from wscli.values import Duration, Scalar, Secret
+
+__all__ = [
+    "Header",
+    "HeaderName",
+    "JsonBody",
+    "PathText",
+    "ProxyText",
+    "TemplateText",
+    "Timeout",
+    "Url",
+    "UrlText",
+    "names_in",
+    "parse_header",
+    "parse_json",
+    "parse_template",
+    "parse_url",
+]
+
+TOKENS = ("token",)
+"""The namespaces of placeholders in a token source."""
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_BREAKS = re.compile(r"[\r\n\0]")
+
+
+def _text(value: object) -> str:
+    meant = unquoted_placeholder(value)
+    if meant is not None:
+        raise TemplateError(f"'{meant}' without quotes is a mapping to YAML; quote it")
+    if not isinstance(value, str):
+        raise ValueError("the value must be text")  # noqa: TRY004 - pydantic collects ValueError, not TypeError
+    return value
+
+
+def parse_template(value: object, namespaces: tuple[str, ...] = TOKENS) -> Template:
+    """Compile text with placeholders."""
+    return value if isinstance(value, Template) else compile_template(_text(value), namespaces)
+
+
+def _header_name(value: object) -> str:
+    if not _HEADER_NAME.fullmatch(str(value)):
+        raise ValueError(f"invalid header name: {value!r} (RFC 9110, section 5.6.2)")
+    return str(value)
+
+
+def parse_header(value: object, namespaces: tuple[str, ...] = TOKENS) -> Template:
+    """Compile the value of a header."""
+    template = parse_template(value, namespaces)
+    if _BREAKS.search(template.source):
+        raise ValueError("the header's value contains a line break or NUL")
+    return template
+
+
+class Url:
+    """An http or https URL with placeholders; ``shown`` is the part that may be printed."""
+
+    __slots__ = ("shown", "template")
+
+    def __init__(self, template: Template, shown: str) -> None:
+        self.template = template
+        self.shown = shown
+
+    def __eq__(self, other: object) -> bool:
+        return self.template == other.template if isinstance(other, Url) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.template)
+
+    def __repr__(self) -> str:
+        return self.shown
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the URL contains a user."""
+        return "@" in urlsplit(self.template.source).netloc
+
+
+def parse_url(value: object, namespaces: tuple[str, ...] = TOKENS) -> Url:
+    """Compile a URL."""
+    if isinstance(value, Url):
+        return value
+    text = _text(value)
+    template = compile_template(text, namespaces)
+    redacted = text.redacted if isinstance(text, Scalar) else text
+    if not _is_http(template.source) or _BREAKS.search(text):
+        raise ValueError("the URL must begin with https:// or http:// and name a host")
+    seen = urlsplit(redacted)
+    host = seen.netloc.rpartition("@")[2]
+    return Url(template, f"{seen.scheme}://{host}{seen.path}" if seen.scheme and host else "***")
+
+
+def _path(value: object) -> JsonPath:
+    return value if isinstance(value, JsonPath) else compile_path_expression(_text(value))
+
+
+def parse_json(value: object, namespaces: tuple[str, ...] = TOKENS) -> JsonTemplate:
+    """Compile a JSON body."""
+    return value if isinstance(value, JsonTemplate) else compile_json(value, namespaces)
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+
+TemplateText = Annotated[Template, PlainValidator(lambda value: parse_template(value)), _TEXT]
+HeaderName = Annotated[str, PlainValidator(_header_name), _TEXT]
+Header = Annotated[Template, PlainValidator(lambda value: parse_header(value)), _TEXT]
+UrlText = Annotated[
+    Url,
+    PlainValidator(lambda value: parse_url(value)),
+    WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/ws-token"]}),
+]
+PathText = Annotated[
+    JsonPath, PlainValidator(_path), WithJsonSchema({"type": "string", "pattern": r"^\.", "examples": [".token"]})
+]
+JsonBody = Annotated[
+    JsonTemplate, PlainValidator(lambda value: parse_json(value)), WithJsonSchema({"description": "any JSON value"})
+]
+Timeout = Annotated[Duration, Field(gt=0, le=600)]
+
+
+def _proxy(value: object) -> ProxyChoice:
+    if value == "auto":
+        return "auto"
+    if value == "none":
+        return "none"
+    if isinstance(value, str):
+        settings = ProxySettings(url=Secret(str(value)))
+    else:
+        settings = value if isinstance(value, ProxySettings) else ProxySettings.model_validate(value)
+    if not _is_http(settings.url.reveal()):
+        raise ValueError("the proxy of a token must be 'auto', 'none', or a URL that begins with http:// or https://")
+    return settings
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an invalid port or IPv6 address
+        return False
+
+
+ProxyText = Annotated[
+    ProxyChoice,
+    PlainValidator(_proxy),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["auto", "none", "http://proxy.example.com:3128"]},
+                ProxySettings.model_json_schema(),
+            ]
+        }
+    ),
+]
+
+
+def names_in(holders: Iterable[Any]) -> frozenset[str]:
+    """Give the names of the tokens that templates, JSON templates and URLs use; other values are ignored."""
+    found: set[str] = set()
+    for holder in holders:
+        template = holder.template if isinstance(holder, Url) else holder
+        if isinstance(template, (Template, JsonTemplate)):
+            found.update(name for space, name in template.references if space == "token")
+    return frozenset(found)

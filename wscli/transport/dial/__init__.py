@@ -1,0 +1,1 @@
+"""Everything before the upgrade: the URL, DNS, TCP, proxies, and the HTTP messages of the upgrade."""

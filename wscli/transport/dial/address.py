@@ -1,0 +1,116 @@
+"""The URL of a dial, parsed, and the server's name in messages."""
+
+from __future__ import annotations
+
+import base64
+import string
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from wscli.core.events import Failure, FailureKind
+from wscli.transport.link import DialError, DialTarget
+
+__all__ = ["ServerAddress", "TargetUrl", "bracketed", "parse_target_url"]
+
+_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+_PRINTABLE = string.ascii_letters + string.digits + string.punctuation
+
+
+class ServerAddress(NamedTuple):
+    """A host and its port; ``label`` replaces both in messages where they must not be shown."""
+
+    host: str
+    port: int
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The host, as an error message quotes it."""
+        return self.label or repr(self.host)
+
+    @property
+    def netloc(self) -> str:
+        """The host and the port as in a URL."""
+        return f"{bracketed(self.host)}:{self.port}"
+
+    @property
+    def where(self) -> str:
+        """The host and the port, as a message shows them."""
+        return self.label or self.netloc
+
+
+def bracketed(host: str) -> str:
+    """Put brackets around an IPv6 address (RFC 3986, section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TargetUrl:
+    """A WebSocket URL; ``authorization`` is its userinfo as a header's value."""
+
+    server: ServerAddress
+    secure: bool
+    path: str
+    query: str
+    authorization: str | None
+
+    @property
+    def scheme(self) -> str:
+        """``wss`` or ``ws``."""
+        return "wss" if self.secure else "ws"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port (RFC 6454, section 4)."""
+        return f"{self.scheme}://{self.server.netloc}"
+
+    @property
+    def host_header(self) -> str:
+        """The ``Host`` header; it omits the scheme's default port (RFC 6455, section 4.1)."""
+        is_default = self.server.port == _DEFAULT_PORTS[self.scheme]
+        return bracketed(self.server.host) if is_default else self.server.netloc
+
+    @property
+    def resource(self) -> str:
+        """The path and query of the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def parse_target_url(target: DialTarget) -> TargetUrl:
+    """Parse the target's URL.
+
+    Raises:
+        DialError: the URL is invalid; the text does not quote it, because it may contain secrets.
+
+    """
+    try:
+        parts = urlsplit(target.url)
+        port = parts.port
+        host = parts.hostname or ""
+        if not host.isascii():
+            host = host.encode("idna").decode()
+    except ValueError:  # includes UnicodeError, for a name that cannot be encoded
+        raise _invalid("its host or port is invalid") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _invalid("it must begin with ws:// or wss://")
+    if not host or port == 0:
+        raise _invalid("it has no host" if not host else "its port is 0")
+    return TargetUrl(
+        server=ServerAddress(host, port or _DEFAULT_PORTS[parts.scheme], target.label),
+        secure=parts.scheme == "wss",
+        path=quote(parts.path, safe=_PRINTABLE) or "/",
+        query=quote(parts.query, safe=_PRINTABLE),
+        authorization=_basic(parts.username, parts.password),
+    )
+
+
+def _invalid(why: str) -> DialError:
+    return DialError(Failure(FailureKind.UPGRADE, f"the url cannot be dialled: {why}"))
+
+
+def _basic(username: str | None, password: str | None) -> str | None:
+    if username is None:
+        return None
+    pair = f"{unquote(username)}:{unquote(password or '')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()

@@ -1,0 +1,142 @@
+"""Translates every exception of the libraries below into a ``Failure``."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+
+from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from wscli.core.events import Failure, FailureKind
+from wscli.transport.dial.address import ServerAddress
+from wscli.values import format_duration
+
+__all__ = ["FOREIGN", "timed_out", "failure_of"]
+
+_picows: tuple[type[Exception], ...]
+try:
+    from picows import WSError
+except ImportError:  # without the extra
+    _picows = ()
+else:
+    _picows = (WSError,)
+
+FOREIGN: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    UnicodeError,
+    WebSocketException,
+    ProxyConnectionError,
+    ProxyError,
+    ProxyTimeoutError,
+    *_picows,
+)
+"""The exceptions that ``failure_of`` translates; any other is a bug of ours and is not caught."""
+
+_KINDS = {
+    "dns": FailureKind.DNS,
+    "tcp": FailureKind.TCP,
+    "proxy": FailureKind.PROXY,
+    "tls": FailureKind.TLS,
+    "upgrade": FailureKind.UPGRADE,
+}
+_NO_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+)
+_CERTIFICATE_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
+_MAX_DETAIL = 200
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
+
+
+def failure_of(error: Exception, step: str, server: ServerAddress) -> Failure:
+    """Make the failure of a dial that raised ``error`` in ``step`` with ``server``.
+
+    A library's text is not used where it might quote the URL or a header, which may contain secrets.
+    """
+    if isinstance(error, socket.gaierror):
+        return Failure(FailureKind.DNS, f"cannot resolve {server.name}: {_lower(error.strerror)}")
+    if isinstance(error, ssl.SSLError):
+        return _tls(error, server)
+    if isinstance(error, ProxyError):
+        return Failure(FailureKind.PROXY, f"{server.where} refused: {_lower(str(error))}")
+    if isinstance(error, OSError):
+        return _broken(error, step, server)
+    if isinstance(error, UnicodeError):
+        return Failure(_KINDS[step], f"invalid host name: {server.name}")
+    if isinstance(error, EOFError):
+        return Failure(_KINDS[step], f"{server.where} closed the connection{_during(step)}")
+    if isinstance(error, ConnectionClosed):
+        return Failure(FailureKind.CLOSE, f"{server.where} closed the connection", code=1006, by="peer")
+    return Failure(FailureKind.UPGRADE, f"{server.where} did not answer with a valid upgrade: {_what(error)}")
+
+
+def _broken(error: OSError, step: str, server: ServerAddress) -> Failure:
+    kind = _KINDS[step]
+    if step in ("dns", "tcp") or isinstance(error, ProxyConnectionError):
+        return Failure(kind, f"cannot connect to {server.where}: {_reason(error)}")
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+        how = "reset" if error.errno else "closed"  # asyncio raises one without a number when a handshake meets the end
+        return Failure(kind, f"{server.where} {how} the connection{_during(step)}")
+    return Failure(kind, f"the connection to {server.where} broke{_during(step)}: {_reason(error)}")
+
+
+def _during(step: str) -> str:
+    return {"tls": " during the TLS handshake", "upgrade": " before answering the upgrade"}.get(step, "")
+
+
+def _reason(error: OSError) -> str:
+    # Several addresses that failed differently come as one error, which names each number.
+    numbers = [error.errno] if error.errno else [int(number) for number in _ERRNO.findall(str(error))]
+    return ", ".join(dict.fromkeys(os.strerror(number).lower() for number in numbers)) or "no answer"
+
+
+def _tls(error: ssl.SSLError, server: ServerAddress) -> Failure:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Failure(
+            FailureKind.CERTIFICATE,
+            f"the certificate of {server.where} is refused: {_lower(getattr(error, 'verify_message', None))}",
+        )
+    reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
+    if "ALERT" in reason and any(word in reason for word in _CERTIFICATE_ALERTS):
+        return Failure(FailureKind.CERTIFICATE, f"{server.where} refuses our certificate: {_words(reason)}")
+    if reason in _NO_TLS:
+        return Failure(FailureKind.TLS, f"{server.where} does not speak TLS")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Failure(FailureKind.TLS, f"{server.where} closed the connection during the TLS handshake")
+    return Failure(FailureKind.TLS, f"no TLS with {server.where}: {_words(reason) or 'the handshake failed'}")
+
+
+def _words(reason: str) -> str:
+    """``TLSV1_ALERT_PROTOCOL_VERSION`` as ``protocol version``."""
+    return reason.partition("ALERT_")[2].replace("_", " ").lower() or reason.replace("_", " ").lower()
+
+
+def _lower(text: str | None) -> str:
+    text = (text or "unknown").strip().rstrip(".")[:_MAX_DETAIL]
+    return text[:1].lower() + text[1:]
+
+
+def _what(error: Exception) -> str:
+    """The sort of error in words, by its class: ``InvalidUpgrade`` as ``invalid upgrade``."""
+    name = type(error).__name__.removeprefix("WS").removesuffix("Error")
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    detail = getattr(error, "name", None)
+    return f"{words} ({detail})" if isinstance(detail, str) else words
+
+
+_AWAITED = {
+    "dns": "no answer to the lookup of {name}",
+    "tcp": "no connection to {where}",
+    "proxy": "no answer from {where}",
+    "tls": "no answer to the TLS handshake from {where}",
+    "upgrade": "no answer to the upgrade from {where}",
+}
+
+
+def timed_out(step: str, server: ServerAddress, seconds: float) -> Failure:
+    """Say what was awaited when the dial's deadline passed."""
+    awaited = _AWAITED[step].format(name=server.name, where=server.where)
+    return Failure(FailureKind.TIMEOUT, f"{awaited} within {format_duration(seconds)}")

@@ -1,0 +1,299 @@
+"""The base of both adapters: delivery, sending, pings and the closing handshake.
+
+An adapter parses received frames into an ``Assembler`` and serialises frames to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from websockets.frames import Opcode
+
+from wscli.core.events import Failure
+from wscli.errors import NotSent, OutcomeUnknown
+from wscli.transport.frames.batch import Assembler, portions
+from wscli.transport.frames.close_codes import (
+    Violation,
+    cut_reason,
+    dropped,
+    failed,
+    lost,
+    peer_closed,
+    we_closed,
+)
+from wscli.transport.frames.writer import FrameWriter
+from wscli.transport.link import ConnectionListener
+from wscli.values import format_duration
+
+__all__ = ["CLOSE_TIMEOUT", "BaseLink"]
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds after both close frames in which the server must close the TCP connection; then we do."""
+
+_ping_ids = itertools.count(1)
+
+
+class BaseLink:
+    """A connection without its frame parser; see ``link.Link`` for its interface."""
+
+    __slots__ = (
+        "_assembler",
+        "_begun",
+        "_cause",
+        "_deaf",
+        "_end",
+        "_gone",
+        "_listener",
+        "_loop",
+        "_over",
+        "_paused",
+        "_pings",
+        "_sent_close",
+        "_timer",
+        "_transport",
+        "_writing",
+        "subprotocol",
+    )
+
+    adapter: str
+
+    def __init__(self, transport: asyncio.Transport, listener: ConnectionListener, assembler: Assembler) -> None:
+        self.subprotocol: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._listener = listener
+        self._assembler = assembler
+        self._begun = False
+        """Whether ``open_link`` has returned; the listener is not called before."""
+        self._paused = False
+        self._deaf = False
+        """Received data is discarded: after a close frame, or a violation."""
+        self._sent_close: int | None = None
+        self._cause: Failure | None = None
+        self._end: tuple[Exception | None] | None = None
+        """The end of the TCP connection, where it came before ``_begin``."""
+        self._over = False
+        self._writing = FrameWriter(transport)
+        self._gone: list[asyncio.Future[None]] = []
+        self._pings: dict[bytes, asyncio.Future[float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        transport.pause_reading()
+
+    # Implemented by an adapter.
+
+    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
+        """Serialise one message or control frame."""
+        raise NotImplementedError
+
+    def _close_frame(self, code: int, reason: str) -> bytes:
+        """Serialise a close frame, which is the last frame."""
+        raise NotImplementedError
+
+    def _read_on(self) -> None:
+        """Parse the data held during a pause, then read from the socket again."""
+        if not self._paused and not self._over:
+            self._transport.resume_reading()
+
+    # Delivery.
+
+    def begin(self) -> None:
+        """Start calling the listener, in the next turn of the loop, when ``open_link`` has returned."""
+        self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._begun = True
+        self._hand_over()
+        if self._end is not None:
+            self._finish(*self._end)
+        else:
+            self._read_on()
+
+    def _hand_over(self) -> None:
+        """Give the batch to the listener, and fail the connection for invalid UTF-8."""
+        payloads, kinds, violation = self._assembler.take()
+        for some, their_kinds in portions(payloads, kinds):
+            try:
+                self._listener.on_batch(some, their_kinds)
+            except Exception as error:  # a bug of the listener's: reported as for any callback
+                self._loop.call_exception_handler({"message": "a listener failed", "exception": error})
+                violation = Violation(1011, "internal error")
+                break
+        if violation is not None:
+            self._fail(violation)
+
+    def _fail(self, violation: Violation) -> None:
+        """Close for a violation; further data is read and discarded, so that our close frame arrives."""
+        self._deaf = True
+        if self._cause is None:
+            self._cause = failed(violation)
+        if self._sent_close is None and not self._transport.is_closing():
+            self._say_close(violation.code, violation.text)
+        self._wind_down(CLOSE_TIMEOUT)
+
+    def _say_close(self, code: int, reason: str) -> None:
+        """Start the closing handshake."""
+        self._sent_close = code
+        self._writing.drop_pong()
+        self._writing.control(self._close_frame(code, cut_reason(reason)))
+
+    def _heard_close(self, code: int, reason: str) -> None:
+        """Handle a close frame, which the adapter has answered if necessary."""
+        self._deaf = True
+        if self._cause is None:
+            mine = self._sent_close
+            self._cause = peer_closed(code, reason) if mine is None else we_closed(mine, (code, reason))
+        self._wind_down(CLOSE_TIMEOUT)
+
+    def _wind_down(self, deadline: float) -> None:
+        """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
+        if self._over:
+            return
+        self._end_pings()  # a late pong must not become the reason
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._read_on)
+        when = self._loop.time() + deadline
+        if self._timer is None or when < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(when, self._transport.abort)
+
+    def eof_received(self) -> None:
+        """Abort at once: the server will not send anything more."""
+        self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection."""
+        if self._begun:
+            self._finish(exc)
+        else:
+            self._end = (exc,)
+
+    def _finish(self, error: Exception | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end_pings()
+        failure = self._cause
+        if failure is None:
+            failure = lost(error) if self._sent_close is None else we_closed(self._sent_close, None)
+        try:
+            self._listener.on_end(failure)
+        finally:
+            self._writing.end()
+            for waiter in self._gone:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _end_pings(self) -> None:
+        for ping in self._pings.values():
+            if not ping.done():
+                ping.set_exception(NotSent("the connection ended before the pong arrived"))
+
+    # Writing.
+
+    @property
+    def _open(self) -> bool:
+        return not (self._over or self._deaf or self._sent_close is not None or self._transport.is_closing())
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise NotSent("the connection is closed")
+
+    def pause_writing(self) -> None:
+        """Block sending: the kernel's buffer is full."""
+        self._writing.block()
+
+    def resume_writing(self) -> None:
+        """Unblock sending: the kernel has taken all data."""
+        self._writing.unblock()
+
+    async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
+        """See ``Link.send``; messages leave in the order of the calls."""
+        self._require_open()
+        opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
+
+        def frame() -> bytes:
+            nonlocal begun
+            begun = True
+            return self._frame(opcode, payload)
+
+        try:
+            async with asyncio.timeout(timeout):
+                await self._writing.message(frame, lambda: self._open)
+        except TimeoutError:
+            within = format_duration(timeout or 0.0)
+            if begun:
+                raise OutcomeUnknown(f"the server did not read the message within {within}") from None
+            raise NotSent(f"the server did not read the messages before it within {within}") from None
+
+    async def ping(self) -> float:
+        """See ``Link.ping``."""
+        self._require_open()
+        payload = next(_ping_ids).to_bytes(8, "big")
+        began = self._loop.time()
+        pong: asyncio.Future[float] = self._loop.create_future()
+        self._pings[payload] = pong
+        try:
+            self._writing.control(self._frame(Opcode.PING, payload))
+            return await pong - began
+        finally:
+            self._pings.pop(payload, None)
+
+    def _heard_ping(self, payload: bytes) -> None:
+        if self._open:
+            self._writing.pong(self._frame(Opcode.PONG, payload))
+
+    def _heard_pong(self, payload: bytes) -> None:
+        """A pong answers its ping and all before it (RFC 6455, section 5.5.3)."""
+        if payload not in self._pings:
+            return
+        now = self._loop.time()
+        for earlier, ping in self._pings.items():
+            if not ping.done():
+                ping.set_result(now)
+            if earlier == payload:
+                return
+
+    # Closing.
+
+    async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_TIMEOUT) -> None:
+        """See ``Link.close``."""
+        if self._over:
+            return
+        if self._open:
+            self._say_close(code, reason)
+        self._wind_down(deadline)
+        gone: asyncio.Future[None] = self._loop.create_future()
+        self._gone.append(gone)
+        try:
+            await gone
+        finally:
+            self._gone.remove(gone)
+
+    def abort(self) -> None:
+        """See ``Link.abort``."""
+        if self._over:
+            return
+        if self._cause is None:
+            self._cause = dropped()
+        self._transport.abort()
+
+    # Reading.
+
+    def pause_reading(self) -> None:
+        """See ``Link.pause_reading``; without effect while the connection is closing."""
+        if self._paused or self._over or self._timer is not None:
+            return
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See ``Link.resume_reading``."""
+        if self._paused:
+            self._paused = False
+            if self._begun:
+                self._loop.call_soon(self._read_on)

@@ -1,0 +1,144 @@
+"""Assembles frames to messages, and the messages of one turn of the loop to a batch.
+
+UTF-8 is validated once a batch: texts joined by line feeds are valid exactly when each of them is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wscli.transport.frames.close_codes import Violation
+
+__all__ = ["MAX_BATCH", "Assembler", "portions"]
+
+MAX_BATCH = 256 * 1024
+"""Bytes of messages in one batch, unless a single one is larger; also the limit of one read."""
+
+_MAX_FRAGMENTS = 1 << 16
+"""Of one message; more would only cost time."""
+
+_TEXT, _BINARY = ord("t"), ord("b")
+
+
+class Assembler:
+    """Collects the messages of a batch; ``kinds`` is None while all of them are text.
+
+    ``plain`` says that an unfragmented text message may be appended to ``payloads`` directly, which is fast: there is
+    no fragment and no binary message in the batch.
+    """
+
+    __slots__ = ("_fragments", "_max_message", "_partial", "_partial_kind", "kinds", "payloads", "plain")
+
+    def __init__(self, max_message: int) -> None:
+        self.payloads: list[bytes] = []
+        self.kinds: bytearray | None = None
+        self.plain = True
+        self._max_message = max_message
+        self._partial: bytearray | None = None
+        self._partial_kind = _TEXT
+        self._fragments = 0
+
+    def first(self, payload: bytes, *, text: bool, fin: bool) -> None:
+        """Add an unfragmented message, or a first fragment.
+
+        Raises:
+            Violation: another message is incomplete (RFC 6455, section 5.4), or the message is too large.
+
+        """
+        if self._partial is not None:
+            raise Violation(1002, "a message began inside another")
+        if len(payload) > self._max_message:
+            raise self._too_large()
+        kind = _TEXT if text else _BINARY
+        if fin:
+            self._add(payload, kind)
+            return
+        self._partial, self._partial_kind, self._fragments = bytearray(payload), kind, 1
+        self.plain = False
+
+    def more(self, payload: bytes, *, fin: bool) -> None:
+        """Add a continuation.
+
+        Raises:
+            Violation: there is no message to continue, or it becomes too large.
+
+        """
+        if self._partial is None:
+            raise Violation(1002, "a continuation of nothing")
+        self._fragments += 1
+        if len(self._partial) + len(payload) > self._max_message:
+            raise self._too_large()
+        if self._fragments > _MAX_FRAGMENTS:
+            raise Violation(1009, f"a message in more than {_MAX_FRAGMENTS} fragments")
+        self._partial += payload
+        if fin:
+            whole, self._partial = bytes(self._partial), None
+            self.plain = self.kinds is None
+            self._add(whole, self._partial_kind)
+
+    def _add(self, payload: bytes, kind: int) -> None:
+        if self.kinds is None and kind != _TEXT:
+            self.kinds = bytearray(b"t" * len(self.payloads))
+            self.plain = False
+        self.payloads.append(payload)
+        if self.kinds is not None:
+            self.kinds.append(kind)
+
+    def _too_large(self) -> Violation:
+        return Violation(1009, f"a message of more than {self._max_message} bytes")
+
+    def take(self) -> tuple[list[bytes], bytes | None, Violation | None]:
+        """Give the batch and start another; an invalid text and everything after it is left out."""
+        payloads, kinds = self.payloads, self.kinds
+        if payloads:
+            self.payloads = []
+        self.kinds = None
+        self.plain = self._partial is None
+        bad = _invalid(payloads, kinds)
+        if bad is None:
+            return payloads, None if kinds is None else bytes(kinds), None
+        kept = None if kinds is None else bytes(kinds)
+        return payloads[:bad], _between(kept, 0, bad), Violation(1007, "a text message that is not UTF-8")
+
+
+def _invalid(payloads: list[bytes], kinds: bytearray | None) -> int | None:
+    """Give the index of the first text that is not UTF-8."""
+    texts = (
+        payloads if kinds is None else [payload for payload, kind in zip(payloads, kinds, strict=True) if kind == _TEXT]
+    )
+    if _is_text(b"\n".join(texts)):
+        return None
+    return next(
+        at for at, payload in enumerate(payloads) if (kinds is None or kinds[at] == _TEXT) and not _is_text(payload)
+    )
+
+
+def _is_text(payload: bytes) -> bool:
+    if payload.isascii():
+        return True
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def portions(payloads: list[bytes], kinds: bytes | None) -> Iterator[tuple[list[bytes], bytes | None]]:
+    """Split a batch into parts of at most ``MAX_BATCH`` bytes, or of one larger message."""
+    if not payloads:
+        return
+    if len(payloads) == 1 or sum(map(len, payloads)) <= MAX_BATCH:
+        yield payloads, kinds
+        return
+    start = size = 0
+    for at, payload in enumerate(payloads):
+        if size + len(payload) > MAX_BATCH and at > start:
+            yield payloads[start:at], _between(kinds, start, at)
+            start, size = at, 0
+        size += len(payload)
+    yield payloads[start:], _between(kinds, start, len(payloads))
+
+
+def _between(kinds: bytes | None, start: int, end: int) -> bytes | None:
+    cut = None if kinds is None else kinds[start:end]
+    return cut if cut is None or _BINARY in cut else None

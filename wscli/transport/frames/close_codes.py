@@ -1,0 +1,96 @@
+"""The end of a connection as a ``Failure`` (RFC 6455, section 7)."""
+
+from __future__ import annotations
+
+import os
+
+from wscli.core.events import Failure, FailureKind
+
+__all__ = [
+    "NO_CLOSE",
+    "NO_CODE",
+    "Violation",
+    "cut_reason",
+    "dropped",
+    "failed",
+    "lost",
+    "peer_closed",
+    "we_closed",
+]
+
+NO_CODE = 1005
+"""A close frame without a code."""
+NO_CLOSE = 1006
+"""No close frame."""
+_MAX_REASON = 123
+
+_MEANINGS = {
+    1000: "normal closure",
+    1001: "going away",
+    1002: "protocol error",
+    1003: "unsupported data",
+    NO_CODE: "no code given",
+    1007: "invalid data",
+    1008: "policy violation",
+    1009: "message too big",
+    1010: "mandatory extension",
+    1011: "internal error",
+    1012: "service restart",
+    1013: "try again later",
+    1014: "bad gateway",
+}
+
+
+class Violation(Exception):
+    """The server violated the protocol; the connection is closed with ``code`` (RFC 6455, section 7.1.7)."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+def cut_reason(reason: str) -> str:
+    """Shorten a reason to 123 bytes of UTF-8, the limit of a close frame."""
+    return reason.encode()[:_MAX_REASON].decode(errors="ignore")
+
+
+def _described(code: int, reason: str) -> str:
+    return f"{code} {reason or _MEANINGS.get(code, '')}".rstrip()
+
+
+def peer_closed(code: int, reason: str) -> Failure:
+    """The server closed; the reason is remote text."""
+    return _closed(f"closed by the server: {_described(code, reason)}", code, "peer", reason)
+
+
+def we_closed(sent: int, answer: tuple[int, str] | None) -> Failure:
+    """We closed; ``answer`` is the server's close frame, if any."""
+    if answer is None:
+        return _closed(f"closed by us with {sent}, not answered by the server", NO_CLOSE, "us")
+    code, reason = answer
+    return _closed(f"closed by us: {_described(code, reason)}", code, "us", reason)
+
+
+def failed(violation: Violation) -> Failure:
+    """We closed for a violation."""
+    return _closed(f"closed by us: {_described(violation.code, violation.text)}", violation.code, "us")
+
+
+def dropped() -> Failure:
+    """We dropped the connection without a close frame."""
+    return _closed("dropped by us", NO_CLOSE, "us")
+
+
+def lost(error: Exception | None) -> Failure:
+    """The TCP connection ended without a close frame; without an error, the server closed it."""
+    if error is None:
+        return _closed("the server closed the connection without a close frame", NO_CLOSE, "peer")
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+        return _closed("the server reset the connection", NO_CLOSE, "peer")
+    why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else type(error).__name__
+    return _closed(f"the connection broke: {why}", NO_CLOSE, "none")
+
+
+def _closed(text: str, code: int, by: str, reason: str = "") -> Failure:
+    return Failure(FailureKind.CLOSE, text, code=code, by=by, close_reason=reason)

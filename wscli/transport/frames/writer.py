@@ -1,0 +1,130 @@
+"""Writes frames, and waits until the kernel has taken a message.
+
+The high-water mark of the write buffer is one byte, so that a sent message is one that the kernel has taken. Over TLS
+asyncio encrypts into a buffer that it does not count; there a message is written in slices, so that at most 128 KiB are
+not counted. Only messages wait: control frames, ``close`` and ``abort`` also work with a full write buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from wscli.errors import NotSent, OutcomeUnknown
+
+__all__ = ["FrameWriter"]
+
+_SLICE = 1 << 16
+
+
+class FrameWriter:
+    """Writes messages in the order of the calls, and reports the outcome to each sender."""
+
+    __slots__ = ("_blocked", "_held", "_late_pong", "_loop", "_over", "_sliced", "_transport", "_turn", "_waiters")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._sliced = transport.get_extra_info("ssl_object") is not None
+        self._blocked = False
+        """Whether the kernel's buffer is full."""
+        self._over = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._turn: asyncio.Lock | None = None
+        self._held: list[bytes] | None = None
+        """Control frames that wait for the end of a sliced frame; None: no frame is being sliced."""
+        self._late_pong: bytes | None = None
+        transport.set_write_buffer_limits(high=1, low=0)
+
+    def block(self) -> None:
+        """The kernel's buffer is full."""
+        self._blocked = True
+
+    def unblock(self) -> None:
+        """The kernel has taken all data."""
+        self._blocked = False
+        self._wake()
+        self._write_late_pong()
+
+    def end(self) -> None:
+        """The connection is over."""
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def control(self, frame: bytes) -> None:
+        """Write a control frame before all waiting messages, but not inside a sliced frame."""
+        if self._held is not None:
+            self._held.append(frame)
+        elif not self._over:
+            self._transport.write(frame)
+
+    def pong(self, frame: bytes) -> None:
+        """Write a pong; while the buffer is full, only the last one is kept (RFC 6455, section 5.5.3)."""
+        self._late_pong = frame
+        if not self._blocked:
+            self._write_late_pong()
+
+    def drop_pong(self) -> None:
+        """Discard the pong that waits, because the connection is closing."""
+        self._late_pong = None
+
+    def _write_late_pong(self) -> None:
+        if self._late_pong is not None and self._held is None and not self._over:
+            pong, self._late_pong = self._late_pong, None
+            self._transport.write(pong)
+
+    async def message(self, make_frame: Callable[[], bytes], is_open: Callable[[], bool]) -> None:
+        """Write one message, after those before it.
+
+        Raises:
+            NotSent: the connection was closed before any byte was written.
+            OutcomeUnknown: the connection ended before the kernel had taken every byte.
+
+        """
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        async with self._turn:
+            while self._blocked and is_open():
+                await self._writable()
+            if not is_open():
+                raise NotSent("the connection is closed")
+            taken = await self._write(make_frame())
+        if taken and self._blocked:
+            taken = await self._writable()
+        if not taken:
+            raise OutcomeUnknown("the connection ended while the message was being sent")
+
+    async def _write(self, frame: bytes) -> bool:
+        """Write a frame; False: the connection ended meanwhile."""
+        if not self._sliced or len(frame) <= _SLICE:
+            self._transport.write(frame)
+            return not self._transport.is_closing()
+        self._held, at = [], 0
+        try:
+            while at < len(frame) and not self._transport.is_closing():
+                self._transport.write(frame[at : at + _SLICE])
+                at += _SLICE
+                if self._blocked and not await self._writable():
+                    return False
+            return not self._transport.is_closing()
+        finally:
+            # A cancelled sender must not leave half a frame: the rest is written without waiting.
+            if not self._transport.is_closing():
+                self._transport.write(b"".join([frame[at:], *self._held]))
+            self._held = None
+            self._write_late_pong()
+
+    async def _writable(self) -> bool:
+        """Wait until the kernel has taken all data; False: the connection ended."""
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.remove(waiter)
+        return not self._over

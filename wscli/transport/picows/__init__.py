@@ -1,0 +1,1 @@
+"""The fast adapter, on picows; it needs the extra ``fast``."""

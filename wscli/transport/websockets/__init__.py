@@ -1,0 +1,1 @@
+"""The default adapter, on the Sans-I/O layer of ``websockets``."""
