@@ -219,7 +219,20 @@ async def test_a_reload_that_sends_both_elsewhere_has_them_share_there() -> None
         await it.time.settle()
         assert (news.state, calls.state) == (S.READY, S.READY)
         assert it.server.link.target.url == "ws://192.0.2.2/ws/all"
+        assert (gaps(news), gaps(calls)) == ({"outage": 1}, {"outage": 1})
         assert it.manager.stats()["connections"]["total"] == 1
+
+
+async def test_a_reload_that_sends_one_to_a_ready_upstream_gives_it_a_gap_and_no_dial() -> None:
+    async with scripted(shared("news"), shared("calls", url=Secret("ws://192.0.2.2/ws"))) as it:
+        news, calls = it.manager.channel("news"), it.manager.channel("calls")
+        elsewhere = changed(news.plan, url=Secret("ws://192.0.2.2/ws"))
+        it.manager.apply(replace(it.manager.plan, channels={"news": elsewhere, "calls": calls.plan}))
+        await it.time.settle()
+        assert (news.state, calls.state, len(it.server.dials)) == (S.READY, S.READY, 2)
+        assert (gaps(news), gaps(calls)) == ({"outage": 1}, {})
+        it.server.link.say("for both")
+        assert (news.history.last, calls.history.last) == (1, 1)
 
 
 async def test_channels_that_dial_the_same_and_do_not_share_have_a_connection_each() -> None:

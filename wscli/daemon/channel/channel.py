@@ -240,7 +240,7 @@ class Channel:
         self._tracker.mirror(kept_open=self.kept_open)
 
     def gap(self) -> None:
-        """Record what may have been missed."""
+        """Record the gap since it was last ready."""
         self.intake.listening(self._services.clock.wall())
 
     def ready(self) -> None:
@@ -256,9 +256,10 @@ class Channel:
         self.counters.count_rotation()
 
     def ended(self, failure: Failure) -> None:
-        """Keep how the connection ended, and why: the state says so where it was closed by us."""
+        """Count the end, and begin the outage; where it was closed by us, the state says why."""
         left = self.state not in (S.HANDSHAKING, S.READY)
         self.counters.count_end(failure, self.snapshot.reason.code if left else reason_code(failure))
+        self.intake.lost(self._services.clock.wall(), deliberate=self.state in (S.PAUSED, S.STOPPED, S.IDLE))
         self.backpressure.reset()
 
     def measured(self, rtt: float) -> None:
@@ -272,12 +273,10 @@ class Channel:
             self._tracker.feed(event)
 
     def _state_changed(self, before: Snapshot) -> None:
-        """Count outages, announce, and tell those who wait."""
+        """Announce it, and tell those who wait."""
         after = self.snapshot
         if after.state is not before.state:
             self.since = self._services.clock.wall()
-            if before.state is S.READY:
-                self.intake.lost(self.since, deliberate=after.state in (S.PAUSED, S.STOPPED, S.IDLE))
         self.announcer.changed(before, after)
         if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
             self._changed()

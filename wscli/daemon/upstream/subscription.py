@@ -121,4 +121,5 @@ class Subscription:
         upstream.subscribers.members.append(self._member)
         if joined:
             self.join(Used("redial", text))
+        self._member.subscriber.mirror(upstream.snapshot)
         return joined
