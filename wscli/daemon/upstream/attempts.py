@@ -42,6 +42,20 @@ class Attempts:
     ``after`` is a task to await before the first dial; ``on_crash`` is called with the error that a task ended with.
     """
 
+    __slots__ = (
+        "_closing",
+        "_listener",
+        "_name",
+        "_on_crash",
+        "_services",
+        "addresses",
+        "draining",
+        "ended",
+        "last_record",
+        "present",
+        "successor",
+    )
+
     def __init__(
         self,
         name: str,

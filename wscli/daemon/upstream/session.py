@@ -32,6 +32,8 @@ class UpstreamSession(Protocol):
 class NoSession:
     """A connection that is ready as soon as it is open."""
 
+    __slots__ = ()
+
     def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
         """Be ready."""
         ready()

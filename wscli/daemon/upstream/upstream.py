@@ -60,6 +60,11 @@ S = ChannelState
 class Upstream:
     """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
+    __slots__ = (
+        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping", "_succeeded_at",
+        "attempts", "plan", "refs", "snapshot", "subscribers",
+    )  # fmt: skip
+
     def __init__(
         self,
         name: str,
