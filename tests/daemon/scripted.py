@@ -21,7 +21,7 @@ from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
 from wscli.tokens.models import TokenSource
-from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
+from wscli.transport.connection import Connection, ConnectionListener, DialError, DialTarget, DialTimeline
 from wscli.values import Rate, Secret
 
 REFUSED = Failure(FailureKind.TCP, "connection refused by 192.0.2.1:80")
@@ -108,7 +108,7 @@ class ScriptedServer:
         self.addresses = ("192.0.2.1",)
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
 
-    async def open_link(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Link:
+    async def open_link(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Connection:
         self.dials.append((self.time.now, target))
         timeline.addresses = self.addresses
         if self.hold is not None:

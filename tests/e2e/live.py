@@ -18,7 +18,7 @@ from wscli.daemon.upstream.dial.dialer import OpenLink
 from wscli.history.records import GapRecord
 from wscli.network import reachable
 from wscli.process.run import make_manager
-from wscli.transport.link import ConnectionListener, DialTarget, DialTimeline, Link
+from wscli.transport.connection import Connection, ConnectionListener, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 
 
@@ -28,7 +28,7 @@ class Dials:
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    async def __call__(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Link:
+    async def __call__(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Connection:
         """Open a link."""
         self.times.append(SystemClock().monotonic())
         return await open_link(target, listener, timeline)

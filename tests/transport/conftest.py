@@ -13,7 +13,7 @@ import pytest
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Script, serve
-from wscli.transport.link import DialTarget, DialTimeline, Link
+from wscli.transport.connection import Connection, DialTarget, DialTimeline
 from wscli.transport.open import Adapter, forget_fallbacks, open_link
 
 needs_picows = pytest.mark.skipif(
@@ -42,9 +42,9 @@ class Dials:
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
         self.timeline = DialTimeline()
-        self.links: list[Link] = []
+        self.links: list[Connection] = []
 
-    async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
+    async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Connection, Recorder]:
         """Open a link."""
         recorder = listener or Recorder()
         target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
@@ -56,7 +56,7 @@ class Dials:
     @asynccontextmanager
     async def served(
         self, script: Script, listener: Any = None, **options: Any
-    ) -> AsyncIterator[tuple[Link, Recorder]]:
+    ) -> AsyncIterator[tuple[Connection, Recorder]]:
         """Open a connection to a scripted server for the length of a block."""
         async with serve(script) as server:
             yield await self(server.url, listener, **options)
@@ -65,7 +65,7 @@ class Dials:
     @asynccontextmanager
     async def upgraded(
         self, script: Script, listener: Any = None, **options: Any
-    ) -> AsyncIterator[tuple[Link, Recorder]]:
+    ) -> AsyncIterator[tuple[Connection, Recorder]]:
         """Open a connection to a scripted server, which has accepted the upgrade before its script runs."""
 
         async def whole(peer: Peer) -> None:

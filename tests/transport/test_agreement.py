@@ -10,7 +10,7 @@ import pytest
 from tests.transport.conftest import needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, serve
-from wscli.transport.link import DialTarget, DialTimeline
+from wscli.transport.connection import DialTarget, DialTimeline
 from wscli.transport.open import Adapter, open_link
 
 LIMIT = 2000

@@ -16,7 +16,7 @@ from tests.transport.servers import TEXT, Peer, frame, refusing, serve
 from wscli import __version__
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
-from wscli.transport.link import DialError, DialTarget, DialTimeline
+from wscli.transport.connection import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 
 

@@ -18,9 +18,9 @@ from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
+from wscli.transport.connection import DialError, DialTarget, DialTimeline
 from wscli.transport.dial.address import parse_target_url
 from wscli.transport.dial.proxy import find_proxy
-from wscli.transport.link import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_link
 from wscli.values import Secret
 

@@ -12,7 +12,7 @@ from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
 from tests.transport.servers import Peer, answering, refusing, serve
 from wscli.core.events import Failure, FailureKind
-from wscli.transport.link import DialError
+from wscli.transport.connection import DialError
 
 
 async def refused(dial: Dials, url: str, **options: object) -> Failure:

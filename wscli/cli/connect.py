@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from wscli.core.events import Failure
-    from wscli.transport.link import DialTarget, Link
+    from wscli.transport.connection import Connection, DialTarget
 
 NORMAL_ENDS = (1000, 1001, 1005)
 """Close codes that say nothing went wrong (RFC 6455, section 7.4.1)."""
@@ -51,7 +51,7 @@ def _target(url: str, headers: tuple[str, ...], subprotocols: tuple[str, ...]) -
     import ssl
     from urllib.parse import urlsplit
 
-    from wscli.transport.link import DialTarget
+    from wscli.transport.connection import DialTarget
 
     try:
         parts = urlsplit(url)
@@ -117,24 +117,24 @@ class _Session:
         """
         import asyncio
 
-        from wscli.transport.link import DialError, DialTimeline
+        from wscli.transport.connection import DialError, DialTimeline
         from wscli.transport.open import open_link
 
         self._ended = asyncio.get_running_loop().create_future()
         try:
-            link = await open_link(self._target, self, DialTimeline(), adapter="websockets")
+            connection = await open_link(self._target, self, DialTimeline(), adapter="websockets")
         except DialError as error:
             raise _as_error(error.failure) from None
         if sys.stdin.isatty():
             note("connected: a line sends, messages print, Ctrl-D ends")
-        sending = asyncio.create_task(self._send_stdin(link))
+        sending = asyncio.create_task(self._send_stdin(connection))
         sending.add_done_callback(self._stdin_ended)
         try:
             failure = await self._ended
         finally:
             sending.cancel()
             await asyncio.wait({sending})
-            await link.close(deadline=CLOSE_DEADLINE)
+            await connection.close(deadline=CLOSE_DEADLINE)
         if failure is not None and failure.code not in NORMAL_ENDS:
             raise _as_error(failure)
         return 0
@@ -148,7 +148,7 @@ class _Session:
         else:
             sending.get_loop().call_later(self._linger, self._end, None)
 
-    async def _send_stdin(self, link: Link) -> None:
+    async def _send_stdin(self, connection: Connection) -> None:
         from wscli.cli.lines import CHUNK, Lines
 
         lines, readable = Lines(), _Readable(sys.stdin.fileno())
@@ -157,7 +157,7 @@ class _Session:
                 await readable.wait()
                 data = os.read(sys.stdin.fileno(), CHUNK)
                 for line in lines.take(data):
-                    await link.send(_text(line), binary=False)
+                    await connection.send(_text(line), binary=False)
                 if not data:
                     return
         finally:

@@ -125,7 +125,7 @@ async def _negotiated(channel: Channel, offered: Sequence[str], *, strict: bool)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(READY_WITHIN):
                 await channel.wait_for(SETTLED | {ChannelState.READY})
-        link = channel.link
-        if link is None:
+        connection = channel.connection
+        if connection is None:
             raise Refused(503, f"channel {channel.name!r} is {channel.state}: {channel.snapshot.reason.text}")
-        return link.subprotocol if link.subprotocol in offered else None
+        return connection.subprotocol if connection.subprotocol in offered else None

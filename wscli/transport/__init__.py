@@ -1,1 +1,1 @@
-"""Opens WebSocket connections: one interface (``link``), and two adapters behind it."""
+"""Opens WebSocket connections: one interface (``connection``), and two adapters behind it."""

@@ -9,13 +9,13 @@ from typing import Literal
 
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import ConfigError
+from wscli.transport.connection import Connection, ConnectionListener, DialError, DialTarget, DialTimeline
 from wscli.transport.dial.address import parse_target_url
 from wscli.transport.dial.context import DialContext
 from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
 from wscli.transport.dial.proxy import find_proxy
 from wscli.transport.dial.tunnel import Conduit, reach
-from wscli.transport.frames.base import BaseLink
-from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
+from wscli.transport.frames.base import BaseConnection
 from wscli.transport.websockets.upgrade import open_websockets
 
 __all__ = ["Adapter", "forget_fallbacks", "open_link"]
@@ -23,7 +23,7 @@ __all__ = ["Adapter", "forget_fallbacks", "open_link"]
 logger = logging.getLogger("wscli.transport")
 
 Adapter = Literal["auto", "websockets", "picows"]
-_Open = Callable[[DialContext, Conduit], Awaitable[BaseLink]]
+_Open = Callable[[DialContext, Conduit], Awaitable[BaseConnection]]
 
 _fallbacks: dict[str, str] = {}
 """The reason why picows refuses the upgrade, by origin."""
@@ -37,7 +37,7 @@ def forget_fallbacks() -> None:
 
 async def open_link(
     target: DialTarget, listener: ConnectionListener, timeline: DialTimeline, *, adapter: Adapter = "auto"
-) -> Link:
+) -> Connection:
     """Open one connection; ``timeline`` gets each step, the failed one included.
 
     ``auto`` means picows where it is installed and compression is not requested, else websockets. A server whose
@@ -53,7 +53,7 @@ async def open_link(
     limit = asyncio.timeout(target.timeout)
     try:
         async with limit:
-            link = await _open(dial, adapter)
+            connection = await _open(dial, adapter)
     except DialError as error:
         dial.failed(error.failure.text)
         raise
@@ -67,11 +67,11 @@ async def open_link(
             failure = failure_of(error, dial.step, dial.peer)
         dial.failed(failure.text)
         raise DialError(failure) from None  # the library's text may quote the URL
-    link.begin()
-    return link
+    connection.begin()
+    return connection
 
 
-async def _open(dial: DialContext, adapter: Adapter) -> BaseLink:
+async def _open(dial: DialContext, adapter: Adapter) -> BaseConnection:
     proxy = find_proxy(dial.target, dial.url)
     fast = None if adapter == "websockets" else _picows()
     if fast is None and adapter == "picows":

@@ -258,7 +258,7 @@ class OneConnectionAName(RuleBasedStateMachine):
             attempt = channel.subscription.upstream.attempts.present
             assert (attempt is not None) == (channel.state in HOLDS_CONNECTION)
             if channel.state is S.READY:
-                assert channel.link in self.it.server.links
+                assert channel.connection in self.it.server.links
             elif attempt is not None:
                 assert attempt.task is not None
                 assert not attempt.task.done()

@@ -65,7 +65,7 @@ async def test_the_next_connection_is_ready_before_the_last_one_closes() -> None
         channel, old, new = await rotate(it)
         assert 3240 <= it.time.now - began <= 3601, "up to a tenth sooner"
         assert it.server.links == [old, new]
-        assert (channel.state, channel.link) == (S.READY, new)
+        assert (channel.state, channel.connection) == (S.READY, new)
         assert channel.stats()["successor"]["state"] == "ready"
         assert it.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 1}
         await it.time.advance(1.1)
@@ -214,10 +214,10 @@ async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declar
         old.slow_close = 60.0
         report = it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
         assert (report.rotated, report.restarted) == (["news"], [])
-        assert channel.link is old
+        assert channel.connection is old
         old.say("until the next is ready")
         await it.time.settle()
-        assert channel.link is it.server.links[-1] is not old
+        assert channel.connection is it.server.links[-1] is not old
         assert it.server.links[-1].target.url == "ws://192.0.2.1/v2/news"
         stats = channel.stats()
         assert (stats["rotations"], stats["reconnects"], stats["gaps"], channel.history.last) == (1, 0, {}, 1)

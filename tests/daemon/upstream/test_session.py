@@ -11,7 +11,7 @@ from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.daemon.channel.channel import Channel
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 EXPIRED = Failure(FailureKind.CLOSE, "the session expired", code=4007)
 
@@ -20,12 +20,12 @@ class ScriptedSession:
     """A session that is ready, or gives a verdict, when the test says so."""
 
     def __init__(self) -> None:
-        self.opened: list[Link] = []
+        self.opened: list[Connection] = []
         self.ready: Callable[[], None] = lambda: None
         self.judge: Callable[[Verdict, Failure], None] = lambda verdict, failure: None
         self.forgotten = 0
 
-    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+    def start(self, link: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
         self.opened.append(link)
         self.ready, self.judge = ready, judge
 
@@ -46,10 +46,10 @@ async def opened(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, Scrip
 
 async def test_a_channel_is_handshaking_until_its_session_is_ready() -> None:
     async with opened() as (it, channel, session):
-        assert (channel.state, channel.link, channel.counters.connects) == (S.HANDSHAKING, None, 0)
+        assert (channel.state, channel.connection, channel.counters.connects) == (S.HANDSHAKING, None, 0)
         assert session.opened == [it.server.link]
         session.ready()
-        assert (channel.state, channel.link, channel.counters.connects) == (S.READY, it.server.link, 1)
+        assert (channel.state, channel.connection, channel.counters.connects) == (S.READY, it.server.link, 1)
         session.ready()
         assert channel.counters.connects == 1, "ready twice"
 

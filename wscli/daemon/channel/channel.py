@@ -32,7 +32,7 @@ from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import NoInstance, UnknownChannel, WscliError
 from wscli.problems import Problems
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["Channel"]
 
@@ -101,9 +101,9 @@ class Channel:
         return self.snapshot.state
 
     @property
-    def link(self) -> Link | None:
+    def connection(self) -> Connection | None:
         """The open connection, while the channel is ready."""
-        return self.subscription.link
+        return self.subscription.connection
 
     @property
     def refs(self) -> Refs:

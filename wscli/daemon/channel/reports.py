@@ -13,7 +13,7 @@ from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.history.memory import History
 from wscli.problems import Problems
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["channel_stats", "channel_status"]
 
@@ -38,7 +38,7 @@ class ReportedChannel(Protocol):
         """Its state, with its reason and what happens next."""
 
     @property
-    def link(self) -> Link | None:
+    def connection(self) -> Connection | None:
         """The open connection, while the channel is ready."""
 
 
@@ -63,7 +63,7 @@ def channel_status(channel: ReportedChannel) -> dict[str, Any]:
 
 def channel_stats(channel: ReportedChannel, now: float) -> dict[str, Any]:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
-    snapshot, link, successor = channel.snapshot, channel.link, channel.subscription.successor
+    snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
     at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
     return {
         "state": str(snapshot.state),
@@ -76,7 +76,7 @@ def channel_stats(channel: ReportedChannel, now: float) -> dict[str, Any]:
         "committed": channel.history.committed,
         "consumers": _consumers(channel),
         "retry_in_s": None if at is None else max(0.0, round(at - now, 3)),
-        "transport": link.adapter if link is not None else None,
+        "transport": connection.adapter if connection is not None else None,
         "successor": None if successor is None else {"state": successor[0], "since": successor[1]},
         "short_outages": channel.announcer.quiet_outages,
         "hooks": {name: counted() for name, counted in channel.hook_stats.items()},

@@ -13,7 +13,7 @@ from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
 __all__ = ["send_message"]
@@ -31,7 +31,7 @@ class SendingChannel(Protocol):
         """Its state, with its reason."""
 
     @property
-    def link(self) -> Link | None:
+    def connection(self) -> Connection | None:
         """The open connection, while the channel is ready."""
 
     def use(self) -> AbstractContextManager[None]:
@@ -79,7 +79,7 @@ async def send_message(
 async def _until_ready(channel: SendingChannel, timeout: float) -> None:
     try:
         async with asyncio.timeout(timeout):
-            while channel.link is None:  # a connection may be lost before its waiter's turn
+            while channel.connection is None:  # a connection may be lost before its waiter's turn
                 await channel.wait_for(SETTLED | {ChannelState.READY})
                 if (unavailable := channel.unavailable()) is not None:
                     raise unavailable

@@ -280,7 +280,7 @@ class Manager:
             "pid": os.getpid(),
             "uptime_s": round(self.clock.monotonic() - self.started, 3),
             "connections": {
-                "active": sum(upstream.attempts.holds_a_link for upstream in self._upstreams),
+                "active": sum(upstream.attempts.holds_a_connection for upstream in self._upstreams),
                 "total": len(self._upstreams),
                 "successors": sum(upstream.successor is not None for upstream in self._upstreams),
             },

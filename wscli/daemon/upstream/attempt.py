@@ -9,13 +9,13 @@ from wscli.core.events import Failure
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["Attempt"]
 
 
 class _Owner(Protocol):
-    def attempt_opened(self, attempt: Attempt, link: Link) -> None: ...
+    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None: ...
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
     def attempt_ended(self, attempt: Attempt, failure: Failure) -> None: ...
 
@@ -32,8 +32,8 @@ class Attempt:
         "_end",
         "_owner",
         "_superseded",
+        "connection",
         "generation",
-        "link",
         "ready_at",
         "record",
         "retired",
@@ -44,7 +44,7 @@ class Attempt:
     def __init__(self, generation: int, record: AttemptRecord, owner: _Owner) -> None:
         self.generation = generation
         self.record = record
-        self.link: Link | None = None
+        self.connection: Connection | None = None
         self.task: asyncio.Task[None] | None = None
         self.watch: KeepaliveWatch | None = None
         self.ready_at: float | None = None
@@ -69,15 +69,15 @@ class Attempt:
         """Report the end once, with the cause that ``fail`` gave if it was called."""
         self._unwatch()
         self._end = self._end or scrubbed(failure, self.record.secrets)
-        if self.link is not None:
+        if self.connection is not None:
             self._report(self._end)
 
-    def opened(self, link: Link) -> None:
+    def opened(self, connection: Connection) -> None:
         """Keep the open connection."""
-        self.link = link
+        self.connection = connection
         if self.retired:
             return  # ``hang_up`` closes it
-        self._owner.attempt_opened(self, link)
+        self._owner.attempt_opened(self, connection)
         if self._end is not None:
             self._report(self._end)
 
@@ -90,8 +90,8 @@ class Attempt:
     def fail(self, failure: Failure) -> None:
         """Drop the connection at once, and report this cause instead of the drop."""
         self._end = self._end or failure
-        if self.link is not None:
-            self.link.abort()
+        if self.connection is not None:
+            self.connection.abort()
         self._report(self._end)
 
     def _report(self, failure: Failure) -> None:
@@ -124,11 +124,11 @@ class Attempt:
     async def hang_up(self, deadline: float) -> None:
         """Close what is open, or stop opening it, within ``deadline`` seconds; drop it where this is cancelled."""
         try:
-            if self.link is None and self.task is not None:
+            if self.connection is None and self.task is not None:
                 self.task.cancel()
                 await asyncio.wait([self.task])
-            if self.link is not None:
-                await self.link.close(1000, deadline=deadline)
+            if self.connection is not None:
+                await self.connection.close(1000, deadline=deadline)
         finally:
-            if self.link is not None:
-                self.link.abort()  # without effect on one that is closed
+            if self.connection is not None:
+                self.connection.abort()  # without effect on one that is closed

@@ -15,7 +15,7 @@ from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
 from wscli.tokens.errors import TokenFailed
-from wscli.transport.link import DialError, Link
+from wscli.transport.connection import Connection, DialError
 
 __all__ = ["AttemptListener", "Attempts"]
 
@@ -26,7 +26,7 @@ class AttemptListener(Protocol):
     def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
         """A step began that may take long."""
 
-    def attempt_opened(self, attempt: Attempt, link: Link) -> None:
+    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
         """The connection is open."""
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
@@ -86,9 +86,9 @@ class Attempts:
         return None if self._closing is None or self._closing.done() else self._closing
 
     @property
-    def holds_a_link(self) -> bool:
+    def holds_a_connection(self) -> bool:
         """Whether a connection is open, or still being closed."""
-        return (self.present is not None and self.present.link is not None) or self.closing is not None
+        return (self.present is not None and self.present.connection is not None) or self.closing is not None
 
     def dial(self, generation: int, request: DialRequest) -> None:
         """Dial, as soon as every close under way has ended."""
@@ -172,17 +172,17 @@ class Attempts:
             self._listener.attempt_progressed(attempt, code, text)
 
         try:
-            link = await self._services.dialer.dial(request, attempt, attempt.record, progress)
+            connection = await self._services.dialer.dial(request, attempt, attempt.record, progress)
         except (DialError, TokenFailed) as error:
             self._learn_addresses(attempt)
             attempt.fail(error.failure)
             return
         self._learn_addresses(attempt)
         if attempt is self.successor and attempt.over is not None:
-            attempt.link = link
+            attempt.connection = connection
             attempt.fail(attempt.over)  # it closed at once: the healthy connection stays
             return
-        attempt.opened(link)
+        attempt.opened(connection)
 
     def _learn_addresses(self, attempt: Attempt) -> None:
         if attempt in (self.present, self.successor):  # one that was hung up may have dialled another server

@@ -20,7 +20,7 @@ from wscli.config.models.upstream import Keepalive
 from wscli.daemon.upstream.sleep import SleepDetector
 from wscli.errors import NotSent
 from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["KeepaliveWheel", "KeepaliveWatch"]
 
@@ -41,11 +41,11 @@ class KeepaliveWatch:
 
     __slots__ = (
         "_wheel",
+        "connection",
         "deadline",
         "entry",
         "graced",
         "keepalive",
-        "link",
         "next_ping",
         "on_dead",
         "on_rtt",
@@ -56,12 +56,12 @@ class KeepaliveWatch:
     def __init__(
         self,
         wheel: KeepaliveWheel,
-        link: Link,
+        connection: Connection,
         keepalive: Keepalive,
         on_rtt: Callable[[float], None],
         on_dead: Callable[[], None],
     ) -> None:
-        self.link = link
+        self.connection = connection
         self.keepalive = keepalive
         self.on_rtt = on_rtt
         self.on_dead = on_dead
@@ -128,18 +128,23 @@ class KeepaliveWheel:
         self._set_timer()
 
     def add(
-        self, link: Link, keepalive: Keepalive, *, on_rtt: Callable[[float], None], on_dead: Callable[[], None]
+        self,
+        connection: Connection,
+        keepalive: Keepalive,
+        *,
+        on_rtt: Callable[[float], None],
+        on_dead: Callable[[], None],
     ) -> KeepaliveWatch:
         """Watch a connection; its first ping is at a random moment of its interval.
 
         Args:
-            link: the connection.
+            connection: the connection.
             keepalive: the interval and the timeout; without an interval only ``probe`` pings.
             on_rtt: called with the seconds between a ping and its pong.
             on_dead: called once when a pong is late; the watch has ended then, and the caller aborts the connection.
 
         """
-        watch = KeepaliveWatch(self, link, keepalive, on_rtt, on_dead)
+        watch = KeepaliveWatch(self, connection, keepalive, on_rtt, on_dead)
         self._watches.add(watch)
         self._spread(watch)
         self._place(watch)
@@ -188,7 +193,7 @@ class KeepaliveWheel:
         watch.sent = self._clock.monotonic()
         watch.deadline = watch.sent + watch.keepalive.timeout
         watch.graced = False
-        watch.pending = asyncio.get_running_loop().create_task(watch.link.ping(), name="keepalive ping")
+        watch.pending = asyncio.get_running_loop().create_task(watch.connection.ping(), name="keepalive ping")
         self._tasks.add(watch.pending)
         watch.pending.add_done_callback(partial(self._answered, watch))
         self._place(watch)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wscli.core.actions import Verdict
 from wscli.core.events import Failure
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["NoSession", "UpstreamSession"]
 
@@ -15,11 +15,13 @@ __all__ = ["NoSession", "UpstreamSession"]
 class UpstreamSession(Protocol):
     """Logs in on each connection of an upstream, and remembers what a session can be resumed with."""
 
-    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+    def start(
+        self, connection: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]
+    ) -> None:
         """Open the session on a connection.
 
         Args:
-            link: the connection; its messages are kept back until ``ready`` was called.
+            connection: the connection; its messages are kept back until ``ready`` was called.
             ready: to be called once the session can carry subscriptions, now or later.
             judge: to be called with a verdict on the connection, at any time while it is open.
 
@@ -34,7 +36,9 @@ class NoSession:
 
     __slots__ = ()
 
-    def start(self, link: Link, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
+    def start(
+        self, connection: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]
+    ) -> None:
         """Be ready."""
         ready()
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wscli.core.events import Failure
 from wscli.core.snapshot import Snapshot
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["Member", "Subscriber", "Subscribers"]
 
@@ -69,7 +69,7 @@ class Subscribers:
         self.members: list[Member] = []
         self.receivers: tuple[Callable[[list[bytes], bytes | None], None], ...] = ()
         """Called with every batch of messages."""
-        self._paused: Link | None = None
+        self._paused: Connection | None = None
         """The connection whose reading is paused."""
 
     @property
@@ -119,13 +119,13 @@ class Subscribers:
         for one in self._joined():
             one.subscriber.measured(rtt)
 
-    def regulate(self, link: Link | None) -> None:
+    def regulate(self, connection: Connection | None) -> None:
         """Pause reading from the connection while every receiving channel holds it back, and only then."""
         receiving = self._receiving()
-        paused = link if receiving and all(one.held for one in receiving) else None
+        paused = connection if receiving and all(one.held for one in receiving) else None
         if paused is self._paused:
             return
-        if self._paused is not None and link is not None:  # else it is closed, or being closed
+        if self._paused is not None and connection is not None:  # else it is closed, or being closed
             self._paused.resume_reading()
         if paused is not None:
             paused.pause_reading()

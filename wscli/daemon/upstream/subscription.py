@@ -11,7 +11,7 @@ from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.subscribers import Member, Subscriber
 from wscli.daemon.upstream.upstream import Upstream
 from wscli.errors import NotSent
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 
 __all__ = ["Subscription"]
 
@@ -32,9 +32,9 @@ class Subscription:
         return self.upstream.snapshot
 
     @property
-    def link(self) -> Link | None:
+    def connection(self) -> Connection | None:
         """The open connection, while the channel is open and the upstream ready."""
-        return self.upstream.link if self._member.joined else None
+        return self.upstream.connection if self._member.joined else None
 
     @property
     def refs(self) -> Refs:
@@ -55,7 +55,7 @@ class Subscription:
         """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""
         member, self._member.joined = self._member, True
         self.upstream.feed(event)
-        if self.upstream.link is not None and not member.receives:
+        if self.upstream.connection is not None and not member.receives:
             self.upstream.subscribers.admit(member)
             self.upstream.regulate()
 
@@ -64,7 +64,7 @@ class Subscription:
 
         An upstream that the server asked to wait waits on, unless the channel is left by hand.
         """
-        was_ready = self._member.receives and self.link is not None
+        was_ready = self._member.receives and self.connection is not None
         self.upstream.subscribers.leave(self._member)
         if was_ready:
             self._member.subscriber.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
@@ -89,15 +89,15 @@ class Subscription:
             OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
 
         """
-        link = self.link
-        while link is not None:
+        connection = self.connection
+        while connection is not None:
             message = payload if isinstance(payload, bytes) else payload()
             try:
-                await link.send(message, binary=binary, timeout=left())
+                await connection.send(message, binary=binary, timeout=left())
                 return len(message)
             except NotSent:
-                before, link = link, self.link
-                if not left() or link is None or link is before:
+                before, connection = connection, self.connection
+                if not left() or connection is None or connection is before:
                     raise
                 # nothing was written, and a rotation opened another connection
         raise NotSent("the channel is not connected")

@@ -41,7 +41,7 @@ from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
 from wscli.timing import OneShot
-from wscli.transport.link import Link
+from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
 __all__ = ["ReloadEffect", "Upstream"]
@@ -91,16 +91,16 @@ class Upstream:
         self._health = HealthClock(services.clock)
 
     @property
-    def link(self) -> Link | None:
+    def connection(self) -> Connection | None:
         """The open connection, while the upstream is ready."""
         present = self.attempts.present
-        return present.link if present is not None and self.snapshot.state is S.READY else None
+        return present.connection if present is not None and self.snapshot.state is S.READY else None
 
     @property
     def successor(self) -> tuple[str, float] | None:
         """The state of the successor and its start, from its dial until the connection before it is closed."""
         successor = self.attempts.successor
-        if self.attempts.draining is not None and self.link is not None:
+        if self.attempts.draining is not None and self.connection is not None:
             return str(S.READY), self._succeeded_at
         if successor is not None and self.snapshot.successor is not None:
             return str(self.snapshot.successor.state), successor.record.started
@@ -121,7 +121,7 @@ class Upstream:
 
     def regulate(self) -> None:
         """Pause reading while every channel that receives holds it back."""
-        self.subscribers.regulate(self.link)
+        self.subscribers.regulate(self.connection)
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
         """Dial or ping if a route leads to the server, else wait for one."""
@@ -258,7 +258,7 @@ class Upstream:
         """Show the step in ``status``."""
         self.feed(events.AttemptProgressed(attempt.generation, code, text))
 
-    def attempt_opened(self, attempt: Attempt, link: Link) -> None:
+    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
         """Put the connection on the keep-alive wheel, and open the session."""
 
         def dead() -> None:
@@ -276,9 +276,9 @@ class Upstream:
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
         measured = self.subscribers.measured
-        attempt.watch = self._services.wheel.add(link, self.plan.keepalive, on_rtt=measured, on_dead=dead)
+        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=measured, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
-        self._session.start(link, ready, judge)
+        self._session.start(connection, ready, judge)
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""

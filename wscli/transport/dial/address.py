@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from wscli.core.events import Failure, FailureKind
-from wscli.transport.link import DialError, DialTarget
+from wscli.transport.connection import DialError, DialTarget
 
 __all__ = ["ServerAddress", "TargetUrl", "bracketed", "parse_target_url"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
+from wscli.transport.connection import ConnectionListener, DialError, DialTarget, DialTimeline
 from wscli.transport.dial.address import ServerAddress, TargetUrl
 from wscli.transport.dial.request import request_headers
-from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline
 
 __all__ = ["DialContext", "no_upgrade"]
 

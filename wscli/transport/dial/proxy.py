@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from wscli.core.events import Failure, FailureKind
 from wscli.net.proxy import ProxySettings, proxy_url
+from wscli.transport.connection import DialError, DialTarget
 from wscli.transport.dial.address import ServerAddress, TargetUrl
-from wscli.transport.link import DialError, DialTarget
 
 __all__ = ["Proxy", "find_proxy"]
 

@@ -6,8 +6,8 @@ import re
 
 from wscli import __version__
 from wscli.core.events import Failure, FailureKind
+from wscli.transport.connection import DialError, DialTarget
 from wscli.transport.dial.address import TargetUrl
-from wscli.transport.link import DialError, DialTarget
 
 __all__ = ["USER_AGENT", "request_headers"]
 

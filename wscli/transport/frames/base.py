@@ -12,6 +12,7 @@ from websockets.frames import Opcode
 
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
+from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.batch import Assembler, portions
 from wscli.transport.frames.close_codes import (
     Violation,
@@ -23,10 +24,9 @@ from wscli.transport.frames.close_codes import (
     we_closed,
 )
 from wscli.transport.frames.writer import FrameWriter
-from wscli.transport.link import ConnectionListener
 from wscli.values import format_duration
 
-__all__ = ["CLOSE_TIMEOUT", "BaseLink"]
+__all__ = ["CLOSE_TIMEOUT", "BaseConnection"]
 
 CLOSE_TIMEOUT = 1.0
 """Seconds after both close frames in which the server must close the TCP connection; then we do."""
@@ -34,8 +34,8 @@ CLOSE_TIMEOUT = 1.0
 _ping_ids = itertools.count(1)
 
 
-class BaseLink:
-    """A connection without its frame parser; see ``link.Link`` for its interface."""
+class BaseConnection:
+    """A connection without its frame parser; see ``connection.Connection`` for its interface."""
 
     __slots__ = (
         "_assembler",
@@ -212,7 +212,7 @@ class BaseLink:
         self._writing.unblock()
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
-        """See ``Link.send``; messages leave in the order of the calls."""
+        """See ``Connection.send``; messages leave in the order of the calls."""
         self._require_open()
         opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
 
@@ -231,7 +231,7 @@ class BaseLink:
             raise NotSent(f"the server did not read the messages before it within {within}") from None
 
     async def ping(self) -> float:
-        """See ``Link.ping``."""
+        """See ``Connection.ping``."""
         self._require_open()
         payload = next(_ping_ids).to_bytes(8, "big")
         began = self._loop.time()
@@ -261,7 +261,7 @@ class BaseLink:
     # Closing.
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_TIMEOUT) -> None:
-        """See ``Link.close``."""
+        """See ``Connection.close``."""
         if self._over:
             return
         if self._open:
@@ -275,7 +275,7 @@ class BaseLink:
             self._gone.remove(gone)
 
     def abort(self) -> None:
-        """See ``Link.abort``."""
+        """See ``Connection.abort``."""
         if self._over:
             return
         if self._cause is None:
@@ -285,14 +285,14 @@ class BaseLink:
     # Reading.
 
     def pause_reading(self) -> None:
-        """See ``Link.pause_reading``; without effect while the connection is closing."""
+        """See ``Connection.pause_reading``; without effect while the connection is closing."""
         if self._paused or self._over or self._timer is not None:
             return
         self._paused = True
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """See ``Link.resume_reading``."""
+        """See ``Connection.resume_reading``."""
         if self._paused:
             self._paused = False
             if self._begun:

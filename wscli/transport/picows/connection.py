@@ -16,19 +16,19 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close, Frame, Opcode
 
-from wscli.transport.frames.base import BaseLink
+from wscli.transport.connection import ConnectionListener
+from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
 from wscli.transport.frames.close_codes import NO_CODE, Violation
-from wscli.transport.link import ConnectionListener
 
-__all__ = ["PicowsLink", "FrameListener"]
+__all__ = ["PicowsConnection", "FrameListener"]
 
 _TEXT = WSMsgType.TEXT
 _waste = bytearray(1 << 16)
 """The buffer for discarded data."""
 
 
-class PicowsLink(BaseLink, asyncio.BufferedProtocol):
+class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
     __slots__ = ("_frames", "_inner", "_wire")
@@ -102,27 +102,27 @@ class PicowsLink(BaseLink, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection; picows is not told, because its objects end with this one."""
-        self._frames.link = None
+        self._frames.connection = None
         super().connection_lost(exc)
 
 
 class FrameListener(WSListener):
     """Receives the frames of picows: messages for the batch, control frames for the connection."""
 
-    __slots__ = ("assembler", "closed", "link", "listener", "subprotocol", "violation")
+    __slots__ = ("assembler", "closed", "connection", "listener", "subprotocol", "violation")
 
     def __init__(self, listener: ConnectionListener, max_message: int, subprotocol: str | None) -> None:
         self.assembler = Assembler(max_message)
         self.listener = listener
         self.subprotocol = subprotocol
-        self.link: PicowsLink | None = None
+        self.connection: PicowsConnection | None = None
         self.violation: Violation | None = None
         self.closed: tuple[int, str] | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Take over after an answer of 101."""
-        self.link = PicowsLink(transport, self.listener, self)
-        self.link.subprotocol = self.subprotocol
+        self.connection = PicowsConnection(transport, self.listener, self)
+        self.connection.subprotocol = self.subprotocol
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Handle one frame; the common case first."""
@@ -151,8 +151,8 @@ class FrameListener(WSListener):
         elif kind == WSMsgType.CLOSE:
             self.closed = _read_close(payload)
             self.assembler.plain = False
-        elif self.link is not None:
-            self.link.heard_control(kind == WSMsgType.PING, payload)
+        elif self.connection is not None:
+            self.connection.heard_control(kind == WSMsgType.PING, payload)
 
 
 def _read_close(payload: bytes) -> tuple[int, str]:

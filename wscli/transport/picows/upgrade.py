@@ -15,12 +15,12 @@ from picows import (
 )
 
 from wscli.net.tls import describe
+from wscli.transport.connection import DialError
 from wscli.transport.dial.context import DialContext, no_upgrade
 from wscli.transport.dial.response import ResponseHead, parse_head, refusal
 from wscli.transport.dial.tcp import hang_up
 from wscli.transport.dial.tunnel import Conduit
-from wscli.transport.link import DialError
-from wscli.transport.picows.connection import FrameListener, PicowsLink
+from wscli.transport.picows.connection import FrameListener, PicowsConnection
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["OnlyPicowsRefuses", "open_picows"]
@@ -33,7 +33,7 @@ class OnlyPicowsRefuses(Exception):
     """The answer is an upgrade that picows refuses and ``websockets`` may accept."""
 
 
-async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsLink:
+async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
     """Upgrade a connection; a failure closes its socket.
 
     Raises:
@@ -44,19 +44,19 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsLink:
     """
     dial.begin("tls" if dial.tls is not None else "upgrade")
     try:
-        link = await _connect(dial, conduit)
+        connection = await _connect(dial, conduit)
     except BaseException as error:
         hang_up(conduit.sock)
         if isinstance(error, WSHandshakeError):
             raise _judge(error, dial) from None  # its text quotes the answer
         raise
     if dial.tls is not None:
-        dial.amend("tls", describe(link.tls))
-    dial.done("HTTP 101" + (f", subprotocol {link.subprotocol}" if link.subprotocol else ""))
-    return link
+        dial.amend("tls", describe(connection.tls))
+    dial.done("HTTP 101" + (f", subprotocol {connection.subprotocol}" if connection.subprotocol else ""))
+    return connection
 
 
-async def _connect(dial: DialContext, conduit: Conduit) -> PicowsLink:
+async def _connect(dial: DialContext, conduit: Conduit) -> PicowsConnection:
     made: list[FrameListener] = []
 
     def listen(request: WSUpgradeRequest, response: WSUpgradeResponse) -> FrameListener:
@@ -66,12 +66,12 @@ async def _connect(dial: DialContext, conduit: Conduit) -> PicowsLink:
     try:
         await _ws_connect(dial, conduit, listen)
     except BaseException:
-        if made and made[0].link is not None:  # opened just as the dial was cancelled
-            made[0].link.abort()
+        if made and made[0].connection is not None:  # opened just as the dial was cancelled
+            made[0].connection.abort()
         raise
-    if not made or made[0].link is None:  # picows reports a connection that ended as opened
+    if not made or made[0].connection is None:  # picows reports a connection that ended as opened
         raise no_upgrade(dial, "closed the connection without answering the upgrade")
-    return made[0].link
+    return made[0].connection
 
 
 async def _ws_connect(

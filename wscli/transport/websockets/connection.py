@@ -14,18 +14,18 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from wscli.transport.frames.base import BaseLink
+from wscli.transport.connection import ConnectionListener
+from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import Assembler
 from wscli.transport.frames.close_codes import NO_CODE, Violation
-from wscli.transport.link import ConnectionListener
 
-__all__ = ["WebsocketsLink"]
+__all__ = ["WebsocketsConnection"]
 
 _SLICE = 4096
 """Bytes of compressed data between two checks for a pause; they inflate to 4 MiB at most."""
 
 
-class WebsocketsLink(BaseLink, asyncio.Protocol):
+class WebsocketsConnection(BaseConnection, asyncio.Protocol):
     """A connection whose frames ``websockets`` parses and serialises."""
 
     __slots__ = ("_backlog", "_ended", "_slice", "_wire")

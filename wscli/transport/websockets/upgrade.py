@@ -14,19 +14,19 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from wscli.net.tls import describe
+from wscli.transport.connection import DialError
 from wscli.transport.dial.context import DialContext, no_upgrade
 from wscli.transport.dial.response import MAX_HEAD, parse_head, refusal
 from wscli.transport.dial.tcp import hang_up, ignore_failure
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.frames.batch import Assembler
-from wscli.transport.link import DialError
 from wscli.transport.silent_logger import SILENT_LOGGER
-from wscli.transport.websockets.connection import WebsocketsLink
+from wscli.transport.websockets.connection import WebsocketsConnection
 
 __all__ = ["open_websockets"]
 
 
-async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsLink:
+async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConnection:
     """Upgrade a connection; a failure closes its socket.
 
     Raises:
@@ -85,7 +85,7 @@ class _Upgrade(asyncio.Protocol):
     """Sends the request, reads the head of the answer, and then replaces itself with the connection."""
 
     def __init__(self, dial: DialContext, wire: ClientProtocol) -> None:
-        self.answered: asyncio.Future[WebsocketsLink] = asyncio.get_running_loop().create_future()
+        self.answered: asyncio.Future[WebsocketsConnection] = asyncio.get_running_loop().create_future()
         self.answered.add_done_callback(ignore_failure)
         self.transport: asyncio.Transport | None = None
         self._dial = dial
@@ -144,9 +144,9 @@ class _Upgrade(asyncio.Protocol):
         found += [extension.name for extension in wire.extensions]
         self._dial.done(", ".join(found))
         assembler = Assembler(self._dial.target.max_message)
-        link = WebsocketsLink(transport, self._dial.listener, wire, assembler, rest)
-        transport.set_protocol(link)
-        self.answered.set_result(link)
+        connection = WebsocketsConnection(transport, self._dial.listener, wire, assembler, rest)
+        transport.set_protocol(connection)
+        self.answered.set_result(connection)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the waiting dial."""

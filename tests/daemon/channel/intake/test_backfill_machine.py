@@ -137,7 +137,7 @@ class EachOnce(RuleBasedStateMachine):
     async def say_live(self, count: int) -> None:
         numbers = range(self.log.last + 1, self.log.last + count + 1)
         self.log.last += count
-        link = self.channel.link
+        link = self.channel.connection
         if link is not None:
             link.say(*map(numbered, numbers))
             self.live |= set(numbers)
@@ -153,7 +153,7 @@ class EachOnce(RuleBasedStateMachine):
 
         async def say_again() -> None:
             await self.it.time.settle()  # the messages before the gap are known by then
-            link = self.channel.link
+            link = self.channel.connection
             if link is not None and self.backfill.takes:
                 number = max(1, self.log.last - back)
                 link.say(numbered(number))

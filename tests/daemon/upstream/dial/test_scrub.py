@@ -6,7 +6,7 @@ import pytest
 
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.scrub import scrubbed, secrets_of
-from wscli.transport.link import DialTarget
+from wscli.transport.connection import DialTarget
 
 TARGET = DialTarget(
     "wss://bob:hunter22@api.example.com/ws?token=tok%2Fen+1&v=2",

@@ -10,7 +10,7 @@ from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.templates import compile_path, compile_template
-from wscli.transport.link import DialTarget
+from wscli.transport.connection import DialTarget
 from wscli.values import Secret
 
 DIAL = DialPlan(url=Secret("ws://h.example/ws"), shown_url="ws://h.example/ws")

@@ -16,7 +16,7 @@ from wscli.errors import ConfigError
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
-from wscli.transport.link import ConnectionListener, DialError, DialTarget, DialTimeline, Link
+from wscli.transport.connection import Connection, ConnectionListener, DialError, DialTarget, DialTimeline
 
 __all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
 
@@ -29,7 +29,9 @@ MAX_TURNS = 2
 class OpenLink(Protocol):
     """Opens a connection: the transport, or a scripted one."""
 
-    def __call__(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Awaitable[Link]:
+    def __call__(
+        self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline
+    ) -> Awaitable[Connection]:
         """Open one connection, or raise ``DialError``."""
 
 
@@ -78,7 +80,7 @@ class Dialer:
         listener: ConnectionListener,
         record: AttemptRecord,
         progress: Callable[[str, str], None],
-    ) -> Link:
+    ) -> Connection:
         """Open a connection.
 
         ``progress`` is called with a code and a text for each step that may take long.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from wscli.core.events import Failure
-from wscli.transport.link import DialTarget, DialTimeline
+from wscli.transport.connection import DialTarget, DialTimeline
 
 __all__ = ["scrub_steps", "scrubbed", "secrets_of"]
 

@@ -9,7 +9,7 @@ from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.net.origin import REDIRECTS, redirect_target
 from wscli.net.tls import make_tls
-from wscli.transport.link import DialTarget
+from wscli.transport.connection import DialTarget
 
 __all__ = ["make_target", "redirected"]
 

@@ -6,7 +6,7 @@ from wscli.clock import Clock
 from wscli.core.events import Failure
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, Dialer, DialRequest
 from wscli.tokens.errors import TokenFailed
-from wscli.transport.link import DialError
+from wscli.transport.connection import DialError
 
 __all__ = ["dial_once"]
 
@@ -15,14 +15,14 @@ async def dial_once(dialer: Dialer, request: DialRequest, clock: Clock) -> Attem
     """Open a connection, close it, and give the record of the attempt."""
     record = AttemptRecord(started=clock.wall())
     try:
-        link = await dialer.dial(request, _Deaf(), record, lambda code, text: None)
+        connection = await dialer.dial(request, _Deaf(), record, lambda code, text: None)
     except (DialError, TokenFailed) as error:
         record.failure = error.failure
     else:
         try:
-            await link.close(1000, deadline=CLOSE_DEADLINE)
+            await connection.close(1000, deadline=CLOSE_DEADLINE)
         finally:
-            link.abort()  # without effect on one that is closed
+            connection.abort()  # without effect on one that is closed
     return record
 
 

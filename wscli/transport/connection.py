@@ -1,4 +1,4 @@
-"""The interface of the transport: ``open_link(target, listener, timeline) -> Link``.
+"""The interface of the transport: ``open_link(target, listener, timeline) -> Connection``.
 
 Two adapters implement it, ``websockets`` and picows; one conformance suite runs on both.
 """
@@ -13,7 +13,7 @@ from wscli.core.events import Failure
 from wscli.errors import WscliError
 from wscli.net.proxy import ProxyChoice
 
-__all__ = ["ConnectionListener", "DialError", "DialStep", "DialTarget", "DialTimeline", "Link"]
+__all__ = ["ConnectionListener", "DialError", "DialStep", "DialTarget", "DialTimeline", "Connection"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,7 +81,7 @@ class ConnectionListener(Protocol):
         """Handle the end: kind CLOSE with its code (1006 without a close frame, 1005 without a code)."""
 
 
-class Link(Protocol):
+class Connection(Protocol):
     """An open connection."""
 
     adapter: str
