@@ -108,7 +108,9 @@ class ScriptedServer:
         self.addresses = ("192.0.2.1",)
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
 
-    async def open_link(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Connection:
+    async def open_connection(
+        self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline
+    ) -> Connection:
         self.dials.append((self.time.now, target))
         timeline.addresses = self.addresses
         if self.hold is not None:
@@ -206,7 +208,7 @@ class Scripted:
             self.plan,
             clock=self.time,
             chance=random.Random(1),
-            open_link=self.server.open_link,
+            open_connection=self.server.open_connection,
             reachable=lambda address: self.online and (self.routes is None or address in self.routes),
             schedule=self.time.schedule,
             environ={} if state is None else {"XDG_STATE_HOME": str(state)},

@@ -14,12 +14,12 @@ from wscli.config import load
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.upstream.dial.dialer import OpenLink
+from wscli.daemon.upstream.dial.dialer import OpenConnection
 from wscli.history.records import GapRecord
 from wscli.network import reachable
 from wscli.process.run import make_manager
 from wscli.transport.connection import Connection, ConnectionListener, DialTarget, DialTimeline
-from wscli.transport.open import open_link
+from wscli.transport.open import open_connection
 
 
 class Dials:
@@ -31,7 +31,7 @@ class Dials:
     async def __call__(self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline) -> Connection:
         """Open a link."""
         self.times.append(SystemClock().monotonic())
-        return await open_link(target, listener, timeline)
+        return await open_connection(target, listener, timeline)
 
     def most_within(self, seconds: float) -> int:
         """Count the most dials in any window of so many seconds."""
@@ -39,7 +39,7 @@ class Dials:
 
 
 @asynccontextmanager
-async def live(directory: Path, text: str, open_link: OpenLink = open_link) -> AsyncIterator[Manager]:
+async def live(directory: Path, text: str, open_connection: OpenConnection = open_connection) -> AsyncIterator[Manager]:
     """Run a manager on a file of this text."""
     file = directory / "app.yaml"
     file.write_text(text)
@@ -47,7 +47,7 @@ async def live(directory: Path, text: str, open_link: OpenLink = open_link) -> A
         load(file, {}),
         clock=SystemClock(),
         chance=random.Random(7),
-        open_link=open_link,
+        open_connection=open_connection,
         reachable=reachable,
         environ={"XDG_STATE_HOME": str(directory)},
     )

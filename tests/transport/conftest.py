@@ -14,7 +14,7 @@ from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Script, serve
 from wscli.transport.connection import Connection, DialTarget, DialTimeline
-from wscli.transport.open import Adapter, forget_fallbacks, open_link
+from wscli.transport.open import Adapter, forget_fallbacks, open_connection
 
 needs_picows = pytest.mark.skipif(
     importlib.util.find_spec("picows") is None, reason="the extra 'fast' (picows) is not installed"
@@ -49,7 +49,7 @@ class Dials:
         recorder = listener or Recorder()
         target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
         self.timeline = DialTimeline()
-        link = await open_link(target, recorder, self.timeline, adapter=self.adapter)
+        link = await open_connection(target, recorder, self.timeline, adapter=self.adapter)
         self.links.append(link)
         return link, recorder
 

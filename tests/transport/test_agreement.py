@@ -11,7 +11,7 @@ from tests.transport.conftest import needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, serve
 from wscli.transport.connection import DialTarget, DialTimeline
-from wscli.transport.open import Adapter, open_link
+from wscli.transport.open import Adapter, open_connection
 
 LIMIT = 2000
 
@@ -57,7 +57,7 @@ async def outcome(data: bytes, cuts: list[int], adapter: Adapter) -> tuple[objec
     async with serve(script) as server:
         recorder = Recorder()
         target = DialTarget(server.url, compression="none", proxy="none", max_message=LIMIT)
-        await open_link(target, recorder, DialTimeline(), adapter=adapter)
+        await open_connection(target, recorder, DialTimeline(), adapter=adapter)
         async with asyncio.timeout(30):
             failure = await recorder.ended()
         return recorder.messages, recorder.kinds, failure.code, failure.by, failure.close_reason

@@ -70,7 +70,7 @@ async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials) -> N
         await peer.read_close()
 
     async with dial.served(script) as (_, seen):
-        assert seen.batches == [], "a batch came before open_link returned"
+        assert seen.batches == [], "a batch came before open_connection returned"
         assert await seen.received(1) == [b"early"]
         assert (await seen.ended()).code == 4001
 

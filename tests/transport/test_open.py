@@ -17,7 +17,7 @@ from wscli import __version__
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
 from wscli.transport.connection import DialError, DialTarget, DialTimeline
-from wscli.transport.open import open_link
+from wscli.transport.open import open_connection
 
 
 async def accept(peer: Peer) -> None:
@@ -195,7 +195,7 @@ async def test_auto_is_picows_without_compression_and_websockets_with_it() -> No
     async with serve(accept) as server:
         for compression, adapter in (("none", "picows"), ("deflate", "websockets")):
             recorder = Recorder()
-            link = await open_link(target(server.url, compression=compression), recorder, DialTimeline())
+            link = await open_connection(target(server.url, compression=compression), recorder, DialTimeline())
             assert link.adapter == adapter
             link.abort()
             await recorder.ended()
@@ -207,12 +207,12 @@ async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "wscli.transport.picows.connection", raising=False)
     async with serve(accept) as server:
         recorder = Recorder()
-        link = await open_link(target(server.url), recorder, DialTimeline())
+        link = await open_connection(target(server.url), recorder, DialTimeline())
         assert link.adapter == "websockets"
         link.abort()
         await recorder.ended()
         with pytest.raises(ConfigError, match="'picows' is not installed"):
-            await open_link(target(server.url), recorder, DialTimeline(), adapter="picows")
+            await open_connection(target(server.url), recorder, DialTimeline(), adapter="picows")
 
 
 async def keep_alive(peer: Peer) -> None:
@@ -239,7 +239,7 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
 ) -> None:
     async with serve(script) as server:  # type: ignore[arg-type]  # one of the three above
         recorder, timeline = Recorder(), DialTimeline()
-        link = await open_link(target(server.url), recorder, timeline)
+        link = await open_connection(target(server.url), recorder, timeline)
         assert link.adapter == "websockets"
         assert await recorder.received(1) == [b"welcome"]
         link.abort()
@@ -258,12 +258,12 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
         assert len(warnings) == 1
         assert "dialled with websockets from now on" in warnings[0]
         recorder = Recorder()
-        link = await open_link(target(server.url), recorder, DialTimeline())
+        link = await open_connection(target(server.url), recorder, DialTimeline())
         assert (link.adapter, server.connections) == ("websockets", 3)
         link.abort()
         await recorder.ended()
         with pytest.raises(DialError) as caught:
-            await open_link(target(server.url), Recorder(), DialTimeline(), adapter="picows")
+            await open_connection(target(server.url), Recorder(), DialTimeline(), adapter="picows")
         assert caught.value.failure.kind is FailureKind.UPGRADE
 
 
@@ -272,5 +272,5 @@ async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_
 async def test_a_refusal_is_dialled_once(status: str) -> None:
     async with serve(refusing(status)) as server:
         with pytest.raises(DialError):
-            await open_link(target(server.url), Recorder(), DialTimeline())
+            await open_connection(target(server.url), Recorder(), DialTimeline())
         assert server.connections == 1

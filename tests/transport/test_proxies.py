@@ -21,7 +21,7 @@ from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import DialError, DialTarget, DialTimeline
 from wscli.transport.dial.address import parse_target_url
 from wscli.transport.dial.proxy import find_proxy
-from wscli.transport.open import open_link
+from wscli.transport.open import open_connection
 from wscli.values import Secret
 
 PROXY_VARIABLES = [f"{name}_proxy" for name in ("ws", "wss", "http", "https", "socks", "all", "no")]
@@ -124,7 +124,7 @@ async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeyp
             proxy=through("https", proxy, "user:pass@"),
             timeout=5.0,
         )
-        link = await open_link(target, recorder, DialTimeline())
+        link = await open_connection(target, recorder, DialTimeline())
         assert link.adapter == "websockets"
         await link.send(b"x" * 300_000, binary=False)
         assert await recorder.received(1) == [b"x" * 300_000]
@@ -283,5 +283,5 @@ async def test_picows_alone_cannot_use_an_https_proxy() -> None:
     async with serve(lambda peer: peer.gone()) as proxy:
         target = DialTarget("ws://far.example/x", compression="none", proxy=through("https", proxy), timeout=1.0)
         with pytest.raises(DialError, match="TLS to a proxy"):
-            await open_link(target, Recorder(), DialTimeline(), adapter="picows")
+            await open_connection(target, Recorder(), DialTimeline(), adapter="picows")
         assert proxy.connections == 0

@@ -118,11 +118,11 @@ class _Session:
         import asyncio
 
         from wscli.transport.connection import DialError, DialTimeline
-        from wscli.transport.open import open_link
+        from wscli.transport.open import open_connection
 
         self._ended = asyncio.get_running_loop().create_future()
         try:
-            connection = await open_link(self._target, self, DialTimeline(), adapter="websockets")
+            connection = await open_connection(self._target, self, DialTimeline(), adapter="websockets")
         except DialError as error:
             raise _as_error(error.failure) from None
         if sys.stdin.isatty():

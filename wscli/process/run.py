@@ -25,7 +25,7 @@ from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
-from wscli.daemon.upstream.dial.dialer import Dialer, OpenLink
+from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
@@ -41,7 +41,7 @@ from wscli.process.threads import AbandonedThreads
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
-from wscli.transport.open import open_link
+from wscli.transport.open import open_connection
 
 __all__ = ["ManagerProcess", "make_manager", "run_manager"]
 
@@ -103,7 +103,7 @@ def make_manager(
     *,
     clock: Clock,
     chance: random.Random,
-    open_link: OpenLink,
+    open_connection: OpenConnection,
     reachable: Callable[[str], bool],
     schedule: Schedule = call_later,
     environ: Mapping[str, str] = os.environ,
@@ -116,7 +116,7 @@ def make_manager(
         plan: the channels.
         clock: the time.
         chance: jitter is drawn from it.
-        open_link: opens one connection.
+        open_connection: opens one connection.
         reachable: whether a route leads to an IP address.
         schedule: timers.
         environ: says where state is kept, and which proxies are used.
@@ -128,7 +128,7 @@ def make_manager(
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
     budgets: dict[str, ConnectBudget] = {}
     services = Services(
-        dialer=Dialer(broker, budgets, open_link, clock),
+        dialer=Dialer(broker, budgets, open_connection, clock),
         broker=broker,
         http=http,
         wheel=KeepaliveWheel(
@@ -158,7 +158,7 @@ class ManagerProcess:
     ) -> None:
         clock, chance = SystemClock(), random.SystemRandom()
         self.manager = make_manager(
-            plan, clock=clock, chance=chance, open_link=open_link, reachable=reachable, environ=environ
+            plan, clock=clock, chance=chance, open_connection=open_connection, reachable=reachable, environ=environ
         )
         self._instance = instance
         self._on_ready = on_ready

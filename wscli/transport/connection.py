@@ -1,4 +1,4 @@
-"""The interface of the transport: ``open_link(target, listener, timeline) -> Connection``.
+"""The interface of the transport: ``open_connection(target, listener, timeline) -> Connection``.
 
 Two adapters implement it, ``websockets`` and picows; one conformance suite runs on both.
 """

@@ -18,7 +18,7 @@ from wscli.transport.dial.tunnel import Conduit, reach
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.websockets.upgrade import open_websockets
 
-__all__ = ["Adapter", "forget_fallbacks", "open_link"]
+__all__ = ["Adapter", "forget_fallbacks", "open_connection"]
 
 logger = logging.getLogger("wscli.transport")
 
@@ -35,7 +35,7 @@ def forget_fallbacks() -> None:
     _fallbacks.clear()
 
 
-async def open_link(
+async def open_connection(
     target: DialTarget, listener: ConnectionListener, timeline: DialTimeline, *, adapter: Adapter = "auto"
 ) -> Connection:
     """Open one connection; ``timeline`` gets each step, the failed one included.

@@ -65,7 +65,7 @@ class BaseConnection:
         self._listener = listener
         self._assembler = assembler
         self._begun = False
-        """Whether ``open_link`` has returned; the listener is not called before."""
+        """Whether ``open_connection`` has returned; the listener is not called before."""
         self._paused = False
         self._deaf = False
         """Received data is discarded: after a close frame, or a violation."""
@@ -98,7 +98,7 @@ class BaseConnection:
     # Delivery.
 
     def begin(self) -> None:
-        """Start calling the listener, in the next turn of the loop, when ``open_link`` has returned."""
+        """Start calling the listener, in the next turn of the loop, when ``open_connection`` has returned."""
         self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:

@@ -18,7 +18,7 @@ from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
 from wscli.transport.connection import Connection, ConnectionListener, DialError, DialTarget, DialTimeline
 
-__all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenLink"]
+__all__ = ["CLOSE_DEADLINE", "AttemptRecord", "DialRequest", "Dialer", "OpenConnection"]
 
 CLOSE_DEADLINE = 1.0
 """Seconds that a close handshake may take before the connection is dropped."""
@@ -26,7 +26,7 @@ MAX_REDIRECTS = 5
 MAX_TURNS = 2
 
 
-class OpenLink(Protocol):
+class OpenConnection(Protocol):
     """Opens a connection: the transport, or a scripted one."""
 
     def __call__(
@@ -68,10 +68,12 @@ class DialRequest:
 class Dialer:
     """Opens connections for all upstreams."""
 
-    def __init__(self, broker: Broker, budgets: Mapping[str, ConnectBudget], open_link: OpenLink, clock: Clock) -> None:
+    def __init__(
+        self, broker: Broker, budgets: Mapping[str, ConnectBudget], open_connection: OpenConnection, clock: Clock
+    ) -> None:
         self._broker = broker
         self._budgets = budgets
-        self._open_link = open_link
+        self._open_connection = open_connection
         self._clock = clock
 
     async def dial(
@@ -103,7 +105,7 @@ class Dialer:
             record.secrets = secrets_of(target, tokens.values())
             progress("dialling", f"dialling {plan.dial.shown_url}")
             try:
-                return await self._open_link(target, listener, record.timeline)
+                return await self._open_connection(target, listener, record.timeline)
             except DialError as error:
                 url = redirected(target, error.failure)
                 scrub_steps(record.timeline, record.secrets)
