@@ -22,6 +22,7 @@ def test_nothing_is_lost_or_repeated_while_connections_are_replaced(wscli: Wscli
         manager.wait_for("notifications")
         tail = wscli.start("tail", "notifications")
         room = wscli.start("tail", "rooms/7")
+        manager.until_stats(lambda stats: "rooms/7" in stats["channels"])  # a wait alone would open it and close it
         manager.wait_for("rooms/7")
         sent = last = 0
         stats: dict[str, dict[str, Any]] = {}
