@@ -161,7 +161,7 @@ def test_references_in_text_are_fresh_ids_and_what_is_not_one_stays_as_it_is(cli
         ('{"id": {ref.int}, "uuid": "{ref.uuid}"}', "one only"),
         ('{"id": {ref.integer}}', r"'\{ref\.integer\}'"),
         ('{"id": {ref.uuid:int}}', "does not fit its filter"),
-        ('{"id": {ref.int:jsn}}', "no filter"),
+        ('{"id": {ref.int:jsn}}', "unknown filter"),
     ],
 )
 def test_references_that_cannot_be_are_refused_and_nothing_is_sent(client: Client, message: str, error: str) -> None:

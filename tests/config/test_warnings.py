@@ -146,3 +146,11 @@ channels:
         "8:3: channels.d: the channels 'd' and 'c' dial the same URL, over one connection each",
         "10:3: channels.f/{n}: the channels 'f/{n}' and 'e/{id}' dial the same URL, over one connection each",
     ]
+
+
+def test_many_channels_of_one_url_are_one_warning(loads: Loads) -> None:
+    channels = "".join(f"  c{number}: {{endpoint: api}}\n" for number in range(1000))
+    text = f"endpoints: {{api: {{url: 'ws://h/ws'}}}}\nchannels:\n{channels}"
+    assert warnings(loads, text) == [
+        "4:3: channels.c1: the channels 'c0', 'c1' and 998 more dial the same URL, over one connection each"
+    ]

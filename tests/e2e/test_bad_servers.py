@@ -239,6 +239,6 @@ def test_a_message_whose_turn_never_came_was_certainly_not_sent(wscli: Wscli) ->
         while second.returncode == 0:  # until the first has filled every buffer on the way
             assert time.monotonic() < deadline
             second = wscli("send", "feed", "second", "--timeout", "500ms")
-        assert (second.returncode, "had not read what was sent before" in second.stderr) == (7, True), second.stderr
+        assert (second.returncode, "did not read the messages before it" in second.stderr) == (7, True), second.stderr
         assert first.wait() == 9
-        assert "the server had not read the message" in first.stderr
+        assert "the server did not read the message" in first.stderr

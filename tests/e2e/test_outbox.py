@@ -253,7 +253,7 @@ def test_a_message_that_the_server_does_not_read_has_an_unknown_outcome(wscli: W
         with wscli.up(text) as manager:
             done = wscli(*WAIT, "--whole", "--ttl", "1s", "--timeout", "60s", "--json", input=large)
             assert (done.returncode, told(done)) == (9, [(1, "unknown", 9)])
-            assert "it may have been sent: channel 'calls': the server had not read the message" in done.stderr
+            assert "it may have been sent: channel 'calls': the server did not read the message" in done.stderr
             assert wscli("restart", "calls").returncode == 0
             manager.wait_for("calls")
             assert wscli("send", "--queue", "calls", "--whole", input=large).returncode == 0

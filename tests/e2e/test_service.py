@@ -149,7 +149,9 @@ def test_the_log_of_a_manager_in_the_background_is_rotated_while_it_runs(wscli: 
         for round_ in range(1, 5):
             os.truncate(log, 8 << 20)
             assert wscli("reload").returncode == 0
-            assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == [None], round_
+            assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["config-warning", None], (
+                round_
+            )
             for number in (1, 2):
                 assert Path(f"/proc/{pid}/fd/{number}").samefile(log)
         assert sorted(path.name for path in log.parent.iterdir()) == ["app.log", "app.log.1", "app.log.2", "app.log.3"]

@@ -134,16 +134,20 @@ def _text(located: Located | None) -> str:
 
 
 def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
-    """Warn of a channel that dials the URL of one before it, with the same headers and so on."""
-    first: dict[tuple[object, ...], str] = {}
+    """Warn once of each URL that several channels dial with the same headers and so on."""
+    dialled: dict[tuple[object, ...], list[Located]] = {}
     for name, located in root.section("channels"):
         key = _dialled(plan.channels[name])
-        if key is None:
-            continue
-        other = first.setdefault((key.address, key.query, key.headers, key.subprotocols, key.tls), name)
-        if other != name:
-            text = f"the channels {name!r} and {other!r} dial the same URL, over one connection each"
-            found.add(located.key_at, located.path, text)
+        if key is not None:
+            same = (key.address, key.query, key.headers, key.subprotocols, key.tls)
+            dialled.setdefault(same, []).append(located)
+    for first, *others in dialled.values():
+        if others:
+            second, first_name = others[0], first.path[-1]
+            names = f"{second.path[-1]!r} and {first_name!r}"
+            if len(others) > 1:
+                names = f"{first_name!r}, {second.path[-1]!r} and {len(others) - 1} more"
+            found.add(second.key_at, second.path, f"the channels {names} dial the same URL, over one connection each")
 
 
 def _dialled(channel: ChannelPlan) -> UpstreamKey | None:
