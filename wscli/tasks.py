@@ -58,7 +58,7 @@ class Tasks:
 
 
 def _failure(task: asyncio.Task[Any]) -> BaseException | None:
-    """Give what a task that ended failed with; a cancellation that nobody asked for is a failure as well."""
+    """Give the error of a task that ended; an unrequested cancellation is an error as well."""
     if not task.cancelled():
         return task.exception()
-    return None if task.cancelling() else asyncio.CancelledError("cancelled by nobody")
+    return None if task.cancelling() else asyncio.CancelledError("cancelled without a request")

@@ -57,9 +57,9 @@ _JSON_SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[
 
 
 class Scalar(str):
-    """The text of a YAML scalar, and what must be known of it beside its text.
+    """The text of a YAML scalar, whether it was plain, and how to print it.
 
-    ``plain`` is false for a quoted scalar. ``redacted`` is the text with ``***`` for what came from ``${VAR}``.
+    ``plain`` is false for a quoted scalar. ``redacted`` is the text with ``***`` for each value of ``${VAR}``.
     """
 
     __slots__ = ("plain", "redacted")
@@ -68,7 +68,7 @@ class Scalar(str):
     redacted: str
 
     def __new__(cls, text: str, *, plain: bool = True, redacted: str | None = None) -> Scalar:
-        """Make one; without ``redacted`` nothing in it came from the environment."""
+        """Make one; without ``redacted`` the text holds no value of the environment."""
         scalar = super().__new__(cls, text)
         scalar.plain = plain
         scalar.redacted = text if redacted is None else redacted
@@ -76,7 +76,7 @@ class Scalar(str):
 
 
 def shown(value: object) -> str:
-    """Quote the beginning of a value for an error message, without what came from the environment."""
+    """Quote the beginning of a value for an error message, without values of the environment."""
     if isinstance(value, (dict, list, tuple)):
         return "a list" if isinstance(value, (list, tuple)) else "a mapping"  # whose leaves may be secret
     quoted = repr(value.redacted if isinstance(value, Scalar) else value)
@@ -130,7 +130,7 @@ def parse_size(text: object) -> int:
 
 
 class Rate(NamedTuple):
-    """So many events in so many seconds."""
+    """A number of events in a time, in seconds."""
 
     events: int
     seconds: float
@@ -227,7 +227,7 @@ Json = Annotated[Any, BeforeValidator(_parse_json), WithJsonSchema({"description
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # what came from the environment need not be UTF-8 (PEP 383)
+    return text.encode("utf-8", "surrogatepass")  # a value of the environment need not be UTF-8 (PEP 383)
 
 
 class Secret:

@@ -26,7 +26,7 @@ def _file_name(value: object) -> str:
 
 
 FileName = Annotated[str, PlainValidator(_file_name), WithJsonSchema({"type": "string"})]
-"""Keeps a ``Scalar``, so that errors do not quote what came from the environment."""
+"""Keeps a ``Scalar``, so that errors do not quote values of the environment."""
 
 
 class TlsSettings(StrictModel):

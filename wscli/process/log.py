@@ -206,7 +206,7 @@ def capture(
         history: gets them as JSON.
         stream: gets them as ``form`` says; default: stderr. Lines to the journal begin with their level.
         form: ``text`` or ``json``.
-        file: the stream's file, if it is to be rotated.
+        file: the stream's file, if wscli rotates it.
         environ: names the journal.
 
     Returns:

@@ -65,7 +65,7 @@ def run_manager(
         environ: locates the runtime and the state directory.
         on_ready: called when the socket answers; no channel has to be ready.
         log_format: format of the log on stderr.
-        log_file: the file of stdout and stderr, if it is to be rotated.
+        log_file: the file of stdout and stderr, if wscli rotates it.
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.

@@ -64,7 +64,7 @@
     return OPENING.has(state) ? "partly" : "away";
   }
 
-  // The worst that is to be said of some channels: a critical one in trouble outweighs others that are.
+  // The worst state of some channels: a critical channel in trouble outweighs others in trouble.
   function overall(channels) {
     const kinds = channels.map((status) => [kindOf(status.state), status.critical]);
     for (const kind of ["failed", "down"]) if (kinds.some(([one, critical]) => one === kind && critical)) return kind;

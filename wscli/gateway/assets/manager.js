@@ -20,7 +20,7 @@
   const ANNOUNCEMENTS = 20;
   const CHANGES = 50;
   const OVER = new Set(["failed", "done"]);
-  const UNSAID = new Set([1001, 1005, 1006, 1015]); // the gateway went, or nobody gave a code
+  const UNSAID = new Set([1001, 1005, 1006, 1015]); // the gateway went away, or no code was given
 
   const script = document.currentScript;
   const source = new URL(script?.src || location.href);
@@ -65,7 +65,7 @@
     try {
       fn(...args);
     } catch (error) {
-      reportError(error); // a part of the page that fails is no reason for others to miss anything
+      reportError(error); // a listener that fails must not keep events from others
     }
   }
 
@@ -111,7 +111,7 @@
       return this.#socket !== null || this.#timer !== null || this.#probing;
     }
 
-    // Whether a new connection should try the gateway; what was found out while nobody looked grows old.
+    // Whether a new connection should try the gateway; an old answer is asked for again.
     known() {
       if (!this.#busy && Date.now() >= this.#retryAt) this.state = "unknown";
       return this.state;

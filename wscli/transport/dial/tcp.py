@@ -32,7 +32,7 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
 
     Raises:
         OSError: no address, or none that answers; ``socket.gaierror`` for the former.
-        UnicodeError: the name is none that DNS can carry.
+        UnicodeError: DNS cannot carry the name.
 
     """
     dial.begin("dns", server)
