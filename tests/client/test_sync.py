@@ -98,7 +98,7 @@ def test_an_unknown_channel_is_its_error(client: Client, call: Callable[[Client]
 def test_other_refusals_of_the_manager_are_errors_too(client: Client) -> None:
     with pytest.raises(UsageError, match="'k3f9'"):
         client.tail("echo", after="k3f9")
-    with pytest.raises(WscliError, match="'redy' is no state"):
+    with pytest.raises(WscliError, match="invalid state: 'redy'"):
         client.wait("echo", state="redy")
     with pytest.raises(UsageError, match="no such token 'sesion'"):
         client.token("sesion")
@@ -161,7 +161,7 @@ def test_references_in_text_are_fresh_ids_and_what_is_not_one_stays_as_it_is(cli
         ('{"id": {ref.int}, "uuid": "{ref.uuid}"}', "one only"),
         ('{"id": {ref.integer}}', r"'\{ref\.integer\}'"),
         ('{"id": {ref.uuid:int}}', "does not fit its filter"),
-        ('{"id": {ref.int:jsn}}', "no filter"),
+        ('{"id": {ref.int:jsn}}', "unknown filter"),
     ],
 )
 def test_references_that_cannot_be_are_refused_and_nothing_is_sent(client: Client, message: str, error: str) -> None:

@@ -19,7 +19,6 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, with_token
 from tests.examples import EXAMPLES
-from wscli import __version__
 from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
@@ -28,6 +27,7 @@ from wscli.errors import UnknownChannel
 from wscli.gateway.metrics import expose
 from wscli.gateway.samples import METRICS
 from wscli.tokens.models import TokenSource
+from wscli.version import __version__
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PROMETHEUS = (

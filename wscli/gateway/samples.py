@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from wscli import __version__
+from wscli.control.reports import ChannelStats, TokenStats
 from wscli.core.states import ChannelState
+from wscli.version import __version__
 
 if TYPE_CHECKING:
     from wscli.daemon.registry.manager import Manager
@@ -91,10 +92,10 @@ def measure(manager: Manager) -> Iterator[Sample]:
         yield Sample("wscli_gateway_refused_total", (), gateway["refused"])
 
 
-def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Sample]:
+def _gauges(manager: Manager, stats: dict[str, ChannelStats]) -> Iterator[Sample]:
     """Of every declared channel and template, those without an instance included."""
     critical = {name: plan.critical for name, plan in manager.plan.channels.items()}
-    by_name: dict[str, list[dict[str, Any]]] = {name: [] for name in critical}
+    by_name: dict[str, list[ChannelStats]] = {name: [] for name in critical}
     for channel in manager.channels():
         by_name[channel.plan.name].append(stats[channel.name])
     for name, all_of_it in by_name.items():
@@ -133,7 +134,7 @@ def _counters(manager: Manager) -> Iterator[Sample]:
             yield Sample("wscli_gaps_total", (name, reason), count)
 
 
-def _tokens(stats: dict[str, dict[str, Any]], now: float) -> Iterator[Sample]:
+def _tokens(stats: dict[str, TokenStats], now: float) -> Iterator[Sample]:
     """Of every source; one that holds no token, or one that does not expire, has no expiry."""
     for name, one in stats.items():
         if one["expires_in_s"] is not None:

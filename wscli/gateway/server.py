@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import logging
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from wscli.config.models.gateway import GatewayPlan, Listen
+from wscli.control.reports import GatewayStats
 from wscli.errors import UnknownChannel
 from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import Handshake, Vanished, response
@@ -84,7 +85,7 @@ class Gateway:
         if self._clients:
             await asyncio.wait(list(self._clients), timeout=deadline)
 
-    def stats(self) -> dict[str, Any] | None:
+    def stats(self) -> GatewayStats | None:
         """The gateway's part of ``stats --json``; None where there is none."""
         if self._plan is None:
             return None

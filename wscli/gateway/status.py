@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from wscli import __version__
 from wscli.daemon.fanout.socket_writer import Outflow
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.gateway.feeds import ControlFrames, json_frame
@@ -17,6 +16,7 @@ from wscli.gateway.wire import Wire, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
 from wscli.timing import Timer, call_later
+from wscli.version import __version__
 
 if TYPE_CHECKING:
     from wscli.daemon.registry.manager import Manager

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wscli import __version__
 from wscli.config.plan import Plan
 from wscli.control import paths
 from wscli.control.protocol import PROTOCOL
 from wscli.control.selection import running
 from wscli.errors import WscliError
+from wscli.version import __version__
 
 __all__ = ["Instance", "InstanceHeld", "own"]
 

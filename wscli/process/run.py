@@ -13,7 +13,6 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from wscli import __version__
 from wscli.clock import SystemClock
 from wscli.config.plan import Plan
 from wscli.control.paths import state_directory
@@ -32,6 +31,7 @@ from wscli.process.notify import Notifier, Supervisor, take_supervisor
 from wscli.process.ownership import Instance, own
 from wscli.process.threads import AbandonedThreads
 from wscli.transport.open import open_link
+from wscli.version import __version__
 
 __all__ = ["run"]
 

@@ -14,6 +14,7 @@ from tests.daemon.fuzzing import converse, in_a_thread
 from tests.daemon.served import Served, serve
 from tests.examples import EXAMPLES
 from tests.waiting import descriptors, until
+from wscli.control.protocol import PROTOCOL
 from wscli.daemon.socket.handlers import HANDLERS
 
 words = st.sampled_from(["", "notifications", "calls", "rooms/{id}", "session", "line", "nul", "whole", "get", "ready"])
@@ -48,7 +49,7 @@ requests = st.fixed_dictionaries(
     },
 )
 valid_requests = st.builds(
-    lambda verb, args: {"v": 1, "wscli": "0.1.0", "verb": verb, "args": args},
+    lambda verb, args: {"v": PROTOCOL, "wscli": "0.1.0", "verb": verb, "args": args},
     st.sampled_from(sorted(HANDLERS)),
     st.dictionaries(argument_names, json_values, max_size=5),
 )
@@ -90,7 +91,7 @@ def test_whatever_is_sent_every_answer_is_ours_and_the_server_goes_on(live: Serv
             assert isinstance(answer["result"], dict)
         else:
             assert "the manager failed" not in answer["error"]["message"]
-    [alive] = converse(live.dial(), b'{"v":1,"wscli":"0.1.0","verb":"ping","args":{}}\n').splitlines()
+    [alive] = converse(live.dial(), b'{"v":%d,"wscli":"0.1.0","verb":"ping","args":{}}\n' % PROTOCOL).splitlines()
     assert json.loads(alive)["ok"] is True
 
 

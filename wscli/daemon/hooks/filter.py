@@ -1,13 +1,9 @@
-"""``on_message``'s ``jq``: whether a message is one that the command is run for."""
+"""``on_message``'s ``jq``: whether the command runs for a message."""
 
 from __future__ import annotations
 
-import json
-from typing import NoReturn
-
-import jq  # type: ignore[import-not-found]  # an extension module without types
-
 from wscli.control.escape import escape
+from wscli.expressions import compile_condition, is_json
 
 __all__ = ["Filter", "FilterFailed", "NotJson"]
 
@@ -15,7 +11,7 @@ _LONGEST_QUOTE = 200
 
 
 class NotJson(Exception):
-    """The message is no JSON text."""
+    """The message is not a JSON text."""
 
 
 class FilterFailed(Exception):
@@ -32,34 +28,27 @@ class Filter:
 
     def __init__(self, expression: str) -> None:
         try:
-            jq.compile(expression)  # by itself first: what follows would make sense of half an expression
+            self._condition = compile_condition(expression)
         except ValueError as error:
-            raise ValueError(_first_line(str(error).removeprefix("jq: error: ")).rstrip(":")) from None
-        self._program = jq.compile(f"any(({expression}\n); .)")
+            raise ValueError(_quoted(error)) from None
 
     def fits(self, payload: bytes) -> bool:
         """Say whether the expression yields anything but false and null for a message of text.
 
         Raises:
-            NotJson: the message is no JSON text (RFC 8259).
+            NotJson: the message is not a JSON text (RFC 8259).
             FilterFailed: the expression failed on it.
 
         """
         text = payload.decode()
+        if not is_json(text):
+            raise NotJson
         try:
-            json.loads(text, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise NotJson from None
-        try:
-            return list(self._program.input_text(text)) == [True]
+            return self._condition(text)
         except ValueError as error:  # jq's own: the program failed, or its parser is stricter than Python's
-            raise FilterFailed(_first_line(str(error))) from None
+            raise FilterFailed(_quoted(error)) from None
 
 
-def _first_line(text: str) -> str:
-    line = next(iter(text.splitlines()), "")
+def _quoted(error: ValueError) -> str:
+    line = next(iter(str(error).splitlines()), "")
     return escape(line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}...")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are not JSON (RFC 8259, section 6)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan, Plan
+from wscli.control.protocol import manager_stopped
+from wscli.control.reports import Stats, Status
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
@@ -24,7 +26,7 @@ from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.daemon.upstream.upstreams import Upstreams
-from wscli.errors import NoInstance, UnknownChannel
+from wscli.errors import UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
 from wscli.net.http import HttpClient
@@ -193,7 +195,7 @@ class Manager:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise NoInstance("the manager was stopped", "`wscli up` starts it again")
+            raise manager_stopped()
 
     def _changed(self, channel: Channel) -> None:
         self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
@@ -301,14 +303,14 @@ class Manager:
 
     # what it reports
 
-    def status(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def status(self, names: Sequence[str] = ()) -> list[Status]:
         """The objects of ``status --json``."""
         return [channel.status() for channel in self.select(names)]
 
-    def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
+    def stats(self, names: Sequence[str] = ()) -> Stats:
         """The object of ``stats --json``."""
         channels = self.select(names)
-        return {
+        stats: Stats = {
             "schema": 1,
             "instance": self.plan.name,
             "pid": os.getpid(),
@@ -321,8 +323,10 @@ class Manager:
             "channels": {channel.name: channel.stats() for channel in channels},
             "tokens": self.broker.stats(),
             "problems": self.problems.texts(),
-            **{key: stats() for key, stats in self.extra_stats.items()},
         }
+        for key, extra in self.extra_stats.items():
+            stats[key] = extra()  # type: ignore[literal-required]  # the keys that ``Stats`` need not have
+        return stats
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give the record of it."""

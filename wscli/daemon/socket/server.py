@@ -9,14 +9,13 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode, failure, greeting, success
+from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode_line, failure, greeting, success
+from wscli.control.validation import read_request
+from wscli.daemon.registry.manager import Manager
 from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.errors import TimedOut, WscliError
-
-if TYPE_CHECKING:
-    from wscli.daemon.registry.manager import Manager
 
 __all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "Handler", "Server"]
 
@@ -31,10 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Handler(Protocol):
-    """One verb: takes the request's arguments and gives the result; None where it answered by itself."""
+    """One verb: takes its validated request and returns the result, or None if it sent its answer itself."""
 
-    async def __call__(self, manager: Manager, args: dict[str, Any], peer: Peer) -> Mapping[str, Any] | None:
-        """Do it; a `WscliError` becomes the answer's error."""
+    async def __call__(self, manager: Manager, request: Any, peer: Peer, /) -> Mapping[str, Any] | None:
+        """Carry it out; a `WscliError` becomes the answer's error."""
 
 
 class Server:
@@ -127,8 +126,8 @@ class Server:
     async def _answer(self, peer: Peer) -> None:
         peer.greet_with(greeting())
         try:
-            handler, args = await self._request(peer)
-            result = await handler(self._manager, args, peer)
+            handler, request = await self._request(peer)
+            result = await handler(self._manager, request, peer)
         except WscliError as error:
             await peer.send_line(failure(error))
         except PeerGone:
@@ -141,22 +140,20 @@ class Server:
             if result is not None:
                 await peer.send_line(success(result))
 
-    async def _request(self, peer: Peer) -> tuple[Handler, dict[str, Any]]:
+    async def _request(self, peer: Peer) -> tuple[Handler, Any]:
         try:
             async with asyncio.timeout(self._request_deadline):
                 request = await peer.read_line()
         except TimeoutError:
             raise TimedOut(f"no request came within {self._request_deadline:g} seconds") from None
-        verb, args = request.get("verb"), request.get("args", {})
+        verb = request.get("verb")
         if not isinstance(verb, str) or verb not in SPOKEN_BY_ALL:
             check_version(request, "client")
         if not isinstance(verb, str) or verb not in self._handlers:
             raise ProtocolError(f"no such verb {str(verb)[:40]!r}", f"known are {', '.join(sorted(self._handlers))}")
-        if not isinstance(args, dict):
-            raise ProtocolError("the arguments are no JSON object", "'args' is an object, {} where there are none")
-        return self._handlers[verb], args
+        return self._handlers[verb], read_request(verb, request.get("args", {}))
 
 
 def _refuse(sock: socket.socket, error: WscliError) -> None:
     with sock, contextlib.suppress(OSError):  # who does not read its refusal only loses the reason
-        sock.send(encode({**greeting(), **failure(error)}))
+        sock.send(encode_line({**greeting(), **failure(error)}))

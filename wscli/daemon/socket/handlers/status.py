@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from wscli.control.messages import StatusAnswer
 from wscli.control.protocol import success
+from wscli.control.requests import StatusRequest
 from wscli.daemon.fanout.readers import stream
 from wscli.daemon.fanout.sources import Options, Source
-from wscli.daemon.socket.handlers.args import flag, names
-from wscli.daemon.socket.handlers.hands import statuses
-
-if TYPE_CHECKING:
-    from wscli.control.messages import States
-    from wscli.daemon.registry.manager import Manager
-    from wscli.daemon.socket.peer import Peer
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.socket.peer import Peer
 
 
-async def handle(manager: Manager, args: dict[str, Any], peer: Peer) -> States | None:
-    """Give the objects of ``status --json``; with ``watch`` every change follows, as a stream of the same objects."""
-    watch = flag(args, "watch")
-    source = Source("status", manager.changes, manager.changes.seek_last(0))
-    result: States = {
+async def handle(manager: Manager, request: StatusRequest, peer: Peer) -> StatusAnswer | None:
+    """Return the objects of ``status --json``; with ``watch`` every change follows as one of these objects."""
+    source = Source("status", manager.changes, manager.changes.seek_last(0))  # before the answer: no change is missed
+    result: StatusAnswer = {
         "instance": manager.plan.name,
-        "channels": statuses(manager.select(names(args))),
+        "channels": manager.status(request.get("channels", [])),
         "problems": manager.problems.texts(),
     }
-    if not watch:
+    if not request.get("watch", False):
         return result
-    await peer.send_line(success(result))  # the changes are read from before it, so that none is lost between
+    await peer.send_line(success(result))
     await stream(peer.sock, [source], Options(), clock=manager.clock)
     return None
