@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["descriptors", "eventually", "until"]
+__all__ = ["descriptors", "eventually", "in_thread", "until"]
 
 T = TypeVar("T")
 
@@ -32,3 +34,23 @@ async def eventually(condition: Callable[[], object], timeout: float = 30.0) -> 
 def descriptors() -> int:
     """Count the open descriptors of this process."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
+    """Open a context in the loop of another thread, for a fixture whose tests block."""
+    opened: list[T] = []
+    ready, loop, ended = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with make() as it:
+            opened.append(it)
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    assert ready.wait(30)
+    yield opened[0]
+    loop.call_soon_threadsafe(ended.set)
+    thread.join(30)
+    loop.close()

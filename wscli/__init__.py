@@ -4,7 +4,7 @@
 this package first.
 """
 
-__version__ = "0.1.0"
+from wscli.version import __version__
 
 __all__ = ["AsyncClient", "Client", "Gap", "Message", "__version__"]
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from wscli.control.protocol import encode, failure, greeting, success
+from wscli.control.protocol import encode_line, failure, greeting, success
 from wscli.errors import UnknownChannel
 
 __all__ = ["ATTACHED", "UNKNOWN", "Managers", "managers"]
 
-ATTACHED = encode({**greeting(), **success({"channel": "calls"})})
-UNKNOWN = encode({**greeting(), **failure(UnknownChannel("no channel of instance 'app' has this URL", "look"))})
+ATTACHED = encode_line({**greeting(), **success({"channel": "calls"})})
+UNKNOWN = encode_line({**greeting(), **failure(UnknownChannel("no channel of instance 'app' has this URL", "look"))})
 
 
 class Managers:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wscli.adapter import asking, fallback
+from wscli.adapter import attach as attach_module
+from wscli.adapter import fallback
 from wscli.daemon.socket.server import CLIENT_LIMIT
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adapter.md").read_text()
@@ -38,5 +39,5 @@ def test_the_choices_are_told() -> None:
 
 
 def test_the_numbers_are_told() -> None:
-    assert f"within {asking.PATIENCE:g} seconds" in TEXT
+    assert f"within {attach_module.PATIENCE:g} seconds" in TEXT
     assert f"the {CLIENT_LIMIT} clients of the control socket" in TEXT

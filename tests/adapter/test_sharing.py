@@ -13,7 +13,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from tests.processes import Manager, Wscli, wscli
-from wscli.adapter import asking, connect
+from wscli.adapter import attach as attach_module
+from wscli.adapter import connect
 from wscli.adapter.sync import connect as connect_sync
 
 __all__ = ["wscli"]
@@ -142,7 +143,7 @@ async def test_a_program_that_reconnects_outlives_its_manager(
 async def test_a_manager_that_is_stopped_in_its_tracks_is_gone_around(
     here: Wscli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(asking, "PATIENCE", 0.1)
+    monkeypatch.setattr(attach_module, "PATIENCE", 0.1)
     async with serving() as upstream:
         manager = await up(here, upstream)
         os.kill(manager.pid, signal.SIGSTOP)

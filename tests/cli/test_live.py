@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.cli.test_words import one
+from tests.cli.test_formatting import one
 from wscli.cli.live import Lags, states_table
 from wscli.errors import TimedOut
 
@@ -21,7 +21,7 @@ def drawn(*states: Any) -> list[str]:
 def test_consumers_stand_below_the_table_before_the_problems() -> None:
     lines = drawn(one("orders", consumers={"b\x1b[2J": {"seq": 1, "lag": 2, "held_by": None}}))
     assert lines[-2:] == [
-        "consumer: orders: b\\x1b[2J is 2 messages behind; nobody reads by its name",
+        "consumer: orders: b\\x1b[2J is 2 messages behind; without a reader",
         "problem: the manager's own",
     ]
 

@@ -74,7 +74,7 @@ def test_the_options_are_those_of_the_server(wscli: Wscli) -> None:
     options = ("--speed", "max", "--loop", "--origin", "https://A.example/")
     with (
         wscli.start("mock", path, *ANYWHERE, *options) as mock,
-        connect(urls(mock)[0], proxy=None, origin=Origin("https://a.example")) as client,
+        connect(urls(mock)[0], proxy=None, origin=Origin("https://a.example"), close_timeout=0.1) as client,
     ):
         assert [client.recv(timeout=30) for _ in range(7)] == ["a", "b", b"c", "a", "b", b"c", "a"]
 
@@ -138,18 +138,21 @@ def test_what_cannot_be_replayed_is_one_line_and_a_hint(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--speed", "0"], "'0' is no speed; write max, or a number above 0"),
-        (["--speed", "-1"], "'-1' is no speed"),
-        (["--speed", "nan"], "'nan' is no speed"),
-        (["--speed", "inf"], "'inf' is no speed"),
-        (["--speed", "fast"], "'fast' is no speed"),
-        (["--listen", "8790"], "'8790' is no place to listen at; it is HOST:PORT"),
-        (["--listen", ":8790"], "':8790' is no place to listen at"),
-        (["--listen", "::1:8790"], "'::1:8790' is no place to listen at; it is HOST:PORT or [IPV6]:PORT"),
-        (["--listen", "127.0.0.1:65536"], "'127.0.0.1:65536' is no place to listen at"),
-        (["--origin", "app.example.com"], "'app.example.com' is no origin; write https://app.example.com, or null"),
-        (["--origin", "https://app.example.com/page"], "is no origin"),
-        (["--origin", "*"], "is no origin"),
+        (["--speed", "0"], "invalid speed: '0'; it must be max, or a number above 0"),
+        (["--speed", "-1"], "invalid speed: '-1'"),
+        (["--speed", "nan"], "invalid speed: 'nan'"),
+        (["--speed", "inf"], "invalid speed: 'inf'"),
+        (["--speed", "fast"], "invalid speed: 'fast'"),
+        (["--listen", "8790"], "invalid address: '8790'; it must be HOST:PORT"),
+        (["--listen", ":8790"], "invalid address: ':8790'"),
+        (["--listen", "::1:8790"], "invalid address: '::1:8790'; it must be HOST:PORT or [IPV6]:PORT"),
+        (["--listen", "127.0.0.1:65536"], "invalid address: '127.0.0.1:65536'"),
+        (
+            ["--origin", "app.example.com"],
+            "invalid origin: 'app.example.com'; it must be null, or such as https://app.example.com",
+        ),
+        (["--origin", "https://app.example.com/page"], "invalid origin"),
+        (["--origin", "*"], "invalid origin"),
         (["--loop", "--close"], "--loop and --close exclude each other"),
     ],
 )
@@ -168,11 +171,11 @@ def test_a_port_that_is_taken_is_told(wscli: Wscli, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         f"error: cannot listen at {place}: address already in use\n"
-        "hint: --listen takes another place; 127.0.0.1:0 is any port that is free\n"
+        "hint: --listen takes another address; 127.0.0.1:0 is any port that is free\n"
     )
 
 
 def test_a_place_that_is_not_this_machines_is_told(wscli: Wscli) -> None:
     done = wscli("mock", records(wscli, message()), "--listen", "203.0.113.1:0")
-    assert (done.returncode, done.stderr.splitlines()[1]) == (1, "hint: --listen takes another place")
+    assert (done.returncode, done.stderr.splitlines()[1]) == (1, "hint: --listen takes another address")
     assert done.stderr.startswith("error: cannot listen at 203.0.113.1:0: ")

@@ -17,11 +17,11 @@ import pytest
 from tests.cli.commands import Cli, cli
 from tests.processes import Wscli, wscli
 from tests.waiting import eventually
-from wscli import __version__
 from wscli.cli import main
 from wscli.cli import root as root_module
 from wscli.cli.root import VERBS, root
 from wscli.core.states import ChannelState
+from wscli.version import __version__
 
 __all__ = ["cli", "wscli"]
 
@@ -92,7 +92,11 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
             "see `wscli tail -h`",
         ),
         (["wait", "c", "--for", "redy"], "invalid value for '--for': 'redy' is not one of", "see `wscli wait -h`"),
-        (["wait", "c", "--timeout", "5 parsecs"], "'5 parsecs' is not a duration; write 500ms", "see `wscli wait -h`"),
+        (
+            ["wait", "c", "--timeout", "5 parsecs"],
+            "invalid duration: '5 parsecs'; it must be such as 500ms",
+            "see `wscli wait -h`",
+        ),
         (["token"], "missing command", "see `wscli token -h`"),
         (["token", "xyz"], "no such command 'xyz'", "see `wscli token -h`"),
         (["token", "refesh"], "no such command 'refesh'", "did you mean 'refresh'?"),
@@ -104,9 +108,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["up", "-d", "--timeout", "1s"], "--timeout goes with --wait", "add --wait"),
         (["-i", "app", "up"], "-i chooses a running instance", "-c FILE"),
         (["-i", "app", "demo"], "-i chooses a running instance", "leave it out"),
-        (["connect", "http://x"], "'http://x' is no WebSocket URL", "ws://HOST/PATH"),
-        (["connect", "ws://[x"], "'ws://[x' is no WebSocket URL", "ws://HOST/PATH"),
-        (["connect", "ws://x", "-H", "novalue"], "a --header is no header", "'Name: value'"),
+        (["connect", "http://x"], "invalid WebSocket URL: 'http://x'", "ws://HOST/PATH"),
+        (["connect", "ws://[x"], "invalid WebSocket URL: 'ws://[x'", "ws://HOST/PATH"),
+        (["connect", "ws://x", "-H", "novalue"], "invalid --header", "'Name: value'"),
         (["connect", "calls", "-H", "a: b"], "go with a URL", "declared in its file"),
     ],
 )
@@ -259,7 +263,7 @@ def test_an_interrupt_while_modules_are_imported_is_130(monkeypatch: pytest.Monk
     def interrupted(args: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(root_module, "run", interrupted)
+    monkeypatch.setattr(root_module, "run_command_line", interrupted)
     assert main(["ls"]) == 130
 
 

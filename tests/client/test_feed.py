@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import SOME
-from wscli.client.feed import Feed
+from wscli.client.feed import MessageFeed
 from wscli.client.messages import Gap, Message
 from wscli.control.frames import DATA, END, GAP, NOTICE, STATE, FrameError, end_body, header, json_body
 from wscli.errors import ChannelUnavailable, NoInstance
@@ -28,14 +28,14 @@ def data(first: int, payloads: list[str | bytes]) -> bytes:
     return b"".join(frame(DATA, body, seq) for seq, body in parts)
 
 
-def take_all(feed: Feed) -> list[Message | Gap]:
+def take_all(feed: MessageFeed) -> list[Message | Gap]:
     found = []
-    while (item := feed.take()) is not None:
+    while (item := feed.next_item()) is not None:
         found.append(item)
     return found
 
 
-def give(feed: Feed, chunk: bytes) -> None:
+def give(feed: MessageFeed, chunk: bytes) -> None:
     feed.space()[: len(chunk)] = chunk
     feed.received(len(chunk))
 
@@ -57,7 +57,7 @@ def test_however_the_stream_is_cut_the_same_comes_out_of_it(
         + frame(GAP, json_body(gap_record(gap, "calls")))
         + frame(END, end_body(0))
     )
-    feed = Feed(stream[:with_answer])
+    feed = MessageFeed(stream[:with_answer])
     stream = stream[with_answer:]
     found = take_all(feed)
     for size in [*sizes, len(stream)]:
@@ -68,26 +68,26 @@ def test_however_the_stream_is_cut_the_same_comes_out_of_it(
     messages = [Message("calls", "k3f9", seq, 5.25, one) for seq, one in enumerate(payloads, 1)]
     assert found == [*messages, Gap("calls", len(payloads), "outage", 1.0, 2.5, None)]
     assert feed.ended
-    assert feed.take() is None
+    assert feed.next_item() is None
 
 
 def test_gaps_are_left_out_where_nobody_wants_them() -> None:
     gap = frame(GAP, json_body(gap_record(Recorded(3, "outage"), "calls")))
-    feed = Feed(gap + data(4, ["on"]), gaps=False)
+    feed = MessageFeed(gap + data(4, ["on"]), gaps=False)
     assert [one.data for one in take_all(feed) if isinstance(one, Message)] == ["on"]
 
 
 def test_the_end_is_the_error_of_its_code_after_everything_before_it() -> None:
-    feed = Feed(data(1, ["last"]) + frame(END, end_body(8, "calls failed", "see it")))
-    assert isinstance(feed.take(), Message)
+    feed = MessageFeed(data(1, ["last"]) + frame(END, end_body(8, "calls failed", "see it")))
+    assert isinstance(feed.next_item(), Message)
     with pytest.raises(ChannelUnavailable, match="calls failed") as caught:
-        feed.take()
+        feed.next_item()
     assert caught.value.hint == "see it"
 
 
 def test_a_manager_that_hangs_up_without_an_end_is_gone() -> None:
-    with pytest.raises(NoInstance, match="gone without a word"):
-        Feed().received(0)
+    with pytest.raises(NoInstance, match="ended unexpectedly"):
+        MessageFeed().received(0)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_manager_that_hangs_up_without_an_end_is_gone() -> None:
 )
 def test_rubbish_is_an_error_of_ours(rubbish: bytes) -> None:
     with pytest.raises(FrameError):
-        Feed(rubbish).take()
+        MessageFeed(rubbish).next_item()
 
 
 def test_a_message_knows_its_cursor_and_parses_its_data() -> None:
@@ -119,10 +119,10 @@ def test_a_message_knows_its_cursor_and_parses_its_data() -> None:
 @pytest.mark.parametrize("gaps", [True, False])
 def test_how_far_a_consumer_is_counts_gaps_whether_they_are_given_or_not(gaps: bool) -> None:
     gap = frame(GAP, json_body(gap_record(Recorded(8, "outage", 1.0, 2.5, None), "calls")))
-    feed = Feed(data(7, ["a", "b"]) + gap + data(9, ["c"]), gaps=gaps, after=6)
+    feed = MessageFeed(data(7, ["a", "b"]) + gap + data(9, ["c"]), gaps=gaps, after=6)
     assert feed.due() is None
     places = []
-    while feed.take() is not None:
+    while feed.next_item() is not None:
         places.append(feed.due())
     assert places == ([(7, 0), (8, 0), (8, 1), (9, 1)] if gaps else [(7, 0), (8, 0), (9, 1)])
     place = feed.due()

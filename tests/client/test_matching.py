@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from wscli.client.matching import check, matcher
+from wscli.client.matching import check_match, matcher
 from wscli.client.messages import Message
 from wscli.errors import UsageError
 
@@ -47,7 +47,7 @@ def test_a_bad_expression_is_a_usage_error_that_quotes_it(expression: str) -> No
 
 @pytest.mark.parametrize(("ref", "other"), [(7, 8), ("7", 7), ('"; 1', "x")])
 def test_an_expression_knows_what_the_message_referred_to(ref: int | str, other: int | str) -> None:
-    check(".id == $ref", refers=True)
+    check_match(".id == $ref", refers=True)
     matches = matcher(".id == $ref", ref)
     assert matches(message(json.dumps({"id": ref})))
     assert not matches(message(json.dumps({"id": other})))
@@ -56,7 +56,7 @@ def test_an_expression_knows_what_the_message_referred_to(ref: int | str, other:
 
 def test_a_reference_that_the_message_does_not_have_is_said_with_what_would_be_one() -> None:
     with pytest.raises(UsageError, match=r"\$ref is not defined") as caught:
-        check(".id == $ref", refers=False)
+        check_match(".id == $ref", refers=False)
     assert "{ref.int}" in (caught.value.hint or "")
 
 

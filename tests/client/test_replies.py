@@ -6,15 +6,15 @@ import pytest
 
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
-from wscli.client.replies import Awaited
-from wscli.control.messages import Handed
+from wscli.client.replies import PendingReply
+from wscli.control.messages import SendReceipt
 from wscli.errors import NoInstance
 
 
-def awaited(match: Match = ".id == $ref") -> Awaited:
+def awaited(match: Match = ".id == $ref") -> PendingReply:
     """Of a message that was handed over behind number 17, at 1000 s."""
-    handed: Handed = {"sent": 1, "ref": 7, "after": "k3f9:17"}
-    return Awaited(match, handed, channel="calls", called="reply", timeout=2.5, wall=lambda: 1000.0)
+    handed: SendReceipt = {"sent": 1, "ref": 7, "after": "k3f9:17"}
+    return PendingReply(match, handed, channel="calls", called="reply", timeout=2.5, wall=lambda: 1000.0)
 
 
 def message(seq: int, data: str | bytes, epoch: str = "k3f9") -> Message:

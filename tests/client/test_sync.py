@@ -98,7 +98,7 @@ def test_an_unknown_channel_is_its_error(client: Client, call: Callable[[Client]
 def test_other_refusals_of_the_manager_are_errors_too(client: Client) -> None:
     with pytest.raises(UsageError, match="'k3f9'"):
         client.tail("echo", after="k3f9")
-    with pytest.raises(WscliError, match="'redy' is no state"):
+    with pytest.raises(WscliError, match="invalid state: 'redy'"):
         client.wait("echo", state="redy")
     with pytest.raises(UsageError, match="no such token 'sesion'"):
         client.token("sesion")

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from wscli.control.client import Client, ManagerGone
+from wscli.control.client import ManagerConnection, ManagerGone
 from wscli.control.paths import Instance
-from wscli.control.protocol import ProtocolError
+from wscli.control.protocol import PROTOCOL, ProtocolError
 from wscli.errors import TimedOut, UnknownChannel
 
 INSTANCE = Instance("app", "/srv/app.yaml", 1, "/run")
-GREETING = b'{"v":1,"wscli":"0.1.0",'
+GREETING = b'{"v":%d,"wscli":"0.1.0",' % PROTOCOL
 
 
 @contextmanager
-def scripted(script: Callable[[socket.socket], None]) -> Iterator[Client]:
+def scripted(script: Callable[[socket.socket], None]) -> Iterator[ManagerConnection]:
     ours, theirs = socket.socketpair()
 
     def act() -> None:
@@ -29,7 +29,7 @@ def scripted(script: Callable[[socket.socket], None]) -> Iterator[Client]:
     thread = threading.Thread(target=act)
     thread.start()
     try:
-        with Client(INSTANCE, ours) as client:
+        with ManagerConnection(INSTANCE, ours) as client:
             yield client
     finally:
         thread.join(10)
@@ -70,7 +70,7 @@ def test_an_answer_in_pieces_is_put_together() -> None:
 
 
 def test_a_manager_that_hangs_up_is_told_from_one_that_is_late() -> None:
-    with scripted(says(b'{"v":1')) as client, pytest.raises(ManagerGone, match="'app' hung up"):
+    with scripted(says(b'{"v":%d' % PROTOCOL)) as client, pytest.raises(ManagerGone, match="'app' hung up"):
         client.request("ping")
     done = threading.Event()
 
@@ -100,7 +100,7 @@ def test_the_refusal_of_a_manager_that_read_nothing_is_still_read() -> None:
 
 
 def test_a_manager_of_another_version_is_an_error_except_for_what_all_versions_speak() -> None:
-    answer = b'{"v":2,"wscli":"9.0","ok":true,"result":{}}\n'
+    answer = b'{"v":%d,"wscli":"9.0","ok":true,"result":{}}\n' % (PROTOCOL + 1)
     with scripted(says(answer)) as client, pytest.raises(ProtocolError, match="protocol 2"):
         client.request("stats")
     for verb in ("ping", "down"):

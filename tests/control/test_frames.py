@@ -38,7 +38,7 @@ def received(reader, data):
         space[:count] = data[:count]
         data = data[count:]
         reader.received(count)
-        while (frame := reader.take()) is not None:
+        while (frame := reader.next_frame()) is not None:
             taken.append((frame.kind, frame.seq, bytes(frame.body)))
     return taken
 

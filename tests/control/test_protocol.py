@@ -8,33 +8,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli import __version__
 from wscli.control.protocol import (
     PROTOCOL,
-    Answers,
+    AnswerReader,
     ProtocolError,
     check_version,
-    decode,
-    encode,
+    decode_line,
+    encode_line,
     failure,
     greeting,
     result_of,
     success,
 )
 from wscli.errors import ExitCode, UnknownChannel, WscliError, error_for
+from wscli.version import __version__
 
 
 def test_a_line_is_one_line_whatever_its_text_holds() -> None:
-    line = encode({"text": "a\nb\u2028\udcff"})
+    line = encode_line({"text": "a\nb\u2028\udcff"})
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
-    assert decode(line) == {"text": "a\nb\u2028\udcff"}
+    assert decode_line(line) == {"text": "a\nb\u2028\udcff"}
 
 
 @pytest.mark.parametrize("line", [b"", b"nonsense", b"[]", b"7", b"\xff", b"[" * 100_000])
 def test_what_is_no_object_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError):
-        decode(line)
+        decode_line(line)
 
 
 def test_the_same_protocol_passes_whatever_the_version() -> None:
@@ -69,7 +69,7 @@ def test_a_first_line_without_a_number_is_no_first_line(number: Any) -> None:
 def test_an_error_crosses_the_socket_with_its_class_its_words_and_its_hint(code: ExitCode) -> None:
     error = error_for(code, "channel 'x' is not there", "look elsewhere")
     with pytest.raises(type(error)) as caught:
-        result_of(decode(encode(failure(error))))
+        result_of(decode_line(encode_line(failure(error))))
     assert (caught.value.message, caught.value.hint) == (error.message, error.hint)
 
 
@@ -94,12 +94,12 @@ def test_a_result_comes_out_as_it_went_in() -> None:
 
 @given(st.lists(st.integers(1, 30), max_size=20))
 def test_answers_come_out_whole_however_they_are_cut_and_what_follows_is_kept(sizes: list[int]) -> None:
-    stream = encode({**greeting(), **success({"a": 1})}) + encode(success({"a": 2})) + b"frames"
-    answers, found = Answers(), []
+    stream = encode_line({**greeting(), **success({"a": 1})}) + encode_line(success({"a": 2})) + b"frames"
+    answers, found = AnswerReader(), []
     for size in [*sizes, len(stream)]:
         answers.received(stream[:size])
         stream = stream[size:]
-        while len(found) < 2 and (answer := answers.take()) is not None:
+        while len(found) < 2 and (answer := answers.next_answer()) is not None:
             found.append(result_of(answer)["a"])
     assert found == [1, 2]
     assert answers.rest() == b"frames"
@@ -107,9 +107,9 @@ def test_answers_come_out_whole_however_they_are_cut_and_what_follows_is_kept(si
 
 def test_an_answer_without_an_end_is_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wscli.control.protocol.ANSWER_LIMIT", 1000)
-    answers = Answers()
+    answers = AnswerReader()
     answers.received(b"x" * 1000)
-    assert answers.take() is None
+    assert answers.next_answer() is None
     answers.received(b"x")
     with pytest.raises(ProtocolError, match="answer is over"):
-        answers.take()
+        answers.next_answer()

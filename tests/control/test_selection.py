@@ -126,7 +126,7 @@ def test_a_file_in_a_parent_is_found_and_another_instance_is_never_taken_for_it(
 def test_contradictions_and_impossible_names_are_usage_errors(runtime: Runtime) -> None:
     with pytest.raises(UsageError, match="-i and -c"):
         runtime.chosen(Selection("app", "app.yaml"))
-    with pytest.raises(UsageError, match="no instance name"):
+    with pytest.raises(UsageError, match="invalid instance name"):
         runtime.chosen(Selection("../app"))
 
 

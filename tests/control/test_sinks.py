@@ -86,7 +86,7 @@ def test_a_gap_is_a_line_on_stderr_or_a_record_on_stdout(printed):
         ({"reason": "lagged", "missed": 120}, "this reader fell behind and missed 120 messages after 18"),
         ({"reason": "truncated", "missed": 1}, "no longer kept: 1 message after 18"),
         ({"reason": "truncated"}, "no longer kept: messages up to 18"),
-        ({"reason": "reset"}, "the cursor is of another numbering; what came between is unknown"),
+        ({"reason": "reset"}, "the cursor is of another numbering; messages between may be missing"),
         ({"reason": "later", "missed": 3}, "later; may be missing: 3 messages after 18"),
     ],
 )

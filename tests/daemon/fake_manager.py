@@ -65,6 +65,8 @@ class FakeChannel:
         return self.state
 
     def unavailable(self) -> WscliError | None:
+        if self.removed:
+            return UnknownChannel(f"channel {self.name!r} was removed")
         if self.state not in SETTLED:
             return None
         kind = AuthError if self.refused_credentials else ChannelUnavailable

@@ -52,7 +52,7 @@ class FarEnd:
             self._take()
 
     def _take(self) -> None:
-        while (frame := self._reader.take()) is not None:
+        while (frame := self._reader.next_frame()) is not None:
             self.frames.append((frame.kind, frame.seq, bytes(frame.body)))
 
     def _enough(self, until: int | None, frames: int | None) -> bool:

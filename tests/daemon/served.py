@@ -16,7 +16,7 @@ from typing import Any
 import pytest_asyncio
 
 from tests.daemon.fake_manager import FakeManager
-from wscli.control.client import Client
+from wscli.control.client import ManagerConnection
 from wscli.control.paths import Instance
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.socket.app import App
@@ -49,7 +49,7 @@ class Served:
         """Ask as a command does; an error answer raises."""
 
         def blocking() -> dict[str, Any]:
-            with Client(self.instance, self.dial()) as client:
+            with ManagerConnection(self.instance, self.dial()) as client:
                 return client.request(verb, args, payload=payload, timeout=30)
 
         return await asyncio.to_thread(blocking)

@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.daemon.fake_manager import FakeManager
 from tests.daemon.framed import FarEnd
 from tests.daemon.served import Served, serve
-from wscli.control.protocol import encode, greeting
+from wscli.control.protocol import encode_line, greeting
 from wscli.tasks import Tasks
 
 __all__ = ["Tailed", "fill", "tailed"]
@@ -44,7 +44,7 @@ class Tailed:
         with self.served.dial() as sock:
             sock.setblocking(False)
             request = {**greeting(), "verb": "tail", "args": {"channels": channels, "follow": True, **args}}
-            await loop.sock_sendall(sock, encode(request))
+            await loop.sock_sendall(sock, encode_line(request))
             line = bytearray()
             while not line.endswith(b"\n"):
                 line += await loop.sock_recv(sock, 1)

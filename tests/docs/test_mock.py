@@ -21,5 +21,5 @@ def test_every_option_is_in_the_table_and_no_other() -> None:
 
 
 def test_the_place_that_it_names_is_the_default() -> None:
-    default = next(one.default for one in command.params if one.name == "place")
+    default = next(one.default for one in command.params if one.name == "address")
     assert f"by default `{default}`" in TEXT

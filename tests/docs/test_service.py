@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from wscli.cli.service import command
-from wscli.cli.units import Service, systemd_unit
+from wscli.cli.service.units import Service, systemd_unit
 
 TEXT = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
 HOME = Path("/home/you")

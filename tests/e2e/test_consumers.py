@@ -161,7 +161,7 @@ def test_status_has_the_lag_and_a_watch_says_nothing_of_acknowledgements(scene: 
     assert (change["state"], change["consumers"]) == ("paused", {"a": {"seq": 2, "lag": 1, "held_by": None}})
     assert watch.stop() == 143
     shown = scene.wscli("status").stdout.splitlines()
-    assert shown[-1] == "consumer: feed: a is 1 message behind; nobody reads by its name"
+    assert shown[-1] == "consumer: feed: a is 1 message behind; without a reader"
     assert json.loads(scene.wscli("status", "calls", "--json").stdout)["consumers"] == {}
 
 
@@ -226,9 +226,9 @@ printf '%s %s\\n' "$WSCLI_SEQ" "$(cat)" >> {out}
     slow = scene.wscli("tail", "feed", "--consumer", "a", "--exec", "sleep 600", "--exec-timeout", "100ms")
     assert (slow.returncode, "took longer than 0.1 s, and was killed" in slow.stderr) == (1, True)
     for args, words in (
-        (("--exec", "no-such-program-here"), "there is no program 'no-such-program-here'"),
-        (("--exec", "'open"), "is no command"),
-        (("--exec", ""), "names no program"),
+        (("--exec", "no-such-program-here"), "program 'no-such-program-here' does not exist"),
+        (("--exec", "'open"), "invalid --exec: "),
+        (("--exec", ""), "it has no program"),
         (("--exec", "cat", "--key", ".["), "--key does not compile"),
         (("--exec", "cat", "--json"), "--exec prints nothing by itself"),
         (("--key", ".a"), "go with --exec"),

@@ -140,7 +140,7 @@ def test_a_command_that_cannot_be_run_is_one_clear_line(scene: Scene) -> None:
     for program in (str(run.path), "no-such-program-here", str(scene.wscli.directory)):
         done = scene.wscli("tail", "feed", "--consumer", "broken", "--exec", program)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)
-        assert f"error: --exec: there is no program {program!r}" in done.stderr
+        assert f"error: invalid --exec: program {program!r} does not exist" in done.stderr
     run.path.chmod(0o755)
     assert run.again() == [1, 2, 3, 4, 5]
 

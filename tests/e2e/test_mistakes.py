@@ -240,7 +240,7 @@ def test_send_without_a_message_on_a_terminal_is_2(one: Wscli) -> None:
         os.close(ours)
         os.close(theirs)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "error: there is no MESSAGE, and stdin is a terminal"
+    assert done.stderr.splitlines()[0] == "error: MESSAGE is missing, and stdin is a terminal"
     assert done.stderr.splitlines()[1].startswith("hint: ")
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.inline import Here, here
 from tests.processes import Wscli, wscli
+from wscli.control.protocol import PROTOCOL
 
 __all__ = ["here", "wscli"]
 
@@ -73,7 +74,7 @@ AS_NOBODY = """
 import os, socket, sys
 import encodings.idna, wscli.cli.root, wscli.cli.stats, wscli.cli.tables, wscli.control.client
 os.setgroups([]); os.setgid({user}); os.setuid({user})
-from wscli.cli.root import run
+from wscli.cli.root import run_command_line as run
 code = run(["stats"])
 with socket.socket(socket.AF_UNIX) as sock:
     try:
@@ -113,7 +114,7 @@ def test_another_user_is_refused_by_the_directory_and_by_the_manager(wscli: Wscl
 # Other versions, and nonsense.
 
 BAD_REQUESTS = {
-    "a newer client": b'{"v":2,"wscli":"9.9","verb":"stats","args":{}}\n',
+    "a newer client": b'{"v":%d,"wscli":"9.9","verb":"stats","args":{}}\n' % (PROTOCOL + 1),
     "an older client": b'{"v":0,"wscli":"0.0","verb":"stats","args":{}}\n',
     "no version": b'{"verb":"stats"}\n',
     "no JSON": b"GET / HTTP/1.1\n",
@@ -122,14 +123,14 @@ BAD_REQUESTS = {
     "deep": b"[" * 60_000 + b"\n",
     "long": b"x" * 70_000,
     "a long number": b'{"v":' + b"9" * 5000 + b',"verb":"stats"}\n',
-    "no such verb": b'{"v":1,"verb":"frob"}\n',
-    "a verb that is no text": b'{"v":1,"verb":{}}\n',
-    "arguments that are no object": b'{"v":1,"verb":"stats","args":[]}\n',
-    "names that are no list": b'{"v":1,"verb":"stats","args":{"channels":"feed"}}\n',
-    "a surrogate": b'{"v":1,"verb":"wait","args":{"channels":["\\ud800"]}}\n',
-    "too much to send": b'{"v":1,"verb":"send","args":{"channel":"feed","bytes":99999999999}}\n',
-    "less than nothing": b'{"v":1,"verb":"send","args":{"channel":"feed","bytes":-1}}\n',
-    "no time": b'{"v":1,"verb":"tail","args":{"channels":["feed"],"since":NaN}}\n',
+    "no such verb": b'{"v":%d,"verb":"frob"}\n' % PROTOCOL,
+    "a verb that is no text": b'{"v":%d,"verb":{}}\n' % PROTOCOL,
+    "arguments that are no object": b'{"v":%d,"verb":"stats","args":[]}\n' % PROTOCOL,
+    "names that are no list": b'{"v":%d,"verb":"stats","args":{"channels":"feed"}}\n' % PROTOCOL,
+    "a surrogate": b'{"v":%d,"verb":"wait","args":{"channels":["\\ud800"]}}\n' % PROTOCOL,
+    "too much to send": b'{"v":%d,"verb":"send","args":{"channel":"feed","bytes":99999999999}}\n' % PROTOCOL,
+    "less than nothing": b'{"v":%d,"verb":"send","args":{"channel":"feed","bytes":-1}}\n' % PROTOCOL,
+    "no time": b'{"v":%d,"verb":"tail","args":{"channels":["feed"],"since":NaN}}\n' % PROTOCOL,
 }
 
 
@@ -147,7 +148,7 @@ def test_invalid_requests_are_refused_and_the_manager_lives(wscli: Wscli) -> Non
             if "client" in name:
                 side = "client" if "older" in name else "manager"
                 assert answer["error"]["hint"].startswith(f"the {side} is the older one"), name
-        for data in (b"", b"{", b'{"v":1,"verb":"send","args":{"channel":"feed","bytes":1000}}\nabc'):
+        for data in (b"", b"{", b'{"v":%d,"verb":"send","args":{"channel":"feed","bytes":1000}}\nabc' % PROTOCOL):
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.connect(str(wscli.runtime / "one.sock"))
                 sock.sendall(data)  # and hangs up in the middle of it
@@ -187,10 +188,10 @@ def impostor(wscli: Wscli, answer: bytes) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b'{"v":2,"wscli":"9.0","ok":true,"result":{}}\n', "the client is the older one"),
+        (b'{"v":%d,"wscli":"9.0","ok":true,"result":{}}\n' % (PROTOCOL + 1), "the client is the older one"),
         (b'{"v":0,"wscli":"0.0.1","ok":true,"result":{}}\n', "the manager is the older one"),
         (b"hello\n", "is it wscli that listens there?"),
-        (b'{"v":1,"wscli":"0.1.0","ok":"yes"}\n', "is it wscli that listens there?"),
+        (b'{"v":%d,"wscli":"0.1.0","ok":"yes"}\n' % PROTOCOL, "is it wscli that listens there?"),
         (b"", "see `wscli ls`"),
     ],
 )

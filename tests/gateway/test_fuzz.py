@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.waiting import in_thread
 from tests.examples import EXAMPLES
 from tests.gateway.faced import TOKEN, Faced, faced
-from tests.waiting import descriptors
+from tests.waiting import descriptors, in_thread
 
 PATHS = st.sampled_from([
     "/ws/news", "/status", "/stats", "/metrics", "/ws/", "/ws/%00", "/ws/..%2f", "/ws/news?token=", "//", "*",

@@ -13,11 +13,11 @@ import pytest
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import TEXT, Peer, frame, refusing, serve
-from wscli import __version__
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
 from wscli.transport.connection import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_connection
+from wscli.version import __version__
 
 
 async def accept(peer: Peer) -> None:

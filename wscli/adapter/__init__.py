@@ -14,7 +14,7 @@ from websockets.asyncio import client
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
-from wscli.adapter.asking import Inquiry
+from wscli.adapter.attach import Inquiry
 from wscli.adapter.fallback import check_choice, fall_back, manager_gone
 from wscli.errors import WscliError
 

@@ -12,7 +12,7 @@ from websockets.sync import client
 from websockets.sync.client import ClientConnection
 from websockets.sync.utils import Deadline
 
-from wscli.adapter.asking import attach
+from wscli.adapter.attach import attach
 from wscli.adapter.fallback import check_choice, fall_back, manager_gone
 from wscli.errors import WscliError
 

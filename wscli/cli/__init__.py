@@ -19,13 +19,13 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     try:
         if args is not None:
-            from wscli.cli.root import run
+            from wscli.cli.root import run_command_line
 
-            return run(list(args))
+            return run_command_line(list(args))
         gc.disable()
-        from wscli.cli.root import run
+        from wscli.cli.root import run_command_line
 
-        code = run(sys.argv[1:])
+        code = run_command_line(sys.argv[1:])
         gc.freeze()
     except KeyboardInterrupt:
         return 130

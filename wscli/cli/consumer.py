@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wscli.cli.formatting import duration
 from wscli.cli.options import channel_argument, channels_argument, json_option, with_instance
 from wscli.cli.printing import note, put
-from wscli.cli.words import duration
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Consumer
+    from wscli.control.messages import ConsumerStatus
+    from wscli.control.requests import ConsumerChange, ConsumerList, ConsumerReset
 
 
 def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int:
     """List the consumers."""
-    found: list[Consumer] = ask(selection, "consumer", {"action": "ls", "channels": channels})["consumers"]
+    request: ConsumerList = {"action": "ls", "channels": list(channels)}
+    found: list[ConsumerStatus] = ask(selection, "consumer", request)["consumers"]
     if as_json:
         put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
     else:
@@ -28,7 +30,7 @@ def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int
     return 0
 
 
-def _text(found: list[Consumer]) -> str:
+def _text(found: list[ConsumerStatus]) -> str:
     from wscli.cli.tables import table
 
     now = time.time()
@@ -48,7 +50,8 @@ def _text(found: list[Consumer]) -> str:
 
 def reset(selection: Selection, channel: str, name: str, to: str) -> int:
     """Have a consumer begin elsewhere."""
-    ask(selection, "consumer", {"action": "reset", "channel": channel, "name": name, "to": to})
+    request: ConsumerReset = {"action": "reset", "channel": channel, "name": name, "to": to}
+    ask(selection, "consumer", request)
     where = f"at the {to}" if to in ("start", "end") else f"after {to}"
     note(f"consumer {name!r} of {channel} goes on {where}")
     return 0
@@ -56,7 +59,8 @@ def reset(selection: Selection, channel: str, name: str, to: str) -> int:
 
 def rm(selection: Selection, channel: str, name: str) -> int:
     """Forget a consumer."""
-    ask(selection, "consumer", {"action": "rm", "channel": channel, "name": name})
+    request: ConsumerChange = {"action": "rm", "channel": channel, "name": name}
+    ask(selection, "consumer", request)
     note(f"consumer {name!r} of {channel} is forgotten")
     return 0
 
@@ -76,7 +80,7 @@ def command() -> None:
 def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     """List consumers and their lag.
 
-    For each it prints where it is, how many messages it is behind, and the process that reads by its name now.
+    For each it prints where it is, how many messages it is behind, and the process that reads it now.
     """
     return ls(selection, channels, as_json=as_json)
 
@@ -95,7 +99,7 @@ def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -
 def reset_command(selection: Selection, channel: str, name: str, to: str) -> int:
     """Have a consumer begin elsewhere.
 
-    Exits with 1 if there is no such consumer, or if somebody reads by its name.
+    Exits with 1 if there is no such consumer, or if it has a reader.
     """
     return reset(selection, channel, name, to)
 
@@ -107,6 +111,6 @@ def reset_command(selection: Selection, channel: str, name: str, to: str) -> int
 def rm_command(selection: Selection, channel: str, name: str) -> int:
     """Forget a consumer.
 
-    Exits with 1 if there is no such consumer, or if somebody reads by its name.
+    Exits with 1 if there is no such consumer, or if it has a reader.
     """
     return rm(selection, channel, name)

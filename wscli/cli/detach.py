@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wscli.cli.options import LogFormat
 from wscli.cli.printing import note, put
 from wscli.control.client import ask
 from wscli.control.paths import state_directory
@@ -21,7 +22,6 @@ from wscli.control.selection import Selection, running
 from wscli.errors import WscliError, error_for
 
 if TYPE_CHECKING:
-    from wscli.cli.up import LogFormat
     from wscli.config.plan import Plan
 
 __all__ = ["log_file", "start_or_reload", "wait_until_ready"]
@@ -59,7 +59,9 @@ def log_file(name: str) -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise WscliError(f"there is no place for the log: {str(directory)!r}: {reason}", "set XDG_STATE_HOME") from None
+        raise WscliError(
+            f"the log directory cannot be created: {str(directory)!r}: {reason}", "set XDG_STATE_HOME"
+        ) from None
     return directory / f"{name}.log"
 
 
@@ -84,7 +86,7 @@ def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
         os.close(theirs)
     with open(ours, "rb") as words:  # noqa: PTH123 - a descriptor, no path
         said = words.read(1 << 20)  # until the manager closes its end, or dies
-    process.returncode = 0  # it lives on, and is nobody's to wait for: keeps Popen from warning that it does
+    process.returncode = 0  # it lives on, without a parent that waits: keeps Popen from warning
     return _heard(said, plan, log)
 
 

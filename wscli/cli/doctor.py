@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wscli.cli.formatting import duration, next_step
 from wscli.cli.options import channel_argument, json_option, with_instance
 from wscli.cli.printing import note, put
-from wscli.cli.words import duration, next_step
 from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
@@ -18,6 +18,7 @@ from wscli.errors import ExitCode
 
 if TYPE_CHECKING:
     from wscli.control.messages import Doctor
+    from wscli.control.requests import DoctorRequest
 
 DIAL_DEADLINE = 300.0
 """Seconds for a dial with its token and its place in the connect budget; they have shorter deadlines of their own."""
@@ -25,7 +26,8 @@ DIAL_DEADLINE = 300.0
 
 def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> int:
     """Print it; 8 if the dial of ``--dial`` failed, 4 if it did for want of a token."""
-    result: Doctor = ask(selection, "doctor", {"channel": channel, "dial": dial}, timeout=DIAL_DEADLINE)
+    request: DoctorRequest = {"channel": channel, "dial": dial}
+    result: Doctor = ask(selection, "doctor", request, timeout=DIAL_DEADLINE)
     if dial:
         note(f"dialled a second connection for {channel}, beside the channel's own, and closed it")
     put(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))

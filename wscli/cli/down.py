@@ -9,10 +9,10 @@ import time
 
 import click
 
+from wscli.cli.formatting import duration
 from wscli.cli.options import timeout_option, with_instance
 from wscli.cli.printing import note
-from wscli.cli.words import duration
-from wscli.control.client import ManagerGone, connect
+from wscli.control.client import ManagerGone, connect_to
 from wscli.control.paths import lock_path
 from wscli.control.selection import Selection
 from wscli.errors import TimedOut
@@ -21,7 +21,7 @@ from wscli.errors import TimedOut
 def down(selection: Selection, timeout: float) -> int:
     """Ask it to go, and wait until its lock is free."""
     deadline = time.monotonic() + timeout
-    with connect(selection) as client:
+    with connect_to(selection) as client:
         instance = client.instance
         try:
             lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY)

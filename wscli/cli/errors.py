@@ -45,7 +45,7 @@ def report_click(error: click.ClickException) -> int:
 
 
 def report_crash(error: Exception) -> int:
-    """Print an error that nobody foresaw; with WSCLI_DEBUG set, where it came from as well."""
+    """Print an unexpected error; with WSCLI_DEBUG set, its traceback as well."""
     if os.environ.get("WSCLI_DEBUG"):
         import traceback
 
@@ -63,6 +63,6 @@ def suggestion(word: str, known: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, word: str, known: Iterable[str], otherwise: str) -> UsageError:
-    """Make the error for a word that is none of the known ones."""
+    """Return the error for an unknown word."""
     meant = suggestion(word, known)
     return UsageError(f"no such {kind} {word!r}", f"did you mean {meant!r}?" if meant else otherwise)

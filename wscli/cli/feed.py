@@ -7,51 +7,28 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from wscli.control.acks import Acks
-from wscli.control.client import Client
+from wscli.control.client import ManagerConnection
 from wscli.control.output import Output
-from wscli.control.stream import Stream
-from wscli.errors import WscliError, error_for
+from wscli.control.stream import Stream, StreamSink
+from wscli.errors import error_for
 
 __all__ = ["follow"]
 
 
-class _Records:
-    """A sink that reads each line as JSON."""
-
-    stopped_at: int | None = None
-    acknowledges = False
-    failure: WscliError | None = None
+class _Records(StreamSink):
+    """Reads each line as JSON."""
 
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take
-
-    def begin(self, acks: Acks | None) -> None:
-        pass
-
-    def settle(self, *, at_once: bool = False) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
 
     def data(self, channel: str, body: memoryview) -> bool:
         for line in bytes(body).splitlines():
             self._take(json.loads(line))
         return False
 
-    def gap(self, record: dict[str, Any]) -> bool:
-        return False
 
-    def state(self, record: dict[str, Any]) -> None:
-        pass
-
-    def notice(self, record: dict[str, Any]) -> None:
-        pass
-
-
-def follow(client: Client, take: Callable[[dict[str, Any]], None]) -> None:
-    """Hand over record after record until the stream ends, or nobody reads stdout any more.
+def follow(client: ManagerConnection, take: Callable[[dict[str, Any]], None]) -> None:
+    """Hand over record after record until the stream ends, or the reader of stdout is gone.
 
     Raises:
         WscliError: what the manager ended it with.
@@ -69,5 +46,5 @@ def follow(client: Client, take: Callable[[dict[str, Any]], None]) -> None:
 def _stdout() -> Output | None:
     try:
         return Output(sys.stdout.fileno())
-    except (OSError, ValueError):  # replaced by something that is no file
+    except (OSError, ValueError):  # replaced by an object without a descriptor
         return None

@@ -13,21 +13,23 @@ from rich.table import Table
 from rich.text import Text
 
 from wscli.cli.feed import follow
-from wscli.cli.words import consumers, duration, next_step, problems, state_style
-from wscli.control.client import Client, ask
+from wscli.cli.formatting import consumer_lines, duration, next_step, problem_lines, state_style
+from wscli.control.client import ManagerConnection, ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
 from wscli.errors import WscliError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Lag, States, Status
+    from wscli.control.messages import StatusAnswer
+    from wscli.control.reports import Lag, Status
+    from wscli.control.requests import StatusRequest
 
 __all__ = ["Lags", "states_table", "watch_live"]
 
 _REDRAWS = 4
 """A second; a wait that counts down is redrawn as it does."""
 _LAGS_EVERY = 1.0
-"""Seconds between two looks at how far consumers are: an acknowledgement is no change of a state."""
+"""Seconds between two requests for the lags of consumers: an acknowledgement changes no state."""
 
 
 def states_table(instance: str, states: list[Status], own: Sequence[str] = (), *, now: float | None = None) -> Group:
@@ -44,8 +46,8 @@ def states_table(instance: str, states: list[Status], own: Sequence[str] = (), *
             Text(one["state"], style=style),
             *(Text(escape(cell)) for cell in cells),
         )
-    lines = [Text(f"consumer: {escape(text)}") for text in consumers(states)]
-    lines += [Text.assemble(("problem:", "yellow"), " ", escape(text)) for text in problems(states, own)]
+    lines = [Text(f"consumer: {escape(text)}") for text in consumer_lines(states)]
+    lines += [Text.assemble(("problem:", "yellow"), " ", escape(text)) for text in problem_lines(states, own)]
     return Group(drawn, *lines)
 
 
@@ -74,13 +76,14 @@ class Lags:
         return [{**one, "consumers": fresh[one["channel"]]} if one["channel"] in fresh else one for one in states]
 
 
-def watch_live(client: Client, result: States, names: tuple[str, ...]) -> int:
+def watch_live(client: ManagerConnection, result: StatusAnswer, names: tuple[str, ...]) -> int:
     """Redraw until interrupted, or until the manager goes."""
     known = {one["channel"]: one for one in result["channels"]}
     selection = Selection(client.instance.name, None)
-    lags = Lags(lambda: ask(selection, "status", {"channels": names}, timeout=1.0)["channels"])
+    request: StatusRequest = {"channels": list(names)}
+    lags = Lags(lambda: ask(selection, "status", request, timeout=1.0)["channels"])
 
-    def take(change: Any) -> None:
+    def show(change: Any) -> None:
         if not names or change["channel"] in names:
             known[change["channel"]] = change
 
@@ -88,5 +91,5 @@ def watch_live(client: Client, result: States, names: tuple[str, ...]) -> int:
         return states_table(result["instance"], lags.put_into(list(known.values())), result.get("problems", ()))
 
     with Live(get_renderable=draw, console=Console(), refresh_per_second=_REDRAWS):
-        follow(client, take)
+        follow(client, show)
     return 0

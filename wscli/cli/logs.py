@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wscli.cli.options import Number, json_option, with_instance
 from wscli.cli.printing import put, styled
-from wscli.control.client import connect
+from wscli.control.client import connect_to
 from wscli.control.escape import escape
 from wscli.control.protocol import COUNT_LIMIT
 from wscli.control.selection import Selection
+
+if TYPE_CHECKING:
+    from wscli.control.requests import LogsRequest
 
 _COLOURS = {"error": "red", "critical": "red", "warning": "yellow"}
 
@@ -23,12 +26,13 @@ def logs(selection: Selection, *, follow: bool, last: int, as_json: bool) -> int
     """Print the last records, and those to come."""
     from wscli.cli import feed
 
-    def take(record: dict[str, Any]) -> None:
+    def show(record: dict[str, Any]) -> None:
         put(json.dumps(record, separators=(",", ":")) + "\n" if as_json else _line(record))
 
-    with connect(selection) as client:
-        client.request("logs", {"n": min(last, COUNT_LIMIT), "follow": follow}, timeout=30.0)
-        feed.follow(client, take)
+    with connect_to(selection) as client:
+        request: LogsRequest = {"n": min(last, COUNT_LIMIT), "follow": follow}
+        client.request("logs", request, timeout=30.0)
+        feed.follow(client, show)
     return 0
 
 

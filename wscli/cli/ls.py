@@ -11,7 +11,7 @@ import click
 
 from wscli.cli.options import json_option
 from wscli.cli.printing import put
-from wscli.control.client import Client
+from wscli.control.client import ManagerConnection
 from wscli.control.paths import Instance, registered
 from wscli.control.selection import dial
 from wscli.errors import WscliError
@@ -41,7 +41,7 @@ def _facts(instance: Instance) -> Ping | None:
         sock = dial(instance, os.environ)
         if sock is None:
             return None
-        with Client(instance, sock) as client:
+        with ManagerConnection(instance, sock) as client:
             said = client.request("ping", timeout=ANSWER_DEADLINE)
     return {
         "version": said.get("version"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from wscli.cli.formatting import duration, size
 from wscli.cli.printing import note
-from wscli.cli.words import duration, size
 from wscli.errors import UsageError, WscliError
 
 if TYPE_CHECKING:
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from wscli.mock.server import MockOptions
 
 _LARGE = 64 << 20
-"""Bytes of a file that takes seconds to check, which somebody would wonder about."""
-_PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+"""Bytes of a file that takes seconds to check, long enough to say so."""
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 
 
-class Place(NamedTuple):
-    """Where to listen."""
+class ListenAddress(NamedTuple):
+    """The address to listen at."""
 
     host: str
     port: int
 
 
-def read_place(ctx: click.Context, param: click.Parameter, value: str) -> Place:
+def read_address(ctx: click.Context, param: click.Parameter, value: str) -> ListenAddress:
     """Read ``HOST:PORT`` or ``[IPV6]:PORT``: an option's callback."""
-    found = _PLACE.fullmatch(value)
+    found = _ADDRESS.fullmatch(value)
     if found is None or int(found["port"]) > 65535:
-        raise click.BadParameter(f"{value!r} is no place to listen at; it is HOST:PORT or [IPV6]:PORT", ctx, param)
-    return Place(found["v6"] or found["name"], int(found["port"]))
+        raise click.BadParameter(f"invalid address: {value!r}; it must be HOST:PORT or [IPV6]:PORT", ctx, param)
+    return ListenAddress(found["v6"] or found["name"], int(found["port"]))
 
 
 def read_speed(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -44,7 +44,9 @@ def read_speed(ctx: click.Context, param: click.Parameter, value: str) -> float:
     except ValueError:
         speed = math.nan
     if not speed > 0 or (math.isinf(speed) and value != "max"):
-        raise click.BadParameter(f"{value!r} is no speed; write max, or a number above 0 such as 10 or 0.5", ctx, param)
+        raise click.BadParameter(
+            f"invalid speed: {value!r}; it must be max, or a number above 0 such as 10 or 0.5", ctx, param
+        )
     return speed
 
 
@@ -55,13 +57,15 @@ def read_origins(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     origins = tuple(value.lower().removesuffix("/") for value in values)
     for value, origin in zip(values, origins, strict=True):
         if not is_origin(origin):
-            raise click.BadParameter(f"{value!r} is no origin; write https://app.example.com, or null", ctx, param)
+            raise click.BadParameter(
+                f"invalid origin: {value!r}; it must be null, or such as https://app.example.com", ctx, param
+            )
     return origins
 
 
 def mock(
     path: str,
-    place: Place,
+    address: ListenAddress,
     *,
     speed: float,
     loop: bool,
@@ -74,7 +78,7 @@ def mock(
 
     Raises:
         UsageError: the file cannot be opened, or the options contradict each other.
-        WscliError: it is no recording, or the place cannot be had.
+        WscliError: the recording is invalid, or the address is not available.
 
     """
     if loop and close:
@@ -90,7 +94,7 @@ def mock(
             note(f"reading {recording.name}, {size(recording.size)}")
         recording.check()
         replay = Replay(recording, ReplayOptions(speed, loop=loop, outages=outages))
-        options = MockOptions(place.host, place.port, close=close, origins=origins, verbose=verbose)
+        options = MockOptions(address.host, address.port, close=close, origins=origins, verbose=verbose)
         asyncio.run(_serve(recording, replay, options))
     return 0
 
@@ -117,7 +121,7 @@ async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> 
 def _cannot_listen(options: MockOptions, error: OSError) -> WscliError:
     import errno
 
-    hint = "--listen takes another place"
+    hint = "--listen takes another address"
     if error.errno == errno.EADDRINUSE:
         hint += f"; {options.host}:0 is any port that is free"
     reason = (error.strerror or str(error)).lower()
@@ -143,10 +147,10 @@ def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> No
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option(
     "--listen",
-    "place",
+    "address",
     default="127.0.0.1:8790",
     show_default=True,
-    callback=read_place,
+    callback=read_address,
     metavar="HOST:PORT",
     help="Where to listen; port 0: any that is free.",
 )
@@ -175,7 +179,7 @@ def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> No
 @click.option("-v", "--verbose", is_flag=True, help="Tell who comes and goes, and what clients send.")
 def command(
     path: str,
-    place: Place,
+    address: ListenAddress,
     speed: float,
     loop: bool,
     close: bool,
@@ -190,4 +194,4 @@ def command(
     they were and with the time between them. What clients send is taken and ignored; gaps are left out. Ctrl-C ends it
     with 0.
     """
-    return mock(path, place, speed=speed, loop=loop, close=close, outages=outages, origins=origins, verbose=verbose)
+    return mock(path, address, speed=speed, loop=loop, close=close, outages=outages, origins=origins, verbose=verbose)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import click
 
+from wscli.control.paths import registered
 from wscli.control.selection import Selection
+from wscli.errors import WscliError
 
 __all__ = [
+    "COMPLETION_DEADLINE",
     "DURATION",
+    "LogFormat",
     "Number",
     "channel_argument",
     "channels_argument",
@@ -24,6 +29,12 @@ __all__ = [
     "token_argument",
     "with_instance",
 ]
+
+LogFormat = Literal["text", "json"]
+"""How a manager writes its log."""
+
+COMPLETION_DEADLINE = 1.0
+"""Seconds for a manager to give the names that a shell completes."""
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,9 +65,9 @@ class DurationType(_FloatType):
         elif re.fullmatch(f"({_PIECE})+", value):
             seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PIECE, value))
         else:
-            self.fail(f"{value!r} is not a duration; write 500ms, 10s or 1m30s", param, ctx)
+            self.fail(f"invalid duration: {value!r}; it must be such as 500ms, 10s or 1m30s", param, ctx)
         if seconds > _LONGEST:
-            self.fail(f"{value!r} is too long; {_LONGEST / 86400:.0f}d is the most", param, ctx)
+            self.fail(f"invalid duration: {value!r}; it must be at most {_LONGEST / 86400:.0f}d", param, ctx)
         return seconds
 
 
@@ -64,7 +75,7 @@ DURATION = DurationType()
 
 
 class Number(click.IntRange):
-    """A whole number within bounds; what is none is "not a valid number", where click says "integer range"."""
+    """A whole number within bounds; errors say "number" where click says "integer range"."""
 
     name = "number"
 
@@ -76,15 +87,25 @@ def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 
 def _complete_instances(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from wscli.cli.completion import instance_names
-
-    return instance_names(incomplete)
+    return [one.name for one in registered(os.environ) if one.name.startswith(incomplete)]
 
 
 def _complete_channels(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from wscli.cli.completion import channel_names
+    given = ctx.params.get("channels") or ()
+    return [name for name in _names(ctx, "channels") if name.startswith(incomplete) and name not in given]
 
-    return channel_names(ctx, incomplete)
+
+def _complete_tokens(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in _names(ctx, "tokens") if name.startswith(incomplete)]
+
+
+def _names(ctx: click.Context, key: Literal["channels", "tokens"]) -> list[str]:
+    from wscli.control.client import ask
+
+    try:
+        return list(ask(selection_of(ctx), "complete", timeout=COMPLETION_DEADLINE)[key])
+    except (WscliError, OSError):  # a shell that completes shows no errors
+        return []
 
 
 def file_option(help_text: str) -> Callable[[F], F]:
@@ -149,12 +170,6 @@ def channels_argument(*, required: bool) -> Callable[[F], F]:
 def channel_argument(function: F) -> F:
     """Accept one CHANNEL, completed by asking the manager."""
     return click.argument("channel", metavar="CHANNEL", shell_complete=_complete_channels)(function)
-
-
-def _complete_tokens(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from wscli.cli.completion import token_names
-
-    return token_names(ctx, incomplete)
 
 
 def token_argument(function: F) -> F:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from wscli.cli.formatting import duration, size
 from wscli.cli.options import Number, channels_argument, json_option, timeout_option, with_instance
 from wscli.cli.printing import note, put
-from wscli.cli.words import duration, size
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 from wscli.errors import TimedOut, UsageError
 
+if TYPE_CHECKING:
+    from wscli.control.messages import OutboxMessage
+    from wscli.control.requests import OutboxFlush, OutboxList, OutboxRemove
+
 
 def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int:
     """List the messages, without their payloads."""
-    messages = ask(selection, "outbox", {"action": "ls", "channels": channels})["messages"]
+    request: OutboxList = {"action": "ls", "channels": list(channels)}
+    messages: list[OutboxMessage] = ask(selection, "outbox", request)["messages"]
     if as_json:
         put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in messages))
         return 0
@@ -30,7 +35,7 @@ def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int
     return 0
 
 
-def _row(one: dict[str, Any], now: float) -> tuple[str, ...]:
+def _row(one: OutboxMessage, now: float) -> tuple[str, ...]:
     left = None if one["expires_at"] is None else one["expires_at"] - now
     return (
         str(one["id"]),
@@ -48,17 +53,18 @@ def _row(one: dict[str, Any], now: float) -> tuple[str, ...]:
 def rm(selection: Selection, ids: tuple[int, ...], *, expired: bool, channel: str | None) -> int:
     """Remove messages."""
     if bool(ids) + expired + (channel is not None) != 1:
-        raise UsageError("give one of ID, --expired and --all", "`wscli outbox ls` lists the messages")
-    args: dict[str, Any] = {"action": "rm", "ids": ids, "expired": expired, "channel": channel}
-    count = ask(selection, "outbox", args)["removed"]
+        raise UsageError("one of ID, --expired and --all says what to remove", "`wscli outbox ls` lists the messages")
+    request: OutboxRemove = {"action": "rm", "ids": list(ids), "expired": expired, "channel": channel}
+    count = ask(selection, "outbox", request)["removed"]
     note("1 message is removed" if count == 1 else f"{count} messages are removed")
     return 0
 
 
 def flush(selection: Selection, timeout: float | None) -> int:
     """Wait until nothing is queued."""
+    request: OutboxFlush = {"action": "flush"}
     try:
-        ask(selection, "outbox", {"action": "flush"}, timeout=timeout)
+        ask(selection, "outbox", request, timeout=timeout)
     except TimedOut:
         raise TimedOut(
             f"messages are still queued after {duration(timeout or 0)}",

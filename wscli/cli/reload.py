@@ -16,7 +16,7 @@ from wscli.control.selection import Selection
 if TYPE_CHECKING:
     from wscli.control.messages import Reload
 
-__all__ = ["command", "reload", "report_text"]
+__all__ = ["report_text"]
 
 
 def reload(selection: Selection, *, as_json: bool) -> int:

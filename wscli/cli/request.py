@@ -20,7 +20,7 @@ from wscli.errors import NotSent, UsageError
 if TYPE_CHECKING:
     from wscli.client.messages import Message
 
-__all__ = ["command", "decoded", "request"]
+__all__ = ["decoded"]
 
 
 def request(selection: Selection, channel: str, message: str, match: str, *, timeout: float, as_json: bool) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from wscli.cli.hands import by_hand
+from wscli.cli.by_hand import by_hand
 from wscli.cli.options import channels_argument, with_instance
 from wscli.control.selection import Selection
 
 
 def restart(selection: Selection, channels: tuple[str, ...]) -> int:
     """Restart them."""
-    return by_hand(selection, "restart", {"channels": channels})
+    return by_hand(selection, "restart", {"channels": list(channels)})
 
 
 @click.command("restart")

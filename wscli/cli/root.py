@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 import click
 
-from wscli import __version__
 from wscli.cli.errors import report, report_click, report_crash
 from wscli.cli.options import instance_options
 from wscli.errors import ExitCode, WscliError
+from wscli.version import __version__
 
-__all__ = ["VERBS", "root", "run"]
+__all__ = ["VERBS", "root", "run_command_line"]
 
 VERBS = {
     "up": "Run the manager of a file.",
@@ -147,7 +147,7 @@ def _on_sigterm(number: int, frame: object) -> NoReturn:
     raise SystemExit(ExitCode.TERMINATED)
 
 
-def run(args: list[str]) -> int:
+def run_command_line(args: list[str]) -> int:
     """Run a command line and give its exit code; errors are printed here and nowhere else."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a closed one is None, a replaced one may lack it
@@ -166,5 +166,5 @@ def run(args: list[str]) -> int:
         _drop_what_stdout_refuses()
         where = f" {error.filename!r}" if error.filename else ""
         return report(WscliError(f"{(error.strerror or str(error)).lower()}{where}"))
-    except Exception as error:  # the last resort: a traceback is no answer to a user, who did nothing wrong
+    except Exception as error:  # the last resort: a user gets a message, not a traceback
         return report_crash(error)

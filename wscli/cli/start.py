@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from wscli.cli.hands import by_hand
+from wscli.cli.by_hand import by_hand
 from wscli.cli.options import channels_argument, with_instance
 from wscli.control.selection import Selection
 
 
 def start(selection: Selection, channels: tuple[str, ...]) -> int:
     """Start them."""
-    return by_hand(selection, "start", {"channels": channels})
+    return by_hand(selection, "start", {"channels": list(channels)})
 
 
 @click.command("start")

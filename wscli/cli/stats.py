@@ -13,12 +13,14 @@ from wscli.control.client import ask
 from wscli.control.selection import Selection
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Stats
+    from wscli.control.reports import Stats
+    from wscli.control.requests import ChannelsRequest
 
 
 def stats(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     """Print them as one JSON object, or as a table."""
-    result: Stats = ask(selection, "stats", {"channels": channels})
+    request: ChannelsRequest = {"channels": list(channels)}
+    result: Stats = ask(selection, "stats", request)
     if as_json:
         put(json.dumps(result, separators=(",", ":")) + "\n")
         return 0

@@ -11,12 +11,14 @@ import click
 
 from wscli.cli.options import channels_argument, json_option, with_instance
 from wscli.cli.printing import note, put
-from wscli.control.client import Client, connect
+from wscli.control.client import ManagerConnection, connect_to
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import States, Status
+    from wscli.control.messages import StatusAnswer
+    from wscli.control.reports import Status
+    from wscli.control.requests import StatusRequest
 
 _FINE = ("ready", "idle", "done")
 
@@ -29,8 +31,9 @@ def status(
         raise UsageError("--json and --line exclude each other", "give one of them")
     if watch and check:
         raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
-    with connect(selection) as client:
-        result: States = client.request("status", {"channels": channels, "watch": watch}, timeout=30.0)
+    with connect_to(selection) as client:
+        request: StatusRequest = {"channels": list(channels), "watch": watch}
+        result: StatusAnswer = client.request("status", request, timeout=30.0)
         if as_json:  # the objects have room for what is wrong with a channel, not with the manager
             for problem in result.get("problems", ()):
                 note(f"problem: {problem}")
@@ -40,7 +43,7 @@ def status(
     return _verdict(result["channels"]) if check else 0
 
 
-def _shown(result: States, *, as_json: bool, line: bool) -> str:
+def _shown(result: StatusAnswer, *, as_json: bool, line: bool) -> str:
     states = result["channels"]
     if as_json:
         return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in states)
@@ -48,12 +51,14 @@ def _shown(result: States, *, as_json: bool, line: bool) -> str:
         from wscli.cli.statusline import status_line
 
         return status_line(result["instance"], states, result.get("problems", ())) + "\n"
-    from wscli.cli.tables import status_text
+    from wscli.cli.tables import states_text
 
-    return status_text(states, result.get("problems", ()))
+    return states_text(states, result.get("problems", ()))
 
 
-def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: bool, line: bool) -> int:
+def _watch(
+    client: ManagerConnection, result: StatusAnswer, names: tuple[str, ...], *, as_json: bool, line: bool
+) -> int:
     if not as_json and not line and sys.stdout is not None and sys.stdout.isatty():
         from wscli.cli.live import watch_live
 
@@ -66,7 +71,7 @@ def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: b
     said = "".join(map(change_line, known.values())) if plain else _shown(result, as_json=as_json, line=line)
     put(said)
 
-    def take(change: Any) -> None:
+    def show(change: Any) -> None:
         if names and change["channel"] not in names:
             return
         nonlocal said
@@ -77,10 +82,10 @@ def _watch(client: Client, result: States, names: tuple[str, ...], *, as_json: b
         else:
             shown = [change] if as_json else list(known.values())
             said = _shown({**result, "channels": shown}, as_json=as_json, line=line)
-        if not line or said != before:  # of a change that the one line does not show, nothing is to be told
+        if not line or said != before:  # a change that the line does not show prints nothing
             put(said)
 
-    follow(client, take)
+    follow(client, show)
     return 0
 
 

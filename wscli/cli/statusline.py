@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wscli.cli.words import next_step, problems
+from wscli.cli.formatting import next_step, problem_lines
 from wscli.control.escape import escape
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Status
+    from wscli.control.reports import Status
 
 __all__ = ["change_line", "status_line"]
 
@@ -30,7 +30,7 @@ def status_line(instance: str, states: Sequence[Status], own: Sequence[str] = ()
     named = [_briefly(one) for one in others[:NAMED]]
     if len(others) > NAMED:
         named.append(f"{len(others) - NAMED} more")
-    if wrong := len(problems(states, own)):
+    if wrong := len(problem_lines(states, own)):
         named.append("1 problem" if wrong == 1 else f"{wrong} problems")
     return escape("; ".join([line, *named]))
 

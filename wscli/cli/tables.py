@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wscli.cli.formatting import consumer_lines, duration, next_step, problem_lines, size, state_style
 from wscli.cli.printing import styled
-from wscli.cli.words import consumers, duration, next_step, problems, size, state_style
 from wscli.control.escape import escape
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Ping, Stats, Status
+    from wscli.control.messages import Ping
+    from wscli.control.reports import ChannelStats, Stats, Status, TokenStats
 
-__all__ = ["instances_text", "stats_text", "status_text", "table", "tokens_text"]
+__all__ = ["instances_text", "stats_text", "states_text", "table", "tokens_text"]
 
 
 def table(
@@ -40,7 +41,7 @@ def _paint_state(column: int, text: str) -> str | None:
     return state_style(text) if column == 1 else None
 
 
-def status_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: float | None = None) -> str:
+def states_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: float | None = None) -> str:
     """Show the states, each with its reason and its next step; below them a line for each consumer and problem.
 
     ``own`` are the manager's problems; each channel has its own.
@@ -57,8 +58,10 @@ def status_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: flo
         )
         for one in channels
     ]
-    lines = [f"consumer: {escape(text)}\n" for text in consumers(channels)]
-    lines += [f"{styled('problem:', sys.stdout, fg='yellow')} {escape(text)}\n" for text in problems(channels, own)]
+    lines = [f"consumer: {escape(text)}\n" for text in consumer_lines(channels)]
+    lines += [
+        f"{styled('problem:', sys.stdout, fg='yellow')} {escape(text)}\n" for text in problem_lines(channels, own)
+    ]
     return table(("CHANNEL", "STATE", "FOR", "CRITICAL", "REASON", "NEXT"), rows, _paint_state) + "".join(lines)
 
 
@@ -75,7 +78,7 @@ def stats_text(stats: Stats) -> str:
     return "\n".join(parts)
 
 
-def _stats_row(name: str, one: dict[str, Any]) -> tuple[str, ...]:
+def _stats_row(name: str, one: ChannelStats) -> tuple[str, ...]:
     first, last = one["history"]["first"], one["history"]["last"]
     close = one["last_close"]
     return (
@@ -93,7 +96,7 @@ def _stats_row(name: str, one: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def tokens_text(tokens: dict[str, dict[str, Any]]) -> str:
+def tokens_text(tokens: dict[str, TokenStats]) -> str:
     """Show the tokens, without a value."""
     rows = [
         (

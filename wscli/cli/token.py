@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from wscli.cli.formatting import duration
 from wscli.cli.options import json_option, token_argument, with_instance
 from wscli.cli.printing import note, put
-from wscli.cli.words import duration
 from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
+
+if TYPE_CHECKING:
+    from wscli.control.requests import TokenList, TokenRequest
 
 FETCH_DEADLINE = 120.0
 """Seconds for a token to be fetched; its source has a shorter deadline of its own."""
@@ -20,14 +24,16 @@ FETCH_DEADLINE = 120.0
 
 def get(selection: Selection, name: str) -> int:
     """Print a token."""
-    token = ask(selection, "token", {"action": "get", "name": name}, timeout=FETCH_DEADLINE)["token"]
+    request: TokenRequest = {"action": "get", "name": name}
+    token = ask(selection, "token", request, timeout=FETCH_DEADLINE)["token"]
     put((escape(token) if sys.stdout is not None and sys.stdout.isatty() else token) + "\n")
     return 0
 
 
 def ls(selection: Selection, *, as_json: bool) -> int:
     """List the tokens, without a value."""
-    tokens = ask(selection, "token", {"action": "ls"})["tokens"]
+    request: TokenList = {"action": "ls"}
+    tokens = ask(selection, "token", request)["tokens"]
     if as_json:
         put(json.dumps(tokens, separators=(",", ":")) + "\n")
     else:
@@ -39,15 +45,16 @@ def ls(selection: Selection, *, as_json: bool) -> int:
 
 def refresh(selection: Selection, name: str) -> int:
     """Fetch a token anew."""
-    facts = ask(selection, "token", {"action": "refresh", "name": name}, timeout=FETCH_DEADLINE)
-    left = facts["expires_in_s"]
+    request: TokenRequest = {"action": "refresh", "name": name}
+    left = ask(selection, "token", request, timeout=FETCH_DEADLINE)["expires_in_s"]
     note(f"token {name!r} is fresh" + ("" if left is None else f", and expires in {duration(left)}"))
     return 0
 
 
 def forget(selection: Selection, name: str) -> int:
     """Drop a token."""
-    ask(selection, "token", {"action": "forget", "name": name})
+    request: TokenRequest = {"action": "forget", "name": name}
+    ask(selection, "token", request)
     note(f"token {name!r} is forgotten")
     return 0
 
@@ -64,7 +71,7 @@ def command() -> None:
 @with_instance
 @token_argument
 def get_command(selection: Selection, name: str) -> int:
-    """Print a token, fetching it only if there is none that is valid.
+    """Print a token, fetching it only if no valid one is cached.
 
     Exits with 4 if it cannot be had.
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from wscli.cli.options import file_option, selection_of, timeout_option
+from wscli.cli.options import LogFormat, file_option, selection_of, timeout_option
 from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
 from wscli.errors import UsageError, WscliError
@@ -16,14 +16,12 @@ from wscli.errors import UsageError, WscliError
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
 
-LogFormat = Literal["text", "json"]
-
 
 def chosen_file(selection: Selection) -> Path:
     """Give the file to run: -c FILE, or ``wscli.yaml`` here or in a parent.
 
     Raises:
-        UsageError: there is none, or -i was given.
+        UsageError: it is unknown, or -i was given.
 
     """
     if selection.name:
@@ -34,7 +32,9 @@ def chosen_file(selection: Selection) -> Path:
         return Path(selection.file)
     found = find_file(".")
     if found is None:
-        raise UsageError("no file to run: there is no wscli.yaml here or above", "give one with -c FILE")
+        raise UsageError(
+            "no file to run: neither this directory nor a parent has a wscli.yaml", "give one with -c FILE"
+        )
     return Path(found)
 
 

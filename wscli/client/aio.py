@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
+from typing import Any, Literal, Unpack, cast, overload
 
-from wscli.client import asked
+from wscli.client import requests
 from wscli.client.aiotail import AsyncTail
-from wscli.client.asked import Asked, Begin, Chosen
-from wscli.client.link import Link
+from wscli.client.base import ManagerClient
+from wscli.client.link import AsyncManagerConnection
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
+from wscli.client.requests import ApiRequest, TailOptions
 from wscli.control.client import ManagerGone
+from wscli.control.messages import ConsumerStatus
 from wscli.control.protocol import result_of
+from wscli.control.reports import Stats, Status
 from wscli.errors import NoInstance, TimedOut, WscliError
-
-if TYPE_CHECKING:
-    from wscli.control.messages import Consumer, Stats, Status
 
 __all__ = ["AsyncClient", "AsyncTail"]
 
 
-class AsyncClient(Chosen):
+class AsyncClient(ManagerClient):
     """`wscli.Client` with the same methods, to be awaited; ``tail`` gives an asynchronous iterator.
 
     It holds no connection, and belongs to no event loop. A call that is cancelled hangs up: a message that was still
@@ -30,10 +30,10 @@ class AsyncClient(Chosen):
     """
 
     @overload
-    def tail(self, *channels: str, gaps: Literal[False], **begin: Unpack[Begin]) -> AsyncTail[Message]: ...
+    def tail(self, *channels: str, gaps: Literal[False], **begin: Unpack[TailOptions]) -> AsyncTail[Message]: ...
 
     @overload
-    def tail(self, *channels: str, gaps: bool = True, **begin: Unpack[Begin]) -> AsyncTail[Message | Gap]: ...
+    def tail(self, *channels: str, gaps: bool = True, **begin: Unpack[TailOptions]) -> AsyncTail[Message | Gap]: ...
 
     def tail(
         self,
@@ -46,18 +46,18 @@ class AsyncClient(Chosen):
         consumer: str | None = None,
     ) -> AsyncTail[Any]:
         """Give the messages of channels, as `Client.tail`; it begins at ``async with``, else with the first item."""
-        wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
+        wanted = requests.tail_request(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return AsyncTail(self._connect, wanted, gaps=gaps)
 
     async def send(self, channel: str, message: str | bytes, *, timeout: float = 10.0) -> None:
         """Send a message, as `Client.send`."""
-        await self._send(asked.send(channel, message, timeout))
+        await self._send(requests.send_request(channel, message, timeout))
 
     async def request(
         self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
     ) -> Message:
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
-        exchange = asked.exchange(channel, message, match, timeout, expand=expand)
+        exchange = requests.exchange(channel, message, match, timeout, expand=expand)
         deadline = asyncio.get_running_loop().time() + timeout
         tail: AsyncTail[Message | Gap] = AsyncTail(self._connect, exchange.listen, gaps=True)
         async with tail as replies:  # first, so that no reply is missed
@@ -66,7 +66,7 @@ class AsyncClient(Chosen):
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        item = await replies.take()
+                        item = await replies.next_item()
                 except TimeoutError:
                     raise awaited.overdue() from None
                 except NoInstance as error:
@@ -78,30 +78,30 @@ class AsyncClient(Chosen):
 
     async def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = await self._ask(asked.stats(channels))
+        stats: Stats = await self._ask(requests.stats_request(channels))
         return stats
 
     async def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = (await self._ask(asked.status(channels)))["channels"]
+        states: list[Status] = (await self._ask(requests.status_request(channels)))["channels"]
         return states
 
-    async def consumers(self, *channels: str) -> list[Consumer]:
+    async def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
-        found: list[Consumer] = (await self._ask(asked.consumers(channels)))["consumers"]
+        found: list[ConsumerStatus] = (await self._ask(requests.consumers_request(channels)))["consumers"]
         return found
 
     async def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
         """Have a consumer begin elsewhere, as `Client.reset_consumer`."""
-        await self._ask(asked.reset_consumer(channel, name, to))
+        await self._ask(requests.reset_consumer_request(channel, name, to))
 
     async def remove_consumer(self, channel: str, name: str) -> None:
         """Forget a consumer, as `Client.remove_consumer`."""
-        await self._ask(asked.remove_consumer(channel, name))
+        await self._ask(requests.remove_consumer_request(channel, name))
 
     async def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, as `Client.wait`."""
-        waiting = asked.wait(channels, state, timeout)
+        waiting = requests.wait_request(channels, state, timeout)
         states: list[Status]
         try:
             states = (await self._ask(waiting))["channels"]
@@ -109,25 +109,25 @@ class AsyncClient(Chosen):
             if timeout is None:
                 raise
             try:
-                states = (await self._ask(waiting.look()))["channels"]
+                states = (await self._ask(waiting.states()))["channels"]
             except WscliError:
                 states = []
-            waiting.judge(states)
+            waiting.check_reached(states)
         return states
 
     async def token(self, name: str) -> str:
         """Give a token, as `Client.token`."""
-        token: str = (await self._ask(asked.token(name)))["token"]
+        token: str = (await self._ask(requests.token_request(name)))["token"]
         return token
 
-    async def _connect(self, timeout: float | None) -> Link:
-        return await Link.open(self._selection, self._environ, timeout)
+    async def _connect(self, timeout: float | None) -> AsyncManagerConnection:
+        return await AsyncManagerConnection.open(self._selection, self._environ, timeout)
 
-    async def _ask(self, one: Asked) -> Any:
+    async def _ask(self, one: ApiRequest) -> Any:
         with await self._connect(one.timeout) as link:
             return await link.request(one)
 
-    async def _send(self, one: Asked) -> Any:
+    async def _send(self, one: ApiRequest) -> Any:
         with await self._connect(one.timeout) as link:
             whole = await link.start(one)
             try:

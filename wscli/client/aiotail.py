@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-from wscli.client.asked import Asked, no_consumer
-from wscli.client.feed import Feed
-from wscli.client.link import Link
+from wscli.client.feed import MessageFeed
+from wscli.client.link import AsyncManagerConnection
 from wscli.client.messages import Gap, Message
+from wscli.client.requests import ApiRequest, no_consumer
 from wscli.errors import WscliError
 
 __all__ = ["AsyncTail"]
@@ -26,12 +26,14 @@ class AsyncTail(AsyncIterator[T_co]):
     iteration of another task. With a consumer it acknowledges and confirms as `wscli.client.tail.Tail` does.
     """
 
-    def __init__(self, connect: Callable[[float | None], Awaitable[Link]], wanted: Asked, *, gaps: bool) -> None:
+    def __init__(
+        self, connect: Callable[[float | None], Awaitable[AsyncManagerConnection]], wanted: ApiRequest, *, gaps: bool
+    ) -> None:
         self._connect = connect
         self._wanted = wanted
         self._gaps = gaps
-        self._link: Link | None = None
-        self._feed: Feed | None = None
+        self._link: AsyncManagerConnection | None = None
+        self._feed: MessageFeed | None = None
         self._closed = False
         self._taking = False
 
@@ -39,7 +41,7 @@ class AsyncTail(AsyncIterator[T_co]):
         return self
 
     async def __anext__(self) -> T_co:
-        item = await self.take()
+        item = await self.next_item()
         if item is None:
             raise StopAsyncIteration
         return cast(T_co, item)
@@ -77,7 +79,7 @@ class AsyncTail(AsyncIterator[T_co]):
             raise no_consumer()
         await self._acknowledge()
 
-    async def take(self) -> Message | Gap | None:
+    async def next_item(self) -> Message | Gap | None:
         """Give what comes next; None at the end. Cancelled, it loses nothing.
 
         Raises:
@@ -90,18 +92,18 @@ class AsyncTail(AsyncIterator[T_co]):
             raise RuntimeError("another task already waits for the next message of this tail")
         self._taking = True
         try:
-            return await self._take()
+            return await self._next_item()
         finally:
             self._taking = False
 
-    async def _take(self) -> Message | Gap | None:
+    async def _next_item(self) -> Message | Gap | None:
         if not self._closed:
             await self._open()
         if self._link is not None and self._feed is not None and self._wanted.consumes:
             self._link.acknowledge(self._feed)  # where there is no room for it, the next one says it as well
         while self._link is not None and self._feed is not None:
             try:
-                item = self._feed.take()
+                item = self._feed.next_item()
                 if item is None and not self._feed.ended:
                     await self._acknowledge()
                     if not self._closed:  # by another task, meanwhile

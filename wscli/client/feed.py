@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from wscli.client.messages import Gap, Message, read_gap, read_message
+from wscli.client.messages import Gap, Message, parse_gap, parse_message
 from wscli.control.frames import DATA, END, GAP, FrameError, FrameReader, read_end, read_json
-from wscli.errors import NoInstance, error_for
+from wscli.errors import error_for
 
-__all__ = ["Feed", "Place"]
+__all__ = ["MessageFeed", "AckPosition"]
 
 
-class Place(NamedTuple):
-    """How far somebody is in a stream of one channel."""
+class AckPosition(NamedTuple):
+    """How far the messages of a stream of one channel are done."""
 
     seq: int
     """The number of the last message."""
@@ -21,11 +21,11 @@ class Place(NamedTuple):
     """How many gaps came up to there."""
 
 
-class Feed:
+class MessageFeed:
     """Usage: receive into ``space()``, tell ``received(n)``, then take until there is nothing.
 
     Args:
-        rest: what came together with the manager's answer.
+        rest: what was received together with the manager's answer.
         gaps: give gaps as well.
         after: the number before the first message.
 
@@ -34,16 +34,10 @@ class Feed:
 
     def __init__(self, rest: bytes = b"", *, gaps: bool = True, after: int = 0) -> None:
         self.ended = False
-        self.frames = FrameReader()
+        self.frames = FrameReader(rest)
         self._gaps = gaps
-        self._taken = self._said = Place(after, 0)
+        self._taken = self._said = AckPosition(after, 0)
         self._lines: deque[str] = deque()
-        while rest:
-            space = self.frames.space()
-            count = min(len(rest), len(space))
-            space[:count] = rest[:count]
-            self.frames.received(count)
-            rest = rest[count:]
 
     def space(self) -> memoryview:
         """Give room to receive into."""
@@ -56,28 +50,26 @@ class Feed:
             NoInstance: it hung up.
 
         """
-        if not count:
-            raise NoInstance("the manager was gone without a word", "see `wscli ls`; `wscli up` starts it again")
         self.frames.received(count)
 
-    def due(self) -> Place | None:
+    def due(self) -> AckPosition | None:
         """Give how far what was taken goes, where that has not been `said` yet."""
         return None if self._taken == self._said else self._taken
 
-    def said(self, place: Place) -> None:
+    def said(self, position: AckPosition) -> None:
         """The manager has been told that everything is done so far."""
-        self._said = place
+        self._said = position
 
-    def take(self) -> Message | Gap | None:
+    def next_item(self) -> Message | Gap | None:
         """Give what comes next; None until more has been received, and for ever once ``ended``.
 
         Raises:
             WscliError: the stream ended so; the class is that of the exit code that ``wscli tail`` would have.
-            FrameError: what came is no stream.
+            FrameError: the stream is invalid.
 
         """
         while not self._lines:
-            frame = None if self.ended else self.frames.take()
+            frame = None if self.ended else self.frames.next_frame()
             if frame is None:
                 return None
             if frame.kind == DATA:
@@ -85,10 +77,10 @@ class Feed:
             elif frame.kind == GAP:
                 self._taken = self._taken._replace(gaps=self._taken.gaps + 1)
                 if self._gaps:
-                    return read_gap(read_json(frame.body))
+                    return parse_gap(read_json(frame.body))
             elif frame.kind == END:
                 self._finish(frame.body)
-        message = read_message(self._lines.popleft())
+        message = parse_message(self._lines.popleft())
         self._taken = self._taken._replace(seq=message.seq)
         return message
 
@@ -103,4 +95,4 @@ def _lines(body: memoryview) -> list[str]:
     try:
         return str(body, "utf-8").split("\n")[:-1]
     except UnicodeDecodeError:
-        raise FrameError("a record of the manager's cannot be read") from None
+        raise FrameError("the manager sent an invalid record", "see `wscli ls` for its version") from None

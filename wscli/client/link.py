@@ -8,28 +8,28 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from wscli.client.asked import Asked
-from wscli.client.feed import Feed
+from wscli.client.feed import MessageFeed
+from wscli.client.requests import ApiRequest
 from wscli.control.acks import PATIENCE, Confirmation
-from wscli.control.client import hung_up, late
+from wscli.control.client import answer_timed_out, manager_hung_up
 from wscli.control.frames import ACK
 from wscli.control.paths import Instance
-from wscli.control.protocol import Answers, request_line, result_of
+from wscli.control.protocol import AnswerReader, request_line, result_of
 from wscli.control.selection import Busy, Selection, select
 
-__all__ = ["Link"]
+__all__ = ["AsyncManagerConnection"]
 
 _CHUNK = 1 << 18
 _AGAIN = 0.02  # seconds between two tries where the manager's queue is full: nothing tells of room in it
 
 
-class Link:
+class AsyncManagerConnection:
     """A connection; a context manager that closes it. One task at a time may wait for it."""
 
     def __init__(self, instance: Instance, sock: socket.socket) -> None:
         self._instance = instance
         self._sock = sock
-        self._answers = Answers()
+        self._answers = AnswerReader()
         self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
@@ -67,7 +67,7 @@ class Link:
             _settle(self._waiting)
         self._sock.close()
 
-    async def request(self, one: Asked) -> Any:
+    async def request(self, one: ApiRequest) -> Any:
         """Ask, and give the result of the answer.
 
         Raises:
@@ -79,7 +79,7 @@ class Link:
         await self.start(one)
         return result_of(await self.answer(one.timeout))
 
-    async def start(self, one: Asked) -> bool:
+    async def start(self, one: ApiRequest) -> bool:
         """Send a request without waiting for its answer; say whether the manager took all of it in time."""
         line = request_line(one.verb, one.args)
         try:
@@ -98,19 +98,19 @@ class Link:
 
         """
         async with _deadline(timeout):
-            while (message := self._answers.take()) is None:
+            while (message := self._answers.next_answer()) is None:
                 room = memoryview(bytearray(_CHUNK))
                 count = await self._receive(room)
                 if not count:
-                    raise hung_up(self._instance)
+                    raise manager_hung_up(self._instance)
                 self._answers.received(bytes(room[:count]))
         return message
 
-    def feed(self, *, gaps: bool, after: int) -> Feed:
-        """Begin the stream that follows the answer."""
-        return Feed(self._answers.rest(), gaps=gaps, after=after)
+    def feed(self, *, gaps: bool, after: int) -> MessageFeed:
+        """TailOptions the stream that follows the answer."""
+        return MessageFeed(self._answers.rest(), gaps=gaps, after=after)
 
-    async def receive(self, feed: Feed) -> None:
+    async def receive(self, feed: MessageFeed) -> None:
         """Receive more of a stream; a task that is cancelled meanwhile loses nothing of it.
 
         Raises:
@@ -121,34 +121,34 @@ class Link:
         if not self.closed:
             feed.received(count)
 
-    def acknowledge(self, feed: Feed) -> bool:
+    def acknowledge(self, feed: MessageFeed) -> bool:
         """Say how far a consumer is done, and whether that could be said now: there may be no room for it.
 
         A manager that is gone, and a link that was closed, hear nothing of it.
         """
-        if (place := feed.due()) is None:
+        if (position := feed.due()) is None:
             return True
         try:
-            self._sock.send(ACK.pack(*place))  # whole or not at all: it is one piece to the kernel
+            self._sock.send(ACK.pack(*position))  # whole or not at all: it is one piece to the kernel
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
             return True
-        feed.said(place)
+        feed.said(position)
         return True
 
-    async def acknowledged(self, feed: Feed) -> None:
+    async def acknowledged(self, feed: MessageFeed) -> None:
         """Say how far a consumer is done, once there is room for it."""
         while True:
             if self.acknowledge(feed):
                 return
             await asyncio.sleep(_AGAIN)
 
-    async def confirmed(self, feed: Feed, *, done: bool) -> None:
+    async def confirmed(self, feed: MessageFeed, *, done: bool) -> None:
         """Say no more, and wait until the position of a consumer is kept; ``done`` says first that all is done.
 
         Raises:
-            OutcomeUnknown: the manager was gone before it said so, or the link was closed.
+            OutcomeUnknown: the manager ended before it confirmed, or the link was closed.
             WscliError: the position cannot be kept.
 
         """
@@ -158,7 +158,7 @@ class Link:
                 if done:
                     await self.acknowledged(feed)
                 self._sock.shutdown(socket.SHUT_WR)
-                while not confirmation.came():
+                while not confirmation.received():
                     count = await self._receive(feed.space())
                     if not count:
                         raise confirmation.missing()
@@ -180,7 +180,7 @@ class Link:
     async def _readable(self) -> None:
         """Wait until there is something to receive.
 
-        Not ``loop.sock_recv_into``: cancelled at the wrong moment, it has taken bytes that nobody hears of.
+        Not ``loop.sock_recv_into``: cancelled at the wrong moment, it loses the bytes it received.
         """
         loop = asyncio.get_running_loop()
         self._waiting = loop.create_future()
@@ -213,4 +213,4 @@ class _deadline:  # noqa: N801 - it is used as a function is
         try:
             await self._scope.__aexit__(kind, error, tb)
         except TimeoutError:
-            raise late() from None
+            raise answer_timed_out() from None

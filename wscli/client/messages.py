@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from wscli.control.frames import FrameError
 
-__all__ = ["Gap", "Message", "read_gap", "read_message", "record_of"]
+__all__ = ["Gap", "Message", "parse_gap", "parse_message", "record_of"]
 
 
 class Message(NamedTuple):
@@ -53,16 +53,16 @@ class Gap(NamedTuple):
     """When it began and ended: seconds since the epoch; None where that is not known."""
     end: float | None
     missed: int | None
-    """How many messages; None where nobody can know."""
+    """How many messages; None if unknown."""
     backfilled: int | None = None
     """How many messages were asked for, follow it and fill it; None where it was not filled, or not wholly by then."""
 
 
-def read_message(line: str) -> Message:
+def parse_message(line: str) -> Message:
     """Read a message's record.
 
     Raises:
-        FrameError: it is none.
+        FrameError: it is invalid.
 
     """
     try:
@@ -71,7 +71,7 @@ def read_message(line: str) -> Message:
         backfill = record.get("backfill", False)
         return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data, backfill)
     except (ValueError, LookupError, TypeError):
-        raise FrameError("a record of the manager's cannot be read") from None
+        raise FrameError("the manager sent an invalid record", "see `wscli ls` for its version") from None
 
 
 def record_of(message: Message) -> dict[str, Any]:
@@ -84,15 +84,15 @@ def record_of(message: Message) -> dict[str, Any]:
     return {**head, "type": "binary", "encoding": "base64", "data": b64encode(message.data).decode()}
 
 
-def read_gap(record: Mapping[str, Any]) -> Gap:
+def parse_gap(record: Mapping[str, Any]) -> Gap:
     """Read a gap's record.
 
     Raises:
-        FrameError: it is none.
+        FrameError: it is invalid.
 
     """
     try:
         needed = [record[name] for name in Gap._fields[:-1]]
         return Gap(*needed)._replace(backfilled=record.get("backfilled"))
     except LookupError:
-        raise FrameError("a gap of the manager's cannot be read") from None
+        raise FrameError("the manager sent an invalid gap", "see `wscli ls` for its version") from None

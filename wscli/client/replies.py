@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from wscli.client.matching import Expression, Match, matcher
 from wscli.client.messages import Gap, Message
+from wscli.control.messages import SendReceipt
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut
 
-if TYPE_CHECKING:
-    from wscli.control.messages import Handed
-
-__all__ = ["Awaited"]
+__all__ = ["PendingReply"]
 
 
-class Awaited:
-    """A reply that is waited for. It keeps in mind what came instead, for whoever has to find out why it did not.
+class PendingReply:
+    """A reply that is awaited. It remembers what else arrived, to explain a missing reply.
 
     Args:
         match: what the reply is.
-        handed: what became of the message; what came before it was handed over is no reply.
+        handed: the receipt of the message; messages before it are not replies.
         channel: where it comes from.
         called: what errors call it.
         timeout: seconds that were given for all of it.
@@ -32,7 +29,7 @@ class Awaited:
     def __init__(
         self,
         match: Match,
-        handed: Handed,
+        handed: SendReceipt,
         *,
         channel: str,
         called: str,

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
+from typing import Any, Literal, Unpack, cast, overload
 
-from wscli.client import asked
-from wscli.client.asked import Asked, Begin, Chosen, Exchange
-from wscli.client.feed import Feed
+from wscli.client import requests
+from wscli.client.base import ManagerClient
+from wscli.client.feed import MessageFeed
 from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
+from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
 from wscli.control.acks import Acks
-from wscli.control.client import Client as Connection
-from wscli.control.client import ManagerGone
+from wscli.control.client import ManagerConnection, ManagerGone
+from wscli.control.messages import ConsumerStatus
 from wscli.control.protocol import result_of
+from wscli.control.reports import Stats, Status
 from wscli.control.selection import select
 from wscli.errors import NoInstance, TimedOut, WscliError
 
-if TYPE_CHECKING:
-    from wscli.control.messages import Consumer, Stats, Status
-
-__all__ = ["Client", "Tail", "carry_out"]
+__all__ = ["Client", "Tail", "run_exchange"]
 
 
-class Client(Chosen):
+class Client(ManagerClient):
     """A manager's client. It holds no connection: each call opens its own, so that threads may share one client.
 
     Every method raises `NoInstance` where no manager runs, `UsageError` where nothing says which of several is meant,
@@ -33,10 +32,10 @@ class Client(Chosen):
     """
 
     @overload
-    def tail(self, *channels: str, gaps: Literal[False], **begin: Unpack[Begin]) -> Tail[Message]: ...
+    def tail(self, *channels: str, gaps: Literal[False], **begin: Unpack[TailOptions]) -> Tail[Message]: ...
 
     @overload
-    def tail(self, *channels: str, gaps: bool = True, **begin: Unpack[Begin]) -> Tail[Message | Gap]: ...
+    def tail(self, *channels: str, gaps: bool = True, **begin: Unpack[TailOptions]) -> Tail[Message | Gap]: ...
 
     def tail(
         self,
@@ -53,7 +52,7 @@ class Client(Chosen):
         Args:
             channels: their names; the messages of several come in one iterator.
             last: begin with the last so many of each channel.
-            since: begin with what came at a time or later: seconds since the epoch.
+            since: begin with the messages of a time or later: seconds since the epoch.
             after: begin after a message's ``cursor``; with several channels a mapping of channels to cursors.
             follow: wait for more; false ends with the last message that is kept, and begins with the first.
             gaps: give gaps as well.
@@ -67,7 +66,7 @@ class Client(Chosen):
         `OutcomeUnknown`: its last messages may come again.
 
         """
-        wanted = asked.tail(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
+        wanted = requests.tail_request(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return self._listen(wanted, gaps=gaps)
 
     def send(self, channel: str, message: str | bytes, *, timeout: float = 10.0) -> None:
@@ -80,13 +79,13 @@ class Client(Chosen):
 
         Raises:
             NotSent: it certainly did not leave.
-            OutcomeUnknown: the connection, or the manager, died before anybody could know.
+            OutcomeUnknown: the connection, or the manager, died before the outcome was known.
             ChannelUnavailable: the channel failed, or is stopped or paused.
             AuthError: it failed for its credentials.
             TypeError: the message is neither.
 
         """
-        self._send(asked.send(channel, message, timeout))
+        self._send(requests.send_request(channel, message, timeout))
 
     def request(
         self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
@@ -108,40 +107,40 @@ class Client(Chosen):
             WscliError: what ``send`` and ``tail`` raise.
 
         """
-        return carry_out(self, asked.exchange(channel, message, match, timeout, expand=expand))
+        return run_exchange(self, requests.exchange(channel, message, match, timeout, expand=expand))
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = self._ask(asked.stats(channels))
+        stats: Stats = self._ask(requests.stats_request(channels))
         return stats
 
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = self._ask(asked.status(channels))["channels"]
+        states: list[Status] = self._ask(requests.status_request(channels))["channels"]
         return states
 
-    def consumers(self, *channels: str) -> list[Consumer]:
+    def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
-        found: list[Consumer] = self._ask(asked.consumers(channels))["consumers"]
+        found: list[ConsumerStatus] = self._ask(requests.consumers_request(channels))["consumers"]
         return found
 
     def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
         """Have a consumer begin at the ``start`` of what is kept, at its ``end``, or after a message's cursor.
 
         Raises:
-            WscliError: there is none of that name, or somebody reads by it now.
+            WscliError: there is no such consumer, or it has a reader.
 
         """
-        self._ask(asked.reset_consumer(channel, name, to))
+        self._ask(requests.reset_consumer_request(channel, name, to))
 
     def remove_consumer(self, channel: str, name: str) -> None:
         """Forget a consumer.
 
         Raises:
-            WscliError: there is none of that name, or somebody reads by it now.
+            WscliError: there is no such consumer, or it has a reader.
 
         """
-        self._ask(asked.remove_consumer(channel, name))
+        self._ask(requests.remove_consumer_request(channel, name))
 
     def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, with how they stand.
@@ -157,7 +156,7 @@ class Client(Chosen):
             AuthError: one failed for its credentials.
 
         """
-        waiting = asked.wait(channels, state, timeout)
+        waiting = requests.wait_request(channels, state, timeout)
         states: list[Status]
         try:
             states = self._ask(waiting)["channels"]
@@ -165,30 +164,30 @@ class Client(Chosen):
             if timeout is None:
                 raise
             try:
-                states = self._ask(waiting.look())["channels"]
+                states = self._ask(waiting.states())["channels"]
             except WscliError:
                 states = []
-            waiting.judge(states)
+            waiting.check_reached(states)
         return states
 
     def token(self, name: str) -> str:
-        """Give a token, as ``wscli token get``; it is fetched only if there is none that is valid.
+        """Give a token, as ``wscli token get``; it is fetched only if no valid one is cached.
 
         Raises:
             AuthError: it cannot be had.
 
         """
-        token: str = self._ask(asked.token(name))["token"]
+        token: str = self._ask(requests.token_request(name))["token"]
         return token
 
-    def _connect(self) -> Connection:
-        return Connection(*select(self._selection, self._environ))
+    def _connect(self) -> ManagerConnection:
+        return ManagerConnection(*select(self._selection, self._environ))
 
-    def _ask(self, one: Asked) -> Any:
+    def _ask(self, one: ApiRequest) -> Any:
         with self._connect() as connection:
             return connection.request(one.verb, one.args, timeout=one.timeout)
 
-    def _send(self, one: Asked) -> Any:
+    def _send(self, one: ApiRequest) -> Any:
         with self._connect() as connection:
             whole = connection.start(one.verb, one.args, payload=one.payload, timeout=one.timeout)
             try:
@@ -197,18 +196,18 @@ class Client(Chosen):
                 raise one.lost(error, whole=whole) from None
             return result_of(answer)
 
-    def _listen(self, one: Asked, *, gaps: bool) -> Tail[Any]:
+    def _listen(self, one: ApiRequest, *, gaps: bool) -> Tail[Any]:
         connection = self._connect()
         try:
             after = one.begun(connection.request(one.verb, one.args, timeout=one.timeout))
             sock, rest = connection.take_over()
-            return Tail(sock, Feed(rest, gaps=gaps, after=after), Acks(sock) if one.consumes else None)
+            return Tail(sock, MessageFeed(rest, gaps=gaps, after=after), Acks(sock) if one.consumes else None)
         except BaseException:
             connection.close()
             raise
 
 
-def carry_out(client: Client, exchange: Exchange, *, on_sent: Callable[[], None] | None = None) -> Message:
+def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], None] | None = None) -> Message:
     """Send a message and give its reply: what ``Client.request`` does.
 
     Args:
@@ -228,7 +227,7 @@ def carry_out(client: Client, exchange: Exchange, *, on_sent: Callable[[], None]
         awaited = exchange.reply_to(handed)
         while True:
             try:
-                item = replies.take(deadline)
+                item = replies.next_item(deadline)
             except TimeoutError:
                 raise awaited.overdue() from None
             except NoInstance as error:

@@ -10,9 +10,9 @@ from threading import Event
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-from wscli.client.asked import no_consumer
-from wscli.client.feed import Feed
+from wscli.client.feed import MessageFeed
 from wscli.client.messages import Gap, Message
+from wscli.client.requests import no_consumer
 from wscli.control.acks import PATIENCE, Acks
 from wscli.errors import WscliError
 
@@ -33,7 +33,7 @@ class Tail(Iterator[T_co]):
     waited for.
     """
 
-    def __init__(self, sock: socket.socket, feed: Feed, acks: Acks | None = None) -> None:
+    def __init__(self, sock: socket.socket, feed: MessageFeed, acks: Acks | None = None) -> None:
         self._sock = sock
         self._feed = feed
         self._acks = acks
@@ -43,7 +43,7 @@ class Tail(Iterator[T_co]):
         return self
 
     def __next__(self) -> T_co:
-        item = self.take()
+        item = self.next_item()
         if item is None:
             raise StopIteration
         return cast(T_co, item)
@@ -81,7 +81,7 @@ class Tail(Iterator[T_co]):
             raise no_consumer()
         self._acknowledge()
 
-    def take(self, deadline: float | None = None) -> Message | Gap | None:
+    def next_item(self, deadline: float | None = None) -> Message | Gap | None:
         """Give what comes next; None at the end.
 
         Args:
@@ -96,7 +96,7 @@ class Tail(Iterator[T_co]):
         self._acknowledge()
         while not self._closed.is_set():
             try:
-                item = self._feed.take()
+                item = self._feed.next_item()
                 if item is None and not self._feed.ended:
                     self._receive(deadline)
                     continue
@@ -127,13 +127,13 @@ class Tail(Iterator[T_co]):
     def _acknowledge(self) -> None:
         if self._acks is None or self._closed.is_set():
             return
-        if (place := self._feed.due()) is not None:
+        if (position := self._feed.due()) is not None:
             with contextlib.suppress(
                 OSError
             ):  # no room for it, or closed by another thread: it is said later, or never
                 self._sock.settimeout(PATIENCE)
-                self._acks.send(*place)
-                self._feed.said(place)
+                self._acks.send(*position)
+                self._feed.said(position)
 
     def _finish(self) -> None:
         try:

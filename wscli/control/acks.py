@@ -1,4 +1,4 @@
-"""What a reader by the name of a consumer says of itself: how far it is done, and that it says no more."""
+"""Acknowledgements of a consumer's reader, and the confirmation of the last one."""
 
 import socket
 
@@ -12,15 +12,15 @@ PATIENCE = 5.0
 
 
 class Confirmation:
-    """The manager's word that a position is kept, in what still comes of a stream; everything else is dropped."""
+    """Looks for the manager's confirmation of a position in the rest of a stream, and drops the rest."""
 
     def __init__(self, frames: FrameReader) -> None:
         self._frames = frames
         self._end: End | None = None
 
-    def came(self) -> bool:
-        """Whether it is among what was received by now."""
-        while (frame := self._frames.take()) is not None:
+    def received(self) -> bool:
+        """Whether the confirmation has been received."""
+        while (frame := self._frames.next_frame()) is not None:
             if frame.kind == CONFIRMED:
                 return True
             if frame.kind == END:
@@ -28,12 +28,12 @@ class Confirmation:
         return False
 
     def missing(self) -> WscliError:
-        """Make the error for a stream that is over without it: what the manager said last, where it said anything."""
+        """Return the error for a stream that ended without it: the manager's own, if it sent one."""
         if self._end is not None and self._end.exit_code:
             return error_for(*self._end)
         return OutcomeUnknown(
             "the position of the consumer was not confirmed",
-            "its last messages may come again; see `wscli consumer ls`",
+            "its last messages may be delivered again; see `wscli consumer ls`",
         )
 
 
@@ -44,9 +44,9 @@ class Acks:
         self._sock = sock
 
     def send(self, seq: int, gaps: int) -> None:
-        """Say that everything is done up to a number, and so many gaps of this stream.
+        """Acknowledge everything up to a number, and so many gaps of this stream.
 
-        A manager that is gone learns of it by the claim of whoever comes back.
+        If the manager is gone, the next reader's claim tells it.
         """
         try:
             self._sock.sendall(ACK.pack(seq, gaps))
@@ -54,10 +54,10 @@ class Acks:
             return
 
     def finish(self, frames: FrameReader) -> None:
-        """Say no more, and wait until the position is kept.
+        """Close the sending side, and wait until the position is kept.
 
         Raises:
-            OutcomeUnknown: the manager was gone before it said so.
+            OutcomeUnknown: the manager ended before it confirmed.
             WscliError: the position cannot be kept.
 
         """
@@ -65,7 +65,7 @@ class Acks:
         try:
             self._sock.settimeout(PATIENCE)
             self._sock.shutdown(socket.SHUT_WR)
-            while not confirmation.came():
+            while not confirmation.received():
                 count = self._sock.recv_into(frames.space())
                 if not count:
                     raise confirmation.missing()

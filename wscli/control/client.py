@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import Instance
-from wscli.control.protocol import SPOKEN_BY_ALL, Answers, encode, request_line, result_of
+from wscli.control.protocol import SPOKEN_BY_ALL, AnswerReader, encode_line, request_line, result_of
 from wscli.control.selection import Selection, select
 from wscli.errors import NoInstance, TimedOut
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Block
+    from wscli.control.requests import BlockLine, OutcomesLine
 
-__all__ = ["Client", "ManagerGone", "ask", "connect", "hung_up", "late"]
+__all__ = ["ManagerConnection", "ManagerGone", "ask", "connect_to", "manager_hung_up", "answer_timed_out"]
 
 _CHUNK = 1 << 18
 
@@ -26,25 +26,25 @@ class ManagerGone(NoInstance):
     """The manager closed the connection before it answered."""
 
 
-def hung_up(instance: Instance) -> ManagerGone:
+def manager_hung_up(instance: Instance) -> ManagerGone:
     """Make the error for a manager that closed the connection."""
     return ManagerGone(f"the manager of {instance.name!r} hung up", "see `wscli ls` and `wscli logs`")
 
 
-def late() -> TimedOut:
+def answer_timed_out() -> TimedOut:
     """Make the error for an answer that did not come in time."""
     return TimedOut("the manager did not answer in time", "see `wscli logs`")
 
 
-class Client:
+class ManagerConnection:
     """A connection to a manager; a context manager that closes it."""
 
     def __init__(self, instance: Instance, sock: socket.socket) -> None:
         self.instance = instance
         self.sock = sock
-        self._answers = Answers()
+        self._answers = AnswerReader()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> "ManagerConnection":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -81,18 +81,18 @@ class Client:
         self._answers.any_version = verb in SPOKEN_BY_ALL
         return self._write(request_line(verb, args) + payload, timeout)
 
-    def send_block(self, header: "Block", payload: bytes) -> bool:
+    def send_block(self, header: "BlockLine", payload: bytes) -> bool:
         """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
-        return self._write(encode(dict(header)) + payload)
+        return self._write(encode_line(dict(header)) + payload)
 
-    def send_line(self, message: Mapping[str, Any]) -> bool:
-        """Send a line of its own; say whether the manager was there to take it."""
-        return self._write(encode(dict(message)))
+    def send_line(self, message: "OutcomesLine") -> bool:
+        """Send a line of its own; return whether the manager took it."""
+        return self._write(encode_line(dict(message)))
 
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
         self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
-        while (message := self._answers.take()) is None:
+        while (message := self._answers.next_answer()) is None:
             self._answers.received(self._receive())
         return message
 
@@ -113,15 +113,15 @@ class Client:
         try:
             data = self.sock.recv(_CHUNK)
         except (TimeoutError, BlockingIOError):  # the latter where no time was given at all
-            raise late() from None
+            raise answer_timed_out() from None
         except ConnectionResetError:
             data = b""
         if not data:
-            raise hung_up(self.instance)
+            raise manager_hung_up(self.instance)
         return data
 
 
-def connect(selection: Selection, environ: Mapping[str, str] = os.environ) -> Client:
+def connect_to(selection: Selection, environ: Mapping[str, str] = os.environ) -> ManagerConnection:
     """Connect to the instance that is meant.
 
     Raises:
@@ -129,10 +129,10 @@ def connect(selection: Selection, environ: Mapping[str, str] = os.environ) -> Cl
         UsageError: several are running and nothing says which.
 
     """
-    return Client(*select(selection, environ))
+    return ManagerConnection(*select(selection, environ))
 
 
 def ask(selection: Selection, verb: str, args: Mapping[str, Any] | None = None, *, timeout: float | None = 30.0) -> Any:
     """Connect, ask once, hang up: all that most commands do."""
-    with connect(selection) as client:
+    with connect_to(selection) as client:
         return client.request(verb, args, timeout=timeout)

@@ -23,7 +23,7 @@ import json
 from struct import Struct
 from typing import Any, NamedTuple
 
-from wscli.errors import WscliError
+from wscli.errors import NoInstance, WscliError
 
 __all__ = [
     "ACK",
@@ -58,7 +58,7 @@ _SPACE = 1 << 20
 
 
 class FrameError(WscliError):
-    """What came is no stream of frames."""
+    """The stream is not a sequence of valid frames."""
 
 
 class Frame(NamedTuple):
@@ -70,7 +70,7 @@ class Frame(NamedTuple):
 
 
 class End(NamedTuple):
-    """What an ``end`` frame says."""
+    """The content of an ``end`` frame."""
 
     exit_code: int
     message: str
@@ -91,7 +91,7 @@ def read_json(body: memoryview) -> dict[str, Any]:
     """Read the body of a frame that is a JSON object.
 
     Raises:
-        FrameError: it is none.
+        FrameError: it is invalid.
 
     """
     try:
@@ -99,7 +99,7 @@ def read_json(body: memoryview) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise FrameError("a frame of the manager's cannot be read")
+        raise FrameError("the manager sent an invalid frame", "see `wscli ls` for its version")
     return value
 
 
@@ -112,11 +112,11 @@ def read_end(body: memoryview) -> End:
     """Read the body of an ``end`` frame.
 
     Raises:
-        FrameError: it is none.
+        FrameError: it is invalid.
 
     """
     if not body:
-        raise FrameError("the manager's last frame is empty")
+        raise FrameError("the manager sent an empty last frame", "see `wscli ls` for its version")
     said = read_json(body[1:])
     hint = said.get("hint")
     return End(body[0], str(said.get("message", "")), None if hint is None else str(hint))
@@ -125,13 +125,15 @@ def read_end(body: memoryview) -> End:
 class FrameReader:
     """Bytes in, frames out; the bytes are received into its own buffer, and a body is a view of it.
 
-    Usage: receive into ``space()``, tell ``received(n)``, then take frames until there is none.
+    Usage: receive into ``space()``, call ``received(n)``, then ``next_frame()`` until it gives None. ``rest`` was
+    received together with the manager's answer.
     """
 
-    def __init__(self) -> None:
-        self._buffer = bytearray(_SPACE)
+    def __init__(self, rest: bytes = b"") -> None:
+        self._buffer = bytearray(max(_SPACE, len(rest) * 2))
+        self._buffer[: len(rest)] = rest
         self._start = 0
-        self._end = 0
+        self._end = len(rest)
 
     @property
     def pending(self) -> int:
@@ -153,10 +155,17 @@ class FrameReader:
         return memoryview(self._buffer)[self._end :]
 
     def received(self, count: int) -> None:
-        """Say how many bytes were put into the space."""
+        """Say how many bytes were put into the space.
+
+        Raises:
+            NoInstance: none, since the manager hung up.
+
+        """
+        if not count:
+            raise NoInstance("the manager ended unexpectedly", "see `wscli ls`; `wscli up` starts it again")
         self._end += count
 
-    def take(self) -> Frame | None:
+    def next_frame(self) -> Frame | None:
         """Give the next whole frame, or None until more has been received.
 
         Raises:
@@ -168,7 +177,7 @@ class FrameReader:
             return None
         length, kind, seq = HEADER.unpack_from(self._buffer, self._start)
         if not DATA <= kind <= EPOCH:
-            raise FrameError(f"the manager sent a frame of the unknown kind {kind}")
+            raise FrameError(f"the manager sent a frame of unknown kind {kind}", "see `wscli ls` for its version")
         if held < HEADER.size + length:
             return None
         start = self._start + HEADER.size

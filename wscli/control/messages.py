@@ -1,78 +1,14 @@
-"""What is said over the control socket, verb by verb: the one set of types that both sides are checked against.
+"""The answers of the control socket, verb by verb: the manager builds these types and clients read them.
 
-Imported for type checking alone, so that it costs a command nothing. ``protocol`` has the lines that carry these.
+Commands import them for type checking alone, for the sake of their start-up time. ``requests`` has the other direction.
 """
 
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
-__all__ = [
-    "Attached",
-    "Attempt",
-    "AttemptFailure",
-    "AttemptStep",
-    "Block",
-    "ByHand",
-    "Complete",
-    "Consumer",
-    "Consumers",
-    "Doctor",
-    "Down",
-    "Framing",
-    "Lag",
-    "Next",
-    "Ping",
-    "QueueOutcome",
-    "QueueReceipt",
-    "Reason",
-    "Reload",
-    "Sent",
-    "States",
-    "Stats",
-    "Status",
-    "Token",
-    "Tokens",
-]
-
-Framing = Literal["whole", "line", "nul"]
+from wscli.control.reports import Status, TokenStats
 
 
-class Reason(TypedDict):
-    """Why a channel stands where it stands: a code for scripts, a text for people."""
-
-    code: str
-    text: str
-
-
-class Next(TypedDict):
-    """What happens to it next, and when (wall clock), where that is known."""
-
-    action: str
-    at: float | None
-
-
-class Lag(TypedDict):
-    """How far a named consumer of a channel is, and the process that reads by its name now."""
-
-    seq: int
-    lag: int
-    held_by: int | None
-
-
-class Status(TypedDict):
-    """An object of ``status --json``, and of its stream of changes."""
-
-    channel: str
-    state: str
-    since: float
-    reason: Reason
-    next: Next
-    critical: bool
-    attempt: int
-    consumers: dict[str, Lag]
-    problems: list[str]
-
-
-class States(TypedDict):
+class StatusAnswer(TypedDict):
     """``status``."""
 
     instance: str
@@ -80,23 +16,10 @@ class States(TypedDict):
     problems: list[str]
 
 
-class ByHand(TypedDict):
+class ChannelStates(TypedDict):
     """``start``, ``stop``, ``restart``, ``pause``, ``resume``, ``wait``: how the channels stand after it."""
 
     channels: list[Status]
-
-
-class Stats(TypedDict):
-    """``stats``: the object of ``stats --json``; what it holds of a channel only ever gains keys."""
-
-    schema: int
-    instance: str
-    pid: int
-    uptime_s: float
-    connections: dict[str, int]
-    channels: dict[str, dict[str, Any]]
-    tokens: dict[str, dict[str, Any]]
-    problems: list[str]
 
 
 class Ping(TypedDict):
@@ -124,7 +47,7 @@ class Complete(TypedDict):
     tokens: list[str]
 
 
-class Consumer(TypedDict):
+class ConsumerStatus(TypedDict):
     """A named consumer: where it is, how many committed messages are behind that, and the process that reads now."""
 
     channel: str
@@ -135,17 +58,10 @@ class Consumer(TypedDict):
     moved_at: float | None
 
 
-class Consumers(TypedDict):
+class ConsumersAnswer(TypedDict):
     """``consumer``."""
 
-    consumers: list[Consumer]
-
-
-class Block(TypedDict):
-    """``send``: the header of so many raw bytes."""
-
-    bytes: int
-    framing: Framing
+    consumers: list[ConsumerStatus]
 
 
 class Sent(TypedDict):
@@ -174,7 +90,37 @@ class QueueOutcome(TypedDict):
     reason: str | None
 
 
-class Handed(Sent):
+class OutboxMessage(TypedDict):
+    """An object of ``outbox ls --json``; times are seconds since the epoch, ``size`` is in bytes."""
+
+    id: int
+    channel: str
+    state: str
+    queued_at: float
+    expires_at: float | None
+    key: str | None
+    size: int
+    attempts: int
+    reason: str | None
+
+
+class OutboxMessages(TypedDict):
+    """``outbox`` ``ls``."""
+
+    messages: list[OutboxMessage]
+
+
+class RemovedAnswer(TypedDict):
+    """``outbox`` ``rm``: how many messages."""
+
+    removed: int
+
+
+class Flushed(TypedDict):
+    """``outbox`` ``flush``: nothing is queued."""
+
+
+class SendReceipt(Sent):
     """``send`` with ``refs``: what the one message became."""
 
     ref: int | str | None
@@ -183,13 +129,13 @@ class Handed(Sent):
     """``epoch:seq`` of the last message that came before it was handed over."""
 
 
-class Tokens(TypedDict):
+class TokensAnswer(TypedDict):
     """``token ls``."""
 
-    tokens: dict[str, dict[str, Any]]
+    tokens: dict[str, TokenStats]
 
 
-class Token(TypedDict, total=False):
+class TokenAnswer(TypedDict, total=False):
     """``token get`` (token alone) and ``token refresh`` (the other two)."""
 
     token: str
@@ -231,7 +177,7 @@ class AttemptFailure(TypedDict):
     text: str
 
 
-class Attempt(TypedDict):
+class AttemptReport(TypedDict):
     """An attempt, step by step."""
 
     started: float
@@ -246,4 +192,4 @@ class Doctor(TypedDict):
 
     channel: Status
     url: str
-    attempt: Attempt | None
+    attempt: AttemptReport | None

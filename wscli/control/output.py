@@ -1,4 +1,4 @@
-"""Bytes to stdout, whole: past Python's buffers, and never torn by a signal while somebody reads them."""
+"""Bytes to stdout, whole: past Python's buffers, and never torn by a signal while they are read."""
 
 import os
 import select
@@ -8,17 +8,17 @@ import stat
 __all__ = ["GRACE", "Output", "OutputClosed"]
 
 GRACE = 0.25
-"""Seconds that a write which was interrupted still has to complete."""
+"""Seconds for an interrupted write to complete."""
 
 
 class OutputClosed(Exception):
-    """Nobody reads what is written any more."""
+    """The reader of the output is gone."""
 
 
 class Output:
     """A file descriptor that is written to until everything is written.
 
-    ``interrupt`` is for signal handlers: what is being written is completed first, unless nobody takes it.
+    ``interrupt`` is for signal handlers: what is being written is completed first, unless its reader is stuck.
     """
 
     def __init__(self, fd: int) -> None:
@@ -32,7 +32,7 @@ class Output:
         """Write all of it.
 
         Raises:
-            OutputClosed: nobody reads any more.
+            OutputClosed: the reader is gone.
             OSError: it cannot be written: no space, say.
 
         """
@@ -51,7 +51,7 @@ class Output:
     def _write_some(self, view: memoryview) -> int:
         try:
             return os.write(self._fd, view)
-        except BlockingIOError:  # somebody who shares the other end made it non-blocking
+        except BlockingIOError:  # another process that shares the other end made it non-blocking
             select.select([], [self._fd], [])
             return 0
 

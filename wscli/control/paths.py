@@ -1,4 +1,4 @@
-"""Where the managers of a user are found: directories, sockets, locks and registrations.
+"""Where a user's managers register: directories, sockets, locks and registrations.
 
 An instance named ``app`` has three files in the runtime directory: ``app.lock``, held by its manager for as long as it
 lives; ``app.json``, its registration; ``app.sock``, its socket. Where that path is too long for AF_UNIX, the socket
@@ -46,7 +46,7 @@ class Instance(NamedTuple):
 
     @property
     def socket(self) -> str:
-        """Where it listens."""
+        """The path of its socket."""
         return socket_path(self.directory, self.name)
 
 
@@ -56,7 +56,7 @@ def is_instance_name(name: str) -> bool:
 
 
 def short_directory() -> str:
-    """Where sockets stand whose own path would be too long."""
+    """Return the directory of the sockets whose own path would be too long."""
     return f"/tmp/wscli-{os.geteuid()}"  # noqa: S108 - its owner and mode are checked before use
 
 
@@ -99,7 +99,7 @@ def is_trusted(directory: str, environ: Mapping[str, str]) -> bool:
 
 
 def socket_path(directory: str, name: str) -> str:
-    """Where the socket of an instance stands; the same for the manager and its clients."""
+    """Return the path of an instance's socket; the same for the manager and its clients."""
     path = f"{directory}/{name}.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path
@@ -109,31 +109,31 @@ def socket_path(directory: str, name: str) -> str:
 
 
 def lock_path(directory: str, name: str) -> str:
-    """Whose holder owns the instance."""
+    """Return the path of the lock whose holder owns the instance."""
     return f"{directory}/{name}.lock"
 
 
 def registration_path(directory: str, name: str) -> str:
-    """Which says what file and process the instance is."""
+    """Return the path of the registration, which holds the instance's file and pid."""
     return f"{directory}/{name}.json"
 
 
 def state_directory(environ: Mapping[str, str]) -> str:
-    """Where the log of a detached manager goes.
+    """Return the directory for the log of a detached manager.
 
     Raises:
-        WscliError: neither XDG_STATE_HOME nor HOME says.
+        WscliError: neither XDG_STATE_HOME nor HOME is set.
 
     """
     if base := environ.get("XDG_STATE_HOME"):
         return os.path.join(base, "wscli")  # noqa: PTH118
     if home := environ.get("HOME"):
         return os.path.join(home, ".local", "state", "wscli")  # noqa: PTH118
-    raise WscliError("there is no place for the log: HOME is not set", "set XDG_STATE_HOME or HOME")
+    raise WscliError("the log directory is unknown: HOME is not set", "set XDG_STATE_HOME or HOME")
 
 
 def read_registration(directory: str, name: str) -> Instance | None:
-    """Read who registered the name in a directory; None when nobody readable did."""
+    """Read the registration of a name in a directory; None if it is missing or unreadable."""
     try:
         with open(registration_path(directory, name), "rb") as file:  # noqa: PTH123
             match json.loads(file.read(1 << 16)):

@@ -1,38 +1,42 @@
 """The lines of the control socket: one JSON object each, with the protocol's number in the first of either side.
 
-A request is ``{"v": 1, "wscli": "0.1.0", "verb": "stats", "args": {}}``; its answer ``{"v": 1, "wscli": "0.1.0",
+A request is ``{"v": 2, "wscli": "0.1.0", "verb": "stats", "args": {}}``; its answer ``{"v": 2, "wscli": "0.1.0",
 "ok": true, "result": {}}`` or ``{..., "ok": false, "error": {"code": 6, "message": "...", "hint": "..."}}``. What
 follows within a verb carries no number.
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
-from wscli import __version__
-from wscli.errors import WscliError, error_for
+from wscli.errors import NoInstance, WscliError, error_for
+from wscli.version import __version__
 
 __all__ = [
     "ANSWER_LIMIT",
     "BLOCK_LIMIT",
     "COUNT_LIMIT",
+    "ENDS",
     "LINE_LIMIT",
     "PROTOCOL",
     "SPOKEN_BY_ALL",
     "STATES",
-    "Answers",
+    "State",
+    "AnswerReader",
     "ProtocolError",
     "check_version",
-    "decode",
-    "encode",
+    "decode_line",
+    "encode_line",
     "failure",
     "greeting",
+    "manager_stopped",
     "request_line",
     "result_of",
+    "split_block",
     "success",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever an older side would misread a newer one."""
 LINE_LIMIT = 64 << 10
 """Bytes of one line of a client's, its newline included."""
@@ -42,36 +46,46 @@ ANSWER_LIMIT = 64 << 20
 """Bytes of one line of the manager's: the statistics of very many channels."""
 BLOCK_LIMIT = 16 << 20
 """Bytes of one block of payload to send."""
+ENDS = {"line": b"\n", "nul": b"\0"}
+"""What ends each message of a block, by framing; in ``whole`` the block is one message."""
 COUNT_LIMIT = (1 << 53) - 1
 """The largest whole number of a request (RFC 8259, section 6)."""
-STATES = ("idle", "connecting", "handshaking", "ready", "waiting", "offline", "paused", "stopped", "failed", "done")
-"""The values of ``wscli.core.states.ChannelState``, for clients, which import none of the core."""
+State = Literal[
+    "idle", "connecting", "handshaking", "ready", "waiting", "offline", "paused", "stopped", "failed", "done"
+]
+"""A channel's state: a value of `wscli.core.states.ChannelState`, for clients, which do not import that."""
+STATES: tuple[str, ...] = get_args(State)
 
 
 class ProtocolError(WscliError):
-    """The other side speaks another language, or none."""
+    """The other side does not speak this protocol."""
+
+
+def manager_stopped() -> NoInstance:
+    """Return the error of everything that a manager still did when it was stopped."""
+    return NoInstance("the manager was stopped", "`wscli up` starts it again")
 
 
 def greeting() -> dict[str, Any]:
-    """Begin a first line."""
+    """Return the keys that begin a first line."""
     return {"v": PROTOCOL, "wscli": __version__}
 
 
-def encode(message: dict[str, Any]) -> bytes:
-    """Make one line; a lone surrogate in a name is kept as a JSON escape."""
+def encode_line(message: dict[str, Any]) -> bytes:
+    """Encode one line; a lone surrogate in a name is kept as a JSON escape."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def request_line(verb: str, args: Mapping[str, Any] | None = None) -> bytes:
-    """Make the first line of a client's."""
-    return encode({**greeting(), "verb": verb, "args": dict(args or {})})
+    """Encode the first line of a client."""
+    return encode_line({**greeting(), "verb": verb, "args": dict(args or {})})
 
 
-def decode(line: bytes) -> dict[str, Any]:
-    """Read one line.
+def decode_line(line: bytes) -> dict[str, Any]:
+    """Decode one line.
 
     Raises:
-        ProtocolError: it is no JSON object.
+        ProtocolError: it is not a JSON object.
 
     """
     try:
@@ -79,7 +93,7 @@ def decode(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise ProtocolError("the line is not JSON", "a request is one JSON object and a newline") from None
     if not isinstance(message, dict):
-        raise ProtocolError("the line is JSON but no object", "a request is one JSON object and a newline")
+        raise ProtocolError("the line must be a JSON object", "a request is one JSON object and a newline")
     return message
 
 
@@ -110,6 +124,14 @@ def check_version(first: dict[str, Any], other: str) -> None:
     )
 
 
+def split_block(block: bytes, framing: str) -> list[bytes]:
+    """Split a block into messages; what follows the last end is a message as well, unless it is empty."""
+    if framing == "whole":
+        return [block]
+    *messages, rest = block.split(ENDS[framing])
+    return [*messages, rest] if rest else messages
+
+
 def success(result: Mapping[str, Any]) -> dict[str, Any]:
     """Make an answer."""
     return {"ok": True, "result": dict(result)}
@@ -121,11 +143,11 @@ def failure(error: WscliError, **facts: Any) -> dict[str, Any]:
 
 
 def result_of(answer: dict[str, Any]) -> dict[str, Any]:
-    """Give an answer's result.
+    """Return an answer's result.
 
     Raises:
         WscliError: the error that the answer carries, of the class of its exit code.
-        ProtocolError: it is no answer.
+        ProtocolError: it is not an answer.
 
     """
     match answer:
@@ -136,7 +158,7 @@ def result_of(answer: dict[str, Any]) -> dict[str, Any]:
     raise ProtocolError("the manager's answer cannot be read", "is it wscli that listens there? see `wscli ls`")
 
 
-class Answers:
+class AnswerReader:
     """Bytes in, answers out: the lines of a manager, for a client that blocks and for one that does not.
 
     The first is checked for the protocol's number, unless ``any_version`` is set.
@@ -149,14 +171,14 @@ class Answers:
         self._greeted = False
 
     def received(self, data: bytes) -> None:
-        """Say what came."""
+        """Add received bytes."""
         self._buffer += data
 
-    def take(self) -> dict[str, Any] | None:
+    def next_answer(self) -> dict[str, Any] | None:
         """Give the next answer, or None until more has been received.
 
         Raises:
-            ProtocolError: it is no answer, or one of another version.
+            ProtocolError: it is not an answer, or of another version.
 
         """
         end = self._buffer.find(b"\n", self._searched)
@@ -169,7 +191,7 @@ class Answers:
         del self._buffer[: end + 1]
         self._searched = 0
         try:
-            message = decode(line)
+            message = decode_line(line)
         except ProtocolError as error:
             raise ProtocolError(
                 f"the answer cannot be read: {error.message}", "is it wscli that listens there? see `wscli ls`"
@@ -180,6 +202,6 @@ class Answers:
         return message
 
     def rest(self) -> bytes:
-        """Give what came behind the answers, and forget it."""
+        """Return and forget the bytes after the answers."""
         rest, self._buffer = bytes(self._buffer), bytearray()
         return rest

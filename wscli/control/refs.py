@@ -1,4 +1,4 @@
-"""References in a message that is to be answered: how they look. Both sides read them, and the manager fills them."""
+"""The syntax of references in a message that expects a reply; both sides parse it, the manager fills them."""
 
 import re
 

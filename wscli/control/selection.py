@@ -1,6 +1,6 @@
-"""Which instance a command means.
+"""The choice of the instance that a command is for.
 
-``-i``, ``-c``, WSCLI_INSTANCE, ``./wscli.yaml`` or a parent's, the only one running: the first that says something.
+``-i``, ``-c``, WSCLI_INSTANCE, ``./wscli.yaml`` or a parent's, the only one running: the first of these that applies.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ __all__ = ["Busy", "Selection", "dial", "find_file", "running", "select"]
 
 
 class Selection(NamedTuple):
-    """What the command line says; at most one of the two is set."""
+    """The options of the command line; at most one of the two is set."""
 
     name: str | None = None
     """-i"""
@@ -25,17 +25,17 @@ class Selection(NamedTuple):
 
 
 class Busy(WscliError):
-    """The manager has more connections to accept than its queue holds; a moment later it may have room."""
+    """The manager has more connections to accept than its queue holds; it may have room a moment later."""
 
 
 def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True) -> socket.socket | None:
-    """Connect to an instance; None when nobody listens there any more.
+    """Connect to an instance; None if it does not listen any more.
 
     Without patience the socket does not block, and is not waited for.
 
     Raises:
         Busy: it would have to be waited for.
-        WscliError: somebody may listen, but cannot be reached.
+        WscliError: it may listen, but cannot be reached.
 
     """
     path = instance.socket
@@ -59,7 +59,7 @@ def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True
 
 
 def running(environ: Mapping[str, str], *, patient: bool = True) -> list[Instance]:
-    """Give the instances that answer a dial; one that cannot be reached is nobody's business but its own."""
+    """Give the instances that answer a dial; those that cannot be reached are left out."""
     alive = []
     for instance in registered(environ):
         with contextlib.suppress(WscliError):
@@ -112,7 +112,9 @@ def select(selection: Selection, environ: Mapping[str, str], *, patient: bool = 
 
 def _by_name(name: str, environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
     if not is_instance_name(name):
-        raise UsageError(f"{name!r} is no instance name", "a name is of a-z, 0-9, _ and -, 32 at most; see `wscli ls`")
+        raise UsageError(
+            f"invalid instance name: {name!r}", "a name has at most 32 of a-z, 0-9, _ and -; see `wscli ls`"
+        )
     for instance in registered(environ):
         if instance.name == name and (sock := dial(instance, environ, patient=patient)):
             return instance, sock

@@ -1,14 +1,13 @@
-"""What becomes of a stream: messages to stdout, as they are or fit for a terminal, and words to stderr."""
+"""A stream's messages to stdout, raw or escaped for a terminal, and its notices to stderr."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-from wscli.control.acks import Acks
 from wscli.control.escape import escape
 from wscli.control.frames import json_body
 from wscli.control.output import Output
-from wscli.errors import WscliError
+from wscli.control.stream import StreamSink
 
 __all__ = ["CopySink", "gap_text", "shown_json", "shown_text"]
 
@@ -31,7 +30,7 @@ def _json_escape(one: str) -> str:
 
 
 def gap_text(record: dict[str, Any]) -> str:
-    """Say a gap in words."""
+    """Describe a gap."""
     channel, after, missed, reason = (record.get(key) for key in ("channel", "after", "missed", "reason"))
     begin, end = record.get("start"), record.get("end")
     lasted = f" for {end - begin:.1f} s" if isinstance(begin, float) and isinstance(end, float) else ""
@@ -45,7 +44,7 @@ def gap_text(record: dict[str, Any]) -> str:
         "lagged": f"this reader fell behind and missed {count} after {after}",
         "truncated": f"no longer kept: {count} after {after}",
         "disk": f"the disk did not keep {count} after {after}",
-        "reset": "the cursor is of another numbering; what came between is unknown",
+        "reset": "the cursor is of another numbering; messages between may be missing",
     }.get(str(reason), f"{reason}; may be missing: {count} after {after}")
     if reason == "truncated" and missed is None:
         said = f"no longer kept: messages up to {after}"
@@ -53,7 +52,7 @@ def gap_text(record: dict[str, Any]) -> str:
 
 
 def _filled(count: int, after: object) -> str:
-    """Say that what was missed is there."""
+    """Describe a filled gap."""
     if count == 0:
         return f" after {after}; the server was asked, and nothing was missed"
     if count == 1:
@@ -61,17 +60,14 @@ def _filled(count: int, after: object) -> str:
     return f" after {after}; {count} missed messages were asked for, and follow"
 
 
-class CopySink:
+class CopySink(StreamSink):
     """Copies messages to an output as they come, and tells of everything else by ``note``, a line each.
 
     With ``records``, gaps are records among the messages. ``show`` makes bytes fit for a terminal.
     """
 
-    stopped_at: int | None = None
-    acknowledges = False
     stop_fd: int | None = None
-    failure: WscliError | None = None
-    """What it stopped for, other than that it had enough."""
+    """Becomes readable when it ends the stream by itself."""
 
     def __init__(
         self,
@@ -89,15 +85,6 @@ class CopySink:
         self._clock = clock
         self._skipped = self._skipped_bytes = 0
         self._noted_at = -_EVERY
-
-    def begin(self, acks: Acks | None) -> None:
-        """Leave acknowledging to the stream: what was written is done."""
-
-    def settle(self, *, at_once: bool = False) -> None:
-        """Nothing is under way behind a write."""
-
-    def stop(self) -> None:
-        """Nothing is under way that could be ended."""
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Copy messages."""
@@ -124,7 +111,7 @@ class CopySink:
             self._tell_skipped()
 
     def close(self) -> None:
-        """Tell what is still untold."""
+        """Write the last notice."""
         self._tell_skipped()
 
     def write(self, body: memoryview) -> None:

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from wscli.control.acks import Acks
 from wscli.control.frames import (
@@ -26,46 +26,46 @@ from wscli.control.frames import (
     read_json,
 )
 from wscli.control.output import Output, OutputClosed
-from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError
+from wscli.errors import ExitCode, TimedOut, WscliError
 
-__all__ = ["Sink", "Stream"]
+__all__ = ["StreamSink", "Stream"]
 
 _OK = End(ExitCode.OK, "", None)
 _LONGEST_POLL = (1 << 31) - 1  # milliseconds, in an int of C's
 
 
-class Sink(Protocol):
-    """Takes what comes. ``data`` and ``gap`` give true once they have had enough.
+class StreamSink:
+    """The receiver of a stream; this one ignores everything. ``data`` and ``gap`` return true to end the stream."""
 
-    ``stopped_at`` is the number of the last message taken, where it had enough within one call of ``data``.
-    ``acknowledges`` says that it sends acknowledgements by itself, once it is done with what it took.
-    ``failure`` is what it stopped for, other than that it had enough.
-    """
+    stopped_at: int | None = None
+    """The number of the last message it took, if it ended the stream within one call of ``data``."""
+    acknowledges = False
+    """Whether it sends acknowledgements itself, once it has processed the messages."""
+    failure: WscliError | None = None
+    """The error for which it ended the stream, if any."""
 
-    stopped_at: int | None
-    acknowledges: bool
-    failure: WscliError | None
-
-    def begin(self, acks: Acks | None) -> None:
-        """A stream begins, whose acknowledgements go there."""
+    def start(self, acks: Acks | None) -> None:
+        """Start a stream; acknowledgements go to ``acks``."""
 
     def settle(self, *, at_once: bool = False) -> None:
-        """The stream is over: be done with what was taken, or give up at once what was not begun with."""
+        """End the stream: finish all messages that were taken, or with ``at_once`` only those already started."""
 
     def stop(self) -> None:
-        """A signal ends the process: end what is under way."""
+        """End what is under way, since a signal ends the process."""
 
     def data(self, channel: str, body: memoryview) -> bool:
-        """Take encoded messages; the view is good for this call only."""
+        """Take encoded messages; the view is valid during this call only."""
+        return False
 
     def gap(self, record: dict[str, Any]) -> bool:
         """Take a gap's record."""
+        return False
 
     def state(self, record: dict[str, Any]) -> None:
-        """Take the word that a channel came to a state."""
+        """Take the new state of a channel."""
 
     def notice(self, record: dict[str, Any]) -> None:
-        """Take the word that messages were left out."""
+        """Take a notice of messages that the format leaves out."""
 
 
 class Stream:
@@ -91,7 +91,7 @@ class Stream:
     def __init__(
         self,
         sock: socket.socket,
-        sink: Sink,
+        sink: StreamSink,
         *,
         rest: bytes = b"",
         channel: str = "",
@@ -108,12 +108,11 @@ class Stream:
         self.shown = 0
         self._sock = sock
         self._sink = sink
-        self._rest = rest
         self._channel = channel
         self._idle_timeout = idle_timeout
         self._clock = clock
         self.heard_at = clock() if heard_at is None else heard_at
-        self._frames = FrameReader()
+        self._frames = FrameReader(rest)
         self._acks = acks
         self._gaps = 0
         self._stops = stops
@@ -128,13 +127,13 @@ class Stream:
 
         Raises:
             TimedOut: no message came for ``idle_timeout``.
-            NoInstance: the manager was gone, without a word.
-            FrameError: what came is no stream.
+            NoInstance: the manager hung up.
+            FrameError: the stream is invalid.
 
         """
         try:
             while True:
-                frame = self._frames.take()
+                frame = self._frames.next_frame()
                 if frame is None:
                     self._receive()
                 elif frame.kind == END:
@@ -186,18 +185,11 @@ class Stream:
 
     def _receive(self) -> None:
         space = self._frames.space()
-        if self._rest:
-            count = min(len(self._rest), len(space))
-            space[:count] = self._rest[:count]
-            self._rest = self._rest[count:]
-        else:
-            self._wait()
-            try:
-                count = self._sock.recv_into(space)
-            except ConnectionResetError:
-                count = 0
-            if count == 0:
-                raise NoInstance("the manager was gone without a word", "see `wscli ls`; `wscli up` starts it again")
+        self._wait()
+        try:
+            count = self._sock.recv_into(space)
+        except ConnectionResetError:
+            count = 0
         self._frames.received(count)
 
     def _wait(self) -> None:

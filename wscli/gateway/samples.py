@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from wscli import __version__
+from wscli.control.reports import ChannelStats, TokenStats
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
+from wscli.version import __version__
 
 __all__ = ["METRICS", "Metric", "Sample", "measure"]
 
@@ -90,10 +91,10 @@ def measure(manager: Manager) -> Iterator[Sample]:
         yield Sample("wscli_gateway_refused_total", (), gateway["refused"])
 
 
-def _gauges(manager: Manager, stats: dict[str, dict[str, Any]]) -> Iterator[Sample]:
+def _gauges(manager: Manager, stats: dict[str, ChannelStats]) -> Iterator[Sample]:
     """Give the gauges of every declared channel and template."""
     critical = {name: plan.critical for name, plan in manager.plan.channels.items()}
-    by_name: dict[str, list[dict[str, Any]]] = {name: [] for name in critical}
+    by_name: dict[str, list[ChannelStats]] = {name: [] for name in critical}
     for channel in manager.channels():
         by_name[channel.plan.name].append(stats[channel.name])
     for name, all_of_it in by_name.items():
@@ -132,7 +133,7 @@ def _counters(manager: Manager) -> Iterator[Sample]:
             yield Sample("wscli_gaps_total", (name, reason), count)
 
 
-def _tokens(stats: dict[str, dict[str, Any]], now: float) -> Iterator[Sample]:
+def _tokens(stats: dict[str, TokenStats], now: float) -> Iterator[Sample]:
     """Give the samples of every token source; the expiry only of a token that expires."""
     for name, one in stats.items():
         if one["expires_in_s"] is not None:

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from wscli import __version__
 from wscli.daemon.fanout.socket_writer import Outflow
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.daemon.registry.manager import Manager
@@ -18,6 +17,7 @@ from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
 from wscli.timing import Timer, call_later
+from wscli.version import __version__
 
 __all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wscli import __version__
 from wscli.clock import Clock
 from wscli.errors import ConfigError
 from wscli.net.http_errors import explain
@@ -21,6 +20,7 @@ from wscli.net.origin import REDIRECTS, redirect_target
 from wscli.net.proxy import ProxyChoice, proxy_url
 from wscli.net.retry_after import parse_retry_after
 from wscli.net.tls import TlsSettings, make_tls
+from wscli.version import __version__
 
 if TYPE_CHECKING:  # imported on first use: it takes 150 ms, which most commands need not spend
     import aiohttp

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wscli import __version__
 from wscli.config.plan import Plan
 from wscli.control import paths
 from wscli.control.protocol import PROTOCOL
 from wscli.control.selection import running
 from wscli.errors import WscliError
 from wscli.sockets import listen_at_path
+from wscli.version import __version__
 
 __all__ = ["InstanceHeld", "Ownership", "own"]
 

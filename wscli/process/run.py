@@ -12,7 +12,6 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from wscli import __version__
 from wscli.clock import Clock, SystemClock
 from wscli.config.plan import Plan
 from wscli.control.paths import state_directory
@@ -42,6 +41,7 @@ from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
 from wscli.transport.open import open_connection
+from wscli.version import __version__
 
 __all__ = ["ManagerProcess", "make_manager", "run_manager"]
 

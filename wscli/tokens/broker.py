@@ -14,9 +14,9 @@ import os
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from wscli.clock import Clock
+from wscli.control.reports import TokenStats
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
@@ -145,8 +145,8 @@ class Broker:
         entry = self._entries.get(name)
         return entry is not None and entry.source.single_use
 
-    def stats(self) -> dict[str, dict[str, Any]]:
-        """Give ``tokens`` of ``stats --json``, in declared order."""
+    def stats(self) -> dict[str, TokenStats]:
+        """Give the ``tokens`` of ``stats --json``, in declared order; ``expires_in_s`` in seconds."""
         now = self._clock.boottime()
         return {name: entry.stats(now) for name, entry in self._entries.items()}
 

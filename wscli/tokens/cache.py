@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from wscli.control.reports import TokenStats
 from wscli.core.events import Failure
 from wscli.tokens.fetcher import BrokerToken
 from wscli.tokens.models import TokenSource
@@ -68,7 +68,7 @@ class CacheEntry:
         """Discard the token."""
         self.token, self.refresh_at, self.made_of = None, None, {}
 
-    def stats(self, now: float) -> dict[str, Any]:
+    def stats(self, now: float) -> TokenStats:
         """Give the object of ``stats --json``."""
         token = self.valid(now)
         if token is not None:

@@ -12,21 +12,21 @@ import pytest
 
 from tests.daemon.served import Served, serve, served
 from tests.waiting import descriptors, eventually
-from wscli import __version__
-from wscli.control.protocol import LINE_LIMIT
+from wscli.control.protocol import LINE_LIMIT, PROTOCOL
 from wscli.core.states import ChannelState
 from wscli.daemon.socket import server as server_module
+from wscli.version import __version__
 
 __all__ = ["served"]
 
 
 def request(verb: str, **args: Any) -> bytes:
-    return json.dumps({"v": 1, "wscli": "0.1.0", "verb": verb, "args": args}).encode() + b"\n"
+    return json.dumps({"v": PROTOCOL, "wscli": "0.1.0", "verb": verb, "args": args}).encode() + b"\n"
 
 
 async def test_an_answer_begins_with_the_protocols_number_and_our_version(served: Served) -> None:
     [answer] = await served.exchange(request("ping"))
-    assert (answer["v"], answer["wscli"], answer["ok"]) == (1, __version__, True)
+    assert (answer["v"], answer["wscli"], answer["ok"]) == (PROTOCOL, __version__, True)
     assert answer["result"]["instance"] == "app"
 
 
@@ -34,15 +34,15 @@ async def test_an_answer_begins_with_the_protocols_number_and_our_version(served
     ("line", "words"),
     [
         (b"GET / HTTP/1.1\r\n", "not JSON"),
-        (b"[1]\n", "no object"),
+        (b"[1]\n", "must be a JSON object"),
         (b"\xff\xfe\n", "not JSON"),
         (b"{}\n", "no protocol number"),
         (b'{"v":true,"verb":"stats"}\n', "no protocol number"),
-        (b'{"v":1}\n', "no such verb 'None'"),
-        (b'{"v":1,"verb":"dance"}\n', "no such verb 'dance'"),
-        (b'{"v":1,"verb":["stats"]}\n', "no such verb"),
-        (b'{"v":1,"verb":"stats","args":7}\n', "'args' must be a JSON object"),
-        (b'{"v":1,"verb":"stats","args":{"channels":[7]}}\n', "no list of names"),
+        (b'{"v":%d}\n' % PROTOCOL, "no such verb 'None'"),
+        (b'{"v":%d,"verb":"dance"}\n' % PROTOCOL, "no such verb 'dance'"),
+        (b'{"v":%d,"verb":["stats"]}\n' % PROTOCOL, "no such verb"),
+        (b'{"v":%d,"verb":"stats","args":7}\n' % PROTOCOL, "must be a JSON object"),
+        (b'{"v":%d,"verb":"stats","args":{"channels":[7]}}\n' % PROTOCOL, "'channels' must be a list of names"),
         (b"[" * 60_000 + b"\n", "not JSON"),
         (b"x" * (LINE_LIMIT + 1), f"over {LINE_LIMIT} bytes"),
         (b"x" * LINE_LIMIT + b"\n", f"over {LINE_LIMIT} bytes"),
@@ -58,22 +58,22 @@ async def test_an_invalid_request_is_refused_with_the_reason_and_the_server_goes
 
 
 async def test_a_client_of_another_version_is_told_which_side_to_upgrade(served: Served) -> None:
-    [newer] = await served.exchange(b'{"v":2,"wscli":"9.0.0","verb":"stats"}\n')
-    assert "'9.0.0' with protocol 2" in newer["error"]["message"]
+    [newer] = await served.exchange(b'{"v":%d,"wscli":"9.0.0","verb":"stats"}\n' % (PROTOCOL + 1))
+    assert f"'9.0.0' with protocol {PROTOCOL + 1}" in newer["error"]["message"]
     assert "wscli down" in newer["error"]["hint"]
     [older] = await served.exchange(b'{"v":0,"wscli":"0.0.1","verb":"stats"}\n')
     assert "upgrade the wscli that this command comes from" in older["error"]["hint"]
 
 
 async def test_a_client_of_any_version_can_take_the_manager_down(served: Served) -> None:
-    [answer] = await served.exchange(b'{"v":2,"wscli":"9.0.0","verb":"down"}\n')
+    [answer] = await served.exchange(b'{"v":%d,"wscli":"9.0.0","verb":"down"}\n' % (PROTOCOL + 1))
     assert answer["ok"] is True
     assert served.manager.stopping.is_set()
 
 
 async def test_a_client_that_sends_no_request_is_refused_after_the_deadline() -> None:
     async with serve(request_deadline=0.05) as served:
-        [answer] = await served.exchange(b'{"v":1,')
+        [answer] = await served.exchange(b'{"v":%d,' % PROTOCOL)
         assert answer["error"]["code"] == 124
 
 

@@ -9,6 +9,7 @@ from wscli.config.checks.context import Context
 from wscli.config.models.fields import expand_home
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Items
+from wscli.expressions import InvalidExpression, check_expression
 from wscli.values import Scalar, shown
 
 __all__ = ["check_hook"]
@@ -62,12 +63,9 @@ def _check_jq(located: Located | None, context: Context) -> None:
 @functools.lru_cache(maxsize=256)
 def _why_not(expression: str) -> str | None:
     """Give the reason why an expression does not compile, else None; many channels may share one."""
-    import jq  # type: ignore[import-not-found]  # without types, and slow to import for a file without hooks
-
     try:
-        jq.compile(expression)
-    except ValueError as error:
-        line = next(iter(str(error).removeprefix("jq: error: ").splitlines()), "").rstrip(":")
-        line = re.sub(r" at <top-level>, line (\d+), column (\d+)$", r" at its line \1, column \2", line)
+        check_expression(expression)
+    except InvalidExpression as error:
+        line = re.sub(r" at <top-level>, line (\d+), column (\d+)$", r" at its line \1, column \2", str(error))
         return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
     return None

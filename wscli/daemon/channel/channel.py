@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from wscli.config.plan import ChannelPlan
+from wscli.control.protocol import manager_stopped
+from wscli.control.reports import ChannelStats, Status
 from wscli.core import events
 from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code
@@ -30,7 +31,7 @@ from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
-from wscli.errors import NoInstance, UnknownChannel, WscliError
+from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
 from wscli.transport.connection import Connection
 
@@ -127,7 +128,7 @@ class Channel:
                 f"channel {self.name!r} was removed from the configuration", "`wscli status` lists the channels"
             )
         if self._shut:
-            return NoInstance("the manager was stopped", "`wscli up` starts it again")
+            return manager_stopped()
         return self._tracker.unavailable(self.name)
 
     # by hand
@@ -285,10 +286,10 @@ class Channel:
         self._tracker.wake()
         self._on_change(self)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """The object of ``status --json``."""
         return channel_status(self)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> ChannelStats:
         """The channel's part of ``stats --json``."""
         return channel_stats(self, self._services.clock.wall())

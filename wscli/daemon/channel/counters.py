@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from wscli.control.reports import ChannelCounts, LastClose
 from wscli.core.events import Failure
 
 __all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]
@@ -99,9 +99,12 @@ class Counters:
         if self.total is not None:
             self.total._count_connection(left)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ChannelCounts:
         """The counters as ``stats --json`` names them; times in seconds."""
-        closed = self.last_close
+        last_close: LastClose | None = None
+        if self.last_close is not None:
+            code, reason, by = self.last_close.code, self.last_close.close_reason, self.last_close.by
+            last_close = {"code": code, "reason": reason, "by": by}
         return {
             "received": self.received,
             "received_bytes": self.received_bytes,
@@ -114,7 +117,7 @@ class Counters:
             "duplicates": self.duplicates,
             "backfilled": self.backfilled,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),
-            "last_close": closed and {"code": closed.code, "reason": closed.close_reason, "by": closed.by},
+            "last_close": last_close,
         }
 
 

@@ -1,11 +1,12 @@
-"""A channel's status and statistics, in the keys that scripts rely on: keys are added, never removed."""
+"""The ``status`` and ``stats`` objects of a channel: scripts rely on their keys, which are never removed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from wscli.config.plan import ChannelPlan
+from wscli.control.reports import ChannelStats, Lag, Status
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.announcer import Announcer
@@ -42,7 +43,7 @@ class ReportedChannel(Protocol):
         """The open connection, while the channel is ready."""
 
 
-def channel_status(channel: ReportedChannel) -> dict[str, Any]:
+def channel_status(channel: ReportedChannel) -> Status:
     """The object of ``status --json``; times are seconds since the epoch."""
     snapshot, attempt = channel.snapshot, channel.subscription.last_attempt
     text = snapshot.reason.text
@@ -61,7 +62,7 @@ def channel_status(channel: ReportedChannel) -> dict[str, Any]:
     }
 
 
-def channel_stats(channel: ReportedChannel, now: float) -> dict[str, Any]:
+def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
     snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
     at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
@@ -86,7 +87,7 @@ def channel_stats(channel: ReportedChannel, now: float) -> dict[str, Any]:
     }
 
 
-def _consumers(channel: ReportedChannel) -> dict[str, dict[str, Any]]:
+def _consumers(channel: ReportedChannel) -> dict[str, Lag]:
     named = channel.history.consumers
     return {
         one.name: {"seq": one.position.seq, "lag": one.lag, "held_by": one.held_by}

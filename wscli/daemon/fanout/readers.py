@@ -9,13 +9,14 @@ from typing import Any
 
 from wscli.clock import Clock
 from wscli.control.frames import End
+from wscli.control.protocol import manager_stopped
 from wscli.daemon.fanout.socket_writer import SEND_BUFFER, TURN_BYTES, Outflow
 from wscli.daemon.fanout.sources import Merger, Options, Source
-from wscli.errors import ExitCode
 
 __all__ = ["SEND_BUFFER", "TURN_BYTES", "Reader", "stream"]
 
-_GOING = End(ExitCode.NO_INSTANCE, "the manager was stopped", "`wscli up` starts it again")
+_STOPPED = manager_stopped()
+_GOING = End(_STOPPED.exit_code, _STOPPED.message, _STOPPED.hint)
 
 
 class Reader:

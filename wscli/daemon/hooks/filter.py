@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from typing import NoReturn
-
-import jq  # type: ignore[import-not-found]  # an extension module without types
-
 from wscli.control.escape import escape
+from wscli.expressions import compile_condition, is_json
 
 __all__ = ["Filter", "FilterFailed", "NotJson"]
 
@@ -32,10 +28,9 @@ class Filter:
 
     def __init__(self, expression: str) -> None:
         try:
-            jq.compile(expression)  # alone first: wrapped, half an expression might compile
+            self._condition = compile_condition(expression)
         except ValueError as error:
-            raise ValueError(_first_line(str(error).removeprefix("jq: error: ")).rstrip(":")) from None
-        self._program = jq.compile(f"any(({expression}\n); .)")
+            raise ValueError(_quoted(error)) from None
 
     def fits(self, payload: bytes) -> bool:
         """Say whether the expression yields anything but false and null for a text message.
@@ -46,20 +41,14 @@ class Filter:
 
         """
         text = payload.decode()
+        if not is_json(text):
+            raise NotJson
         try:
-            json.loads(text, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise NotJson from None
-        try:
-            return list(self._program.input_text(text)) == [True]
+            return self._condition(text)
         except ValueError as error:  # jq's own: the program failed, or its parser is stricter than Python's
-            raise FilterFailed(_first_line(str(error))) from None
+            raise FilterFailed(_quoted(error)) from None
 
 
-def _first_line(text: str) -> str:
-    line = next(iter(text.splitlines()), "")
+def _quoted(error: ValueError) -> str:
+    line = next(iter(str(error).splitlines()), "")
     return escape(line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}...")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are not JSON (RFC 8259, section 6)

@@ -8,9 +8,10 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
 
 from wscli.config.plan import ChannelPlan, Plan
+from wscli.control.protocol import manager_stopped
+from wscli.control.reports import Stats, Status
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
@@ -22,7 +23,7 @@ from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.dial.trial import dial_once
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.upstreams import Upstreams
-from wscli.errors import NoInstance, UnknownChannel
+from wscli.errors import UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
 from wscli.problems import Problems
@@ -151,7 +152,7 @@ class Manager:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise NoInstance("the manager was stopped", "`wscli up` starts it again")
+            raise manager_stopped()
 
     def _changed(self, channel: Channel) -> None:
         self.changes.append([json.dumps(channel.status(), separators=(",", ":")).encode()], None)
@@ -268,13 +269,13 @@ class Manager:
 
     # what it reports
 
-    def status(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def status(self, names: Sequence[str] = ()) -> list[Status]:
         """Give the objects of ``status --json``."""
         return [channel.status() for channel in self.select(names)]
 
-    def stats(self, names: Sequence[str] = ()) -> dict[str, Any]:
+    def stats(self, names: Sequence[str] = ()) -> Stats:
         """Give the object of ``stats --json``."""
-        stats: dict[str, Any] = {
+        stats: Stats = {
             "schema": 1,
             "instance": self.plan.name,
             "pid": os.getpid(),
@@ -289,7 +290,7 @@ class Manager:
             "problems": self.problems.texts(),
         }
         for observer in self._observers:
-            stats |= observer.stats()
+            stats.update(observer.stats())  # type: ignore[typeddict-item]  # keys that ``Stats`` need not have
         return stats
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
-from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode, encode
+from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode_line, encode_line
 
 __all__ = ["Peer", "PeerGone", "peer_uid"]
 
@@ -74,7 +74,7 @@ class Peer:
             raise ProtocolError(f"the request line is over {limit} bytes", "payloads follow the line as raw bytes")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        return decode(line)
+        return decode_line(line)
 
     async def read_exactly(self, count: int) -> bytes:
         """Read raw bytes.
@@ -101,7 +101,7 @@ class Peer:
             PeerGone: the client hung up, or does not read.
 
         """
-        line = encode({**self._greeting, **message})
+        line = encode_line({**self._greeting, **message})
         self._greeting = {}
         try:
             async with asyncio.timeout(ANSWER_DEADLINE):

@@ -10,7 +10,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode, failure, greeting, success
+from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode_line, failure, greeting, success
+from wscli.control.validation import read_request
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.errors import TimedOut, WscliError
@@ -28,9 +29,9 @@ log = logging.getLogger(__name__)
 
 
 class Handler(Protocol):
-    """One verb: gives the result for a request's arguments, or None where it answered by itself."""
+    """One verb: takes its validated request and gives the result, or None where it answered by itself."""
 
-    async def __call__(self, app: App, args: dict[str, Any], peer: Peer) -> Mapping[str, Any] | None:
+    async def __call__(self, app: App, request: Any, peer: Peer, /) -> Mapping[str, Any] | None:
         """Handle a request; a ``WscliError`` becomes the error of the answer."""
 
 
@@ -117,8 +118,8 @@ class Server:
     async def _answer(self, peer: Peer) -> None:
         peer.greet_with(greeting())
         try:
-            handler, args = await self._request(peer)
-            result = await handler(self._app, args, peer)
+            handler, request = await self._request(peer)
+            result = await handler(self._app, request, peer)
         except WscliError as error:
             await peer.send_line(failure(error))
         except PeerGone:
@@ -131,24 +132,22 @@ class Server:
             if result is not None:
                 await peer.send_line(success(result))
 
-    async def _request(self, peer: Peer) -> tuple[Handler, dict[str, Any]]:
+    async def _request(self, peer: Peer) -> tuple[Handler, Any]:
         try:
             async with asyncio.timeout(self._request_deadline):
                 request = await peer.read_line()
         except TimeoutError:
             raise TimedOut(f"no request within {self._request_deadline:g} seconds") from None
-        verb, args = request.get("verb"), request.get("args", {})
+        verb = request.get("verb")
         if not isinstance(verb, str) or verb not in SPOKEN_BY_ALL:
             check_version(request, "client")
         if not isinstance(verb, str) or verb not in self._handlers:
             raise ProtocolError(
                 f"no such verb {str(verb)[:40]!r}", f"the verbs are {', '.join(sorted(self._handlers))}"
             )
-        if not isinstance(args, dict):
-            raise ProtocolError("'args' must be a JSON object", "it is {} for a verb without arguments")
-        return self._handlers[verb], args
+        return self._handlers[verb], read_request(verb, request.get("args", {}))
 
 
 def _refuse(sock: socket.socket, error: WscliError) -> None:
     with sock, contextlib.suppress(OSError):  # a client that does not read misses the reason
-        sock.send(encode({**greeting(), **failure(error)}))
+        sock.send(encode_line({**greeting(), **failure(error)}))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from wscli import __version__
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.connection import DialError, DialTarget
 from wscli.transport.dial.address import TargetUrl
+from wscli.version import __version__
 
 __all__ = ["USER_AGENT", "request_headers"]
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.daemon.scripted import channel_plan
 from tests.daemon.served import Served, served
 from tests.waiting import eventually
-from wscli.control.client import Client
+from wscli.control.client import ManagerConnection
 from wscli.errors import UnknownChannel, WscliError
 
 __all__ = ["served"]
@@ -23,7 +23,7 @@ __all__ = ["served"]
 @asynccontextmanager
 async def attached(served: Served, **args: str) -> AsyncIterator[ClientConnection]:
     def ask() -> socket.socket:
-        client = Client(served.instance, served.dial())
+        client = ManagerConnection(served.instance, served.dial())
         assert client.request("attach", args, timeout=30) == {"channel": "notifications"}
         sock, rest = client.take_over()
         assert rest == b""
@@ -68,5 +68,5 @@ async def test_a_name_that_no_channel_has_is_6(served: Served) -> None:
 
 @pytest.mark.parametrize("args", [{}, {"channel": "a", "url": "ws://a"}, {"channel": 1}, {"url": None}, {"name": "a"}])
 async def test_anything_else_is_refused(urls: Served, args: dict[str, Any]) -> None:
-    with pytest.raises(WscliError, match=r"takes a channel or a URL|is no text"):
+    with pytest.raises(WscliError, match=r"takes a channel or a URL|must be text|unknown argument 'name'"):
         await urls.ask("attach", args)

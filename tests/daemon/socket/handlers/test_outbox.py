@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.daemon.fake_manager import FakeManager
 from tests.daemon.served import Served, serve
+from wscli.control.protocol import PROTOCOL
 from wscli.core.states import ChannelState
 from wscli.errors import WscliError
 
@@ -25,7 +26,7 @@ async def boxed() -> AsyncIterator[Served]:
 
 
 def request(**args: Any) -> bytes:
-    return json.dumps({"v": 1, "verb": "queue", "args": {"channel": "calls", **args}}).encode() + b"\n"
+    return json.dumps({"v": PROTOCOL, "verb": "queue", "args": {"channel": "calls", **args}}).encode() + b"\n"
 
 
 def block(payload: bytes, framing: str = "whole") -> bytes:
@@ -36,7 +37,7 @@ def block(payload: bytes, framing: str = "whole") -> bytes:
     ("key", "words"),
     [
         ("k" * 1025, "the key 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk' is over 1024 bytes"),
-        ("\udcff", "argument 'key' is not UTF-8: '\\udcff'"),
+        ("\udcff", "argument 'key' must be text in UTF-8"),
     ],
 )
 async def test_a_key_that_is_too_long_or_not_utf8_is_refused(boxed: Served, key: str, words: str) -> None:
@@ -48,12 +49,12 @@ async def test_a_key_that_is_too_long_or_not_utf8_is_refused(boxed: Served, key:
 
 
 async def test_a_channel_name_that_is_not_utf8_is_refused(boxed: Served) -> None:
-    with pytest.raises(WscliError, match="argument 'channel' is not UTF-8"):
+    with pytest.raises(WscliError, match="argument 'channel' must be text in UTF-8"):
         await boxed.ask("outbox", {"action": "rm", "channel": "rooms/\udcff"})
 
 
 async def test_an_empty_block_queues_no_message_and_has_no_outcomes(boxed: Served) -> None:
-    lines = request(watch=True) + block(b"", "line") + b'{"await": true}\n'
+    lines = request(watch=True) + block(b"", "line") + b'{"outcomes": true}\n'
     begun, none = await boxed.exchange(lines, hang_up=False)
     assert begun["ok"]
     assert none["result"] == {"queued": 0, "known": 0, "first": 0, "state": "queued"}

@@ -14,12 +14,13 @@ import pytest
 from tests.daemon.framed import FarEnd
 from tests.daemon.served import Served, served
 from tests.waiting import eventually
-from wscli import __version__
 from wscli.control.frames import DATA, END
+from wscli.control.protocol import PROTOCOL
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.errors import UnknownChannel
+from wscli.version import __version__
 
 __all__ = ["served"]
 
@@ -52,7 +53,7 @@ async def test_stats_and_status_are_of_all_channels_or_of_the_named_ones(served:
 @asynccontextmanager
 async def streaming(served: Served, verb: str, **args: Any) -> AsyncIterator[tuple[dict[str, Any], FarEnd]]:
     with served.dial() as sock:
-        sock.sendall(json.dumps({"v": 1, "verb": verb, "args": args}).encode() + b"\n")
+        sock.sendall(json.dumps({"v": PROTOCOL, "verb": verb, "args": args}).encode() + b"\n")
         sock.setblocking(False)
 
         line = bytearray()

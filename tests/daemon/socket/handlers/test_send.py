@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 
 from tests.daemon.served import Served, served
 from tests.waiting import eventually
-from wscli.control.protocol import BLOCK_LIMIT, ProtocolError
-from wscli.daemon.socket.handlers.send import split
+from wscli.control.protocol import BLOCK_LIMIT, PROTOCOL, split_block
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 
 __all__ = ["served"]
 
 
 def header(**args: Any) -> bytes:
-    return json.dumps({"v": 1, "verb": "send", "args": {"channel": "calls", **args}}).encode() + b"\n"
+    return json.dumps({"v": PROTOCOL, "verb": "send", "args": {"channel": "calls", **args}}).encode() + b"\n"
 
 
 def block(payload: bytes, framing: str = "line") -> bytes:
@@ -145,13 +144,16 @@ async def test_a_block_over_the_limit_is_refused_before_it_is_read(served: Serve
 
 @given(st.lists(st.binary().filter(lambda one: b"\n" not in one)))
 def test_what_is_joined_by_lines_comes_apart_the_same(messages: list[bytes]) -> None:
-    assert split(b"".join(one + b"\n" for one in messages), "line") == messages
+    assert split_block(b"".join(one + b"\n" for one in messages), "line") == messages
 
 
 def test_the_last_line_needs_no_end() -> None:
-    assert split(b"a\nb", "line") == [b"a", b"b"]
-    assert split(b"a\n\nb\n", "line") == [b"a", b"", b"b"]
-    assert split(b"", "line") == []
-    assert split(b"", "whole") == [b""]
-    with pytest.raises(ProtocolError):
-        split(b"", None)
+    assert split_block(b"a\nb", "line") == [b"a", b"b"]
+    assert split_block(b"a\n\nb\n", "line") == [b"a", b"", b"b"]
+    assert split_block(b"", "line") == []
+    assert split_block(b"", "whole") == [b""]
+
+
+async def test_an_unknown_framing_is_refused(served: Served) -> None:
+    with pytest.raises(WscliError, match="'framing' must be one of whole, line, nul, not 'paragraph'"):
+        await served.ask("send", {"channel": "calls", "bytes": 0, "framing": "paragraph"})

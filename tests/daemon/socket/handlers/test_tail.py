@@ -206,7 +206,7 @@ async def test_every_format_is_answered(tailed, name):
         ({"channels": ["nope"]}, 6, "nope"),
         ({"channels": []}, 1, "channels"),
         ({"channels": "notifications"}, 1, "channels"),
-        ({"format": "xml"}, 1, "'xml' is no format"),
+        ({"format": "xml"}, 1, "'format' must be one of plain, nul, json, not 'xml'"),
         ({"last": -1}, 1, "last"),
         ({"last": "3"}, 1, "last"),
         ({"count": 1.5}, 1, "count"),

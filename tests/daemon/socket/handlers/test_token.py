@@ -33,5 +33,5 @@ async def test_an_undeclared_token_is_refused_with_those_that_are(served: Served
 
 
 async def test_an_unknown_action_is_refused(served: Served) -> None:
-    with pytest.raises(WscliError, match="no such action"):
+    with pytest.raises(WscliError, match="invalid action"):
         await served.ask("token", {"action": "steal", "name": "session"})

@@ -9,6 +9,7 @@ import pytest
 
 from tests.daemon.served import Served, served
 from tests.waiting import eventually
+from wscli.control.protocol import PROTOCOL
 from wscli.core.states import SETTLED, ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
 
@@ -69,7 +70,7 @@ async def test_a_client_that_goes_ends_the_wait(served: Served) -> None:
     calls = served.manager.known["calls"]
     await calls.become(ChannelState.WAITING)
     with served.dial() as sock:
-        sock.sendall(json.dumps({"v": 1, "verb": "wait", "args": BOTH}).encode() + b"\n")
+        sock.sendall(json.dumps({"v": PROTOCOL, "verb": "wait", "args": BOTH}).encode() + b"\n")
         await eventually(lambda: calls.uses)
     await eventually(lambda: not served.server.clients)
     assert calls.uses == 0
@@ -78,7 +79,7 @@ async def test_a_client_that_goes_ends_the_wait(served: Served) -> None:
 async def test_nonsense_is_refused(served: Served) -> None:
     with pytest.raises(UnknownChannel):
         await served.ask("wait", {"channels": ["nowhere"]})
-    with pytest.raises(WscliError, match="no list of names"):
+    with pytest.raises(WscliError, match="at least one name"):
         await served.ask("wait", {"channels": []})
-    with pytest.raises(WscliError, match="'redy' is no state"):
+    with pytest.raises(WscliError, match="'for' must be one of"):
         await served.ask("wait", {"channels": ["calls"], "for": "redy"})

@@ -1,4 +1,4 @@
-"""The manager's answers, one verb a file, mirroring the commands."""
+"""The handlers of the control socket, one verb a file, mirroring the commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from wscli.daemon.socket.handlers import (
     attach,
+    by_hand,
     complete,
     consume,
     consumer,
@@ -13,16 +14,11 @@ from wscli.daemon.socket.handlers import (
     down,
     logs,
     outbox,
-    pause,
     ping,
     reload,
-    restart,
-    resume,
     send,
-    start,
     stats,
     status,
-    stop,
     tail,
     token,
     wait,
@@ -40,17 +36,17 @@ HANDLERS: Mapping[str, Handler] = {
     "down": down.handle,
     "logs": logs.handle,
     "outbox": outbox.handle_outbox,
-    "pause": pause.handle,
+    "pause": by_hand.pause,
     "ping": ping.handle,
     "queue": outbox.handle_queue,
     "reload": reload.handle,
-    "restart": restart.handle,
-    "resume": resume.handle,
+    "restart": by_hand.restart,
+    "resume": by_hand.resume,
     "send": send.handle,
-    "start": start.handle,
+    "start": by_hand.start,
     "stats": stats.handle,
     "status": status.handle,
-    "stop": stop.handle,
+    "stop": by_hand.stop,
     "tail": tail.handle,
     "token": token.handle,
     "wait": wait.handle,

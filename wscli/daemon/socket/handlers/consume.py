@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
 
 from wscli.control.frames import END, end_body, header
 from wscli.control.protocol import success
+from wscli.control.requests import ConsumeRequest
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.consumer_reader import ConsumerReader, ConsumerSource
-from wscli.daemon.socket.handlers.args import optional_count, text
-from wscli.daemon.socket.handlers.tail import begin, options_of, position, reading, watched
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.handlers.tail import options_of, position, reading, start_of, watched
+from wscli.daemon.socket.peer import Peer
 from wscli.errors import UsageError, WscliError
+from wscli.history.consumers import NamedConsumers
 
-if TYPE_CHECKING:
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
+__all__ = ["consumers_of", "handle"]
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
-    """Answer with where the stream begins, then send frames and take acknowledgements until the client leaves."""
-    args = {**args, "channels": [text(args, "channel")]}
-    options = options_of(args)
-    channel = app.manager.channel(text(args, "channel"))
-    consumers = channel.history.consumers
-    if consumers is None:
-        raise UsageError(
-            f"channel {channel.name!r} keeps its history in memory, where a consumer has nothing to come back to",
-            "declare history: {store: disk} for it",
-        )
+async def handle(app: App, request: ConsumeRequest, peer: Peer) -> None:
+    """Answer with where the stream begins, then send frames and read acknowledgements until the client leaves."""
+    options = options_of(request)
+    channel = app.manager.channel(request["channel"])
+    consumers = consumers_of(channel)
     await channel.history.opened()
-    asked = any(args.get(key) is not None for key in ("last", "since", "after"))
-    start = await begin(channel, args, options) if asked else None
-    claim = None if args.get("claim") is None else position(text(args, "claim"))
-    lease = consumers.take(text(args, "consumer"), optional_count(args, "pid") or 0, start, claim=claim)
+    placed = any(request.get(key) is not None for key in ("last", "since", "after"))
+    start = await start_of(channel, request, options) if placed else None
+    cursor = request.get("claim")
+    claim = None if cursor is None else position(cursor)
+    lease = consumers.take(request["consumer"], request.get("pid") or 0, start, claim=claim)
     with ExitStack() as held:
         held.callback(lease.release)
         held.enter_context(reading(channel, follow=options.follow))
@@ -48,8 +44,23 @@ async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
         await _confirm(reader, peer)
 
 
+def consumers_of(channel: Channel) -> NamedConsumers:
+    """Return the consumers of a channel.
+
+    Raises:
+        UsageError: the channel keeps its history in memory, which has none.
+
+    """
+    if channel.history.consumers is None:
+        raise UsageError(
+            f"channel {channel.name!r} keeps its history in memory, and has no consumers",
+            "declare history: {store: disk} for it",
+        )
+    return channel.history.consumers
+
+
 async def _confirm(reader: ConsumerReader, peer: Peer) -> None:
-    """Tell the client whether its position is kept; one that is gone is told nothing."""
+    """Tell the client whether its position is kept, unless it has hung up."""
     with contextlib.suppress(OSError):
         try:
             await reader.confirm()

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from wscli.control.protocol import ProtocolError
-from wscli.daemon.socket.handlers.args import names, text
+from wscli.control.messages import ConsumersAnswer
+from wscli.control.requests import ConsumerChange, ConsumerList, ConsumerReset
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.handlers.consume import consumers_of
 from wscli.daemon.socket.handlers.tail import position
+from wscli.daemon.socket.peer import Peer
 from wscli.errors import UsageError
-
-if TYPE_CHECKING:
-    from wscli.control.messages import Consumers
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
-    from wscli.history.consumers import NamedConsumers
-    from wscli.history.records import Start
+from wscli.history.records import Start
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> Consumers:
-    """List, reset or forget."""
-    action = text(args, "action")
-    if action == "ls":
-        return _list(app.manager.select(names(args)))
-    channel = app.manager.channel(text(args, "channel"))
-    named, name = _named(channel), text(args, "name")
+async def handle(app: App, request: ConsumerList | ConsumerReset | ConsumerChange, peer: Peer) -> ConsumersAnswer:
+    """List, reset or remove consumers."""
+    if request["action"] == "ls":
+        return _list(app.manager.select(request.get("channels", [])))
+    channel = app.manager.channel(request["channel"])
+    consumers = consumers_of(channel)
     await channel.history.opened()
-    if action == "reset":
-        await named.reset(name, _start(channel, text(args, "to")))
-    elif action == "rm":
-        await named.remove(name)
+    if request["action"] == "reset":
+        await consumers.reset(request["name"], _start(channel, request["to"]))
     else:
-        raise ProtocolError(f"{action[:40]!r} is nothing to do with consumers", "it is one of ls, reset, rm")
+        await consumers.remove(request["name"])
     return _list([channel])
-
-
-def _named(channel: Channel) -> NamedConsumers:
-    if channel.history.consumers is None:
-        raise UsageError(
-            f"channel {channel.name!r} keeps its history in memory, and has no consumers",
-            "declare history: {store: disk} for it",
-        )
-    return channel.history.consumers
 
 
 def _start(channel: Channel, to: str) -> Start:
@@ -60,7 +43,7 @@ def _start(channel: Channel, to: str) -> Start:
     return start
 
 
-def _list(channels: list[Channel]) -> Consumers:
+def _list(channels: list[Channel]) -> ConsumersAnswer:
     found = [(channel, channel.history.consumers) for channel in channels]
     return {
         "consumers": [

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from wscli.daemon.socket.handlers.args import flag, text
-from wscli.daemon.socket.handlers.hands import statuses
-
-if TYPE_CHECKING:
-    from wscli.control.messages import Attempt, Doctor
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
-    from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.control.messages import AttemptReport, Doctor
+from wscli.control.requests import DoctorRequest
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> Doctor:
-    """Give the channel's status and the record of the attempt, None where it was never dialled."""
-    channel = app.manager.channel(text(args, "channel"))
-    if flag(args, "dial"):
+async def handle(app: App, request: DoctorRequest, peer: Peer) -> Doctor:
+    """Return the channel's status and the record of its attempt, None if it was never dialled."""
+    channel = app.manager.channel(request["channel"])
+    if request.get("dial", False):
         record: AttemptRecord | None = await peer.while_connected(app.manager.dial_once(channel))
     else:
         record = channel.subscription.last_attempt
-    [status] = statuses([channel])
-    attempt = None if record is None else _facts(record)
-    return {"channel": status, "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}
+    attempt = None if record is None else _attempt(record)
+    return {"channel": channel.status(), "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}
 
 
-def _facts(record: AttemptRecord) -> Attempt:
+def _attempt(record: AttemptRecord) -> AttemptReport:
     timeline, failure = record.timeline, record.failure
     return {
         "started": record.started,

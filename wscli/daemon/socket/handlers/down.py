@@ -1,22 +1,20 @@
-"""``down``: the manager is to go. The client learns that it went when it gets the lock."""
+"""``down``: stop the manager. The client sees that it stopped by taking its lock."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
+from wscli.control.messages import Down
 from wscli.control.protocol import success
-
-if TYPE_CHECKING:
-    from wscli.control.messages import Down
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
+from wscli.control.requests import NoArguments
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
-    """Answer first: once the manager stops, nobody answers any more; who has hung up by then is obeyed as well."""
-    going: Down = {"pid": os.getpid()}
+async def handle(app: App, request: NoArguments, peer: Peer) -> None:
+    """Answer before stopping, which ends this connection; a client that has hung up already is obeyed too."""
+    answer: Down = {"pid": os.getpid()}
     try:
-        await peer.send_line(success(going))
+        await peer.send_line(success(answer))
     finally:
         app.manager.stopping.set()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from wscli.control.protocol import success
+from wscli.control.requests import LogsRequest
 from wscli.daemon.fanout.readers import stream
 from wscli.daemon.fanout.sources import Options, Source
-from wscli.daemon.socket.handlers.args import flag, optional_count
-
-if TYPE_CHECKING:
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
-    """Send the last ``n`` records, and with ``follow`` those to come."""
-    source = Source("log", app.manager.log, app.manager.log.seek_last(optional_count(args, "n") or 0))
-    options = Options(follow=flag(args, "follow"))
+async def handle(app: App, request: LogsRequest, peer: Peer) -> None:
+    """Send the last ``n`` records, and with ``follow`` the next ones."""
+    source = Source("log", app.manager.log, app.manager.log.seek_last(request.get("n", 0)))
     await peer.send_line(success({}))
-    await stream(peer.sock, [source], options, clock=app.manager.clock)
+    await stream(peer.sock, [source], Options(follow=request.get("follow", False)), clock=app.manager.clock)

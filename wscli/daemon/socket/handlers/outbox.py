@@ -1,19 +1,20 @@
 """``queue`` and ``outbox``: messages that wait on the disk until their channel is ready.
 
 ``queue`` takes blocks as ``send`` does; each is answered by ``control.messages.QueueReceipt`` once the whole block is
-on the disk. With ``watch`` among the arguments, ``{"await": true}`` after the last block asks for the outcomes: answers
-are ``{"outcomes": [...]}``, until all are known. The client has the deadline, and hangs up at it.
+on the disk, or by an error and none of it is. After the last block, ``{"outcomes": true}`` asks for the outcomes, if
+the request had ``watch``: answers are ``{"outcomes": [...]}``, until all are known. The client enforces its deadline by
+hanging up.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict, cast
 
-from wscli.control.messages import QueueReceipt
+from wscli.control.messages import Flushed, OutboxMessage, OutboxMessages, QueueReceipt, RemovedAnswer
 from wscli.control.protocol import ProtocolError, failure, success
+from wscli.control.requests import BlockLine, OutboxFlush, OutboxList, OutboxRemove, OutcomesLine, QueueRequest
 from wscli.daemon.socket.app import App, OutboxService, OutboxWaiter
-from wscli.daemon.socket.handlers.args import flag, names, number, optional_count, text
-from wscli.daemon.socket.handlers.send import check_text, next_block, size_of, split
+from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
 from wscli.errors import WscliError
 
@@ -23,85 +24,78 @@ MAX_KEY_BYTES = 1024
 """Bytes of a key; an instance remembers a hundred thousand keys."""
 
 
-async def handle_queue(app: App, args: dict[str, Any], peer: Peer) -> None:
+class _Options(TypedDict):
+    binary: bool
+    ttl: float | None
+    key: str | None
+    waiter: OutboxWaiter | None
+
+
+async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
     """Accept block after block."""
-    channel, outbox = app.manager.channel(text(args, "channel")).name, app.outbox
-    watched = flag(args, "watch")
-    options: dict[str, Any] = {
-        "binary": flag(args, "binary"),
-        "ttl": None if args.get("ttl") is None else number(args, "ttl", 0.0),
-        "key": _key(args),
-    }
-    block: dict[str, Any] | None = args
-    if "bytes" not in args:
+    channel, outbox = app.manager.channel(request["channel"]).name, app.outbox
+    key = request.get("key")
+    if key is not None and len(key.encode()) > MAX_KEY_BYTES:
+        raise ProtocolError(
+            f"the key {key[:40]!r} is over {MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
+        )
+    block: BlockLine | OutcomesLine | None = first_block(request)
+    if block is None:
         await peer.send_line(success({"queued": 0, "known": 0, "first": 0, "state": "queued"}))
-        block = await next_block(peer)
+        block = await next_block("queue", peer)
     with outbox.waiting() as waiter:
-        options["waiter"] = waiter if watched else None
-        while block is not None and not flag(block, "await"):
-            messages = split(await peer.read_exactly(size_of(block)), block.get("framing", "whole"))
+        options: _Options = {
+            "binary": request.get("binary", False),
+            "ttl": request.get("ttl"),
+            "key": key,
+            "waiter": waiter if request.get("watch", False) else None,
+        }
+        while block is not None and "bytes" in block:
+            messages = await read_messages(block, peer)
             try:
                 receipt = await _accept(outbox, channel, messages, options)
             except WscliError as error:
                 await peer.send_line(failure(error))
                 return
             await peer.send_line(success(receipt))
-            block = await next_block(peer)
+            block = await next_block("queue", peer)
         if block is not None:
-            await _tell(waiter, peer)
+            await _send_outcomes(waiter, peer)
 
 
-def _key(args: dict[str, Any]) -> str | None:
-    if args.get("key") is None:
-        return None
-    key = _clean_text(args, "key")
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise ProtocolError(
-            f"the key {key[:40]!r} is over {MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
-        )
-    return key
-
-
-def _clean_text(args: dict[str, Any], name: str) -> str:
-    """Return a text argument that is valid UTF-8: a command line may hold other bytes."""
-    value = text(args, name)
-    if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
-        raise ProtocolError(f"argument {name!r} is not UTF-8: {value[:40]!r}", "give text in UTF-8")
-    return value
-
-
-async def _accept(outbox: OutboxService, channel: str, messages: list[bytes], options: dict[str, Any]) -> QueueReceipt:
+async def _accept(outbox: OutboxService, channel: str, messages: list[bytes], options: _Options) -> QueueReceipt:
     if options["key"] is not None and len(messages) != 1:
-        raise ProtocolError("a key goes with one message")
+        raise ProtocolError("a key goes with one message", "send each message with a key of its own")
     for message in messages if not options["binary"] else ():
         check_text(message)
     return await outbox.queue(channel, messages, **options)
 
 
-async def _tell(waiter: OutboxWaiter, peer: Peer) -> None:
+async def _send_outcomes(waiter: OutboxWaiter, peer: Peer) -> None:
     while outcomes := await peer.while_connected(waiter.news()):
         await peer.send_line(success({"outcomes": outcomes}))
 
 
-async def handle_outbox(app: App, args: dict[str, Any], peer: Peer) -> dict[str, Any]:
-    """Do the action: ``ls``, ``rm`` or ``flush``; a client with a deadline hangs up at it."""
-    action, outbox = text(args, "action"), app.outbox
-    if action == "ls":
-        return {"messages": await outbox.list(names(args))}
-    if action == "rm":
-        return {"removed": await _remove(outbox, args)}
-    if action == "flush":
-        await peer.while_connected(outbox.flush())
-        return {}
-    raise ProtocolError(f"unknown action: {action[:40]!r}", "an action is one of ls, rm, flush")
+async def handle_outbox(
+    app: App, request: OutboxList | OutboxRemove | OutboxFlush, peer: Peer
+) -> OutboxMessages | RemovedAnswer | Flushed:
+    """Carry out the action: ``ls``, ``rm`` or ``flush``; the client enforces its deadline by hanging up."""
+    outbox = app.outbox
+    if request["action"] == "ls":
+        return {"messages": cast("list[OutboxMessage]", await outbox.list(request.get("channels", [])))}
+    if request["action"] == "rm":
+        return {"removed": await _remove(outbox, request)}
+    await peer.while_connected(outbox.flush())
+    return {}
 
 
-async def _remove(outbox: OutboxService, args: dict[str, Any]) -> int:
-    if args.get("channel") is not None:
-        return await outbox.remove_channel(_clean_text(args, "channel"))
-    if flag(args, "expired"):
+async def _remove(outbox: OutboxService, request: OutboxRemove) -> int:
+    channel = request.get("channel")
+    if channel is not None:
+        return await outbox.remove_channel(channel)
+    if request.get("expired", False):
         return await outbox.remove_expired()
-    ids = args.get("ids")
-    if not isinstance(ids, list) or not ids:
-        raise ProtocolError("argument 'ids' must be a list of numbers")
-    return await outbox.remove([optional_count({"ids": one}, "ids") or 0 for one in ids])
+    ids = request.get("ids")
+    if not ids:
+        raise ProtocolError("argument 'ids' must have at least one number", "`wscli outbox ls` lists the messages")
+    return await outbox.remove(ids)

@@ -1,19 +1,17 @@
-"""``ping``: who is here; what ``wscli ls`` shows of an instance."""
+"""``ping``: which instance this is; what ``wscli ls`` shows."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
-from wscli import __version__
-
-if TYPE_CHECKING:
-    from wscli.control.messages import Ping
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
+from wscli.control.messages import Ping
+from wscli.control.requests import NoArguments
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
+from wscli.version import __version__
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> Ping:
+async def handle(app: App, request: NoArguments, peer: Peer) -> Ping:
     """Describe the instance."""
     states = [channel.state for channel in app.manager.channels()]
     return {

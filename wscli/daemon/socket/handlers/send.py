@@ -6,70 +6,71 @@ answered by itself), further ones by a line each, ``{"bytes": 120, "framing": "l
 after it were not tried. The client hangs up when it has no more; one that hangs up earlier, or shuts down its sending
 side, takes along what has not left yet.
 
-With ``refs`` the arguments announce one message that is to be answered: where it is true, the references in the text
-are filled. The answer says what with, and behind which message it was handed over (``control.messages.Handed``).
+With ``refs`` the arguments announce one message that expects a reply: if it is true, the references in the text
+are filled. The answer says with what, and which message was the last before it (``control.messages.SendReceipt``).
 
 Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, success
-from wscli.daemon.socket.handlers.args import flag, number, optional_count, text
+from wscli.control.messages import SendReceipt
+from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
+from wscli.control.refs import Ref
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
+from wscli.control.validation import read_block
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import NotSent, WscliError
 
-if TYPE_CHECKING:
-    from wscli.control.refs import Ref
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
+__all__ = ["check_text", "first_block", "handle", "next_block", "read_messages"]
 
 DEFAULT_TIMEOUT = 10.0
-_ENDS = {"line": b"\n", "nul": b"\0"}
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, request: SendRequest, peer: Peer) -> None:
     """Send block after block, holding the channel in use between them."""
-    channel = app.manager.channel(text(args, "channel"))
-    binary, timeout = flag(args, "binary"), number(args, "timeout", DEFAULT_TIMEOUT)
-    if "refs" in args:
-        await _ask(channel, args, peer, binary=binary, timeout=timeout)
+    channel = app.manager.channel(request["channel"])
+    binary, timeout = request.get("binary", False), request.get("timeout", DEFAULT_TIMEOUT)
+    if "refs" in request:
+        await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
         return
     with channel.use():
-        if "bytes" in args:
-            block: dict[str, Any] | None = args
-        else:
-            await peer.send_line(success({"sent": 0}))  # the channel is known: so much can be said at once
-            block = await next_block(peer)
-        while block is not None:
-            messages = split(await peer.read_exactly(size_of(block)), block.get("framing", "whole"))
+        block: BlockLine | OutcomesLine | None = first_block(request)
+        if block is None:
+            await peer.send_line(success({"sent": 0}))  # confirms the channel before there is a message
+            block = await next_block("send", peer)
+        while block is not None and "bytes" in block:
             sent = Sent()
+            messages = await read_messages(block, peer)
             try:
                 await peer.while_connected(_send(channel, messages, sent, binary=binary, timeout=timeout))
             except WscliError as error:
                 await peer.send_line(failure(error, sent=sent.count))
                 return
             await peer.send_line(success({"sent": sent.count}))
-            block = await next_block(peer)
+            block = await next_block("send", peer)
 
 
-async def _ask(channel: Channel, args: dict[str, Any], peer: Peer, *, binary: bool, timeout: float) -> None:
-    payload = await peer.read_exactly(size_of(args))
+async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *, binary: bool, timeout: float) -> None:
+    block = first_block(request)
+    if block is None:
+        raise ProtocolError("'refs' goes with 'bytes'", "announce the message by 'bytes' in the request")
+    payload = b"".join(await read_messages({"bytes": block["bytes"]}, peer))
     if not binary:
         check_text(payload)
-    message = Referring(payload.decode()) if flag(args, "refs") and not binary else None
-    handed: dict[str, Any] = {}
+    message = Referring(payload.decode()) if request["refs"] and not binary else None
+    answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
     def write() -> bytes:
-        ref, filled = (None, payload) if message is None else _filled(message, channel)
-        handed.update(ref=ref, after=f"{channel.history.epoch}:{channel.history.last}")
+        answer["ref"], filled = (None, payload) if message is None else _filled(message, channel)
+        answer["after"] = f"{channel.history.epoch}:{channel.history.last}"
         return filled
 
     await peer.while_connected(channel.send(write, binary=binary, timeout=timeout))
-    await peer.send_line(success({"sent": 1, **handed}))
+    await peer.send_line(success(answer))
 
 
 def _filled(message: Referring, channel: Channel) -> tuple[Ref | None, bytes]:
@@ -86,31 +87,27 @@ class Sent:
         self.count = 0
 
 
-def split(block: bytes, framing: object) -> list[bytes]:
-    """Cut a block into messages; what follows the last end is a message as well, unless it is empty."""
-    if framing == "whole":
-        return [block]
-    if not isinstance(framing, str) or framing not in _ENDS:
-        raise ProtocolError(f"{str(framing)[:40]!r} is no framing", "a framing is one of whole, line, nul")
-    messages = block.split(_ENDS[framing])
-    if not messages[-1]:
-        messages.pop()
-    return messages
+def first_block(request: SendRequest | QueueRequest) -> BlockLine | None:
+    """Return the block that the request's own arguments announce, or None."""
+    return {"bytes": request["bytes"], "framing": request.get("framing", "whole")} if "bytes" in request else None
 
 
-def size_of(block: dict[str, Any]) -> int:
-    """Give the bytes that a header announces."""
-    size = optional_count(block, "bytes")
-    if size is None:
-        raise ProtocolError("a block carries 'bytes', the number of raw bytes that follow it")
+async def next_block(verb: str, peer: Peer) -> BlockLine | OutcomesLine | None:
+    """Read the next header; None at the end."""
+    return None if await peer.at_end() else read_block(verb, await peer.read_line())
+
+
+async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
+    """Read the bytes that a header announces and split them into messages.
+
+    Raises:
+        NotSent: the block is over `BLOCK_LIMIT`.
+
+    """
+    size = block["bytes"]
     if size > BLOCK_LIMIT:
         raise NotSent(f"{size} bytes at once are more than {BLOCK_LIMIT >> 20} MiB", "send it in smaller messages")
-    return size
-
-
-async def next_block(peer: Peer) -> dict[str, Any] | None:
-    """Give the next header, or None at the end."""
-    return None if await peer.at_end() else await peer.read_line()
+    return split_block(await peer.read_exactly(size), block.get("framing", "whole"))
 
 
 async def _send(channel: Channel, messages: list[bytes], sent: Sent, *, binary: bool, timeout: float) -> None:

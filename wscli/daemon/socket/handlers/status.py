@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from wscli.control.messages import StatusAnswer
 from wscli.control.protocol import success
+from wscli.control.requests import StatusRequest
 from wscli.daemon.fanout.readers import stream
 from wscli.daemon.fanout.sources import Options, Source
-from wscli.daemon.socket.handlers.args import flag, names
-from wscli.daemon.socket.handlers.hands import statuses
-
-if TYPE_CHECKING:
-    from wscli.control.messages import States
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> States | None:
-    """Give the objects of ``status --json``; with ``watch`` every change follows, as a stream of the same objects."""
-    watch = flag(args, "watch")
-    source = Source("status", app.manager.changes, app.manager.changes.seek_last(0))
-    result: States = {
+async def handle(app: App, request: StatusRequest, peer: Peer) -> StatusAnswer | None:
+    """Return the objects of ``status --json``; with ``watch`` every change follows as one of these objects."""
+    changes = app.manager.changes
+    source = Source("status", changes, changes.seek_last(0))  # before the answer: no change is missed
+    result: StatusAnswer = {
         "instance": app.manager.plan.name,
-        "channels": statuses(app.manager.select(names(args))),
+        "channels": app.manager.status(request.get("channels", [])),
         "problems": app.manager.problems.texts(),
     }
-    if not watch:
+    if not request.get("watch", False):
         return result
-    await peer.send_line(success(result))  # the changes are read from before it, so that none is lost between
+    await peer.send_line(success(result))
     await stream(peer.sock, [source], Options(), clock=app.manager.clock)
     return None

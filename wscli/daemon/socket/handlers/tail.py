@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
 
 from wscli.control.frames import End
-from wscli.control.protocol import ProtocolError, success
+from wscli.control.protocol import manager_stopped, success
+from wscli.control.requests import ConsumeRequest, TailRequest
 from wscli.core.states import SETTLED, ChannelState
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import Options, Source
-from wscli.daemon.socket.handlers.args import flag, names, optional_count
-from wscli.errors import ExitCode, NoInstance, UnknownChannel, UsageError, WscliError
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
+from wscli.errors import ExitCode, UsageError, WscliError
 from wscli.history.records import Position, Start
 
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.registry.manager import Manager
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
-
-__all__ = ["begin", "handle", "options_of", "position", "reading", "watched"]
+__all__ = ["handle", "options_of", "position", "reading", "start_of", "watched"]
 
 _DONE = End(ExitCode.OK, "", None)
-_CURSOR = "it is a record's epoch and seq, such as k3f9:17"
+_CURSOR = "a cursor is a record's epoch and seq, such as k3f9:17"
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> None:
+async def handle(app: App, request: TailRequest, peer: Peer) -> None:
     """Answer with where each channel's stream begins, then send frames until the end.
 
     A reader that follows holds its channels in use; one that does not opens nothing. The stream ends as soon as one
     channel settles, or once all are done, after everything that has arrived by then.
     """
-    options = options_of(args)
-    channels = [app.manager.channel(name) for name in dict.fromkeys(names(args, required=True))]
-    starts = {channel.name: await begin(channel, args, options) for channel in channels}
+    channels = [app.manager.channel(name) for name in dict.fromkeys(request["channels"])]
+    options = options_of(request, several=len(channels) > 1)
+    starts = {channel.name: await start_of(channel, request, options) for channel in channels}
     with ExitStack() as held:
         for channel in channels:
             held.enter_context(reading(channel, follow=options.follow))
@@ -100,30 +96,23 @@ async def _watch_one(manager: Manager, channel: Channel, reader: Reader, *, alon
 
 
 def _error(manager: Manager, channel: Channel) -> WscliError | None:
-    """Give what ends a reader with an error: the channel is of no use any more, or gone, or all is."""
+    """Return the error that ends a reader, or None for a channel that is done."""
     if manager.stopping.is_set():
-        return NoInstance("the manager was stopped", "`wscli up` starts it again")
-    if channel.removed:
-        return UnknownChannel(
-            f"channel {channel.name!r} was removed from the configuration", "`wscli status` lists the channels"
-        )
+        return manager_stopped()
     return None if channel.state is ChannelState.DONE else channel.unavailable()
 
 
-def options_of(args: dict[str, Any]) -> Options:
-    """Read how a reader wants it."""
-    format_ = args.get("format", "plain")
-    if format_ not in ("plain", "nul", "json"):
-        raise ProtocolError(f"{str(format_)[:40]!r} is no format", "a format is plain, nul or json")
-    several = len(set(names(args, required=True))) > 1
-    return Options(format_, several and format_ != "json", optional_count(args, "count"), flag(args, "follow"))
+def options_of(request: TailRequest | ConsumeRequest, *, several: bool = False) -> Options:
+    """Return how a reader wants its messages, which come from one channel or from ``several``."""
+    form, count = request.get("format", "plain"), request.get("count")
+    return Options(form, several and form != "json", count, request.get("follow", False))
 
 
 def position(cursor: str, hint: str = _CURSOR) -> Position:
-    """Read a cursor; the hint is what to write instead.
+    """Read a cursor; the hint says what to write instead.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is invalid.
 
     """
     try:
@@ -132,25 +121,19 @@ def position(cursor: str, hint: str = _CURSOR) -> Position:
         raise UsageError(str(error), hint) from None
 
 
-async def begin(channel: Channel, args: dict[str, Any], options: Options) -> Start:
-    """Seek; without a word, a reader that follows begins with what is to come, another with what there is.
+async def start_of(channel: Channel, request: TailRequest | ConsumeRequest, options: Options) -> Start:
+    """Seek. Default: the next message when following, else the oldest kept.
 
     Raises:
-        UsageError: the cursor is none.
+        UsageError: the cursor is invalid.
 
     """
-    history = channel.history
+    history, after = channel.history, request.get("after") or {}
     await history.opened()
-    after, since, last = args.get("after"), args.get("since"), optional_count(args, "last")
-    if after is not None:
-        if not isinstance(after, dict) or not isinstance(after.get(channel.name, ""), str):
-            raise ProtocolError("argument 'after' is no object of cursors", "it holds a cursor for each channel")
-        if channel.name in after:
-            return history.seek_after(position(after[channel.name]))
-    if since is not None:
-        if isinstance(since, bool) or not isinstance(since, (int, float)) or not math.isfinite(since):
-            raise ProtocolError("argument 'since' is no time", "it is in seconds since the epoch")
+    if channel.name in after:
+        return history.seek_after(position(after[channel.name]))
+    if (since := request.get("since")) is not None:
         return await history.seek_since(since)
-    if last is not None:
+    if (last := request.get("last")) is not None:
         return history.seek_last(last)
     return history.seek_last(0) if options.follow else history.seek_start()

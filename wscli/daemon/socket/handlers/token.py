@@ -1,43 +1,32 @@
-"""``token``: the broker, for other scripts. Only ``get`` gives a secret away, and only over the socket."""
+"""``token``: the broker, for other scripts. Only ``get`` reveals a secret, and only over the socket."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from wscli.control.protocol import ProtocolError
-from wscli.daemon.socket.handlers.args import text
+from wscli.control.messages import TokenAnswer, TokensAnswer
+from wscli.control.requests import TokenList, TokenRequest
+from wscli.daemon.registry.manager import Manager
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
 from wscli.errors import UsageError
 
-if TYPE_CHECKING:
-    from wscli.control.messages import Token, Tokens
-    from wscli.daemon.registry.manager import Manager
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
-    from wscli.tokens.fetcher import BrokerToken
 
-
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> Token | Tokens:
-    """Do the action: ``get``, ``ls``, ``refresh`` or ``forget``."""
-    action = text(args, "action")
-    if action == "ls":
-        return {"tokens": app.manager.broker.stats()}
-    name = _known(app.manager, text(args, "name"))
-    if action == "get":
-        return {"token": (await peer.while_connected(app.manager.broker.get(name))).value.reveal()}
-    if action == "refresh":
-        return _facts(app.manager, await peer.while_connected(app.manager.broker.refresh(name)))
-    if action == "forget":
-        app.manager.broker.forget(name)
+async def handle(app: App, request: TokenList | TokenRequest, peer: Peer) -> TokenAnswer | TokensAnswer:
+    """Carry out the action: ``get``, ``ls``, ``refresh`` or ``forget``."""
+    broker = app.manager.broker
+    if request["action"] == "ls":
+        return {"tokens": broker.stats()}
+    name = _declared(app.manager, request["name"])
+    if request["action"] == "get":
+        return {"token": (await peer.while_connected(broker.get(name))).value.reveal()}
+    if request["action"] == "forget":
+        broker.forget(name)
         return {}
-    raise ProtocolError(f"no such action {action[:40]!r}", "an action is one of get, ls, refresh, forget")
-
-
-def _facts(manager: Manager, token: BrokerToken) -> Token:
-    left = None if token.expires_at is None else round(token.expires_at - manager.clock.boottime(), 3)
+    token = await peer.while_connected(broker.refresh(name))
+    left = None if token.expires_at is None else round(token.expires_at - app.manager.clock.boottime(), 3)
     return {"version": token.version, "expires_in_s": left}
 
 
-def _known(manager: Manager, name: str) -> str:
+def _declared(manager: Manager, name: str) -> str:
     if name in manager.plan.tokens:
         return name
     known = ", ".join(manager.plan.tokens)

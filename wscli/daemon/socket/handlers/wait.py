@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
 
-from wscli.control.protocol import ProtocolError
+from wscli.control.messages import ChannelStates
+from wscli.control.requests import WaitRequest
 from wscli.core.states import SETTLED, ChannelState
-from wscli.daemon.socket.handlers.args import names, text
-from wscli.daemon.socket.handlers.hands import statuses
+from wscli.daemon.channel.channel import Channel
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
 from wscli.errors import ChannelUnavailable
-
-if TYPE_CHECKING:
-    from wscli.control.messages import ByHand
-    from wscli.daemon.channel.channel import Channel
-    from wscli.daemon.socket.app import App
-    from wscli.daemon.socket.peer import Peer
 
 __all__ = ["handle", "settle"]
 
 
-async def handle(app: App, args: dict[str, Any], peer: Peer) -> ByHand:
-    """Answer when every channel is in the state; the deadline is the client's, which hangs up at it."""
-    wanted = text(args, "for") if "for" in args else ChannelState.READY
-    if wanted not in tuple(ChannelState):
-        raise ProtocolError(f"{wanted!r} is no state", f"a state is one of {', '.join(ChannelState)}")
-    channels = [app.manager.channel(name) for name in names(args, required=True)]
-    await peer.while_connected(settle(channels, ChannelState(wanted)))
-    return {"channels": statuses(channels)}
+async def handle(app: App, request: WaitRequest, peer: Peer) -> ChannelStates:
+    """Answer when every channel is in the state; the client enforces its deadline by hanging up."""
+    channels = [app.manager.channel(name) for name in request["channels"]]
+    await peer.while_connected(settle(channels, ChannelState(request.get("for", "ready"))))
+    return {"channels": [channel.status() for channel in channels]}
 
 
 async def settle(channels: list[Channel], wanted: ChannelState) -> None:

@@ -1,0 +1,84 @@
+"""``wscli demo``: one command shows it all, on the file that the package brings along."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Wscli, wscli
+from wscli.cli.demo import DEFAULT_PORT, demo_file
+
+__all__ = ["wscli"]
+
+
+def test_the_packages_file_is_the_one_of_the_repository() -> None:
+    assert demo_file().read_bytes() == (Path(__file__).parents[3] / "configs" / "demo.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_shows_messages_until_it_is_stopped_and_leaves_nothing(wscli: Wscli, number: int) -> None:
+    with wscli.start("demo", "--port", "0") as demo:
+        demo.until_lines(2)
+        assert demo.out[0].startswith("notifications\t{")
+        assert "-i demo status --watch" in demo.stderr
+        assert "the status page is at http://127.0.0.1:" in demo.stderr
+        assert wscli("wait", "notifications", "-i", "demo").returncode == 0
+        assert wscli("tail", "notifications", "--count", "1").stdout.startswith("{")
+        assert demo.stop(number) == 0
+        assert "Traceback" not in demo.stderr
+    assert list(wscli.runtime.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_an_error_only_if_it_was_asked_for(wscli: Wscli) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = wscli("demo", "--port", str(taken.getsockname()[1]))
+        assert done.returncode == 1
+        assert "cannot listen on port" in done.stderr
+        assert "hint: --port 0" in done.stderr
+
+
+def test_where_the_usual_port_is_taken_another_serves(wscli: Wscli) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", DEFAULT_PORT))
+            taken.listen()
+        except OSError:
+            pass  # it is taken already, which is all that is wanted
+        with wscli.start("demo") as demo:
+            demo.until(lambda: f"port {DEFAULT_PORT} is taken; another is used" in demo.stderr)
+            demo.until_lines(1)
+            assert demo.stop() == 0
+
+
+def test_it_ends_well_when_nobody_reads_it(wscli: Wscli) -> None:
+    command = [sys.executable, "-m", "wscli", "demo", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=wscli.env) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.wait(20) == 0
+
+
+def test_it_can_be_taken_down_like_any_instance(wscli: Wscli) -> None:
+    with wscli.start("demo", "--port", "0") as demo:
+        demo.until_lines(1)
+        assert wscli("down", "-i", "demo").returncode == 0
+        assert demo.wait() == 0
+
+
+def test_a_second_demo_says_who_holds_the_name(wscli: Wscli) -> None:
+    with wscli.start("demo", "--port", "0") as demo:
+        demo.until_lines(1)
+        second = wscli("demo", "--port", "0")
+        assert second.returncode == 1
+        assert f"'demo' is already running as pid {demo.pid}" in second.stderr
+        assert demo.stop() == 0

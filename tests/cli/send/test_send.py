@@ -1,0 +1,224 @@
+"""``wscli send``: what is a message, and what each exit code promises."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.commands import Cli, cli
+from tests.waiting import eventually
+from wscli.cli.send import sender as sending
+from wscli.cli.send.sender import Sender
+from wscli.control.client import ManagerConnection
+from wscli.control.paths import Instance
+from wscli.core.states import ChannelState
+from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
+
+__all__ = ["cli"]
+
+
+def sent(cli: Cli) -> list[bytes]:
+    return [payload for payload, _ in cli.manager.known["calls"].sent]
+
+
+async def test_an_argument_is_sent_as_it_stands(cli: Cli) -> None:
+    assert await cli("send", "calls", "{token.x} $HOME\n\\n ünï") == (0, "", "")
+    assert sent(cli) == ["{token.x} $HOME\n\\n ünï".encode()]
+    assert (await cli("send", "calls", "")).code == 0
+    assert (await cli("send", "calls", "--", "--json")).code == 0
+    assert sent(cli)[1:] == [b"", b"--json"]
+
+
+async def test_stdin_is_one_message_a_line(cli: Cli) -> None:
+    assert (await cli("send", "calls", stdin=b"a\n\nb\r\nc")).code == 0
+    assert (await cli("send", "calls", "-", stdin=b"d\n")).code == 0
+    assert sent(cli) == [b"a", b"", b"b\r", b"c", b"d"]
+
+
+async def test_no_input_is_no_message(cli: Cli) -> None:
+    assert await cli("send", "calls") == (0, "", "")
+    assert sent(cli) == []
+
+
+async def test_stdin_can_be_one_message_or_end_with_nul(cli: Cli) -> None:
+    assert (await cli("send", "calls", "--whole", stdin=b"a\nb\n")).code == 0
+    assert (await cli("send", "calls", "-0", stdin=b"c\nd\0e")).code == 0
+    assert (await cli("send", "calls", "--whole")).code == 0
+    assert sent(cli) == [b"a\nb\n", b"c\nd", b"e", b""]
+
+
+async def test_binary_from_stdin_is_whole(cli: Cli) -> None:
+    assert (await cli("send", "calls", "--binary", stdin=b"\xff\n\x00\n")).code == 0
+    assert (await cli("send", "calls", "--binary", "-0", stdin=b"\xff\0\xfe\0")).code == 0
+    assert (await cli("send", "calls", "--binary", "text")).code == 0
+    assert cli.manager.known["calls"].sent == [
+        (b"\xff\n\x00\n", True),
+        (b"\xff", True),
+        (b"\xfe", True),
+        (b"text", True),
+    ]
+
+
+async def test_bytes_of_the_command_line_survive(cli: Cli) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(os.fsencode(one) for one in (sys.executable, "-m", "wscli", "send", "calls", "--binary")), b"\xff\xfe"
+    )
+    assert await process.wait() == 0
+    assert sent(cli) == [b"\xff\xfe"]
+
+
+@pytest.mark.parametrize("args", [["m", "--whole"], ["m", "-0"], ["--whole", "-0"]])
+async def test_options_that_make_no_sense_together_are_2(cli: Cli, args: list[str]) -> None:
+    assert (await cli("send", "calls", *args)).code == 2
+    assert sent(cli) == []
+
+
+async def test_a_terminal_is_not_waited_for_unless_asked(cli: Cli) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "wscli", "send", "calls"]
+    silent = await asyncio.create_subprocess_exec(*command, stdin=theirs, stderr=subprocess.PIPE)
+    _, err = await silent.communicate()
+    assert silent.returncode == 2
+    assert b"stdin is a terminal" in err
+    asked = await asyncio.create_subprocess_exec(*command, "-", stdin=theirs)
+    os.write(ours, b"typed\n\x04")
+    assert await asked.wait() == 0
+    os.close(ours)
+    os.close(theirs)
+    assert sent(cli) == [b"typed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NotSent("x"), 7),
+        (ChannelUnavailable("x"), 8),
+        (AuthError("x"), 4),
+        (OutcomeUnknown("x"), 9),
+    ],
+)
+async def test_each_outcome_has_its_code(cli: Cli, error: WscliError, code: int) -> None:
+    cli.manager.known["calls"].send_fails[0] = error
+    result = await cli("send", "calls", "m")
+    assert (result.code, result.err) == (code, "error: x\n")
+
+
+async def test_a_stream_that_fails_says_exactly_how_many_left(cli: Cli) -> None:
+    cli.manager.known["calls"].send_fails[2] = NotSent("channel 'calls' lost its connection")
+    result = await cli("send", "calls", stdin=b"a\nb\nc\nd\n")
+    assert result.code == 7
+    assert result.err == "error: channel 'calls' lost its connection (2 messages were sent before)\n"
+    assert sent(cli) == [b"a", b"b"]
+
+
+async def test_text_that_is_none_is_7(cli: Cli) -> None:
+    result = await cli("send", "calls", stdin=b"ok\n\xff\n")
+    assert result.code == 7
+    assert "byte 0 of 1 is 0xff (1 message was sent before)" in result.err
+    assert "--binary" in result.err
+
+
+async def test_an_unknown_channel_is_6_before_there_is_input(cli: Cli) -> None:
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "send", "nowhere"), stdin=reading, stderr=subprocess.PIPE
+    )
+    assert await asyncio.wait_for(process.wait(), 60) == 6
+    os.close(reading)
+    os.close(writing)
+    await process.communicate()
+
+
+async def test_each_line_leaves_as_soon_as_it_is_complete(cli: Cli) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"one\ntw")
+    await eventually(lambda: sent(cli) == [b"one"])
+    process.stdin.write(b"o\n")
+    await eventually(lambda: sent(cli) == [b"one", b"two"])
+    process.stdin.close()
+    assert await process.wait() == 0
+
+
+async def test_what_is_larger_than_a_block_is_refused_and_a_large_stream_is_not(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "BLOCK_LIMIT", 100_000)
+    assert (await cli("send", "calls", "--whole", stdin=b"x" * 100_001)).code == 7
+    assert (await cli("send", "calls", stdin=b"x" * 200_000)).code == 7
+    assert sent(cli) == []
+    lines = b"".join(b"%d" % number * 100 + b"\n" for number in range(5000))
+    assert (await cli("send", "calls", stdin=lines)).code == 0
+    assert sent(cli) == lines.split(b"\n")[:-1]
+
+
+async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(cli: Cli) -> None:
+    channel = cli.manager.known["calls"]
+    channel.send_blocks = asyncio.Event()
+    sending = asyncio.create_task(cli("send", "calls", "m"))
+    await eventually(lambda: channel.uses)
+    await cli.served.server.close()
+    result = await sending
+    assert result.code == 9
+    assert "hung up" in result.err
+
+
+async def test_a_manager_that_goes_between_two_messages_ends_it_with_5_and_the_count(cli: Cli) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "send", "calls", "--json"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"m\n")
+    assert await process.stdout.readline()  # it knows that the message was sent
+    await cli.served.server.close()
+    assert process.stderr is not None
+    assert b"stopped (1 message was sent before)" in await process.stderr.read()
+    assert await process.wait() == 5
+
+
+def test_a_message_that_the_manager_never_took_whole_was_certainly_not_sent() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ManagerConnection(Instance("app", "/srv/app.yaml", 1, "/run"), ours) as client, pytest.raises(NotSent):
+        Sender(client, {"channel": "calls"}, 1.0).block(b"m", "whole")
+
+
+async def test_no_instance_is_5(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
+    assert (await cli("send", "calls", "m")).code == 5
+
+
+async def test_the_deadline_goes_with_the_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    async def send(payload: bytes, *, binary: bool, timeout: float) -> None:
+        seen.append(timeout)
+
+    monkeypatch.setattr(cli.manager.known["calls"], "send", send)
+    await cli("send", "calls", "m")
+    await cli("send", "calls", "m", "--timeout", "1m30s")
+    assert seen == [10.0, 90.0]
+
+
+async def test_a_lazy_channel_stays_open_for_the_whole_stream(cli: Cli) -> None:
+    channel = cli.manager.known["calls"]
+    await channel.become(ChannelState.IDLE)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE
+    )
+    await eventually(lambda: channel.uses == 1)
+    process.terminate()
+    assert await process.wait() == 143
+    await eventually(lambda: channel.uses == 0)

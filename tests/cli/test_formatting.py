@@ -1,0 +1,198 @@
+"""Numbers and times as people read them, and the lines that are made of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from wscli.cli.formatting import duration, next_step, size, state_style
+from wscli.cli.statusline import change_line, status_line
+from wscli.cli.tables import states_text, stats_text, table, tokens_text
+from wscli.core.states import ChannelState
+
+
+def one(
+    channel: str = "calls", state: str = "ready", action: str = "none", at: float | None = None, **more: Any
+) -> Any:
+    return {
+        "channel": channel,
+        "state": state,
+        "since": 1000.0,
+        "reason": {"code": "c", "text": "HTTP 503 with Retry-After"},
+        "next": {"action": action, "at": at},
+        "critical": True,
+        "attempt": 1,
+        "consumers": {},
+        "problems": [],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0ms"),
+        (0, "0ms"),
+        (0.0004, "0.4ms"),
+        (0.012, "12ms"),
+        (0.9999, "1s"),
+        (1, "1s"),
+        (4.25, "4.2s"),
+        (9.96, "10s"),
+        (59.6, "1m"),
+        (90, "1m30s"),
+        (3600, "1h"),
+        (3725, "1h2m"),
+        (90061, "1d1h"),
+    ],
+)
+def test_durations_have_at_most_two_parts(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0B"), (1023, "1023B"), (1024, "1.0KiB"), (3400, "3.3KiB"), (5 << 30, "5.0GiB")]
+)
+def test_sizes_are_in_powers_of_1024(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("action", "at", "words"),
+    [
+        ("retry", 1014.0, "dials in 14s; attempt 2"),
+        ("retry", 999.0, "dials now; attempt 2"),
+        ("dial", None, "dials now"),
+        ("network", None, "dials when there is a network"),
+        ("use", None, "opens when it is used"),
+        ("resume", None, "`wscli resume calls`"),
+        ("start", None, "`wscli start calls`"),
+        ("none", None, ""),
+        ("levitate", None, "levitate"),
+    ],
+)
+def test_the_next_step_is_said_in_words_that_can_be_acted_on(action: str, at: float | None, words: str) -> None:
+    assert next_step(one(action=action, at=at), now=1000.0) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "attempt", "words"),
+    [
+        ("waiting", "retry", 0, "dials in 14s"),  # it was healthy: nothing is counted yet
+        ("waiting", "retry", 3, "dials in 14s; attempt 4"),
+        ("connecting", "dial", 4, "dials in 14s; attempt 4"),
+        ("connecting", "dial", 1, "dials in 14s"),
+    ],
+)
+def test_a_dial_says_which_attempt_it_is_and_the_same_before_it_and_during_it(
+    state: str, action: str, attempt: int, words: str
+) -> None:
+    assert next_step(one(state=state, action=action, at=1014.0, attempt=attempt), now=1000.0) == words
+
+
+def test_every_state_has_a_colour() -> None:
+    assert {state_style(state) for state in ChannelState} == {"green", "red", "yellow", "bright_black"}
+
+
+def test_a_table_is_aligned_and_what_could_steer_a_terminal_is_escaped() -> None:
+    assert table(("A", "LONG"), [("aaa", "1"), ("b\x1b[2J", "")]) == "A         LONG\naaa       1\nb\\x1b[2J\n"
+
+
+def test_the_status_table_has_the_reason_and_the_next_step() -> None:
+    text = states_text([one(state="waiting", action="retry", at=1014.0)], now=1001.0)
+    assert text == (
+        "CHANNEL  STATE    FOR  CRITICAL  REASON                     NEXT\n"
+        "calls    waiting  1s   yes       HTTP 503 with Retry-After  dials in 13s; attempt 2\n"
+    )
+
+
+def test_problems_stand_below_the_states_and_after_a_change() -> None:
+    failing = one(problems=["on_message: exited with 3: \x1b[2J"])
+    own = ["gateway 127.0.0.1:8787: the address is in use"]
+    assert states_text([failing, one("b")], own, now=1001.0).splitlines()[3:] == [
+        "problem: gateway 127.0.0.1:8787: the address is in use",
+        "problem: calls: on_message: exited with 3: \\x1b[2J",
+    ]
+    assert status_line("app", [failing]) == "app: 1/1 ready; 1 problem"
+    assert status_line("app", [failing], own) == "app: 1/1 ready; 2 problems"
+    assert change_line(failing).endswith("; problem: on_message: exited with 3: \\x1b[2J\n")
+
+
+def test_consumers_stand_below_the_states_with_their_lag_and_their_reader() -> None:
+    lags = {
+        "audit": {"seq": 20, "lag": 0, "held_by": 4711},
+        "billing": {"seq": 17, "lag": 3, "held_by": None},
+        "late": {"seq": 19, "lag": 1, "held_by": 4712},
+    }
+    text = states_text([one("a"), one("orders", consumers=lags, problems=["oh"])], now=1001.0)
+    assert text.splitlines()[3:] == [
+        "consumer: orders: audit has everything; read by process 4711",
+        "consumer: orders: billing is 3 messages behind; without a reader",
+        "consumer: orders: late is 1 message behind; read by process 4712",
+        "problem: orders: oh",
+    ]
+    assert change_line(one(consumers=lags)) == change_line(one()), "a lag is no change of a state"
+
+
+def test_a_manager_that_speaks_of_no_problems_and_consumers_has_none() -> None:
+    before = one()
+    del before["problems"], before["consumers"]
+    assert states_text([before], now=1001.0).count("\n") == 2
+    assert status_line("app", [before]) == "app: 1/1 ready"
+    assert change_line(before).count("problem") == 0
+
+
+def test_the_status_line_counts_what_is_ready_and_names_what_is_not() -> None:
+    states = [
+        one("a"),
+        one("b"),
+        one("c", "idle"),
+        one("d", "waiting", "retry", time.time() + 14.4),
+        one("e", "failed"),
+    ]
+    assert status_line("app", states) == "app: 2/4 ready, 1 idle; d waiting, dials in 14s; e failed"
+    assert status_line("app", [one("a")]) == "app: 1/1 ready"
+    assert status_line("app", []) == "app: 0/0 ready"
+    assert status_line("app", [one(f"c{n}", "failed") for n in range(5)]).endswith(
+        "c0 failed; c1 failed; c2 failed; 2 more"
+    )
+
+
+def test_a_change_is_one_line_whatever_the_server_said() -> None:
+    change = one(state="waiting", action="use", reason={"code": "c", "text": "bye\nerror: fake"})
+    assert change_line(change).endswith(" calls waiting: bye\\nerror: fake; opens when it is used\n")
+    assert change_line(change).count("\n") == 1
+
+
+def test_a_change_has_the_time_of_the_change_and_not_that_of_the_state() -> None:
+    assert change_line(one(), at=5000.0)[:8] == time.strftime("%H:%M:%S", time.localtime(5000.0))
+    assert change_line(one())[:8] == time.strftime("%H:%M:%S", time.localtime(1000.0))
+
+
+def test_the_tables_stand_a_channel_that_never_connected() -> None:
+    stats = {
+        "instance": "app",
+        "pid": 1,
+        "uptime_s": 61.0,
+        "connections": {"active": 0, "total": 1},
+        "channels": {
+            "calls": {
+                "state": "idle",
+                "received": 0,
+                "received_bytes": 0,
+                "sent": 0,
+                "sent_bytes": 0,
+                "connects": 0,
+                "rtt_s": None,
+                "readers": 0,
+                "history": {"first": 1, "last": 0},
+                "last_close": None,
+            }
+        },
+        "tokens": {},
+    }
+    assert stats_text(stats).startswith("app: pid 1, up 1m1s, 0 of 1 connections open\n\nCHANNEL")
+    empty = tokens_text({"t": {"state": "empty", "expires_in_s": None, "fetches": 0, "served": 0}})
+    assert empty.splitlines()[1].split() == ["t", "empty", "-", "0", "0"]

@@ -1,0 +1,95 @@
+"""An interactive session on a channel's shared connection: a line sends, messages print.
+
+Two requests on the control socket: a ``tail`` that a thread prints, and a ``send`` that takes line after line.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from itertools import chain
+
+from wscli.cli.connect.lines import LineSplitter, printed
+from wscli.cli.send.sender import Sender
+from wscli.cli.stdin import HungUp, chunks
+from wscli.control.client import connect_to
+from wscli.control.selection import Selection
+from wscli.control.stream import Stream
+from wscli.errors import WscliError, error_for
+
+__all__ = ["talk"]
+
+SEND_TIMEOUT = 10.0
+PATIENCE = 20.0
+JOIN_DEADLINE = 1.0
+"""Seconds for what was received to be printed; a stdout that takes nothing must not hold up the end."""
+
+
+class Printer:
+    """Prints a stream in a thread of its own; ``ended`` becomes readable once it has ended, however it did."""
+
+    def __init__(self, sock: socket.socket, rest: bytes, channel: str) -> None:
+        self.ended, self._end = socket.socketpair()
+        self.error: WscliError | None = None
+        self._sock = sock
+        output, self._sink = printed()
+        self._stream = Stream(sock, self._sink, rest=rest, channel=channel, output=output)
+        self._thread = threading.Thread(target=self._run, name="print", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            end = self._stream.run()
+            if end.exit_code:
+                self.error = error_for(end.exit_code, end.message, end.hint)
+        except WscliError as error:
+            self.error = error
+        except OSError as error:
+            self.error = WscliError((error.strerror or str(error)).lower())
+        finally:
+            self._end.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for its end, and say whether it came."""
+        return bool(select.select([self.ended], [], [], seconds)[0])
+
+    def close(self) -> None:
+        """End it; what it has taken is printed, if anybody still reads stdout."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(JOIN_DEADLINE)
+        self.ended.close()
+        self._sink.close()
+
+
+def talk(selection: Selection, channel: str, linger: float) -> int:
+    """Send each line of stdin, print each message, until stdin ends, and for ``linger`` seconds more.
+
+    Raises:
+        WscliError: the channel or the manager is gone, or a line could not be sent.
+
+    """
+    with connect_to(selection) as listening, connect_to(selection) as sending:
+        listening.request("tail", {"channels": [channel], "follow": True}, timeout=PATIENCE)
+        sender = Sender(sending, {"channel": channel, "timeout": SEND_TIMEOUT}, SEND_TIMEOUT + PATIENCE)
+        sender.open()
+        printer = Printer(*listening.take_over(), channel)
+        try:
+            ended_first = not _send_stdin(sender, printer) or printer.wait(linger)
+        finally:
+            printer.close()
+    if ended_first and printer.error is not None:
+        raise printer.error
+    return 0
+
+
+def _send_stdin(sender: Sender, printer: Printer) -> bool:
+    """Send until stdin ends; false if the printer ended before it."""
+    lines = LineSplitter()
+    try:
+        for data in chain(chunks(printer.ended.fileno()), (b"",)):
+            if batch := lines.split(data):
+                sender.block(b"".join(line + b"\n" for line in batch), "line")
+    except HungUp:
+        return False
+    return True

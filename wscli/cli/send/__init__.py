@@ -1,0 +1,122 @@
+"""``wscli send``: one message, or one a line of stdin."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wscli.cli.options import DURATION, channel_argument, json_option, timeout_option, with_instance
+from wscli.cli.send.outcomes import Outcomes
+from wscli.cli.send.sender import PATIENCE, Sender, hand_over
+from wscli.control.client import ManagerConnection, connect_to
+from wscli.control.selection import Selection
+from wscli.errors import UsageError
+
+if TYPE_CHECKING:
+    from wscli.control.requests import Framing, SendRequest
+
+
+def send(
+    selection: Selection,
+    channel: str,
+    message: str | None,
+    *,
+    binary: bool,
+    framing: Framing,
+    timeout: float,
+    ack: str | None = None,
+    as_json: bool = False,
+) -> int:
+    """Send the message, or what stdin has."""
+    args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
+    outcomes = Outcomes(channel, enabled=as_json)
+    with outcomes.reporting() if framing == "whole" else contextlib.nullcontext(), connect_to(selection) as client:
+        hand_over(_sender(selection, client, args, outcomes, ack), message, framing)
+    return 0
+
+
+def _sender(
+    selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, ack: str | None
+) -> Sender:
+    patience = args["timeout"] + PATIENCE
+    if ack is None:
+        return Sender(client, args, patience, outcomes)
+    from wscli.cli.send.acked import AckedSender
+
+    return AckedSender(selection, client, args, patience, outcomes, ack=ack)
+
+
+def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Framing:
+    """Decide how stdin is cut, and refuse what makes no sense."""
+    if whole and nul:
+        raise UsageError("--whole and -0 exclude each other", "give one of them")
+    if message is not None and message != "-":
+        if whole or nul:
+            raise UsageError("--whole and -0 say how stdin is cut, and here is a MESSAGE", "leave one of them out")
+        return "whole"
+    if sys.stdin is None:
+        raise UsageError("MESSAGE is missing, and stdin is closed", "give a MESSAGE")
+    if message is None and sys.stdin.isatty():
+        raise UsageError("MESSAGE is missing, and stdin is a terminal", "give a MESSAGE, or - to type one a line")
+    if nul:
+        return "nul"
+    return "whole" if whole or binary else "line"
+
+
+@click.command("send")
+@with_instance
+@channel_argument
+@click.argument("message", required=False)
+@click.option("--binary", is_flag=True, help="Send binary messages; from stdin all of it as one, unless -0 is given.")
+@click.option("--whole", is_flag=True, help="All of stdin is one message.")
+@click.option("-0", "nul", is_flag=True, help="The messages of stdin end with NUL, not with a newline.")
+@click.option("--wait-ack", "ack", metavar="EXPR", help="Wait for a message that this jq expression is true of.")
+@timeout_option("How long to wait for the channel to be ready, and for what --wait-ack or --wait wait for.", "10s")
+@json_option("Print what became of each message.")
+@click.option("--queue", "queued", is_flag=True, help="Put it into the outbox: it is sent when the channel is ready.")
+@click.option("--wait", is_flag=True, help="With --queue: wait until it is known what became of it, or --timeout.")
+@click.option("--ttl", type=DURATION, metavar="T", help="With --queue: it expires after this long; else never.")
+@click.option("--key", metavar="K", help="With --queue: a second message of this key is not sent.")
+def command(
+    selection: Selection,
+    channel: str,
+    message: str | None,
+    binary: bool,
+    whole: bool,
+    nul: bool,
+    ack: str | None,
+    timeout: float,
+    as_json: bool,
+    queued: bool,
+    wait: bool,
+    ttl: float | None,
+    key: str | None,
+) -> int:
+    """Send one message, or one a line of stdin.
+
+    MESSAGE is sent as it stands; - or none is stdin. Put -- before a MESSAGE that begins with a dash.
+
+    Exits with 0 once every message was handed to an open, ready connection. Else with the code of the first that was
+    not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. What follows it is not
+    tried. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none came in time.
+
+    With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`. With --wait too,
+    once every message was sent; 7: one expired, was rejected or removed, 9: and may have been sent before; 124: one is
+    still queued, and will be sent.
+    """
+    framing = _framing(message, binary=binary, whole=whole, nul=nul)
+    if queued:
+        if ack is not None:
+            raise UsageError("--queue and --wait-ack exclude each other", "what is queued is sent later")
+        from wscli.cli.send.queued import queue_messages
+
+        until = timeout if wait else None
+        return queue_messages(
+            selection, channel, message, binary=binary, ttl=ttl, key=key, framing=framing, as_json=as_json, wait=until
+        )
+    if ttl is not None or key is not None or wait:
+        raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
+    return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout, ack=ack, as_json=as_json)

@@ -1,0 +1,71 @@
+"""``send --json``: what became of each message, an object a line."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from wscli.control.frames import json_body
+from wscli.control.output import Output, OutputClosed
+from wscli.errors import ExitCode, WscliError
+
+__all__ = ["Outcomes"]
+
+
+class Outcomes:
+    """Prints outcomes on stdout, if enabled. A closed stdout stops no message."""
+
+    def __init__(self, channel: str, *, enabled: bool) -> None:
+        self._channel = channel
+        self._output = Output(sys.stdout.fileno()) if enabled and sys.stdout is not None else None
+        self._failure: WscliError | None = None
+        self._handed_over = False
+        self._failing = 1
+
+    def next_message(self) -> None:
+        """Start the next message."""
+        self._handed_over = False
+
+    def sent(self) -> None:
+        """Note that it was sent: a later failure does not change that."""
+        self._handed_over = True
+
+    def lost(self, count: int) -> None:
+        """Note that so many messages were under way together, each with an unknown outcome."""
+        self._failing = count
+
+    def succeeded(self, outcome: str, count: int = 1) -> None:
+        """Print that messages were ``sent``, or ``acked``."""
+        self._put([self._object(outcome, ExitCode.OK, None)] * count)
+
+    def queued(self, number: int, outcome: str, code: int, error: str | None = None) -> None:
+        """Print the outcome of one message of the outbox."""
+        self._put([self._object(outcome, code, error, id=number)])
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Print the outcome of the message that fails in here, or of the lost ones, once."""
+        try:
+            yield
+        except WscliError as error:
+            if self._failure is None:
+                self._failure = error
+                self._put([self._object(self._outcome(error), error.exit_code, error.message)] * self._failing)
+            raise
+
+    def _outcome(self, error: WscliError) -> str:
+        if self._handed_over:
+            return "sent"
+        return "unknown" if error.exit_code == ExitCode.OUTCOME_UNKNOWN else "rejected"
+
+    def _object(self, outcome: str, code: int, error: str | None, **facts: int) -> bytes:
+        told = {"channel": self._channel, "outcome": outcome, "code": int(code), "error": error, **facts}
+        return json_body(told) + b"\n"
+
+    def _put(self, lines: list[bytes]) -> None:
+        if self._output is not None:
+            try:
+                self._output.write(b"".join(lines))
+            except OutputClosed:
+                self._output = None

@@ -1,0 +1,233 @@
+"""The service managers of a user: systemd on Linux, launchd on macOS. Each is spoken to by its own command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from wscli.cli.service.units import Service, launchd_agent, systemd_unit
+from wscli.errors import WscliError
+
+__all__ = ["SERVICE_MANAGERS", "Launchd", "ServiceManager", "Systemd", "local"]
+
+PATIENCE = 120.0
+"""Seconds for a command of theirs, which waits for the manager to be up."""
+
+
+class _Answer(NamedTuple):
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def why(self) -> str:
+        """The last line that it said of an error."""
+        lines = self.errors.strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.code}"
+
+
+def _ask(*command: str) -> _Answer:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False, errors="replace"
+        )
+    except FileNotFoundError:
+        return _Answer(127, "", f"{command[0]} is not installed")
+    except OSError as error:
+        return _Answer(126, "", (error.strerror or str(error)).lower())
+    except subprocess.TimeoutExpired:
+        return _Answer(124, "", f"{command[0]} gave no answer in {PATIENCE:g} s")
+    return _Answer(done.returncode, done.stdout, done.stderr)
+
+
+class ServiceManager(Protocol):
+    """A service manager."""
+
+    def directory(self, environ: Mapping[str, str]) -> Path:
+        """Where it looks for services of the user's."""
+
+    def file_name(self, title: str) -> str:
+        """What the file of a service is called there."""
+
+    def text(self, service: Service) -> str:
+        """The file itself."""
+
+    def environment(self) -> dict[str, str] | None:
+        """Give what its services inherit; None where that cannot be known."""
+
+    def is_active(self, title: str) -> bool:
+        """Whether it runs the service."""
+
+    def start(self, title: str, path: Path) -> None:
+        """Have the service run, now and at each login.
+
+        Raises:
+            WscliError: it does not.
+
+        """
+
+    def start_command(self, title: str, path: Path) -> str:
+        """What does the same by hand."""
+
+    def restart_command(self, title: str, path: Path) -> str:
+        """What has a changed file apply, by hand."""
+
+    def stop(self, title: str, path: Path) -> bool:
+        """Stop the service; return False if no service manager answers.
+
+        Raises:
+            WscliError: it runs on.
+
+        """
+
+    def forget(self, title: str, path: Path) -> None:
+        """Take note that the file is gone."""
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if home := environ.get("HOME"):
+        return Path(home)
+    raise WscliError("the directory of services is unknown: HOME is not set", "set HOME to your home directory")
+
+
+class Systemd:
+    """The user's own systemd, which runs while the user is logged in, or always with lingering."""
+
+    def directory(self, environ: Mapping[str, str]) -> Path:
+        """See ``ServiceManager``."""
+        base = environ.get("XDG_CONFIG_HOME")
+        return (Path(base) if base else _home(environ) / ".config") / "systemd" / "user"
+
+    def file_name(self, title: str) -> str:
+        """See ``ServiceManager``."""
+        return f"{title}.service"
+
+    def text(self, service: Service) -> str:
+        """See ``ServiceManager``."""
+        return systemd_unit(service)
+
+    def environment(self) -> dict[str, str] | None:
+        """See ``ServiceManager``."""
+        answer = _ask("systemctl", "--user", "show-environment")
+        if answer.code:
+            return None
+        pairs = [line.partition("=") for line in answer.output.splitlines()]
+        return {name: value.removeprefix("$").strip("'") for name, sign, value in pairs if sign}
+
+    def is_active(self, title: str) -> bool:
+        """See ``ServiceManager``."""
+        return _ask("systemctl", "--user", "is-active", f"{title}.service").code == 0
+
+    def start(self, title: str, path: Path) -> None:
+        """See ``ServiceManager``."""
+        answer = _ask("systemctl", "--user", "daemon-reload")
+        if answer.code:
+            raise WscliError(
+                f"no user manager of systemd answers to start {title}: {answer.why}",
+                f"in a login of your own, no su or sudo: `{self.start_command(title, path)}`; where there is no"
+                " systemd, `wscli up -d` runs it",
+            )
+        answer = _ask("systemctl", "--user", "enable", "--now", f"{title}.service")
+        if answer.code:
+            raise WscliError(
+                f"{title} does not start: {answer.why}",
+                f"`journalctl --user -u {title} -n 20` says why",
+            )
+
+    def start_command(self, title: str, path: Path) -> str:
+        """See ``ServiceManager``."""
+        return f"systemctl --user daemon-reload && systemctl --user enable --now {title}"
+
+    def restart_command(self, title: str, path: Path) -> str:
+        """See ``ServiceManager``."""
+        return f"systemctl --user daemon-reload && systemctl --user restart {title}"
+
+    def stop(self, title: str, path: Path) -> bool:
+        """See ``ServiceManager``."""
+        if _ask("systemctl", "--user", "daemon-reload").code:
+            with contextlib.suppress(OSError):  # what enabled it
+                (path.parent / "default.target.wants" / path.name).unlink()
+            return False
+        answer = _ask("systemctl", "--user", "disable", "--now", f"{title}.service")
+        if answer.code:
+            raise WscliError(f"{title} cannot be stopped: {answer.why}", f"see `systemctl --user status {title}`")
+        return True
+
+    def forget(self, title: str, path: Path) -> None:
+        """See ``ServiceManager``."""
+        _ask("systemctl", "--user", "daemon-reload")
+        _ask("systemctl", "--user", "reset-failed", f"{title}.service")
+
+
+class Launchd:
+    """The user's own launchd, which runs while the user is logged in."""
+
+    def directory(self, environ: Mapping[str, str]) -> Path:
+        """See ``ServiceManager``."""
+        return _home(environ) / "Library" / "LaunchAgents"
+
+    def file_name(self, title: str) -> str:
+        """See ``ServiceManager``."""
+        return f"{title}.plist"
+
+    def text(self, service: Service) -> str:
+        """See ``ServiceManager``."""
+        return launchd_agent(service)
+
+    def environment(self) -> dict[str, str] | None:
+        """See ``ServiceManager``."""
+        return None
+
+    def is_active(self, title: str) -> bool:
+        """See ``ServiceManager``."""
+        return _ask("launchctl", "print", f"{_domain()}/{title}").code == 0
+
+    def start(self, title: str, path: Path) -> None:
+        """See ``ServiceManager``."""
+        if self.is_active(title):
+            return
+        answer = _ask("launchctl", "bootstrap", _domain(), str(path))
+        if answer.code:
+            raise WscliError(
+                f"launchd does not start {title}: {answer.why}",
+                f"in a login of your own: `{self.start_command(title, path)}`; `wscli up -d` runs it without launchd",
+            )
+
+    def start_command(self, title: str, path: Path) -> str:
+        """See ``ServiceManager``."""
+        return f"launchctl bootstrap {_domain()} {shlex.quote(str(path))}"
+
+    def restart_command(self, title: str, path: Path) -> str:
+        """See ``ServiceManager``."""
+        return f"launchctl bootout {_domain()}/{title} && {self.start_command(title, path)}"
+
+    def stop(self, title: str, path: Path) -> bool:
+        """See ``ServiceManager``."""
+        if not self.is_active(title):
+            return False
+        answer = _ask("launchctl", "bootout", f"{_domain()}/{title}")
+        if answer.code:
+            raise WscliError(f"{title} cannot be stopped: {answer.why}", f"see `launchctl print {_domain()}/{title}`")
+        return True
+
+    def forget(self, title: str, path: Path) -> None:
+        """Nothing: it has no copy of the file."""
+
+
+def _domain() -> str:
+    return f"gui/{os.getuid()}"
+
+
+SERVICE_MANAGERS: dict[str, ServiceManager] = {"systemd": Systemd(), "launchd": Launchd()}
+"""By the name of the format that each reads."""
+
+
+def local() -> str:
+    """Give the name of the one of this machine."""
+    return "launchd" if sys.platform == "darwin" else "systemd"

@@ -1,0 +1,194 @@
+"""Commands that take messages: so many at a time, in order within a key, and how far all of them are done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from wscli.cli.tail.exec_process import MessageCommand
+
+__all__ = ["GRACE", "JobFailure", "Job", "CommandPool", "Progress"]
+
+GRACE = 5.0
+"""Seconds for commands that are asked to end, before they are killed."""
+
+_LOOK = 0.5
+"""Seconds after which the main thread looks for signals that another one took."""
+_QUEUED = 16
+"""Messages for each command at a time that may wait for one."""
+
+
+class Job(NamedTuple):
+    """A message for a command."""
+
+    seq: int
+    key: str | None
+    """Messages of one key are taken one after the other, in order; None: of no key."""
+    payload: bytes
+    environ: Mapping[str, str]
+
+
+class JobFailure(NamedTuple):
+    """The first command that failed."""
+
+    job: Job
+    why: str
+
+
+class Progress:
+    """What is done, as far as nothing before it is not."""
+
+    def __init__(self) -> None:
+        self._open: deque[list[int]] = deque()  # (number, gaps, whether it is done), in the order of their coming
+        self._by_seq: dict[int, list[int]] = {}
+
+    def began(self, seq: int, gaps: int) -> None:
+        """A message came, after so many gaps."""
+        self._by_seq[seq] = [seq, gaps, False]
+        self._open.append(self._by_seq[seq])
+
+    def done(self, seq: int) -> tuple[int, int] | None:
+        """It is done; give how far everything is, as a number and gaps, if that is further than before."""
+        self._by_seq.pop(seq)[2] = True
+        last = None
+        while self._open and self._open[0][2]:
+            last = self._open.popleft()
+        return None if last is None else (last[0], last[1])
+
+
+class CommandPool:
+    """Runs a command for each job; no shell, each in a process group of its own.
+
+    Args:
+        argv: the program and its arguments.
+        parallel: so many at a time.
+        timeout: seconds, after which one is killed; it has failed then.
+        done: called, by one thread at a time, with each job that was taken.
+        failed: called once, with the first job that was not; nothing is begun after it.
+        grace: seconds for what is under way once all is to end.
+
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        parallel: int,
+        timeout: float,
+        done: Callable[[Job], None],
+        failed: Callable[[JobFailure], None],
+        grace: float = GRACE,
+    ) -> None:
+        self._argv = argv
+        self._timeout = timeout
+        self._done = done
+        self._failed = failed
+        self._grace = grace
+        self._most = parallel * _QUEUED
+        self._waiting: deque[Job] = deque()
+        self._busy: set[str] = set()
+        self._running = 0
+        self._commands: set[MessageCommand] = set()
+        self._changed = threading.Condition()
+        self._over = self._has_failed = False
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(parallel)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def guard(self) -> threading.Condition:
+        """Held while ``done`` and ``failed`` are called."""
+        return self._changed
+
+    def put(self, job: Job) -> bool:
+        """Have a job done, once there is room for it; False: one has failed, and it is not begun."""
+        with self._changed:
+            while len(self._waiting) >= self._most and not self._has_failed:
+                self._changed.wait(_LOOK)
+            if not self._has_failed:
+                self._waiting.append(job)
+                self._changed.notify_all()
+            return not self._has_failed
+
+    def drain(self, *, at_once: bool) -> None:
+        """Return once everything that was put is done; ``at_once``, or after a failure, once what is under way is."""
+        with self._changed:
+            if at_once:
+                self._waiting.clear()
+            while self._waiting or self._running:
+                self._changed.wait(_LOOK)
+
+    def terminate(self) -> None:
+        """Begin nothing more, and have what is under way end: by SIGTERM, and by SIGKILL what stays.
+
+        What then exits with 0 has taken its message; what does not has not failed for it.
+        """
+        with self._changed:
+            self._over = True
+            self._waiting.clear()
+            self._changed.notify_all()
+            for command in self._commands:
+                command.send_signal(signal.SIGTERM)
+            killed_at = time.monotonic() + self._grace
+            try:
+                while self._running and (left := killed_at - time.monotonic()) > 0:
+                    self._changed.wait(min(left, _LOOK))
+            finally:  # a second signal does not wait
+                for command in self._commands:
+                    command.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Return once nothing is under way, of which anything is ended."""
+        self.terminate()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            why = self._run(job)
+            with self._changed:
+                self._running -= 1
+                if job.key is not None:
+                    self._busy.discard(job.key)
+                if why is None:
+                    self._done(job)
+                elif not self._has_failed and not self._over:
+                    self._has_failed = True
+                    self._waiting.clear()
+                    self._failed(JobFailure(job, why))
+                self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while True:
+                for job in self._waiting:
+                    if job.key is None or job.key not in self._busy:
+                        self._waiting.remove(job)
+                        self._running += 1
+                        if job.key is not None:
+                            self._busy.add(job.key)
+                        self._changed.notify_all()
+                        return job
+                if self._has_failed or self._over:
+                    return None
+                self._changed.wait()
+
+    def _run(self, job: Job) -> str | None:
+        """Run the command; None: it took the message."""
+        try:
+            command = MessageCommand(self._argv, job.environ)
+        except (OSError, ValueError) as error:
+            return f"cannot be started: {getattr(error, 'strerror', None) or error}".lower()
+        with self._changed:
+            self._commands.add(command)
+            if self._over:
+                command.send_signal(signal.SIGTERM)
+        try:
+            return command.run(job.payload, self._timeout)
+        finally:
+            with self._changed:
+                self._commands.discard(command)

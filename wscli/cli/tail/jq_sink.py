@@ -1,0 +1,149 @@
+"""``--jq``: each message through a jq program, printed as ``jq -rc`` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from wscli.control.frames import json_body
+from wscli.control.output import Output
+from wscli.control.sinks import CopySink
+from wscli.errors import UsageError, WscliError
+from wscli.expressions import InvalidExpression, compile_program, is_json
+
+__all__ = ["JqSink", "program_of"]
+
+_FLUSH = 1 << 16
+
+
+class JqSink(CopySink):
+    """Takes records as ``json`` encodes them, and prints what a program makes of each message.
+
+    The program sees the parsed message; with ``records`` it sees the record, whose ``value`` is the parsed message, and
+    gap records as well. What is not JSON, and what the program fails on, is left out and counted; with ``strict`` a
+    message that it fails on ends it, before that message.
+
+    Args:
+        program: the jq program.
+        strict: leave out nothing that the program fails on.
+        labelled: begin each result with its channel's name and a tab.
+        end: what ends each result.
+        count: have enough after so many messages that printed something.
+
+    Raises:
+        UsageError: the program does not compile.
+
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        note: Callable[[str], None],
+        program: str,
+        *,
+        strict: bool = False,
+        records: bool = False,
+        labelled: bool = False,
+        end: bytes = b"\n",
+        count: int | None = None,
+        show: Callable[[memoryview], bytes] | None = None,
+    ) -> None:
+        super().__init__(output, note, records=records, show=show)
+        self._run = program_of(program, "--jq")
+        self._strict = strict
+        self._labelled = labelled
+        self._end = end
+        self._left = count
+        self._not_json = self._failed = 0
+        self._why = ""
+        self._results = bytearray()
+
+    def data(self, channel: str, body: memoryview) -> bool:
+        """Run the program on each record."""
+        label = channel.encode("utf-8", "surrogateescape") + b"\t" if self._labelled else b""
+        for line in bytes(body).split(b"\n")[:-1]:
+            text = self._input(line.decode())
+            if text is None:
+                self._not_json += 1
+            elif self._message(channel, json.loads(line)["seq"], text, label):
+                break
+        self._flush()
+        return self.stopped_at is not None
+
+    def _message(self, channel: str, seq: int, text: str, label: bytes) -> bool:
+        """Run the program on a message, and say whether that was enough."""
+        failed = self._failed
+        printed = self._put(text, label)
+        if self._strict and self._failed > failed:
+            self._failed = failed
+            self.failure = WscliError(
+                f"--jq fails on message {seq} of {channel}: {self._why}",
+                "its position stays before that message: run it again once the expression is mended",
+            )
+            self.stopped_at = seq - 1
+        elif printed and self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self.stopped_at = seq
+        return self.stopped_at is not None
+
+    def gap(self, record: dict[str, Any]) -> bool:
+        """Run the program on a gap's record, or tell of it."""
+        if not self._records:
+            return super().gap(record)
+        self._put(json_body(record).decode(), b"")
+        self._flush()
+        return False
+
+    def close(self) -> None:
+        """Tell what was left out."""
+        super().close()
+        if self._not_json:
+            self._note(f"{_messages(self._not_json)} skipped: not JSON")
+        if self._failed:
+            self._note(f"{_messages(self._failed)} skipped: jq: {self._why}")
+
+    def _input(self, line: str) -> str | None:
+        record = json.loads(line)
+        if record["type"] != "text" or not is_json(record["data"]):
+            return None
+        return f'{line[:-1]},"value":{record["data"]}}}' if self._records else str(record["data"])
+
+    def _put(self, text: str, label: bytes) -> bool:
+        """Run the program, and say whether anything came of it."""
+        printed, mark = False, len(self._results)
+        try:
+            for result in self._run(text):
+                printed = True
+                self._results += b"".join((label, result.encode("utf-8", "backslashreplace"), self._end))
+                if len(self._results) > _FLUSH and not self._strict:
+                    self._flush()
+        except ValueError as error:  # jq's own: the program failed, or its parser is stricter than Python's
+            self._failed += 1
+            self._why = str(error)
+            if self._strict:
+                del self._results[mark:]  # all of a message's results, or none
+        return printed
+
+    def _flush(self) -> None:
+        results, self._results = self._results, bytearray()
+        if results:
+            self.write(memoryview(results))
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+def program_of(expression: str, option: str) -> Callable[[str], Iterator[str]]:
+    """Compile the jq program of an option.
+
+    Raises:
+        UsageError: it does not compile.
+
+    """
+    try:
+        return compile_program(expression)
+    except InvalidExpression as error:
+        raise UsageError(f"{option} does not compile: {error}", f"it reads {expression!r}") from None

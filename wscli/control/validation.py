@@ -1,0 +1,122 @@
+"""The one reader of the control socket's requests: it checks their arguments against the types of ``requests``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NotRequired, cast, get_args, get_origin, get_type_hints
+
+from wscli.control import requests
+from wscli.control.protocol import ProtocolError
+
+__all__ = ["REQUESTS", "read_block", "read_request"]
+
+REQUESTS: Mapping[str, tuple[Any, ...]] = {
+    "attach": (requests.AttachRequest,),
+    "complete": (requests.NoArguments,),
+    "consume": (requests.ConsumeRequest,),
+    "consumer": (requests.ConsumerList, requests.ConsumerReset, requests.ConsumerChange),
+    "doctor": (requests.DoctorRequest,),
+    "logs": (requests.LogsRequest,),
+    "outbox": (requests.OutboxList, requests.OutboxRemove, requests.OutboxFlush),
+    "pause": (requests.PauseRequest,),
+    "queue": (requests.QueueRequest,),
+    "reload": (requests.NoArguments,),
+    "restart": (requests.NamedChannels,),
+    "resume": (requests.PauseRequest,),
+    "send": (requests.SendRequest,),
+    "start": (requests.NamedChannels,),
+    "stats": (requests.ChannelsRequest,),
+    "status": (requests.StatusRequest,),
+    "stop": (requests.NamedChannels,),
+    "tail": (requests.TailRequest,),
+    "token": (requests.TokenList, requests.TokenRequest),
+    "wait": (requests.WaitRequest,),
+}
+"""The types of each verb; where there are several, ``action`` tells them apart."""
+
+
+def read_request(verb: str, args: object) -> Any:
+    """Validate a request's arguments and return them, typed as `REQUESTS` declares; a verb without a type takes any.
+
+    Raises:
+        ProtocolError: they are not an object, a key is unknown or missing, or a value has the wrong type.
+
+    """
+    if not isinstance(args, dict):
+        raise ProtocolError("the arguments must be a JSON object", "'args' is an object, {} where there are none")
+    types = REQUESTS.get(verb)
+    if types is None:
+        return args
+    if len(types) > 1:
+        types = _of_action(verb, args.get("action"), types)
+    return _checked(verb, args, types[0])
+
+
+def read_block(verb: str, line: dict[str, Any]) -> requests.BlockLine | requests.OutcomesLine:
+    """Validate a line between two blocks of `send` or `queue`: a `BlockLine`, or for ``queue`` an `OutcomesLine`."""
+    kind = requests.OutcomesLine if verb == "queue" and "outcomes" in line else requests.BlockLine
+    return cast("requests.BlockLine | requests.OutcomesLine", _checked(verb, line, kind))
+
+
+def _of_action(verb: str, action: object, types: tuple[Any, ...]) -> tuple[Any, ...]:
+    actions = {name: one for one in types for name in get_args(_fields(one)["action"])}
+    if not isinstance(action, str) or action not in actions:
+        raise ProtocolError(f"invalid action: {str(action)[:40]!r}", f"actions of {verb!r}: {', '.join(actions)}")
+    return (actions[action],)
+
+
+def _checked(verb: str, args: dict[str, Any], kind: Any) -> dict[str, Any]:
+    fields = _fields(kind)
+    hint = f"arguments of {verb!r}: {', '.join(fields) or 'none'}"
+    for key, value in args.items():
+        if key not in fields:
+            raise ProtocolError(f"unknown argument {key[:40]!r}", hint)
+        if not _fits(value, fields[key]):
+            shown = f", not {value[:40]!r}" if isinstance(value, str) and get_origin(fields[key]) is Literal else ""
+            raise ProtocolError(f"argument {key!r} must be {_described(fields[key])}{shown}", hint)
+    for key in sorted(kind.__required_keys__):
+        if key not in args:
+            raise ProtocolError(f"argument {key!r} is missing: it must be {_described(fields[key])}", hint)
+    return args
+
+
+@lru_cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the type of each key, without ``NotRequired``."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {key: get_args(hint)[0] if get_origin(hint) is NotRequired else hint for key, hint in hints.items()}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return bool(inner[1](value))
+    if origin is Literal:
+        return isinstance(value, str) and value in inner
+    if origin is UnionType or str(origin) == "typing.Union":
+        return any(_fits(value, one) for one in inner)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
+    return type(value) is hint
+
+
+_DESCRIBED = {str: "text", bool: "true or false", NoneType: "null"}
+
+
+def _described(hint: Any) -> str:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return str(inner[2])
+    if origin is Literal:
+        return f"one of {', '.join(inner)}"
+    if origin is list:
+        return "a list of names"
+    if origin is dict:
+        return "an object that maps names to text"
+    if hint in _DESCRIBED:
+        return _DESCRIBED[hint]
+    return " or ".join(map(_described, inner))
