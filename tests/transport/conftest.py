@@ -13,6 +13,7 @@ import pytest
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Script, serve
+from wscli.core.events import Failure
 from wscli.transport.link import DialTarget, DialTimeline, Link
 from wscli.transport.open import Adapter, forget_fallbacks, open_link
 
@@ -74,6 +75,27 @@ class Dials:
 
         async with self.served(whole, listener, **options) as opened:
             yield opened
+
+    async def ended_by(
+        self, *data: bytes, headers: tuple[str, ...] = (), **options: Any
+    ) -> tuple[Failure, int | None, Recorder]:
+        """Have a server send these bytes after the upgrade, and read on until our close frame.
+
+        Give the end of the connection, the code of that frame, and what came before.
+        """
+        codes: list[int | None] = []
+
+        async def script(peer: Peer) -> None:
+            await peer.upgrade(*headers)
+            for piece in data:
+                await peer.send(piece)
+            codes.append(await peer.read_close())
+
+        async with serve(script) as server:
+            _, seen = await self(server.url, **options)
+            failure = await seen.ended()
+            await server.scripts_done()
+            return failure, codes[0], seen
 
     async def close(self) -> None:
         """Drop what is still open."""

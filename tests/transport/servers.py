@@ -28,8 +28,11 @@ __all__ = [
     "accept_key",
     "answering",
     "close_payload",
+    "echo",
     "frame",
+    "read_nothing",
     "refusing",
+    "sending",
     "serve",
     "silent",
 ]
@@ -169,8 +172,33 @@ def answering(data: bytes) -> Script:
     return script
 
 
+def sending(*data: bytes) -> Script:
+    """Send these bytes, one packet each, and wait until the client is gone."""
+
+    async def script(peer: Peer) -> None:
+        for piece in data:
+            await peer.send(piece)
+        await peer.gone()
+
+    return script
+
+
+async def echo(peer: Peer) -> None:
+    """Upgrade, and send every message back."""
+    await peer.upgrade()
+    while (found := await peer.read_frame()).opcode != CLOSE:
+        await peer.send(frame(found.opcode, found.payload))
+    await peer.send(frame(CLOSE, found.payload))
+
+
 async def silent(_: Peer) -> None:
     """Send nothing, and keep the connection."""
+    await asyncio.Event().wait()
+
+
+async def read_nothing(peer: Peer) -> None:
+    """Let everything that the client sends wait in buffers."""
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
     await asyncio.Event().wait()
 
 
