@@ -14,6 +14,7 @@ import psutil
 import pytest
 from aiohttp import web
 
+from tests.waiting import eventually
 from wscli.net.http import HttpClient, HttpRequest, RequestFailed
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings
@@ -341,11 +342,7 @@ async def test_requests_leave_no_descriptor_open(http: HttpClient, endpoint: Any
     for _ in range(20):
         await http.fetch(request(endpoint.url))
     await http.close()
-    for _ in range(100):
-        if process.num_fds() <= before:
-            break
-        await asyncio.sleep(0.01)  # the server notices that we hung up
-    assert process.num_fds() <= before
+    await eventually(lambda: process.num_fds() <= before)  # once the server notices that we hung up
 
 
 async def test_nothing_is_opened_before_the_first_request_and_closing_twice_is_harmless(

@@ -23,7 +23,7 @@ from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
-from wscli.tokens.models import TokenSource, find_cycle
+from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
 
@@ -152,9 +152,6 @@ class Broker:
 
     def replace(self, sources: Mapping[str, TokenSource]) -> None:
         """Apply a reloaded file: an unchanged source keeps its token and counters."""
-        cycle = find_cycle(sources)
-        if cycle is not None:
-            raise ValueError(f"tokens reference each other in a circle: {' -> '.join(cycle)}")
         old = self._entries
         self._entries = {
             name: old[name] if name in old and old[name].source == source else CacheEntry(source)
