@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.history.sqlite.opening import fill
 from wscli.history.gaps import GAPS_AFTER_ONE
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import BATCH_BYTES, BATCH_MESSAGES, History
@@ -14,31 +15,28 @@ def history_of(clock, *, keep=100, max_size=1 << 20, epoch="k3f9"):
     return History(HistoryLimits(keep=keep, max_size=max_size), clock=clock, epoch=epoch)
 
 
-def fill(history, *sizes):
-    """Append batches of so many messages; each message is its own number."""
-    for size in sizes:
-        history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
+def items(history, cursor):
+    """Read to the end."""
+    while (found := history.read(cursor)) is not None:
+        cursor = found.cursor
+        yield found.item
 
 
 def drain(history, start):
     """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
-    cursor, seen = start.cursor, []
-    if start.gap is not None:
-        seen.append((start.gap.reason, start.gap.after, start.gap.missed))
-    while (found := history.read(cursor)) is not None:
-        cursor = found.cursor
-        if isinstance(found.item, GapRecord):
-            seen.append((found.item.reason, found.item.after, found.item.missed))
+    seen = []
+    for item in (*filter(None, [start.gap]), *items(history, start.cursor)):
+        if isinstance(item, GapRecord):
+            seen.append((item.reason, item.after, item.missed))
         else:
-            assert [int(payload) for payload in found.item.payloads] == list(
-                range(found.item.first, found.item.last + 1)
-            )
-            seen.extend(int(payload) for payload in found.item.payloads)
+            assert [int(payload) for payload in item.payloads] == list(range(item.first, item.last + 1))
+            seen.extend(range(item.first, item.last + 1))
     return seen
 
 
 def test_an_empty_history_begins_at_one(clock):
     history = history_of(clock)
+    history.append([], None)
     assert (history.first, history.last, history.size) == (1, 0, 0)
     assert history.read(history.seek_last(0).cursor) is None
     assert drain(history, history.seek_start()) == []
@@ -49,16 +47,8 @@ def test_messages_are_numbered_from_one_and_carry_their_batchs_time(clock):
     fill(history, 2)
     clock.now += 1.5
     fill(history, 1)
-    first = history.read(Cursor(0, 0, history.epoch))
-    assert (first.item.first, first.item.last, first.item.ts) == (1, 2, clock.now - 1.5)
-    second = history.read(first.cursor)
-    assert (second.item.first, second.item.last, second.item.ts) == (3, 3, clock.now)
-
-
-def test_an_empty_batch_changes_nothing(clock):
-    history = history_of(clock)
-    history.append([], None)
-    assert history.last == 0
+    found = [(item.first, item.last, item.ts) for item in items(history, Cursor(0, 0, history.epoch))]
+    assert found == [(1, 2, clock.now - 1.5), (3, 3, clock.now)]
 
 
 def test_the_window_keeps_at_least_keep_and_less_than_a_batch_more(clock):
@@ -93,21 +83,15 @@ def test_a_large_append_is_cut_into_batches(clock):
     history = history_of(clock, keep=10_000)
     kinds = bytes(b"tb"[number % 2] for number in range(BATCH_MESSAGES * 2 + 1))
     history.append([b"%d" % (number + 1) for number in range(len(kinds))], kinds)
-    cursor, lengths = Cursor(0, 0, history.epoch), []
-    while (found := history.read(cursor)) is not None:
-        cursor = found.cursor
-        lengths.append(len(found.item))
-        assert found.item.kinds == kinds[found.item.first - 1 : found.item.last]
-    assert lengths == [BATCH_MESSAGES, BATCH_MESSAGES, 1]
+    batches = list(items(history, Cursor(0, 0, history.epoch)))
+    assert [len(batch) for batch in batches] == [BATCH_MESSAGES, BATCH_MESSAGES, 1]
+    assert b"".join(batch.kinds for batch in batches) == kinds
 
 
 def test_an_append_of_many_bytes_is_cut_as_well_but_not_within_a_message(clock):
     history = history_of(clock, max_size=64 << 20)
     history.append([b"a" * (BATCH_BYTES - 1), b"b", b"c" * BATCH_BYTES * 2, b"d"], None)
-    cursor, sizes = Cursor(0, 0, history.epoch), []
-    while (found := history.read(cursor)) is not None:
-        cursor = found.cursor
-        sizes.append(found.item.size)
+    sizes = [batch.size for batch in items(history, Cursor(0, 0, history.epoch))]
     assert sizes == [BATCH_BYTES, BATCH_BYTES * 2, 1]
 
 
@@ -222,13 +206,8 @@ def test_gaps_after_one_message_keep_their_order(clock):
     for reason in ("outage", "paused", "outage"):
         history.record_gap(reason)
     fill(history, 1)
-    assert drain(history, history.seek_last(2)) == [
-        1,
-        ("outage", 1, None),
-        ("paused", 1, None),
-        ("outage", 1, None),
-        2,
-    ]
+    gaps = [("outage", 1, None), ("paused", 1, None), ("outage", 1, None)]
+    assert drain(history, history.seek_last(2)) == [1, *gaps, 2]
     assert history.gaps == {"outage": 2, "paused": 1}
 
 

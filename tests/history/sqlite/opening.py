@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.database import DatabaseError
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import WriteBatch
@@ -56,15 +57,9 @@ def at(history: History, seq: int, gaps: int = 0) -> Cursor:
     return Cursor(seq, gaps, history.epoch)
 
 
-async def until(history: WriteBehindHistory, holds: Callable[[], bool]) -> None:
-    """Wait until something holds, looking at each commit."""
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - what the thread does is told to the history alone
-            await asyncio.sleep(0.001)
-
-
 async def committed(history: WriteBehindHistory) -> None:
-    await until(history, lambda: history.committed == history.last)
+    await history.opened()
+    await eventually(lambda: history.committed == history.last)
 
 
 async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
@@ -94,7 +89,7 @@ async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
 
 async def loaded(history: WriteBehindHistory, cursor: Cursor) -> Batch:
     """Read a batch that is in the file alone."""
-    await until(history, lambda: history.read(cursor) is not None)
+    await eventually(lambda: history.read(cursor) is not None)
     found = history.read(cursor)
     assert found is not None
     assert isinstance(found.item, Batch)

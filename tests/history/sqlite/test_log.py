@@ -9,20 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.opening import (
-    BIG,
-    FullDisk,
-    Reports,
-    at,
-    committed,
-    crash,
-    drain,
-    fill,
-    loaded,
-    opened,
-    until,
-)
+from tests.history.sqlite.opening import BIG, FullDisk, Reports, at, committed, crash, drain, fill, loaded, opened
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import GapRecord, Position, Start
 from wscli.history.sqlite.log import SqliteLog
@@ -89,9 +78,9 @@ async def test_a_full_disk_is_stated_and_messages_that_it_could_not_take_are_a_g
             history.append([b"%d" % (history.last + 1) + BIG], None)
         missed = history.last
         assert await drain(history, Start(at(history, live))) != [], "readers who keep up see them all the same"
-        await until(history, lambda: told.faults[-1:] == ["'news.db' cannot grow: the disk is full"])
+        await eventually(lambda: told.faults[-1:] == ["'news.db' cannot grow: the disk is full"])
         disk.full = False
-        await until(history, lambda: told.full[-1] is False)
+        await eventually(lambda: told.full[-1] is False)
         assert told.faults[-1] is None, "it is mended"
         fill(history, 1)
         await committed(history)
