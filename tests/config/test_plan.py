@@ -160,7 +160,7 @@ def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -
 
 
 def test_backoff_merges_over_what_would_apply(loads: Loads) -> None:
-    """The file's default under everything, though it is written last; an endpoint's keys over it; a channel's over those.
+    """The file's default under all, though it is written last; an endpoint's keys over it; a channel's over those.
 
     A name stands alone.
     """

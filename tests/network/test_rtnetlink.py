@@ -29,7 +29,7 @@ from tests.network.messages import (
     message,
     route,
 )
-from wscli.network.change_filter import ChangeFilter
+from wscli.network.netlink import ChangeFilter
 from wscli.network.rtnetlink import (
     ALIVE,
     AddressChange,

@@ -83,7 +83,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     )
     model = _typed(root, context)
     name = instance_name(root.get("name"), real, context)
-    for section, what in ((endpoints, "endpoint"), (tokens, "token source"), (backoff, "policy")):
+    for section, what in ((endpoints, "an endpoint"), (tokens, "a token source"), (backoff, "a policy")):
         check_names(section, what, context)
     check_tokens(tokens, context)
     policies = Policies(backoff, context)

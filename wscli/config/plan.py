@@ -26,14 +26,7 @@ from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 
-__all__ = [
-    "ChannelPlan",
-    "DialPlan",
-    "EndpointPlan",
-    "Plan",
-    "UpstreamKey",
-    "UpstreamPlan",
-]
+__all__ = ["ChannelPlan", "DialPlan", "EndpointPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from wscli.config.models.file import FileModel
-from wscli.values import Duration, Percent, RateOf, Size, format_duration
+from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration
 
 __all__ = ["file_schema"]
 
@@ -68,17 +68,12 @@ def _write_size(count: int) -> str:
     return f"{size}{units[0]}"
 
 
-def _write_rate(rate: Any) -> str:
-    count, seconds = rate
-    return f"{count}/{'s' if seconds == 1 else format_duration(seconds)}"
-
-
 _WRITERS: dict[str, Callable[[Any], str]] = {
     TypeAdapter(kind).json_schema()["pattern"]: write
     for kind, write in (
         (Duration, lambda seconds: format_duration(seconds) if seconds else "0s"),
         (Size, _write_size),
-        (RateOf, _write_rate),
+        (RateOf, lambda rate: str(Rate(*rate))),
         (Percent, lambda share: f"{share:.0%}"),
     )
 }

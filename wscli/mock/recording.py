@@ -18,14 +18,25 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
 from wscli.errors import UsageError, WscliError
-from wscli.mock.pace import Gauge
 from wscli.mock.records import InvalidJson, InvalidRecord, RecordedGap, RecordedMessage, read_record
 
-__all__ = ["ChannelSummary", "LocatedRecord", "Recording", "open_records"]
+__all__ = ["ChannelSummary", "Gauge", "LocatedRecord", "Recording", "open_records"]
 
 _BUFFER = 64 << 10
 _LONGEST_LINE = 256 << 20
 _HINT = "`wscli tail CHANNEL --json` writes what can be replayed"
+
+
+class Gauge:
+    """Measures the seconds from one message to the next: 0 where the wall clock stepped back."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def passed(self, ts: float) -> float:
+        """Give the seconds since the previous message; 0 for the first one."""
+        last, self._last = self._last, ts
+        return 0.0 if last is None else max(0.0, ts - last)
 
 
 @dataclass(slots=True)

@@ -38,7 +38,8 @@ class Template:
         self.source = source
         self.references = found or _NO_REFERENCES
         # A literal is one string, the source itself where nothing is escaped: there are many of them.
-        self._pieces: tuple[Piece, ...] | str = pieces if found else _shared(source, "".join(map(str, pieces)))
+        text = "".join(map(str, pieces))
+        self._pieces: tuple[Piece, ...] | str = pieces if found else source if source == text else text
 
     @property
     def is_literal(self) -> bool:
@@ -97,10 +98,6 @@ class Template:
         return f"Template({names or '***'})"
 
 
-def _shared(source: str, text: str) -> str:
-    return source if source == text else text
-
-
 def _filled(piece: Placeholder, scope: Scope, encoded: Collection[str]) -> str:
     text = as_text(piece.value(scope))
     return quote(text, safe="") if piece.space in encoded and piece.filter != "url" else text
@@ -129,17 +126,12 @@ def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placehold
     return Placeholder(space, parts["name"], parts["filter"])
 
 
-def _refuse_composed(redacted: str) -> None:
-    for found in _CANDIDATE.finditer(redacted):
-        if found["space"] in NAMESPACES and "***" in found["rest"]:
-            raise TemplateError(f"{found.group()!r}: a placeholder cannot contain '${{...}}'")
-
-
 def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
     """Split text into literal pieces and placeholders; the value of ``${VAR}`` is always literal."""
     written = text.redacted if isinstance(text, Scalar) else text
-    if written != text:
-        _refuse_composed(written)
+    for found in _CANDIDATE.finditer(written) if written != text else ():
+        if found["space"] in NAMESPACES and "***" in found["rest"]:
+            raise TemplateError(f"{found.group()!r}: a placeholder cannot contain '${{...}}'")
     text = str(text)
     pieces: list[Piece] = []
     at = 0

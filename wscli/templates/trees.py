@@ -46,10 +46,8 @@ class JsonTemplate:
 
 
 def _references(tree: Any) -> set[tuple[str, str]]:
-    if isinstance(tree, dict):
-        return set().union(*map(_references, tree.values()))
-    if isinstance(tree, list):
-        return set().union(*map(_references, tree))
+    if isinstance(tree, (dict, list)):
+        return set().union(*map(_references, tree.values() if isinstance(tree, dict) else tree))
     if isinstance(tree, Placeholder):
         return {(tree.space, tree.name)}
     return set(tree.references) if isinstance(tree, Template) else set()

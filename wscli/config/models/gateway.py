@@ -74,10 +74,6 @@ def _listen(value: object, info: ValidationInfo) -> Listen:
         raise ValueError(f"invalid address to listen at: {shown(value)}; {error}") from None
 
 
-def _one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
 def _token(secret: Secret) -> Secret:
     text = secret.reveal()
     if not text:
@@ -127,7 +123,7 @@ class GatewayPlan(StrictModel):
 
     listen: Annotated[
         tuple[Annotated[Listen, PlainValidator(_listen)], ...],
-        BeforeValidator(_one_or_more),
+        BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
         WithJsonSchema({"anyOf": [TEXT_SCHEMA, _TEXTS]}),
         Field(
             min_length=1,

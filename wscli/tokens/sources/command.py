@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidato
 from pydantic_core import CoreSchema
 
 from wscli.child import Child
-from wscli.templates import Scope, compile_template
+from wscli.templates import compile_template
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, Timeout, names_in
@@ -77,7 +77,8 @@ class CommandSource(StrictModel):
     async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Run it once."""
         scope = await context.scope(self.references())
-        extra, stdin = self._secrets(scope)
+        extra = {name: template.render(scope) for name, template in self.environment.items()}
+        stdin = None if self.stdin is None else self.stdin.render(scope)
         child = await self._run(context.base, {**context.environ, **extra}, None if stdin is None else stdin.encode())
         if child.code != 0:
             raise SourceFailed(self._failure(child, [*extra.values(), *([stdin] if stdin else [])]))
@@ -110,10 +111,6 @@ class CommandSource(StrictModel):
             raise SourceFailed(f"the command '{name}' printed more than {_MAX_OUTPUT >> 10} KiB and was killed")
         return child
 
-    def _secrets(self, scope: Scope) -> tuple[dict[str, str], str | None]:
-        extra = {name: template.render(scope) for name, template in self.environment.items()}
-        return extra, None if self.stdin is None else self.stdin.render(scope)
-
     def _failure(self, child: Child, secrets: list[str]) -> str:
         how = f"exited with {child.code}" if child.code > 0 else f"was killed by signal {-child.code}"
         last = _last_line(bytes(child.errors), secrets)
@@ -129,8 +126,7 @@ def _last_line(errors: bytes, secrets: list[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET:
             line = line.replace(secret, "***")
-    shortened = line if len(line) <= _MAX_QUOTE else f"{line[:_MAX_QUOTE]}..."
-    return repr(shortened)
+    return repr(line if len(line) <= _MAX_QUOTE else f"{line[:_MAX_QUOTE]}...")
 
 
 def _from_list(value: object) -> object:

@@ -13,9 +13,8 @@ from python_socks.async_.asyncio import Proxy as SocksProxy
 from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.dial.address import ServerAddress
-from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.context import USER_AGENT, DialContext
 from wscli.transport.dial.proxy import Proxy
-from wscli.transport.dial.request import USER_AGENT
 from wscli.transport.dial.response import MAX_HEAD, parse_head
 from wscli.transport.dial.tcp import connect_tcp, hang_up, ignore_failure
 from wscli.transport.link import DialError

@@ -13,15 +13,7 @@ from websockets.frames import Opcode
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import (
-    Violation,
-    cut_reason,
-    dropped,
-    failed,
-    lost,
-    peer_closed,
-    we_closed,
-)
+from wscli.transport.frames.close_codes import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
 from wscli.transport.frames.writer import FrameWriter
 from wscli.transport.link import ConnectionListener
 from wscli.values import format_duration
