@@ -162,10 +162,7 @@ async def test_socks5_with_a_password(dial: Dials) -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (
-            b"HTTP/1.1 407 Authenticate\r\n\r\n",
-            "answered CONNECT with HTTP 407 Authenticate",
-        ),
+        (b"HTTP/1.1 407 Authenticate\r\n\r\n", "answered CONNECT with HTTP 407 Authenticate"),
         (b"HTTP/1.0 403 Forbidden\r\n\r\n", "answered CONNECT with HTTP 403 Forbidden"),
         (b"SSH-2.0-x\r\n\r\n", "did not answer CONNECT with HTTP"),
         (b"", "closed the connection without answering CONNECT"),

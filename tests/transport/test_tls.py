@@ -127,8 +127,7 @@ async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certifi
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
-    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"), (b"", "during the TLS handshake")],
+    ("answer", "text"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"), (b"", "during the TLS handshake")]
 )
 async def test_a_port_that_does_not_speak_tls_or_closes_meanwhile(dial: Dials, answer: bytes, text: str) -> None:
     async def script(peer: Peer) -> None:

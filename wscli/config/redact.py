@@ -69,9 +69,8 @@ def _url(text: Scalar) -> Scalar:
         return REDACTED
     query = re.sub(r"=[^&]*", "=***", found["query"] or "")
     user = "***@" if found["user"] else ""
-    return Scalar(
-        f"{found['scheme']}{user}{found['rest']}{query if '=' in query else query and '?***'}", plain=text.plain
-    )
+    shown = query if "=" in query else query and "?***"
+    return Scalar(f"{found['scheme']}{user}{found['rest']}{shown}", plain=text.plain)
 
 
 _STRING = "tag:yaml.org,2002:str"

@@ -35,13 +35,13 @@ def _rewritten(schema: Any) -> Any:
     if default is not None:
         notes["default"] = default
     rest = _without_null({key: value for key, value in schema.items() if key not in ("title", "default", *notes)})
-    if _is_typed(rest):
+    kind = rest.get("type")
+    typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in rest)
+    if typed or "enum" in rest or "const" in rest:  # it would refuse the text of a variable
         return {**notes, "anyOf": [rest, _VARIABLE]}
     for key, value in rest.items():
-        if key in _NAMED:
-            rest[key] = {name: _rewritten(item) for name, item in value.items()}
-        else:
-            rest[key] = _rewritten(value)
+        named = {name: _rewritten(item) for name, item in value.items()} if key in _NAMED else None
+        rest[key] = _rewritten(value) if named is None else named
     return {**notes, **rest, **notes}  # a key's description goes before its type's
 
 
@@ -52,13 +52,6 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     return {**forms[0], **rest} if len(forms) == 1 else {**rest, "anyOf": forms}
-
-
-def _is_typed(schema: dict[str, Any]) -> bool:
-    """Whether the schema would refuse the text of a variable."""
-    kind = schema.get("type")
-    typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in schema)
-    return typed or "enum" in schema or "const" in schema
 
 
 def _write_size(count: int) -> str:

@@ -21,12 +21,8 @@ from wscli.values import Scalar, format_duration, shown
 __all__ = ["report_errors"]
 
 _WANTED = {
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "dict_type": "a mapping",
-    "mapping_type": "a mapping",
-    "list_type": "a list",
-    "tuple_type": "a list",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "mapping_type"), "a mapping"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
     "string_type": "text",
 }
 _BOUNDS = {

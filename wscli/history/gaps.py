@@ -80,8 +80,7 @@ class Gaps:
 
 
 def _ended(gap: GapRecord) -> float:
-    known = gap.end if gap.end is not None else gap.start
-    return float("inf") if known is None else known
+    return next((time for time in (gap.end, gap.start) if time is not None), float("inf"))
 
 
 def _merged(one: GapRecord, other: GapRecord) -> GapRecord:

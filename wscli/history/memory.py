@@ -260,7 +260,6 @@ class History:
 
 
 def _cuts(payloads: list[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of batches."""
     start = size = 0
     for index, payload in enumerate(payloads):
         size += len(payload)

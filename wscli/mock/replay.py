@@ -70,12 +70,7 @@ class Replay:
     """
 
     def __init__(
-        self,
-        recording: Recording,
-        options: ReplayOptions,
-        *,
-        clock: Clock | None = None,
-        sleep: Sleep = asyncio.sleep,
+        self, recording: Recording, options: ReplayOptions, *, clock: Clock | None = None, sleep: Sleep = asyncio.sleep
     ) -> None:
         self._recording = recording
         self.options = options

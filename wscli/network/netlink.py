@@ -7,16 +7,7 @@ import errno
 import socket
 from collections.abc import Callable
 
-from wscli.network.rtnetlink import (
-    ALIVE,
-    AddressChange,
-    Change,
-    Group,
-    LinkChange,
-    RouteChange,
-    Trouble,
-    parse_changes,
-)
+from wscli.network.rtnetlink import ALIVE, AddressChange, Change, Group, LinkChange, RouteChange, Trouble, parse_changes
 
 __all__ = ["ChangeFilter", "NetlinkWatcher", "open_netlink"]
 

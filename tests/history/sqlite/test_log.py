@@ -33,10 +33,7 @@ async def test_numbers_and_epoch_go_on_after_a_clean_end(path: Path, clock: Tick
         assert found is not None
         assert found.item == GapRecord(7, "outage", 1.0, 2.5)
         fill(history, 1)
-        first, binary = (
-            await loaded(history, at(history, 0)),
-            await loaded(history, at(history, 5)),
-        )
+        first, binary = (await loaded(history, at(history, 0)), await loaded(history, at(history, 5)))
         assert first.payloads == [b"1", b"2", b"3"]
         assert (binary.payloads, binary.kinds) == ([b"\x00\xff", b"text"], b"bt")
 
@@ -128,11 +125,7 @@ async def test_backfilled_messages_are_marked_in_the_file_too(path: Path, clock:
         gap = history.read(at(history, 2))
         assert gap is not None
         assert gap.item == GapRecord(2, "outage", 1.0, 2.5, None, 1)
-        assert [(await loaded(history, at(history, after, 1))).backfill for after in (1, 2, 3)] == [
-            False,
-            True,
-            False,
-        ]
+        assert [(await loaded(history, at(history, after, 1))).backfill for after in (1, 2, 3)] == [False, True, False]
 
 
 async def test_a_file_of_version_1_is_upgraded(path: Path, clock: Ticking) -> None:

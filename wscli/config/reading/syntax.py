@@ -71,9 +71,8 @@ def _unfinished(text: str, at: yaml.Mark, begun: yaml.Mark, problem: str) -> tup
         if line[at.column - 1 : at.column] == "$":
             end = line.find("}", at.column)
             meant = line[at.column - 1 : end + 1] if end >= 0 else "${...}"
-            return Mark(
-                at.line + 1, at.column
-            ), f'quote "{meant}" here: within {{...}} and [...] a bare brace is YAML\'s'
+            text = f'quote "{meant}" here: within {{...}} and [...] a bare brace is YAML\'s'
+            return Mark(at.line + 1, at.column), text
         return mark_of(at), _QUOTE_BRACE
     if not line[at.column :].strip():
         return mark_of(begun), f"this '{'{' if closing == '}' else '['}' is never closed"

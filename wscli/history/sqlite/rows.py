@@ -25,9 +25,7 @@ CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
 """Small columns come first, so that a search reads no messages."""
-UPGRADES = {
-    1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
-}
+UPGRADES = {1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER"}
 """Statements by the version that they upgrade from."""
 
 Row = Sequence[Any]

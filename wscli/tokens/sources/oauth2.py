@@ -34,14 +34,10 @@ _ERRORS = frozenset(
 _ROTATED = "refresh_token"
 
 
-def _scopes(value: object) -> object:
-    """Accept ``[a, b]`` as well as ``a b`` (RFC 6749, section 3.3)."""
-    return value.split() if isinstance(value, str) else value
-
-
 Scopes = Annotated[
     tuple[str, ...],
-    BeforeValidator(_scopes),
+    # a list, as well as the text of RFC 6749, section 3.3
+    BeforeValidator(lambda value: value.split() if isinstance(value, str) else value),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 

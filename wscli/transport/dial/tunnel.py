@@ -137,8 +137,6 @@ async def _through_tls(sock: socket.socket, proxy: Proxy, server: ServerAddress)
 
 
 class _Tunnel(asyncio.Protocol):
-    """Awaits a proxy's answer over TLS."""
-
     def __init__(self, proxy: Proxy) -> None:
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opened.add_done_callback(ignore_failure)
@@ -146,7 +144,6 @@ class _Tunnel(asyncio.Protocol):
         self._answer = b""
 
     def data_received(self, data: bytes) -> None:
-        """Read until the answer is complete."""
         self._answer += data
         try:
             if _is_open(self._answer, self._proxy) and not self.opened.done():
@@ -155,7 +152,6 @@ class _Tunnel(asyncio.Protocol):
             self._fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the waiting dial."""
         self._fail(exc or _refused(self._proxy))
 
     def _fail(self, error: Exception) -> None:

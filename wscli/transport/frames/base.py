@@ -124,7 +124,6 @@ class BaseLink:
         self._wind_down(CLOSE_TIMEOUT)
 
     def _say_close(self, code: int, reason: str) -> None:
-        """Start the closing handshake."""
         self._sent_close = code
         self._writing.drop_pong()
         self._writing.control(self._close_frame(code, cut_reason(reason)))
