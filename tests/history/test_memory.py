@@ -1,4 +1,4 @@
-"""The memory history: the window, the seeks, and what a reader gets from each."""
+"""The memory history in cases that chance seldom meets; test_machine.py has the window, the seeks and the readers."""
 
 from __future__ import annotations
 
@@ -51,32 +51,10 @@ def test_messages_are_numbered_from_one_and_carry_their_batchs_time(clock):
     assert found == [(1, 2, clock.now - 1.5), (3, 3, clock.now)]
 
 
-def test_the_window_keeps_at_least_keep_and_less_than_a_batch_more(clock):
-    history = history_of(clock, keep=10)
-    fill(history, 4, 4, 4, 4)
-    assert history.last - history.first + 1 == 12
-    assert drain(history, history.seek_last(10)) == list(range(7, 17))
-
-
-def test_the_window_is_bounded_by_bytes_as_well(clock):
-    history = history_of(clock, keep=1000, max_size=1024)
-    for _ in range(50):
-        history.append([b"x" * 100], None)
-        assert history.size <= 1024
-    assert history.last - history.first + 1 == 10
-
-
 def test_the_newest_batch_stays_however_large(clock):
     history = history_of(clock, keep=1, max_size=1024)
     history.append([b"x" * 5000, b"y"], None)
     assert (history.first, history.last) == (1, 2)
-
-
-def test_new_limits_are_applied_at_once(clock):
-    history = history_of(clock, keep=100)
-    fill(history, *[1] * 50)
-    history.limit(HistoryLimits(keep=5, max_size=1024))
-    assert history.first == 46
 
 
 def test_a_large_append_is_cut_into_batches(clock):
@@ -95,17 +73,6 @@ def test_an_append_of_many_bytes_is_cut_as_well_but_not_within_a_message(clock):
     assert sizes == [BATCH_BYTES, BATCH_BYTES * 2, 1]
 
 
-def test_last_replays_within_a_batch_and_the_gaps_between(clock):
-    history = history_of(clock)
-    fill(history, 3)
-    history.record_gap("outage")
-    fill(history, 3)
-    history.record_gap("outage")
-    assert drain(history, history.seek_last(2)) == [5, 6, ("outage", 6, None)]
-    assert drain(history, history.seek_last(3)) == [4, 5, 6, ("outage", 6, None)]
-    assert drain(history, history.seek_last(4)) == [3, ("outage", 3, None), 4, 5, 6, ("outage", 6, None)]
-
-
 def test_last_zero_begins_with_what_comes_next(clock):
     history = history_of(clock)
     fill(history, 3)
@@ -115,36 +82,6 @@ def test_last_zero_begins_with_what_comes_next(clock):
     history.record_gap("paused")
     fill(history, 1)
     assert drain(history, start) == [("paused", 3, None), 4]
-
-
-def test_last_of_more_than_ever_came_is_no_gap_of_more_than_is_kept_is(clock):
-    history = history_of(clock, keep=4)
-    fill(history, 2, 2)
-    assert drain(history, history.seek_last(100)) == [1, 2, 3, 4]
-    fill(history, 2, 2)
-    assert drain(history, history.seek_last(6)) == [("truncated", 2, 2), 5, 6, 7, 8]
-
-
-async def test_since_begins_with_the_first_message_at_that_time(clock):
-    history = history_of(clock)
-    for _ in range(3):
-        fill(history, 2)
-        clock.now += 10
-    assert drain(history, await history.seek_since(clock.now - 20)) == [3, 4, 5, 6]
-    assert drain(history, await history.seek_since(clock.now - 19)) == [5, 6]
-    assert drain(history, await history.seek_since(clock.now)) == []
-    assert drain(history, await history.seek_since(0)) == [1, 2, 3, 4, 5, 6]
-
-
-async def test_since_shows_the_gaps_that_ended_later(clock):
-    history = history_of(clock)
-    fill(history, 1)
-    history.record_gap("outage", start=clock.now, end=clock.now + 1)
-    history.record_gap("outage", start=clock.now + 2, end=clock.now + 9)
-    clock.now += 10
-    fill(history, 1)
-    assert drain(history, await history.seek_since(clock.now - 5)) == [("outage", 1, None), 2]
-    assert drain(history, await history.seek_since(clock.now)) == [2]
 
 
 async def test_since_loses_nothing_when_the_wall_clock_stepped_back(clock):
@@ -166,23 +103,6 @@ async def test_since_from_before_the_window_says_so(clock):
     assert drain(history, await history.seek_since(began + 1.5)) == [3, 4]
 
 
-def test_after_goes_on_exclusively_with_the_gaps_in_between(clock):
-    history = history_of(clock)
-    fill(history, 3)
-    history.record_gap("outage")
-    fill(history, 1)
-    assert drain(history, history.seek_after(Position("k3f9", 2))) == [3, ("outage", 3, None), 4]
-    assert drain(history, history.seek_after(Position("k3f9", 3))) == [("outage", 3, None), 4]
-    assert drain(history, history.seek_after(Position("k3f9", 4))) == []
-
-
-def test_after_a_position_from_before_the_window_counts_what_is_missing(clock):
-    history = history_of(clock, keep=2)
-    fill(history, 1, 1, 1, 1)
-    assert drain(history, history.seek_after(Position("k3f9", 1))) == [("truncated", 1, 1), 3, 4]
-    assert drain(history, history.seek_after(Position("k3f9", 2))) == [3, 4]
-
-
 @pytest.mark.parametrize("position", [Position("zzzz", 1), Position("k3f9", 5)])
 def test_after_a_position_of_another_numbering_begins_anew(clock, position):
     history = history_of(clock)
@@ -198,17 +118,6 @@ def test_a_reader_past_the_window_is_told_exactly_how_much_it_missed(clock):
     fill(history, *[1] * 5)
     history.record_gap("paused")
     assert drain(history, start) == [("lagged", 0, 4), 5, 6, 7, ("paused", 7, None)]
-
-
-def test_gaps_after_one_message_keep_their_order(clock):
-    history = history_of(clock)
-    fill(history, 1)
-    for reason in ("outage", "paused", "outage"):
-        history.record_gap(reason)
-    fill(history, 1)
-    gaps = [("outage", 1, None), ("paused", 1, None), ("outage", 1, None)]
-    assert drain(history, history.seek_last(2)) == [1, *gaps, 2]
-    assert history.gaps == {"outage": 2, "paused": 1}
 
 
 def test_gaps_after_one_message_are_bounded_and_the_last_tells_of_the_others(clock):
