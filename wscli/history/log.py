@@ -81,16 +81,10 @@ class LogSegment(NamedTuple):
 class LogBackend(Protocol):
     """A durable log of one channel."""
 
-    @property
-    def name(self) -> str:
-        """Its name, for the names of tasks."""
-
-    @property
-    def limits(self) -> HistoryLimits:
-        """What retention keeps; applied by each append, of an empty batch as well."""
-
-    @limits.setter
-    def limits(self, limits: HistoryLimits) -> None: ...
+    name: str
+    """For the names of tasks."""
+    limits: HistoryLimits
+    """What retention keeps; applied by each append, of an empty batch as well."""
 
     @property
     def state(self) -> LogState | None:

@@ -100,22 +100,20 @@ class NetworkMonitor:
         try:
             sock = self._open_socket()
         except OSError as error:
-            return self._fall_back(error, debounce)
+            return self._poll(debounce, error)
         if sock is None:
             return self._poll(debounce)
         return NetlinkWatcher(sock, debounce.event, lambda error: self._broken(error, debounce))
 
     def _broken(self, error: OSError, debounce: Debounce) -> None:
-        self._watcher = self._fall_back(error, debounce)
+        self._watcher = self._poll(debounce, error)
         debounce.event()  # changes may have been lost
 
-    def _fall_back(self, error: OSError, debounce: Debounce) -> RoutePoller:
-        logger.warning(
-            "netlink is not available (%s); polling the routes every %s instead",
-            error.strerror or type(error).__name__,
-            format_duration(self._poll_interval),
-        )
-        return self._poll(debounce)
-
-    def _poll(self, debounce: Debounce) -> RoutePoller:
+    def _poll(self, debounce: Debounce, error: OSError | None = None) -> RoutePoller:
+        if error is not None:
+            logger.warning(
+                "netlink is not available (%s); polling the routes every %s instead",
+                error.strerror or type(error).__name__,
+                format_duration(self._poll_interval),
+            )
         return RoutePoller(debounce.event, self._destinations, schedule=self._schedule, interval=self._poll_interval)

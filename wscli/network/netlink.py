@@ -7,7 +7,7 @@ import errno
 import socket
 from collections.abc import Callable
 
-from wscli.network.rtnetlink import ALIVE, AddressChange, Change, Group, LinkChange, RouteChange, Trouble, parse_changes
+from wscli.network.rtnetlink import ALIVE, AddressChange, Change, LinkChange, RouteChange, Trouble, parse_changes
 
 __all__ = ["ChangeFilter", "NetlinkWatcher", "open_netlink"]
 
@@ -19,7 +19,8 @@ AT_ONCE = 64
 
 _RTN_UNICAST = 1
 _RTN_REFUSING = (6, 7, 8, 9)  # blackhole, unreachable, prohibit, throw
-_GROUPS = Group.LINK | Group.IPV4_ADDRESS | Group.IPV4_ROUTE | Group.IPV6_ADDRESS | Group.IPV6_ROUTE
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+"""Interfaces, addresses and routes of IPv4, addresses and routes of IPv6 (RTMGRP_*)."""
 
 
 def open_netlink() -> socket.socket | None:
@@ -33,7 +34,7 @@ def open_netlink() -> socket.socket | None:
         return None
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)  # protocol 0: NETLINK_ROUTE
     try:
-        sock.bind((0, int(_GROUPS)))
+        sock.bind((0, _GROUPS))
     except OSError:
         sock.close()
         raise

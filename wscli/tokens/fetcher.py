@@ -80,3 +80,4 @@ class TokenFetcher(Protocol):
 
     def references(self) -> frozenset[str]:
         """Give the names of the other tokens that its templates use."""
+        return frozenset()

@@ -40,8 +40,11 @@ class Listen:
 
 
 def _parse_listen(text: str, base: Path) -> Listen:
-    if text.startswith(_UNIX):
-        return Listen(path=_socket_path(text.removeprefix(_UNIX), base))
+    if text.startswith(_UNIX) and text != _UNIX:
+        path = base / expand_home(text.removeprefix(_UNIX))
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            raise ValueError(f"a Unix socket's path, with the directories above, has {_LONGEST_PATH} bytes at most")
+        return Listen(path=path)
     host = parse_host(text)
     if host is None or host.port is None:
         near = "; 0.0.0.0 is every address" if re.fullmatch(r"\*?:[0-9]+", text) else ""
@@ -52,15 +55,6 @@ def _parse_listen(text: str, base: Path) -> Listen:
         except ValueError:
             raise ValueError(_FORMS) from None
     return Listen(host.name, host.port)
-
-
-def _socket_path(text: str, base: Path) -> Path:
-    if not text:
-        raise ValueError(_FORMS)
-    path = base / expand_home(text)
-    if len(os.fsencode(path)) > _LONGEST_PATH:
-        raise ValueError(f"a Unix socket's path, with the directories above, has {_LONGEST_PATH} bytes at most")
-    return path
 
 
 def _listen(value: object, info: ValidationInfo) -> Listen:

@@ -21,15 +21,8 @@ _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _RESERVED = frozenset(
     {
-        "connection",
-        "upgrade",
-        "content-length",
-        "transfer-encoding",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "sec-websocket-key",
-        "sec-websocket-protocol",
-        "sec-websocket-version",
+        *("connection", "upgrade", "content-length", "transfer-encoding"),
+        *(f"sec-websocket-{part}" for part in ("accept", "extensions", "key", "protocol", "version")),
     }
 )
 
