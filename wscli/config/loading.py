@@ -37,7 +37,6 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
 
     Raises:
         ConfigError: with every problem of the file.
-
     """
     problems = FileProblems("<stdin>" if file == STDIN else str(file))
     root = _parse(file, problems)

@@ -58,7 +58,6 @@ class DialPlan:
 
         Raises:
             ValueError: a parameter cannot be a segment of a path.
-
         """
         parts = urlsplit(self.url.reveal())
         path = parts.path
@@ -113,7 +112,6 @@ class UpstreamPlan:
 
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
-
         """
         dial, scope = self.dial, {"param": params}
         return UpstreamKey(

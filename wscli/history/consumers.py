@@ -46,7 +46,6 @@ class NamedConsumers:
         unwritten: takes the positions to be committed, None to forget a consumer; emptied as they are.
         changed: called after each change of ``unwritten``.
         clock: the wall clock.
-
     """
 
     def __init__(
@@ -83,7 +82,6 @@ class NamedConsumers:
         Raises:
             UsageError: the name is invalid.
             WscliError: another process reads by that name, or there are too many.
-
         """
         _check(name)
         if name in self._readers:
@@ -115,7 +113,6 @@ class NamedConsumers:
         Raises:
             UsageError: the name is invalid.
             WscliError: it is unknown, is being read, or its position cannot be committed.
-
         """
         self._require_free(name)
         self._put(name, start.cursor)
@@ -225,7 +222,6 @@ class ConsumerLease:
 
         Raises:
             WscliError: it cannot be committed (the disk is full, for example).
-
         """
         await self._consumers.confirmed(self._name)
 

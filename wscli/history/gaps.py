@@ -29,7 +29,6 @@ class Gaps:
     Args:
         kept: the gaps of an earlier run, in order.
         count: number of gaps ever added by then.
-
     """
 
     def __init__(self, kept: Iterable[tuple[int, GapRecord]] = (), count: int = 0) -> None:

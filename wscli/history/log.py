@@ -95,7 +95,6 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: it cannot be opened now; the caller tries again.
-
         """
 
     async def append(self, batch: WriteBatch, now: float) -> Commit:
@@ -104,7 +103,6 @@ class LogBackend(Protocol):
         Raises:
             LogFenced: another owner has the log.
             WscliError: nothing was committed; the caller tries again.
-
         """
 
     async def read(self, number: int, upto: int) -> LogSegment:
@@ -112,7 +110,6 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: it cannot be read now; the caller tries again.
-
         """
 
     async def find(self, ts: float) -> int | None:
@@ -123,7 +120,6 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: the rest was not committed.
-
         """
 
     async def close(self, rest: WriteBatch, now: float) -> Commit:
@@ -131,5 +127,4 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: the rest was not committed.
-
         """

@@ -80,7 +80,6 @@ class History:
             payloads: the messages; those of text are UTF-8.
             kinds: None when all are text, else ``t`` or ``b`` for each.
             backfill: whether they were requested after a gap.
-
         """
         now = self._clock.wall()
         size = sum(map(len, payloads))

@@ -71,7 +71,6 @@ def open_records(path: str) -> BinaryIO:
 
     Raises:
         UsageError: it cannot be opened.
-
     """
     if path == "-":
         if sys.stdin is None:
@@ -106,7 +105,6 @@ class Recording:
     Args:
         file: the open file; it is closed with this.
         name: its name in errors.
-
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -132,7 +130,6 @@ class Recording:
 
         Raises:
             WscliError: a line is not a record, or there is no message.
-
         """
         for number, line in enumerate(self._lines(0, self.size), 1):
             try:
@@ -160,7 +157,6 @@ class Recording:
 
         Raises:
             WscliError: the file was changed after the check.
-
         """
         changed = WscliError(f"{self.name} was changed while it was replayed", "start the mock again")
         place = start

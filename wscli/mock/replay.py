@@ -36,7 +36,6 @@ class Pace:
     Args:
         speed: seconds of the recording that pass in one second; infinity never waits.
         now: the start, in seconds of the clock of ``wait``.
-
     """
 
     def __init__(self, speed: float, now: float) -> None:
@@ -66,7 +65,6 @@ class Replay:
         options: how it is replayed.
         clock: decides when a message is due.
         sleep: waits until then.
-
     """
 
     def __init__(
@@ -90,7 +88,6 @@ class Replay:
 
         Raises:
             WscliError: the file was changed.
-
         """
         played = self._recording.channels[channel]
         if not played.messages:

@@ -59,7 +59,6 @@ class MockServer:
         replay: plays it.
         options: how it serves.
         tell: is called with each line of the report.
-
     """
 
     def __init__(
@@ -89,7 +88,6 @@ class MockServer:
 
         Raises:
             OSError: the address cannot be listened at.
-
         """
         sock = _bind(self._options.host, self._options.port)
         self.port = sock.getsockname()[1]

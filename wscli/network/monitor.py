@@ -81,7 +81,6 @@ class NetworkMonitor:
 
         Raises:
             RuntimeError: it was started before.
-
         """
         if self._debounce is not None:
             raise RuntimeError("the network monitor was started before")

@@ -28,7 +28,6 @@ def open_netlink() -> socket.socket | None:
 
     Raises:
         OSError: a sandbox forbids it.
-
     """
     if not hasattr(socket, "AF_NETLINK"):
         return None

@@ -51,7 +51,6 @@ def local_address(ip: IPv4Address | IPv6Address, scope: int = 0) -> str:
 
     Raises:
         OSError: there is no route, or no permission.
-
     """
     is_v4 = ip.version == 4
     place = (str(ip), _DISCARD) if is_v4 else (str(ip).partition("%")[0], _DISCARD, 0, scope)

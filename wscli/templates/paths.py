@@ -52,7 +52,6 @@ def compile_path_expression(text: str) -> JsonPath:
 
     Raises:
         ValueError: the text is invalid; the message says from where.
-
     """
     source = str(text)
     steps: list[str | int] = []

@@ -61,7 +61,6 @@ class Template:
 
         Raises:
             TemplateError: a placeholder has no value, or its filter refuses the value.
-
         """
         if isinstance(self._pieces, str):
             return self._pieces
@@ -72,7 +71,6 @@ class Template:
 
         Raises:
             TemplateError: as for ``render``.
-
         """
         if isinstance(self._pieces, str):
             return (self._pieces,) if self._pieces else ()
@@ -156,7 +154,6 @@ def compile_template(text: str, namespaces: Collection[str]) -> Template:
 
     Raises:
         TemplateError: a namespace or filter is unknown, or the namespace is not allowed here.
-
     """
     return Template(str(text), split(text, namespaces))
 

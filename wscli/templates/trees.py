@@ -28,7 +28,6 @@ class JsonTemplate:
 
         Raises:
             TemplateError: a placeholder has no value, or its filter refuses the value.
-
         """
         return _render(self._tree, scope)
 
@@ -102,6 +101,5 @@ def compile_json(value: Any, namespaces: Collection[str]) -> JsonTemplate:
 
     Raises:
         TemplateError: see ``compile_template``; or a placeholder is in a key, or not quoted.
-
     """
     return JsonTemplate(_compile(value, namespaces))

@@ -61,7 +61,6 @@ class Broker:
 
         Raises:
             TokenFailed: the fetch failed, or the name is unknown.
-
         """
         while True:
             entry = self._entry(name)
@@ -105,7 +104,6 @@ class Broker:
 
         Raises:
             TokenFailed: the name is unknown.
-
         """
         self._entry(name).drop()
 
@@ -114,7 +112,6 @@ class Broker:
 
         Raises:
             TokenFailed: the fetch failed, or the name is unknown.
-
         """
         entry = self._entry(name)
         if not entry.source.single_use:
@@ -130,7 +127,6 @@ class Broker:
 
         Raises:
             TokenFailed: the fetch failed, or the name is unknown.
-
         """
         entry = self._entry(name)
         token = entry.valid(self._clock.boottime())

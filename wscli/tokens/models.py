@@ -83,7 +83,6 @@ class TokenSource(StrictModel):
         Raises:
             SourceFailed: the fetch failed, or the answer contains no valid token.
             TokenFailed: another token that this one needs could not be fetched.
-
         """
         try:
             answer = await self.source.fetch(context)

@@ -47,7 +47,6 @@ async def open_link(
     Raises:
         DialError: the dial failed, or took longer than ``target.timeout`` seconds.
         ConfigError: the requested adapter is not installed.
-
     """
     dial = DialContext(target, parse_target_url(target), listener, timeline)
     limit = asyncio.timeout(target.timeout)

@@ -39,7 +39,6 @@ def expand_home(text: str) -> Path:
 
     Raises:
         ValueError: the user is unknown; the text follows the quoted value and a colon.
-
     """
     try:
         return Path(text).expanduser()

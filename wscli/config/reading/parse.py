@@ -31,7 +31,6 @@ def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER
 
     Raises:
         FatalProblem: the text cannot be read to its end, or is not a mapping. Other problems go to ``problems``.
-
     """
     events = _events(text, loader)
     root = _Builder(events, problems).document()

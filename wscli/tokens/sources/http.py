@@ -112,7 +112,6 @@ class HttpSource(HttpOptions):
         Raises:
             SourceFailed: a header contains a line break, or a value becomes ``..`` in the path.
             TemplateError: a placeholder has no value, or its filter refuses the value.
-
         """
         method, url = self._target()
         headers = checked_headers({name: template.render(scope) for name, template in self.headers.items()})

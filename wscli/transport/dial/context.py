@@ -32,7 +32,6 @@ class DialContext:
 
     Raises:
         DialError: a header of the target's cannot be sent.
-
     """
 
     def __init__(
@@ -87,7 +86,6 @@ def request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]
 
     Raises:
         DialError: a header that HTTP cannot carry (RFC 9110, section 5.5), or that belongs to the upgrade itself.
-
     """
     own = {name.lower() for name, _ in target.headers}
     headers = [("Host", url.host_header), ("User-Agent", USER_AGENT)]

@@ -27,7 +27,6 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
     Raises:
         OSError: no address, or none that answers; ``socket.gaierror`` for the former.
         UnicodeError: the name is none that DNS can carry.
-
     """
     dial.begin("dns", server)
     infos = await _resolve(server)

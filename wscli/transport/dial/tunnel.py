@@ -44,7 +44,6 @@ async def reach(dial: DialContext, proxy: Proxy | None) -> Conduit:
     Raises:
         DialError: the proxy refused.
         OSError, UnicodeError, ProxyException: what the libraries raise; ``failures.failure_of`` knows them.
-
     """
     server = dial.url.server
     if proxy is None:

@@ -40,7 +40,6 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsLink:
         DialError: the answer was not an upgrade.
         OnlyPicowsRefuses: another adapter may accept it.
         OSError: see ``failures.failure_of``.
-
     """
     dial.begin("tls" if dial.tls is not None else "upgrade")
     try:

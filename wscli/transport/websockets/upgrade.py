@@ -32,7 +32,6 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsLink
     Raises:
         DialError: the answer was not an upgrade.
         OSError, InvalidHandshake: see ``failures.failure_of``.
-
     """
     target, address = dial.target, dial.url
     wire = ClientProtocol(
