@@ -10,7 +10,7 @@ from operator import itemgetter
 import pytest
 
 from tests.history.remote import RemoteLog, position
-from tests.history.sqlite.opening import committed
+from tests.history.sqlite.opening import committed, next_of
 from tests.history.ticking import Ticking
 from tests.waiting import eventually
 from wscli.control.frames import DATA, FrameReader
@@ -47,23 +47,14 @@ async def read(history: WriteBehindHistory, start: Start | Cursor, count: int) -
     """Read so many messages: each as a text and its position, gaps as records."""
     cursor, gap = start if isinstance(start, Start) else Start(start)
     seen: list[object] = [] if gap is None else [gap]
-    woken = asyncio.Event()
-    unsubscribe = history.subscribe(woken.set)
     async with asyncio.timeout(10):
         while count > 0:
-            woken.clear()
-            found = history.read(cursor)
-            if found is None:
-                await woken.wait()
-                continue
-            cursor = found.cursor
-            if isinstance(found.item, GapRecord):
-                seen.append(found.item)
-                continue
-            batch = found.item
-            seen += [f"{batch.epoch}:{seq} {data.decode()}" for seq, data in enumerate(batch.payloads, batch.first)]
-            count -= len(batch)
-    unsubscribe()
+            item, cursor = await next_of(history, cursor)
+            if isinstance(item, GapRecord):
+                seen.append(item)
+            else:
+                seen += [f"{item.epoch}:{seq} {data.decode()}" for seq, data in enumerate(item.payloads, item.first)]
+                count -= len(item)
     return seen
 
 

@@ -41,8 +41,6 @@ class FakeClock(Ticking):
 
 @dataclass
 class Seen:
-    """A request as it arrived."""
-
     method: str
     path: str
     headers: dict[str, str]

@@ -65,7 +65,6 @@ def script() -> Script:
 
 @pytest.fixture
 def broker(make: Make, script: Script) -> Broker:
-    """Broker whose one source is ``script``."""
     return make({"s": scripted(script)})
 
 
@@ -76,7 +75,6 @@ async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.T
 
 
 async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> BrokerToken:
-    """Get a first token."""
     (task,) = await ask(broker)
     await script.answer(text, life)
     return task.result()

@@ -24,7 +24,6 @@ needs_picows = pytest.mark.skipif(
 
 @pytest.fixture(params=["websockets", pytest.param("picows", marks=needs_picows)])
 def adapter(request: pytest.FixtureRequest) -> Adapter:
-    """Each adapter in turn."""
     found: Adapter = request.param
     return found
 
@@ -46,7 +45,6 @@ class Dials:
         self.links: list[Link] = []
 
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Link, Recorder]:
-        """Open a link."""
         recorder = listener or Recorder()
         target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
         self.timeline = DialTimeline()
@@ -98,7 +96,6 @@ class Dials:
             return failure, codes[0], seen
 
     async def close(self) -> None:
-        """Drop what is still open."""
         for link in self.links:
             link.abort()
             await link.close(deadline=0.0)
@@ -114,5 +111,4 @@ async def dial(adapter: Adapter) -> AsyncIterator[Dials]:
 
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates of an authority of our own."""
     return certificates(tmp_path_factory.mktemp("certificates"))

@@ -63,7 +63,6 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, 
 
 
 def close_payload(code: int, reason: bytes = b"") -> bytes:
-    """What a close frame carries."""
     return struct.pack("!H", code) + reason
 
 
@@ -92,7 +91,6 @@ class Peer:
         self.headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
     async def send(self, data: bytes) -> None:
-        """Write bytes as they are."""
         self.writer.write(data)
         await self.writer.drain()
 
@@ -142,7 +140,6 @@ class Peer:
                 pass
 
     def reset(self) -> None:
-        """Drop the connection by an RST."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -162,8 +159,6 @@ def refusing(status: str, *headers: str, body: bytes = b"") -> Script:
 
 
 def answering(data: bytes) -> Script:
-    """Answer the upgrade with these bytes."""
-
     async def script(peer: Peer) -> None:
         await peer.read_request()
         await peer.send(data)
@@ -203,8 +198,6 @@ async def read_nothing(peer: Peer) -> None:
 
 
 class Server:
-    """A listening scripted server."""
-
     def __init__(self, script: Script) -> None:
         self._script = script
         self._tasks: set[asyncio.Task[None]] = set()
@@ -216,12 +209,10 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'wss' if self.secure else 'ws'}://{host}:{self.port}/feed"
 
     def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Run the script for a connection."""
         self.connections += 1
         task = asyncio.get_running_loop().create_task(self._run(Peer(reader, writer)))
         self._tasks.add(task)

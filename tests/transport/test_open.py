@@ -6,13 +6,13 @@ import asyncio
 import logging
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
 from tests.transport.servers import TEXT, Peer, Script, Server, frame, refusing, serve
+from tests.waiting import descriptors, eventually
 from wscli import __version__
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
@@ -23,11 +23,6 @@ from wscli.transport.open import open_link
 async def accept(peer: Peer) -> None:
     await peer.upgrade(then=frame(TEXT, b"welcome"))
     await peer.gone()
-
-
-def descriptors() -> int:
-    """How many this process has open."""
-    return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 def target(url: str, **options: object) -> DialTarget:
@@ -153,9 +148,7 @@ async def test_a_cancelled_dial_leaves_nothing_open(dial: Dials, stage: str, mon
         with pytest.raises(asyncio.CancelledError):
             await dialling
         await server.scripts_done()  # the server saw us go
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert descriptors() <= before
+        await eventually(lambda: descriptors() <= before)
         last = dial.timeline.steps[-1]
         assert (last.ok, last.detail) == (False, "given up")
         if stage != "just opened":
@@ -169,9 +162,7 @@ async def test_a_hundred_failed_dials_leave_no_descriptor(dial: Dials) -> None:
             with pytest.raises(DialError):
                 await dial(server.url)
         await server.scripts_done()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert descriptors() <= before + 1
+        await eventually(lambda: descriptors() <= before + 1)
 
 
 async def test_nothing_that_a_dial_holds_is_logged(dial: Dials, caplog: pytest.LogCaptureFixture) -> None:

@@ -47,7 +47,6 @@ class Victim:
         self.promised = max([self.promised, *map(int, lines)])
 
     def go_on(self) -> None:
-        """Let it go on."""
         self.popen.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
