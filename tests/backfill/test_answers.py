@@ -18,22 +18,20 @@ def declared(**more: Any) -> BackfillModel:
     return BackfillModel.model_validate({"http": {"get": "https://example.com/orders"}, "id": ".id", **more})
 
 
-def test_a_list_of_messages() -> None:
-    assert parse_messages('[{"id": 1}, "plain text", 3, null]', declared()) == [
-        b'{"id":1}',
-        b"plain text",
-        b"3",
-        b"null",
-    ]
-
-
-def test_a_list_within_and_messages_within_its_items() -> None:
-    answer = '{"orders": [{"n": 1, "body": {"id": "a"}}, {"n": 2, "body": {"id": "ü"}}]}'
-    assert parse_messages(answer, declared(items=".orders", show=".body")) == [b'{"id":"a"}', '{"id":"ü"}'.encode()]
-
-
-def test_the_newest_first() -> None:
-    assert parse_messages("[3, 2, 1]", declared(order="newest")) == [b"1", b"2", b"3"]
+@pytest.mark.parametrize(
+    ("answer", "more", "messages"),
+    [
+        ('[{"id": 1}, "plain text", 3, null]', {}, ['{"id":1}', "plain text", "3", "null"]),
+        (
+            '{"orders": [{"n": 1, "body": {"id": "a"}}, {"n": 2, "body": {"id": "ü"}}]}',
+            {"items": ".orders", "show": ".body"},
+            ['{"id":"a"}', '{"id":"ü"}'],
+        ),
+        ("[3, 2, 1]", {"order": "newest"}, ["1", "2", "3"]),
+    ],
+)
+def test_the_messages_of_an_answer(answer: str, more: dict[str, Any], messages: list[str]) -> None:
+    assert parse_messages(answer, declared(**more)) == [message.encode() for message in messages]
 
 
 @pytest.mark.parametrize(

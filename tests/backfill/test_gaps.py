@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wscli.backfill.gaps import captured, facts_of
 from wscli.templates.paths import compile_path_expression
 
 ID = {"id": compile_path_expression(".id"), "room": compile_path_expression(".at.room")}
 
 
-def test_a_connection_may_have_been_dead_since_its_last_message() -> None:
-    assert facts_of(after=7, last_at=80.9, start=100.5, end=130.2) == {
-        "after": 7,
-        "since": 80,
-        "start": 100,
-        "end": 131,
-    }
-
-
-def test_without_a_message_before_it_a_gap_begins_when_it_began() -> None:
-    assert facts_of(after=0, last_at=None, start=100.5, end=130.0)["since"] == 100
-
-
-def test_a_clock_that_stepped_back_shortens_nothing() -> None:
-    assert facts_of(after=7, last_at=200.0, start=100.5, end=130.0)["since"] == 100
+@pytest.mark.parametrize(
+    ("last_at", "since"),
+    [
+        pytest.param(80.9, 80, id="the connection may have been dead since its last message"),
+        pytest.param(None, 100, id="without a message before it a gap begins when it began"),
+        pytest.param(200.0, 100, id="a clock that stepped back shortens nothing"),
+    ],
+)
+def test_the_facts_of_a_gap_hold_all_of_it(last_at: float | None, since: int) -> None:
+    expected = {"after": 7, "since": since, "start": 100, "end": 131}
+    assert facts_of(after=7, last_at=last_at, start=100.5, end=130.2) == expected
 
 
 def test_the_newest_message_that_has_everything_is_captured() -> None:

@@ -31,12 +31,8 @@ def plan_of(tmp_path: Path):
 
 def test_there_is_no_gateway_unless_declared(plan_of) -> None:
     assert plan_of().gateway is None
-
-
-def test_the_defaults(plan_of) -> None:
-    assert plan_of(gateway="gateway: {auth: none}").gateway == GatewayPlan(
-        listen=(Listen("127.0.0.1", 8787),), auth="none"
-    )
+    defaults = GatewayPlan(listen=(Listen("127.0.0.1", 8787),), auth="none")
+    assert plan_of(gateway="gateway: {auth: none}").gateway == defaults
 
 
 def test_every_key(plan_of, tmp_path: Path) -> None:

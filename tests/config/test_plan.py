@@ -37,11 +37,8 @@ def test_the_defaults(loads: Loads) -> None:
     assert (channel.name, channel.params, channel.endpoint) == ("c", (), "api")
     assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
     assert channel.upstream.keepalive == Keepalive(ping=20.0, timeout=20.0)
-    assert (channel.upstream.verdicts, channel.upstream.backoff, channel.history) == (
-        (),
-        BackoffPolicy(),
-        HistoryLimits(),
-    )
+    assert (channel.upstream.verdicts, channel.upstream.backoff) == ((), BackoffPolicy())
+    assert channel.history == HistoryLimits()
     dial = channel.upstream.dial
     assert (dial.url, dial.shown_url, dial.path) == (Secret("ws://h"), "ws://h", None)
     assert (dict(dial.query), dict(dial.headers), dial.subprotocols) == ({}, {}, ())
@@ -76,7 +73,7 @@ endpoints:
     compression: none
 tokens: {t: {value: x}}
 verdicts: {529: stop}
-backoff: {default: {max: 1m, jitter: none}, slow: {initial: 5s}}
+backoff: {slow: {initial: 5s}, default: {max: 1m, jitter: none}}
 channels:
   same: {endpoint: api}
   other/{id}:
@@ -163,20 +160,16 @@ def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -
 
 
 def test_backoff_merges_over_what_would_apply(loads: Loads) -> None:
-    """The file's default under everything; an endpoint's keys over it; a channel's over those; a name stands alone."""
+    """The file's default under all, though it is written last; an endpoint's keys over it; a channel's over those.
+
+    A name stands alone.
+    """
     plan = loads(OVERRIDES)
     assert plan.channels["same"].upstream.backoff == BackoffPolicy(initial=2.0, max=60.0, jitter="none")
     assert plan.channels["other/{id}"].upstream.backoff == BackoffPolicy(
         initial=2.0, max=60.0, jitter="none", give_up=GiveUpAttempts(attempts=3)
     )
     assert plan.channels["quiet"].upstream.backoff == BackoffPolicy(initial=5.0, max=60.0, jitter="none")
-
-
-def test_a_default_that_is_written_last_is_still_under_the_others(loads: Loads) -> None:
-    plan = loads(
-        API + "channels: {c: {endpoint: api, backoff: slow}}\nbackoff: {slow: {initial: 40s}, default: {max: 1m}}\n"
-    )
-    assert (plan.channels["c"].upstream.backoff.initial, plan.channels["c"].upstream.backoff.max) == (40.0, 60.0)
 
 
 def test_a_thousand_channels_share_what_they_do_not_change(loads: Loads) -> None:
@@ -186,33 +179,28 @@ def test_a_thousand_channels_share_what_they_do_not_change(loads: Loads) -> None
         "    subprotocols: [s]\n    verdicts: {4401: stop}\n"
         "tokens: {t: {value: x}}\nbackoff: {default: {max: 1m}}\nchannels:\n" + lines
     )
-    channels = list(plan.channels.values())
-    for part in (
-        lambda channel: channel.upstream.verdicts,
-        lambda channel: channel.upstream.backoff,
-        lambda channel: channel.upstream.dial.query,
-        lambda channel: channel.upstream.dial.headers,
-        lambda channel: channel.upstream.dial.subprotocols,
-        lambda channel: channel.upstream.dial.url,
-        lambda channel: channel.upstream.dial.tls,
-    ):
-        assert len({id(part(channel)) for channel in channels}) == 1
-
-
-def test_a_proxy_gets_its_credentials_encoded(loads: Loads) -> None:
-    plan = loads(
-        "endpoints: {api: {url: wss://h, proxy: {url: 'http://p:3128', username: 'me@x', password: 'a:/b'}}}\n"
-        "channels: {c: {endpoint: api}}\n"
-    )
-    assert plan.channels["c"].upstream.dial.proxy == ProxySettings(url=Secret("http://me%40x:a%3A%2Fb@p:3128"))
+    upstreams = [channel.upstream for channel in plan.channels.values()]
+    dials = [upstream.dial for upstream in upstreams]
+    for part in ("verdicts", "backoff"):
+        assert len({id(getattr(upstream, part)) for upstream in upstreams}) == 1
+    for part in ("query", "headers", "subprotocols", "url", "tls"):
+        assert len({id(getattr(dial, part)) for dial in dials}) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "proxy"),
-    [("auto", "auto"), ("none", "none"), ("socks5h://p:1080", ProxySettings(url=Secret("socks5h://p:1080")))],
+    [
+        ("auto", "auto"),
+        ("none", "none"),
+        ("socks5h://p:1080", ProxySettings(url=Secret("socks5h://p:1080"))),
+        (
+            "{url: 'http://p:3128', username: 'me@x', password: 'a:/b'}",
+            ProxySettings(url=Secret("http://me%40x:a%3A%2Fb@p:3128")),
+        ),
+    ],
 )
-def test_a_proxy_is_a_word_or_a_url(loads: Loads, text: str, proxy: ProxyChoice) -> None:
-    plan = loads(f"endpoints: {{api: {{url: wss://h, proxy: '{text}'}}}}\nchannels: {{c: {{endpoint: api}}}}\n")
+def test_a_proxy_is_a_word_or_a_url_with_its_credentials_encoded(loads: Loads, text: str, proxy: ProxyChoice) -> None:
+    plan = loads(f"endpoints:\n  api: {{url: wss://h, proxy: {text}}}\nchannels: {{c: {{endpoint: api}}}}\n")
     assert plan.channels["c"].upstream.dial.proxy == proxy
 
 
@@ -226,13 +214,8 @@ def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
         "channels: {c: {endpoint: api}}\n"
     )
     base = tmp_path.resolve() / "certs"
-    assert plan.channels["c"].upstream.dial.tls == TlsSettings(
-        ca=str(base / "ca.pem"),
-        cert=str(base / "me.pem"),
-        key=str(base / "me.key"),
-        key_password=Secret("pw"),
-        server_name="n",
-    )
+    files = {"ca": str(base / "ca.pem"), "cert": str(base / "me.pem"), "key": str(base / "me.key")}
+    assert plan.channels["c"].upstream.dial.tls == TlsSettings(**files, key_password=Secret("pw"), server_name="n")
 
 
 @pytest.mark.parametrize(
@@ -244,18 +227,14 @@ def test_files_are_relative_to_the_file(loads: Loads, tmp_path: Path) -> None:
         ("x" * 40, "x" * 32),
     ],
 )
-def test_the_instance_is_named_after_the_file(tmp_path: Path, path: str, name: str) -> None:
-    file = tmp_path / path
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(API + "channels: {c: {endpoint: api}}\n")
-    assert load(file, {}).name == name
+def test_the_instance_is_named_after_the_file(loads: Loads, tmp_path: Path, path: str, name: str) -> None:
+    (tmp_path / "Clinic").mkdir()
+    assert loads(API + "channels: {c: {endpoint: api}}\n", name=path).name == name
 
 
-def test_a_file_whose_name_makes_none_must_say_one(tmp_path: Path) -> None:
-    file = tmp_path / "здоровье.yaml"
-    file.write_text(API + "channels: {c: {endpoint: api}}\n")
+def test_a_file_whose_name_makes_none_must_say_one(loads: Loads) -> None:
     with pytest.raises(ConfigError, match=r"1:1: no instance name can be made of 'здоровье'; add 'name:'"):
-        load(file, {})
+        loads(API + "channels: {c: {endpoint: api}}\n", name="здоровье.yaml")
 
 
 def test_a_file_is_one_instance_whatever_link_leads_to_it(tmp_path: Path) -> None:

@@ -22,15 +22,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """What the files ask for, and have no default for."""
     pem = tmp_path / "client.pem"
     pem.touch()
-    return {
-        "API_KEY": "key",
-        "COMPANY_CA": str(pem),
-        "CLIENT_CERT": str(pem),
-        "CLIENT_KEY": str(pem),
-        "GATEWAY_TOKEN": "token",
-        "PROXY_PASSWORD": "password",
-        "CI_CLIENT_SECRET": "secret",
-    }
+    files = dict.fromkeys(("COMPANY_CA", "CLIENT_CERT", "CLIENT_KEY"), str(pem))
+    return files | dict.fromkeys(("API_KEY", "GATEWAY_TOKEN", "PROXY_PASSWORD", "CI_CLIENT_SECRET"), "secret")
 
 
 def test_there_are_some() -> None:
@@ -38,21 +31,12 @@ def test_there_are_some() -> None:
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
-def test_it_loads_without_warnings(file: Path, environ: dict[str, str]) -> None:
+def test_it_says_what_it_is_for_fits_the_schema_and_loads_without_warnings(file: Path, environ: dict[str, str]) -> None:
+    assert file.read_text().startswith("#")
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(json.dumps(yaml.safe_load(file.read_text()))))
     plan = load(file, environ)
     assert plan.channels
     assert plan.warnings == ()
-
-
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
-def test_it_fits_the_schema(file: Path) -> None:
-    tree = json.loads(json.dumps(yaml.safe_load(file.read_text())))
-    jsonschema.Draft202012Validator(SCHEMA).validate(tree)
-
-
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
-def test_it_says_what_it_is_for(file: Path) -> None:
-    assert file.read_text().startswith("#")
 
 
 def test_the_demo_is_on_its_own_server_and_port() -> None:
@@ -65,26 +49,16 @@ def test_the_demo_is_on_its_own_server_and_port() -> None:
     assert {channel.upstream.dial.url.reveal() for channel in moved.channels.values()} == {"ws://127.0.0.1:9000/ws"}
 
 
-def keys_of_schema(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        yield from schema.get("properties", {})
-        for item in schema.values():
-            yield from keys_of_schema(item)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from keys_of_schema(item)
-
-
-def keys_of_tree(tree: Any) -> Iterator[str]:
+def mappings(tree: Any) -> Iterator[dict[Any, Any]]:
+    """Give every mapping at any depth."""
     if isinstance(tree, dict):
-        for key, item in tree.items():
-            yield str(key)
-            yield from keys_of_tree(item)
-    elif isinstance(tree, list):
-        for item in tree:
-            yield from keys_of_tree(item)
+        yield tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from mappings(item)
 
 
 def test_together_they_show_every_key() -> None:
-    shown = {key for file in CONFIGS for key in keys_of_tree(yaml.safe_load(file.read_text()))}
-    assert set(keys_of_schema(SCHEMA)) - shown == set()
+    trees = [yaml.safe_load(file.read_text()) for file in CONFIGS]
+    shown = {str(key) for tree in trees for mapping in mappings(tree) for key in mapping}
+    declared = {key for schema in mappings(SCHEMA) for key in schema.get("properties", {})}
+    assert declared - shown == set()

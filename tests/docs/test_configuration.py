@@ -66,13 +66,8 @@ def test_the_defaults_are_the_schemas(section: str) -> None:
         schema = model(section)["properties"][key]
         if "default" in schema:
             default = schema["default"]
-            written = (
-                str(default).lower()
-                if isinstance(default, bool)
-                else f"{default:g}"
-                if type(default) is float
-                else default
-            )
+            written = f"{default:g}" if type(default) is float else default
+            written = str(default).lower() if isinstance(default, bool) else written
             assert cell == f"`{written}`", f"{section}: {key}"
         elif key in model(section).get("required", ()):
             assert cell == "required", f"{section}: {key}"

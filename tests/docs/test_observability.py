@@ -42,14 +42,10 @@ def metrics_of(expr: str) -> list[str]:
 
 
 @QUERIES
-def test_a_query_is_about_metrics_that_exist(expr: str) -> None:
+def test_a_query_is_about_metrics_that_exist_and_labels_that_they_have(expr: str) -> None:
     found = metrics_of(expr)
     assert found or expr == 'up{job="wscli"} == 0'
     assert set(found) <= set(METRICS)
-
-
-@QUERIES
-def test_a_query_selects_by_labels_that_its_metric_has(expr: str) -> None:
     for name, selector in re.findall(r"\b(wscli_\w+)\{(.*?)\}", expr):
         labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', '""', selector)))
         assert labels <= {*METRICS[name].labels, *PROMETHEUS_OWN}
@@ -75,16 +71,12 @@ def test_its_brackets_match(expr: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_a_rule_has_the_shape_that_prometheus_takes(rule: dict[str, Any]) -> None:
+def test_a_rule_has_the_shape_that_prometheus_takes_and_tells_of_labels_that_it_keeps(rule: dict[str, Any]) -> None:
     assert {"alert", "expr", "labels", "annotations"} <= set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
     assert re.fullmatch(r"Wscli[A-Za-z]+", rule["alert"])
     assert DURATION.fullmatch(rule.get("for", "0s"))
     assert rule["labels"]["severity"] in ("warning", "critical")
     assert set(rule["annotations"]) == {"summary", "description"}
-
-
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_a_rule_tells_of_labels_that_its_expression_keeps(rule: dict[str, Any]) -> None:
     told = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
     have = {label for name in metrics_of(rule["expr"]) for label in METRICS[name].labels}
     grouped = re.search(r"\bby \((.*?)\)", rule["expr"])

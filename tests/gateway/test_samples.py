@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from tests.examples import EXAMPLES
 from tests.gateway.test_metrics import AddsStats, Labels, Samples, apply, scrape, value
-from wscli import __version__
 from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
@@ -25,6 +24,7 @@ from wscli.daemon.registry.template_channels import FORGET_AFTER
 from wscli.errors import UnknownChannel
 from wscli.gateway.metrics import expose
 from wscli.tokens.models import TokenSource
+from wscli.version import __version__
 
 
 async def test_a_channel_is_connected_when_it_is_ready_and_in_one_state_at_a_time() -> None:

@@ -33,7 +33,6 @@ class RemoteLog:
 
     @property
     def last(self) -> int:
-        """The number of the newest message."""
         return self.batches[-1].last if self.batches else 0
 
     def write_elsewhere(self, *payloads: bytes) -> None:
@@ -88,15 +87,12 @@ class RemoteLog:
         return LogSegment([batch.part(number, upto)])
 
     async def find(self, ts: float) -> int | None:
-        """Search all batches."""
         return next((one.first for one in self.batches if one.horizon >= ts), None)
 
     def end(self, rest: WriteBatch, now: float) -> None:
-        """Go on in the background."""
         self.closed.append(rest)
 
     async def close(self, rest: WriteBatch, now: float) -> Commit:
-        """Append the rest."""
         return await self.append(rest, now)
 
     @property

@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.opening import (
-    FullDisk,
-    at,
-    committed,
-    crash,
-    fill,
-    opened,
-    until,
-)
+from tests.history.sqlite.opening import FullDisk, at, committed, crash, fill, opened
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.errors import UsageError, WscliError
 from wscli.history.records import Position, Start
 
@@ -34,7 +27,7 @@ async def test_a_consumer_sees_only_what_is_committed(path: Path, clock: Ticking
             await lease.confirmed()
         disk.full = False
         await lease.confirmed()
-        await until(history, lambda: lease.committed == 5)
+        await eventually(lambda: lease.committed == 5)
 
 
 async def test_a_consumer_goes_on_where_it_stopped(path: Path, clock: Ticking) -> None:

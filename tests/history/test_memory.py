@@ -1,9 +1,10 @@
-"""The memory history: the window, the seeks, and what a reader gets from each."""
+"""The memory history in cases that chance seldom meets; test_machine.py has the window, the seeks and the readers."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.history.sqlite.opening import fill
 from wscli.history.gaps import GAPS_AFTER_ONE
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import BATCH_BYTES, BATCH_MESSAGES, History
@@ -14,31 +15,28 @@ def history_of(clock, *, keep=100, max_size=1 << 20, epoch="k3f9"):
     return History(HistoryLimits(keep=keep, max_size=max_size), clock=clock, epoch=epoch)
 
 
-def fill(history, *sizes):
-    """Append batches of so many messages; each message is its own number."""
-    for size in sizes:
-        history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
+def items(history, cursor):
+    """Read to the end."""
+    while (found := history.read(cursor)) is not None:
+        cursor = found.cursor
+        yield found.item
 
 
 def drain(history, start):
     """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
-    cursor, seen = start.cursor, []
-    if start.gap is not None:
-        seen.append((start.gap.reason, start.gap.after, start.gap.missed))
-    while (found := history.read(cursor)) is not None:
-        cursor = found.cursor
-        if isinstance(found.item, GapRecord):
-            seen.append((found.item.reason, found.item.after, found.item.missed))
+    seen = []
+    for item in (*filter(None, [start.gap]), *items(history, start.cursor)):
+        if isinstance(item, GapRecord):
+            seen.append((item.reason, item.after, item.missed))
         else:
-            assert [int(payload) for payload in found.item.payloads] == list(
-                range(found.item.first, found.item.last + 1)
-            )
-            seen.extend(int(payload) for payload in found.item.payloads)
+            assert [int(payload) for payload in item.payloads] == list(range(item.first, item.last + 1))
+            seen.extend(range(item.first, item.last + 1))
     return seen
 
 
 def test_an_empty_history_begins_at_one(clock):
     history = history_of(clock)
+    history.append([], None)
     assert (history.first, history.last, history.size) == (1, 0, 0)
     assert history.read(history.seek_last(0).cursor) is None
     assert drain(history, history.seek_start()) == []
@@ -49,31 +47,8 @@ def test_messages_are_numbered_from_one_and_carry_their_batchs_time(clock):
     fill(history, 2)
     clock.now += 1.5
     fill(history, 1)
-    first = history.read(Cursor(0, 0, history.epoch))
-    assert (first.item.first, first.item.last, first.item.ts) == (1, 2, clock.now - 1.5)
-    second = history.read(first.cursor)
-    assert (second.item.first, second.item.last, second.item.ts) == (3, 3, clock.now)
-
-
-def test_an_empty_batch_changes_nothing(clock):
-    history = history_of(clock)
-    history.append([], None)
-    assert history.last == 0
-
-
-def test_the_window_keeps_at_least_keep_and_less_than_a_batch_more(clock):
-    history = history_of(clock, keep=10)
-    fill(history, 4, 4, 4, 4)
-    assert history.last - history.first + 1 == 12
-    assert drain(history, history.seek_last(10)) == list(range(7, 17))
-
-
-def test_the_window_is_bounded_by_bytes_as_well(clock):
-    history = history_of(clock, keep=1000, max_size=1024)
-    for _ in range(50):
-        history.append([b"x" * 100], None)
-        assert history.size <= 1024
-    assert history.last - history.first + 1 == 10
+    found = [(item.first, item.last, item.ts) for item in items(history, Cursor(0, 0, history.epoch))]
+    assert found == [(1, 2, clock.now - 1.5), (3, 3, clock.now)]
 
 
 def test_the_newest_batch_stays_however_large(clock):
@@ -82,44 +57,20 @@ def test_the_newest_batch_stays_however_large(clock):
     assert (history.first, history.last) == (1, 2)
 
 
-def test_new_limits_are_applied_at_once(clock):
-    history = history_of(clock, keep=100)
-    fill(history, *[1] * 50)
-    history.limit(HistoryLimits(keep=5, max_size=1024))
-    assert history.first == 46
-
-
 def test_a_large_append_is_cut_into_batches(clock):
     history = history_of(clock, keep=10_000)
     kinds = bytes(b"tb"[number % 2] for number in range(BATCH_MESSAGES * 2 + 1))
     history.append([b"%d" % (number + 1) for number in range(len(kinds))], kinds)
-    cursor, lengths = Cursor(0, 0, history.epoch), []
-    while (found := history.read(cursor)) is not None:
-        cursor = found.cursor
-        lengths.append(len(found.item))
-        assert found.item.kinds == kinds[found.item.first - 1 : found.item.last]
-    assert lengths == [BATCH_MESSAGES, BATCH_MESSAGES, 1]
+    batches = list(items(history, Cursor(0, 0, history.epoch)))
+    assert [len(batch) for batch in batches] == [BATCH_MESSAGES, BATCH_MESSAGES, 1]
+    assert b"".join(batch.kinds for batch in batches) == kinds
 
 
 def test_an_append_of_many_bytes_is_cut_as_well_but_not_within_a_message(clock):
     history = history_of(clock, max_size=64 << 20)
     history.append([b"a" * (BATCH_BYTES - 1), b"b", b"c" * BATCH_BYTES * 2, b"d"], None)
-    cursor, sizes = Cursor(0, 0, history.epoch), []
-    while (found := history.read(cursor)) is not None:
-        cursor = found.cursor
-        sizes.append(found.item.size)
+    sizes = [batch.size for batch in items(history, Cursor(0, 0, history.epoch))]
     assert sizes == [BATCH_BYTES, BATCH_BYTES * 2, 1]
-
-
-def test_last_replays_within_a_batch_and_the_gaps_between(clock):
-    history = history_of(clock)
-    fill(history, 3)
-    history.record_gap("outage")
-    fill(history, 3)
-    history.record_gap("outage")
-    assert drain(history, history.seek_last(2)) == [5, 6, ("outage", 6, None)]
-    assert drain(history, history.seek_last(3)) == [4, 5, 6, ("outage", 6, None)]
-    assert drain(history, history.seek_last(4)) == [3, ("outage", 3, None), 4, 5, 6, ("outage", 6, None)]
 
 
 def test_last_zero_begins_with_what_comes_next(clock):
@@ -131,36 +82,6 @@ def test_last_zero_begins_with_what_comes_next(clock):
     history.record_gap("paused")
     fill(history, 1)
     assert drain(history, start) == [("paused", 3, None), 4]
-
-
-def test_last_of_more_than_ever_came_is_no_gap_of_more_than_is_kept_is(clock):
-    history = history_of(clock, keep=4)
-    fill(history, 2, 2)
-    assert drain(history, history.seek_last(100)) == [1, 2, 3, 4]
-    fill(history, 2, 2)
-    assert drain(history, history.seek_last(6)) == [("truncated", 2, 2), 5, 6, 7, 8]
-
-
-async def test_since_begins_with_the_first_message_at_that_time(clock):
-    history = history_of(clock)
-    for _ in range(3):
-        fill(history, 2)
-        clock.now += 10
-    assert drain(history, await history.seek_since(clock.now - 20)) == [3, 4, 5, 6]
-    assert drain(history, await history.seek_since(clock.now - 19)) == [5, 6]
-    assert drain(history, await history.seek_since(clock.now)) == []
-    assert drain(history, await history.seek_since(0)) == [1, 2, 3, 4, 5, 6]
-
-
-async def test_since_shows_the_gaps_that_ended_later(clock):
-    history = history_of(clock)
-    fill(history, 1)
-    history.record_gap("outage", start=clock.now, end=clock.now + 1)
-    history.record_gap("outage", start=clock.now + 2, end=clock.now + 9)
-    clock.now += 10
-    fill(history, 1)
-    assert drain(history, await history.seek_since(clock.now - 5)) == [("outage", 1, None), 2]
-    assert drain(history, await history.seek_since(clock.now)) == [2]
 
 
 async def test_since_loses_nothing_when_the_wall_clock_stepped_back(clock):
@@ -182,23 +103,6 @@ async def test_since_from_before_the_window_says_so(clock):
     assert drain(history, await history.seek_since(began + 1.5)) == [3, 4]
 
 
-def test_after_goes_on_exclusively_with_the_gaps_in_between(clock):
-    history = history_of(clock)
-    fill(history, 3)
-    history.record_gap("outage")
-    fill(history, 1)
-    assert drain(history, history.seek_after(Position("k3f9", 2))) == [3, ("outage", 3, None), 4]
-    assert drain(history, history.seek_after(Position("k3f9", 3))) == [("outage", 3, None), 4]
-    assert drain(history, history.seek_after(Position("k3f9", 4))) == []
-
-
-def test_after_a_position_from_before_the_window_counts_what_is_missing(clock):
-    history = history_of(clock, keep=2)
-    fill(history, 1, 1, 1, 1)
-    assert drain(history, history.seek_after(Position("k3f9", 1))) == [("truncated", 1, 1), 3, 4]
-    assert drain(history, history.seek_after(Position("k3f9", 2))) == [3, 4]
-
-
 @pytest.mark.parametrize("position", [Position("zzzz", 1), Position("k3f9", 5)])
 def test_after_a_position_of_another_numbering_begins_anew(clock, position):
     history = history_of(clock)
@@ -214,22 +118,6 @@ def test_a_reader_past_the_window_is_told_exactly_how_much_it_missed(clock):
     fill(history, *[1] * 5)
     history.record_gap("paused")
     assert drain(history, start) == [("lagged", 0, 4), 5, 6, 7, ("paused", 7, None)]
-
-
-def test_gaps_after_one_message_keep_their_order(clock):
-    history = history_of(clock)
-    fill(history, 1)
-    for reason in ("outage", "paused", "outage"):
-        history.record_gap(reason)
-    fill(history, 1)
-    assert drain(history, history.seek_last(2)) == [
-        1,
-        ("outage", 1, None),
-        ("paused", 1, None),
-        ("outage", 1, None),
-        2,
-    ]
-    assert history.gaps == {"outage": 2, "paused": 1}
 
 
 def test_gaps_after_one_message_are_bounded_and_the_last_tells_of_the_others(clock):

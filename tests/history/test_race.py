@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples import EXAMPLES
+from tests.history.sqlite.opening import next_of
 from tests.history.ticking import Ticking
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
@@ -34,27 +35,19 @@ async def read(history: History, start: Start, first: int, until: int) -> None:
     """Read from a place until well into what is live, and see that nothing is lost or repeated."""
     assert start.gap is None
     cursor, number, gaps = start.cursor, first, 0
-    woken = asyncio.Event()
-    unsubscribe = history.subscribe(woken.set)
     while number <= until:
-        woken.clear()
-        found = history.read(cursor)
-        if found is None:
-            await woken.wait()
-            continue
-        assert found.cursor > cursor
-        cursor = found.cursor
-        if isinstance(found.item, GapRecord):
-            assert found.item.reason == "outage"
-            assert found.item.after == number - 1
+        item, after = await next_of(history, cursor)
+        assert after > cursor
+        cursor = after
+        if isinstance(item, GapRecord):
+            assert (item.reason, item.after) == ("outage", number - 1)
             gaps += 1
         else:
-            assert found.item.first == number
-            assert found.item.payloads == [b"%d" % one for one in range(number, found.item.last + 1)]
-            number = found.item.last + 1
+            assert item.first == number
+            assert item.payloads == [b"%d" % one for one in range(number, item.last + 1)]
+            number = item.last + 1
         if gaps and number % 10 == 1:
             await asyncio.sleep(0)  # let it move on between two reads
-    unsubscribe()
 
 
 async def race(history: History, *, back: int, rest: float = 0.0) -> None:

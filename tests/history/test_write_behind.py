@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from operator import itemgetter
 
 import pytest
 
 from tests.history.remote import RemoteLog, position
+from tests.history.sqlite.opening import committed, next_of
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.control.frames import DATA, FrameReader
 from wscli.daemon.fanout.sources import Merger, Options, Source
 from wscli.errors import WscliError
@@ -41,38 +43,18 @@ async def history(log: LogBackend, faults: list[str | None]) -> AsyncIterator[Wr
     await history.close()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what a log's task does is told to the history alone
-            await asyncio.sleep(0)
-
-
-async def committed(history: WriteBehindHistory) -> None:
-    await history.opened()
-    await until(lambda: history.committed == history.last)
-
-
 async def read(history: WriteBehindHistory, start: Start | Cursor, count: int) -> list[object]:
     """Read so many messages: each as a text and its position, gaps as records."""
     cursor, gap = start if isinstance(start, Start) else Start(start)
     seen: list[object] = [] if gap is None else [gap]
-    woken = asyncio.Event()
-    unsubscribe = history.subscribe(woken.set)
     async with asyncio.timeout(10):
         while count > 0:
-            woken.clear()
-            found = history.read(cursor)
-            if found is None:
-                await woken.wait()
-                continue
-            cursor = found.cursor
-            if isinstance(found.item, GapRecord):
-                seen.append(found.item)
-                continue
-            batch = found.item
-            seen += [f"{batch.epoch}:{seq} {data.decode()}" for seq, data in enumerate(batch.payloads, batch.first)]
-            count -= len(batch)
-    unsubscribe()
+            item, cursor = await next_of(history, cursor)
+            if isinstance(item, GapRecord):
+                seen.append(item)
+            else:
+                seen += [f"{item.epoch}:{seq} {data.decode()}" for seq, data in enumerate(item.payloads, item.first)]
+                count -= len(item)
     return seen
 
 
@@ -136,10 +118,10 @@ async def test_a_refused_append_is_stated_and_its_messages_are_committed_behind_
     log.write_elsewhere(b"theirs")
     history.append([b"b", b"c"], None)
     assert await read(history, Cursor(1, 0, "epoch1"), 2) == ["epoch1:2 b", "epoch1:3 c"], "readers go on"
-    await until(lambda: faults == [FENCED])
+    await eventually(lambda: faults == [FENCED])
     assert (history.committed, log.last) == (1, 2), "nothing of it was written"
     log.reachable.set()
-    await until(lambda: history.epoch == "epoch3")
+    await eventually(lambda: history.epoch == "epoch3")
     await committed(history)
     assert faults == [FENCED, None], "it is solved"
     rest = ["epoch2:2 theirs", "epoch3:3 b", "epoch3:4 c"]
@@ -159,7 +141,7 @@ async def test_a_live_reader_is_given_records_of_the_epoch_of_each_batch_and_tol
     sent = b"".join(merger.take())
     log.write_elsewhere()
     history.append([b"b"], None)
-    await until(lambda: history.epoch == "epoch3")
+    await eventually(lambda: history.epoch == "epoch3")
     frames = FrameReader()
     for data in (sent, b"".join(merger.take())):
         frames.space()[: len(data)] = data
@@ -193,7 +175,7 @@ async def test_what_overflowed_before_the_opening_is_a_gap_with_its_number(
     history.append([b"d"], None)
     log.write_elsewhere(b"old")
     log.reachable.set()
-    await until(lambda: history.committed == history.last)
+    await eventually(lambda: history.committed == history.last)
     history._limits = HistoryLimits(keep=1)
     history.append([b"e"], None)
     seen = await read(history, Cursor(1, 1, history.epoch), 3)
@@ -213,7 +195,7 @@ async def test_a_consumer_keeps_its_position_through_epochs(history: WriteBehind
     await lease.confirmed()
     log.write_elsewhere(b"theirs")
     history.append([b"b"], None)
-    await until(lambda: history.committed == 5)
+    await eventually(lambda: history.committed == 5)
     (info,) = history.consumers.list()
     assert (info.position, info.lag) == (Position("epoch4", 3), 2)
     assert await read(history, Start(log.consumers["billing"].cursor), 2) == ["epoch3:4 theirs", "epoch4:5 b"]

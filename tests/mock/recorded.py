@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
+from tests.history.ticking import Ticking
 from wscli.mock.recording import Recording
 
 __all__ = ["Scene", "gap", "message", "recorded", "written"]
@@ -46,21 +47,12 @@ def recorded(*records: dict[str, Any], text: bytes | None = None) -> Recording:
     return recording
 
 
-class Scene:
+class Scene(Ticking):
     """A clock that only sleeping moves, and what happened at what time since the start."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        super().__init__(1000.0)
         self.seen: list[tuple[float, bytes]] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def boottime(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds

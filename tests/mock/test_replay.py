@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.mock.recorded import Scene, gap, message, recorded
 from wscli.mock.records import RecordedMessage
-from wscli.mock.replay import Replay, ReplayOptions
+from wscli.mock.replay import Pace, Replay, ReplayOptions
 
 
 async def played(
@@ -41,7 +43,20 @@ async def played(
     return scene.seen, place
 
 
-RECORDS = [message(0, "a"), message(1, "x", channel="calls"), message(2, "b"), message(2, "c"), message(7.5, "d")]
+RECORDS = [message(0, "a"), message(1, "x", channel="calls"), message(2, "b"), message(1, "c"), message(6.5, "d")]
+"""The clock stepped back before the last but one."""
+
+TIMES = st.lists(st.floats(0, 2e9), min_size=1)
+SPEEDS = st.floats(1e-3, 1e6) | st.just(math.inf)
+
+
+@given(TIMES, SPEEDS)
+def test_no_wait_is_negative_or_longer_than_the_recordings_own(times: list[float], speed: float) -> None:
+    pace, now, before = Pace(speed, 0.0), 0.0, times[0]
+    for ts in times:
+        wait = pace.wait(ts, now)
+        assert 0.0 <= wait <= max(0.0, ts - before) / speed + 1e-3
+        now, before = now + wait, ts
 
 
 @pytest.mark.parametrize(

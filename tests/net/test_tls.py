@@ -28,16 +28,14 @@ def test_contexts_are_shared_until_a_file_changes(certs: Certificates, tmp_path:
     assert make_tls(TlsSettings()).verify_mode is ssl.CERT_REQUIRED
 
 
+ENCRYPTED = {"cert": "client.pem", "key": "key.pem"}
+
+
 def encrypted_key(certs: Certificates, tmp_path: Path) -> Path:
     key = serialization.load_pem_private_key(certs.client.read_bytes(), None)
+    pem, encryption = serialization.Encoding.PEM, serialization.BestAvailableEncryption(b"0pen")
     path = tmp_path / "key.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"0pen"),
-        )
-    )
+    path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, encryption))
     return path
 
 
@@ -58,14 +56,10 @@ def test_an_encrypted_key_opens_with_its_password(certs: Certificates, tmp_path:
         ({"cert": "junk.pem"}, "tls.cert: 'junk.pem' and 'junk.pem' hold no certificate with its key"),
         ({"cert": "ca.pem"}, "tls.cert: 'ca.pem' and 'ca.pem' hold no certificate with its key"),
         ({"cert": "good.pem", "key": "client.pem"}, "tls.key: 'client.pem' does not match 'good.pem'"),
-        ({"cert": "client.pem", "key": "key.pem"}, "tls.key: 'key.pem' needs a password"),
-        (
-            {"cert": "client.pem", "key": "key.pem", "key_password": Secret("wr0ng")},
-            "tls.key_password: wrong password for 'key.pem'",
-        ),
-        (
-            {"cert": "client.pem", "key": "key.pem", "key_password": Secret("x" * 2000)},
-            "tls.key_password: wrong password for 'key.pem'",
+        (ENCRYPTED, "tls.key: 'key.pem' needs a password"),
+        *(
+            ({**ENCRYPTED, "key_password": Secret(wrong)}, "tls.key_password: wrong password for 'key.pem'")
+            for wrong in ("wr0ng", "x" * 2000)
         ),
     ],
 )

@@ -89,7 +89,6 @@ class Changes:
 
 @asynccontextmanager
 async def listening(**options: object):
-    """Run a monitor."""
     monitor, changes = NetworkMonitor(**options), Changes()
     monitor.start(changes.told)
     try:

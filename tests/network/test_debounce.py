@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.virtual_time import VirtualTime
-from wscli.network.debounce import Debounce
+from wscli.network.monitor import Debounce
 
 
 def bounce() -> tuple[VirtualTime, Debounce, list[float]]:
     time, told = VirtualTime(), []
-    debounce = Debounce(lambda: told.append(time.now), clock=time, schedule=time.schedule, quiet=0.3, longest=2.0)
+    debounce = Debounce(lambda: told.append(time.now), clock=time, schedule=time.schedule)
     return time, debounce, told
 
 

@@ -62,15 +62,15 @@ def kernel() -> Iterator[Kernel]:
         made.close()
 
 
-def listen(time: VirtualTime, told: list[float], open_socket: Callable[[], Any], **options: Any) -> NetworkMonitor:
+def listen(open_socket: Callable[[], Any], **options: Any) -> tuple[VirtualTime, list[float], NetworkMonitor]:
+    time, told = VirtualTime(), []
     monitor = NetworkMonitor(clock=time, schedule=time.schedule, open_socket=open_socket, **options)
     monitor.start(lambda: told.append(time.now))
-    return monitor
+    return time, told, monitor
 
 
 async def test_a_change_is_told_after_a_moment_of_quiet(kernel: Kernel) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, lambda: kernel)
+    time, told, monitor = listen(lambda: kernel)
     kernel.say(link(4, UP), link(4, 0x1))
     await kernel.heard.wait()
     await time.advance(0.29)
@@ -85,8 +85,7 @@ async def test_a_change_is_told_after_a_moment_of_quiet(kernel: Kernel) -> None:
 
 
 async def test_only_the_kernel_is_believed(kernel: Kernel) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, lambda: kernel)
+    time, told, monitor = listen(lambda: kernel)
     kernel.say(link(4, UP), port=4711)
     await kernel.heard.wait()
     await time.advance(10.0)
@@ -95,8 +94,7 @@ async def test_only_the_kernel_is_believed(kernel: Kernel) -> None:
 
 
 async def test_lost_messages_are_a_change(kernel: Kernel) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, lambda: kernel)
+    time, told, monitor = listen(lambda: kernel)
     for count, word in enumerate((link(4, UP), OSError(errno.ENOBUFS, "No buffer space available"), link(4, UP)), 1):
         kernel.say(word)
         await kernel.heard.wait()
@@ -106,8 +104,7 @@ async def test_lost_messages_are_a_change(kernel: Kernel) -> None:
 
 
 async def test_a_storm_is_taken_in_turns(kernel: Kernel) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, lambda: kernel)
+    time, told, monitor = listen(lambda: kernel)
     kernel.say(*[link(number, UP) for number in range(3 * AT_ONCE)])
     left = [len(kernel.words)]
     for _ in range(20):
@@ -121,8 +118,7 @@ async def test_a_storm_is_taken_in_turns(kernel: Kernel) -> None:
 
 
 async def test_a_socket_that_breaks_is_replaced_by_polling(kernel: Kernel, caplog: pytest.LogCaptureFixture) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, lambda: kernel)
+    time, told, monitor = listen(lambda: kernel)
     with caplog.at_level(logging.WARNING):
         kernel.say(OSError(errno.EIO, "Input/output error"))
         await kernel.heard.wait()
@@ -153,9 +149,8 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
 async def test_without_netlink_the_routes_are_polled(
     ways: dict[str, str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    time, told = VirtualTime(), []
     with caplog.at_level(logging.WARNING):
-        monitor = listen(time, told, forbidden, destinations=lambda: ["10.9.0.2"])
+        time, told, monitor = listen(forbidden, destinations=lambda: ["10.9.0.2"])
     assert "netlink is not available (Operation not permitted)" in caplog.text
     await time.advance(60.0)
     assert told == []
@@ -172,8 +167,7 @@ async def test_without_netlink_the_routes_are_polled(
 async def test_where_there_is_no_netlink_polling_is_the_way_and_no_warning(
     ways: dict[str, str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, absent)
+    time, told, monitor = listen(absent)
     ways["2001:db8::1"] = "fd09::1"
     await time.advance(6.0)
     assert len(told) == 1
@@ -182,8 +176,8 @@ async def test_where_there_is_no_netlink_polling_is_the_way_and_no_warning(
 
 
 async def test_a_new_destination_is_no_change(ways: dict[str, str | None]) -> None:
-    time, told, destinations = VirtualTime(), [], ["10.9.0.2"]
-    monitor = listen(time, told, absent, destinations=lambda: destinations)
+    destinations = ["10.9.0.2"]
+    time, told, monitor = listen(absent, destinations=lambda: destinations)
     ways["10.9.0.3"] = "10.9.0.1"
     destinations.append("10.9.0.3")
     await time.advance(20.0)
@@ -194,8 +188,7 @@ async def test_a_new_destination_is_no_change(ways: dict[str, str | None]) -> No
 
 
 async def test_close_forgets_what_was_about_to_be_told(kernel: Kernel) -> None:
-    time, told = VirtualTime(), []
-    monitor = listen(time, told, lambda: kernel)
+    time, told, monitor = listen(lambda: kernel)
     kernel.say(link(4, UP))
     await kernel.heard.wait()
     await monitor.close()
@@ -231,13 +224,9 @@ def test_what_is_no_address_is_taken_for_reachable(address: str) -> None:
 @pytest.mark.parametrize(
     ("number", "expected"),
     [
-        (errno.ENETUNREACH, False),
-        (errno.EHOSTUNREACH, False),
-        (errno.ENETDOWN, False),
-        (errno.EADDRNOTAVAIL, False),
-        (errno.EAFNOSUPPORT, False),
-        (errno.EPERM, True),
-        (errno.EMFILE, True),
+        *((number, False) for number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)),
+        *((number, False) for number in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)),
+        *((number, True) for number in (errno.EPERM, errno.EMFILE)),
     ],
 )
 def test_only_a_missing_way_is_unreachable(number: int, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:

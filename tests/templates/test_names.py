@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
@@ -46,12 +47,16 @@ def test_literal_text_of_a_path_is_encoded_only_where_it_must_be(text: str, expe
     assert compile_path(text).render({}) == expected
 
 
+PATHS = ["/c/{id", "/c/id}", "/c/{}", "/c/{token.x}", "/c/{id:url}", "/c?a=b", "/c#x", "/c\r\nX: y", "/{{id}}"]
+NAMES = ["c/{id}/{id}", "c/{a}{b}", "c/{a-b}", "c/{id"]
+
+
 @pytest.mark.parametrize(
-    "text", ["/c/{id", "/c/id}", "/c/{}", "/c/{token.x}", "/c/{id:url}", "/c?a=b", "/c#x", "/c\r\nX: y", "/{{id}}"]
+    ("compiles", "text"), [*((compile_path, path) for path in PATHS), *((compile_name, name) for name in NAMES)]
 )
-def test_what_is_no_path_is_refused(text: str) -> None:
+def test_what_is_no_path_and_no_name_is_refused(compiles: Callable[[str], object], text: str) -> None:
     with pytest.raises(TemplateError):
-        compile_path(text)
+        compiles(text)
 
 
 def test_a_name_gives_its_parameters() -> None:
@@ -82,9 +87,3 @@ def test_a_plain_name_has_no_parameters_and_matches_itself_only() -> None:
     assert name.params == ()
     assert name.match("a.b") == {}
     assert name.match("axb") is None
-
-
-@pytest.mark.parametrize("text", ["c/{id}/{id}", "c/{a}{b}", "c/{a-b}", "c/{id"])
-def test_what_is_no_name_is_refused(text: str) -> None:
-    with pytest.raises(TemplateError):
-        compile_name(text)

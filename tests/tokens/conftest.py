@@ -4,48 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from tests.history.ticking import Ticking
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
+from wscli.tokens.broker import Broker
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext
+from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class FakeClock:
+class FakeClock(Ticking):
     """Every clock in one, moved by hand."""
 
     def __init__(self) -> None:
-        self.now = 1_000.0
-        self.wall_now = 1_800_000_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def boottime(self) -> float:
-        return self.now
+        super().__init__(1_000.0)
 
     def wall(self) -> float:
-        return self.wall_now
+        return self.now + 1_799_999_000.0
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
-        self.wall_now += seconds
 
 
 @dataclass
 class Seen:
-    """A request as it arrived."""
-
     method: str
     path: str
     headers: dict[str, str]
@@ -72,7 +67,8 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-async def serve(port: int = 0) -> tuple[Endpoint, web.ServerRunner]:
+@asynccontextmanager
+async def served() -> AsyncIterator[Endpoint]:
     endpoint = Endpoint("")
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -83,24 +79,23 @@ async def serve(port: int = 0) -> tuple[Endpoint, web.ServerRunner]:
 
     runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
     await runner.setup()
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listener).start()
     endpoint.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    return endpoint, runner
+    yield endpoint
+    await runner.cleanup()
 
 
 @pytest_asyncio.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
-    served, runner = await serve()
-    yield served
-    await runner.cleanup()
+    async with served() as found:
+        yield found
 
 
 @pytest_asyncio.fixture
 async def other_endpoint() -> AsyncIterator[Endpoint]:
-    served, runner = await serve()
-    yield served
-    await runner.cleanup()
+    async with served() as found:
+        yield found
 
 
 @pytest_asyncio.fixture
@@ -109,6 +104,24 @@ async def http(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HttpClient]:
     yield client
     await client.close()
     await asyncio.sleep(0)
+
+
+Make = Callable[[Mapping[str, Any]], Broker]
+
+
+@pytest_asyncio.fixture
+async def make(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Make]:
+    """Make brokers of sources, or of their keys."""
+    made: list[Broker] = []
+
+    def make_broker(sources: Mapping[str, Any]) -> Broker:
+        loaded = {name: TokenSource.model_validate(source) for name, source in sources.items()}
+        made.append(Broker(loaded, base=tmp_path, clock=clock, environ={"PATH": "/usr/bin:/bin"}))
+        return made[-1]
+
+    yield make_broker
+    for broker in made:
+        await broker.close()
 
 
 @pytest.fixture

@@ -82,10 +82,7 @@ def test_what_the_answer_says_goes_before_what_the_file_says_and_that_before_the
             "the token has already expired according to '.expires_in' of the answer",
         ),
         ('{"token": "hunter2", "expires_in": -60}', "already expired"),
-        (
-            '{"token": "hunter2", "expires_in": 1e13}',
-            "'.expires_in' of the answer; is it in milliseconds?",
-        ),
+        ('{"token": "hunter2", "expires_in": 1e13}', "'.expires_in' of the answer; is it in milliseconds?"),
         ('{"token": "hunter2", "expires_in": 1e999}', "is not a finite number"),
         ('{"token": "hunter2", "expires_in": "nan"}', "is not a finite number"),
         ('{"token": "hunter2", "expires_in": 1%s}' % ("0" * 400), "is not a finite number"),

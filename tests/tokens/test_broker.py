@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from wscli.clock import Clock
+from tests.tokens.conftest import Make
 from wscli.core.events import FailureKind
 from wscli.errors import AuthError, ExitCode
 from wscli.tokens.broker import Broker
@@ -61,22 +58,6 @@ def scripted(script: Script, **keys: Any) -> TokenSource:
     return TokenSource.model_construct(value=script, **keys)
 
 
-Make = Callable[[Mapping[str, TokenSource]], Broker]
-
-
-@pytest_asyncio.fixture
-async def make(clock: Clock, tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[Broker] = []
-
-    def make_broker(sources: Mapping[str, TokenSource]) -> Broker:
-        made.append(Broker(sources, base=tmp_path, clock=clock, environ={}))
-        return made[-1]
-
-    yield make_broker
-    for broker in made:
-        await broker.close()
-
-
 @pytest.fixture
 def script() -> Script:
     return Script()
@@ -84,7 +65,6 @@ def script() -> Script:
 
 @pytest.fixture
 def broker(make: Make, script: Script) -> Broker:
-    """Broker whose one source is ``script``."""
     return make({"s": scripted(script)})
 
 
@@ -95,7 +75,6 @@ async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.T
 
 
 async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> BrokerToken:
-    """Get a first token."""
     (task,) = await ask(broker)
     await script.answer(text, life)
     return task.result()
@@ -112,14 +91,17 @@ async def test_one_fetch_serves_all_who_ask(broker: Broker, script: Script) -> N
     assert broker.stats()["s"] == {"state": "valid", "expires_in_s": None, "fetches": 1, "served": 21, "failures": 0}
 
 
-async def test_nothing_is_fetched_before_the_first_use(broker: Broker, script: Script) -> None:
+async def test_nothing_is_fetched_without_a_user(broker: Broker, script: Script, clock: Any) -> None:
     await turns()
-    assert script.begun == 0
-    assert broker.peek("s") is None
-    assert broker.stats()["s"]["state"] == "empty"
+    assert (script.begun, broker.stats()["s"]["state"]) == (0, "empty")
+    await filled(broker, script, life=100)
+    clock.advance(90)
+    await turns()
+    assert script.begun == 1
 
 
 async def test_peek_neither_fetches_nor_counts(broker: Broker, script: Script, clock: Any) -> None:
+    assert broker.peek("s") is None
     token = await filled(broker, script, life=10)
     clock.advance(9)
     assert broker.peek("s") is token
@@ -129,18 +111,21 @@ async def test_peek_neither_fetches_nor_counts(broker: Broker, script: Script, c
     assert (script.begun, broker.stats()["s"]["served"]) == (1, 1)
 
 
-async def test_a_cancelled_caller_leaves_the_fetch_to_the_others(broker: Broker, script: Script) -> None:
-    first, second = await ask(broker, times=2)
+async def test_a_cancelled_caller_leaves_the_fetch_to_the_others_and_to_the_cache(
+    broker: Broker, script: Script
+) -> None:
+    first, second, third = await ask(broker, times=3)
     first.cancel()
     await turns()
-    await script.answer()
     assert first.cancelled()
+    for left in (second, third):
+        assert not left.done()
+    third.cancel()
+    await script.answer()
     assert second.result().value.reveal() == "t"
-
-
-async def test_a_fetch_that_all_callers_left_still_fills_the_cache(broker: Broker, script: Script) -> None:
-    (task,) = await ask(broker)
-    task.cancel()
+    broker.forget("s")
+    (last,) = await ask(broker)
+    last.cancel()
     await turns()
     await script.answer()
     assert broker.peek("s") is not None
@@ -162,13 +147,6 @@ async def test_past_refresh_the_old_one_is_served_while_one_fetch_runs(make: Mak
     new = await broker.get("s")
     assert new.value.reveal() == "new"
     assert new.version > old.version
-
-
-async def test_without_a_user_no_refresh_runs(broker: Broker, script: Script, clock: Any) -> None:
-    await filled(broker, script, life=100)
-    clock.advance(90)
-    await turns()
-    assert script.begun == 1
 
 
 async def test_a_background_failure_has_no_effect_until_expiry(broker: Broker, script: Script, clock: Any) -> None:
@@ -275,9 +253,7 @@ async def test_expiry_counts_from_before_the_request(broker: Broker, script: Scr
     await script.answer(life=10)
     assert task.result().expires_at == clock.now + 6
     assert broker.stats()["s"]["expires_in_s"] == 6
-
-
-async def test_a_token_that_expired_on_its_way_is_a_failure(broker: Broker, script: Script, clock: Any) -> None:
+    broker.forget("s")
     (task,) = await ask(broker)
     clock.advance(11)
     await script.answer(life=10)
@@ -321,14 +297,10 @@ async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(br
     assert second.result().value.reveal() == "good"
 
 
-async def test_unknown_names_and_versions_invalidate_nothing(make: Make) -> None:
-    broker = make({"s": scripted(Script())})
-    assert broker.invalidate("unknown", 1) is False
-    assert broker.invalidate("s", 1) is False
-
-
-async def test_an_unknown_token_is_refused_with_a_suggestion(make: Make) -> None:
+async def test_unknown_names_and_versions_are_refused_with_a_suggestion(make: Make) -> None:
     broker = make({"session": scripted(Script())})
+    assert broker.invalidate("unknown", 1) is False
+    assert broker.invalidate("session", 1) is False
     with pytest.raises(TokenFailed, match="unknown token: 'sesion'") as caught:
         await broker.get("sesion")
     assert caught.value.hint == "did you mean 'session'?"
@@ -384,27 +356,27 @@ async def test_single_use_fetches_one_for_each_use(make: Make) -> None:
     assert broker.stats()["s"] == {"state": "empty", "expires_in_s": None, "fetches": 2, "served": 2, "failures": 0}
 
 
-async def test_a_single_use_fetch_ends_with_its_caller(make: Make) -> None:
+async def test_a_single_use_fetch_ends_with_its_caller_and_its_failure_is_raised(make: Make) -> None:
     script = Script()
     broker = make({"s": scripted(script, single_use=True)})
     (task,) = await ask(broker)
     task.cancel()
     await turns()
     assert script.waiting == []
-
-
-async def test_a_single_use_failure_is_raised(make: Make) -> None:
-    script = Script()
-    broker = make({"s": scripted(script, single_use=True)})
-    task = asyncio.create_task(broker.refresh("s"))
+    refresh = asyncio.create_task(broker.refresh("s"))
     await turns()
     await script.fail()
-    assert isinstance(task.exception(), TokenFailed)
+    assert isinstance(refresh.exception(), TokenFailed)
+
+
+def needing_another(make: Make) -> tuple[Script, Broker, Script]:
+    """A broker whose token ``s`` is made with ``app``."""
+    app, session = Script(), Script(frozenset({"app"}))
+    return app, make({"s": scripted(session), "app": scripted(app)}), session
 
 
 async def test_a_token_may_need_another(make: Make) -> None:
-    app, session = Script(), Script(frozenset({"app"}))
-    broker = make({"s": scripted(session), "app": scripted(app)})
+    app, broker, session = needing_another(make)
     tasks = await ask(broker, times=3)
     assert (app.begun, len(session.waiting)) == (1, 0)
     await app.answer("app")
@@ -417,8 +389,7 @@ async def test_a_token_may_need_another(make: Make) -> None:
 
 
 async def test_what_fails_underneath_is_named(make: Make) -> None:
-    app, session = Script(), Script(frozenset({"app"}))
-    broker = make({"s": scripted(session), "app": scripted(app)})
+    app, broker, _ = needing_another(make)
     (task,) = await ask(broker)
     await app.fail(SourceFailed("HTTP 503 from https://x.example", retry_after=9))
     error = task.exception()
@@ -428,8 +399,7 @@ async def test_what_fails_underneath_is_named(make: Make) -> None:
 
 
 async def test_a_refused_fetch_drops_the_tokens_it_was_made_with(make: Make) -> None:
-    app, session = Script(), Script(frozenset({"app"}))
-    broker = make({"s": scripted(session), "app": scripted(app)})
+    app, broker, session = needing_another(make)
     await ask(broker)
     await app.answer("stale")
     await session.fail(SourceFailed("HTTP 401 from https://x.example", refused=True))
@@ -440,7 +410,7 @@ async def test_a_refused_fetch_drops_the_tokens_it_was_made_with(make: Make) -> 
 
 async def test_text_around_another_token_ends_and_is_dropped_with_it(make: Make, clock: Any) -> None:
     script = Script()
-    around = TokenSource.model_validate({"value": "Bearer {token.app}"})
+    around = {"value": "Bearer {token.app}"}
     broker = make({"s": around, "app": scripted(script)})
     (task,) = await ask(broker)
     await script.answer("one", 100)
@@ -458,7 +428,7 @@ async def test_a_renewal_fetches_what_does_not_last_and_what_it_is_made_of_and_s
     make: Make, clock: Any
 ) -> None:
     script = Script()
-    around = TokenSource.model_validate({"value": "Bearer {token.app}"})
+    around = {"value": "Bearer {token.app}"}
     broker = make({"s": around, "app": scripted(script)})
     (task,) = await ask(broker)
     await script.answer("one", 100)
@@ -481,16 +451,6 @@ async def test_a_renewal_that_fails_says_so_and_keeps_the_old_one(broker: Broker
     with pytest.raises(TokenFailed, match="HTTP 500"):
         await renewal
     assert (await broker.get("s")) is token
-
-
-async def test_a_circle_of_tokens_is_refused(make: Make) -> None:
-    with pytest.raises(ValueError, match="a -> b -> a"):
-        make(
-            {
-                "a": TokenSource.model_validate({"value": "{token.b}"}),
-                "b": TokenSource.model_validate({"value": "{token.a}"}),
-            }
-        )
 
 
 async def test_a_reload_keeps_what_did_not_change(make: Make) -> None:
@@ -541,6 +501,6 @@ async def test_close_ends_every_fetch_and_refuses_more(make: Make) -> None:
 
 
 async def test_a_token_is_never_printed(make: Make) -> None:
-    broker = make({"s": TokenSource.model_validate({"value": "hunter2"})})
+    broker = make({"s": {"value": "hunter2"}})
     token = await broker.get("s")
     assert "hunter2" not in f"{token} {token!r} {broker.stats()} {token.value!r}"

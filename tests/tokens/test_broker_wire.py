@@ -5,34 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
-from wscli.tokens.broker import Broker
+from tests.tokens.conftest import Make
+from tests.waiting import eventually
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.models import TokenSource
-
-Make = Callable[..., Broker]
-
-
-@pytest_asyncio.fixture
-async def make(clock: Any, tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[Broker] = []
-
-    def make_broker(**sources: dict[str, Any]) -> Broker:
-        loaded = {name: TokenSource.model_validate(keys) for name, keys in sources.items()}
-        made.append(Broker(loaded, base=tmp_path, clock=clock, environ={"PATH": "/usr/bin:/bin"}))
-        return made[-1]
-
-    yield make_broker
-    for broker in made:
-        await broker.close()
 
 
 def issue(endpoint: Any, life: float = 60) -> None:
@@ -50,7 +33,7 @@ def session(endpoint: Any, **keys: Any) -> dict[str, Any]:
 
 async def test_three_hundred_users_and_a_revocation_cost_two_requests(make: Make, endpoint: Any) -> None:
     issue(endpoint)
-    broker = make(s=session(endpoint))
+    broker = make({"s": session(endpoint)})
     first = await asyncio.gather(*(broker.get("s") for _ in range(300)))
     assert {token.value.reveal() for token in first} == {"t1"}
     for token in first:
@@ -69,7 +52,7 @@ async def test_a_stale_credential_of_the_endpoint_is_replaced_by_the_next_try(
 
     endpoint.answer = answer
     (tmp_path / "key").write_text("old")
-    broker = make(key={"file": "key"}, s=session(endpoint, headers={"Authorization": "Bearer {token.key}"}))
+    broker = make({"key": {"file": "key"}, "s": session(endpoint, headers={"Authorization": "Bearer {token.key}"})})
     with pytest.raises(TokenFailed, match=f"token 's': HTTP 401 from {endpoint.url}"):
         await broker.get("s")
     (tmp_path / "key").write_text("new")
@@ -79,7 +62,7 @@ async def test_a_stale_credential_of_the_endpoint_is_replaced_by_the_next_try(
 async def test_a_reload_keeps_a_rotated_refresh_token(make: Make, endpoint: Any) -> None:
     endpoint.say('{"access_token": "t", "refresh_token": "r2"}')
     oauth2 = {"oauth2": {"token_url": endpoint.url, "client_id": "me", "refresh_token": "r1"}}
-    broker = make(s=oauth2)
+    broker = make({"s": oauth2})
     await broker.get("s")
     broker.replace({"s": TokenSource.model_validate(oauth2)})
     await broker.refresh("s")
@@ -95,7 +78,7 @@ async def test_stopping_ends_a_request_under_way(make: Make, endpoint: Any) -> N
         return web.Response()
 
     endpoint.answer = never
-    broker = make(s=session(endpoint))
+    broker = make({"s": session(endpoint)})
     process = psutil.Process()
     before = process.num_fds()
     waiter = asyncio.create_task(broker.get("s"))
@@ -105,19 +88,14 @@ async def test_stopping_ends_a_request_under_way(make: Make, endpoint: Any) -> N
     with pytest.raises(TokenFailed, match="token 's': the manager is stopping"):
         await waiter
     gc.collect()
-    for _ in range(100):
-        if process.num_fds() <= before:
-            break
-        await asyncio.sleep(0.01)  # the server notices that we hung up
-    assert process.num_fds() <= before
+    await eventually(lambda: process.num_fds() <= before)  # once the server notices that we hung up
 
 
 async def test_stopping_ends_a_command_under_way(make: Make, tmp_path: Path) -> None:
-    broker = make(s={"command": ["sh", "-c", "echo > started; sleep 1000; exit"]})
+    broker = make({"s": {"command": ["sh", "-c", "echo > started; sleep 1000; exit"]}})
     children = psutil.Process().children()
     waiter = asyncio.create_task(broker.get("s"))
-    while not (tmp_path / "started").exists():  # noqa: ASYNC110 - another process makes it
-        await asyncio.sleep(0.01)
+    await eventually((tmp_path / "started").exists)
     await broker.close()
     with pytest.raises(TokenFailed, match="the manager is stopping"):
         await waiter
@@ -131,7 +109,7 @@ async def test_nothing_of_the_library_logs_a_secret(
     asyncio.get_running_loop().set_debug(True)
     endpoint.say(json.dumps({"token": "hunter2", "expires_in": 60}))
     keys = {"headers": {"Authorization": "Bearer hunter2"}, "form": {"a": "hunter2"}}
-    broker = make(s=session(endpoint, **keys), c={"command": {"run": ["cat"], "stdin": "hunter2"}})
+    broker = make({"s": session(endpoint, **keys), "c": {"command": {"run": ["cat"], "stdin": "hunter2"}}})
     await broker.get("s")
     await broker.get("c")
     endpoint.say("hunter2", status=500)

@@ -15,8 +15,6 @@ __all__ = ["Certificates", "certificates"]
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Files in PEM form."""
-
     ca: Path
     good: Path
     """For localhost, 127.0.0.1 and ::1."""
@@ -38,7 +36,6 @@ class Certificates:
 
 @cache
 def certificates(directory: Path) -> Certificates:
-    """Make them, once a run."""
     ours, theirs = trustme.CA(), trustme.CA()
     loopback = ("localhost", "127.0.0.1", "::1")
     past = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)

@@ -13,6 +13,7 @@ import pytest
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Script, serve
+from wscli.core.events import Failure
 from wscli.transport.connection import Connection, DialTarget, DialTimeline
 from wscli.transport.open import Adapter, forget_fallbacks, open_connection
 
@@ -23,7 +24,6 @@ needs_picows = pytest.mark.skipif(
 
 @pytest.fixture(params=["websockets", pytest.param("picows", marks=needs_picows)])
 def adapter(request: pytest.FixtureRequest) -> Adapter:
-    """Each adapter in turn."""
     found: Adapter = request.param
     return found
 
@@ -45,7 +45,6 @@ class Dials:
         self.links: list[Connection] = []
 
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Connection, Recorder]:
-        """Open a link."""
         recorder = listener or Recorder()
         target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
         self.timeline = DialTimeline()
@@ -75,8 +74,28 @@ class Dials:
         async with self.served(whole, listener, **options) as opened:
             yield opened
 
+    async def ended_by(
+        self, *data: bytes, headers: tuple[str, ...] = (), **options: Any
+    ) -> tuple[Failure, int | None, Recorder]:
+        """Have a server send these bytes after the upgrade, and read on until our close frame.
+
+        Give the end of the connection, the code of that frame, and what came before.
+        """
+        codes: list[int | None] = []
+
+        async def script(peer: Peer) -> None:
+            await peer.upgrade(*headers)
+            for piece in data:
+                await peer.send(piece)
+            codes.append(await peer.read_close())
+
+        async with serve(script) as server:
+            _, seen = await self(server.url, **options)
+            failure = await seen.ended()
+            await server.scripts_done()
+            return failure, codes[0], seen
+
     async def close(self) -> None:
-        """Drop what is still open."""
         for link in self.links:
             link.abort()
             await link.close(deadline=0.0)
@@ -92,5 +111,4 @@ async def dial(adapter: Adapter) -> AsyncIterator[Dials]:
 
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates of an authority of our own."""
     return certificates(tmp_path_factory.mktemp("certificates"))

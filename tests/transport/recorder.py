@@ -26,13 +26,11 @@ class Recorder:
         self._changed.set()
 
     def on_end(self, failure: Failure) -> None:
-        """Keep the end."""
         self.ends.append(failure)
         self._changed.set()
 
     @property
     def messages(self) -> list[bytes]:
-        """All messages so far."""
         return [payload for payloads, _ in self.batches for payload in payloads]
 
     @property

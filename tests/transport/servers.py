@@ -28,8 +28,11 @@ __all__ = [
     "accept_key",
     "answering",
     "close_payload",
+    "echo",
     "frame",
+    "read_nothing",
     "refusing",
+    "sending",
     "serve",
     "silent",
 ]
@@ -60,7 +63,6 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, 
 
 
 def close_payload(code: int, reason: bytes = b"") -> bytes:
-    """What a close frame carries."""
     return struct.pack("!H", code) + reason
 
 
@@ -89,7 +91,6 @@ class Peer:
         self.headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
     async def send(self, data: bytes) -> None:
-        """Write bytes as they are."""
         self.writer.write(data)
         await self.writer.drain()
 
@@ -139,7 +140,6 @@ class Peer:
                 pass
 
     def reset(self) -> None:
-        """Drop the connection by an RST."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -159,8 +159,6 @@ def refusing(status: str, *headers: str, body: bytes = b"") -> Script:
 
 
 def answering(data: bytes) -> Script:
-    """Answer the upgrade with these bytes."""
-
     async def script(peer: Peer) -> None:
         await peer.read_request()
         await peer.send(data)
@@ -169,14 +167,37 @@ def answering(data: bytes) -> Script:
     return script
 
 
+def sending(*data: bytes) -> Script:
+    """Send these bytes, one packet each, and wait until the client is gone."""
+
+    async def script(peer: Peer) -> None:
+        for piece in data:
+            await peer.send(piece)
+        await peer.gone()
+
+    return script
+
+
+async def echo(peer: Peer) -> None:
+    """Upgrade, and send every message back."""
+    await peer.upgrade()
+    while (found := await peer.read_frame()).opcode != CLOSE:
+        await peer.send(frame(found.opcode, found.payload))
+    await peer.send(frame(CLOSE, found.payload))
+
+
 async def silent(_: Peer) -> None:
     """Send nothing, and keep the connection."""
     await asyncio.Event().wait()
 
 
-class Server:
-    """A listening scripted server."""
+async def read_nothing(peer: Peer) -> None:
+    """Let everything that the client sends wait in buffers."""
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+    await asyncio.Event().wait()
 
+
+class Server:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,12 +209,10 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'wss' if self.secure else 'ws'}://{host}:{self.port}/feed"
 
     def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Run the script for a connection."""
         self.connections += 1
         task = asyncio.get_running_loop().create_task(self._run(Peer(reader, writer)))
         self._tasks.add(task)

@@ -41,15 +41,6 @@ def test_any_fragmentation_gives_the_messages_back(sent: list[bytes], data: st.D
     assert assembler.take() == ([], None, None)
 
 
-@given(messages)
-def test_a_batch_is_text_exactly_when_each_message_is(sent: list[bytes]) -> None:
-    assembler = Assembler(1000)
-    for payload in sent:
-        assembler.first(payload, text=True, fin=True)
-    good = next((at for at, payload in enumerate(sent) if not is_utf8(payload)), len(sent))
-    assert assembler.take()[0] == sent[:good]
-
-
 def test_the_plain_way_is_open_only_while_appending_is_right() -> None:
     assembler = Assembler(1000)
     assert assembler.plain

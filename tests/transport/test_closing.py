@@ -8,7 +8,7 @@ import pytest
 
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
-from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, serve, silent
+from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, read_nothing, serve, silent
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent
 from wscli.transport.frames.base import CLOSE_TIMEOUT
@@ -16,74 +16,36 @@ from wscli.transport.frames.base import CLOSE_TIMEOUT
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])
 async def test_a_close_frame_of_the_server_is_answered_and_told(dial: Dials, code: int) -> None:
-    answers: list[int | None] = []
-
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await peer.send(frame(CLOSE, close_payload(code, b"token expired")) + frame(TEXT, b"behind it"))
-        answers.append(await peer.read_close())
-
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
-        failure = await seen.ended()
-        assert failure.kind is FailureKind.CLOSE
-        assert (failure.code, failure.by, failure.close_reason) == (code, "peer", "token expired")
-        assert failure.text == f"closed by the server: {code} token expired"
-        assert (answers, seen.messages) == ([code], [])
+    data = frame(CLOSE, close_payload(code, b"token expired")) + frame(TEXT, b"behind it")
+    failure, answer, seen = await dial.ended_by(data)
+    assert failure.kind is FailureKind.CLOSE
+    assert (failure.code, failure.by, failure.close_reason) == (code, "peer", "token expired")
+    assert failure.text == f"closed by the server: {code} token expired"
+    assert (answer, seen.messages) == (code, [])
 
 
 async def test_an_empty_close_frame_is_1005(dial: Dials) -> None:
-    answers: list[int | None] = []
-
-    async def script(peer: Peer) -> None:
-        await peer.send(frame(CLOSE))
-        answers.append(await peer.read_close())
-
-    async with dial.upgraded(script) as (_, seen):
-        failure = await seen.ended()
-        assert (failure.code, failure.by, failure.close_reason, answers) == (1005, "peer", "", [None])
+    failure, answer, _ = await dial.ended_by(frame(CLOSE))
+    assert (failure.code, failure.by, failure.close_reason, answer) == (1005, "peer", "", None)
 
 
 async def test_a_reason_is_the_servers_own_text_of_up_to_123_bytes(dial: Dials) -> None:
     reason = "\x1b[31m\n" + "ä" * 58
-
-    async def script(peer: Peer) -> None:
-        await peer.send(frame(CLOSE, close_payload(4000, reason.encode())))
-        await peer.read_close()
-
-    async with dial.upgraded(script) as (_, seen):
-        assert (await seen.ended()).close_reason == reason
+    failure, _, _ = await dial.ended_by(frame(CLOSE, close_payload(4000, reason.encode())))
+    assert failure.close_reason == reason
 
 
 @pytest.mark.parametrize(
     ("payload", "code"),
     [
         (b"\x03", 1002),
-        (close_payload(0), 1002),
-        (close_payload(999), 1002),
-        (close_payload(1004), 1002),
-        (close_payload(1005), 1002),
-        (close_payload(1006), 1002),
-        (close_payload(1015), 1002),
-        (close_payload(2999), 1002),
-        (close_payload(5000), 1002),
-        (close_payload(65535), 1002),
+        *((close_payload(code), 1002) for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535)),
         (close_payload(1000, b"\xff"), 1007),
     ],
 )
 async def test_a_close_frame_that_must_not_be_is_a_violation(dial: Dials, payload: bytes, code: int) -> None:
-    answers: list[int | None] = []
-
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await peer.send(frame(CLOSE, payload))
-        answers.append(await peer.read_close())
-
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
-        failure = await seen.ended()
-        await server.scripts_done()
-        assert (failure.code, failure.by, answers) == (code, "us", [code])
+    failure, answer, _ = await dial.ended_by(frame(CLOSE, payload))
+    assert (failure.code, failure.by, answer) == (code, "us", code)
 
 
 async def test_our_close_waits_for_the_answer_and_delivers_what_comes_before_it(dial: Dials) -> None:
@@ -112,10 +74,8 @@ async def test_on_end_comes_before_close_returns(dial: Dials) -> None:
 
 async def test_our_close_never_takes_longer_than_its_deadline(dial: Dials) -> None:
     async with dial.upgraded(silent) as (link, seen):
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await link.close(1000, deadline=0.2)
-        assert 0.15 < loop.time() - began < 20
+        async with asyncio.timeout(20):
+            await link.close(1000, deadline=0.2)
         failure = await seen.ended()
         assert (failure.code, failure.by) == (1006, "us")
         assert failure.text == "closed by us with 1000, not answered by the server"
@@ -123,10 +83,8 @@ async def test_our_close_never_takes_longer_than_its_deadline(dial: Dials) -> No
 
 async def test_a_shorter_deadline_joins_a_longer_one(dial: Dials) -> None:
     async with dial.upgraded(silent) as (link, seen):
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await asyncio.gather(link.close(deadline=300.0), link.close(deadline=0.1))
-        assert loop.time() - began < 20
+        async with asyncio.timeout(20):
+            await asyncio.gather(link.close(deadline=300.0), link.close(deadline=0.1))
         assert len(seen.ends) == 1
 
 
@@ -139,18 +97,12 @@ async def test_a_cancelled_close_still_closes(dial: Dials) -> None:
 
 
 async def test_close_ends_a_full_write_buffer_and_a_server_that_reads_nothing(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
-        await asyncio.Event().wait()
-
-    async with dial.upgraded(script) as (link, seen):
+    async with dial.upgraded(read_nothing) as (link, seen):
         sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
         await asyncio.sleep(0)
         assert not sending.done()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await link.close(deadline=0.2)
-        assert loop.time() - began < 20
+        async with asyncio.timeout(20):
+            await link.close(deadline=0.2)
         assert len(seen.ends) == 1
         with pytest.raises(Exception, match="while the message was being sent"):
             await sending
@@ -189,8 +141,7 @@ async def test_a_server_that_leaves_without_a_close_frame_is_1006(dial: Dials) -
     async def script(peer: Peer) -> None:
         await peer.upgrade(then=frame(TEXT, b"going") + frame(TEXT, b"torn off")[:-1])
 
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
+    async with dial.served(script) as (_, seen):
         failure = await seen.ended()
         assert (failure.code, failure.by, failure.kind) == (1006, "peer", FailureKind.CLOSE)
         assert failure.text == "the server closed the connection without a close frame"
@@ -269,16 +220,10 @@ async def test_a_close_while_the_listener_has_paused_is_still_answered(dial: Dia
 
 
 async def test_a_close_inside_a_fragmented_message_is_a_close(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await peer.send(frame(TEXT, b"never fin", fin=False) + frame(CLOSE, close_payload(1001)))
-        assert await peer.read_close() in (1001, 1002)
-
-    async with serve(script) as server:
-        _, seen = await dial(server.url)
-        failure = await seen.ended()
-        await server.scripts_done()
-        assert (failure.code, failure.by, seen.messages) == (1001, "peer", [])
+    data = frame(TEXT, b"never fin", fin=False) + frame(CLOSE, close_payload(1001))
+    failure, answer, seen = await dial.ended_by(data)
+    assert (failure.code, failure.by, seen.messages) == (1001, "peer", [])
+    assert answer in (1001, 1002)
 
 
 async def test_a_flood_behind_a_violation_is_thrown_away(dial: Dials) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.transport.conftest import Dials
 from tests.transport.recorder import Recorder
-from tests.transport.servers import BINARY, CONT, TEXT, Peer, frame, serve
+from tests.transport.servers import BINARY, CONT, TEXT, Peer, frame
 from wscli.transport.open import Adapter
 
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
@@ -68,11 +68,10 @@ async def test_a_server_that_does_not_compress_is_fine(dial: Dials) -> None:
 
 
 async def test_a_compressed_message_may_come_in_fragments(dial: Dials) -> None:
-    side = Deflater()
+    data = Deflater().deflate("grüße ".encode() * 1000)
 
     async def script(peer: Peer) -> None:
         await peer.upgrade(DEFLATE)
-        data = side.deflate("grüße ".encode() * 1000)
         await peer.send(frame(TEXT, data[:5], fin=False, rsv=RSV1) + frame(CONT, data[5:9], fin=False))
         await peer.send(frame(CONT, data[9:]))
         await peer.gone()
@@ -84,26 +83,17 @@ async def test_a_compressed_message_may_come_in_fragments(dial: Dials) -> None:
 @pytest.mark.parametrize("fragments", [1, 3])
 async def test_a_bomb_ends_in_1009_before_it_is_inflated(dial: Dials, fragments: int) -> None:
     """512 MiB in half a megabyte, in one frame and over fragments of which the first is exactly as large as allowed."""
-    codes: list[int | None] = []
     limit = 1 << 20
 
     def zeros(count: int) -> bytes:
         return Deflater().deflate(bytes(count)) + b"\x00\x00\xff\xff"
 
-    async def script(peer: Peer) -> None:
-        await peer.upgrade(DEFLATE)
-        if fragments == 1:
-            await peer.send(frame(BINARY, zeros(1 << 24) * 32, rsv=RSV1))
-        else:
-            await peer.send(frame(BINARY, zeros(limit), fin=False, rsv=RSV1))
-            await peer.send(frame(CONT, zeros(1 << 24), fin=False) * fragments)
-        codes.append(await peer.read_close())
-
-    async with serve(script) as server:
-        _, seen = await dial(server.url, compression="deflate", max_message=limit)
-        failure = await seen.ended()
-        await server.scripts_done()
-        assert (failure.code, failure.by, codes, seen.messages) == (1009, "us", [1009], [])
+    if fragments == 1:
+        bomb = [frame(BINARY, zeros(1 << 24) * 32, rsv=RSV1)]
+    else:
+        bomb = [frame(BINARY, zeros(limit), fin=False, rsv=RSV1), frame(CONT, zeros(1 << 24), fin=False) * fragments]
+    failure, code, seen = await dial.ended_by(*bomb, headers=(DEFLATE,), compression="deflate", max_message=limit)
+    assert (failure.code, failure.by, code, seen.messages) == (1009, "us", 1009, [])
 
 
 async def test_a_pause_holds_although_little_data_becomes_many_messages(dial: Dials) -> None:
@@ -130,28 +120,16 @@ async def test_a_pause_holds_although_little_data_becomes_many_messages(dial: Di
 
 
 @pytest.mark.parametrize(
-    "bad", [frame(TEXT, b"\xff\xff\xff", rsv=RSV1), frame(CONT, b"x", rsv=RSV1), frame(TEXT, b"x", rsv=6)]
+    ("bad", "code"),
+    [
+        (frame(TEXT, b"\xff\xff\xff", rsv=RSV1), 1002),
+        (frame(CONT, b"x", rsv=RSV1), 1002),
+        (frame(TEXT, b"x", rsv=6), 1002),
+        (frame(TEXT, Deflater().deflate(b"\xff"), rsv=RSV1), 1007),
+    ],
 )
-async def test_what_cannot_be_inflated_ends_in_1002(dial: Dials, bad: bytes) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade(DEFLATE)
-        await peer.send(bad)
-        assert await peer.read_close() == 1002
-
-    async with serve(script) as server:
-        _, seen = await dial(server.url, compression="deflate")
-        failure = await seen.ended()
-        await server.scripts_done()
-        assert (failure.code, failure.by) == (1002, "us")
-
-
-async def test_compressed_text_that_is_no_utf8_ends_in_1007(dial: Dials) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade(DEFLATE)
-        await peer.send(frame(TEXT, Deflater().deflate(b"\xff"), rsv=RSV1))
-        assert await peer.read_close() == 1007
-
-    async with serve(script) as server:
-        _, seen = await dial(server.url, compression="deflate")
-        assert (await seen.ended()).code == 1007
-        await server.scripts_done()
+async def test_what_cannot_be_inflated_ends_in_1002_and_text_that_is_no_utf8_in_1007(
+    dial: Dials, bad: bytes, code: int
+) -> None:
+    failure, answer, _ = await dial.ended_by(bad, headers=(DEFLATE,), compression="deflate")
+    assert (failure.code, failure.by, answer) == (code, "us", code)

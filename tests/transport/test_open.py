@@ -6,13 +6,13 @@ import asyncio
 import logging
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
-from tests.transport.servers import TEXT, Peer, frame, refusing, serve
+from tests.transport.servers import TEXT, Peer, Script, Server, frame, refusing, serve
+from tests.waiting import descriptors, eventually
 from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
 from wscli.transport.connection import DialError, DialTarget, DialTimeline
@@ -23,11 +23,6 @@ from wscli.version import __version__
 async def accept(peer: Peer) -> None:
     await peer.upgrade(then=frame(TEXT, b"welcome"))
     await peer.gone()
-
-
-def descriptors() -> int:
-    """How many this process has open."""
-    return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 def target(url: str, **options: object) -> DialTarget:
@@ -153,9 +148,7 @@ async def test_a_cancelled_dial_leaves_nothing_open(dial: Dials, stage: str, mon
         with pytest.raises(asyncio.CancelledError):
             await dialling
         await server.scripts_done()  # the server saw us go
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert descriptors() <= before
+        await eventually(lambda: descriptors() <= before)
         last = dial.timeline.steps[-1]
         assert (last.ok, last.detail) == (False, "given up")
         if stage != "just opened":
@@ -169,9 +162,7 @@ async def test_a_hundred_failed_dials_leave_no_descriptor(dial: Dials) -> None:
             with pytest.raises(DialError):
                 await dial(server.url)
         await server.scripts_done()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert descriptors() <= before + 1
+        await eventually(lambda: descriptors() <= before + 1)
 
 
 async def test_nothing_that_a_dial_holds_is_logged(dial: Dials, caplog: pytest.LogCaptureFixture) -> None:
@@ -190,29 +181,31 @@ async def test_a_target_shows_nothing_of_itself() -> None:
     assert "s3cret" not in repr(DialTarget("ws://user:s3cret@host/?token=s3cret"))
 
 
+async def adapter_of(server: Server, timeline: DialTimeline | None = None, **options: object) -> str:
+    """Dial with `auto` until the first message, and tell which adapter it was."""
+    recorder = Recorder()
+    link = await open_connection(target(server.url, **options), recorder, timeline or DialTimeline())
+    assert await recorder.received(1) == [b"welcome"]
+    link.abort()
+    await recorder.ended()
+    return link.adapter
+
+
 @needs_picows
 async def test_auto_is_picows_without_compression_and_websockets_with_it() -> None:
     async with serve(accept) as server:
-        for compression, adapter in (("none", "picows"), ("deflate", "websockets")):
-            recorder = Recorder()
-            link = await open_connection(target(server.url, compression=compression), recorder, DialTimeline())
-            assert link.adapter == adapter
-            link.abort()
-            await recorder.ended()
+        assert await adapter_of(server, compression="none") == "picows"
+        assert await adapter_of(server, compression="deflate") == "websockets"
 
 
 async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    monkeypatch.delitem(sys.modules, "wscli.transport.picows.upgrade", raising=False)
-    monkeypatch.delitem(sys.modules, "wscli.transport.picows.connection", raising=False)
+    for module in ("upgrade", "connection"):
+        monkeypatch.delitem(sys.modules, f"wscli.transport.picows.{module}", raising=False)
     async with serve(accept) as server:
-        recorder = Recorder()
-        link = await open_connection(target(server.url), recorder, DialTimeline())
-        assert link.adapter == "websockets"
-        link.abort()
-        await recorder.ended()
+        assert await adapter_of(server) == "websockets"
         with pytest.raises(ConfigError, match="'picows' is not installed"):
-            await open_connection(target(server.url), recorder, DialTimeline(), adapter="picows")
+            await open_connection(target(server.url), Recorder(), DialTimeline(), adapter="picows")
 
 
 async def keep_alive(peer: Peer) -> None:
@@ -235,33 +228,18 @@ async def long_headers(peer: Peer) -> None:
 @needs_picows
 @pytest.mark.parametrize("script", [keep_alive, early_hints, long_headers])
 async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_from_then_on(
-    script: object, caplog: pytest.LogCaptureFixture
+    script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serve(script) as server:  # type: ignore[arg-type]  # one of the three above
-        recorder, timeline = Recorder(), DialTimeline()
-        link = await open_connection(target(server.url), recorder, timeline)
-        assert link.adapter == "websockets"
-        assert await recorder.received(1) == [b"welcome"]
-        link.abort()
-        await recorder.ended()
-        assert server.connections == 2
-        assert [(step.name, step.ok) for step in timeline.steps] == [
-            ("dns", True),
-            ("tcp", True),
-            ("upgrade", False),
-            ("dns", True),
-            ("tcp", True),
-            ("upgrade", True),
-        ]
+    async with serve(script) as server:
+        timeline = DialTimeline()
+        assert (await adapter_of(server, timeline), server.connections) == ("websockets", 2)
+        steps = [(step.name, step.ok) for step in timeline.steps]
+        dialled = [("dns", True), ("tcp", True)]
+        assert steps == [*dialled, ("upgrade", False), *dialled, ("upgrade", True)]
         assert timeline.steps[2].detail.startswith(f"picows refuses the upgrade of 127.0.0.1:{server.port}: ")
-        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(warnings) == 1
-        assert "dialled with websockets from now on" in warnings[0]
-        recorder = Recorder()
-        link = await open_connection(target(server.url), recorder, DialTimeline())
-        assert (link.adapter, server.connections) == ("websockets", 3)
-        link.abort()
-        await recorder.ended()
+        (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert "dialled with websockets from now on" in warning
+        assert (await adapter_of(server), server.connections) == ("websockets", 3)
         with pytest.raises(DialError) as caught:
             await open_connection(target(server.url), Recorder(), DialTimeline(), adapter="picows")
         assert caught.value.failure.kind is FailureKind.UPGRADE

@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.daemon.passing import let_pass
+from tests.transport import servers
 from tests.transport.certificates import Certificates
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
 from tests.transport.recorder import Recorder
-from tests.transport.servers import CLOSE, Peer, Server, frame, serve
+from tests.transport.servers import Peer, Server, serve
 from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
@@ -35,11 +36,8 @@ def _no_proxies_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def echo(peer: Peer) -> None:
-    await peer.upgrade()
     seen.append(peer)
-    while (found := await peer.read_frame()).opcode != CLOSE:
-        await peer.send(frame(found.opcode, found.payload))
-    await peer.send(frame(CLOSE, found.payload))
+    await servers.echo(peer)
 
 
 seen: list[Peer] = []
@@ -164,10 +162,7 @@ async def test_socks5_with_a_password(dial: Dials) -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (
-            b"HTTP/1.1 407 Authenticate\r\n\r\n",
-            "answered CONNECT with HTTP 407 Authenticate",
-        ),
+        (b"HTTP/1.1 407 Authenticate\r\n\r\n", "answered CONNECT with HTTP 407 Authenticate"),
         (b"HTTP/1.0 403 Forbidden\r\n\r\n", "answered CONNECT with HTTP 403 Forbidden"),
         (b"SSH-2.0-x\r\n\r\n", "did not answer CONNECT with HTTP"),
         (b"", "closed the connection without answering CONNECT"),

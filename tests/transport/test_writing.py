@@ -8,21 +8,10 @@ import pytest
 
 from tests.transport.conftest import Dials
 from tests.transport.recorder import Recorder
-from tests.transport.servers import BINARY, PING, PONG, TEXT, Peer, frame, serve
+from tests.transport.servers import BINARY, PING, PONG, TEXT, Peer, frame, read_nothing, serve, silent
 from wscli.errors import NotSent, OutcomeUnknown
 
 SIZES = [0, 1, 125, 126, 65535, 65536, 1_000_000]
-
-
-async def wait_for_ever(peer: Peer) -> None:
-    await peer.upgrade()
-    await asyncio.Event().wait()
-
-
-async def read_nothing(peer: Peer) -> None:
-    await peer.upgrade()
-    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
-    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -91,8 +80,7 @@ async def link_has_tried(sending: asyncio.Task[None]) -> None:
 
 
 async def test_a_message_that_waits_its_turn_when_the_connection_dies_was_not_sent(dial: Dials) -> None:
-    async with serve(read_nothing) as server:
-        link, _ = await dial(server.url)
+    async with dial.upgraded(read_nothing) as (link, _):
         first = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
         second = asyncio.ensure_future(link.send(b"y", binary=True))
         await link_has_tried(second)
@@ -126,8 +114,7 @@ async def test_a_cancelled_sender_leaves_the_turn_to_the_next(dial: Dials) -> No
 
 
 async def test_a_message_after_the_close_was_not_sent(dial: Dials) -> None:
-    async with serve(wait_for_ever) as server:
-        link, _ = await dial(server.url)
+    async with dial.upgraded(silent) as (link, _):
         closing = asyncio.ensure_future(link.close(deadline=0.1))
         await asyncio.sleep(0)
         with pytest.raises(NotSent):
@@ -153,19 +140,16 @@ async def test_a_pong_answers_the_pings_before_it_as_well(dial: Dials) -> None:
     """A busy server may answer only the last (RFC 6455, section 5.5.3)."""
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         pings = [await peer.read_frame() for _ in range(3)]
         assert len({ping.payload for ping in pings}) == 3
         await peer.send(frame(PONG, pings[1].payload))
         await peer.gone()
 
-    async with serve(script) as server:
-        link, _ = await dial(server.url)
+    async with dial.upgraded(script) as (link, _):
         first, second, third = (asyncio.ensure_future(link.ping()) for _ in range(3))
         assert await first >= await second > 0
         assert not third.done()
         third.cancel()
-        await dial.close()
 
 
 async def test_a_cancelled_ping_leaves_nothing_and_disturbs_no_other(dial: Dials) -> None:
@@ -182,8 +166,7 @@ async def test_a_cancelled_ping_leaves_nothing_and_disturbs_no_other(dial: Dials
 
 
 async def test_a_ping_that_never_gets_its_pong_ends_with_the_connection(dial: Dials) -> None:
-    async with serve(wait_for_ever) as server:
-        link, _ = await dial(server.url)
+    async with dial.upgraded(silent) as (link, _):
         ping = asyncio.ensure_future(link.ping())
         await asyncio.sleep(0)
         link.abort()
@@ -193,8 +176,7 @@ async def test_a_ping_that_never_gets_its_pong_ends_with_the_connection(dial: Di
 
 async def test_a_ping_does_not_wait_for_a_full_write_buffer(dial: Dials) -> None:
     """Its deadline passes in the wheel; here it only must not raise, and ``abort`` must still work."""
-    async with serve(read_nothing) as server:
-        link, seen = await dial(server.url)
+    async with dial.upgraded(read_nothing) as (link, seen):
         sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
         await link_has_tried(sending)
         with pytest.raises(TimeoutError):

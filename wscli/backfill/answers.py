@@ -18,7 +18,6 @@ def parse_messages(text: str, plan: BackfillModel) -> list[bytes]:
 
     Raises:
         SourceFailed: the answer is not JSON, the list is missing, or an item has no message.
-
     """
     items = _at(plan.items, parse_answer(text))
     if not isinstance(items, list):

@@ -20,7 +20,6 @@ def facts_of(*, after: int, last_at: float | None, start: float, end: float) -> 
         last_at: when that message arrived, if there is one: the connection may have been dead since.
         start: the start of the gap in seconds since the epoch; rounded down.
         end: its end; rounded up.
-
     """
     since = math.floor(start if last_at is None else min(start, last_at))
     return {"after": after, "since": since, "start": math.floor(start), "end": math.ceil(end)}

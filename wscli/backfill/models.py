@@ -73,8 +73,7 @@ class BackfillModel(StrictModel):
     capture: Annotated[
         dict[Annotated[str, AfterValidator(_capturable)], PathText],
         Field(
-            default_factory=dict,
-            description="{gap.NAME} by name: a path into the last message that has all of them",
+            default_factory=dict, description="{gap.NAME} by name: a path into the last message that has all of them"
         ),
     ]
     items: Annotated[

@@ -19,7 +19,6 @@ def load(file: Path, environ: Mapping[str, str]) -> Plan:
 
     Raises:
         ConfigError: with one line for each problem, sorted by place: ``app.yaml:12:5: channels.calls.backof: ...``.
-
     """
     from wscli.config.loading import read_plan
 
@@ -31,7 +30,6 @@ def name_of(file: Path, environ: Mapping[str, str]) -> str:
 
     Raises:
         ConfigError: the file cannot be read, or its name is invalid.
-
     """
     from wscli.config.loading import read_name
 
@@ -43,7 +41,6 @@ def redacted(file: Path, environ: Mapping[str, str], *, as_json: bool = False) -
 
     Raises:
         ConfigError: as for ``load``.
-
     """
     from wscli.config.loading import read_plan
     from wscli.config.redact import to_json, to_yaml

@@ -15,13 +15,7 @@ from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, Upstrea
 __all__ = ["assemble"]
 
 
-def assemble(
-    model: FileModel,
-    channels: Mapping[str, CompiledChannel],
-    *,
-    name: str,
-    file: Path,
-) -> Plan:
+def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path) -> Plan:
     """Assemble the plan; channels share with their endpoint what they do not change."""
     return Plan(
         name=name,
@@ -86,9 +80,7 @@ _Settings = TypeVar("_Settings", Keepalive, Rotate)
 
 
 def _merged(
-    kind: type[_Settings],
-    endpoint: _Settings | Literal["none"],
-    channel: _Settings | Literal["none"] | None,
+    kind: type[_Settings], endpoint: _Settings | Literal["none"], channel: _Settings | Literal["none"] | None
 ) -> _Settings | None:
     """Merge by key: the keys that a channel does not set are its endpoint's; None where the nearest is ``none``."""
     if channel is None or channel == "none":

@@ -21,13 +21,13 @@ from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
 from wscli.config.reading.expand import expand_tree
 from wscli.config.reading.located import Located
-from wscli.config.reading.nodes import Branch, plain
-from wscli.config.reading.nulls import refuse_nulls
+from wscli.config.reading.nodes import Branch, Leaf, plain
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FatalProblem, FileProblems
 from wscli.config.reading.source import STDIN, decode_text, read_file
 from wscli.config.translate import report_errors
 from wscli.config.warnings import check_templates, check_unused, check_urls
+from wscli.templates import unquoted_placeholder
 
 __all__ = ["read_name", "read_plan"]
 
@@ -37,7 +37,6 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
 
     Raises:
         ConfigError: with every problem of the file.
-
     """
     problems = FileProblems("<stdin>" if file == STDIN else str(file))
     root = _parse(file, problems)
@@ -74,7 +73,7 @@ def _parse(file: Path, problems: FileProblems) -> Branch:
 
 def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
-    refuse_nulls(root, problems)
+    _refuse_nulls(root, problems)
     endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
     context = Context(
         problems,
@@ -83,7 +82,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
     )
     model = _typed(root, context)
     name = instance_name(root.get("name"), real, context)
-    for section, what in ((endpoints, "endpoint"), (tokens, "token source"), (backoff, "policy")):
+    for section, what in ((endpoints, "an endpoint"), (tokens, "a token source"), (backoff, "a policy")):
         check_names(section, what, context)
     check_tokens(tokens, context)
     policies = Policies(backoff, context)
@@ -111,3 +110,20 @@ def _typed(root: Located, context: Context) -> FileModel | None:
 def _is_map(section: Located | None) -> bool:
     """Whether a section can be read; one that is left out can."""
     return section is None or isinstance(section.node, Branch)
+
+
+def _refuse_nulls(located: Located, problems: FileProblems) -> None:
+    """Refuse nulls everywhere but in JSON bodies: ``path:``, ``path: ~`` and ``path: null`` have no meaning."""
+    node, path = located.node, located.path
+    if path[:1] == ("tokens",) and path[-1:] == ("json",):
+        return
+    if isinstance(node, Branch) and len(node.entries) == 1 and unquoted_placeholder(plain(node)):
+        return  # the types report that it must be quoted
+    if isinstance(node, Leaf) and node.is_nothing and not problems.at(node.mark):
+        if node.value:
+            text = f"'{node.value}' is not a value here; leave the key out, or quote it to mean the text"
+        else:
+            text = "the value is missing; leave the key out, or give one ('' is an empty text)"
+        problems.add(node.mark, path, text)
+    for child in (*(entry for _, entry in located.entries()), *located.items()):
+        _refuse_nulls(child, problems)

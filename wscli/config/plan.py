@@ -26,14 +26,7 @@ from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 
-__all__ = [
-    "ChannelPlan",
-    "DialPlan",
-    "EndpointPlan",
-    "Plan",
-    "UpstreamKey",
-    "UpstreamPlan",
-]
+__all__ = ["ChannelPlan", "DialPlan", "EndpointPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,6 @@ class DialPlan:
 
         Raises:
             ValueError: a parameter cannot be a segment of a path.
-
         """
         parts = urlsplit(self.url.reveal())
         path = parts.path
@@ -120,7 +112,6 @@ class UpstreamPlan:
 
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
-
         """
         dial, scope = self.dial, {"param": params}
         return UpstreamKey(

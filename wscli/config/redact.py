@@ -36,15 +36,12 @@ _URL = re.compile(
 def redact(node: Node, path: Path = ()) -> Any:
     """Give the tree as dicts, lists and ``Scalar``, with ``***`` for each secret."""
     if isinstance(node, Branch):
-        return {_key(key): redact(entry.value, (*path, key)) for key, entry in node.entries.items()}
+        # A code is written without quotes, as in the file.
+        keys = {key: Scalar(key) if _CODE.fullmatch(key) else key for key in node.entries}
+        return {keys[key]: redact(entry.value, (*path, key)) for key, entry in node.entries.items()}
     if isinstance(node, Items):
         return [redact(item, (*path, place)) for place, item in enumerate(node.items)]
     return _leaf(node, path)
-
-
-def _key(key: str) -> str:
-    """Write a code without quotes, as in the file."""
-    return Scalar(key) if _CODE.fullmatch(key) else key
 
 
 def _leaf(leaf: Leaf, path: Path) -> Scalar:
@@ -60,14 +57,9 @@ def _leaf(leaf: Leaf, path: Path) -> Scalar:
     last = keys[-1] if keys else ""
     if last in _URLS:
         return _url(shown)
-    if path[0] == "tokens" and not _is_open(keys):
+    if path[0] == "tokens" and keys != ["command"] and last not in _OPEN_IN_TOKENS:
         return REDACTED
     return shown
-
-
-def _is_open(keys: list[str]) -> bool:
-    """Whether a value of a token source may be shown."""
-    return keys == ["command"] or (bool(keys) and keys[-1] in _OPEN_IN_TOKENS)
 
 
 def _url(text: Scalar) -> Scalar:
@@ -77,9 +69,8 @@ def _url(text: Scalar) -> Scalar:
         return REDACTED
     query = re.sub(r"=[^&]*", "=***", found["query"] or "")
     user = "***@" if found["user"] else ""
-    return Scalar(
-        f"{found['scheme']}{user}{found['rest']}{query if '=' in query else query and '?***'}", plain=text.plain
-    )
+    shown = query if "=" in query else query and "?***"
+    return Scalar(f"{found['scheme']}{user}{found['rest']}{shown}", plain=text.plain)
 
 
 _STRING = "tag:yaml.org,2002:str"

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from wscli.config.models.file import FileModel
-from wscli.values import Duration, Percent, RateOf, Size, format_duration
+from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration
 
 __all__ = ["file_schema"]
 
@@ -35,13 +35,13 @@ def _rewritten(schema: Any) -> Any:
     if default is not None:
         notes["default"] = default
     rest = _without_null({key: value for key, value in schema.items() if key not in ("title", "default", *notes)})
-    if _is_typed(rest):
+    kind = rest.get("type")
+    typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in rest)
+    if typed or "enum" in rest or "const" in rest:  # it would refuse the text of a variable
         return {**notes, "anyOf": [rest, _VARIABLE]}
     for key, value in rest.items():
-        if key in _NAMED:
-            rest[key] = {name: _rewritten(item) for name, item in value.items()}
-        else:
-            rest[key] = _rewritten(value)
+        named = {name: _rewritten(item) for name, item in value.items()} if key in _NAMED else None
+        rest[key] = _rewritten(value) if named is None else named
     return {**notes, **rest, **notes}  # a key's description goes before its type's
 
 
@@ -54,13 +54,6 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**forms[0], **rest} if len(forms) == 1 else {**rest, "anyOf": forms}
 
 
-def _is_typed(schema: dict[str, Any]) -> bool:
-    """Whether the schema would refuse the text of a variable."""
-    kind = schema.get("type")
-    typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in schema)
-    return typed or "enum" in schema or "const" in schema
-
-
 def _write_size(count: int) -> str:
     size, units = count, ["B", "KiB", "MiB", "GiB"]
     while size % 1024 == 0 and size and len(units) > 1:
@@ -68,17 +61,12 @@ def _write_size(count: int) -> str:
     return f"{size}{units[0]}"
 
 
-def _write_rate(rate: Any) -> str:
-    count, seconds = rate
-    return f"{count}/{'s' if seconds == 1 else format_duration(seconds)}"
-
-
 _WRITERS: dict[str, Callable[[Any], str]] = {
     TypeAdapter(kind).json_schema()["pattern"]: write
     for kind, write in (
         (Duration, lambda seconds: format_duration(seconds) if seconds else "0s"),
         (Size, _write_size),
-        (RateOf, _write_rate),
+        (RateOf, lambda rate: str(Rate(*rate))),
         (Percent, lambda share: f"{share:.0%}"),
     )
 }

@@ -34,7 +34,6 @@ class DemoClient:
 
         Raises:
             ConnectionResetError: the client hung up meanwhile.
-
         """
         socket = web.WebSocketResponse(autoclose=False)  # the answer to a close frame is ``_answer_close``
         await socket.prepare(request)

@@ -68,7 +68,6 @@ class DemoServer:
 
         Raises:
             OSError: the port is taken.
-
         """
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, self.port).start()

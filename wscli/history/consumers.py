@@ -5,38 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from wscli.clock import Clock
 from wscli.errors import UsageError, WscliError
 from wscli.history.log import ConsumerPosition
 from wscli.history.records import Cursor, Position, Start
 
-__all__ = ["MOST_CONSUMERS", "CommittedLog", "ConsumerInfo", "ConsumerLease", "NamedConsumers"]
+if TYPE_CHECKING:
+    from wscli.history.write_behind import WriteBehindHistory
+
+__all__ = ["MOST_CONSUMERS", "ConsumerInfo", "ConsumerLease", "NamedConsumers"]
 
 MOST_CONSUMERS = 64
 """Of one history."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SHOWN = 80
 """Characters of an invalid name that an error quotes."""
-
-
-class CommittedLog(Protocol):
-    """What consumers need of a history."""
-
-    @property
-    def epoch(self) -> str:
-        """The name of its numbering."""
-
-    @property
-    def committed(self) -> int:
-        """The number of the last committed message."""
-
-    def seek_start(self) -> Start:
-        """Begin with the oldest message that is kept."""
-
-    def seek_after(self, position: Position) -> Start:
-        """Begin with the message after a position."""
 
 
 class ConsumerInfo(NamedTuple):
@@ -61,12 +46,11 @@ class NamedConsumers:
         unwritten: takes the positions to be committed, None to forget a consumer; emptied as they are.
         changed: called after each change of ``unwritten``.
         clock: the wall clock.
-
     """
 
     def __init__(
         self,
-        log: CommittedLog,
+        log: WriteBehindHistory,
         unwritten: dict[str, ConsumerPosition | None],
         changed: Callable[[], None],
         clock: Clock,
@@ -98,7 +82,6 @@ class NamedConsumers:
         Raises:
             UsageError: the name is invalid.
             WscliError: another process reads by that name, or there are too many.
-
         """
         _check(name)
         if name in self._readers:
@@ -120,14 +103,8 @@ class NamedConsumers:
         """Return all, by name."""
         committed, epoch = self._log.committed, self._log.epoch
         return [
-            ConsumerInfo(
-                name,
-                Position(epoch, cursor.seq),
-                max(0, committed - cursor.seq),
-                self._readers.get(name),
-                moved_at,
-            )
-            for name, (cursor, moved_at) in sorted(self._positions.items())
+            ConsumerInfo(name, Position(epoch, seq), max(0, committed - seq), self._readers.get(name), moved_at)
+            for name, ((seq, _, _), moved_at) in sorted(self._positions.items())
         ]
 
     async def reset(self, name: str, start: Start) -> None:
@@ -136,7 +113,6 @@ class NamedConsumers:
         Raises:
             UsageError: the name is invalid.
             WscliError: it is unknown, is being read, or its position cannot be committed.
-
         """
         self._require_free(name)
         self._put(name, start.cursor)
@@ -226,7 +202,7 @@ def _check(name: str) -> None:
 class ConsumerLease:
     """The right of one reader to move a consumer's position, until ``release``; it begins at ``start``."""
 
-    def __init__(self, consumers: NamedConsumers, log: CommittedLog, name: str, start: Start) -> None:
+    def __init__(self, consumers: NamedConsumers, log: WriteBehindHistory, name: str, start: Start) -> None:
         self.start = start
         self._consumers = consumers
         self._log = log
@@ -246,7 +222,6 @@ class ConsumerLease:
 
         Raises:
             WscliError: it cannot be committed (the disk is full, for example).
-
         """
         await self._consumers.confirmed(self._name)
 

@@ -29,7 +29,6 @@ class Gaps:
     Args:
         kept: the gaps of an earlier run, in order.
         count: number of gaps ever added by then.
-
     """
 
     def __init__(self, kept: Iterable[tuple[int, GapRecord]] = (), count: int = 0) -> None:
@@ -80,8 +79,7 @@ class Gaps:
 
 
 def _ended(gap: GapRecord) -> float:
-    known = gap.end if gap.end is not None else gap.start
-    return float("inf") if known is None else known
+    return next((time for time in (gap.end, gap.start) if time is not None), float("inf"))
 
 
 def _merged(one: GapRecord, other: GapRecord) -> GapRecord:

@@ -81,16 +81,10 @@ class LogSegment(NamedTuple):
 class LogBackend(Protocol):
     """A durable log of one channel."""
 
-    @property
-    def name(self) -> str:
-        """Its name, for the names of tasks."""
-
-    @property
-    def limits(self) -> HistoryLimits:
-        """What retention keeps; applied by each append, of an empty batch as well."""
-
-    @limits.setter
-    def limits(self, limits: HistoryLimits) -> None: ...
+    name: str
+    """For the names of tasks."""
+    limits: HistoryLimits
+    """What retention keeps; applied by each append, of an empty batch as well."""
 
     @property
     def state(self) -> LogState | None:
@@ -101,7 +95,6 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: it cannot be opened now; the caller tries again.
-
         """
 
     async def append(self, batch: WriteBatch, now: float) -> Commit:
@@ -110,7 +103,6 @@ class LogBackend(Protocol):
         Raises:
             LogFenced: another owner has the log.
             WscliError: nothing was committed; the caller tries again.
-
         """
 
     async def read(self, number: int, upto: int) -> LogSegment:
@@ -118,7 +110,6 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: it cannot be read now; the caller tries again.
-
         """
 
     async def find(self, ts: float) -> int | None:
@@ -129,7 +120,6 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: the rest was not committed.
-
         """
 
     async def close(self, rest: WriteBatch, now: float) -> Commit:
@@ -137,5 +127,4 @@ class LogBackend(Protocol):
 
         Raises:
             WscliError: the rest was not committed.
-
         """

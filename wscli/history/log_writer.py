@@ -99,7 +99,6 @@ class LogWriter:
         opened: called with what the log holds, where it was not open before.
         committed: called after each commit with what it wrote.
         failed: called with each error, and with None once an attempt succeeds again.
-
     """
 
     def __init__(

@@ -80,7 +80,6 @@ class History:
             payloads: the messages; those of text are UTF-8.
             kinds: None when all are text, else ``t`` or ``b`` for each.
             backfill: whether they were requested after a gap.
-
         """
         now = self._clock.wall()
         size = sum(map(len, payloads))
@@ -260,7 +259,6 @@ class History:
 
 
 def _cuts(payloads: list[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of batches."""
     start = size = 0
     for index, payload in enumerate(payloads):
         size += len(payload)

@@ -120,7 +120,6 @@ class Position(NamedTuple):
 
         Raises:
             ValueError: the text is not a position.
-
         """
         found = _POSITION.fullmatch(text)
         if not found:

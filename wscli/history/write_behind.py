@@ -40,7 +40,6 @@ class WriteBehindHistory(History):
         log: the back end.
         on_fault: called with a problem of the log, and with None once it is solved.
         on_full: called with True while more waits to be written than should, then with False.
-
     """
 
     consumers: NamedConsumers

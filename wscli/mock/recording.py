@@ -18,14 +18,25 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
 from wscli.errors import UsageError, WscliError
-from wscli.mock.pace import Gauge
 from wscli.mock.records import InvalidJson, InvalidRecord, RecordedGap, RecordedMessage, read_record
 
-__all__ = ["ChannelSummary", "LocatedRecord", "Recording", "open_records"]
+__all__ = ["ChannelSummary", "Gauge", "LocatedRecord", "Recording", "open_records"]
 
 _BUFFER = 64 << 10
 _LONGEST_LINE = 256 << 20
 _HINT = "`wscli tail CHANNEL --json` writes what can be replayed"
+
+
+class Gauge:
+    """Measures the seconds from one message to the next: 0 where the wall clock stepped back."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def passed(self, ts: float) -> float:
+        """Give the seconds since the previous message; 0 for the first one."""
+        last, self._last = self._last, ts
+        return 0.0 if last is None else max(0.0, ts - last)
 
 
 @dataclass(slots=True)
@@ -60,7 +71,6 @@ def open_records(path: str) -> BinaryIO:
 
     Raises:
         UsageError: it cannot be opened.
-
     """
     if path == "-":
         if sys.stdin is None:
@@ -95,7 +105,6 @@ class Recording:
     Args:
         file: the open file; it is closed with this.
         name: its name in errors.
-
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -121,7 +130,6 @@ class Recording:
 
         Raises:
             WscliError: a line is not a record, or there is no message.
-
         """
         for number, line in enumerate(self._lines(0, self.size), 1):
             try:
@@ -149,7 +157,6 @@ class Recording:
 
         Raises:
             WscliError: the file was changed after the check.
-
         """
         changed = WscliError(f"{self.name} was changed while it was replayed", "start the mock again")
         place = start

@@ -44,7 +44,6 @@ def read_record(line: bytes) -> RecordedMessage | RecordedGap:
 
     Raises:
         InvalidRecord: the line is not a record.
-
     """
     try:
         value = json.loads(line.decode())

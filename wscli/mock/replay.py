@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from wscli.clock import Clock, SystemClock
-from wscli.mock.pace import Pace
-from wscli.mock.recording import Recording
+from wscli.mock.recording import Gauge, Recording
 from wscli.mock.records import RecordedMessage
 
-__all__ = ["Replay", "ReplayOptions", "Sleep"]
+__all__ = ["Pace", "Replay", "ReplayOptions", "Sleep"]
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits for some seconds of ``Clock.monotonic``; 0 lets other tasks run."""
@@ -31,6 +30,33 @@ class ReplayOptions:
     """Whether an outage ends a replay, so that the next client continues after it."""
 
 
+class Pace:
+    """The waits of one replay, measured from its start: a delay by a slow client shortens the waits after it.
+
+    Args:
+        speed: seconds of the recording that pass in one second; infinity never waits.
+        now: the start, in seconds of the clock of ``wait``.
+    """
+
+    def __init__(self, speed: float, now: float) -> None:
+        self._speed = speed
+        self._due = now
+        self._gauge = Gauge()
+
+    def wait(self, ts: float, now: float) -> float:
+        """Give the seconds until a message with this time is due."""
+        return self._until(self._gauge.passed(ts), now)
+
+    def again(self, pause: float, now: float) -> float:
+        """Start over after ``pause`` seconds of the recording; give the seconds until then."""
+        self._gauge = Gauge()
+        return self._until(pause, now)
+
+    def _until(self, seconds: float, now: float) -> float:
+        self._due += seconds / self._speed
+        return max(0.0, self._due - now)
+
+
 class Replay:
     """Replays a recording to clients.
 
@@ -39,16 +65,10 @@ class Replay:
         options: how it is replayed.
         clock: decides when a message is due.
         sleep: waits until then.
-
     """
 
     def __init__(
-        self,
-        recording: Recording,
-        options: ReplayOptions,
-        *,
-        clock: Clock | None = None,
-        sleep: Sleep = asyncio.sleep,
+        self, recording: Recording, options: ReplayOptions, *, clock: Clock | None = None, sleep: Sleep = asyncio.sleep
     ) -> None:
         self._recording = recording
         self.options = options
@@ -68,7 +88,6 @@ class Replay:
 
         Raises:
             WscliError: the file was changed.
-
         """
         played = self._recording.channels[channel]
         if not played.messages:

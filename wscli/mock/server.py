@@ -7,7 +7,7 @@ import itertools
 import logging
 import socket
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
@@ -16,7 +16,6 @@ from weakref import WeakSet
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from wscli.errors import WscliError
 from wscli.mock.recording import Recording
@@ -60,7 +59,6 @@ class MockServer:
         replay: plays it.
         options: how it serves.
         tell: is called with each line of the report.
-
     """
 
     def __init__(
@@ -90,7 +88,6 @@ class MockServer:
 
         Raises:
             OSError: the address cannot be listened at.
-
         """
         sock = _bind(self._options.host, self._options.port)
         self.port = sock.getsockname()[1]
@@ -98,7 +95,8 @@ class MockServer:
             self._serve,
             sock=sock,
             process_request=self._admit,
-            select_subprotocol=_first_subprotocol,
+            # a browser fails a connection that selects none of its offers
+            select_subprotocol=lambda _, offered: offered[0] if offered else None,
             compression=None,  # usually on loopback
             ping_interval=None,  # a consumer in a debugger does not answer one
             close_timeout=CLOSE_DEADLINE,
@@ -184,10 +182,6 @@ class MockServer:
         except WscliError as error:
             self._tell(str(error))
             await connection.close(1011, "the recording was changed")
-
-
-def _first_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    return offered[0] if offered else None  # a browser fails a connection that selects none of its offers
 
 
 def _shown(message: str | bytes) -> str:

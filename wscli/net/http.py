@@ -73,7 +73,6 @@ class HttpAnswer:
 
         Raises:
             RequestFailed: the status is not 2xx, or the body is not UTF-8.
-
         """
         if not 200 <= self.status <= 299:
             refused = self.status in (401, 403)
@@ -98,7 +97,6 @@ class HttpClient:
 
         Raises:
             RequestFailed: the connection or TLS failed, the answer is too large, or it redirects to another origin.
-
         """
         try:
             async with asyncio.timeout(request.timeout):

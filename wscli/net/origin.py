@@ -74,7 +74,6 @@ def origin_of(url: str) -> Origin:
 
     Raises:
         ValueError: the URL has an invalid port or host.
-
     """
     parts = urlsplit(url)
     scheme, name = _HTTP_SCHEMES.get(parts.scheme, parts.scheme), parts.hostname or ""

@@ -55,7 +55,8 @@ def proxy_url(choice: ProxyChoice, scheme: str, host: str, port: int, environ: M
     if choice == "none":
         return None
     found = next(filter(None, (_variable(f"{name}_proxy", environ) for name in _VARIABLES[scheme])), None)
-    if found is None or _is_exempt(host.lower(), port, _variable("no_proxy", environ)):
+    exempt = _variable("no_proxy", environ).lower().replace(",", " ").split()
+    if found is None or any(_matches(entry, host.lower(), port) for entry in exempt):
         return None
     return found if "://" in found else f"http://{found}"
 
@@ -66,12 +67,8 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
     return environ.get(name, environ.get(name.upper(), ""))
 
 
-def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Whether ``no_proxy`` lists the host, a domain of it, its network, any of them with a port, or ``*``."""
-    return any(_matches(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
-
-
 def _matches(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of ``no_proxy`` is the host, a domain of it, its network, any of them with a port, or ``*``."""
     if entry == "*":
         return True
     address = _address(host)

@@ -57,7 +57,6 @@ def make_tls(settings: TlsSettings, base: Path = Path()) -> ssl.SSLContext:
 
     Raises:
         ConfigError: a file cannot be read, holds no certificate or key, or its password is wrong.
-
     """
     named = {"ca": settings.ca, "cert": settings.cert, "key": settings.key}
     paths = {option: base / Path(name).expanduser() for option, name in named.items() if name is not None}

@@ -7,13 +7,12 @@ import socket
 from collections.abc import Callable, Iterable
 
 from wscli.clock import Clock, SystemClock
-from wscli.network.debounce import Debounce
 from wscli.network.netlink import NetlinkWatcher, open_netlink
 from wscli.network.polling import INTERVAL, RoutePoller
-from wscli.timing import Schedule, call_later
+from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
 from wscli.values import format_duration
 
-__all__ = ["NetworkMonitor"]
+__all__ = ["Debounce", "NetworkMonitor"]
 
 logger = logging.getLogger("wscli.network")
 
@@ -24,8 +23,34 @@ LONGEST = 2.0
 """Seconds after which a burst is reported although events continue."""
 
 
-def _nowhere() -> Iterable[str]:
-    return ()
+class Debounce:
+    """Calls ``action`` once a burst of events: 0.3 s after its last event, at most 2 s after its first."""
+
+    def __init__(self, action: Callable[[], None], *, clock: Clock, schedule: Schedule) -> None:
+        self._action = action
+        self._clock = clock
+        self._first = 0.0
+        self._last = 0.0
+        self._timer = OneShot(schedule)
+
+    def event(self) -> None:
+        """Record an event."""
+        self._last = self._clock.monotonic()
+        if not self._timer.pending:
+            self._first = self._last
+            self._ring()
+
+    def cancel(self) -> None:
+        """Drop the current burst."""
+        self._timer.cancel()
+
+    def _ring(self) -> None:
+        """Call the action, or set the timer where there were further events."""
+        rest = min(self._last + QUIET, self._first + LONGEST) - self._clock.monotonic()
+        if rest > RESOLUTION:
+            self._timer.start(rest, self._ring)
+        else:
+            self._action()
 
 
 class NetworkMonitor:
@@ -38,7 +63,7 @@ class NetworkMonitor:
         self,
         *,
         clock: Clock | None = None,
-        destinations: Callable[[], Iterable[str]] = _nowhere,
+        destinations: Callable[[], Iterable[str]] = tuple,
         schedule: Schedule = call_later,
         open_socket: Callable[[], socket.socket | None] = open_netlink,
         poll_interval: float = INTERVAL,
@@ -52,15 +77,14 @@ class NetworkMonitor:
         self._debounce: Debounce | None = None
 
     def start(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change`` once a burst: 0.3 s after its last event, at most 2 s after its first.
+        """Call ``on_change`` once a burst of events.
 
         Raises:
             RuntimeError: it was started before.
-
         """
         if self._debounce is not None:
             raise RuntimeError("the network monitor was started before")
-        self._debounce = Debounce(on_change, clock=self._clock, schedule=self._schedule, quiet=QUIET, longest=LONGEST)
+        self._debounce = Debounce(on_change, clock=self._clock, schedule=self._schedule)
         self._watcher = self._listen(self._debounce)
 
     async def close(self) -> None:
@@ -75,22 +99,20 @@ class NetworkMonitor:
         try:
             sock = self._open_socket()
         except OSError as error:
-            return self._fall_back(error, debounce)
+            return self._poll(debounce, error)
         if sock is None:
             return self._poll(debounce)
         return NetlinkWatcher(sock, debounce.event, lambda error: self._broken(error, debounce))
 
     def _broken(self, error: OSError, debounce: Debounce) -> None:
-        self._watcher = self._fall_back(error, debounce)
+        self._watcher = self._poll(debounce, error)
         debounce.event()  # changes may have been lost
 
-    def _fall_back(self, error: OSError, debounce: Debounce) -> RoutePoller:
-        logger.warning(
-            "netlink is not available (%s); polling the routes every %s instead",
-            error.strerror or type(error).__name__,
-            format_duration(self._poll_interval),
-        )
-        return self._poll(debounce)
-
-    def _poll(self, debounce: Debounce) -> RoutePoller:
+    def _poll(self, debounce: Debounce, error: OSError | None = None) -> RoutePoller:
+        if error is not None:
+            logger.warning(
+                "netlink is not available (%s); polling the routes every %s instead",
+                error.strerror or type(error).__name__,
+                format_duration(self._poll_interval),
+            )
         return RoutePoller(debounce.event, self._destinations, schedule=self._schedule, interval=self._poll_interval)

@@ -7,10 +7,9 @@ import errno
 import socket
 from collections.abc import Callable
 
-from wscli.network.change_filter import ChangeFilter
-from wscli.network.rtnetlink import Group, parse_changes
+from wscli.network.rtnetlink import ALIVE, AddressChange, Change, LinkChange, RouteChange, Trouble, parse_changes
 
-__all__ = ["NetlinkWatcher", "open_netlink"]
+__all__ = ["ChangeFilter", "NetlinkWatcher", "open_netlink"]
 
 BUFFER = 1 << 16
 """Bytes of one read: the kernel's messages are at most 32 KiB."""
@@ -18,7 +17,10 @@ BUFFER = 1 << 16
 AT_ONCE = 64
 """Datagrams read in one turn of the loop, so that many route changes do not block it."""
 
-_GROUPS = Group.LINK | Group.IPV4_ADDRESS | Group.IPV4_ROUTE | Group.IPV6_ADDRESS | Group.IPV6_ROUTE
+_RTN_UNICAST = 1
+_RTN_REFUSING = (6, 7, 8, 9)  # blackhole, unreachable, prohibit, throw
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+"""Interfaces, addresses and routes of IPv4, addresses and routes of IPv6 (RTMGRP_*)."""
 
 
 def open_netlink() -> socket.socket | None:
@@ -26,13 +28,12 @@ def open_netlink() -> socket.socket | None:
 
     Raises:
         OSError: a sandbox forbids it.
-
     """
     if not hasattr(socket, "AF_NETLINK"):
         return None
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)  # protocol 0: NETLINK_ROUTE
     try:
-        sock.bind((0, int(_GROUPS)))
+        sock.bind((0, _GROUPS))
     except OSError:
         sock.close()
         raise
@@ -62,7 +63,8 @@ class NetlinkWatcher:
             for _ in range(AT_ONCE):
                 data, (port, _groups) = self._sock.recvfrom(BUFFER)
                 if port == 0:  # sent by the kernel
-                    matters |= self._matters(data)
+                    for change in parse_changes(data):
+                        matters |= self._filter.matters(change)  # each one, since the filter remembers it
         except BlockingIOError:
             pass
         except OSError as error:
@@ -75,8 +77,51 @@ class NetlinkWatcher:
         if matters:
             self._on_event()
 
-    def _matters(self, data: bytes) -> bool:
-        matters = False
-        for change in parse_changes(data):
-            matters |= self._filter.matters(change)  # each one, since the filter remembers it
-        return matters
+
+class ChangeFilter:
+    """Remembers links and addresses, because the kernel often repeats what has not changed.
+
+    A wireless driver announces its interface at each scan, and a router advertisement repeats its addresses. The first
+    message about a link or address counts as a change.
+    """
+
+    def __init__(self) -> None:
+        self._links: dict[int, int] = {}
+        self._addresses: set[tuple[int, bytes]] = set()
+
+    def forget(self) -> None:
+        """Forget everything, because messages were lost."""
+        self._links.clear()
+        self._addresses.clear()
+
+    def matters(self, change: Change) -> bool:
+        """Whether a change may matter to a destination."""
+        match change:
+            case LinkChange():
+                return self._of_link(change)
+            case AddressChange():
+                return self._of_address(change)
+            case RouteChange():
+                # Local, broadcast and multicast routes change with an address, which has a message of its own.
+                return not change.cached and (change.kind == _RTN_UNICAST or change.kind in _RTN_REFUSING)
+            case Trouble(errno=errno):
+                self.forget()
+                return errno == 0
+
+    def _of_link(self, change: LinkChange) -> bool:
+        if change.gone:
+            self._links.pop(change.interface, None)
+            return True
+        alive = change.flags & ALIVE
+        before = self._links.get(change.interface)
+        self._links[change.interface] = alive
+        return before != alive
+
+    def _of_address(self, change: AddressChange) -> bool:
+        known = (change.interface, change.address)
+        was_there = known in self._addresses
+        if change.usable and not change.gone:
+            self._addresses.add(known)
+            return not was_there
+        self._addresses.discard(known)
+        return change.gone or was_there

@@ -51,14 +51,11 @@ def local_address(ip: IPv4Address | IPv6Address, scope: int = 0) -> str:
 
     Raises:
         OSError: there is no route, or no permission.
-
     """
-    if ip.version == 4:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.connect((str(ip), _DISCARD))
-            return str(sock.getsockname()[0])
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-        sock.connect((str(ip).partition("%")[0], _DISCARD, 0, scope))
+    is_v4 = ip.version == 4
+    place = (str(ip), _DISCARD) if is_v4 else (str(ip).partition("%")[0], _DISCARD, 0, scope)
+    with socket.socket(socket.AF_INET if is_v4 else socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.connect(place)
         return str(sock.getsockname()[0])
 
 

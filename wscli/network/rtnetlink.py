@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
@@ -17,9 +17,7 @@ __all__ = [
     "ALIVE",
     "AddressChange",
     "Change",
-    "Group",
     "LinkChange",
-    "LinkFlag",
     "RouteChange",
     "Trouble",
     "ask_link",
@@ -60,26 +58,8 @@ class Kind(IntEnum):
     GET_ROUTE = 26
 
 
-class Group(IntFlag):
-    """Multicast groups to subscribe to."""
-
-    LINK = 0x1
-    IPV4_ADDRESS = 0x10
-    IPV4_ROUTE = 0x40
-    IPV6_ADDRESS = 0x100
-    IPV6_ROUTE = 0x400
-
-
-class LinkFlag(IntFlag):
-    """Flags of an interface (netdevice(7)); a peer that goes down shows in the last two only."""
-
-    UP = 0x1
-    RUNNING = 0x40
-    LOWER_UP = 0x10000
-
-
-ALIVE = LinkFlag.UP | LinkFlag.RUNNING | LinkFlag.LOWER_UP
-"""The flags of an interface that carries packets."""
+ALIVE = 0x1 | 0x40 | 0x10000
+"""UP, RUNNING and LOWER_UP (netdevice(7)): it carries packets. A peer that is down clears the last two."""
 
 
 class LinkChange(NamedTuple):

@@ -79,7 +79,6 @@ class Placeholder(NamedTuple):
 
         Raises:
             TemplateError: it has no value, or the filter refuses it.
-
         """
         try:
             value = scope[self.space][self.name]

@@ -49,7 +49,6 @@ class PathTemplate:
 
         Raises:
             ValueError: a value is missing, or cannot be one segment of a path.
-
         """
         filled = list(self.pieces)
         filled[1::2] = [_segment(name, params.get(name)) for name in filled[1::2]]
@@ -82,7 +81,6 @@ def compile_path(text: str) -> PathTemplate:
 
     Raises:
         TemplateError: an unmatched brace, an invalid parameter name, a query, or a control character.
-
     """
     pieces = _pieces(text)
     for literal in pieces[::2]:
@@ -120,7 +118,6 @@ def compile_name(text: str) -> NameTemplate:
 
     Raises:
         TemplateError: an unmatched brace, or a parameter with an invalid name, repeated, or next to another.
-
     """
     pieces = _pieces(text)
     params = pieces[1::2]

@@ -52,7 +52,6 @@ def compile_path_expression(text: str) -> JsonPath:
 
     Raises:
         ValueError: the text is invalid; the message says from where.
-
     """
     source = str(text)
     steps: list[str | int] = []
@@ -62,17 +61,14 @@ def compile_path_expression(text: str) -> JsonPath:
         if found is None:
             raise _refusal(text, source[at:])
         try:
-            steps.append(int(found["index"]) if found["index"] else _key(found))
+            quoted = found["text"] or found["key"]
+            steps.append(int(found["index"]) if found["index"] else found["name"] or str(json.loads(quoted)))
         except ValueError:
             raise _refusal(text, found.group()) from None
         at = found.end()
     if not source:
         raise _refusal(text, "")
     return JsonPath(source, tuple(steps))
-
-
-def _key(found: re.Match[str]) -> str:
-    return found["name"] or str(json.loads(found["text"] or found["key"]))
 
 
 def _refusal(text: str, rest: str) -> ValueError:

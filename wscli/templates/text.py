@@ -38,7 +38,8 @@ class Template:
         self.source = source
         self.references = found or _NO_REFERENCES
         # A literal is one string, the source itself where nothing is escaped: there are many of them.
-        self._pieces: tuple[Piece, ...] | str = pieces if found else _shared(source, "".join(map(str, pieces)))
+        text = "".join(map(str, pieces))
+        self._pieces: tuple[Piece, ...] | str = pieces if found else source if source == text else text
 
     @property
     def is_literal(self) -> bool:
@@ -60,7 +61,6 @@ class Template:
 
         Raises:
             TemplateError: a placeholder has no value, or its filter refuses the value.
-
         """
         if isinstance(self._pieces, str):
             return self._pieces
@@ -71,7 +71,6 @@ class Template:
 
         Raises:
             TemplateError: as for ``render``.
-
         """
         if isinstance(self._pieces, str):
             return (self._pieces,) if self._pieces else ()
@@ -95,10 +94,6 @@ class Template:
     def __repr__(self) -> str:
         names = ", ".join(sorted(f"{space}.{name}" for space, name in self.references))
         return f"Template({names or '***'})"
-
-
-def _shared(source: str, text: str) -> str:
-    return source if source == text else text
 
 
 def _filled(piece: Placeholder, scope: Scope, encoded: Collection[str]) -> str:
@@ -129,17 +124,12 @@ def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placehold
     return Placeholder(space, parts["name"], parts["filter"])
 
 
-def _refuse_composed(redacted: str) -> None:
-    for found in _CANDIDATE.finditer(redacted):
-        if found["space"] in NAMESPACES and "***" in found["rest"]:
-            raise TemplateError(f"{found.group()!r}: a placeholder cannot contain '${{...}}'")
-
-
 def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
     """Split text into literal pieces and placeholders; the value of ``${VAR}`` is always literal."""
     written = text.redacted if isinstance(text, Scalar) else text
-    if written != text:
-        _refuse_composed(written)
+    for found in _CANDIDATE.finditer(written) if written != text else ():
+        if found["space"] in NAMESPACES and "***" in found["rest"]:
+            raise TemplateError(f"{found.group()!r}: a placeholder cannot contain '${{...}}'")
     text = str(text)
     pieces: list[Piece] = []
     at = 0
@@ -164,7 +154,6 @@ def compile_template(text: str, namespaces: Collection[str]) -> Template:
 
     Raises:
         TemplateError: a namespace or filter is unknown, or the namespace is not allowed here.
-
     """
     return Template(str(text), split(text, namespaces))
 

@@ -28,7 +28,6 @@ class JsonTemplate:
 
         Raises:
             TemplateError: a placeholder has no value, or its filter refuses the value.
-
         """
         return _render(self._tree, scope)
 
@@ -46,10 +45,8 @@ class JsonTemplate:
 
 
 def _references(tree: Any) -> set[tuple[str, str]]:
-    if isinstance(tree, dict):
-        return set().union(*map(_references, tree.values()))
-    if isinstance(tree, list):
-        return set().union(*map(_references, tree))
+    if isinstance(tree, (dict, list)):
+        return set().union(*map(_references, tree.values() if isinstance(tree, dict) else tree))
     if isinstance(tree, Placeholder):
         return {(tree.space, tree.name)}
     return set(tree.references) if isinstance(tree, Template) else set()
@@ -104,6 +101,5 @@ def compile_json(value: Any, namespaces: Collection[str]) -> JsonTemplate:
 
     Raises:
         TemplateError: see ``compile_template``; or a placeholder is in a key, or not quoted.
-
     """
     return JsonTemplate(_compile(value, namespaces))

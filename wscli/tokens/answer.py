@@ -57,7 +57,6 @@ def parse_answer(text: str) -> Any:
 
     Raises:
         SourceFailed: the text is not JSON.
-
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
@@ -169,7 +168,6 @@ def read_answer(
 
     Raises:
         SourceFailed: the token is missing, invalid or expired.
-
     """
     if read is None:
         token = check_token(text.strip())

@@ -23,7 +23,7 @@ from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
-from wscli.tokens.models import TokenSource, find_cycle
+from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
 
@@ -61,7 +61,6 @@ class Broker:
 
         Raises:
             TokenFailed: the fetch failed, or the name is unknown.
-
         """
         while True:
             entry = self._entry(name)
@@ -105,7 +104,6 @@ class Broker:
 
         Raises:
             TokenFailed: the name is unknown.
-
         """
         self._entry(name).drop()
 
@@ -114,7 +112,6 @@ class Broker:
 
         Raises:
             TokenFailed: the fetch failed, or the name is unknown.
-
         """
         entry = self._entry(name)
         if not entry.source.single_use:
@@ -130,7 +127,6 @@ class Broker:
 
         Raises:
             TokenFailed: the fetch failed, or the name is unknown.
-
         """
         entry = self._entry(name)
         token = entry.valid(self._clock.boottime())
@@ -152,9 +148,6 @@ class Broker:
 
     def replace(self, sources: Mapping[str, TokenSource]) -> None:
         """Apply a reloaded file: an unchanged source keeps its token and counters."""
-        cycle = find_cycle(sources)
-        if cycle is not None:
-            raise ValueError(f"tokens reference each other in a circle: {' -> '.join(cycle)}")
         old = self._entries
         self._entries = {
             name: old[name] if name in old and old[name].source == source else CacheEntry(source)

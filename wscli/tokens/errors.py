@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wscli.core.events import Failure
 from wscli.errors import AuthError
+from wscli.net.http import RequestFailed
 
 __all__ = ["SourceFailed", "TokenFailed"]
 
@@ -16,12 +17,5 @@ class TokenFailed(AuthError):
         self.failure = failure
 
 
-class SourceFailed(Exception):
-    """A source failed; ``text`` is one lower-case line without secrets, which the broker prefixes with the token."""
-
-    def __init__(self, text: str, *, retry_after: float | None = None, refused: bool = False) -> None:
-        """``retry_after`` is in seconds; ``refused``: the server refused the tokens that this fetch used."""
-        super().__init__(text)
-        self.text = text
-        self.retry_after = retry_after
-        self.refused = refused
+class SourceFailed(RequestFailed):
+    """A source failed; the broker names the token in front of ``text``."""

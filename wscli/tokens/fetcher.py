@@ -58,7 +58,6 @@ class FetchContext:
 
         Raises:
             TokenFailed: one of them could not be fetched.
-
         """
         for name in sorted(names):
             self.used[name] = await self.token(name)
@@ -75,8 +74,8 @@ class TokenFetcher(Protocol):
             SourceFailed, RequestFailed: the fetch failed.
             TemplateError: the value of another token does not fit its filter.
             TokenFailed: another token that this one needs could not be fetched.
-
         """
 
     def references(self) -> frozenset[str]:
         """Give the names of the other tokens that its templates use."""
+        return frozenset()

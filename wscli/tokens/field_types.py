@@ -10,14 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from wscli.net.proxy import ProxyChoice, ProxySettings
-from wscli.templates import (
-    JsonTemplate,
-    Template,
-    TemplateError,
-    compile_json,
-    compile_template,
-    unquoted_placeholder,
-)
+from wscli.templates import JsonTemplate, Template, TemplateError, compile_json, compile_template, unquoted_placeholder
 from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.values import Duration, Scalar, Secret
 
@@ -110,10 +103,6 @@ def parse_url(value: object, namespaces: tuple[str, ...] = TOKENS) -> Url:
     return Url(template, f"{seen.scheme}://{host}{seen.path}" if seen.scheme and host else "***")
 
 
-def _path(value: object) -> JsonPath:
-    return value if isinstance(value, JsonPath) else compile_path_expression(_text(value))
-
-
 def parse_json(value: object, namespaces: tuple[str, ...] = TOKENS) -> JsonTemplate:
     """Compile a JSON body."""
     return value if isinstance(value, JsonTemplate) else compile_json(value, namespaces)
@@ -130,7 +119,9 @@ UrlText = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com/ws-token"]}),
 ]
 PathText = Annotated[
-    JsonPath, PlainValidator(_path), WithJsonSchema({"type": "string", "pattern": r"^\.", "examples": [".token"]})
+    JsonPath,
+    PlainValidator(lambda value: value if isinstance(value, JsonPath) else compile_path_expression(_text(value))),
+    WithJsonSchema({"type": "string", "pattern": r"^\.", "examples": [".token"]}),
 ]
 JsonBody = Annotated[
     JsonTemplate, PlainValidator(lambda value: parse_json(value)), WithJsonSchema({"description": "any JSON value"})

@@ -20,7 +20,7 @@ from wscli.tokens.sources.oauth2 import OAuth2Source
 from wscli.tokens.sources.value import Value, ValueSource
 from wscli.values import Duration, Flag, Percent, StrictModel
 
-__all__ = ["SOURCES", "TokenSource", "find_cycle"]
+__all__ = ["SOURCES", "TokenSource", "changed_sources"]
 
 SOURCES: dict[str, type] = {
     "http": HttpSource,
@@ -83,7 +83,6 @@ class TokenSource(StrictModel):
         Raises:
             SourceFailed: the fetch failed, or the answer contains no valid token.
             TokenFailed: another token that this one needs could not be fetched.
-
         """
         try:
             answer = await self.source.fetch(context)
@@ -98,22 +97,6 @@ class TokenSource(StrictModel):
             answer.text.reveal(), read, life, context.clock.wall(), must_say=self.read is not None
         )
         return SourceAnswer(token, seconds, answer.made_of)
-
-
-def find_cycle(sources: Mapping[str, TokenSource]) -> tuple[str, ...] | None:
-    """Give the tokens of a circle, the first one again at the end; None: there is no circle."""
-    cleared: set[str] = set()
-
-    def follow(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
-        if name in path:
-            return (*path[path.index(name) :], name)
-        if name in cleared or name not in sources:
-            return None
-        found = next(filter(None, (follow(other, (*path, name)) for other in sorted(sources[name].references()))), None)
-        cleared.add(name)
-        return found
-
-    return next(filter(None, (follow(name, ()) for name in sources)), None)
 
 
 def changed_sources(old: Mapping[str, TokenSource], new: Mapping[str, TokenSource]) -> frozenset[str]:

@@ -94,7 +94,6 @@ class Connection(Protocol):
         Raises:
             NotSent: nothing was written: the connection was closed, or messages before this one took too long.
             OutcomeUnknown: the connection or the time ended before the kernel had taken every byte.
-
         """
 
     async def ping(self) -> float:
@@ -102,7 +101,6 @@ class Connection(Protocol):
 
         Raises:
             NotSent: the connection is no longer open.
-
         """
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:

@@ -47,7 +47,6 @@ async def open_connection(
     Raises:
         DialError: the dial failed, or took longer than ``target.timeout`` seconds.
         ConfigError: the requested adapter is not installed.
-
     """
     dial = DialContext(target, parse_target_url(target), listener, timeline)
     limit = asyncio.timeout(target.timeout)
@@ -55,17 +54,17 @@ async def open_connection(
         async with limit:
             connection = await _open(dial, adapter)
     except DialError as error:
-        dial.failed(error.failure.text)
+        dial.done(error.failure.text, ok=False)
         raise
     except asyncio.CancelledError:
-        dial.failed("given up")
+        dial.done("given up", ok=False)
         raise
     except FOREIGN as error:
         if limit.expired():
             failure = timed_out(dial.step, dial.peer, target.timeout)
         else:
             failure = failure_of(error, dial.step, dial.peer)
-        dial.failed(failure.text)
+        dial.done(failure.text, ok=False)
         raise DialError(failure) from None  # the library's text may quote the URL
     connection.begin()
     return connection
@@ -79,7 +78,9 @@ async def _open(dial: DialContext, adapter: Adapter) -> BaseConnection:
     through_tls = proxy is not None and proxy.scheme == "https"
     if through_tls and adapter == "picows":
         raise DialError(Failure(FailureKind.PROXY, "the adapter 'picows' does not speak TLS to a proxy"))
-    if fast is not None and (adapter == "picows" or (_suits_picows(dial) and not through_tls)):
+    # The native interface of picows has no compression.
+    suits = dial.target.compression == "none" and dial.url.origin not in _fallbacks and not through_tls
+    if fast is not None and (adapter == "picows" or suits):
         opener, refusal = fast
         try:
             return await opener(dial, await reach(dial, proxy))
@@ -87,21 +88,12 @@ async def _open(dial: DialContext, adapter: Adapter) -> BaseConnection:
             text = f"picows refuses the upgrade of {dial.url.server.where}: {error}"
             if adapter == "picows":
                 raise DialError(Failure(FailureKind.UPGRADE, text)) from None
-            dial.failed(text)
+            dial.done(text, ok=False)
             logger.warning("%s; it is dialled with websockets from now on", text)
-            _remember(dial.url.origin, str(error))
+            if len(_fallbacks) >= _MAX_FALLBACKS:
+                del _fallbacks[next(iter(_fallbacks))]
+            _fallbacks[dial.url.origin] = str(error)
     return await open_websockets(dial, await reach(dial, proxy))
-
-
-def _suits_picows(dial: DialContext) -> bool:
-    """Whether picows can do this dial; its native interface has no compression."""
-    return dial.target.compression == "none" and dial.url.origin not in _fallbacks
-
-
-def _remember(origin: str, why: str) -> None:
-    if len(_fallbacks) >= _MAX_FALLBACKS:
-        del _fallbacks[next(iter(_fallbacks))]
-    _fallbacks[origin] = why
 
 
 def _picows() -> tuple[_Open, type[Exception]] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,29 +22,6 @@ def fits(pattern: str) -> set[str]:
 @given(patterns, patterns)
 def test_segments_overlap_where_a_text_fits_both(one: str, other: str) -> None:
     assert segments_overlap(one, other) == bool(fits(one) & fits(other))
-
-
-@pytest.mark.parametrize(
-    ("names", "earlier"),
-    [
-        (["a/{x}", "a/{y}"], "a/{x}"),
-        (["a/{x}", "b/{x}"], None),
-        (["a/{x}", "{x}/b"], "a/{x}"),
-        (["a/{x}", "a/{x}/c"], None),
-        (["room-{x}", "room-{x}-b"], "room-{x}"),
-        (["room-{x}", "hall-{x}"], None),
-        (["{x}-a", "b-{x}"], "{x}-a"),
-        (["{x}-{y}", "{x}"], "{x}-{y}"),
-        (["a/{x}/c", "b/b/{x}", "{x}/b/c"], "a/{x}/c"),
-        (["a/{x}/c", "a/{x}/d", "z/{x}/c", "a/{y}/d"], "a/{x}/d"),
-    ],
-)
-def test_the_last_name_is_compared_with_all_before_it(names: list[str], earlier: str | None) -> None:
-    overlaps = Overlaps()
-    *before, last = names
-    for name in before:
-        overlaps.add(name)
-    assert overlaps.add(last) == earlier
 
 
 @given(st.lists(st.lists(patterns, min_size=1, max_size=3), min_size=2, max_size=5))

@@ -8,12 +8,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wscli.config import load
+from tests.config.conftest import said
 from wscli.config.reading.nodes import Branch, Items, Leaf, Mark, Node
 from wscli.config.reading.nodes import Path as TreePath
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FileProblems, path_text
-from wscli.errors import ConfigError
 
 VALID = """\
 version: 1
@@ -86,18 +85,14 @@ def put(mark: Mark, text: str) -> str:
     return "\n".join(lines)
 
 
-def said(tmp_path: Path, text: str) -> list[str]:
+def problems(tmp_path: Path, text: str) -> list[str]:
     file = tmp_path / "app.yaml"
-    file.write_text(text)
-    try:
-        load(file, {})
-    except ConfigError as error:
-        return [line.removeprefix(f"{file}:") for line in str(error).split("\n")]
-    return []
+    error = said(file, text, {})
+    return [] if error is None else [line.removeprefix(f"{file}:") for line in str(error).split("\n")]
 
 
 def test_the_file_is_valid(tmp_path: Path) -> None:
-    assert said(tmp_path, VALID) == []
+    assert problems(tmp_path, VALID) == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -107,7 +102,7 @@ def test_a_misspelt_key_is_found_at_its_line_and_column(tmp_path: Path, keyed: t
     mark, path = keyed
     where = path_text((*path[:-1], f"xyzzy_{path[-1]}"))
     start = f"{mark.line}:{mark.column}: {where}: unknown key"
-    assert [line for line in said(tmp_path, put(mark, "xyzzy_")) if line.startswith(start)]
+    assert [line for line in problems(tmp_path, put(mark, "xyzzy_")) if line.startswith(start)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -115,7 +110,7 @@ def test_a_misspelt_key_is_found_at_its_line_and_column(tmp_path: Path, keyed: t
 def test_an_unset_variable_is_found_at_its_line_and_column(tmp_path: Path, leaf: tuple[Mark, TreePath]) -> None:
     mark, path = leaf
     quoted = VALID.split("\n")[mark.line - 1][mark.column - 1] == '"'
-    found = said(tmp_path, put(Mark(mark.line, mark.column + 1), "${UNSET}") if quoted else replaced(mark, path))
+    found = problems(tmp_path, put(Mark(mark.line, mark.column + 1), "${UNSET}") if quoted else replaced(mark, path))
     assert f"{mark.line}:{mark.column}: {path_text(path)}: ${{UNSET}} is not set" in "\n".join(found)
 
 
@@ -135,6 +130,6 @@ def replaced(mark: Mark, path: TreePath) -> str:
 
 def test_all_problems_come_at_once_and_in_order(tmp_path: Path) -> None:
     text = VALID.replace("path:", "paht:").replace("5s", "5").replace("token.session", "token.sesion")
-    places = [tuple(map(int, line.split(":")[:2])) for line in said(tmp_path, text)]
+    places = [tuple(map(int, line.split(":")[:2])) for line in problems(tmp_path, text)]
     assert len(places) == 7
     assert places == sorted(places)

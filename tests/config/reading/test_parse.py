@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.config.conftest import said
 from wscli.config import load
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import MAX_ALIASED, MAX_DEPTH, MAX_NODES, parse_yaml
@@ -48,15 +49,10 @@ quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], de
 
 
 def survives(file: Path, data: bytes) -> None:
-    file.write_bytes(data)
-    try:
-        load(file, {"X": "x"})
-    except ConfigError as error:
-        said = str(error)
-    else:
-        return
-    assert said
-    assert all(line.isprintable() for line in said.split("\n"))
+    error = said(file, data, {"X": "x"})
+    if error is not None:
+        assert str(error)
+        assert all(line.isprintable() for line in str(error).split("\n"))
 
 
 @quick

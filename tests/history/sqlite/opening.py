@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.database import DatabaseError
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import WriteBatch
 from wscli.history.memory import History
-from wscli.history.records import Batch, Cursor, GapRecord, Start
+from wscli.history.records import Batch, Cursor, GapRecord, ReadResult, Start
 from wscli.history.sqlite.file import LogFile
 from wscli.history.sqlite.log import SqliteLog
 from wscli.history.write_behind import WriteBehindHistory
@@ -22,8 +23,6 @@ BIG = b"x" * 60_000
 
 
 class Reports:
-    """What a history reported."""
-
     def __init__(self) -> None:
         self.faults: list[str | None] = []
         self.full: list[bool] = []
@@ -56,45 +55,40 @@ def at(history: History, seq: int, gaps: int = 0) -> Cursor:
     return Cursor(seq, gaps, history.epoch)
 
 
-async def until(history: WriteBehindHistory, holds: Callable[[], bool]) -> None:
-    """Wait until something holds, looking at each commit."""
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - what the thread does is told to the history alone
-            await asyncio.sleep(0.001)
-
-
 async def committed(history: WriteBehindHistory) -> None:
-    await until(history, lambda: history.committed == history.last)
+    await history.opened()
+    await eventually(lambda: history.committed == history.last)
+
+
+async def next_of(history: History, cursor: Cursor) -> ReadResult:
+    """Wait for what comes after a cursor."""
+    while (found := history.read(cursor)) is None:
+        woken = asyncio.Event()
+        unsubscribe = history.subscribe(woken.set)
+        await woken.wait()
+        unsubscribe()
+    return found
 
 
 async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
     """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
     cursor = start.cursor
     seen: list[Any] = [] if start.gap is None else [(start.gap.reason, start.gap.after, start.gap.missed)]
-    woken = asyncio.Event()
-    unsubscribe = history.subscribe(woken.set)
     async with asyncio.timeout(60):
-        while True:
-            found = history.read(cursor)
-            if found is None and cursor.seq >= history.last:
-                unsubscribe()
-                return seen
-            if found is None:
-                woken.clear()
-                await woken.wait()
-                continue
-            cursor = found.cursor
-            if isinstance(found.item, GapRecord):
-                seen.append((found.item.reason, found.item.after, found.item.missed))
+        while cursor.seq < history.last or history.read(cursor) is not None:
+            item, cursor = await next_of(history, cursor)
+            if isinstance(item, GapRecord):
+                seen.append((item.reason, item.after, item.missed))
             else:
-                payloads = [payload.rstrip(b"x") for payload in found.item.payloads]
-                assert payloads == [b"%d" % number for number in range(found.item.first, found.item.last + 1)]
-                seen.extend(range(found.item.first, found.item.last + 1))
+                payloads = [payload.rstrip(b"x") for payload in item.payloads]
+                assert payloads == [b"%d" % number for number in range(item.first, item.last + 1)]
+                seen.extend(range(item.first, item.last + 1))
+    return seen
 
 
 async def loaded(history: WriteBehindHistory, cursor: Cursor) -> Batch:
     """Read a batch that is in the file alone."""
-    await until(history, lambda: history.read(cursor) is not None)
+    await eventually(lambda: history.read(cursor) is not None)
     found = history.read(cursor)
     assert found is not None
     assert isinstance(found.item, Batch)

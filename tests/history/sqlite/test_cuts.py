@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.opening import Reports, committed, drain, fill, opened, until
+from tests.history.sqlite.opening import Reports, committed, drain, fill, opened
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 
 CUTS = 20
 
@@ -46,7 +47,6 @@ class Victim:
         self.promised = max([self.promised, *map(int, lines)])
 
     def go_on(self) -> None:
-        """Let it go on."""
         self.popen.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
@@ -136,7 +136,7 @@ async def test_a_disk_that_is_really_full_is_stated_and_heals(tmp_path: Path) ->
                     file.flush()
             while not any(told.faults):
                 fill(history, 500)
-                await until(history, lambda: any(told.faults) or history.committed == history.last)
+                await eventually(lambda: any(told.faults) or history.committed == history.last)
             assert told.faults[-1] is not None
             assert "the disk is full" in told.faults[-1]
             fill(history, 5)

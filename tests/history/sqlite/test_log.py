@@ -9,20 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.opening import (
-    BIG,
-    FullDisk,
-    Reports,
-    at,
-    committed,
-    crash,
-    drain,
-    fill,
-    loaded,
-    opened,
-    until,
-)
+from tests.history.sqlite.opening import BIG, FullDisk, Reports, at, committed, crash, drain, fill, loaded, opened
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import GapRecord, Position, Start
 from wscli.history.sqlite.log import SqliteLog
@@ -44,10 +33,7 @@ async def test_numbers_and_epoch_go_on_after_a_clean_end(path: Path, clock: Tick
         assert found is not None
         assert found.item == GapRecord(7, "outage", 1.0, 2.5)
         fill(history, 1)
-        first, binary = (
-            await loaded(history, at(history, 0)),
-            await loaded(history, at(history, 5)),
-        )
+        first, binary = (await loaded(history, at(history, 0)), await loaded(history, at(history, 5)))
         assert first.payloads == [b"1", b"2", b"3"]
         assert (binary.payloads, binary.kinds) == ([b"\x00\xff", b"text"], b"bt")
 
@@ -89,9 +75,9 @@ async def test_a_full_disk_is_stated_and_messages_that_it_could_not_take_are_a_g
             history.append([b"%d" % (history.last + 1) + BIG], None)
         missed = history.last
         assert await drain(history, Start(at(history, live))) != [], "readers who keep up see them all the same"
-        await until(history, lambda: told.faults[-1:] == ["'news.db' cannot grow: the disk is full"])
+        await eventually(lambda: told.faults[-1:] == ["'news.db' cannot grow: the disk is full"])
         disk.full = False
-        await until(history, lambda: told.full[-1] is False)
+        await eventually(lambda: told.full[-1] is False)
         assert told.faults[-1] is None, "it is mended"
         fill(history, 1)
         await committed(history)
@@ -139,11 +125,7 @@ async def test_backfilled_messages_are_marked_in_the_file_too(path: Path, clock:
         gap = history.read(at(history, 2))
         assert gap is not None
         assert gap.item == GapRecord(2, "outage", 1.0, 2.5, None, 1)
-        assert [(await loaded(history, at(history, after, 1))).backfill for after in (1, 2, 3)] == [
-            False,
-            True,
-            False,
-        ]
+        assert [(await loaded(history, at(history, after, 1))).backfill for after in (1, 2, 3)] == [False, True, False]
 
 
 async def test_a_file_of_version_1_is_upgraded(path: Path, clock: Ticking) -> None:

@@ -8,18 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.sqlite.opening import (
-    BIG,
-    Reports,
-    at,
-    beyond_the_window,
-    committed,
-    drain,
-    fill,
-    opened,
-    until,
-)
+from tests.history.sqlite.opening import BIG, Reports, at, beyond_the_window, committed, drain, fill, opened
 from tests.history.ticking import Ticking
+from tests.waiting import eventually
 from wscli.history.records import Position, Start
 from wscli.history.sqlite.reader import LogReader
 from wscli.history.write_behind import WriteBehindHistory
@@ -63,7 +54,7 @@ async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> 
 async def test_messages_beyond_the_limits_are_dropped_and_a_reader_is_told_how_many(path: Path, clock: Ticking) -> None:
     async with opened(path, clock, max_size="4MiB") as history:
         await beyond_the_window(history, 600)
-        await until(history, lambda: history.committed == history.last)
+        await eventually(lambda: history.committed == history.last)
         for _ in range(5):  # each commit drops a bounded number of rows
             history.append([b"%d" % (history.last + 1) + BIG], None)
             await committed(history)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from tests.waiting import eventually
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext
 from wscli.tokens.models import TokenSource
@@ -40,13 +41,9 @@ def running(mark: str) -> list[psutil.Process]:
     ]
 
 
-async def gone(mark: str) -> bool:
+async def gone(mark: str) -> None:
     """A killed process takes a moment to disappear."""
-    for _ in range(200):
-        if not running(mark):
-            return True
-        await asyncio.sleep(0.01)
-    return False
+    await eventually(lambda: not running(mark))
 
 
 async def test_what_it_prints_is_the_token(context: FetchContext) -> None:
@@ -114,14 +111,14 @@ async def test_a_slow_program_is_killed_with_its_whole_group(context: FetchConte
     script = f"sh -c 'sleep 1000' {mark} & sh -c 'sleep 1000; exit' {mark}"
     text = await failure(context, sh(script, timeout="200ms"))
     assert text == "the command 'sh' took longer than 0.2 s and was killed"
-    assert await gone(mark)
+    await gone(mark)
 
 
 async def test_a_program_that_prints_without_end_is_killed(context: FetchContext) -> None:
     mark = str(uuid4())
     text = await failure(context, {"run": ["sh", "-c", "yes hunter2", mark], "timeout": "30s"})
     assert text == "the command 'sh' printed more than 64 KiB and was killed"
-    assert await gone(mark)
+    await gone(mark)
 
 
 async def test_stderr_without_end_is_not_kept(context: FetchContext) -> None:
@@ -132,19 +129,18 @@ async def test_cancelling_kills_it_with_its_whole_group(context: FetchContext, t
     mark = str(uuid4())
     script = f"sh -c 'sleep 1000; exit' {mark} & echo > started; wait"
     task = asyncio.create_task(fetched(context, sh(script)))
-    while not (tmp_path / "started").exists():  # noqa: ASYNC110 - another process makes it
-        await asyncio.sleep(0.01)
+    await eventually((tmp_path / "started").exists)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await gone(mark)
+    await gone(mark)
 
 
 async def test_a_child_that_keeps_stdout_open_is_waited_for_until_the_deadline(context: FetchContext) -> None:
     mark = str(uuid4())
     text = await failure(context, sh(f"sh -c 'sleep 1000; exit' {mark} & echo t", timeout="200ms"))
     assert "took longer than 0.2 s" in text
-    assert await gone(mark)
+    await gone(mark)
 
 
 async def test_runs_leave_no_descriptor_and_no_child(context: FetchContext) -> None:

@@ -63,20 +63,9 @@ async def test_a_form_is_encoded_and_a_content_type_of_ones_own_is_kept(context:
     assert endpoint.seen[1].headers["content-type"] == "application/x+json"
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("nonsense", "the answer is not JSON"),
-        ('{"tokn":"x"}', "the answer has no '.token'"),
-        ('{"token":"x","expires_in":"soon"}', "'.expires_in' of the answer is text, not a number"),
-        ('{"token":"x","expires_in":-5}', "already expired"),
-        ('{"token":"a\\nb","expires_in":5}', "the token contains a line break"),
-        ("", "the answer is not JSON"),
-    ],
-)
-async def test_a_bad_answer_is_a_failure(context: FetchContext, endpoint: Any, text: str, sentence: str) -> None:
-    endpoint.say(text)
-    with pytest.raises(SourceFailed, match=sentence):
+async def test_a_bad_answer_is_a_failure(context: FetchContext, endpoint: Any) -> None:
+    endpoint.say('{"token":"x","expires_in":-5}')
+    with pytest.raises(SourceFailed, match="already expired"):
         await fetch(context, http={"post": endpoint.url}, read={"token": ".token", "expires_in": ".expires_in"})
 
 
@@ -89,28 +78,16 @@ async def test_an_error_shows_neither_query_nor_user_nor_environment(context: Fe
     assert caught.value.text == f"HTTP 500 from http://{host}/***"
 
 
-async def test_a_token_that_would_break_a_header_is_refused(context: FetchContext, endpoint: Any) -> None:
-    context.token = None  # type: ignore[assignment]  # nothing is asked for: the scope below is the whole of it
-    endpoint.say("abc")
-
-    async def scope(_: object) -> dict[str, dict[str, str]]:
+async def test_a_token_that_would_break_a_header_is_refused(
+    context: FetchContext, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scope(*_: object) -> dict[str, dict[str, str]]:
         return {"token": {"x": "a\r\nX-Evil: hunter2"}}
 
-    context = _WithScope(context, scope)  # type: ignore[assignment]  # stands in for it
+    monkeypatch.setattr(FetchContext, "scope", scope)
     with pytest.raises(SourceFailed, match="the header 'A' contains a line break"):
         await fetch(context, http={"post": endpoint.url, "headers": {"A": "{token.x}"}})
     assert endpoint.seen == []
-
-
-class _WithScope:
-    """A context whose tokens are anything at all."""
-
-    def __init__(self, context: FetchContext, scope: Any) -> None:
-        self._context = context
-        self.scope = scope
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
 
 
 async def test_what_it_needs_and_cannot_have_or_fill_is_an_error(context: FetchContext, endpoint: Any) -> None:
@@ -122,15 +99,13 @@ async def test_what_it_needs_and_cannot_have_or_fill_is_an_error(context: FetchC
 
 
 async def test_the_deadline_is_the_sources_own(context: FetchContext, endpoint: Any) -> None:
-    async def never(request: web.BaseRequest) -> web.Response:
-        await request.read()
-        assert request.transport is not None
-        request.transport.pause_reading()
-        await forever.wait()
+    over = asyncio.Event()
+
+    async def never(_: web.BaseRequest) -> web.Response:
+        await over.wait()
         return web.Response()
 
-    forever = asyncio.Event()
     endpoint.answer = never
     with pytest.raises(SourceFailed, match=r"within 0\.1 s"):
         await fetch(context, http={"post": endpoint.url, "timeout": "100ms"})
-    forever.set()
+    over.set()

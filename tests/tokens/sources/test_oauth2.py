@@ -45,12 +45,8 @@ async def test_the_credentials_may_go_into_the_form(context: FetchContext, endpo
     grant(endpoint)
     fetched = await fetch(context, endpoint, client_secret="s", client_auth="body", scopes=["a", "b"])
     assert fetched.expires_in is None
-    assert form(endpoint) == {
-        "grant_type": "client_credentials",
-        "client_id": "me",
-        "client_secret": "s",
-        "scope": "a b",
-    }
+    credentials = {"client_id": "me", "client_secret": "s"}
+    assert form(endpoint) == {"grant_type": "client_credentials", **credentials, "scope": "a b"}
     assert "authorization" not in endpoint.seen[0].headers
 
 

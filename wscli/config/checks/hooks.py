@@ -10,7 +10,7 @@ from wscli.config.models.fields import expand_home
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Items
 from wscli.expressions import InvalidExpression, check_expression
-from wscli.values import Scalar, shown
+from wscli.values import shown
 
 __all__ = ["check_hook"]
 
@@ -30,24 +30,19 @@ def _check_words(located: Located | None, context: Context) -> None:
         text = item.text
         if text is None or context.problems.at(item.mark):
             continue
-        if number == 0:
-            _check_program(item, text, context)
-        elif text.redacted != text:
+        if number == 0 and not text.strip():
+            context.add(item, "the command's program is empty")
+        elif number == 0 and "/" in text:
+            try:
+                expand_home(text)
+            except ValueError as error:
+                context.add(item, f"{shown(text)}: {error}")
+        elif number and text.redacted != text:
             context.add(
                 item,
                 f"item {number} of the command is from the environment, and every user could read it in the process "
                 "list; the command inherits the manager's environment",
             )
-
-
-def _check_program(located: Located, text: Scalar, context: Context) -> None:
-    if not text.strip():
-        context.add(located, "the command's program is empty")
-    elif "/" in text:
-        try:
-            expand_home(text)
-        except ValueError as error:
-            context.add(located, f"{shown(text)}: {error}")
 
 
 def _check_jq(located: Located | None, context: Context) -> None:

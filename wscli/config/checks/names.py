@@ -45,16 +45,12 @@ def _made_of(text: str) -> str:
 
 def check_names(located: Located | None, what: str, context: Context) -> None:
     """Refuse names that cannot be typed, printed or referred to."""
-    pattern = _TOKEN_NAME if what == "token source" else _NAME
+    of_token = what == "a token source"
+    pattern = _TOKEN_NAME if of_token else _NAME
     for name, value in located.entries() if located is not None else ():
         if not pattern.fullmatch(name):
-            dot = "" if what == "token source" else ", '.'"
-            letters = f"letters, digits, '_'{dot} and '-'"
-            context.add(value, f"{name!r} cannot name {_article(what)}; use 1 to 64 {letters}", key=True)
-
-
-def _article(what: str) -> str:
-    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+            letters = "letters, digits, '_' and '-'" if of_token else "letters, digits, '_', '.' and '-'"
+            context.add(value, f"{name!r} cannot name {what}; use 1 to 64 {letters}", key=True)
 
 
 def channel_params(located: Located, context: Context) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wscli.config.checks.context import Context, LocatedTemplate
+from wscli.config.checks.context import DIAL_NAMESPACES, Context, LocatedTemplate
 from wscli.config.reading.located import Located
 from wscli.templates import Template
 
@@ -89,7 +89,5 @@ def compile_subprotocols(located: Located | None, context: Context) -> tuple[Loc
 
 def _sample(template: Template) -> str:
     """Fill a template with values that any filter takes, to check the text around them."""
-    scope: dict[str, dict[str, str]] = {}
-    for space, name in template.references:
-        scope.setdefault(space, {})[name] = "1"
-    return template.render(scope)
+    names = [name for _, name in template.references]
+    return template.render(dict.fromkeys(DIAL_NAMESPACES, dict.fromkeys(names, "1")))

@@ -39,7 +39,6 @@ def expand_home(text: str) -> Path:
 
     Raises:
         ValueError: the user is unknown; the text follows the quoted value and a colon.
-
     """
     try:
         return Path(text).expanduser()
@@ -49,8 +48,7 @@ def expand_home(text: str) -> Path:
 
 def _absolute(settings: TlsSettings, info: ValidationInfo) -> TlsSettings:
     files = {key: name for key in ("ca", "cert", "key") if (name := getattr(settings, key)) is not None}
-    base = base_of(info)
-    return settings.model_copy(update={key: _below(base, name) for key, name in files.items()})
+    return settings.model_copy(update={key: _below(base_of(info), name) for key, name in files.items()})
 
 
 def _below(base: Path, name: str) -> str:

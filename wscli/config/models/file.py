@@ -152,8 +152,7 @@ class FileModel(StrictModel):
     ] = None
     endpoints: Annotated[dict[str, EndpointModel], Field(default_factory=dict, description="servers, by name")]
     tokens: Annotated[
-        dict[str, TokenSource],
-        Field(default_factory=dict, description="token sources, by the name in {token.NAME}"),
+        dict[str, TokenSource], Field(default_factory=dict, description="token sources, by the name in {token.NAME}")
     ]
     verdicts: VerdictsOf
     backoff: Annotated[

@@ -40,8 +40,11 @@ class Listen:
 
 
 def _parse_listen(text: str, base: Path) -> Listen:
-    if text.startswith(_UNIX):
-        return Listen(path=_socket_path(text.removeprefix(_UNIX), base))
+    if text.startswith(_UNIX) and text != _UNIX:
+        path = base / expand_home(text.removeprefix(_UNIX))
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            raise ValueError(f"a Unix socket's path, with the directories above, has {_LONGEST_PATH} bytes at most")
+        return Listen(path=path)
     host = parse_host(text)
     if host is None or host.port is None:
         near = "; 0.0.0.0 is every address" if re.fullmatch(r"\*?:[0-9]+", text) else ""
@@ -54,15 +57,6 @@ def _parse_listen(text: str, base: Path) -> Listen:
     return Listen(host.name, host.port)
 
 
-def _socket_path(text: str, base: Path) -> Path:
-    if not text:
-        raise ValueError(_FORMS)
-    path = base / expand_home(text)
-    if len(os.fsencode(path)) > _LONGEST_PATH:
-        raise ValueError(f"a Unix socket's path, with the directories above, has {_LONGEST_PATH} bytes at most")
-    return path
-
-
 def _listen(value: object, info: ValidationInfo) -> Listen:
     if isinstance(value, Listen):
         return value
@@ -72,10 +66,6 @@ def _listen(value: object, info: ValidationInfo) -> Listen:
         return _parse_listen(str(value), base_of(info))
     except ValueError as error:
         raise ValueError(f"invalid address to listen at: {shown(value)}; {error}") from None
-
-
-def _one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
 
 
 def _token(secret: Secret) -> Secret:
@@ -127,7 +117,7 @@ class GatewayPlan(StrictModel):
 
     listen: Annotated[
         tuple[Annotated[Listen, PlainValidator(_listen)], ...],
-        BeforeValidator(_one_or_more),
+        BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
         WithJsonSchema({"anyOf": [TEXT_SCHEMA, _TEXTS]}),
         Field(
             min_length=1,

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from wscli.config.reading.nodes import Branch, Items, Leaf, MapEntry, Mark, Node, Path
+from wscli.config.reading.nodes import Branch, Items, Leaf, MapEntry, Mark, Node, Path, kind_of
 from wscli.config.reading.problems import FatalProblem, FileProblems
 from wscli.config.reading.syntax import explain_error, mark_of
 from wscli.values import Scalar
@@ -31,21 +31,15 @@ def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER
 
     Raises:
         FatalProblem: the text cannot be read to its end, or is not a mapping. Other problems go to ``problems``.
-
     """
     events = _events(text, loader)
     root = _Builder(events, problems).document()
-    if root is None:
-        raise FatalProblem(Mark(1, 1), "the file is empty; 'endpoints:' and 'channels:' are the least that it needs")
-    if isinstance(root, Leaf) and root.is_nothing:
-        raise FatalProblem(
-            root.mark, "the file declares nothing; 'endpoints:' and 'channels:' are the least that it needs"
-        )
+    if root is None or (isinstance(root, Leaf) and root.is_nothing):
+        what, mark = ("is empty", Mark(1, 1)) if root is None else ("declares nothing", root.mark)
+        raise FatalProblem(mark, f"the file {what}; 'endpoints:' and 'channels:' are the least that it needs")
     if not isinstance(root, Branch):
-        kind = "a list" if isinstance(root, Items) else "text"
-        raise FatalProblem(
-            root.mark, f"the file must be a mapping with 'endpoints:', 'channels:' and so on, not {kind}"
-        )
+        text = f"the file must be a mapping with 'endpoints:', 'channels:' and so on, not {kind_of(root)}"
+        raise FatalProblem(root.mark, text)
     return root
 
 

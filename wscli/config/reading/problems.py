@@ -28,15 +28,11 @@ class FatalProblem(Exception):
         self.path = path
 
 
-def _step(key: str) -> str:
-    return key if key.isprintable() and key else repr(key)
-
-
 def path_text(path: Path) -> str:
     """Write a path: ``channels.calls.subprotocols[0]``."""
     written = ""
     for step in path:
-        written += f"[{step}]" if isinstance(step, int) else f".{_step(step)}"
+        written += f"[{step}]" if isinstance(step, int) else f".{step if step and step.isprintable() else repr(step)}"
     return written.removeprefix(".")
 
 
@@ -63,7 +59,10 @@ class FileProblems:
 
     def lines(self) -> tuple[str, ...]:
         """Give a line for each, sorted by place: ``app.yaml:12:5: channels.calls: ...``."""
-        return tuple(map(self._line, sorted(self._found)))
+        return tuple(
+            _on_one_line(": ".join(filter(None, (f"{self.label}:{mark.line}:{mark.column}", path, text))))
+            for mark, path, text in sorted(self._found)
+        )
 
     def error(self, fatal: FatalProblem | None = None) -> ConfigError:
         """Make an error of all problems."""
@@ -72,10 +71,6 @@ class FileProblems:
         if fatal is not None and fatal.mark is not None:
             self.add(fatal.mark, fatal.path, fatal.text)
         return ConfigError("\n".join(self.lines()), HINT)
-
-    def _line(self, problem: _Problem) -> str:
-        where = f"{self.label}:{problem.mark.line}:{problem.mark.column}"
-        return _on_one_line(": ".join(part for part in (where, problem.path, problem.text) if part))
 
 
 def _on_one_line(text: str) -> str:

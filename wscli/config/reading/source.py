@@ -30,7 +30,6 @@ def read_file(file: Path) -> bytes:
 
     Raises:
         FatalProblem: the file cannot be read, or is larger than 4 MiB.
-
     """
     try:
         if file == STDIN:
@@ -57,7 +56,6 @@ def decode_text(data: bytes) -> str:
 
     Raises:
         FatalProblem: the encoding is not UTF-8, or a character is not allowed in YAML.
-
     """
     for bom, name in _FOREIGN_BOMS.items():
         if data.startswith(bom):

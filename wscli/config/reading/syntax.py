@@ -45,9 +45,9 @@ def explain_error(error: yaml.YAMLError, text: str) -> tuple[Mark, str]:
         return Mark(1, 1), _FALLBACK
     at, problem = error.problem_mark, error.problem or ""
     begun = error.context_mark or at
-    here = _character(text, at)
-    if "cannot start any token" in problem:
-        return mark_of(at), _misplaced(here)
+    here = _line(text, at)[at.column : at.column + 1]
+    if "cannot start any token" in problem and here != "\t":
+        return mark_of(at), f"no value begins with {here!r}; quote it"
     if "expected ',' or" in problem:
         return _unfinished(text, at, begun, problem)
     for words, sentence in _SENTENCES:
@@ -63,16 +63,6 @@ def _line(text: str, mark: yaml.Mark) -> str:
     return lines[mark.line] if mark.line < len(lines) else ""
 
 
-def _character(text: str, mark: yaml.Mark) -> str:
-    return _line(text, mark)[mark.column : mark.column + 1]
-
-
-def _misplaced(character: str) -> str:
-    if character == "\t":
-        return _SENTENCES[0][1]
-    return f"no value begins with {character!r}; quote it"
-
-
 def _unfinished(text: str, at: yaml.Mark, begun: yaml.Mark, problem: str) -> tuple[Mark, str]:
     """A flow collection that goes on wrongly: most often an unquoted brace, or no end at all."""
     closing = "}" if "'}'" in problem else "]"
@@ -81,9 +71,8 @@ def _unfinished(text: str, at: yaml.Mark, begun: yaml.Mark, problem: str) -> tup
         if line[at.column - 1 : at.column] == "$":
             end = line.find("}", at.column)
             meant = line[at.column - 1 : end + 1] if end >= 0 else "${...}"
-            return Mark(
-                at.line + 1, at.column
-            ), f'quote "{meant}" here: within {{...}} and [...] a bare brace is YAML\'s'
+            text = f'quote "{meant}" here: within {{...}} and [...] a bare brace is YAML\'s'
+            return Mark(at.line + 1, at.column), text
         return mark_of(at), _QUOTE_BRACE
     if not line[at.column :].strip():
         return mark_of(begun), f"this '{'{' if closing == '}' else '['}' is never closed"

@@ -50,7 +50,6 @@ class LogFile:
 
     Raises:
         DatabaseError: it cannot be opened, is damaged, or belongs to another program.
-
     """
 
     def __init__(self, path: Path, limits: HistoryLimits) -> None:
@@ -79,7 +78,6 @@ class LogFile:
 
         Raises:
             DatabaseError: nothing was committed.
-
         """
         batch = WriteBatch(
             [one for one in batch.batches if one.last > self._header.last],
@@ -102,7 +100,6 @@ class LogFile:
 
         Raises:
             DatabaseError: that could not be written, so that the next start begins a new epoch.
-
         """
         try:
             commit = self.write(rest, now)

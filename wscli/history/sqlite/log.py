@@ -19,7 +19,6 @@ class SqliteLog:
 
     Raises:
         DatabaseError: the file cannot be used, or is damaged.
-
     """
 
     def __init__(self, path: Path, limits: HistoryLimits) -> None:

@@ -34,7 +34,6 @@ class LogReader:
 
         Raises:
             DatabaseError: the file cannot be read at the moment (too many open files, for example).
-
         """
         with self._lock:
             return LogSegment(()) if self._closed else self._read(number, upto)

@@ -25,9 +25,7 @@ CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
 """Small columns come first, so that a search reads no messages."""
-UPGRADES = {
-    1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
-}
+UPGRADES = {1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER"}
 """Statements by the version that they upgrade from."""
 
 Row = Sequence[Any]
@@ -59,17 +57,8 @@ def read_batch(row: Row, epoch: str) -> Batch | None:
         return None  # columns of other types
     if len(payloads) != last - first + 1:
         return None
-    return Batch(
-        first,
-        ts,
-        payloads,
-        kinds,
-        epoch=epoch,
-        size=len(data),
-        offset=offset,
-        horizon=horizon,
-        backfill=bool(backfill),
-    )
+    places = {"size": len(data), "offset": offset, "horizon": horizon}
+    return Batch(first, ts, payloads, kinds, epoch=epoch, backfill=bool(backfill), **places)
 
 
 def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes, backfill: int | None) -> int:
@@ -83,20 +72,20 @@ def _batch_crc(facts: Row, kinds: bytes | None, ends: bytes, data: bytes, backfi
 def gap_row(number: int, gap: GapRecord) -> Row:
     """Make the row of a gap."""
     *columns, backfilled = gap
-    return (*_checked((number, *columns), backfilled), backfilled)
+    return (number, *columns, _crc((number, *columns), backfilled), backfilled)
 
 
 def read_gap_row(row: Row) -> tuple[int, GapRecord] | None:
     """Read the row of a gap; None if it is damaged."""
     *columns, crc, backfilled = row
-    return (
-        (row[0], GapRecord(*columns[1:])._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
-    )
+    number, *facts = columns
+    return (number, GapRecord(*facts)._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
 
 
 def position_row(name: str, position: ConsumerPosition) -> Row:
     """Make the row of a consumer."""
-    return _checked((name, position.cursor.seq, position.cursor.gaps, position.moved_at))
+    columns = (name, position.cursor.seq, position.cursor.gaps, position.moved_at)
+    return (*columns, _crc(columns))
 
 
 def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
@@ -105,11 +94,7 @@ def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
     return (name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)) if crc == _crc(row[:-1]) else None
 
 
-def _checked(columns: Row, later: Any = None) -> Row:
-    """Append the checksum of some columns, and of a column of a later version where it is set."""
-    return (*columns, _crc(columns, later))
-
-
 def _crc(columns: Row, later: Any = None) -> int:
+    """Sum some columns, and one of a later version where it is set."""
     every = tuple(columns) if later is None else (*columns, later)
     return crc32(repr(every).encode("utf-8", "surrogateescape"))

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidato
 from pydantic_core import CoreSchema
 
 from wscli.child import Child
-from wscli.templates import Scope, compile_template
+from wscli.templates import compile_template
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, Timeout, names_in
@@ -77,10 +77,13 @@ class CommandSource(StrictModel):
     async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Run it once."""
         scope = await context.scope(self.references())
-        extra, stdin = self._secrets(scope)
+        extra = {name: template.render(scope) for name, template in self.environment.items()}
+        stdin = None if self.stdin is None else self.stdin.render(scope)
         child = await self._run(context.base, {**context.environ, **extra}, None if stdin is None else stdin.encode())
         if child.code != 0:
-            raise SourceFailed(self._failure(child, [*extra.values(), *([stdin] if stdin else [])]))
+            how = f"exited with {child.code}" if child.code > 0 else f"was killed by signal {-child.code}"
+            last = _last_line(bytes(child.errors), [*extra.values(), *([stdin] if stdin else [])])
+            raise SourceFailed(f"the command '{self.run.shown}' {how}{f': {last}' if last else ''}")
         try:
             return SourceAnswer(Secret(child.output.decode("utf-8-sig")))
         except UnicodeDecodeError:
@@ -110,39 +113,25 @@ class CommandSource(StrictModel):
             raise SourceFailed(f"the command '{name}' printed more than {_MAX_OUTPUT >> 10} KiB and was killed")
         return child
 
-    def _secrets(self, scope: Scope) -> tuple[dict[str, str], str | None]:
-        extra = {name: template.render(scope) for name, template in self.environment.items()}
-        return extra, None if self.stdin is None else self.stdin.render(scope)
-
-    def _failure(self, child: Child, secrets: list[str]) -> str:
-        how = f"exited with {child.code}" if child.code > 0 else f"was killed by signal {-child.code}"
-        last = _last_line(bytes(child.errors), secrets)
-        return f"the command '{self.run.shown}' {how}{f': {last}' if last else ''}"
-
 
 def _last_line(errors: bytes, secrets: list[str]) -> str:
     """Give the last line of stderr, printable, short, and without the secrets."""
-    lines = [line.strip() for line in errors.decode(errors="replace").splitlines() if line.strip()]
-    if not lines:
-        return ""
-    line = lines[-1]
+    line = next(filter(None, map(str.strip, reversed(errors.decode(errors="replace").splitlines()))), "")
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET:
             line = line.replace(secret, "***")
-    shortened = line if len(line) <= _MAX_QUOTE else f"{line[:_MAX_QUOTE]}..."
-    return repr(shortened)
-
-
-def _from_list(value: object) -> object:
-    return CommandSource(run=_argv(value)) if isinstance(value, (list, tuple, str)) else value
+    return repr(line if len(line) <= _MAX_QUOTE else f"{line[:_MAX_QUOTE]}...") if line else ""
 
 
 class _ListInSchema:
     """Allows the list alone in the JSON Schema."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Add the list to the model's schema."""
         return {"anyOf": [_LIST, handler(schema)]}
 
 
-CommandField = Annotated[CommandSource, BeforeValidator(_from_list), _ListInSchema()]
+CommandField = Annotated[
+    CommandSource,
+    BeforeValidator(lambda value: CommandSource(run=_argv(value)) if isinstance(value, (list, tuple, str)) else value),
+    _ListInSchema(),
+]

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import PlainValidator, WithJsonSchema
 
 from wscli.tokens.errors import SourceFailed
-from wscli.tokens.fetcher import FetchContext, SourceAnswer
+from wscli.tokens.fetcher import FetchContext, SourceAnswer, TokenFetcher
 from wscli.values import Secret, shown
 
 __all__ = ["Env", "EnvSource"]
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class EnvSource:
+class EnvSource(TokenFetcher):
     """A variable of the environment that the manager was started with."""
 
     name: str
@@ -29,10 +29,6 @@ class EnvSource:
         if value is None:
             raise SourceFailed(f"the environment variable '{self.name}' is not set")
         return SourceAnswer(Secret(value))
-
-    def references(self) -> frozenset[str]:
-        """None."""
-        return frozenset()
 
 
 def _parse(value: object) -> EnvSource:

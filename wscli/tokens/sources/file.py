@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import PlainValidator, WithJsonSchema
 
 from wscli.tokens.errors import SourceFailed
-from wscli.tokens.fetcher import FetchContext, SourceAnswer
+from wscli.tokens.fetcher import FetchContext, SourceAnswer, TokenFetcher
 from wscli.values import Scalar, Secret, shown
 
 __all__ = ["File", "FileSource"]
@@ -20,7 +20,7 @@ _MAX_SIZE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class FileSource:
+class FileSource(TokenFetcher):
     """A regular file of at most 64 KiB; a relative path starts at the YAML file."""
 
     path: str = field(repr=False)
@@ -53,10 +53,6 @@ class FileSource:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise SourceFailed(f"the file '{self.shown}' is not UTF-8") from None
-
-    def references(self) -> frozenset[str]:
-        """None."""
-        return frozenset()
 
 
 def _parse(value: object) -> FileSource:

@@ -83,10 +83,8 @@ class HttpSource(HttpOptions):
         return self
 
     def _target(self) -> tuple[str, Url]:
-        for method, url in (("POST", self.post), ("GET", self.get), ("PUT", self.put)):
-            if url is not None:
-                return method, url
-        raise AssertionError("validated: one URL is given")
+        urls = (("POST", self.post), ("GET", self.get), ("PUT", self.put))
+        return next((method, url) for method, url in urls if url is not None)
 
     def references(self) -> frozenset[str]:
         """Give the tokens in the URL, the headers and the body."""
@@ -114,7 +112,6 @@ class HttpSource(HttpOptions):
         Raises:
             SourceFailed: a header contains a line break, or a value becomes ``..`` in the path.
             TemplateError: a placeholder has no value, or its filter refuses the value.
-
         """
         method, url = self._target()
         headers = checked_headers({name: template.render(scope) for name, template in self.headers.items()})

@@ -34,14 +34,10 @@ _ERRORS = frozenset(
 _ROTATED = "refresh_token"
 
 
-def _scopes(value: object) -> object:
-    """Accept ``[a, b]`` as well as ``a b`` (RFC 6749, section 3.3)."""
-    return value.split() if isinstance(value, str) else value
-
-
 Scopes = Annotated[
     tuple[str, ...],
-    BeforeValidator(_scopes),
+    # a list, as well as the text of RFC 6749, section 3.3
+    BeforeValidator(lambda value: value.split() if isinstance(value, str) else value),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 
@@ -99,8 +95,10 @@ class OAuth2Source(HttpOptions):
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            self._forget_dead(context, answer)
-            error.text += _named(answer)
+            word = _error_of(answer)
+            if word == "invalid_grant":  # the server refuses the token that it issued: return to the declared one
+                context.memory.pop(_ROTATED, None)
+            error.text += f": {word}" if word else ""
             raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
@@ -130,11 +128,6 @@ class OAuth2Source(HttpOptions):
         body = urlencode(form).encode()
         return HttpRequest("POST", url, shown, checked_headers(headers), body, self._tls, self.proxy, self.timeout)
 
-    def _forget_dead(self, context: FetchContext, answer: HttpAnswer) -> None:
-        """Return to the declared refresh token when the server refuses the one that it issued."""
-        if _error_of(answer) == "invalid_grant":
-            context.memory.pop(_ROTATED, None)
-
 
 def _filled(template: Template | None, scope: Scope) -> str:
     return "" if template is None else template.render(scope)
@@ -147,8 +140,3 @@ def _error_of(answer: HttpAnswer) -> str | None:
         return None
     error = value.get("error") if isinstance(value, dict) else None
     return error if isinstance(error, str) and error in _ERRORS else None
-
-
-def _named(answer: HttpAnswer) -> str:
-    error = _error_of(answer)
-    return f": {error}" if error else ""

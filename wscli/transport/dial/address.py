@@ -82,7 +82,6 @@ def parse_target_url(target: DialTarget) -> TargetUrl:
 
     Raises:
         DialError: the URL is invalid; the text does not quote it, because it may contain secrets.
-
     """
     try:
         parts = urlsplit(target.url)

@@ -1,8 +1,9 @@
-"""The context of one dial: its target, its listener, and the step in progress."""
+"""The context of one dial: its target, its listener, the headers of its request, and the step in progress."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,20 @@ from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import ConnectionListener, DialError, DialTarget, DialTimeline
 from wscli.transport.dial.address import ServerAddress, TargetUrl
-from wscli.transport.dial.request import request_headers
+from wscli.version import __version__
 
-__all__ = ["DialContext", "no_upgrade"]
+__all__ = ["USER_AGENT", "DialContext", "no_upgrade", "request_headers"]
+
+USER_AGENT = f"wscli/{__version__}"
+
+_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_RESERVED = frozenset(
+    {
+        *("connection", "upgrade", "content-length", "transfer-encoding"),
+        *(f"sec-websocket-{part}" for part in ("accept", "extensions", "key", "protocol", "version")),
+    }
+)
 
 
 class DialContext:
@@ -20,7 +32,6 @@ class DialContext:
 
     Raises:
         DialError: a header of the target's cannot be sent.
-
     """
 
     def __init__(
@@ -52,13 +63,9 @@ class DialContext:
         self.peer = peer or self.peer
         self._began = self._time()
 
-    def done(self, detail: str) -> None:
-        """Record that the current step succeeded."""
-        self.timeline.add(self.step, self._time() - self._began, detail)
-
-    def failed(self, detail: str) -> None:
-        """Record that the current step failed."""
-        self.timeline.add(self.step, self._time() - self._began, detail, ok=False)
+    def done(self, detail: str, *, ok: bool = True) -> None:
+        """Record the end of the current step."""
+        self.timeline.add(self.step, self._time() - self._began, detail, ok=ok)
 
     def amend(self, step: str, detail: str) -> None:
         """Replace the detail of the last step of that name."""
@@ -72,3 +79,32 @@ class DialContext:
 def no_upgrade(dial: DialContext, text: str) -> DialError:
     """Make the error of an answer that is not an upgrade."""
     return DialError(Failure(FailureKind.UPGRADE, f"{dial.peer.where} {text}"))
+
+
+def request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]:
+    """Give the target's headers, after ``Host``, ``User-Agent`` and the URL's credentials where the target has none.
+
+    Raises:
+        DialError: a header that HTTP cannot carry (RFC 9110, section 5.5), or that belongs to the upgrade itself.
+    """
+    own = {name.lower() for name, _ in target.headers}
+    headers = [("Host", url.host_header), ("User-Agent", USER_AGENT)]
+    if url.authorization is not None:
+        headers.append(("Authorization", url.authorization))
+    headers = [(name, value) for name, value in headers if name.lower() not in own]
+    for name, value in target.headers:
+        problem = _problem(name, value)
+        if problem is not None:
+            raise DialError(Failure(FailureKind.UPGRADE, f"the header {name!r} cannot be sent: {problem}"))
+        headers.append((name, value))
+    return headers
+
+
+def _problem(name: str, value: str) -> str | None:
+    if not _NAME.fullmatch(name):
+        return "its name is invalid"
+    if name.lower() in _RESERVED:
+        return "it belongs to the upgrade itself"
+    if not _VALUE.fullmatch(value):
+        return "its value contains a line break or a character beyond ASCII"
+    return None

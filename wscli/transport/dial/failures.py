@@ -16,33 +16,17 @@ from wscli.values import format_duration
 
 __all__ = ["FOREIGN", "timed_out", "failure_of"]
 
-_picows: tuple[type[Exception], ...]
+_OF_PROXIES = (ProxyConnectionError, ProxyError, ProxyTimeoutError)
+FOREIGN: tuple[type[Exception], ...] = (OSError, EOFError, UnicodeError, WebSocketException, *_OF_PROXIES)
+"""The exceptions that ``failure_of`` translates; any other is a bug of ours and is not caught."""
+
 try:
     from picows import WSError
 except ImportError:  # without the extra
-    _picows = ()
+    pass
 else:
-    _picows = (WSError,)
+    FOREIGN = (*FOREIGN, WSError)
 
-FOREIGN: tuple[type[Exception], ...] = (
-    OSError,
-    EOFError,
-    UnicodeError,
-    WebSocketException,
-    ProxyConnectionError,
-    ProxyError,
-    ProxyTimeoutError,
-    *_picows,
-)
-"""The exceptions that ``failure_of`` translates; any other is a bug of ours and is not caught."""
-
-_KINDS = {
-    "dns": FailureKind.DNS,
-    "tcp": FailureKind.TCP,
-    "proxy": FailureKind.PROXY,
-    "tls": FailureKind.TLS,
-    "upgrade": FailureKind.UPGRADE,
-}
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 )
@@ -65,16 +49,16 @@ def failure_of(error: Exception, step: str, server: ServerAddress) -> Failure:
     if isinstance(error, OSError):
         return _broken(error, step, server)
     if isinstance(error, UnicodeError):
-        return Failure(_KINDS[step], f"invalid host name: {server.name}")
+        return Failure(FailureKind(step), f"invalid host name: {server.name}")
     if isinstance(error, EOFError):
-        return Failure(_KINDS[step], f"{server.where} closed the connection{_during(step)}")
+        return Failure(FailureKind(step), f"{server.where} closed the connection{_during(step)}")
     if isinstance(error, ConnectionClosed):
         return Failure(FailureKind.CLOSE, f"{server.where} closed the connection", code=1006, by="peer")
     return Failure(FailureKind.UPGRADE, f"{server.where} did not answer with a valid upgrade: {_what(error)}")
 
 
 def _broken(error: OSError, step: str, server: ServerAddress) -> Failure:
-    kind = _KINDS[step]
+    kind = FailureKind(step)
     if step in ("dns", "tcp") or isinstance(error, ProxyConnectionError):
         return Failure(kind, f"cannot connect to {server.where}: {_reason(error)}")
     if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
@@ -111,7 +95,7 @@ def _tls(error: ssl.SSLError, server: ServerAddress) -> Failure:
 
 def _words(reason: str) -> str:
     """``TLSV1_ALERT_PROTOCOL_VERSION`` as ``protocol version``."""
-    return reason.partition("ALERT_")[2].replace("_", " ").lower() or reason.replace("_", " ").lower()
+    return (reason.partition("ALERT_")[2] or reason).replace("_", " ").lower()
 
 
 def _lower(text: str | None) -> str:

@@ -36,7 +36,6 @@ def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
 
     Raises:
         DialError: the proxy's URL is invalid, or of an unknown scheme.
-
     """
     found = proxy_url(target.proxy, url.scheme, url.server.host, url.server.port, os.environ)
     if found is None:

@@ -45,7 +45,6 @@ def parse_head(block: bytes) -> ResponseHead:
 
     Raises:
         ValueError: it does not begin with a status line of HTTP/1.
-
     """
     first, *lines = block.decode("latin-1").split("\r\n")
     found = _STATUS_LINE.fullmatch(first)

@@ -14,9 +14,8 @@ from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import DialError
 from wscli.transport.dial.address import ServerAddress
-from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.context import USER_AGENT, DialContext
 from wscli.transport.dial.proxy import Proxy
-from wscli.transport.dial.request import USER_AGENT
 from wscli.transport.dial.response import MAX_HEAD, parse_head
 from wscli.transport.dial.tcp import connect_tcp, hang_up, ignore_failure
 
@@ -45,7 +44,6 @@ async def reach(dial: DialContext, proxy: Proxy | None) -> Conduit:
     Raises:
         DialError: the proxy refused.
         OSError, UnicodeError, ProxyException: what the libraries raise; ``failures.failure_of`` knows them.
-
     """
     server = dial.url.server
     if proxy is None:
@@ -138,8 +136,6 @@ async def _through_tls(sock: socket.socket, proxy: Proxy, server: ServerAddress)
 
 
 class _Tunnel(asyncio.Protocol):
-    """Awaits a proxy's answer over TLS."""
-
     def __init__(self, proxy: Proxy) -> None:
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opened.add_done_callback(ignore_failure)
@@ -147,7 +143,6 @@ class _Tunnel(asyncio.Protocol):
         self._answer = b""
 
     def data_received(self, data: bytes) -> None:
-        """Read until the answer is complete."""
         self._answer += data
         try:
             if _is_open(self._answer, self._proxy) and not self.opened.done():
@@ -156,7 +151,6 @@ class _Tunnel(asyncio.Protocol):
             self._fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the waiting dial."""
         self._fail(exc or _refused(self._proxy))
 
     def _fail(self, error: Exception) -> None:

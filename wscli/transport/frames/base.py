@@ -14,15 +14,7 @@ from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import (
-    Violation,
-    cut_reason,
-    dropped,
-    failed,
-    lost,
-    peer_closed,
-    we_closed,
-)
+from wscli.transport.frames.close_codes import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
 from wscli.transport.frames.writer import FrameWriter
 from wscli.values import format_duration
 
@@ -132,7 +124,6 @@ class BaseConnection:
         self._wind_down(CLOSE_TIMEOUT)
 
     def _say_close(self, code: int, reason: str) -> None:
-        """Start the closing handshake."""
         self._sent_close = code
         self._writing.drop_pong()
         self._writing.control(self._close_frame(code, cut_reason(reason)))

@@ -43,7 +43,6 @@ class Assembler:
 
         Raises:
             Violation: another message is incomplete (RFC 6455, section 5.4), or the message is too large.
-
         """
         if self._partial is not None:
             raise Violation(1002, "a message began inside another")
@@ -61,7 +60,6 @@ class Assembler:
 
         Raises:
             Violation: there is no message to continue, or it becomes too large.
-
         """
         if self._partial is None:
             raise Violation(1002, "a continuation of nothing")

@@ -6,17 +6,7 @@ import os
 
 from wscli.core.events import Failure, FailureKind
 
-__all__ = [
-    "NO_CLOSE",
-    "NO_CODE",
-    "Violation",
-    "cut_reason",
-    "dropped",
-    "failed",
-    "lost",
-    "peer_closed",
-    "we_closed",
-]
+__all__ = ["NO_CLOSE", "NO_CODE", "Violation", "cut_reason", "dropped", "failed", "lost", "peer_closed", "we_closed"]
 
 NO_CODE = 1005
 """A close frame without a code."""

@@ -84,7 +84,6 @@ class FrameWriter:
         Raises:
             NotSent: the connection was closed before any byte was written.
             OutcomeUnknown: the connection ended before the kernel had taken every byte.
-
         """
         if self._turn is None:
             self._turn = asyncio.Lock()

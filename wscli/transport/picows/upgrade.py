@@ -40,7 +40,6 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
         DialError: the answer was not an upgrade.
         OnlyPicowsRefuses: another adapter may accept it.
         OSError: see ``failures.failure_of``.
-
     """
     dial.begin("tls" if dial.tls is not None else "upgrade")
     try:
@@ -89,7 +88,7 @@ async def _ws_connect(
         logger_name=SILENT_LOGGER,
         enable_auto_pong=False,
         max_frame_size=target.max_message,
-        extra_headers=_Announced(headers, lambda: _tls_done(dial)),
+        extra_headers=_Announced(headers, dial),
         max_redirects=0,
         read_buffer_init_size=_FIRST_BUFFER,
         socket_factory=lambda _: conduit.sock,
@@ -101,19 +100,15 @@ async def _ws_connect(
 class _Announced:
     """Headers that report their first use: right after the TLS handshake, which picows does not report."""
 
-    def __init__(self, headers: list[tuple[str, str]], asked: Callable[[], None]) -> None:
+    def __init__(self, headers: list[tuple[str, str]], dial: DialContext) -> None:
         self._headers = headers
-        self._asked = asked
+        self._dial = dial
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        self._asked()
+        if self._dial.step == "tls":
+            self._dial.done("TLS")
+            self._dial.begin("upgrade")
         return iter(self._headers)
-
-
-def _tls_done(dial: DialContext) -> None:
-    if dial.step == "tls":
-        dial.done("TLS")
-        dial.begin("upgrade")
 
 
 def _subprotocol(response: WSUpgradeResponse, dial: DialContext) -> str | None:

@@ -32,7 +32,6 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConn
     Raises:
         DialError: the answer was not an upgrade.
         OSError, InvalidHandshake: see ``failures.failure_of``.
-
     """
     target, address = dial.target, dial.url
     wire = ClientProtocol(
@@ -56,13 +55,8 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConn
 
 def _request(wire: ClientProtocol, ours: list[tuple[str, str]]) -> Request:
     request = wire.connect()
-    headers = Headers()
-    for name, value in ours:
-        headers[name] = value
-    for name, value in request.headers.raw_items():
-        if name.lower() != "host":
-            headers[name] = value
-    return Request(request.path, headers)
+    theirs = ((name, value) for name, value in request.headers.raw_items() if name.lower() != "host")
+    return Request(request.path, Headers([*ours, *theirs]))
 
 
 async def _attach(upgrade: _Upgrade, conduit: Conduit, dial: DialContext) -> None:
@@ -93,7 +87,6 @@ class _Upgrade(asyncio.Protocol):
         self._answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the request."""
         self.transport = transport = cast(asyncio.Transport, transport)
         if self._dial.step == "tls":
             self._dial.done(describe(transport.get_extra_info("ssl_object")))
@@ -149,7 +142,6 @@ class _Upgrade(asyncio.Protocol):
         self.answered.set_result(connection)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the waiting dial."""
         if not self.answered.done():
             so_far = "in the middle of its answer" if self._answer else "without answering the upgrade"
             self.answered.set_exception(exc or no_upgrade(self._dial, f"closed the connection {so_far}"))
