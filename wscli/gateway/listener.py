@@ -35,11 +35,7 @@ class GatewayListener:
     """
 
     def __init__(
-        self,
-        listen: Listen,
-        problems: Problems,
-        schedule: Schedule,
-        on_client: Callable[[socket.socket, Listen], None],
+        self, listen: Listen, problems: Problems, schedule: Schedule, on_client: Callable[[socket.socket, Listen], None]
     ) -> None:
         self.listen = listen
         self.bound: Listen | None = None

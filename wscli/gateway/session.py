@@ -50,12 +50,7 @@ class Session:
     """Serves one client until it leaves, its channel ends, or ``close`` is called."""
 
     def __init__(
-        self,
-        manager: Manager,
-        channel: Channel,
-        sock: socket.socket,
-        parser: ClientParser,
-        options: SessionOptions,
+        self, manager: Manager, channel: Channel, sock: socket.socket, parser: ClientParser, options: SessionOptions
     ) -> None:
         self._manager = manager
         self._channel = channel

@@ -100,12 +100,7 @@ class KeepaliveWheel:
     """
 
     def __init__(
-        self,
-        *,
-        clock: Clock,
-        chance: random.Random,
-        on_wake: Callable[[float], None],
-        schedule: Schedule = call_later,
+        self, *, clock: Clock, chance: random.Random, on_wake: Callable[[float], None], schedule: Schedule = call_later
     ) -> None:
         self._clock = clock
         self._chance = chance
