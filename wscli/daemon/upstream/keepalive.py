@@ -13,6 +13,7 @@ import math
 import random
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from wscli.clock import Clock
@@ -36,45 +37,24 @@ GRACE = 1.0
 """Seconds added once to a deadline that we missed."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class KeepaliveWatch:
     """One connection on the wheel, until it is cancelled or found dead."""
 
-    __slots__ = (
-        "_wheel",
-        "deadline",
-        "entry",
-        "graced",
-        "keepalive",
-        "link",
-        "next_ping",
-        "on_dead",
-        "on_rtt",
-        "pending",
-        "sent",
-    )
-
-    def __init__(
-        self,
-        wheel: KeepaliveWheel,
-        link: Link,
-        keepalive: Keepalive,
-        on_rtt: Callable[[float], None],
-        on_dead: Callable[[], None],
-    ) -> None:
-        self.link = link
-        self.keepalive = keepalive
-        self.on_rtt = on_rtt
-        self.on_dead = on_dead
-        self.pending: asyncio.Task[float] | None = None
-        """The ping in progress."""
-        self.graced = False
-        """Whether the deadline of the ping was extended."""
-        self.next_ping = math.inf
-        self.sent = -math.inf
-        self.deadline = math.inf
-        self.entry: tuple[float, int, KeepaliveWatch] | None = None
-        """Its entry in the wheel's agenda."""
-        self._wheel = wheel
+    _wheel: KeepaliveWheel
+    link: Link
+    keepalive: Keepalive
+    on_rtt: Callable[[float], None]
+    on_dead: Callable[[], None]
+    pending: asyncio.Task[float] | None = None
+    """The ping in progress."""
+    graced: bool = False
+    """Whether the deadline of the ping was extended."""
+    next_ping: float = math.inf
+    sent: float = -math.inf
+    deadline: float = math.inf
+    entry: tuple[float, int, KeepaliveWatch] | None = None
+    """Its entry in the wheel's agenda."""
 
     def probe(self) -> None:
         """Ping now, unless a ping is in progress or the watch has ended."""

@@ -11,18 +11,20 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.intake.dedupe import Dedupe
 from wscli.daemon.channel.intake.requests import BackfillRequests
 from wscli.daemon.upstream.services import Services
-from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.timing import OneShot
 
-__all__ = ["Backfill", "BackfillSink"]
+if TYPE_CHECKING:
+    from wscli.daemon.channel.intake.intake import Intake
+
+__all__ = ["Backfill"]
 
 logger = logging.getLogger("wscli.channel")
 
@@ -36,27 +38,6 @@ REMEMBERED = 100_000
 """Ids remembered for comparison."""
 AFTERWARDS = 30.0
 """Seconds after a fill during which live messages are still compared with the filled ones; a server may send both."""
-
-
-class BackfillSink(Protocol):
-    """Where messages and gaps go: the channel's intake."""
-
-    history: History
-
-    def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
-        """Record a gap; times are seconds since the epoch."""
-
-    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Append messages received from the server."""
-
-    def admit_missed(self, payloads: list[bytes]) -> None:
-        """Append messages found by a request."""
-
-    def drop(self, count: int) -> None:
-        """Count duplicates."""
-
-    def unseen(self, payloads: list[bytes]) -> list[bytes]:
-        """Give those of the messages that the channel has not seen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +67,7 @@ class Backfill:
         plan: ChannelPlan,
         params: Mapping[str, str],
         services: Services,
-        sink: BackfillSink,
+        sink: Intake,
         problems: Problems,
     ) -> None:
         self._plan = plan
