@@ -49,12 +49,9 @@ async def open_session(
     """Accept a client's upgrade and give its session; None where it was refused, and answered.
 
     Args:
-        manager: of the channels.
         handshake: the client, whose request was read and let in.
-        request: its request.
-        sock: its socket.
+        request, sock, query: its request, its socket, and the query of its URL.
         find: gives the requested channel; raises UnknownChannel.
-        query: of its URL.
         offered: its subprotocols for the upstream.
         spare: the subprotocol to answer with where the upstream has none.
         max_message: bytes of a client's message at most.

@@ -46,13 +46,9 @@ def response(status: int, body: bytes, content_type: str, headers: Headers | Non
 
 
 class Handshake:
-    """One client before it is accepted.
+    """One client before it is accepted; its socket is non-blocking.
 
-    Args:
-        sock: non-blocking, just accepted.
-        max_header: bytes of the request at most.
-        max_message: bytes of a message at most, once it is accepted.
-
+    ``max_header`` is in bytes of the request, ``max_message`` in bytes of a message once it is accepted.
     """
 
     def __init__(self, sock: socket.socket, *, max_header: int, max_message: int) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.fanout.socket_writer import Outflow
+from wscli.daemon.fanout.socket_writer import Outflow, hear
 from wscli.daemon.fanout.sources import Source
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
@@ -134,9 +134,7 @@ class Session:
     async def _watch(self) -> None:
         """Close the client when its channel ends, or is lost."""
         channel = self._channel
-        ready_before = (
-            self._options.strict or channel.state is ChannelState.READY
-        )  # a strict client was let in when it was
+        ready_before = self._options.strict or channel.state is ChannelState.READY  # a strict client was let in ready
         while True:
             ready = channel.state is ChannelState.READY
             lost = self._options.strict and ready_before and not ready
@@ -174,12 +172,8 @@ class Session:
             self._loop.remove_reader(self._sock)
 
     def _hear(self) -> None:
-        try:
-            data = self._sock.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError):
+        if (data := hear(self._sock, _CHUNK)) is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self._hang_up()
             return

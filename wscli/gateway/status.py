@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wscli import __version__
-from wscli.daemon.fanout.socket_writer import Outflow
+from wscli.daemon.fanout.socket_writer import Outflow, hear
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.channel_feed import ControlFrames, json_frame
@@ -151,12 +151,8 @@ class StatusSession:
 
     def _hear(self) -> None:
         """Answer pings and the close frame; ignore messages."""
-        try:
-            data = self._sock.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError):
+        if (data := hear(self._sock, _CHUNK)) is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self._outflow.end()
             return

@@ -202,16 +202,9 @@ def capture(
 ) -> list[logging.Handler]:
     """Send the records of wscli and the warnings of libraries to a history and a stream.
 
-    Args:
-        history: gets them as JSON.
-        stream: gets them as ``form`` says; default: stderr. Lines to the journal begin with their level.
-        form: ``text`` or ``json``.
-        file: the stream's file, if it is to be rotated.
-        environ: names the journal.
-
-    Returns:
-        the handlers, for ``release``.
-
+    The stream, stderr by default, gets them as ``form`` says, and the history as JSON. ``file`` is the stream's, if it
+    is to be rotated. Lines to the journal, which ``environ`` names, begin with their level. Gives the handlers, for
+    ``release``.
     """
     stream = stream or sys.stderr
     journal = is_journal(stream, environ)

@@ -64,7 +64,7 @@ def run_manager(
         plan: what it runs.
         environ: locates the runtime and the state directory.
         on_ready: called when the socket answers; no channel has to be ready.
-        log_format: format of the log on stderr.
+        log_format: of the log on stderr.
         log_file: the file of stdout and stderr, if it is to be rotated.
 
     Raises:
@@ -112,17 +112,8 @@ def make_manager(
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
-    Args:
-        plan: the channels.
-        clock: the time.
-        chance: jitter is drawn from it.
-        open_link: opens one connection.
-        reachable: whether a route leads to an IP address.
-        schedule: timers.
-        environ: says where state is kept, and which proxies are used.
-        http: makes HTTP requests; default: a client of the manager's own.
-        make_session: gives each upstream its session.
-
+    Jitter is drawn from ``chance``; ``reachable`` says whether a route leads to an IP address, ``environ`` where state
+    is kept and which proxies are used. Without ``http`` the manager has an HTTP client of its own.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
@@ -207,9 +198,7 @@ class ManagerProcess:
         await self._monitor.close()
         await self._gateway.close()
         await self._outbox.settle()
-        await asyncio.gather(
-            self._hooks.close(), self.manager.close()
-        )  # the hooks first: channels close for them unseen
+        await asyncio.gather(self._hooks.close(), self.manager.close())  # hooks first: channels close for them unseen
         await self._server.close()
         await self._outbox.close()
         self._notifier.close()

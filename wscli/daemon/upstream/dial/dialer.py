@@ -194,8 +194,5 @@ class Dialer:
 class _Deaf:
     """A listener that ignores everything."""
 
-    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Ignore messages."""
-
-    def on_end(self, failure: Failure) -> None:
-        """Ignore the end."""
+    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
+    def on_end(self, failure: Failure) -> None: ...
