@@ -15,6 +15,7 @@ from wscli.config.models.upstream import Keepalive
 from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
@@ -213,6 +214,11 @@ class Scripted:
             http=http,
             make_session=make_session,
         )
+
+    @property
+    def channel(self) -> Channel:
+        """The channel ``news``."""
+        return self.manager.channel("news")
 
     def network(self, online: bool) -> None:
         self.online = online

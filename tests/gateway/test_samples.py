@@ -78,7 +78,7 @@ async def test_the_outbox_and_the_consumers_of_a_template_are_added_up(monkeypat
 
 async def test_rotations_are_not_counted_as_reconnections() -> None:
     async with scripted() as it:
-        it.manager.channel("news").counters.count_rotation()
+        it.channel.counters.count_rotation()
         samples = scrape(it)
         assert value(samples, "wscli_rotations_total", channel="news") == 1
         assert value(samples, "wscli_reconnects_total", channel="news", reason="rotation") is None
@@ -97,7 +97,7 @@ async def test_reconnections_and_gaps_are_counted_by_reason() -> None:
     async with scripted() as it:
         it.server.link.end(closed(1006))
         await it.time.advance(1.01)
-        it.manager.channel("news").restart()
+        it.channel.restart()
         await it.time.advance(1.01)
         samples = scrape(it)
         for reason in ("close:1006", "redial"):
@@ -126,7 +126,7 @@ async def test_the_manager_gives_its_versions_its_start_and_its_problems() -> No
         started = it.time.wall()
         await it.time.advance(10)
         it.manager.problems.state("gateway", "the address is in use")
-        it.manager.channel("news").problems.state("on_state", "exit code 1")
+        it.channel.problems.state("on_state", "exit code 1")
         samples = scrape(it)
         python = ".".join(map(str, sys.version_info[:3]))
         assert value(samples, "wscli_build_info", version=__version__, python=python) == 1

@@ -32,10 +32,9 @@ async def reload(it: Scripted, plan: Any = None, **changes: Any) -> dict[str, li
 
 async def refused(it: Scripted, failure: Failure) -> Channel:
     it.server.always = failure
-    channel = it.manager.channel("news")
-    channel.start()
+    it.channel.start()
     await it.time.settle()
-    return channel
+    return it.channel
 
 
 @pytest.mark.parametrize(
@@ -69,9 +68,9 @@ async def test_a_channel_that_gave_up_is_dialled_again_when_its_backoff_changed(
 async def test_a_channel_that_is_done_is_dialled_again_when_its_verdicts_changed() -> None:
     async with scripted(channel_plan(verdicts=(parse_verdicts({"4100": "done"}),))) as it:
         it.server.link.end(closed(4100))
-        assert it.manager.channel("news").state is S.DONE
+        assert it.channel.state is S.DONE
         assert await reload(it, verdicts=()) == {"restarted": ["news"]}
-        assert it.manager.channel("news").state is S.READY
+        assert it.channel.state is S.READY
 
 
 async def test_a_wait_of_the_old_backoff_is_not_waited_out() -> None:
@@ -111,12 +110,11 @@ async def test_a_token_that_could_not_be_had_is_asked_for_again_when_its_source_
         for source in (broken, working)
     )
     async with scripted(with_token(channel_plan()), tokens=before) as it:
-        channel = it.manager.channel("news")
-        assert (channel.state, channel.snapshot.reason.code) == (S.WAITING, "token")
+        assert (it.channel.state, it.channel.snapshot.reason.code) == (S.WAITING, "token")
         report = it.manager.apply(replace(it.manager.plan, tokens=after))
         await it.time.settle()
         assert report.restarted == ["news"]
-        assert channel.state is S.READY
+        assert it.channel.state is S.READY
 
 
 async def test_a_token_source_that_changed_disturbs_neither_a_healthy_channel_nor_one_that_does_not_use_it() -> None:
@@ -138,26 +136,23 @@ async def test_a_token_source_that_changed_disturbs_neither_a_healthy_channel_no
 async def test_a_lazy_channel_that_failed_and_is_not_in_use_is_idle_again() -> None:
     async with scripted(channel_plan(eager=False, **STOP_404)) as it:
         it.server.always = status(404)
-        channel = it.manager.channel("news")
-        with channel.use():
+        with it.channel.use():
             await it.time.settle()
         await it.time.advance(1)
-        assert channel.state is S.FAILED
+        assert it.channel.state is S.FAILED
         assert await reload(it, **ELSEWHERE) == {"updated": ["news"]}
-        assert (channel.state, len(it.server.dials)) == (S.IDLE, 1)
-        with channel.use():
+        assert (it.channel.state, len(it.server.dials)) == (S.IDLE, 1)
+        with it.channel.use():
             await it.time.settle()
-            assert channel.state is S.READY
+            assert it.channel.state is S.READY
 
 
 @pytest.mark.parametrize(("hold", "state"), [("stop", S.STOPPED), ("pause", S.PAUSED)])
-async def test_what_was_held_by_hand_stays_so(hold: str, state: S) -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        getattr(channel, hold)()
-        assert await reload(it, verdicts=(parse_verdicts({"404": "stop"}),), **ELSEWHERE) == {"updated": ["news"]}
-        await it.time.advance(60)
-        assert (channel.state, len(it.server.dials)) == (state, 1)
+async def test_what_was_held_by_hand_stays_so(it: Scripted, hold: str, state: S) -> None:
+    getattr(it.channel, hold)()
+    assert await reload(it, verdicts=(parse_verdicts({"404": "stop"}),), **ELSEWHERE) == {"updated": ["news"]}
+    await it.time.advance(60)
+    assert (it.channel.state, len(it.server.dials)) == (state, 1)
 
 
 async def test_a_channel_that_failed_stays_failed_when_only_its_history_changed() -> None:
@@ -167,14 +162,12 @@ async def test_a_channel_that_failed_stays_failed_when_only_its_history_changed(
         assert channel.state is S.FAILED
 
 
-async def test_an_address_that_was_offline_is_not_asked_for_by_the_next_server() -> None:
-    async with scripted() as it:
-        it.online = False
-        it.server.link.end(closed(1006))
-        await it.time.advance(5)
-        channel = it.manager.channel("news")
-        assert channel.state is S.OFFLINE
-        it.routes, it.online = {"192.0.2.2"}, True
-        it.server.addresses = ("192.0.2.2",)
-        await reload(it, **ELSEWHERE)
-        assert channel.state is S.READY
+async def test_an_address_that_was_offline_is_not_asked_for_by_the_next_server(it: Scripted) -> None:
+    it.online = False
+    it.server.link.end(closed(1006))
+    await it.time.advance(5)
+    assert it.channel.state is S.OFFLINE
+    it.routes, it.online = {"192.0.2.2"}, True
+    it.server.addresses = ("192.0.2.2",)
+    await reload(it, **ELSEWHERE)
+    assert it.channel.state is S.READY

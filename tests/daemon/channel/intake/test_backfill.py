@@ -103,7 +103,7 @@ async def test_what_was_missed_follows_its_gap_and_comes_before_the_rest() -> No
         http.hold.set_result(None)
         await it.time.settle()
         assert told(it) == ["1", ("outage", 2), "+2", "+3", "4"]
-        stats = it.manager.channel("news").stats()
+        stats = it.channel.stats()
         assert (stats["received"], stats["backfilled"], stats["gaps"]) == (2, 2, {"outage": 1})
         assert http.urls == ["missed?after=1", "missed?after=3"]
 
@@ -121,7 +121,7 @@ async def test_what_came_as_well_is_there_once() -> None:
         await it.time.advance(29.0)
         it.server.link.say(message(5), message(7))
         assert told(it) == ["1", ("outage", 3), "+2", "+3", "+4", "5", "6", "7"]
-        assert it.manager.channel("news").stats()["duplicates"] == 3
+        assert it.channel.stats()["duplicates"] == 3
         await it.time.advance(2.0)
         it.server.link.say(message(7))
         assert told(it)[-2:] == ["7", "7"], "later nothing is compared: no message is parsed without need"
@@ -134,7 +134,7 @@ async def test_an_answer_of_many_pages_is_asked_for_page_by_page() -> None:
         await outage(it)
         assert http.urls == [f"missed?after={number}" for number in (1, 3, 4, 5)]
         assert told(it) == ["1", ("outage", 4), "+2", "+3", "+4", "+5"]
-        assert it.manager.channel("news").problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_the_last_call_is_stated_where_there_may_be_more() -> None:
@@ -143,9 +143,7 @@ async def test_the_last_call_is_stated_where_there_may_be_more() -> None:
         it.server.link.say(message(1))
         await outage(it)
         assert told(it) == ["1", ("outage", None), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == [
-            "backfill: found 2 messages missed after 1; there may be more"
-        ]
+        assert it.channel.problems.texts() == ["backfill: found 2 messages missed after 1; there may be more"]
 
 
 async def test_what_a_server_gives_newest_first_is_turned_round() -> None:
@@ -214,16 +212,15 @@ async def test_a_call_that_fails_is_made_again_and_stated_until_it_works() -> No
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
         await outage(it)
-        channel = it.manager.channel("news")
-        assert channel.problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: connection refused (https://example.com/missed); messages missed after 1 are requested again"
         ]
         await it.time.advance(1.0)
-        assert channel.problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: HTTP 503 from https://example.com/missed; messages missed after 1 are requested again"
         ]
         await it.time.advance(2.0)
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
         assert told(it) == ["1", ("outage", 1), "+2"]
 
 
@@ -234,7 +231,7 @@ async def test_a_gap_that_is_filled_in_part_says_no_number() -> None:
         await outage(it)
         await it.time.advance(60.0)
         assert told(it) == ["1", ("outage", None), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: HTTP 500 from https://example.com/missed; messages missed after 1 were given up"
         ]
 
@@ -246,15 +243,14 @@ async def test_a_call_that_never_works_is_given_up_and_that_stays_stated() -> No
         await outage(it)
         it.server.link.say(message(3))
         await it.time.advance(60.0)
-        channel = it.manager.channel("news")
         assert len(http.requests) == 5
         assert told(it) == ["1", ("outage", None), "3"]
-        assert channel.problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: HTTP 500 from https://example.com/missed; messages missed after 1 were given up"
         ]
         await outage(it)
         assert told(it)[3:] == [("outage", 1), "+4"]
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_a_refused_token_is_fetched_anew() -> None:
@@ -390,10 +386,9 @@ async def test_a_backfill_that_is_taken_away_leaves_nothing_behind() -> None:
     async with scripted(plan(), http=http) as it:
         it.server.link.say(message(1))
         await outage(it)
-        channel = it.manager.channel("news")
-        assert len(channel.problems.texts()) == 1
+        assert len(it.channel.problems.texts()) == 1
         it.manager.apply(replace(it.plan, channels={"news": replace(plan(), backfill=None)}))
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
         it.server.link.say(message(7), message(7))
         assert told(it) == ["1", ("outage", None), "7", "7"], "nothing is compared by an id that nobody declares"
 
@@ -409,7 +404,7 @@ async def test_what_the_channel_dedupes_by_changes_no_order() -> None:
         await it.time.settle()
         it.server.link.say(message(5), message(6))
         assert told(it) == ["1", ("outage", 4), "+2", "+3", "+4", "+5", "6"]
-        stats = it.manager.channel("news").stats()
+        stats = it.channel.stats()
         assert (stats["received"], stats["duplicates"], stats["backfilled"]) == (2, 2, 4)
 
 
@@ -421,7 +416,7 @@ async def test_a_server_that_asks_for_a_day_is_not_waited_for() -> None:
         await outage(it)
         it.server.link.say(message(3))
         assert told(it) == ["1", ("outage", None), "3"]
-        (problem,) = it.manager.channel("news").problems.texts()
+        (problem,) = it.channel.problems.texts()
         asks = "HTTP 503 from https://example.com/missed, which asks to wait for 1d"
         assert problem == f"backfill: {asks}; messages missed after 1 were given up"
         await outage(it, 2.0)
@@ -438,7 +433,7 @@ async def test_gaps_that_wait_to_be_filled_are_bounded(monkeypatch: pytest.Monke
             await outage(it, 4.0)
             it.server.link.say(message(number))
         assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5", ("outage", None), "7"]
-        assert it.manager.channel("news").problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: 2 gaps already wait to be filled; messages missed after 3 are not requested"
         ]
 
@@ -451,7 +446,7 @@ async def test_small_messages_that_are_held_are_bounded_by_what_they_take(monkey
         http.hold = asyncio.get_running_loop().create_future()
         await outage(it)
         it.server.link.say(*[""] * 20)
-        assert it.manager.channel("news").history.last == 21
+        assert it.channel.history.last == 21
 
 
 async def test_what_no_call_can_be_made_with_is_given_up_at_once() -> None:
@@ -460,7 +455,7 @@ async def test_what_no_call_can_be_made_with_is_given_up_at_once() -> None:
         it.server.link.say('{"id":"x"}')
         await outage(it)
         assert told(it) == ["x", ("outage", None)]
-        assert it.manager.channel("news").problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: the value of '{gap.id:int}' does not fit its filter; messages missed after 1 were given up"
         ]
 
@@ -503,7 +498,7 @@ async def test_the_last_call_that_reaches_what_came_meanwhile_is_the_end() -> No
         http.hold.set_result(None)
         await it.time.settle()
         assert told(it) == ["1", ("outage", 2), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_after_a_reload_that_changes_the_id_what_is_there_is_compared_by_the_new_one() -> None:
@@ -531,7 +526,7 @@ async def test_what_messages_hold_cannot_lead_a_call_up_a_path(value: str) -> No
         it.server.link.say(json.dumps({"id": value}))
         await outage(it)
         assert http.requests == []
-        (problem,) = it.manager.channel("news").problems.texts()
+        (problem,) = it.channel.problems.texts()
         assert problem.startswith(
             "backfill: a value would change the path of https://example.com/orders/{gap.id}/missed"
         )
@@ -543,9 +538,7 @@ async def test_an_id_that_no_message_has_is_stated() -> None:
         it.server.link.say(message(1))
         await outage(it)
         assert told(it) == ["1", ("outage", 2), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == [
-            "backfill: no message of the answer has .idd, the declared id"
-        ]
+        assert it.channel.problems.texts() == ["backfill: no message of the answer has .idd, the declared id"]
 
 
 async def test_an_error_of_our_own_is_stated_and_the_next_gap_is_filled() -> None:
@@ -554,12 +547,13 @@ async def test_an_error_of_our_own_is_stated_and_the_next_gap_is_filled() -> Non
         it.server.link.say(message(1))
         await outage(it)
         it.server.link.say(message(4))
-        channel = it.manager.channel("news")
         assert told(it) == ["1", ("outage", None), "+2", "4"]
-        assert channel.problems.texts() == ["backfill: an error of wscli itself: RuntimeError; `wscli logs` has more"]
+        assert it.channel.problems.texts() == [
+            "backfill: an error of wscli itself: RuntimeError; `wscli logs` has more"
+        ]
         await outage(it, 2.0)
         assert told(it)[4:] == [("outage", 1), "+5"]
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_a_token_that_cannot_be_had_is_stated() -> None:
@@ -568,7 +562,7 @@ async def test_a_token_that_cannot_be_had_is_stated() -> None:
     async with scripted(plan(headers={"Authorization": "Bearer {token.session}"}), http=http, tokens=tokens) as it:
         it.server.link.say(message(1))
         await outage(it)
-        (problem,) = it.manager.channel("news").problems.texts()
+        (problem,) = it.channel.problems.texts()
         assert problem.endswith("; messages missed after 1 are requested again")
         assert "'session'" in problem
         assert http.requests == []
@@ -587,11 +581,11 @@ async def test_a_large_answer_is_read_in_a_thread_so_that_other_channels_go_on(m
         it.server.link.say(message(1))
         await outage(it)
         async with asyncio.timeout(30):
-            while it.manager.channel("news").history.last < 5001:  # noqa: ASYNC110 - a thread takes its time
+            while it.channel.history.last < 5001:  # noqa: ASYNC110 - a thread takes its time
                 await asyncio.sleep(0.001)
         here = threading.get_ident()
         assert [thread == here for thread in threads] == [False, True], "a small one is read at once"
-        assert it.manager.channel("news").stats()["backfilled"] == 5000
+        assert it.channel.stats()["backfilled"] == 5000
 
 
 async def test_a_reload_that_renames_a_parameter_counts_for_calls_too() -> None:
