@@ -34,10 +34,7 @@ channels:
 
 async def test_a_herd_that_loses_its_server_returns_within_its_budget_and_with_its_token(tmp_path: Path) -> None:
     dials = Dials()
-    async with (
-        Backend(token_life=3600.0) as backend,
-        live(tmp_path, config(backend), dials) as manager,
-    ):
+    async with Backend(token_life=3600.0) as backend, live(tmp_path, config(backend), dials) as manager:
         await all_in(manager, ChannelState.READY)
         backend.dials.clear()
         await backend.kick(abort=True)

@@ -10,10 +10,7 @@ from tests.processes import Wscli, wscli
 
 __all__ = ["backend", "wscli"]
 
-CHANNELS = (
-    "notifications: {path: /notifications, dedupe: .n}",
-    'rooms/{id}: {path: "/consultations/{id}"}',
-)
+CHANNELS = ("notifications: {path: /notifications, dedupe: .n}", 'rooms/{id}: {path: "/consultations/{id}"}')
 ROTATIONS = 3
 
 

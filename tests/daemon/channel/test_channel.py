@@ -185,10 +185,7 @@ async def test_a_long_outage_is_announced_once_with_its_reason_and_its_end(
     it.server.refusals = [REFUSED] * 4
     it.server.link.end(closed(1006))
     await it.time.advance(60)
-    assert caplog.messages == [
-        "news: not connected for 5s: closed by the server: 1006",
-        "news: ready again after 23s",
-    ]
+    assert caplog.messages == ["news: not connected for 5s: closed by the server: 1006", "news: ready again after 23s"]
 
 
 async def test_the_end_of_the_manager_is_announced_for_no_channel(caplog: pytest.LogCaptureFixture) -> None:

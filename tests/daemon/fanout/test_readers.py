@@ -201,15 +201,7 @@ async def test_gaps_stand_where_they_happened_and_the_leading_one_comes_first():
         await far.read(frames=5)
         assert [kind for kind, _, _ in far.frames] == [GAP, DATA, DATA, GAP, DATA]
         assert far.json(GAP) == [
-            {
-                "channel": "n",
-                "type": "gap",
-                "after": 1,
-                "reason": "truncated",
-                "start": None,
-                "end": None,
-                "missed": 1,
-            },
+            {"channel": "n", "type": "gap", "after": 1, "reason": "truncated", "start": None, "end": None, "missed": 1},
             {"channel": "n", "type": "gap", "after": 4, "reason": "outage", "start": 1.0, "end": 2.5, "missed": None},
         ]
 
