@@ -220,6 +220,16 @@ class Scripted:
         """The channel ``news``."""
         return self.manager.channel("news")
 
+    async def close(self) -> None:
+        """Close the manager, and check that it leaves nothing."""
+        closing = asyncio.ensure_future(self.manager.close())
+        while not closing.done():
+            await self.time.advance(1.0)
+        await closing
+        assert self.server.links == [], "a connection outlived its manager"
+        assert self.time.pending == [], "a timer outlived its manager"
+        assert len(self.manager.tasks) == 0
+
     def network(self, online: bool) -> None:
         self.online = online
         self.manager.network_changed()
@@ -243,10 +253,4 @@ async def scripted(
     it.manager.open()
     await it.time.settle()
     yield it
-    closing = asyncio.ensure_future(it.manager.close())
-    while not closing.done():
-        await it.time.advance(1.0)
-    await closing
-    assert it.server.links == [], "a connection outlived its manager"
-    assert it.time.pending == [], "a timer outlived its manager"
-    assert len(it.manager.tasks) == 0
+    await it.close()
