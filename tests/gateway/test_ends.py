@@ -36,23 +36,17 @@ async def stuck_client(it, path="/ws/news"):
     return reader, writer
 
 
-async def test_a_client_that_closes_and_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("closes", [True, False], ids=["it closes", "its channel failed"])
+async def test_a_client_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, closes: bool) -> None:
     monkeypatch.setattr(session_module, "STALL", 0.05)
     monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
         assert it.channel.readers == 1
-        writer.write(BYE)
-        await eventually(lambda: it.channel.readers == 0)
-        writer.transport.abort()
-
-
-async def test_a_client_that_reads_nothing_is_given_up_when_its_channel_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "STALL", 0.05)
-    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
-    async with faced(PLENTY) as it:
-        _, writer = await stuck_client(it)
-        it.server.link.end(BAD)
+        if closes:
+            writer.write(BYE)
+        else:
+            it.server.link.end(BAD)
         await eventually(lambda: it.channel.readers == 0)
         writer.transport.abort()
 

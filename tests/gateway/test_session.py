@@ -248,8 +248,3 @@ async def test_the_upstreams_subprotocol_is_the_clients(it: Faced) -> None:
         assert plain.subprotocol is None
     async with it.client(subprotocols=["other"]) as client:
         assert client.subprotocol is None
-
-
-async def test_pings_of_clients_are_answered(it: Faced, client: ClientConnection) -> None:
-    async with asyncio.timeout(30):
-        await (await client.ping())

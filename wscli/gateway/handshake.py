@@ -32,14 +32,9 @@ class ClientGone(Exception):
 def response(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> Response:
     """Make an HTTP response that ends the connection."""
     status_ = HTTPStatus(status)
-    all_headers = Headers(
-        [
-            ("Date", formatdate(usegmt=True)),
-            ("Connection", "close"),
-            ("Content-Length", str(len(body))),
-            ("Content-Type", content_type),
-        ]
-    )
+    all_headers = Headers({"Date": formatdate(usegmt=True), "Connection": "close"})
+    all_headers["Content-Length"] = str(len(body))
+    all_headers["Content-Type"] = content_type
     for name, value in headers.raw_items() if headers is not None else ():
         all_headers[name] = value
     return Response(status_.value, status_.phrase, all_headers, body)

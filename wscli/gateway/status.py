@@ -17,7 +17,7 @@ from wscli.gateway.closing import STOPPED
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
-from wscli.timing import Timer, call_later
+from wscli.timing import OneShot, call_later
 
 __all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
 
@@ -125,14 +125,13 @@ class StatusSession:
         self._parser = parser
         self._feed = StatusFeed(manager)
         self._outflow = Outflow(sock, self._feed, clock=manager.clock)
-        self._timer: Timer | None = None
-        self._last_call: Timer | None = None
+        self._timer, self._last_call = OneShot(call_later), OneShot(call_later)
 
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._hear)
-        self._timer = call_later(TICK, self._tick)
+        self._timer.start(TICK, self._tick)
         try:
             await self._outflow.run()
         except asyncio.CancelledError:
@@ -140,14 +139,13 @@ class StatusSession:
             raise
         finally:
             loop.remove_reader(self._sock)
-            for timer in (self._timer, self._last_call):
-                if timer is not None:
-                    timer.cancel()
+            self._timer.cancel()
+            self._last_call.cancel()
 
     def _tick(self) -> None:
         self._feed.tick()
         self._outflow.wake()
-        self._timer = call_later(TICK, self._tick)
+        self._timer.start(TICK, self._tick)
 
     def _hear(self) -> None:
         """Answer pings and the close frame; ignore messages."""
@@ -161,5 +159,5 @@ class StatusSession:
             self._feed.control.pong(arrived.pong)
         if arrived.close is not None:
             self._feed.control.close(arrived.close)
-            self._last_call = call_later(STALL, self._outflow.end)
+            self._last_call.start(STALL, self._outflow.end)
         self._outflow.wake()

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status
-from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
@@ -235,10 +234,6 @@ async def test_reading_is_paused_and_resumed_on_the_open_link_only(it: Scripted)
     link.end(closed(1006))
     await it.time.advance(2)
     assert it.server.link.reading
-
-
-def test_a_snapshot_of_a_new_channel_is_idle() -> None:
-    assert Snapshot().state is S.IDLE
 
 
 @pytest.mark.parametrize("wanted_by", ["start", "reload"])

@@ -25,10 +25,6 @@ def apply(it: Scripted, *plans: ChannelPlan) -> None:
     it.manager.apply(replace(it.manager.plan, channels={plan.name: plan for plan in plans}))
 
 
-async def test_a_first_connection_is_no_reconnection(it: Scripted) -> None:
-    assert by_reason(it) == {}
-
-
 async def test_an_end_is_counted_under_its_code_once_the_next_connection_opens(it: Scripted) -> None:
     it.server.link.end(closed(1006))
     await it.time.settle()

@@ -156,14 +156,6 @@ async def test_reload_keeps_updates_restarts_adds_and_removes() -> None:
         assert len(it.server.links) == 4
 
 
-async def test_reload_leaves_a_stopped_channel_stopped(it: Scripted) -> None:
-    it.channel.stop()
-    plan = it.manager.plan.channels["news"]
-    apply(it, changed(plan, max_message=1))
-    await it.time.advance(5)
-    assert it.channel.state is S.STOPPED
-
-
 async def test_another_deadline_for_dials_disturbs_no_connection_and_holds_for_the_next(it: Scripted) -> None:
     plan = it.manager.plan.channels["news"]
     assert apply(it, changed(plan, timeout=1.0)) == {"updated": ["news"]}

@@ -37,31 +37,29 @@ async def refused(it: Scripted, failure: Failure) -> Channel:
     return it.channel
 
 
+ONCE = BackoffPolicy(initial=1.0, give_up={"attempts": "1"})  # type: ignore[arg-type]  # as a file says it
+SLOW = BackoffPolicy(initial=300.0, max=300.0, jitter="none")
+
+
 @pytest.mark.parametrize(
-    ("failure", "changes"),
+    ("declared", "failure", "state", "changes"),
     [
-        (status(404), ELSEWHERE),
-        (status(404), {"verdicts": ()}),
-        (Failure(FailureKind.CERTIFICATE, "refused"), {"tls": TlsSettings(ca="/etc/other.pem")}),
+        (STOP_404, status(404), S.FAILED, ELSEWHERE),
+        (STOP_404, status(404), S.FAILED, {"verdicts": ()}),
+        ({}, Failure(FailureKind.CERTIFICATE, "refused"), S.FAILED, {"tls": TlsSettings(ca="/etc/other.pem")}),
+        ({"backoff": ONCE}, REFUSED, S.FAILED, {"backoff": BackoffPolicy()}),
+        ({"backoff": SLOW}, REFUSED, S.WAITING, {"backoff": BackoffPolicy()}),
+        ({"verdicts": (parse_verdicts({"404": {"retry": "1h"}}),)}, status(404), S.WAITING, {"verdicts": ()}),
     ],
-    ids=["url", "verdicts", "tls"],
+    ids=["url", "verdicts", "tls", "gave up", "a wait of the old backoff", "a wait of an old verdict"],
 )
-async def test_a_channel_that_failed_is_dialled_again_when_what_failed_it_changed(
-    failure: Failure, changes: dict[str, Any]
+async def test_a_channel_that_failed_or_waits_is_dialled_again_when_what_made_it_changed(
+    declared: dict[str, Any], failure: Failure, state: S, changes: dict[str, Any]
 ) -> None:
-    async with scripted(channel_plan(eager=False, **STOP_404)) as it:
+    async with scripted(channel_plan(eager=False, **declared)) as it:
         channel = await refused(it, failure)
-        assert channel.state is S.FAILED
+        assert channel.state is state
         assert await reload(it, **changes) == {"restarted": ["news"]}
-        assert channel.state is S.READY
-
-
-async def test_a_channel_that_gave_up_is_dialled_again_when_its_backoff_changed() -> None:
-    once = BackoffPolicy(initial=1.0, give_up={"attempts": "1"})  # type: ignore[arg-type]  # as a file says it
-    async with scripted(channel_plan(eager=False, backoff=once)) as it:
-        channel = await refused(it, REFUSED)
-        assert channel.state is S.FAILED
-        await reload(it, backoff=BackoffPolicy())
         assert channel.state is S.READY
 
 
@@ -71,23 +69,6 @@ async def test_a_channel_that_is_done_is_dialled_again_when_its_verdicts_changed
         assert it.channel.state is S.DONE
         assert await reload(it, verdicts=()) == {"restarted": ["news"]}
         assert it.channel.state is S.READY
-
-
-async def test_a_wait_of_the_old_backoff_is_not_waited_out() -> None:
-    slow = BackoffPolicy(initial=300.0, max=300.0, jitter="none")
-    async with scripted(channel_plan(eager=False, backoff=slow)) as it:
-        channel = await refused(it, REFUSED)
-        assert channel.state is S.WAITING
-        assert await reload(it, backoff=BackoffPolicy()) == {"restarted": ["news"]}
-        assert channel.state is S.READY
-
-
-async def test_a_wait_of_an_old_verdict_is_not_waited_out() -> None:
-    async with scripted(channel_plan(eager=False, verdicts=(parse_verdicts({"404": {"retry": "1h"}}),))) as it:
-        channel = await refused(it, status(404))
-        assert channel.state is S.WAITING
-        await reload(it, verdicts=())
-        assert channel.state is S.READY
 
 
 async def test_a_wait_that_the_server_asked_for_is_waited_out_unless_another_server_is_dialled() -> None:

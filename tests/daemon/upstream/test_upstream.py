@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status
+from wscli.config.plan import ChannelPlan
 from wscli.core.backoff import GiveUpAfter
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
@@ -17,9 +19,9 @@ from wscli.net.tls import TlsSettings
 from wscli.values import Secret
 
 
-async def test_an_eager_channel_connects_once(it: Scripted) -> None:
-    assert it.channel.state is S.READY
-    assert [target.url for _, target in it.server.dials] == ["ws://192.0.2.1/ws/news"]
+def gives_up_after_10_seconds(**changes: Any) -> ChannelPlan:
+    plan = channel_plan(**changes)
+    return changed(plan, backoff=plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)}))
 
 
 async def test_waits_grow_to_the_maximum_and_status_says_why(it: Scripted) -> None:
@@ -213,9 +215,7 @@ async def test_endless_redirects_end() -> None:
 
 
 async def test_giving_up_is_counted_in_time_without_health() -> None:
-    plan = channel_plan(eager=False)
-    policy = plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
-    async with scripted(changed(plan, backoff=policy)) as it:
+    async with scripted(gives_up_after_10_seconds(eager=False)) as it:
         it.server.always = REFUSED
         it.channel.start()
         await it.time.advance(60)
@@ -285,9 +285,7 @@ async def test_a_wait_that_is_asked_for_by_a_server_that_went_out_of_reach_is_wa
 
 @pytest.mark.parametrize("by_hand", ["start", "restart"])
 async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(by_hand: str) -> None:
-    plan = channel_plan()
-    policy = plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
-    async with scripted(changed(plan, backoff=policy)) as it:
+    async with scripted(gives_up_after_10_seconds()) as it:
         it.server.always = REFUSED
         it.server.link.end(closed(1006))
         await it.time.advance(60)
@@ -300,9 +298,7 @@ async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(
 
 
 async def test_time_without_a_network_does_not_count_towards_giving_up() -> None:
-    plan = channel_plan()
-    policy = plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)})
-    async with scripted(changed(plan, backoff=policy)) as it:
+    async with scripted(gives_up_after_10_seconds()) as it:
         it.server.always = REFUSED
         it.server.link.end(closed(1006))
         await it.time.advance(4)
