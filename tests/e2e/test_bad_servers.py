@@ -13,9 +13,7 @@ import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Manager, Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Manager, Process, Wscli
 
 CONFIG = """
 version: 1

@@ -9,9 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.client.scene import Scene, scene
-from tests.inline import Here, here
-
-__all__ = ["here"]
+from tests.inline import Here
 
 NAMES = ["", ".", "..", ".a", "-a", "a/b", "../a", "a b", "a\n", "a\x1b[2J", "é", "\udce9", "x" * 65, "x" * 9_000]
 CURSORS = [

@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 from tests.backend.process import BackendProcess
-from tests.processes import COMMAND, Manager, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import COMMAND, Manager, Wscli
 
 CONFIG = """
 version: 1

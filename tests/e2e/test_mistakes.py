@@ -11,10 +11,8 @@ from functools import partial
 
 import pytest
 
-from tests.inline import Here, here
+from tests.inline import Here
 from tests.processes import COMMAND, Wscli
-
-__all__ = ["here"]
 
 CONFIG = """
 version: 1

@@ -17,10 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Process, Wscli, wscli
+from tests.processes import Process, Wscli
 from tests.waiting import until
-
-__all__ = ["wscli"]
 
 KILLS = 3
 

@@ -15,10 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.inline import Here, here
-from tests.processes import Wscli, wscli
-
-__all__ = ["here", "wscli"]
+from tests.inline import Here
+from tests.processes import Wscli
 
 CONFIG = """
 version: 1
