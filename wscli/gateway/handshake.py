@@ -47,7 +47,8 @@ class Handshake:
     """
 
     def __init__(self, sock: socket.socket, *, max_header: int, max_message: int) -> None:
-        self._sock = sock
+        self.sock = sock
+        self.max_message = max_message
         self._max_header = max_header
         self._chosen: Subprotocol | None = None
         self.protocol = ServerProtocol(
@@ -71,7 +72,7 @@ class Handshake:
         loop, size = asyncio.get_running_loop(), 0
         while True:
             try:
-                data = await loop.sock_recv(self._sock, min(_CHUNK, self._max_header - size + 1))
+                data = await loop.sock_recv(self.sock, min(_CHUNK, self._max_header - size + 1))
             except OSError:
                 raise ClientGone from None
             size += len(data)
@@ -128,14 +129,14 @@ class Handshake:
         """Read on until the client has the answer: closing with unread data resets the connection and loses it."""
         loop, left = asyncio.get_running_loop(), _LINGER_BYTES
         with contextlib.suppress(OSError, TimeoutError):
-            self._sock.shutdown(socket.SHUT_WR)
+            self.sock.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(_LINGER):
-                while left > 0 and (data := await loop.sock_recv(self._sock, _CHUNK)):
+                while left > 0 and (data := await loop.sock_recv(self.sock, _CHUNK)):
                     left -= len(data)
 
     async def _flush(self, pieces: list[bytes]) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                await asyncio.get_running_loop().sock_sendall(self._sock, b"".join(pieces))
+                await asyncio.get_running_loop().sock_sendall(self.sock, b"".join(pieces))
         except (OSError, TimeoutError):
             raise ClientGone from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.channel_feed import ControlFrames, json_frame
 from wscli.gateway.closing import STOPPED
+from wscli.gateway.handshake import Handshake
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
@@ -120,11 +120,11 @@ def _announcement(payload: bytes) -> list[bytes]:
 class StatusSession:
     """Serves one status page until it leaves."""
 
-    def __init__(self, manager: Manager, sock: socket.socket, parser: ClientParser) -> None:
-        self._sock = sock
-        self._parser = parser
+    def __init__(self, manager: Manager, handshake: Handshake) -> None:
+        self._sock = handshake.sock
+        self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._feed = StatusFeed(manager)
-        self._outflow = Outflow(sock, self._feed, clock=manager.clock)
+        self._outflow = Outflow(self._sock, self._feed, clock=manager.clock)
         self._timer, self._last_call = OneShot(call_later), OneShot(call_later)
 
     async def run(self) -> None:

@@ -18,7 +18,6 @@ from functools import partial
 
 from wscli.clock import Clock
 from wscli.config.models.upstream import Keepalive
-from wscli.daemon.upstream.sleep import SleepDetector
 from wscli.errors import NotSent
 from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
 from wscli.transport.link import Link
@@ -35,6 +34,9 @@ STALLED = 0.25
 
 GRACE = 1.0
 """Seconds added once to a deadline that we missed."""
+
+MIN_SLEEP = 1.0
+"""Seconds; a shorter sleep ends no connection."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -239,3 +241,27 @@ class KeepaliveWheel:
             self._place(watch)
         else:
             self._give_up(watch)
+
+
+class SleepDetector:
+    """Detects that the machine slept: CLOCK_BOOTTIME runs during sleep, CLOCK_MONOTONIC does not."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead: float | None = None
+
+    def begin(self) -> None:
+        """Start, unless started."""
+        if self._ahead is None:
+            self._ahead = self._clock.boottime() - self._clock.monotonic()
+
+    def look(self) -> float:
+        """Give the seconds slept since the last look or ``begin``; zero for less than a second."""
+        before = self._ahead
+        self._ahead = self._clock.boottime() - self._clock.monotonic()
+        slept = 0.0 if before is None else self._ahead - before
+        return slept if slept >= MIN_SLEEP else 0.0
+
+    def forget(self) -> None:
+        """Stop until ``begin``."""
+        self._ahead = None
