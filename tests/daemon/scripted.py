@@ -220,6 +220,11 @@ class Scripted:
         """The channel ``news``."""
         return self.manager.channel("news")
 
+    async def use_once(self) -> None:
+        """Use the channel for a moment."""
+        with self.channel.use():
+            await self.time.settle()
+
     async def close(self) -> None:
         """Close the manager, and check that it leaves nothing."""
         closing = asyncio.ensure_future(self.manager.close())
@@ -236,20 +241,13 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(
-    *plans: ChannelPlan,
-    tokens: dict[str, TokenSource] | None = None,
-    state: Path | None = None,
-    http: Any = None,
-    rate: Rate = RATE,
-    make_session: Callable[[], UpstreamSession] = NoSession,
-) -> AsyncIterator[Scripted]:
-    """Open a manager on scripted links, and check that it ends with nothing left.
+async def scripted(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Scripted]:
+    """Open a manager on scripted links, and check that it ends with nothing left; ``options`` are of ``Scripted``.
 
     ``state`` is where it keeps state, ``http`` what it makes HTTP requests with, ``rate`` the connect
     budget, and ``make_session`` gives each upstream its session.
     """
-    it = Scripted(*plans, tokens=tokens, state=state, http=http, rate=rate, make_session=make_session)
+    it = Scripted(*plans, **options)
     it.manager.open()
     await it.time.settle()
     yield it

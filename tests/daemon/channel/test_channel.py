@@ -51,8 +51,7 @@ async def test_a_lazy_channel_opens_on_first_use_and_closes_its_linger_after_the
 async def test_a_lazy_channel_started_by_hand_stays_open_until_it_is_stopped() -> None:
     async with scripted(LAZY) as it:
         it.channel.start()
-        with it.channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(3600)
         assert it.channel.state is S.READY
         it.channel.stop()
@@ -87,35 +86,34 @@ async def test_a_send_goes_out_on_the_shared_connection_and_is_counted(it: Scrip
     assert (it.channel.counters.sent, it.channel.counters.sent_bytes) == (2, 6)
 
 
-async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_the_order_on_the_wire() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        channel, message = it.channel, Referring("{ref.int}")
+async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_the_order_on_the_wire(
+    lazy: Scripted,
+) -> None:
+    channel, message = lazy.channel, Referring("{ref.int}")
 
-        async def ask() -> None:
-            await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
+    async def ask() -> None:
+        await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
 
-        with channel.use():
-            await asyncio.gather(*(ask() for _ in range(5)))
-            assert it.server.link.sent == [(b"%d" % number, False) for number in range(1, 6)]
-            it.server.link.end(closed(1006))
-            await it.time.advance(60)
-            await ask()
-            assert it.server.link.sent == [(b"6", False)], "numbers go on through a reconnect"
-
-
-async def test_a_send_opens_a_lazy_channel() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        await it.channel.send(b"hello", binary=False, timeout=1)
-        await it.time.advance(0.01)
-        assert len(it.server.dials) == 1
-        assert it.server.links == []
+    with channel.use():
+        await asyncio.gather(*(ask() for _ in range(5)))
+        assert lazy.server.link.sent == [(b"%d" % number, False) for number in range(1, 6)]
+        lazy.server.link.end(closed(1006))
+        await lazy.time.advance(60)
+        await ask()
+        assert lazy.server.link.sent == [(b"6", False)], "numbers go on through a reconnect"
 
 
-async def test_a_send_that_no_connection_came_for_was_certainly_not_sent() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.always = REFUSED
-        with pytest.raises(NotSent, match=r"not ready within 10ms: waiting: connection refused"):
-            await it.channel.send(b"hello", binary=False, timeout=0.01)
+async def test_a_send_opens_a_lazy_channel(lazy: Scripted) -> None:
+    await lazy.channel.send(b"hello", binary=False, timeout=1)
+    await lazy.time.advance(0.01)
+    assert len(lazy.server.dials) == 1
+    assert lazy.server.links == []
+
+
+async def test_a_send_that_no_connection_came_for_was_certainly_not_sent(lazy: Scripted) -> None:
+    lazy.server.always = REFUSED
+    with pytest.raises(NotSent, match=r"not ready within 10ms: waiting: connection refused"):
+        await lazy.channel.send(b"hello", binary=False, timeout=0.01)
 
 
 async def test_a_send_whose_deadline_passes_in_a_full_buffer_has_an_unknown_outcome(it: Scripted) -> None:
@@ -134,18 +132,16 @@ async def test_a_send_to_a_channel_that_is_held_fails_at_once(it: Scripted, hold
     assert "opens it again" in caught.value.hint
 
 
-async def test_refused_credentials_are_an_authentication_error() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.always = status(401)
-        with pytest.raises(AuthError, match="'news' is failed: HTTP 401"):
-            await it.channel.send(b"hello", binary=False, timeout=60)
+async def test_refused_credentials_are_an_authentication_error(lazy: Scripted) -> None:
+    lazy.server.always = status(401)
+    with pytest.raises(AuthError, match="'news' is failed: HTTP 401"):
+        await lazy.channel.send(b"hello", binary=False, timeout=60)
 
 
 async def test_a_done_channel_is_not_reopened_by_a_use() -> None:
     async with scripted(channel_plan(verdicts=(parse_verdicts({"4100": "done"}),))) as it:
         it.server.link.end(closed(4100))
-        with it.channel.use():
-            await it.time.settle()
+        await it.use_once()
         assert it.channel.state is S.DONE
         assert await it.channel.wait_for(SETTLED) is S.DONE
 
@@ -239,8 +235,7 @@ async def test_reading_is_paused_and_resumed_on_the_open_link_only(it: Scripted)
 @pytest.mark.parametrize("wanted_by", ["start", "reload"])
 async def test_what_is_wanted_for_good_while_it_lingers_stays_open(wanted_by: str) -> None:
     async with scripted(LAZY) as it:
-        with it.channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(10)
         if wanted_by == "start":
             it.channel.start()
@@ -284,15 +279,14 @@ async def test_a_channel_that_was_shut_opens_for_nobody(it: Scripted) -> None:
     assert (channel.state, it.server.links) == (S.STOPPED, [])
 
 
-async def test_a_send_whose_connection_is_lost_before_its_turn_takes_the_next_one() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.on_open = lambda link: link.end(closed(1006)) if len(it.server.dials) == 1 else None
-        sending = asyncio.ensure_future(it.channel.send(b"hello", binary=False, timeout=60))
-        await it.time.settle()
-        assert not sending.done()
-        await it.time.advance(1.01)
-        await sending
-        assert len(it.server.dials) == 2
+async def test_a_send_whose_connection_is_lost_before_its_turn_takes_the_next_one(lazy: Scripted) -> None:
+    lazy.server.on_open = lambda link: link.end(closed(1006)) if len(lazy.server.dials) == 1 else None
+    sending = asyncio.ensure_future(lazy.channel.send(b"hello", binary=False, timeout=60))
+    await lazy.time.settle()
+    assert not sending.done()
+    await lazy.time.advance(1.01)
+    await sending
+    assert len(lazy.server.dials) == 2
 
 
 async def test_senders_who_wait_are_served_in_the_order_of_their_coming(it: Scripted) -> None:
@@ -304,45 +298,41 @@ async def test_senders_who_wait_are_served_in_the_order_of_their_coming(it: Scri
     assert [payload for payload, _ in it.server.link.sent] == words
 
 
-async def test_a_lazy_channel_that_nobody_uses_any_more_still_waits_as_the_server_asked() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.refusals = [status(503, retry_after=60.0)]
-        with it.channel.use():
-            await it.time.settle()
-        await it.time.advance(30)
-        with it.channel.use():
-            await it.time.settle()
-            assert (it.channel.state, len(it.server.dials)) == (S.WAITING, 1)
-        await it.time.advance(31)
-        assert (it.channel.state, len(it.server.dials)) == (S.IDLE, 1)
-        with it.channel.use():
-            await it.time.settle()
-            assert it.channel.state is S.READY
+async def test_a_lazy_channel_that_nobody_uses_any_more_still_waits_as_the_server_asked(lazy: Scripted) -> None:
+    lazy.server.refusals = [status(503, retry_after=60.0)]
+    await lazy.use_once()
+    await lazy.time.advance(30)
+    with lazy.channel.use():
+        await lazy.time.settle()
+        assert (lazy.channel.state, len(lazy.server.dials)) == (S.WAITING, 1)
+    await lazy.time.advance(31)
+    assert (lazy.channel.state, len(lazy.server.dials)) == (S.IDLE, 1)
+    with lazy.channel.use():
+        await lazy.time.settle()
+        assert lazy.channel.state is S.READY
 
 
 async def test_a_use_while_the_server_asked_to_wait_dials_when_the_wait_is_over() -> None:
     async with scripted(LAZY) as it:
         it.server.refusals = [status(503, retry_after=60.0)]
-        with it.channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(50)
-        with it.channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(10.01)  # it lingers
         assert (it.channel.state, len(it.server.dials)) == (S.READY, 2)
 
 
 @pytest.mark.parametrize(("what", "state"), [("reload", S.IDLE), ("restart", S.READY)])
-async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_hand(what: str, state: S) -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.refusals = [status(503, retry_after=60.0)]
-        with it.channel.use():
-            await it.time.settle()
-        await it.time.advance(1)
-        if what == "restart":
-            it.channel.restart()
-        else:
-            plan = changed(it.channel.plan, compression="none")
-            assert it.channel.update(plan, {}, announce_after=5.0) == "updated"
-        await it.time.advance(60)
-        assert (it.channel.state, it.channel.wanted) == (state, state is S.READY)
+async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_hand(
+    lazy: Scripted, what: str, state: S
+) -> None:
+    lazy.server.refusals = [status(503, retry_after=60.0)]
+    await lazy.use_once()
+    await lazy.time.advance(1)
+    if what == "restart":
+        lazy.channel.restart()
+    else:
+        plan = changed(lazy.channel.plan, compression="none")
+        assert lazy.channel.update(plan, {}, announce_after=5.0) == "updated"
+    await lazy.time.advance(60)
+    assert (lazy.channel.state, lazy.channel.wanted) == (state, state is S.READY)

@@ -62,8 +62,7 @@ async def test_a_connection_that_we_left_is_counted_under_our_own_reason(it: Scr
 async def test_a_lazy_channel_that_is_used_again_is_counted_as_unused_before() -> None:
     async with scripted(channel_plan(eager=False)) as it:
         for _ in range(2):
-            with it.channel.use():
-                await it.time.settle()
+            await it.use_once()
             await it.time.advance(1)
         assert by_reason(it) == {"unused": 1}
 

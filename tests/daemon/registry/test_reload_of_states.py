@@ -117,8 +117,7 @@ async def test_a_token_source_that_changed_disturbs_neither_a_healthy_channel_no
 async def test_a_lazy_channel_that_failed_and_is_not_in_use_is_idle_again() -> None:
     async with scripted(channel_plan(eager=False, **STOP_404)) as it:
         it.server.always = status(404)
-        with it.channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(1)
         assert it.channel.state is S.FAILED
         assert await reload(it, **ELSEWHERE) == {"updated": ["news"]}

@@ -71,38 +71,35 @@ async def test_restarts_in_a_row_while_the_first_is_still_closing_never_hold_two
     assert it.channel.state is S.READY
 
 
-async def test_stopping_in_mid_dial_leaves_nothing_open() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.hold = asyncio.get_running_loop().create_future()
-        it.channel.start()
-        await it.time.settle()
-        assert len(it.server.dials) == 1
-        it.channel.stop()
-        await it.time.settle()
-        it.server.hold.cancel()
-        await it.time.settle()
-        assert it.channel.state is S.STOPPED
-        assert it.server.links == []
+async def test_stopping_in_mid_dial_leaves_nothing_open(lazy: Scripted) -> None:
+    lazy.server.hold = asyncio.get_running_loop().create_future()
+    lazy.channel.start()
+    await lazy.time.settle()
+    assert len(lazy.server.dials) == 1
+    lazy.channel.stop()
+    await lazy.time.settle()
+    lazy.server.hold.cancel()
+    await lazy.time.settle()
+    assert lazy.channel.state is S.STOPPED
+    assert lazy.server.links == []
 
 
-async def test_a_server_that_accepts_and_closes_at_once_is_backed_off_from() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.on_open = lambda link: link.end(closed(1000))
-        it.channel.start()
-        await it.time.advance(30)
-        began = [at for at, _ in it.server.dials]
-        assert [b - a for a, b in pairwise(began)] == [1, 2, 4, 8, 8]
-        assert it.channel.counters.connects == 6
+async def test_a_server_that_accepts_and_closes_at_once_is_backed_off_from(lazy: Scripted) -> None:
+    lazy.server.on_open = lambda link: link.end(closed(1000))
+    lazy.channel.start()
+    await lazy.time.advance(30)
+    began = [at for at, _ in lazy.server.dials]
+    assert [b - a for a, b in pairwise(began)] == [1, 2, 4, 8, 8]
+    assert lazy.channel.counters.connects == 6
 
 
-async def test_messages_that_come_before_the_channel_is_ready_are_kept_in_order() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.on_open = lambda link: link.say("one", "two")
-        it.channel.start()
-        await it.time.settle()
-        it.server.link.say("three")
-        assert it.channel.history.last == 3
-        assert it.channel.counters.received == 3
+async def test_messages_that_come_before_the_channel_is_ready_are_kept_in_order(lazy: Scripted) -> None:
+    lazy.server.on_open = lambda link: link.say("one", "two")
+    lazy.channel.start()
+    await lazy.time.settle()
+    lazy.server.link.say("three")
+    assert lazy.channel.history.last == 3
+    assert lazy.channel.counters.received == 3
 
 
 async def test_a_deaf_connection_is_noticed_within_ping_plus_timeout_and_dialled_anew(it: Scripted) -> None:
@@ -125,19 +122,18 @@ async def test_offline_dials_nothing_and_the_return_dials_at_once(it: Scripted) 
     assert it.channel.state is S.READY
 
 
-async def test_a_host_of_two_families_is_offline_only_when_no_route_leads_to_either() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.addresses = ("2001:db8::1", "192.0.2.1")
-        it.channel.start()
-        await it.time.settle()
-        it.routes = {"192.0.2.1"}
-        it.server.link.end(closed(1006))
-        await it.time.advance(2)
-        assert it.channel.state is S.READY
-        it.routes = set()
-        it.server.link.end(closed(1006))
-        await it.time.advance(60)
-        assert it.channel.state is S.OFFLINE
+async def test_a_host_of_two_families_is_offline_only_when_no_route_leads_to_either(lazy: Scripted) -> None:
+    lazy.server.addresses = ("2001:db8::1", "192.0.2.1")
+    lazy.channel.start()
+    await lazy.time.settle()
+    lazy.routes = {"192.0.2.1"}
+    lazy.server.link.end(closed(1006))
+    await lazy.time.advance(2)
+    assert lazy.channel.state is S.READY
+    lazy.routes = set()
+    lazy.server.link.end(closed(1006))
+    await lazy.time.advance(60)
+    assert lazy.channel.state is S.OFFLINE
 
 
 async def test_a_change_of_the_network_pings_what_is_open_and_a_dead_one_is_noticed_by_its_deadline(
@@ -196,22 +192,22 @@ async def test_a_crash_of_ours_is_stated_and_siblings_go_on(caplog: pytest.LogCa
         ("http://192.0.2.1:99999/", None),
     ],
 )
-async def test_redirects_are_followed_within_the_origin_only(location: str, follows: str | None) -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.refusals = [status(307, location=location)]
-        it.channel.start()
-        await it.time.settle()
-        assert [target.url for _, target in it.server.dials[1:]] == ([follows] if follows else [])
-        assert it.channel.state is (S.READY if follows else S.FAILED)
+async def test_redirects_are_followed_within_the_origin_only(
+    lazy: Scripted, location: str, follows: str | None
+) -> None:
+    lazy.server.refusals = [status(307, location=location)]
+    lazy.channel.start()
+    await lazy.time.settle()
+    assert [target.url for _, target in lazy.server.dials[1:]] == ([follows] if follows else [])
+    assert lazy.channel.state is (S.READY if follows else S.FAILED)
 
 
-async def test_endless_redirects_end() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.always = status(302, location="/again")
-        it.channel.start()
-        await it.time.settle()
-        assert len(it.server.dials) == 6
-        assert it.channel.state is S.FAILED
+async def test_endless_redirects_end(lazy: Scripted) -> None:
+    lazy.server.always = status(302, location="/again")
+    lazy.channel.start()
+    await lazy.time.settle()
+    assert len(lazy.server.dials) == 6
+    assert lazy.channel.state is S.FAILED
 
 
 async def test_giving_up_is_counted_in_time_without_health() -> None:
@@ -226,17 +222,16 @@ async def test_giving_up_is_counted_in_time_without_health() -> None:
         )
 
 
-async def test_a_link_that_opens_while_it_is_hung_up_counts_for_nothing_and_is_closed() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.hold = asyncio.get_running_loop().create_future()
-        it.server.on_open = lambda link: link.say("too late")
-        it.channel.start()
-        await it.time.settle()
-        it.server.hold.set_result(None)
-        it.channel.stop()
-        await it.time.settle()
-        assert (it.channel.counters.connects, it.channel.history.last) == (0, 0)
-        assert (len(it.server.dials), it.server.links) == (1, [])
+async def test_a_link_that_opens_while_it_is_hung_up_counts_for_nothing_and_is_closed(lazy: Scripted) -> None:
+    lazy.server.hold = asyncio.get_running_loop().create_future()
+    lazy.server.on_open = lambda link: link.say("too late")
+    lazy.channel.start()
+    await lazy.time.settle()
+    lazy.server.hold.set_result(None)
+    lazy.channel.stop()
+    await lazy.time.settle()
+    assert (lazy.channel.counters.connects, lazy.channel.history.last) == (0, 0)
+    assert (len(lazy.server.dials), lazy.server.links) == (1, [])
 
 
 async def test_what_arrives_between_a_stop_and_the_close_frame_is_not_the_channels_any_more(it: Scripted) -> None:
@@ -311,12 +306,11 @@ async def test_time_without_a_network_does_not_count_towards_giving_up() -> None
         assert it.channel.state is S.FAILED
 
 
-async def test_a_first_dial_that_no_route_leads_to_waits_for_the_network() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.online, it.server.always = False, REFUSED
-        it.channel.start()
-        await it.time.settle()
-        assert it.channel.state is S.OFFLINE
+async def test_a_first_dial_that_no_route_leads_to_waits_for_the_network(lazy: Scripted) -> None:
+    lazy.online, lazy.server.always = False, REFUSED
+    lazy.channel.start()
+    await lazy.time.settle()
+    assert lazy.channel.state is S.OFFLINE
 
 
 async def test_a_file_of_tls_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
