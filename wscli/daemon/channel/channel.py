@@ -108,7 +108,7 @@ class Channel:
     @property
     def refs(self) -> Refs:
         """The references of its upstream."""
-        return self.subscription.upstream.refs
+        return self.subscription.refs
 
     @property
     def wanted(self) -> bool:
@@ -145,7 +145,7 @@ class Channel:
     def restart(self) -> None:
         """Close it and open it again; start it where it is not open."""
         if self.kept_open and self.state not in SETTLED and self.state is not S.IDLE:
-            self.subscription.upstream.feed(events.RedialRequested("restarted by hand"))
+            self.subscription.redial("restarted by hand")
         else:
             self.start()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wscli.core.events import CloseRequested, Failure, FailureKind, StartRequested, Unused, Used
+from wscli.core.events import CloseRequested, Failure, FailureKind, RedialRequested, StartRequested, Unused, Used
 from wscli.core.snapshot import Snapshot
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.subscribers import Member, Subscriber
 from wscli.daemon.upstream.upstream import Upstream
 from wscli.errors import NotSent
@@ -34,6 +35,11 @@ class Subscription:
     def link(self) -> Link | None:
         """The open connection, while the channel is open and the upstream ready."""
         return self.upstream.link if self._member.joined else None
+
+    @property
+    def refs(self) -> Refs:
+        """The references of the upstream."""
+        return self.upstream.refs
 
     @property
     def last_attempt(self) -> AttemptRecord | None:
@@ -65,6 +71,10 @@ class Subscription:
         self.upstream.regulate()
         if not self.upstream.subscribers.wanted:
             self.upstream.feed(CloseRequested() if by_hand else Unused())
+
+    def redial(self, text: str) -> None:
+        """Close the connection, and open another."""
+        self.upstream.feed(RedialRequested(text))
 
     async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, left: Callable[[], float]) -> int:
         """Hand a message to the open connection, and give its size in bytes.
