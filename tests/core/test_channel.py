@@ -6,35 +6,23 @@ from dataclasses import replace
 
 import pytest
 
+from wscli.core import events as e
 from wscli.core.actions import Action, Verdict
 from wscli.core.channel import shown, step_channel
-from wscli.core.events import (
-    ChannelEvent,
-    Failure,
-    FailureKind,
-    LingerElapsed,
-    PauseRequested,
-    RedialRequested,
-    ResumeRequested,
-    StartRequested,
-    StopRequested,
-    Used,
-    VerdictGiven,
-)
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import CHANNEL_TABLE, OPEN, ChannelState
 
 S = ChannelState
 READY = replace(Snapshot(), state=S.READY)
 FAILED = replace(Snapshot(), state=S.FAILED)
-REFUSED = Failure(FailureKind.CLOSE, "no such room", code=4404)
+REFUSED = e.Failure(e.FailureKind.CLOSE, "no such room", code=4404)
 STOPPED = Snapshot(S.STOPPED, Reason("by_hand", "stopped by hand"), Next("start"))
 PAUSED = Snapshot(S.PAUSED, Reason("by_hand", "paused by hand"), Next("resume"))
 
-EVENTS: list[ChannelEvent] = [
-    Used(), LingerElapsed(), StartRequested(), StopRequested(), PauseRequested(), ResumeRequested(True),
-    ResumeRequested(False), RedialRequested("x"), VerdictGiven(1, Verdict(Action.STOP), REFUSED),
-    VerdictGiven(1, Verdict(Action.DONE), REFUSED),
+EVENTS: list[e.ChannelEvent] = [
+    e.Used(), e.LingerElapsed(), e.StartRequested(), e.StopRequested(), e.PauseRequested(), e.ResumeRequested(True),
+    e.ResumeRequested(False), e.RedialRequested("x"), e.VerdictGiven(1, Verdict(Action.STOP), REFUSED),
+    e.VerdictGiven(1, Verdict(Action.DONE), REFUSED),
 ]  # fmt: skip
 
 
@@ -43,7 +31,7 @@ def state_of(own: Snapshot | None) -> ChannelState | None:
 
 
 def test_the_table_is_what_a_channel_does() -> None:
-    happened: dict[tuple[ChannelState | None, type[ChannelEvent]], set[ChannelState | None]] = {}
+    happened: dict[tuple[ChannelState | None, type[e.ChannelEvent]], set[ChannelState | None]] = {}
     for before in {state for state, _ in CHANNEL_TABLE}:
         own = None if before is None else replace(Snapshot(), state=before)
         for event in EVENTS:
@@ -53,19 +41,19 @@ def test_the_table_is_what_a_channel_does() -> None:
     assert happened == CHANNEL_TABLE
 
 
-@pytest.mark.parametrize("event", [Used(), PauseRequested(), ResumeRequested(True), RedialRequested("reload")])
-def test_stopped_survives_use_pause_resume_and_reload(event: ChannelEvent) -> None:
+@pytest.mark.parametrize("event", [e.Used(), e.PauseRequested(), e.ResumeRequested(True), e.RedialRequested("reload")])
+def test_stopped_survives_use_pause_resume_and_reload(event: e.ChannelEvent) -> None:
     assert step_channel(STOPPED, event, READY) is STOPPED
-    assert step_channel(STOPPED, StartRequested(), READY) is None
+    assert step_channel(STOPPED, e.StartRequested(), READY) is None
 
 
 @pytest.mark.parametrize(("wanted", "state"), [(True, OPEN), (False, S.IDLE)])
 def test_resume_opens_what_is_wanted(wanted: bool, state: ChannelState | None) -> None:
-    assert state_of(step_channel(PAUSED, ResumeRequested(wanted), READY)) is state
+    assert state_of(step_channel(PAUSED, e.ResumeRequested(wanted), READY)) is state
 
 
 def test_a_verdict_of_its_own_names_its_reason_and_what_opens_it_again() -> None:
-    own = step_channel(None, VerdictGiven(1, Verdict(Action.STOP), REFUSED), READY)
+    own = step_channel(None, e.VerdictGiven(1, Verdict(Action.STOP), REFUSED), READY)
     assert own is not None
     assert (own.state, own.reason, own.next.action) == (S.FAILED, ("close:4404", "no such room"), "start")
     assert own.failure is REFUSED

@@ -34,20 +34,16 @@ def test_refused_credentials_are_renewed_where_a_token_was_used_and_final_where_
     assert judge(failure) == Verdict(Action.STOP)
 
 
-@pytest.mark.parametrize("code", [400, 405, 410, 426])
-def test_statuses_that_no_retry_mends_stop(code: int) -> None:
-    assert judge(status(code)).action is Action.STOP
+NO_RETRY_MENDS = [
+    *map(status, (400, 405, 410, 426)),
+    *map(status, (300, 301, 302, 307, 308, 399)),  # redirects that were not followed
+    *map(close, (1002, 1003, 1007, 1010)),  # RFC 6455, section 7.4.1
+]
 
 
-@pytest.mark.parametrize("code", [1002, 1003, 1007, 1010])
-def test_close_codes_that_no_retry_mends_stop(code: int) -> None:
-    """RFC 6455, section 7.4.1."""
-    assert judge(close(code)).action is Action.STOP
-
-
-@pytest.mark.parametrize("code", [300, 301, 302, 307, 308, 399])
-def test_a_redirect_that_was_not_followed_stops(code: int) -> None:
-    assert judge(status(code)).action is Action.STOP
+@pytest.mark.parametrize("failure", NO_RETRY_MENDS, ids=lambda failure: str(failure.code))
+def test_statuses_and_close_codes_that_no_retry_mends_stop(failure: Failure) -> None:
+    assert judge(failure).action is Action.STOP
 
 
 @pytest.mark.parametrize("code", [404, 407, 408, 429, 500, 502, 503, 529])

@@ -15,6 +15,7 @@ from wscli.config.models.upstream import Keepalive
 from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
@@ -216,33 +217,40 @@ class Scripted:
             make_session=make_session,
         )
 
+    @property
+    def channel(self) -> Channel:
+        """The channel ``news``."""
+        return self.manager.channel("news")
+
+    async def use_once(self) -> None:
+        """Use the channel for a moment."""
+        with self.channel.use():
+            await self.time.settle()
+
+    async def close(self) -> None:
+        """Close the manager, and check that it leaves nothing."""
+        closing = asyncio.ensure_future(self.manager.close())
+        while not closing.done():
+            await self.time.advance(1.0)
+        await closing
+        assert self.server.links == [], "a connection outlived its manager"
+        assert self.time.pending == [], "a timer outlived its manager"
+        assert len(self.manager.tasks) == 0
+
     def network(self, online: bool) -> None:
         self.online = online
         self.manager.network_changed()
 
 
 @asynccontextmanager
-async def scripted(
-    *plans: ChannelPlan,
-    tokens: dict[str, TokenSource] | None = None,
-    state: Path | None = None,
-    http: Any = None,
-    rate: Rate = RATE,
-    make_session: Callable[[], UpstreamSession] = NoSession,
-) -> AsyncIterator[Scripted]:
-    """Open a manager on scripted links, and check that it ends with nothing left.
+async def scripted(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Scripted]:
+    """Open a manager on scripted links, and check that it ends with nothing left; ``options`` are of ``Scripted``.
 
     ``state`` is where it keeps state, ``http`` what it makes HTTP requests with, ``rate`` the connect
     budget, and ``make_session`` gives each upstream its session.
     """
-    it = Scripted(*plans, tokens=tokens, state=state, http=http, rate=rate, make_session=make_session)
+    it = Scripted(*plans, **options)
     it.manager.open()
     await it.time.settle()
     yield it
-    closing = asyncio.ensure_future(it.manager.close())
-    while not closing.done():
-        await it.time.advance(1.0)
-    await closing
-    assert it.server.links == [], "a connection outlived its manager"
-    assert it.time.pending == [], "a timer outlived its manager"
-    assert len(it.manager.tasks) == 0
+    await it.close()

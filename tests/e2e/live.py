@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.backend.server import Backend
 from wscli.clock import SystemClock
 from wscli.config import load
 from wscli.core.states import ChannelState
@@ -36,6 +37,22 @@ class Dials:
     def most_within(self, seconds: float) -> int:
         """Count the most dials in any window of so many seconds."""
         return max(bisect_right(self.times, at + seconds) - first for first, at in enumerate(self.times))
+
+
+def config(backend: Backend, channels: Iterable[str], *, endpoint: str, backoff: str) -> str:
+    """A file of channels on a back end, whose endpoint ``api`` has these keys beside its URL and its token."""
+    lines = "\n".join(f"  {one}" for one in channels)
+    return f"""
+version: 1
+endpoints:
+  api: {{url: "{backend.ws_url}", query: {{token: "{{token.session}}"}}, {endpoint}}}
+tokens:
+  session: {{http: {{post: {backend.url}/ws-token}}, read: {{token: .token, expires_in: .expires_in}}}}
+backoff:
+  default: {{{backoff}}}
+channels:
+{lines}
+"""
 
 
 @asynccontextmanager

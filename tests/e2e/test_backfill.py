@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import Wscli, wscli
-
-__all__ = ["backend", "wscli"]
+from tests.backend.process import BackendProcess
+from tests.processes import Wscli
 
 BACKFILL = """\
 notifications: {{

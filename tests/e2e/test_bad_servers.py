@@ -13,9 +13,7 @@ import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Manager, Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Manager, Process, Wscli
 
 CONFIG = """
 version: 1
@@ -38,36 +36,35 @@ def config(server: RawServer, ping: str) -> str:
     return CONFIG.format(endpoints=endpoint, channels="  feed: {endpoint: api}")
 
 
-def too_large(conn: Conn) -> None:
-    conn.upgrade()
-    conn.frame(b"x" * 2_000_000)
-    conn.until_closed()
+Script = Callable[[Conn], object]
 
 
-def too_large_in_fragments(conn: Conn) -> None:
-    conn.upgrade()
-    conn.sock.sendall(struct.pack("!BBQ", 0x01, 127, 900_000) + b"x" * 900_000)
-    conn.sock.sendall(struct.pack("!BBQ", 0x80, 127, 900_000) + b"y" * 900_000)
-    conn.until_closed()
+def upgraded(say: Script = lambda conn: None, *, stays: bool = True) -> Script:
+    """Make a server that upgrades, says something, and stays or hangs up."""
+
+    def script(conn: Conn) -> None:
+        conn.upgrade()
+        say(conn)
+        if stays:
+            conn.until_closed()
+
+    return script
 
 
-def not_utf8(conn: Conn) -> None:
-    conn.upgrade()
-    conn.frame(b"\xff\xfe")
-    conn.until_closed()
+def answered(answer: bytes, *, stays: bool = False) -> Script:
+    """Make a server that gives this answer to the upgrade, and hangs up or stays."""
+
+    def script(conn: Conn) -> None:
+        conn.read_request()
+        conn.sock.sendall(answer)
+        if stays:
+            conn.until_closed()
+
+    return script
 
 
-def closes_at_once(conn: Conn) -> None:
-    conn.upgrade()
-
-
-def says_goodbye_at_once(conn: Conn) -> None:
-    conn.upgrade()
-    conn.close(1000, "bye \x1b[2J")
-
-
-def never_answers(conn: Conn) -> None:
-    conn.until_closed()
+def status(code: int, more: str = "") -> Script:
+    return answered(f"HTTP/1.1 {code} No\r\n{more}Content-Length: 0\r\n\r\n".encode())
 
 
 def never_ends_its_answer(conn: Conn) -> None:
@@ -77,67 +74,39 @@ def never_ends_its_answer(conn: Conn) -> None:
         time.sleep(0.05)  # a server that drips
 
 
-def does_not_speak_http(conn: Conn) -> None:
-    conn.read_request()
-    conn.sock.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-    conn.until_closed()
-
-
-def answers_without_end(conn: Conn) -> None:
-    conn.read_request()
-    conn.sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nX: " + b"x" * 10_000_000)
-
-
-def answers_no_ping(conn: Conn) -> None:
-    conn.upgrade()
-    conn.until_closed()
-
-
 def resets(conn: Conn) -> None:
     conn.read_request()
     conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def masks_its_frames(conn: Conn) -> None:
-    conn.upgrade()
-    conn.sock.sendall(b"\x81\x82\0\0\0\0hi")
-    conn.until_closed()
+def half(opcode: int) -> bytes:
+    return struct.pack("!BBQ", opcode, 127, 900_000) + b"x" * 900_000
 
 
-def redirects_in_a_circle(conn: Conn) -> None:
-    conn.read_request()
-    conn.sock.sendall(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
-
-
-def status(code: int, more: str = "") -> Callable[[Conn], None]:
-    def script(conn: Conn) -> None:
-        conn.read_request()
-        conn.sock.sendall(f"HTTP/1.1 {code} No\r\n{more}Content-Length: 0\r\n\r\n".encode())
-
-    script.__name__ = f"status_{code}_{len(more)}"
-    return script
-
-
-BAD: list[tuple[Callable[[Conn], None], str, str, str]] = [
-    (too_large, "waiting", "close:1009", "1048576 bytes"),
-    (too_large_in_fragments, "waiting", "close:1009", "1048576 bytes"),
-    (not_utf8, "failed", "close:1007", "UTF-8"),
-    (closes_at_once, "waiting", "close:1006", "without a close frame"),
-    (says_goodbye_at_once, "waiting", "close:1000", "bye"),
-    (never_answers, "waiting", "timeout", "no answer to the upgrade"),
-    (never_ends_its_answer, "waiting", "timeout", "no answer to the upgrade"),
-    (does_not_speak_http, "waiting", "upgrade", "with HTTP"),
-    (answers_without_end, "waiting", "upgrade", "65536 bytes"),
-    (answers_no_ping, "waiting", "keepalive:1006", "no pong within 300ms"),
-    (resets, "waiting", "upgrade", "reset the connection"),
-    (masks_its_frames, "failed", "close:1002", "mask"),
-    (redirects_in_a_circle, "failed", "status:310", "more than 5 times"),
-    (status(401), "failed", "status:401", "HTTP 401"),
-    (status(404), "waiting", "status:404", "HTTP 404"),
-    (status(429, "Retry-After: 0\r\n"), "waiting", "status:429", "HTTP 429"),
-    (status(503, "Retry-After: -1\r\n"), "waiting", "status:503", "HTTP 503"),
-    (status(503, f"Retry-After: {'9' * 30}\r\n"), "waiting", "status:503", "HTTP 503"),
-]
+CIRCLE = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
+ENDLESS = b"HTTP/1.1 101 Switching Protocols\r\nX: " + b"x" * 10_000_000
+BAD: dict[str, tuple[Script, str, str, str]] = {
+    "large": (upgraded(lambda conn: conn.frame(b"x" * 2_000_000)), "waiting", "close:1009", "1048576 bytes"),
+    "fragments": (
+        upgraded(lambda conn: conn.sock.sendall(half(0x01) + half(0x80))), "waiting", "close:1009", "1048576 bytes",
+    ),
+    "not_utf8": (upgraded(lambda conn: conn.frame(b"\xff\xfe")), "failed", "close:1007", "UTF-8"),
+    "hangs_up": (upgraded(stays=False), "waiting", "close:1006", "without a close frame"),
+    "goodbye": (upgraded(lambda conn: conn.close(1000, "bye \x1b[2J")), "waiting", "close:1000", "bye"),
+    "never_answers": (Conn.until_closed, "waiting", "timeout", "no answer to the upgrade"),
+    "drips": (never_ends_its_answer, "waiting", "timeout", "no answer to the upgrade"),
+    "ssh": (answered(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", stays=True), "waiting", "upgrade", "with HTTP"),
+    "endless": (answered(ENDLESS), "waiting", "upgrade", "65536 bytes"),
+    "no_pong": (upgraded(), "waiting", "keepalive:1006", "no pong within 300ms"),
+    "resets": (resets, "waiting", "upgrade", "reset the connection"),
+    "masks": (upgraded(lambda conn: conn.sock.sendall(b"\x81\x82\0\0\0\0hi")), "failed", "close:1002", "mask"),
+    "circle": (answered(CIRCLE), "failed", "status:310", "more than 5 times"),
+    "status_401": (status(401), "failed", "status:401", "HTTP 401"),
+    "status_404": (status(404), "waiting", "status:404", "HTTP 404"),
+    "status_429": (status(429, "Retry-After: 0\r\n"), "waiting", "status:429", "HTTP 429"),
+    "negative": (status(503, "Retry-After: -1\r\n"), "waiting", "status:503", "HTTP 503"),
+    "too_long": (status(503, f"Retry-After: {'9' * 30}\r\n"), "waiting", "status:503", "HTTP 503"),
+}  # fmt: skip
 
 
 class Bad(NamedTuple):
@@ -151,18 +120,16 @@ class Bad(NamedTuple):
 @pytest.fixture(scope="module")
 def bad() -> Iterator[Bad]:
     with ExitStack() as stack:
-        servers = {one[0].__name__: stack.enter_context(RawServer(one[0])) for one in BAD}
+        servers = {name: stack.enter_context(RawServer(script)) for name, (script, *_) in BAD.items()}
         endpoints = "\n".join(ENDPOINT.format(name=name, url=one.url, ping="300ms") for name, one in servers.items())
         channels = "\n".join(f"  {name}: {{endpoint: {name}}}" for name in servers)
         wscli = stack.enter_context(Wscli())
         yield Bad(wscli, stack.enter_context(wscli.up(CONFIG.format(endpoints=endpoints, channels=channels))), servers)
 
 
-@pytest.mark.parametrize(("script", "state", "code", "words"), BAD, ids=[one[0].__name__ for one in BAD])
-def test_a_bad_server_is_a_state_with_its_reason(
-    bad: Bad, script: Callable[[Conn], None], state: str, code: str, words: str
-) -> None:
-    name = script.__name__
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_server_is_a_state_with_its_reason(bad: Bad, name: str) -> None:
+    _, state, code, words = BAD[name]
     bad.manager.wait_for(name, state=state)
     deadline = time.monotonic() + LONGEST
     one = bad.wscli.json("status", name, "--json")
@@ -176,9 +143,9 @@ def test_a_bad_server_is_a_state_with_its_reason(
 
 
 def test_bad_servers_cause_no_busy_loop_and_no_early_dial(bad: Bad) -> None:
-    for script, state, _, _ in BAD:
+    for name, (_, state, *_) in BAD.items():
         if state == "failed":
-            bad.manager.wait_for(script.__name__, state=state)
+            bad.manager.wait_for(name, state=state)
     process = psutil.Process(bad.manager.pid)
     before, cost = {name: len(one.dials) for name, one in bad.servers.items()}, sum(process.cpu_times()[:2])
     began = time.monotonic()
@@ -186,9 +153,9 @@ def test_bad_servers_cause_no_busy_loop_and_no_early_dial(bad: Bad) -> None:
     lasted, cost = time.monotonic() - began, sum(process.cpu_times()[:2]) - cost
     assert cost < 0.25 * lasted
     assert process.memory_info().rss < 200 << 20
-    for script, state, _, _ in BAD:
-        dials = len(bad.servers[script.__name__].dials) - before[script.__name__]
-        assert dials <= (0 if state == "failed" else lasted / 0.4 + 1), script.__name__
+    for name, (_, state, *_) in BAD.items():
+        dials = len(bad.servers[name].dials) - before[name]
+        assert dials <= (0 if state == "failed" else lasted / 0.4 + 1), name
 
 
 @contextmanager

@@ -9,25 +9,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.client.scene import Scene, scene
-from tests.inline import Here, here
-
-__all__ = ["here"]
+from tests.inline import Here
 
 NAMES = ["", ".", "..", ".a", "-a", "a/b", "../a", "a b", "a\n", "a\x1b[2J", "é", "\udce9", "x" * 65, "x" * 9_000]
 CURSORS = [
-    "-3",
-    "17",
-    ":17",
-    "x:-1",
-    "k3f9:-1",
-    "k3f9:",
-    "k3f9:1.5",
-    "k3f9:\u0661",
-    "",
-    "k3f9:" + "9" * 20,
-    "K3F9:1",
+    "-3", "17", ":17", "x:-1", "k3f9:-1", "k3f9:", "k3f9:1.5", "k3f9:\u0661", "", "k3f9:" + "9" * 20, "K3F9:1",
     "x" * 9_000,
-]
+]  # fmt: skip
 BROKEN = [".[", "", "nothing_of_this_name", "$x", 'include "x"; .', ". |"]
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import COMMAND, Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import COMMAND, Process, Wscli
 
 CONFIG = """
 version: 1

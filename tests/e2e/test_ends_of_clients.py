@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import COMMAND, Manager, Process, Wscli, wscli
+from tests.backend.process import BackendProcess
+from tests.processes import COMMAND, Manager, Process, Wscli
 from tests.waiting import until
-
-__all__ = ["backend", "wscli"]
 
 CONFIG = """
 version: 1

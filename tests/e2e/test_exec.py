@@ -13,9 +13,7 @@ import pytest
 from tests.backend.process import BackendProcess
 from tests.client.scene import until
 from tests.e2e.test_consumers import Scene
-from tests.processes import Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Process, Wscli
 
 BEGINS = "echo began $$ $WSCLI_SEQ"
 HANGS = f"#!/bin/sh\n{BEGINS}\nsleep 600 &\nwait\n"

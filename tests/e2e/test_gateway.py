@@ -20,10 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from tests.e2e.upstream import Upstream, upstream
-from tests.processes import Manager, Wscli, wscli
+from tests.processes import Manager, Wscli
 from tests.waiting import eventually
-
-__all__ = ["wscli"]
 
 TOKEN = "a-token-for-faults"
 CONFIG = """

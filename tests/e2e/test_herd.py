@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.backend.server import Backend
-from tests.e2e.live import Dials, all_in, live, until
+from tests.e2e.live import Dials, all_in, config, live, until
 from wscli.core.states import ChannelState
 
 CHANNELS = 300
@@ -13,30 +13,13 @@ MOST = 112
 """Dials in a second: the budget's 1.1 * rate + 1 of `ConnectBudget`, and one that was held up on its way."""
 
 
-def config(backend: Backend) -> str:
-    channels = "\n".join(f"  c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
-    return f"""
-version: 1
-endpoints:
-  api:
-    url: {backend.ws_url}
-    query: {{token: "{{token.session}}"}}
-    connect: {{rate: 100/s}}
-    compression: none
-tokens:
-  session: {{http: {{post: {backend.url}/ws-token}}, read: {{token: .token, expires_in: .expires_in}}}}
-backoff:
-  default: {{initial: 100ms, max: 1s}}
-channels:
-{channels}
-"""
-
-
 async def test_a_herd_that_loses_its_server_returns_within_its_budget_and_with_its_token(tmp_path: Path) -> None:
     dials = Dials()
+    channels = (f"c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
+    more = {"endpoint": "connect: {rate: 100/s}, compression: none", "backoff": "initial: 100ms, max: 1s"}
     async with (
         Backend(token_life=3600.0) as backend,
-        live(tmp_path, config(backend), dials) as manager,
+        live(tmp_path, config(backend, channels, **more), dials) as manager,
     ):
         await all_in(manager, ChannelState.READY)
         backend.dials.clear()

@@ -9,11 +9,9 @@ from typing import Any
 
 import psutil
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import Wscli, wscli
+from tests.backend.process import BackendProcess
+from tests.processes import Wscli
 from tests.waiting import until
-
-__all__ = ["backend", "wscli"]
 
 
 def config(backend: BackendProcess, on_message: str) -> str:

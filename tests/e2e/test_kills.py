@@ -16,9 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.examples import EXAMPLES
-from tests.processes import Manager, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Manager, Wscli
 
 KILLS = 50 if EXAMPLES >= 10_000 else 6
 MESSAGES = 200_000 // 50

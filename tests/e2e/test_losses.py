@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from tests.backend.server import Backend
-from tests.e2e.live import all_in, gaps, live, until
+from tests.e2e.live import all_in, config, gaps, live, until
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
 
@@ -19,18 +19,8 @@ Live = tuple[Backend, Manager]
 @pytest_asyncio.fixture
 async def twenty(tmp_path: Path) -> AsyncIterator[Live]:
     async with Backend(token_life=3600.0) as demo:
-        channels = "\n".join(f"  c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
-        text = f"""
-version: 1
-endpoints:
-  api: {{url: "{demo.ws_url}", query: {{token: "{{token.session}}"}}, connect: {{rate: 100/s}}}}
-tokens:
-  session: {{http: {{post: {demo.url}/ws-token}}, read: {{token: .token, expires_in: .expires_in}}}}
-backoff:
-  default: {{initial: 200ms, max: 500ms}}
-channels:
-{channels}
-"""
+        channels = (f"c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
+        text = config(demo, channels, endpoint="connect: {rate: 100/s}", backoff="initial: 200ms, max: 500ms")
         async with live(tmp_path, text) as manager:
             await all_in(manager, ChannelState.READY)
             assert demo.token_requests == 1

@@ -11,10 +11,8 @@ from functools import partial
 
 import pytest
 
-from tests.inline import Here, here
+from tests.inline import Here
 from tests.processes import COMMAND, Wscli
-
-__all__ = ["here"]
 
 CONFIG = """
 version: 1
@@ -39,124 +37,57 @@ channels:
 """
 
 USAGE: list[list[str]] = [
-    [],
-    ["frob"],
-    ["tial"],
-    ["--frob"],
-    ["-i"],
-    ["-i", "NO NAME", "stats"],
-    ["-i", "one", "-c", "app.yaml", "stats"],
-    ["stats", "--frob"],
-    ["ls", "more"],
-    ["down", "more"],
-    ["down", "--timeout", "soon"],
-    ["tail"],
-    ["tail", "feed", "--timeout"],
-    ["tail", "feed", "--timeout", "5x"],
-    ["tail", "feed", "--timeout", "-5s"],
-    ["tail", "feed", "--timeout", "99999999999999999999s"],
-    ["tail", "feed", "--idle-timeout", "nan"],
-    ["tail", "feed", "--since", "yesterday"],
-    ["tail", "feed", "--since", "99999999999999999999d"],
-    ["tail", "feed", "--since", "2026-13-45T00:00:00Z"],
-    ["tail", "feed", "--since", "2026-01-01T00:00:00"],
-    ["tail", "feed", "--after", "17"],
-    ["tail", "feed", "--after", "k3f9:x"],
-    ["tail", "feed", "--after", "k3f9:-1"],
-    ["tail", "feed", "rooms/1", "--after", "k3f9:1"],
-    ["tail", "feed", "--last", "-1"],
-    ["tail", "feed", "--last", "few"],
-    ["tail", "feed", "--last", "1", "--since", "1m"],
-    ["tail", "feed", "--count", "0"],
-    ["tail", "feed", "--jq", ".["],
-    ["tail", "feed", "--jq", ""],
+    [], ["frob"], ["tial"], ["--frob"], ["-i"], ["-i", "NO NAME", "stats"], ["-i", "one", "-c", "app.yaml", "stats"],
+    ["stats", "--frob"], ["ls", "more"], ["down", "more"], ["down", "--timeout", "soon"],
+    ["tail"], ["tail", "feed", "--timeout"], ["tail", "feed", "--timeout", "5x"], ["tail", "feed", "--timeout", "-5s"],
+    ["tail", "feed", "--timeout", "99999999999999999999s"], ["tail", "feed", "--idle-timeout", "nan"],
+    ["tail", "feed", "--since", "yesterday"], ["tail", "feed", "--since", "99999999999999999999d"],
+    ["tail", "feed", "--since", "2026-13-45T00:00:00Z"], ["tail", "feed", "--since", "2026-01-01T00:00:00"],
+    ["tail", "feed", "--after", "17"], ["tail", "feed", "--after", "k3f9:x"], ["tail", "feed", "--after", "k3f9:-1"],
+    ["tail", "feed", "rooms/1", "--after", "k3f9:1"], ["tail", "feed", "--last", "-1"],
+    ["tail", "feed", "--last", "few"], ["tail", "feed", "--last", "1", "--since", "1m"],
+    ["tail", "feed", "--count", "0"], ["tail", "feed", "--jq", ".["], ["tail", "feed", "--jq", ""],
     ["tail", "feed", "--json", "-0"],
-    ["send"],
-    ["send", "feed", "one", "two"],
-    ["send", "feed", "one", "--whole"],
-    ["send", "feed", "--whole", "-0"],
+    ["send"], ["send", "feed", "one", "two"], ["send", "feed", "one", "--whole"], ["send", "feed", "--whole", "-0"],
     ["send", "feed", "one", "--timeout", "1e9"],
-    ["wait"],
-    ["wait", "feed", "--for", "godot"],
-    ["wait", "feed", "--timeout", "99999999999999999999s"],
-    ["status", "--json", "--line"],
-    ["status", "--watch", "--check"],
-    ["logs", "-n", "-1"],
-    ["start"],
-    ["stop"],
-    ["restart"],
-    ["pause", "feed", "--noncritical"],
-    ["resume", "feed", "--noncritical"],
-    ["token"],
-    ["token", "frob"],
-    ["token", "get"],
-    ["token", "get", "nope"],
-    ["token", "refresh", "nope"],
+    ["wait"], ["wait", "feed", "--for", "godot"], ["wait", "feed", "--timeout", "99999999999999999999s"],
+    ["status", "--json", "--line"], ["status", "--watch", "--check"], ["logs", "-n", "-1"],
+    ["start"], ["stop"], ["restart"], ["pause", "feed", "--noncritical"], ["resume", "feed", "--noncritical"],
+    ["token"], ["token", "frob"], ["token", "get"], ["token", "get", "nope"], ["token", "refresh", "nope"],
     ["token", "forget", "nope"],
-    ["config"],
-    ["config", "frob"],
-    ["config", "check"],
-    ["config", "check", "app.yaml", "-c", "app.yaml"],
-    ["doctor"],
-    ["reload", "more"],
-    ["connect"],
-    ["connect", "http://127.0.0.1/"],
-    ["connect", "ws://"],
-    ["connect", "ws://127.0.0.1:9/", "-H", "no colon"],
-    ["connect", "feed", "-H", "X: y"],
-    ["up"],
-    ["up", "-i", "one"],
-    ["up", "-c", "app.yaml", "--wait"],
-    ["up", "-d", "-c", "app.yaml", "--timeout", "1s"],
+    ["config"], ["config", "frob"], ["config", "check"], ["config", "check", "app.yaml", "-c", "app.yaml"],
+    ["doctor"], ["reload", "more"],
+    ["connect"], ["connect", "http://127.0.0.1/"], ["connect", "ws://"],
+    ["connect", "ws://127.0.0.1:9/", "-H", "no colon"], ["connect", "feed", "-H", "X: y"],
+    ["up"], ["up", "-i", "one"], ["up", "-c", "app.yaml", "--wait"], ["up", "-d", "-c", "app.yaml", "--timeout", "1s"],
     ["demo", "--frob"],
-]
-OTHERWISE: list[tuple[int, list[str]]] = [
-    (3, ["up", "-c", "missing.yaml"]),
-    (3, ["up", "-d", "-c", "missing.yaml"]),
-    (3, ["up", "-c", "."]),
-    (3, ["up", "-c", "invalid.yaml"]),
-    (3, ["up", "-d", "--wait", "-c", "invalid.yaml"]),
-    (3, ["config", "check", "missing.yaml"]),
-    (3, ["config", "check", "invalid.yaml"]),
-    (3, ["config", "show", "invalid.yaml"]),
-    (1, ["up", "-c", "app.yaml"]),
-    (1, ["up", "-c", "namesake.yaml"]),
-    (1, ["up", "-d", "-c", "namesake.yaml"]),
-    (4, ["token", "get", "empty"]),
-    (5, ["-i", "nope", "stats"]),
-    (5, ["stats", "-i", "nope"]),
-    (5, ["-c", "missing.yaml", "stats"]),
-    (5, ["-c", "invalid.yaml", "tail", "feed"]),
-    (6, ["tail", "nope"]),
-    (6, ["tail", ""]),
-    (6, ["tail", "fed"]),
-    (6, ["tail", "rooms/{id}"]),
-    (6, ["tail", "rooms/.."]),
-    (6, ["tail", "rooms/1/2"]),
-    (6, ["tail", "a\nb\x1b[2J"]),
-    (6, ["send", "nope", "x"]),
-    (6, ["send", "nope"]),
-    (6, ["wait", "nope"]),
-    (6, ["stats", "nope"]),
-    (6, ["status", "nope"]),
-    (6, ["status", "--watch", "nope"]),
-    (6, ["start", "feed", "nope"]),
-    (6, ["stop", "nope"]),
-    (6, ["restart", "nope"]),
-    (6, ["pause", "nope"]),
-    (6, ["resume", "nope"]),
-    (6, ["doctor", "nope"]),
-    (6, ["doctor", "nope", "--dial"]),
-    (6, ["connect", "nope"]),
-    (7, ["send", "feed", "x", "--timeout", "0"]),
-    (8, ["connect", "ws://127.0.0.1:9/"]),
-    (8, ["wait", "feed", "--for", "paused", "--timeout", "30s"]),
-    (124, ["wait", "feed", "--timeout", "0"]),
-    (124, ["wait", "feed", "--timeout", "100ms"]),
-    (124, ["tail", "feed", "--timeout", "0"]),
-    (124, ["tail", "feed", "--timeout", "100ms"]),
-    (124, ["tail", "feed", "--idle-timeout", "100ms"]),
-]
+]  # fmt: skip
+OTHERWISE: dict[int, list[list[str]]] = {
+    3: [
+        ["up", "-c", "missing.yaml"], ["up", "-d", "-c", "missing.yaml"], ["up", "-c", "."],
+        ["up", "-c", "invalid.yaml"], ["up", "-d", "--wait", "-c", "invalid.yaml"], ["config", "check", "missing.yaml"],
+        ["config", "check", "invalid.yaml"], ["config", "show", "invalid.yaml"],
+    ],
+    1: [["up", "-c", "app.yaml"], ["up", "-c", "namesake.yaml"], ["up", "-d", "-c", "namesake.yaml"]],
+    4: [["token", "get", "empty"]],
+    5: [
+        ["-i", "nope", "stats"], ["stats", "-i", "nope"], ["-c", "missing.yaml", "stats"],
+        ["-c", "invalid.yaml", "tail", "feed"],
+    ],
+    6: [
+        ["tail", "nope"], ["tail", ""], ["tail", "fed"], ["tail", "rooms/{id}"], ["tail", "rooms/.."],
+        ["tail", "rooms/1/2"], ["tail", "a\nb\x1b[2J"], ["send", "nope", "x"], ["send", "nope"], ["wait", "nope"],
+        ["stats", "nope"], ["status", "nope"], ["status", "--watch", "nope"], ["start", "feed", "nope"],
+        ["stop", "nope"], ["restart", "nope"], ["pause", "nope"], ["resume", "nope"], ["doctor", "nope"],
+        ["doctor", "nope", "--dial"], ["connect", "nope"],
+    ],
+    7: [["send", "feed", "x", "--timeout", "0"]],
+    8: [["connect", "ws://127.0.0.1:9/"], ["wait", "feed", "--for", "paused", "--timeout", "30s"]],
+    124: [
+        ["wait", "feed", "--timeout", "0"], ["wait", "feed", "--timeout", "100ms"], ["tail", "feed", "--timeout", "0"],
+        ["tail", "feed", "--timeout", "100ms"], ["tail", "feed", "--idle-timeout", "100ms"],
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +125,11 @@ def test_a_mistaken_command_line_is_2(one: Wscli, here: Here, args: list[str]) -
     is_said(partial(here, one), 2, *args)
 
 
-@pytest.mark.parametrize(("code", "args"), OTHERWISE, ids=lambda value: " ".join(value) if value is list else None)
+@pytest.mark.parametrize(
+    ("code", "args"),
+    [(code, args) for code, all_args in OTHERWISE.items() for args in all_args],
+    ids=lambda value: " ".join(value) if value is list else None,
+)
 def test_other_mistakes_have_codes_of_their_own(one: Wscli, here: Here, code: int, args: list[str]) -> None:
     run = one if args[0] == "up" else partial(here, one)
     if "paused" in args:

@@ -8,9 +8,7 @@ from typing import Any
 from websockets.sync.client import connect
 
 from tests.backend.process import BackendProcess
-from tests.processes import Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Process, Wscli
 
 CONFIG = """
 version: 1

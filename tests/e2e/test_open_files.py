@@ -7,10 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import Wscli, wscli
-
-__all__ = ["backend", "wscli"]
+from tests.backend.process import BackendProcess
+from tests.processes import Wscli
 
 CHANNEL = 'rooms/{id}: {path: "/consultations/{id}", history: {store: disk}, linger: 10m}'
 ROOMS = [f"rooms/{number}" for number in range(60)]

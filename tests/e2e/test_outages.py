@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.backend.server import Backend
-from tests.e2e.live import all_in, live, until
+from tests.e2e.live import all_in, config, live, until
 from tests.examples import EXAMPLES
 from wscli.core.states import ChannelState
 
@@ -24,18 +24,11 @@ SOAK = pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])
 @pytest.mark.parametrize("count", [COUNT, SOAK])
 async def test_outages_in_a_row_leave_nothing_behind(count: int, tmp_path: Path) -> None:
     async with Backend(token_life=3600.0) as demo:
-        text = f"""
-version: 1
-endpoints:
-  api: {{url: "{demo.ws_url}", query: {{token: "{{token.session}}"}}, connect: {{rate: 1000/s}}}}
-tokens:
-  session: {{http: {{post: {demo.url}/ws-token}}, read: {{token: .token, expires_in: .expires_in}}}}
-backoff:
-  default: {{initial: 1ms, max: 10ms}}
-channels:
-  notifications: {{endpoint: api, path: /notifications}}
-  calls: {{endpoint: api, path: /calls, history: {{store: disk}}}}
-"""
+        channels = (
+            "notifications: {endpoint: api, path: /notifications}",
+            "calls: {endpoint: api, path: /calls, history: {store: disk}}",
+        )
+        text = config(demo, channels, endpoint="connect: {rate: 1000/s}", backoff="initial: 1ms, max: 10ms")
         async with live(tmp_path, text) as manager:
             process = psutil.Process()
             await all_in(manager, ChannelState.READY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import itertools
 import json
@@ -12,18 +11,14 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
-from websockets.asyncio.server import ServerConnection as AsyncServerConnection
-from websockets.asyncio.server import serve as serve_asyncio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from tests.processes import Process, Wscli, wscli
+from tests.e2e.rawserver import Conn, RawServer
+from tests.processes import Process, Wscli
 from tests.waiting import until
-
-__all__ = ["wscli"]
 
 KILLS = 3
 
@@ -53,37 +48,6 @@ class Recorder:
         self._thread.join()
 
 
-class Deaf:
-    """A server that accepts connections and never reads."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._listening, self._closing = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._live()))
-
-    async def _live(self) -> None:
-        async with serve_asyncio(self._ignore, "127.0.0.1", 0, close_timeout=0) as server:
-            self.port = next(iter(server.sockets)).getsockname()[1]
-            self._listening.set()
-            await self._closing.wait()
-
-    async def _ignore(self, connection: AsyncServerConnection) -> None:
-        connection.transport.pause_reading()
-        await self._closing.wait()
-        connection.transport.abort()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._listening.wait(30)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join()
-        self._loop.close()
-
-
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recording = Recorder()
@@ -91,7 +55,7 @@ def recorder() -> Iterator[Recorder]:
     recording.close()
 
 
-def config(server: Recorder | Deaf, channels: str = "calls: {endpoint: api, path: /calls}") -> str:
+def config(server: Recorder | RawServer, channels: str = "calls: {endpoint: api, path: /calls}") -> str:
     return (
         "version: 1\nname: app\n"
         f"endpoints: {{api: {{url: 'ws://127.0.0.1:{server.port}'}}}}\n"
@@ -248,7 +212,12 @@ def test_a_clean_end_in_the_middle_repeats_no_message(wscli: Wscli, recorder: Re
 
 def test_a_message_that_the_server_does_not_read_has_an_unknown_outcome(wscli: Wscli) -> None:
     large = base64.b64encode(random.Random(1).randbytes(11_000_000))
-    with Deaf() as server:
+
+    def reads_nothing(conn: Conn) -> None:
+        conn.upgrade()
+        server.stopping.wait(60)
+
+    with RawServer(reads_nothing, receive_buffer=4096) as server:
         text = config(server).replace("'}}", "', compression: none}}")
         with wscli.up(text) as manager:
             done = wscli(*WAIT, "--whole", "--ttl", "1s", "--timeout", "60s", "--json", input=large)

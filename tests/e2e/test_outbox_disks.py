@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_outbox import Recorder, config, recorder
-from tests.processes import Wscli, wscli
+from tests.processes import Wscli
 
-__all__ = ["recorder", "wscli"]
+__all__ = ["recorder"]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

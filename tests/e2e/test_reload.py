@@ -8,10 +8,8 @@ import signal
 import psutil
 import pytest
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import Wscli, wscli
-
-__all__ = ["backend", "wscli"]
+from tests.backend.process import BackendProcess
+from tests.processes import Wscli
 
 
 def config(backend: BackendProcess) -> str:

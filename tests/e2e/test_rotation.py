@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import Wscli, wscli
+from tests.backend.process import BackendProcess
+from tests.processes import Wscli
 
-__all__ = ["backend", "wscli"]
-
-CHANNELS = (
-    "notifications: {path: /notifications, dedupe: .n}",
-    'rooms/{id}: {path: "/consultations/{id}"}',
-)
+CHANNELS = ("notifications: {path: /notifications, dedupe: .n}", 'rooms/{id}: {path: "/consultations/{id}"}')
 ROTATIONS = 3
 
 

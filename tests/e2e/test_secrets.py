@@ -13,10 +13,8 @@ import psutil
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.inline import Here, here
-from tests.processes import Wscli, wscli
-
-__all__ = ["here", "wscli"]
+from tests.inline import Here
+from tests.processes import Wscli
 
 TOKEN, COMMANDED, QUERY, HEADER = "tokenS3KRIT", "commandedS3KRIT", "queryS3KRIT", "headerS3KRIT"
 USERINFO, VARIABLE, KEY = "userinfoS3KRIT", "variableS3KRIT", "keyS3KRIT"

@@ -16,9 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Wscli
 
 CONFIG = """
 version: 1

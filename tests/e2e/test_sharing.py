@@ -9,10 +9,8 @@ from typing import Any
 
 import psutil
 
-from tests.backend.process import BackendProcess, backend
-from tests.processes import Process, Wscli, wscli
-
-__all__ = ["backend", "wscli"]
+from tests.backend.process import BackendProcess
+from tests.processes import Process, Wscli
 
 CHANNELS = ("notifications", "calls", "rooms/7")
 READERS = 4

@@ -12,11 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
-from tests.processes import Wscli, wscli
+from tests.processes import Wscli
 from wscli import Client
 from wscli.errors import NotSent, OutcomeUnknown
-
-__all__ = ["wscli"]
 
 CONFIG = """
 version: 1

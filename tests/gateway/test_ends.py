@@ -7,11 +7,12 @@ import logging
 from dataclasses import replace
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.frames import Close, Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import BAD, closed, die, faced
+from tests.gateway.faced import BAD, Faced, closed, die, faced
 from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
@@ -35,23 +36,17 @@ async def stuck_client(it, path="/ws/news"):
     return reader, writer
 
 
-async def test_a_client_that_closes_and_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("closes", [True, False], ids=["it closes", "its channel failed"])
+async def test_a_client_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, closes: bool) -> None:
     monkeypatch.setattr(session_module, "STALL", 0.05)
     monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
     async with faced(PLENTY) as it:
         _, writer = await stuck_client(it)
         assert it.channel.readers == 1
-        writer.write(BYE)
-        await eventually(lambda: it.channel.readers == 0)
-        writer.transport.abort()
-
-
-async def test_a_client_that_reads_nothing_is_given_up_when_its_channel_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "STALL", 0.05)
-    monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
-    async with faced(PLENTY) as it:
-        _, writer = await stuck_client(it)
-        it.server.link.end(BAD)
+        if closes:
+            writer.write(BYE)
+        else:
+            it.server.link.end(BAD)
         await eventually(lambda: it.channel.readers == 0)
         writer.transport.abort()
 
@@ -68,29 +63,27 @@ async def test_a_slow_client_that_reads_on_gets_everything_before_the_close(monk
         writer.close()
 
 
-async def test_a_page_that_closes_and_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_closes_and_reads_nothing_is_given_up(it: Faced, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_module, "STALL", 0.05)
-    async with faced() as it:
-        _, writer = await it.raw_client("/status")
-        writer.transport.pause_reading()
-        session = next(iter(it.gateway._clients))
-        record = b'{"event":"lost","channel":"news","message":"%b","ts":1}' % (b"x" * 9000)
-        for _ in range(2000):  # more than both sockets hold
-            it.manager.log.append([record], None)
-            await asyncio.sleep(0)
-        writer.write(BYE)
-        await eventually(session.done)
-        writer.transport.abort()
+    _, writer = await it.raw_client("/status")
+    writer.transport.pause_reading()
+    session = next(iter(it.gateway._clients))
+    record = b'{"event":"lost","channel":"news","message":"%b","ts":1}' % (b"x" * 9000)
+    for _ in range(2000):  # more than both sockets hold
+        it.manager.log.append([record], None)
+        await asyncio.sleep(0)
+    writer.write(BYE)
+    await eventually(session.done)
+    writer.transport.abort()
 
 
-async def test_a_client_that_answers_no_close_frame_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_answers_no_close_frame_is_given_up(it: Faced, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "CLOSE_WAIT", 0.05)
-    async with faced() as it:
-        reader, writer = await it.raw_client()
-        it.server.link.end(BAD)
-        assert await reader.read() == b"\x88\x05\x03\xeabad"
-        await eventually(lambda: it.channel.readers == 0)
-        writer.close()
+    reader, writer = await it.raw_client()
+    it.server.link.end(BAD)
+    assert await reader.read() == b"\x88\x05\x03\xeabad"
+    await eventually(lambda: it.channel.readers == 0)
+    writer.close()
 
 
 async def test_a_strict_client_is_closed_for_a_loss_during_its_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,9 +99,7 @@ async def test_a_strict_client_is_closed_for_a_loss_during_its_handshake(monkeyp
         assert (await closed(client))[0] == 4321
 
 
-async def test_a_strict_client_with_a_held_message_is_closed_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_strict_client_with_a_held_message_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async with faced() as it, it.client("/ws/news?strict=1") as client:
         begun, lost = asyncio.Event(), asyncio.Event()
 
@@ -126,76 +117,73 @@ async def test_a_strict_client_with_a_held_message_is_closed_at_once(
             assert (await closed(client))[0] == 4321
 
 
-async def test_messages_held_when_the_manager_stops_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with faced() as it:
-        it.server.link.end(upstream_closed(1006))
-        client = await it.client()
-        await client.send("held")
-        await (await client.ping())
-        await it.gateway.close()
-        assert (await closed(client))[0] == 1001
-        assert "1 messages of a client of the gateway were not sent" in caplog.text
+async def test_messages_held_when_the_manager_stops_are_logged(it: Faced, caplog: pytest.LogCaptureFixture) -> None:
+    it.server.link.end(upstream_closed(1006))
+    client = await it.client()
+    await client.send("held")
+    await (await client.ping())
+    await it.gateway.close()
+    assert (await closed(client))[0] == 1001
+    assert "1 messages of a client of the gateway were not sent" in caplog.text
 
 
 async def test_a_message_of_unknown_outcome_is_not_logged_as_unsent(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, it: Faced, client: ClientConnection
 ) -> None:
     caplog.set_level(logging.WARNING)
-    async with faced() as it, it.client() as client:
-        monkeypatch.setattr(it.server.link, "clogged", True)
-        await client.send("who knows")
-        assert (await closed(client))[0] == 1011
-        await eventually(lambda: it.channel.readers == 0)
-        assert "were not sent" not in caplog.text
-        assert OutcomeUnknown.__name__ not in caplog.text
+    monkeypatch.setattr(it.server.link, "clogged", True)
+    await client.send("who knows")
+    assert (await closed(client))[0] == 1011
+    await eventually(lambda: it.channel.readers == 0)
+    assert "were not sent" not in caplog.text
+    assert OutcomeUnknown.__name__ not in caplog.text
 
 
 async def test_a_hangup_is_detected_while_reading_is_suspended(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, it: Faced
 ) -> None:
     monkeypatch.setattr(session_module, "DRAIN", 0.05)
     made: list[Forwarder] = []
     monkeypatch.setattr(session_module, "Forwarder", lambda *args: made.append(Forwarder(*args)) or made[-1])
-    async with faced() as it:
-        it.channel.pause()
-        _, writer = await it.raw_client()
-        writer.write(Frame(Opcode.TEXT, b"x" * 500_000).serialize(mask=True) * 8)
-        await eventually(lambda: made and made[0].full)
-        die(writer.get_extra_info("socket"))
-        writer.transport.abort()
-        await eventually(lambda: it.channel.readers == 0)
-        assert "were not sent before it left" in caplog.text
+    it.channel.pause()
+    _, writer = await it.raw_client()
+    writer.write(Frame(Opcode.TEXT, b"x" * 500_000).serialize(mask=True) * 8)
+    await eventually(lambda: made and made[0].full)
+    die(writer.get_extra_info("socket"))
+    writer.transport.abort()
+    await eventually(lambda: it.channel.readers == 0)
+    assert "were not sent before it left" in caplog.text
 
 
-async def test_messages_sent_before_a_client_vanished_go_upstream() -> None:
-    async with faced() as it:
-        _, writer = await it.raw_client()
-        await eventually(lambda: it.channel.readers == 1)
-        sock = writer.get_extra_info("socket").dup()
-        writer.transport.abort()
-        await it.it.time.settle()  # the transport's own socket is closed: ours is the last
-        sock.sendall(Frame(Opcode.TEXT, b"last words").serialize(mask=True))
-        die(sock)
-        sock.close()
-        it.server.link.say("unread")
-        await eventually(lambda: it.channel.readers == 0)
-        assert it.server.link.sent == [(b"last words", False)]
+async def test_messages_sent_before_a_client_vanished_go_upstream(it: Faced) -> None:
+    _, writer = await it.raw_client()
+    await eventually(lambda: it.channel.readers == 1)
+    sock = writer.get_extra_info("socket").dup()
+    writer.transport.abort()
+    await it.it.time.settle()  # the transport's own socket is closed: ours is the last
+    sock.sendall(Frame(Opcode.TEXT, b"last words").serialize(mask=True))
+    die(sock)
+    sock.close()
+    it.server.link.say("unread")
+    await eventually(lambda: it.channel.readers == 0)
+    assert it.server.link.sent == [(b"last words", False)]
 
 
-async def test_a_bug_in_forwarding_closes_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_forwarding_closes_the_client(
+    it: Faced, client: ClientConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         raise RuntimeError("a bug")
 
-    async with faced() as it, it.client() as client:
-        monkeypatch.setattr(it.server.link, "send", broken)
-        await client.send("anything")
-        async with asyncio.timeout(30):
-            assert (await closed(client))[0] == 1011
+    monkeypatch.setattr(it.server.link, "send", broken)
+    await client.send("anything")
+    async with asyncio.timeout(30):
+        assert (await closed(client))[0] == 1011
 
 
 @pytest.mark.parametrize("path", ["/ws/news", "/ws/news?last=2", "/ws/news?after={epoch}:1"])
 async def test_messages_during_the_handshake_are_neither_lost_nor_repeated(
-    path: str, monkeypatch: pytest.MonkeyPatch
+    path: str, monkeypatch: pytest.MonkeyPatch, it: Faced
 ) -> None:
     accept = Handshake.accept
 
@@ -208,55 +196,55 @@ async def test_messages_during_the_handshake_are_neither_lost_nor_repeated(
         return accepted
 
     monkeypatch.setattr(Handshake, "accept", accept_slowly)
-    async with faced() as it:
-        it.server.link.say("1", "2", "3")
-        path = path.format(epoch=it.channel.history.epoch)
-        async with it.client(path) as client:
-            it.server.link.say("7")
-            expected = ["4", "5", "6", "7"] if "?" not in path else ["2", "3", "4", "5", "6", "7"]
-            assert [await client.recv() for _ in expected] == expected
+    it.server.link.say("1", "2", "3")
+    path = path.format(epoch=it.channel.history.epoch)
+    async with it.client(path) as client:
+        it.server.link.say("7")
+        expected = ["4", "5", "6", "7"] if "?" not in path else ["2", "3", "4", "5", "6", "7"]
+        assert [await client.recv() for _ in expected] == expected
 
 
 @pytest.mark.parametrize("held", ["pause", "stop"])
-async def test_messages_to_a_paused_or_stopped_channel_are_sent_once_when_it_goes_on(held: str) -> None:
-    async with faced() as it, it.client() as client:
-        channel = it.channel
-        getattr(channel, held)()
-        await it.it.time.settle()
-        for number in range(3):
-            await client.send(f"held {number}")
-        await (await client.ping())
-        channel.resume() if held == "pause" else channel.start()
-        await eventually(lambda: it.server.links and len(it.server.link.sent) == 3)
-        await (await client.ping())
-        assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
+async def test_messages_to_a_paused_or_stopped_channel_are_sent_once_when_it_goes_on(
+    it: Faced, client: ClientConnection, held: str
+) -> None:
+    channel = it.channel
+    getattr(channel, held)()
+    await it.it.time.settle()
+    for number in range(3):
+        await client.send(f"held {number}")
+    await (await client.ping())
+    channel.resume() if held == "pause" else channel.start()
+    await eventually(lambda: it.server.links and len(it.server.link.sent) == 3)
+    await (await client.ping())
+    assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
 
 
-async def test_messages_held_for_a_removed_channel_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with faced() as it, it.client() as client:
-        channel = it.channel
-        channel.pause()
-        await client.send("held")
-        await (await client.ping())
-        plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
-        it.manager.apply(plan)
-        assert (await closed(client))[0] == 1001
-        await eventually(lambda: channel.readers == 0)
-        assert not channel.in_use
-        assert "1 messages of a client of the gateway were not sent" in caplog.text
+async def test_messages_held_for_a_removed_channel_are_logged(
+    it: Faced, client: ClientConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = it.channel
+    channel.pause()
+    await client.send("held")
+    await (await client.ping())
+    plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
+    it.manager.apply(plan)
+    assert (await closed(client))[0] == 1001
+    await eventually(lambda: channel.readers == 0)
+    assert not channel.in_use
+    assert "1 messages of a client of the gateway were not sent" in caplog.text
 
 
-async def test_a_client_that_vanishes_during_its_handshake_leaves_nothing() -> None:
-    async with faced() as it:
-        channel = it.channel
-        it.server.always = Failure(FailureKind.TCP, "refused")
-        it.server.link.end(upstream_closed(1006))
-        _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-        writer.write(it.upgrade("GET /ws/news?strict=1 HTTP/1.1"))
-        await eventually(lambda: channel.in_use)
-        writer.transport.abort()
-        it.server.always = None
-        await it.it.time.advance(3.0)
-        await eventually(lambda: it.stats["clients"] == 0)
-        assert not channel.in_use
-        assert channel.readers == 0
+async def test_a_client_that_vanishes_during_its_handshake_leaves_nothing(it: Faced) -> None:
+    channel = it.channel
+    it.server.always = Failure(FailureKind.TCP, "refused")
+    it.server.link.end(upstream_closed(1006))
+    _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+    writer.write(it.upgrade("GET /ws/news?strict=1 HTTP/1.1"))
+    await eventually(lambda: channel.in_use)
+    writer.transport.abort()
+    it.server.always = None
+    await it.it.time.advance(3.0)
+    await eventually(lambda: it.stats["clients"] == 0)
+    assert not channel.in_use
+    assert channel.readers == 0

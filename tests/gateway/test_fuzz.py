@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import EXAMPLES
+from tests.fuzzing import converse
 from tests.gateway.faced import TOKEN, Faced, faced
 from tests.waiting import descriptors, in_thread
 
@@ -64,22 +65,12 @@ def live() -> Iterator[Faced]:
     yield from in_thread(faced)
 
 
-def converse(port: int, data: bytes) -> bytes:
-    """Send everything, hang up the sending side, and give what is answered until the gateway hangs up."""
-    answer = b""
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        try:
-            sock.sendall(data)
-            sock.shutdown(socket.SHUT_WR)
-            while chunk := sock.recv(1 << 16):
-                answer += chunk
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it hung up with some of this unread, as it may
-    return answer
+def ask(port: int, data: bytes) -> bytes:
+    return converse(socket.create_connection(("127.0.0.1", port)), data)
 
 
 def check(live: Faced, data: bytes) -> None:
-    answer = converse(live.port, data.replace(b"PORT", str(live.port).encode()))
+    answer = ask(live.port, data.replace(b"PORT", str(live.port).encode()))
     if answer:
         status = int(answer.split()[1])
         assert 400 <= status < 500, answer
@@ -90,7 +81,7 @@ def check(live: Faced, data: bytes) -> None:
 
 def still(live: Faced) -> int:
     """Have it answer, wait until all its clients are gone, and count the open descriptors."""
-    alive = converse(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
+    alive = ask(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
     assert alive.startswith(b"HTTP/1.1 200")
     pause = threading.Event()
     while live.stats["clients"] and not pause.wait(0.001):
@@ -126,5 +117,5 @@ def test_no_descriptor_is_left_after_the_malformed_requests(live: Faced, at_firs
     """Run after the tests above, on the same gateway."""
     before = at_first[0] if at_first else still(live)
     for _ in range(100):
-        converse(live.port, b"GET /ws/news HTTP/1.1\r\n\r\n")
+        ask(live.port, b"GET /ws/news HTTP/1.1\r\n\r\n")
     assert still(live) == before

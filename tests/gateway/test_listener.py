@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.faced import faced
+from tests.gateway.faced import Faced
 from tests.waiting import eventually
 from wscli.config.models.gateway import Listen
 from wscli.gateway.listener import GatewayListener
@@ -63,14 +63,13 @@ async def test_a_socket_with_a_full_backlog_is_in_use(tmp_path: Path) -> None:
         assert path.exists()
 
 
-async def test_a_reload_that_widens_an_address_takes_it_over_at_once() -> None:
-    async with faced() as it:
-        narrow = Listen(port=it.port)
-        for listen in (narrow, Listen(host="0.0.0.0", port=it.port), narrow):
-            it.listen(listen)
-            await it.it.time.settle()
-            assert it.manager.problems.texts() == []
-            assert it.stats["listen"] == [str(listen)]
+async def test_a_reload_that_widens_an_address_takes_it_over_at_once(it: Faced) -> None:
+    narrow = Listen(port=it.port)
+    for listen in (narrow, Listen(host="0.0.0.0", port=it.port), narrow):
+        it.listen(listen)
+        await it.it.time.settle()
+        assert it.manager.problems.texts() == []
+        assert it.stats["listen"] == [str(listen)]
 
 
 async def test_failing_to_accept_is_stated_once_and_mended(

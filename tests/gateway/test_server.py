@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import unix_connect
+from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import InvalidStatus
 
 from tests.daemon.scripted import closed as upstream_closed
@@ -40,28 +40,26 @@ async def get(it, path: str, *, method="GET", token=TOKEN, host=None, more="") -
     return int(head.split()[1]), body
 
 
-async def test_pages_are_got_with_the_token_and_health_without() -> None:
-    async with faced() as it:
-        status, body = await get(it, "/stats")
-        assert (status, json.loads(body)["channels"]["news"]["state"]) == (200, "ready")
-        assert json.loads(body)["gateway"]["clients"] == 1
-        assert (await get(it, "/stats", token=None))[0] == 401
-        assert (await get(it, "/stats", token="wrong"))[0] == 401
-        assert (await get(it, "/metrics"))[0] == 200
-        assert (await get(it, "/healthz", token=None)) == (200, b"ok\n")
-        assert (await get(it, "/readyz", token=None))[0] == 200
-        it.server.link.end(upstream_closed(1006))
-        assert (await get(it, "/readyz", token=None))[0] == 503
+async def test_pages_are_got_with_the_token_and_health_without(it: Faced) -> None:
+    status, body = await get(it, "/stats")
+    assert (status, json.loads(body)["channels"]["news"]["state"]) == (200, "ready")
+    assert json.loads(body)["gateway"]["clients"] == 1
+    assert (await get(it, "/stats", token=None))[0] == 401
+    assert (await get(it, "/stats", token="wrong"))[0] == 401
+    assert (await get(it, "/metrics"))[0] == 200
+    assert (await get(it, "/healthz", token=None)) == (200, b"ok\n")
+    assert (await get(it, "/readyz", token=None))[0] == 200
+    it.server.link.end(upstream_closed(1006))
+    assert (await get(it, "/readyz", token=None))[0] == 503
 
 
-async def test_a_head_gets_no_body_and_other_methods_nothing() -> None:
-    async with faced() as it:
-        assert await get(it, "/stats", method="HEAD") == (200, b"")
-        assert (await get(it, "/stats", method="DELETE"))[0] == 405
-        answer = await ask(it.port, f"PUT /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\n\r\n".encode())
-        assert b"\r\nAllow: GET, HEAD\r\n" in answer
-        assert (await get(it, "/nothing"))[0] == 404
-        assert (await get(it, "/ws/news"))[0] == 426
+async def test_a_head_gets_no_body_and_other_methods_nothing(it: Faced) -> None:
+    assert await get(it, "/stats", method="HEAD") == (200, b"")
+    assert (await get(it, "/stats", method="DELETE"))[0] == 405
+    answer = await ask(it.port, f"PUT /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\n\r\n".encode())
+    assert b"\r\nAllow: GET, HEAD\r\n" in answer
+    assert (await get(it, "/nothing"))[0] == 404
+    assert (await get(it, "/ws/news"))[0] == 426
 
 
 async def test_foreign_hosts_and_origins_are_refused() -> None:
@@ -74,21 +72,20 @@ async def test_foreign_hosts_and_origins_are_refused() -> None:
             pass
 
 
-async def test_the_token_is_read_from_query_or_subprotocol() -> None:
+async def test_the_token_is_read_from_query_or_subprotocol(it: Faced) -> None:
     from base64 import urlsafe_b64encode
 
     from websockets.asyncio.client import connect
 
-    async with faced() as it:
-        encoded = urlsafe_b64encode(TOKEN.encode()).decode().rstrip("=")
-        async with connect(it.url(f"/ws/news?token={TOKEN}"), proxy=None):
-            pass
-        async with connect(it.url(), subprotocols=["wscli", f"wscli.token.{encoded}"], proxy=None) as client:
-            assert client.subprotocol == "wscli"
-        with pytest.raises(InvalidStatus) as refused:
-            await connect(it.url(), proxy=None)
-        assert refused.value.response.status_code == 401
-        assert TOKEN not in str(refused.value.response.body)
+    encoded = urlsafe_b64encode(TOKEN.encode()).decode().rstrip("=")
+    async with connect(it.url(f"/ws/news?token={TOKEN}"), proxy=None):
+        pass
+    async with connect(it.url(), subprotocols=["wscli", f"wscli.token.{encoded}"], proxy=None) as client:
+        assert client.subprotocol == "wscli"
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(it.url(), proxy=None)
+    assert refused.value.response.status_code == 401
+    assert TOKEN not in str(refused.value.response.body)
 
 
 async def test_clients_are_limited() -> None:
@@ -115,57 +112,52 @@ async def test_clients_are_limited() -> None:
         b"POST /ws/news HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
 )
-async def test_a_malformed_request_is_answered_and_closed(request_: bytes) -> None:
-    async with faced() as it:
-        answer = await ask(it.port, request_)
-        assert not answer or answer.split()[1][:1] == b"4"
-        await eventually(lambda: it.stats["clients"] == 0)
+async def test_a_malformed_request_is_answered_and_closed(it: Faced, request_: bytes) -> None:
+    answer = await ask(it.port, request_)
+    assert not answer or answer.split()[1][:1] == b"4"
+    await eventually(lambda: it.stats["clients"] == 0)
 
 
-async def test_data_before_the_upgrade_is_answered_refuses_the_client() -> None:
-    async with faced() as it:
-        assert (await ask(it.port, it.upgrade() + b"\x81\x80\0\0\0\0")).startswith(b"HTTP/1.1 400")
-        assert it.channel.readers == 0
+async def test_data_before_the_upgrade_is_answered_refuses_the_client(it: Faced) -> None:
+    assert (await ask(it.port, it.upgrade() + b"\x81\x80\0\0\0\0")).startswith(b"HTTP/1.1 400")
+    assert it.channel.readers == 0
 
 
-async def test_a_port_in_use_is_a_problem_and_tried_again() -> None:
-    async with faced() as it:
-        with socket.create_server(("127.0.0.1", 0)) as holder:
-            port = holder.getsockname()[1]
-            gateway = Gateway(it.manager, schedule=it.it.time.schedule)
-            one = Faced(it.it, gateway)
-            one.listen(Listen(port=port))
-            (problem,) = it.manager.problems.texts()
-            assert "in use" in problem
-            assert f"127.0.0.1:{port}" in problem
-        await it.it.time.advance(6.0)
-        assert it.manager.problems.texts() == []
-        assert one.port == port
-        await gateway.close()
+async def test_a_port_in_use_is_a_problem_and_tried_again(it: Faced) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        gateway = Gateway(it.manager, schedule=it.it.time.schedule)
+        one = Faced(it.it, gateway)
+        one.listen(Listen(port=port))
+        (problem,) = it.manager.problems.texts()
+        assert "in use" in problem
+        assert f"127.0.0.1:{port}" in problem
+    await it.it.time.advance(6.0)
+    assert it.manager.problems.texts() == []
+    assert one.port == port
+    await gateway.close()
 
 
-async def test_a_unix_socket_is_of_mode_0600_and_removed_at_the_end(tmp_path: Path) -> None:
-    async with faced() as it:
-        path = tmp_path / "gateway.sock"
-        it.listen(Listen(path=path))
-        await eventually(path.exists)
-        assert path.stat().st_mode & 0o777 == 0o600
-        async with unix_connect(
-            str(path), "ws://localhost/ws/news", additional_headers={"Authorization": f"Bearer {TOKEN}"}
-        ) as client:
-            it.server.link.say("hello")
-            assert await client.recv() == "hello"
-        await it.gateway.close()
-        assert not path.exists()
+async def test_a_unix_socket_is_of_mode_0600_and_removed_at_the_end(it: Faced, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    it.listen(Listen(path=path))
+    await eventually(path.exists)
+    assert path.stat().st_mode & 0o777 == 0o600
+    async with unix_connect(
+        str(path), "ws://localhost/ws/news", additional_headers={"Authorization": f"Bearer {TOKEN}"}
+    ) as client:
+        it.server.link.say("hello")
+        assert await client.recv() == "hello"
+    await it.gateway.close()
+    assert not path.exists()
 
 
-async def test_a_reload_without_a_gateway_keeps_connected_clients() -> None:
-    async with faced() as it, it.client() as client:
-        it.listen()
-        await it.it.time.settle()
-        assert it.stats is None
-        it.server.link.say("still here")
-        assert await client.recv() == "still here"
+async def test_a_reload_without_a_gateway_keeps_connected_clients(it: Faced, client: ClientConnection) -> None:
+    it.listen()
+    await it.it.time.settle()
+    assert it.stats is None
+    it.server.link.say("still here")
+    assert await client.recv() == "still here"
 
 
 async def test_the_feed_begins_with_a_snapshot_and_sends_every_change() -> None:
@@ -182,12 +174,11 @@ async def test_the_feed_begins_with_a_snapshot_and_sends_every_change() -> None:
         assert types <= {"state", "stats"}
 
 
-async def test_closing_the_gateway_closes_every_client_with_1001() -> None:
-    async with faced() as it:
-        client, page = await it.client(), await it.client("/status")
-        await it.gateway.close()
-        assert (await closed(client))[0] == 1001
-        assert (await closed(page))[0] == 1001
+async def test_closing_the_gateway_closes_every_client_with_1001(it: Faced) -> None:
+    client, page = await it.client(), await it.client("/status")
+    await it.gateway.close()
+    assert (await closed(client))[0] == 1001
+    assert (await closed(page))[0] == 1001
 
 
 async def test_a_request_of_the_largest_size_is_taken_and_one_byte_more_is_not() -> None:
@@ -207,10 +198,9 @@ async def test_a_request_of_the_largest_size_is_taken_and_one_byte_more_is_not()
         ("GET http://127.0.0.1/ws/news HTTP/1.1", b"404"),
     ],
 )
-async def test_only_a_get_of_http_1_1_upgrades(line: str, status: bytes) -> None:
-    async with faced() as it:
-        assert (await ask(it.port, it.upgrade(line))).split()[1] == status
-        assert it.channel.readers == 0
+async def test_only_a_get_of_http_1_1_upgrades(it: Faced, line: str, status: bytes) -> None:
+    assert (await ask(it.port, it.upgrade(line))).split()[1] == status
+    assert it.channel.readers == 0
 
 
 async def test_unfinished_requests_count_as_clients_and_beyond_twice_the_limit_none_is_answered() -> None:

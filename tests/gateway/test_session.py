@@ -8,11 +8,12 @@ import logging
 import socket
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import BAD, closed, die, faced
+from tests.gateway.faced import BAD, Faced, closed, die, faced
 from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
@@ -22,10 +23,9 @@ from wscli.history.limits import HistoryLimits
 LAZY = channel_plan(eager=False)
 
 
-async def test_a_client_gets_every_message_unchanged() -> None:
-    async with faced() as it, it.client() as client:
-        it.server.link.listener.on_batch([b"one", b"\x00\xff", "zwei ü".encode()], b"tbt")
-        assert [await client.recv() for _ in range(3)] == ["one", b"\x00\xff", "zwei ü"]
+async def test_a_client_gets_every_message_unchanged(it: Faced, client: ClientConnection) -> None:
+    it.server.link.listener.on_batch([b"one", b"\x00\xff", "zwei ü".encode()], b"tbt")
+    assert [await client.recv() for _ in range(3)] == ["one", b"\x00\xff", "zwei ü"]
 
 
 async def test_large_messages_arrive_whole() -> None:
@@ -35,13 +35,12 @@ async def test_large_messages_arrive_whole() -> None:
             assert len(await client.recv()) == size
 
 
-async def test_what_a_client_sends_goes_upstream_in_order_and_kind() -> None:
-    async with faced() as it, it.client() as client:
-        await client.send("text")
-        await client.send(b"\x00\x01")
-        await client.send(["in ", "three ", "fragments"])
-        await eventually(lambda: len(it.server.link.sent) == 3)
-        assert it.server.link.sent == [(b"text", False), (b"\x00\x01", True), (b"in three fragments", False)]
+async def test_what_a_client_sends_goes_upstream_in_order_and_kind(it: Faced, client: ClientConnection) -> None:
+    await client.send("text")
+    await client.send(b"\x00\x01")
+    await client.send(["in ", "three ", "fragments"])
+    await eventually(lambda: len(it.server.link.sent) == 3)
+    assert it.server.link.sent == [(b"text", False), (b"\x00\x01", True), (b"in three fragments", False)]
 
 
 async def test_several_clients_share_one_connection() -> None:
@@ -63,14 +62,13 @@ async def test_a_template_is_opened_by_its_path() -> None:
         assert [channel.name for channel in it.manager.channels()] == ["consultations/42"]
 
 
-async def test_a_late_client_replays_from_last_or_after() -> None:
-    async with faced() as it:
-        it.server.link.say("1", "2", "3")
-        epoch = it.channel.history.epoch
-        async with it.client("/ws/news?last=2") as last, it.client(f"/ws/news?after={epoch}:1") as after:
-            it.server.link.say("4")
-            assert [await last.recv() for _ in range(3)] == ["2", "3", "4"]
-            assert [await after.recv() for _ in range(3)] == ["2", "3", "4"]
+async def test_a_late_client_replays_from_last_or_after(it: Faced) -> None:
+    it.server.link.say("1", "2", "3")
+    epoch = it.channel.history.epoch
+    async with it.client("/ws/news?last=2") as last, it.client(f"/ws/news?after={epoch}:1") as after:
+        it.server.link.say("4")
+        assert [await last.recv() for _ in range(3)] == ["2", "3", "4"]
+        assert [await after.recv() for _ in range(3)] == ["2", "3", "4"]
 
 
 async def test_json_gives_records_and_gaps() -> None:
@@ -86,23 +84,20 @@ async def test_json_gives_records_and_gaps() -> None:
 
 
 @pytest.mark.parametrize("query", ["last=-1", "last=x", "after=nonsense", "json=yes", "strict=", "last=1&after=abcd:1"])
-async def test_an_invalid_query_is_refused(query: str) -> None:
-    async with faced() as it:
-        assert (await it.refused(f"/ws/news?{query}")).status_code == 400
+async def test_an_invalid_query_is_refused(it: Faced, query: str) -> None:
+    assert (await it.refused(f"/ws/news?{query}")).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/ws/unknown", "/ws/", "/ws", "/news", "/ws/news/1", "/ws/consultations/a%2Fb"])
-async def test_a_channel_that_is_not_declared_is_not_found(path: str) -> None:
-    async with faced() as it:
-        assert (await it.refused(path)).status_code == 404
+async def test_a_channel_that_is_not_declared_is_not_found(it: Faced, path: str) -> None:
+    assert (await it.refused(path)).status_code == 404
 
 
-async def test_clients_stay_attached_while_the_upstream_is_down() -> None:
-    async with faced() as it, it.client() as client:
-        it.server.link.end(upstream_closed(1006))
-        await it.it.time.advance(2.0)
-        it.server.link.say("back")
-        assert await client.recv() == "back"
+async def test_clients_stay_attached_while_the_upstream_is_down(it: Faced, client: ClientConnection) -> None:
+    it.server.link.end(upstream_closed(1006))
+    await it.it.time.advance(2.0)
+    it.server.link.say("back")
+    assert await client.recv() == "back"
 
 
 async def test_a_strict_client_is_closed_at_once_with_the_upstreams_code() -> None:
@@ -113,21 +108,21 @@ async def test_a_strict_client_is_closed_at_once_with_the_upstreams_code() -> No
         assert await closed(client) == (4321, "moving")
 
 
-async def test_a_strict_client_is_not_let_in_without_an_upstream() -> None:
-    async with faced() as it:
-        it.server.refusals = [Failure(FailureKind.TCP, "refused")] * 9
-        it.channel.stop()
-        refused = await it.refused("/ws/news?strict=1")
-        assert refused.status_code == 503
-        assert b"stopped" in refused.body
+async def test_a_strict_client_is_not_let_in_without_an_upstream(it: Faced) -> None:
+    it.server.refusals = [Failure(FailureKind.TCP, "refused")] * 9
+    it.channel.stop()
+    refused = await it.refused("/ws/news?strict=1")
+    assert refused.status_code == 503
+    assert b"stopped" in refused.body
 
 
-async def test_a_channel_that_failed_closes_its_clients_with_the_upstreams_code() -> None:
-    async with faced() as it, it.client() as client:
-        it.server.link.end(BAD)
-        assert it.channel.state is ChannelState.FAILED
-        assert await closed(client) == (1002, "bad")
-        assert (await it.refused()).status_code == 502
+async def test_a_channel_that_failed_closes_its_clients_with_the_upstreams_code(
+    it: Faced, client: ClientConnection
+) -> None:
+    it.server.link.end(BAD)
+    assert it.channel.state is ChannelState.FAILED
+    assert await closed(client) == (1002, "bad")
+    assert (await it.refused()).status_code == 502
 
 
 async def test_a_channel_that_is_done_closes_its_clients_with_the_upstreams_code() -> None:
@@ -146,13 +141,12 @@ async def test_a_channel_that_is_removed_or_a_manager_that_stops_says_going_away
         assert (await closed(other))[0] == 1001
 
 
-async def test_what_is_sent_during_an_outage_is_held_and_then_delivered() -> None:
-    async with faced() as it, it.client() as client:
-        it.server.link.end(upstream_closed(1006))
-        await client.send("held")
-        await client.ping()
-        await it.it.time.advance(2.0)
-        await eventually(lambda: it.server.link.sent == [(b"held", False)])
+async def test_what_is_sent_during_an_outage_is_held_and_then_delivered(it: Faced, client: ClientConnection) -> None:
+    it.server.link.end(upstream_closed(1006))
+    await client.send("held")
+    await client.ping()
+    await it.it.time.advance(2.0)
+    await eventually(lambda: it.server.link.sent == [(b"held", False)])
 
 
 async def test_what_was_sent_before_the_close_goes_upstream() -> None:
@@ -167,13 +161,12 @@ async def test_what_was_sent_before_the_close_goes_upstream() -> None:
         assert it.channel.counters.sent == 2
 
 
-async def test_an_unknown_outcome_closes_the_client_with_1011() -> None:
-    async with faced() as it, it.client() as client:
-        it.server.link.clogged = True
-        await client.send("where did it go")
-        code, reason = await closed(client)
-        assert code == 1011
-        assert "had not read the message" in reason
+async def test_an_unknown_outcome_closes_the_client_with_1011(it: Faced, client: ClientConnection) -> None:
+    it.server.link.clogged = True
+    await client.send("where did it go")
+    code, reason = await closed(client)
+    assert code == 1011
+    assert "had not read the message" in reason
 
 
 async def test_a_client_that_vanishes_amid_a_message_sends_nothing_of_it() -> None:
@@ -230,18 +223,17 @@ async def test_a_slow_client_lags_alone_and_the_log_counts_what_it_missed(caplog
         writer.transport.abort()
 
 
-async def test_a_client_that_sends_faster_than_the_upstream_takes_is_held_back() -> None:
-    async with faced() as it:
-        it.server.link.end(upstream_closed(1006))
-        client = await it.client(ping_interval=None)
-        await client.send(["x" * 500_000 for _ in range(2)])
-        flood = asyncio.create_task(_flood(client))
-        await asyncio.wait([flood], timeout=0.3)
-        assert not flood.done()
-        await it.it.time.advance(2.0)
-        await eventually(lambda: flood.done())
-        await eventually(lambda: len(it.server.link.sent) == 41)
-        await client.close()
+async def test_a_client_that_sends_faster_than_the_upstream_takes_is_held_back(it: Faced) -> None:
+    it.server.link.end(upstream_closed(1006))
+    client = await it.client(ping_interval=None)
+    await client.send(["x" * 500_000 for _ in range(2)])
+    flood = asyncio.create_task(_flood(client))
+    await asyncio.wait([flood], timeout=0.3)
+    assert not flood.done()
+    await it.it.time.advance(2.0)
+    await eventually(lambda: flood.done())
+    await eventually(lambda: len(it.server.link.sent) == 41)
+    await client.close()
 
 
 async def _flood(client) -> None:
@@ -249,17 +241,10 @@ async def _flood(client) -> None:
         await client.send("x" * 500_000)
 
 
-async def test_the_upstreams_subprotocol_is_the_clients() -> None:
-    async with faced() as it:
-        it.server.link.subprotocol = "chat.v2"
-        async with it.client(subprotocols=["chat.v1", "chat.v2"]) as client, it.client() as plain:
-            assert client.subprotocol == "chat.v2"
-            assert plain.subprotocol is None
-        async with it.client(subprotocols=["other"]) as client:
-            assert client.subprotocol is None
-
-
-async def test_pings_of_clients_are_answered() -> None:
-    async with faced() as it, it.client() as client:
-        async with asyncio.timeout(30):
-            await (await client.ping())
+async def test_the_upstreams_subprotocol_is_the_clients(it: Faced) -> None:
+    it.server.link.subprotocol = "chat.v2"
+    async with it.client(subprotocols=["chat.v1", "chat.v2"]) as client, it.client() as plain:
+        assert client.subprotocol == "chat.v2"
+        assert plain.subprotocol is None
+    async with it.client(subprotocols=["other"]) as client:
+        assert client.subprotocol is None

@@ -147,7 +147,7 @@ async def test_a_live_reader_is_given_records_of_the_epoch_of_each_batch_and_tol
         frames.space()[: len(data)] = data
         frames.received(len(data))
     seen: list[object] = []
-    while (frame := frames.take()) is not None:
+    while (frame := frames.next_frame()) is not None:
         body = bytes(frame.body)
         seen.append(itemgetter("epoch", "seq", "data")(json.loads(body)) if frame.kind == DATA else body)
     assert seen == [("epoch1", 1, "a"), b"epoch3", ("epoch3", 2, "b")]

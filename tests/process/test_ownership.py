@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,22 @@ from wscli.process.ownership import InstanceHeld, own
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     return {"WSCLI_RUNTIME_DIR": str(tmp_path / "run")}
+
+
+@pytest.fixture
+def directory(environ: dict[str, str]) -> Path:
+    """The runtime directory, which is there already."""
+    path = Path(environ["WSCLI_RUNTIME_DIR"])
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def lock(directory: Path) -> Iterator[int]:
+    """The file of the lock, open as another process has it."""
+    descriptor = os.open(directory / "app.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    yield descriptor
+    os.close(descriptor)
 
 
 def plan(file: str = "/srv/app.yaml", name: str = "app") -> Plan:
@@ -111,9 +128,7 @@ def test_the_files_of_a_killed_manager_are_replaced(environ: dict[str, str]) -> 
     assert files(environ) == []
 
 
-def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str]) -> None:
-    directory = Path(environ["WSCLI_RUNTIME_DIR"])
-    directory.mkdir(mode=0o700)
+def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str], directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(directory / "app.sock"))
         alive.listen()
@@ -123,12 +138,9 @@ def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str]) -> Non
 
 
 def test_a_lock_that_is_held_for_a_moment_is_waited_for(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environ: dict[str, str], lock: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``wscli down`` takes the lock to learn that it is free: that must not fail an ``up`` at the same time."""
-    directory = Path(environ["WSCLI_RUNTIME_DIR"])
-    directory.mkdir(mode=0o700)
-    lock = os.open(directory / "app.lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_SH)
     tried = threading.Event()
     sleep = instance_module.time.sleep
@@ -141,20 +153,15 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(
     monkeypatch.setattr(instance_module.time, "sleep", release)
     with own(plan(), environ):
         assert tried.is_set()
-    os.close(lock)
 
 
 def test_a_held_lock_without_a_registration_is_an_error_after_a_while(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environ: dict[str, str], lock: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = Path(environ["WSCLI_RUNTIME_DIR"])
-    directory.mkdir(mode=0o700)
-    lock = os.open(directory / "app.lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     monkeypatch.setattr(instance_module, "LOCK_PATIENCE", 0.0)
     with pytest.raises(InstanceHeld, match="held by another manager"), _own(environ):
         pass
-    os.close(lock)
 
 
 def _contend(environ: dict[str, str], start: Any, said: Connection, end: Any) -> None:

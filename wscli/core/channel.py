@@ -7,16 +7,9 @@ for other channels.
 
 from __future__ import annotations
 
+from wscli.core import events as e
 from wscli.core.actions import Action
 from wscli.core.endings import reason_code
-from wscli.core.events import (
-    ChannelEvent,
-    LingerElapsed,
-    PauseRequested,
-    ResumeRequested,
-    StopRequested,
-    VerdictGiven,
-)
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import CHANNEL_TABLE, OPEN, SETTLED, ChannelState, IllegalTransition
 
@@ -35,7 +28,7 @@ def shown(own: Snapshot | None, upstream: Snapshot) -> Snapshot:
     return own
 
 
-def step_channel(own: Snapshot | None, event: ChannelEvent, upstream: Snapshot) -> Snapshot | None:
+def step_channel(own: Snapshot | None, event: e.ChannelEvent, upstream: Snapshot) -> Snapshot | None:
     """Apply one event, and give the channel's next own state, None where it is open.
 
     Raises:
@@ -50,19 +43,19 @@ def step_channel(own: Snapshot | None, event: ChannelEvent, upstream: Snapshot) 
     return after
 
 
-def _apply(own: Snapshot | None, event: ChannelEvent, upstream: Snapshot) -> Snapshot | None:
+def _apply(own: Snapshot | None, event: e.ChannelEvent, upstream: Snapshot) -> Snapshot | None:
     match event:
-        case LingerElapsed():
+        case e.LingerElapsed():
             return None if upstream.state in SETTLED else _idle("not in use")
-        case PauseRequested():
+        case e.PauseRequested():
             if own is None and upstream.state in SETTLED:
                 return None
             return Snapshot(S.PAUSED, Reason("by_hand", "paused by hand"), Next("resume"))
-        case ResumeRequested(wanted=False):
+        case e.ResumeRequested(wanted=False):
             return _idle("resumed by hand; not in use")
-        case StopRequested():
+        case e.StopRequested():
             return Snapshot(S.STOPPED, Reason("by_hand", "stopped by hand"), Next("start"))
-        case VerdictGiven(verdict=verdict, failure=failure):
+        case e.VerdictGiven(verdict=verdict, failure=failure):
             state = S.DONE if verdict.action is Action.DONE else S.FAILED
             return Snapshot(state, Reason(reason_code(failure), failure.text), Next("start"), failure=failure)
         case _:

@@ -22,83 +22,54 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class DialNext:
+class UpstreamCommand:
+    """A command on attempt ``generation``."""
+
+    generation: int
+
+
+class DialNext(UpstreamCommand):
     """Start attempt ``generation`` as soon as the connection before it is closed."""
 
-    generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class Hangup:
+class Hangup(UpstreamCommand):
     """Close the connection that attempt ``generation`` opened, or cancel its dial."""
 
-    generation: int
-
 
 @dataclass(frozen=True, slots=True)
-class ScheduleRetry:
+class ScheduleRetry(UpstreamCommand):
     """Draw a wait for ``attempt``, at least ``no_sooner`` seconds, and report it as ``RetryScheduled``."""
 
-    generation: int
     attempt: int
     no_sooner: float
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetTokens:
+class ForgetTokens(UpstreamCommand):
     """Invalidate exactly the tokens that attempt ``generation`` used."""
 
-    generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class ForgetSession:
+class ForgetSession(UpstreamCommand):
     """Forget what the session of attempt ``generation`` could be resumed with."""
 
-    generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(UpstreamCommand):
     """Ping the open connection at once: the network changed."""
 
-    generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class DialSuccessor:
+class DialSuccessor(UpstreamCommand):
     """Start attempt ``generation`` beside the ready connection."""
 
-    generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class Succeed:
+class Succeed(UpstreamCommand):
     """Put successor ``generation`` in the place of the present connection.
 
     The present one, if open, gets no more sends and is closed; its messages are received until then.
     """
 
-    generation: int
-
 
 @dataclass(frozen=True, slots=True)
-class ScheduleRotation:
+class ScheduleRotation(UpstreamCommand):
     """Draw a wait after ``failures`` failed successors, at least ``no_sooner`` seconds; then report ``RotationDue``."""
 
-    generation: int
     failures: int
     no_sooner: float
-
-
-UpstreamCommand = (
-    DialNext
-    | Hangup
-    | ScheduleRetry
-    | ForgetTokens
-    | ForgetSession
-    | Probe
-    | DialSuccessor
-    | Succeed
-    | ScheduleRotation
-)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from wscli.core import rotation
 from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import gives_up
-from wscli.core.commands import ForgetSession, ForgetTokens, Hangup, ScheduleRetry, UpstreamCommand
+from wscli.core.commands import Hangup, ScheduleRetry, UpstreamCommand
 from wscli.core.events import AttemptEnded, Failure, VerdictGiven
-from wscli.core.moves import Move, Policy, dial_next, forgive, hang_up_successor
+from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import POLICY_VIOLATION, decide
@@ -80,41 +80,27 @@ def _conclude(
         return replace(over, state=S.FAILED, reason=reason), leave_both
     if verdict.action is Action.DONE:
         return replace(over, state=S.DONE, reason=reason), leave_both
-    forget = _forget(snapshot.generation, verdict)
+    forgotten = forget(snapshot.generation, verdict.action)
     no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
     if snapshot.successor is not None and not no_sooner:
         after, commands = rotation.take_over(snapshot, snapshot.successor)
-        return after, (*forget, *leave, *commands)
+        return after, (*forgotten, *leave, *commands)
     if _at_once(snapshot, verdict) and failure.retry_after is None:
         after, commands = dial_next(_remember(snapshot, verdict), reason, attempt=snapshot.attempt + 1)
-        return after, (*forget, *leave_both, *commands)
+        return after, (*forgotten, *leave_both, *commands)
     if gives_up(policy.backoff, snapshot.attempt, without_health):
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
-        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), (*forget, *leave_both)
+        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), (*forgotten, *leave_both)
     waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
     again = ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner)
-    return waiting, (*forget, *leave_both, again)
-
-
-def _forget(generation: int, verdict: Verdict) -> tuple[UpstreamCommand, ...]:
-    match verdict.action:
-        case Action.REAUTH:
-            return (ForgetTokens(generation),)
-        case Action.FRESH:
-            return (ForgetSession(generation),)
-        case _:
-            return ()
+    return waiting, (*forgotten, *leave_both, again)
 
 
 def _at_once(snapshot: Snapshot, verdict: Verdict) -> bool:
     """Whether the verdict dials without a wait, which it does once per health."""
-    match verdict.action:
-        case Action.REAUTH:
-            return not snapshot.reauthed
-        case Action.RECONNECT | Action.REPLACE | Action.FRESH:
-            return not snapshot.reconnected
-        case _:
-            return False
+    if verdict.action is Action.REAUTH:
+        return not snapshot.reauthed
+    return verdict.action in (Action.RECONNECT, Action.REPLACE, Action.FRESH) and not snapshot.reconnected
 
 
 def _remember(snapshot: Snapshot, verdict: Verdict) -> Snapshot:

@@ -81,6 +81,25 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class _Bare:
+    """An event without facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An event with a text for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _OfAttempt:
+    """An event of attempt ``generation``."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     """The channel is eager, or has its first reader, sender or request; ``code`` and ``text`` are the reason shown."""
 
@@ -88,33 +107,26 @@ class Used:
     text: str = "opening: it is wanted"
 
 
-@dataclass(frozen=True, slots=True)
-class StartRequested:
+class StartRequested(_Bare):
     """By hand: open it from whatever state, and forget earlier failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class RedialRequested:
+class RedialRequested(_Said):
     """Close the connection and open another: ``restart``, or a ``reload`` that changed how to connect."""
-
-    text: str
 
 
 # of a channel alone
 
 
-@dataclass(frozen=True, slots=True)
-class LingerElapsed:
+class LingerElapsed(_Bare):
     """The lazy channel was not used for its linger."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(_Bare):
     """By hand: close it until ``start``."""
 
 
-@dataclass(frozen=True, slots=True)
-class PauseRequested:
+class PauseRequested(_Bare):
     """By hand: close it until ``resume``."""
 
 
@@ -126,13 +138,12 @@ class ResumeRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictGiven:
+class VerdictGiven(_OfAttempt):
     """A verdict that no end of a connection gave: a message, a timer or a step of the session.
 
     The times are those of ``AttemptEnded``. ``generation`` is that of the attempt that the verdict is on.
     """
 
-    generation: int
     verdict: Verdict
     failure: Failure
     healthy_for: float = 0.0
@@ -142,48 +153,36 @@ class VerdictGiven:
 # of an upstream alone
 
 
-@dataclass(frozen=True, slots=True)
-class Unused:
+class Unused(_Bare):
     """No channel uses the upstream any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseRequested:
+class CloseRequested(_Bare):
     """The last channel was stopped, paused or removed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceRequested:
+class ReplaceRequested(_Said):
     """Have another connection ready before the present one closes; where none is ready, as ``RedialRequested``."""
 
-    text: str
-
 
 @dataclass(frozen=True, slots=True)
-class AttemptProgressed:
+class AttemptProgressed(_OfAttempt):
     """The attempt began its next step; only the reason that ``status`` shows changes."""
 
-    generation: int
     code: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(_OfAttempt):
     """The upgrade was answered with 101."""
 
-    generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class HandshakeDone:
+class HandshakeDone(_OfAttempt):
     """The session is ready; health counts from here."""
 
-    generation: int
-
 
 @dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(_OfAttempt):
     """The attempt failed, or its connection ended.
 
     ``healthy_for`` is the seconds since it was ready (zero where it never was), ``without_health`` the seconds since
@@ -191,7 +190,6 @@ class AttemptEnded:
     which ``reauth`` has no effect.
     """
 
-    generation: int
     failure: Failure
     healthy_for: float = 0.0
     without_health: float = 0.0
@@ -199,45 +197,37 @@ class AttemptEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryScheduled:
+class RetryScheduled(_OfAttempt):
     """The wait was drawn: the next attempt begins in ``delay`` seconds, at wall-clock time ``at``."""
 
-    generation: int
     delay: float
     at: float
 
 
 @dataclass(frozen=True, slots=True)
-class RetryDue:
+class RetryDue(_OfAttempt):
     """The wait is over; ``wanted`` says whether a channel still uses the upstream."""
 
-    generation: int
     wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class RotationDue:
+class RotationDue(_OfAttempt):
     """The connection, ready for ``healthy_for`` seconds, is due to be replaced."""
 
-    generation: int
     healthy_for: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkLost:
+class NetworkLost(_Bare):
     """No route leads to the server any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkReturned:
+class NetworkReturned(_Bare):
     """A route leads to the server again; it may still be unreachable."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCrashed:
+class TaskCrashed(_Said):
     """A task of the upstream raised an unexpected exception: an error of ours, which is not retried."""
-
-    text: str
 
 
 ChannelEvent = (

@@ -10,28 +10,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from wscli.core import endings, rotation
+from wscli.core import events as e
 from wscli.core.commands import Probe
-from wscli.core.events import (
-    AttemptEnded,
-    AttemptProgressed,
-    CloseRequested,
-    FailureKind,
-    HandshakeDone,
-    NetworkLost,
-    NetworkReturned,
-    Opened,
-    RedialRequested,
-    ReplaceRequested,
-    RetryDue,
-    RetryScheduled,
-    RotationDue,
-    StartRequested,
-    TaskCrashed,
-    Unused,
-    UpstreamEvent,
-    Used,
-    VerdictGiven,
-)
 from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, UPSTREAM_TABLE, ChannelState, IllegalTransition
@@ -41,7 +21,7 @@ __all__ = ["event_of_reload", "step"]
 S = ChannelState
 
 
-def step(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:
+def step(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move:
     """Apply one event.
 
     Raises:
@@ -62,49 +42,49 @@ def step(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:
     return after, commands
 
 
-def _allowed(state: ChannelState, event: UpstreamEvent) -> frozenset[ChannelState]:
+def _allowed(state: ChannelState, event: e.UpstreamEvent) -> frozenset[ChannelState]:
     try:
         return UPSTREAM_TABLE[state, type(event)]
     except KeyError:
         raise IllegalTransition(f"{type(event).__name__} while {state}") from None
 
 
-def _apply(snapshot: Snapshot, event: UpstreamEvent, policy: Policy) -> Move:  # noqa: C901 - one case an event
+def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move:  # noqa: C901 - one case an event
     match event:
-        case Used():
+        case e.Used():
             used = snapshot.state is S.IDLE
             return dial_now(snapshot, Reason(event.code, event.text)) if used else (snapshot, ())
-        case Unused():
+        case e.Unused():
             return _unused(snapshot)
-        case CloseRequested():
+        case e.CloseRequested():
             return (snapshot, ()) if snapshot.state is S.IDLE else close_unused(snapshot)
-        case StartRequested():
+        case e.StartRequested():
             held = snapshot.state in HOLDS_CONNECTION
             return (snapshot, ()) if held else dial_now(snapshot, Reason("started", "started by hand"))
-        case RedialRequested() | ReplaceRequested():
+        case e.RedialRequested() | e.ReplaceRequested():
             return _redial(snapshot, event)
-        case AttemptProgressed():
+        case e.AttemptProgressed():
             return replace(snapshot, reason=Reason(event.code, event.text)), ()
-        case Opened():
+        case e.Opened():
             reason = Reason("upgraded", "connected; the session is being opened")
             return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
-        case HandshakeDone():
+        case e.HandshakeDone():
             return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
-        case AttemptEnded():
+        case e.AttemptEnded():
             return endings.judge_end(snapshot, event, policy)
-        case VerdictGiven():
+        case e.VerdictGiven():
             return endings.judge_open(snapshot, event, policy)
-        case RetryScheduled():
+        case e.RetryScheduled():
             return replace(snapshot, next=Next("retry", event.at)), ()
-        case RetryDue():
+        case e.RetryDue():
             return _retry(snapshot, event)
-        case RotationDue():
+        case e.RotationDue():
             return _rotate(snapshot, event, policy)
-        case NetworkLost():
+        case e.NetworkLost():
             return _network_lost(snapshot)
-        case NetworkReturned():
+        case e.NetworkReturned():
             return _network_returned(snapshot)
-        case TaskCrashed():
+        case e.TaskCrashed():
             return close_all(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
         case _:
             assert_never(event)
@@ -117,22 +97,22 @@ def _unused(snapshot: Snapshot) -> Move:
     return close_unused(snapshot)
 
 
-def _redial(snapshot: Snapshot, event: RedialRequested | ReplaceRequested) -> Move:
+def _redial(snapshot: Snapshot, event: e.RedialRequested | e.ReplaceRequested) -> Move:
     if snapshot.state is S.IDLE:
         return snapshot, ()
-    if isinstance(event, RedialRequested) or snapshot.state is not S.READY:
+    if isinstance(event, e.RedialRequested) or snapshot.state is not S.READY:
         return dial_now(snapshot, Reason("redial", event.text))
     after, commands = rotation.dial_successor(replace(snapshot, successor=None))
     return after, (*hang_up_successor(snapshot), *commands)
 
 
-def _retry(snapshot: Snapshot, event: RetryDue) -> Move:
+def _retry(snapshot: Snapshot, event: e.RetryDue) -> Move:
     if not event.wanted:
         return close_unused(snapshot)
     return dial_next(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
 
 
-def _rotate(snapshot: Snapshot, event: RotationDue, policy: Policy) -> Move:
+def _rotate(snapshot: Snapshot, event: e.RotationDue, policy: Policy) -> Move:
     if snapshot.successor is not None:
         return snapshot, ()
     healthy = event.healthy_for >= policy.backoff.reset_after
@@ -140,11 +120,11 @@ def _rotate(snapshot: Snapshot, event: RotationDue, policy: Policy) -> Move:
 
 
 _FROM_THE_NETWORK = (
-    FailureKind.DNS,
-    FailureKind.TCP,
-    FailureKind.PROXY,
-    FailureKind.TIMEOUT,
-    FailureKind.KEEPALIVE,
+    e.FailureKind.DNS,
+    e.FailureKind.TCP,
+    e.FailureKind.PROXY,
+    e.FailureKind.TIMEOUT,
+    e.FailureKind.KEEPALIVE,
 )
 
 
@@ -178,7 +158,7 @@ def _network_returned(snapshot: Snapshot) -> Move:
 
 def event_of_reload(
     snapshot: Snapshot, *, dials_otherwise: bool, judges_otherwise: bool, wanted: bool, rotates: bool
-) -> RedialRequested | ReplaceRequested | CloseRequested | None:
+) -> e.RedialRequested | e.ReplaceRequested | e.CloseRequested | None:
     """Give the event that leaves a state of the old plan; None where the state is not affected.
 
     An open connection, or a dial under way, is affected where another would be opened now. A wait, a failure and the
@@ -199,7 +179,7 @@ def event_of_reload(
     if snapshot.state is S.IDLE or not affected:
         return None
     if not wanted:
-        return CloseRequested()
+        return e.CloseRequested()
     if rotates and snapshot.state is S.READY:
-        return ReplaceRequested("the configuration changed")
-    return RedialRequested("the configuration changed")
+        return e.ReplaceRequested("the configuration changed")
+    return e.RedialRequested("the configuration changed")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from wscli.core.actions import Action
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.commands import DialNext, Hangup, UpstreamCommand
+from wscli.core.commands import DialNext, ForgetSession, ForgetTokens, Hangup, UpstreamCommand
 from wscli.core.snapshot import Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import VerdictTable
@@ -15,9 +16,11 @@ from wscli.core.verdicts import VerdictTable
 __all__ = [
     "Move",
     "Policy",
+    "become",
     "close_unused",
     "dial_next",
     "dial_now",
+    "forget",
     "forgive",
     "hang_up_all",
     "hang_up_successor",
@@ -41,19 +44,30 @@ def next_generation(snapshot: Snapshot) -> int:
     return max(snapshot.generation, snapshot.last_successor) + 1
 
 
+def become(
+    snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next, generation: int, attempt: int
+) -> Snapshot:
+    """Begin a generation, without a successor."""
+    return replace(
+        snapshot, state=state, reason=reason, next=then, generation=generation, attempt=attempt, no_sooner=False,
+        successor=None, rotation_failures=0,
+    )  # fmt: skip
+
+
+def forget(generation: int, action: Action) -> tuple[UpstreamCommand, ...]:
+    """Forget what the action says that attempt ``generation`` used."""
+    match action:
+        case Action.REAUTH:
+            return (ForgetTokens(generation),)
+        case Action.FRESH:
+            return (ForgetSession(generation),)
+        case _:
+            return ()
+
+
 def dial_next(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:
     """Start another attempt; a connection that is open is hung up by the caller."""
-    after = replace(
-        snapshot,
-        state=ChannelState.CONNECTING,
-        reason=reason,
-        next=Next("dial"),
-        generation=next_generation(snapshot),
-        attempt=attempt,
-        no_sooner=False,
-        successor=None,
-        rotation_failures=0,
-    )
+    after = become(snapshot, ChannelState.CONNECTING, reason, Next("dial"), next_generation(snapshot), attempt)
     return after, (DialNext(after.generation),)
 
 
@@ -81,18 +95,7 @@ def hang_up_successor(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
 
 def close_all(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) -> Move:
     """Close everything; the next generation makes late callbacks and timers void."""
-    after = replace(
-        snapshot,
-        state=state,
-        reason=reason,
-        next=then,
-        generation=next_generation(snapshot),
-        attempt=0,
-        no_sooner=False,
-        successor=None,
-        rotation_failures=0,
-    )
-    return after, hang_up_all(snapshot)
+    return become(snapshot, state, reason, then, next_generation(snapshot), attempt=0), hang_up_all(snapshot)
 
 
 def close_unused(snapshot: Snapshot) -> Move:

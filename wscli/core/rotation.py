@@ -9,18 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from wscli.core import events as e
 from wscli.core.actions import Action, Verdict
-from wscli.core.commands import DialSuccessor, ForgetSession, ForgetTokens, Hangup, ScheduleRotation, Succeed
-from wscli.core.events import (
-    AttemptEnded,
-    AttemptProgressed,
-    Failure,
-    HandshakeDone,
-    Opened,
-    UpstreamEvent,
-    VerdictGiven,
-)
-from wscli.core.moves import Move, next_generation
+from wscli.core.commands import DialSuccessor, Hangup, ScheduleRotation, Succeed
+from wscli.core.moves import Move, become, forget, next_generation
 from wscli.core.snapshot import Next, Reason, Snapshot, Successor
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import VerdictTable, decide
@@ -40,24 +32,24 @@ def dial_successor(snapshot: Snapshot) -> Move:
 
 
 def step_successor(
-    snapshot: Snapshot, successor: Successor, event: UpstreamEvent, verdicts: Sequence[VerdictTable]
+    snapshot: Snapshot, successor: Successor, event: e.UpstreamEvent, verdicts: Sequence[VerdictTable]
 ) -> Move:
     """Apply an event of the successor."""
     match event:
-        case AttemptProgressed():
+        case e.AttemptProgressed():
             return _rotating(snapshot, successor._replace(reason=Reason(event.code, event.text))), ()
-        case Opened():
+        case e.Opened():
             reason = Reason("upgraded", "connected; the session is being opened")
             return _rotating(snapshot, successor._replace(state=ChannelState.HANDSHAKING, reason=reason)), ()
-        case HandshakeDone():
+        case e.HandshakeDone():
             after = replace(
                 snapshot, generation=successor.generation, reason=READY, successor=None, rotation_failures=0
             )
             return after, (Succeed(successor.generation),)
-        case AttemptEnded():
+        case e.AttemptEnded():
             verdict = decide(event.failure, verdicts, token_used=event.token_used, policy_violations=0)
             return _failed(snapshot, successor, verdict, event.failure)
-        case VerdictGiven():
+        case e.VerdictGiven():
             after, commands = _failed(snapshot, successor, event.verdict, event.failure)
             return after, (*commands, Hangup(successor.generation))
         case _:
@@ -66,17 +58,9 @@ def step_successor(
 
 def take_over(snapshot: Snapshot, successor: Successor) -> Move:
     """Make the successor the one attempt: the connection that it was to follow has ended."""
-    after = replace(
-        snapshot,
-        state=successor.state,
-        reason=successor.reason,
-        next=Next("dial" if successor.state is ChannelState.CONNECTING else "none"),
-        generation=successor.generation,
-        attempt=snapshot.attempt + 1,
-        no_sooner=False,
-        successor=None,
-        rotation_failures=0,
-    )
+    then = Next("dial" if successor.state is ChannelState.CONNECTING else "none")
+    attempt = snapshot.attempt + 1
+    after = become(snapshot, successor.state, successor.reason, then, successor.generation, attempt)
     return after, (Succeed(successor.generation),)
 
 
@@ -92,7 +76,7 @@ def _rotating(snapshot: Snapshot, successor: Successor) -> Snapshot:
     return replace(snapshot, successor=successor, reason=Reason("rotating", text))
 
 
-def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure: Failure) -> Move:
+def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure: e.Failure) -> Move:
     """Keep the ready connection, and rotate it later unless the verdict is final."""
     if verdict.action in (Action.STOP, Action.DONE):
         text = f"connected and ready; not to be rotated, the next connection was refused: {failure.text}"
@@ -100,10 +84,4 @@ def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure:
         return replace(snapshot, successor=None, rotation_failures=failures, reason=Reason("ready", text)), ()
     text = f"connected and ready; to be rotated again, the next connection failed: {failure.text}"
     after, commands = rotate_later(snapshot, text, max(verdict.no_sooner, failure.retry_after or 0.0))
-    match verdict.action:
-        case Action.REAUTH:
-            return after, (ForgetTokens(successor.generation), *commands)
-        case Action.FRESH:
-            return after, (ForgetSession(successor.generation), *commands)
-        case _:
-            return after, commands
+    return after, (*forget(successor.generation, verdict.action), *commands)

@@ -67,80 +67,38 @@ SETTLED = frozenset({S.PAUSED, S.STOPPED, S.FAILED, S.DONE})
 Row = Mapping[type[e.UpstreamEvent], set[ChannelState]]
 
 _ENDED = {S.CONNECTING, S.WAITING, S.FAILED, S.DONE}
+_REDIALLED: Row = {e.RedialRequested: {S.CONNECTING}, e.ReplaceRequested: {S.CONNECTING}}
+_STARTED: Row = {e.StartRequested: {S.CONNECTING}, **_REDIALLED}
+_CLOSED: Row = {e.Unused: {S.IDLE}, e.CloseRequested: {S.IDLE}, e.TaskCrashed: {S.FAILED}}
+_OPENING: Row = {e.AttemptEnded: _ENDED, e.VerdictGiven: _ENDED, **_REDIALLED, **_CLOSED, e.NetworkLost: {S.OFFLINE}}
+
 _ROWS: dict[ChannelState, Row] = {
-    S.IDLE: {
-        e.Used: {S.CONNECTING},
-        e.StartRequested: {S.CONNECTING},
-        e.TaskCrashed: {S.FAILED},
-    },
-    S.CONNECTING: {
-        e.AttemptProgressed: {S.CONNECTING},
-        e.Opened: {S.HANDSHAKING},
-        e.AttemptEnded: _ENDED,
-        e.VerdictGiven: _ENDED,
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.CONNECTING},
-        e.Unused: {S.IDLE},
-        e.CloseRequested: {S.IDLE},
-        e.NetworkLost: {S.OFFLINE},
-        e.TaskCrashed: {S.FAILED},
-    },
-    S.HANDSHAKING: {
-        e.HandshakeDone: {S.READY},
-        e.AttemptEnded: _ENDED,
-        e.VerdictGiven: _ENDED,
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.CONNECTING},
-        e.Unused: {S.IDLE},
-        e.CloseRequested: {S.IDLE},
-        e.NetworkLost: {S.OFFLINE},
-        e.TaskCrashed: {S.FAILED},
-    },
+    S.IDLE: {e.Used: {S.CONNECTING}, e.StartRequested: {S.CONNECTING}, e.TaskCrashed: {S.FAILED}},
+    S.CONNECTING: {e.AttemptProgressed: {S.CONNECTING}, e.Opened: {S.HANDSHAKING}, **_OPENING},
+    S.HANDSHAKING: {e.HandshakeDone: {S.READY}, **_OPENING},
     S.READY: {
         e.AttemptEnded: {*_ENDED, S.HANDSHAKING},  # handshaking: its successor takes its place
         e.VerdictGiven: {*_ENDED, S.HANDSHAKING, S.READY},  # ready: replace
         e.RotationDue: {S.READY},
         e.RedialRequested: {S.CONNECTING},
         e.ReplaceRequested: {S.READY},
-        e.Unused: {S.IDLE},
-        e.CloseRequested: {S.IDLE},
-        e.TaskCrashed: {S.FAILED},
+        **_CLOSED,
     },
     S.WAITING: {
         e.RetryScheduled: {S.WAITING},
         e.RetryDue: {S.CONNECTING, S.IDLE},
-        e.StartRequested: {S.CONNECTING},
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.CONNECTING},
+        **_STARTED,
+        **_CLOSED,
         e.Unused: {S.IDLE, S.WAITING},  # waiting: as long as the server asked for
-        e.CloseRequested: {S.IDLE},
         e.NetworkLost: {S.OFFLINE, S.WAITING},
         e.NetworkReturned: {S.CONNECTING, S.WAITING},
         e.AttemptEnded: {S.WAITING},
         e.VerdictGiven: {S.WAITING},
-        e.TaskCrashed: {S.FAILED},
     },
-    S.OFFLINE: {
-        e.StartRequested: {S.CONNECTING},
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.CONNECTING},
-        e.NetworkReturned: {S.CONNECTING},
-        e.Unused: {S.IDLE},
-        e.CloseRequested: {S.IDLE},
-        e.TaskCrashed: {S.FAILED},
-    },
-    S.FAILED: {
-        e.StartRequested: {S.CONNECTING},
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.CONNECTING},
-        e.CloseRequested: {S.IDLE},
-        e.AttemptEnded: {S.FAILED},
-        e.VerdictGiven: {S.FAILED},
-    },
+    S.OFFLINE: {**_STARTED, e.NetworkReturned: {S.CONNECTING}, **_CLOSED},
+    S.FAILED: {**_STARTED, e.CloseRequested: {S.IDLE}, e.AttemptEnded: {S.FAILED}, e.VerdictGiven: {S.FAILED}},
     S.DONE: {
-        e.StartRequested: {S.CONNECTING},
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.CONNECTING},
+        **_STARTED,
         e.CloseRequested: {S.IDLE},
         e.AttemptEnded: {S.DONE},
         e.VerdictGiven: {S.DONE},
@@ -168,17 +126,8 @@ _OWN: dict[ChannelState | None, Mapping[type[e.ChannelEvent], set[ChannelState |
         e.StopRequested: {S.STOPPED},
         e.VerdictGiven: {S.FAILED, S.DONE},
     },
-    S.IDLE: {
-        e.Used: {OPEN},
-        e.StartRequested: {OPEN},
-        e.PauseRequested: {S.PAUSED},
-        e.StopRequested: {S.STOPPED},
-    },
-    S.PAUSED: {
-        e.ResumeRequested: {OPEN, S.IDLE},
-        e.StartRequested: {OPEN},
-        e.StopRequested: {S.STOPPED},
-    },
+    S.IDLE: {e.Used: {OPEN}, e.StartRequested: {OPEN}, e.PauseRequested: {S.PAUSED}, e.StopRequested: {S.STOPPED}},
+    S.PAUSED: {e.ResumeRequested: {OPEN, S.IDLE}, e.StartRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
     S.STOPPED: {e.StartRequested: {OPEN}},
     S.FAILED: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
     S.DONE: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},

@@ -41,12 +41,7 @@ class Refusal(NamedTuple):
 def admit(plan: GatewayPlan, listen: Listen, request: Request, *, needs_token: bool) -> Refusal | None:
     """Check a request; None lets it in.
 
-    Args:
-        plan: the declared gateway.
-        listen: the address that accepted the client, with the real port.
-        request: its line and headers.
-        needs_token: whether the path requires the token.
-
+    ``listen`` is the address that accepted the client, with the real port; ``needs_token`` says whether the path does.
     """
     host = _host(plan, listen, request.headers)
     if isinstance(host, Refusal):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from websockets.http11 import Request
 
@@ -14,7 +14,6 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import UnknownChannel, WscliError
 from wscli.gateway.handshake import Handshake, response
-from wscli.gateway.parser import ClientParser
 from wscli.gateway.session import Session, SessionOptions
 from wscli.history.records import Position
 
@@ -38,26 +37,21 @@ async def open_session(
     manager: Manager,
     handshake: Handshake,
     request: Request,
-    sock: socket.socket,
     find: Callable[[], Channel],
     *,
-    query: Mapping[str, str],
     offered: Sequence[str],
-    spare: str | None,
-    max_message: int,
+    spare: str | None = None,
+    query: Mapping[str, str] = MappingProxyType({}),
 ) -> Session | None:
     """Accept a client's upgrade and give its session; None where it was refused, and answered.
 
     Args:
-        manager: of the channels.
         handshake: the client, whose request was read and let in.
         request: its request.
-        sock: its socket.
         find: gives the requested channel; raises UnknownChannel.
-        query: of its URL.
         offered: its subprotocols for the upstream.
         spare: the subprotocol to answer with where the upstream has none.
-        max_message: bytes of a client's message at most.
+        query: of its URL.
 
     """
     try:
@@ -75,7 +69,7 @@ async def open_session(
         return None
     if not await handshake.accept(request, subprotocol or spare):
         return None
-    return Session(manager, channel, sock, ClientParser(handshake.protocol, max_message), options)
+    return Session(manager, channel, handshake, options)
 
 
 def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:

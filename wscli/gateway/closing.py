@@ -30,11 +30,7 @@ STOPPED = CloseReason(GOING_AWAY, "the manager was stopped")
 def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseReason | None:
     """Give the reason to close a client of a channel, or None.
 
-    Args:
-        channel: as it is now.
-        stopping: the manager stops.
-        lost: the upstream connection is lost, and the client is to be closed for that.
-
+    ``stopping``: the manager stops; ``lost``: the connection is lost, and the client is to be closed for that.
     """
     if stopping:
         return STOPPED

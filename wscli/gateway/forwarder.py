@@ -23,13 +23,7 @@ _PAUSE = 0.05
 
 
 class Forwarder:
-    """Forwards the messages of one client.
-
-    Args:
-        channel: sends them.
-        on_room: called when a message was sent and there is room for more.
-
-    """
+    """Forwards the messages of one client; ``on_room`` is called when one was sent and there is room for more."""
 
     def __init__(self, channel: Channel, on_room: Callable[[], None]) -> None:
         self._channel = channel

@@ -32,31 +32,23 @@ class ClientGone(Exception):
 def response(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> Response:
     """Make an HTTP response that ends the connection."""
     status_ = HTTPStatus(status)
-    all_headers = Headers(
-        [
-            ("Date", formatdate(usegmt=True)),
-            ("Connection", "close"),
-            ("Content-Length", str(len(body))),
-            ("Content-Type", content_type),
-        ]
-    )
+    all_headers = Headers({"Date": formatdate(usegmt=True), "Connection": "close"})
+    all_headers["Content-Length"] = str(len(body))
+    all_headers["Content-Type"] = content_type
     for name, value in headers.raw_items() if headers is not None else ():
         all_headers[name] = value
     return Response(status_.value, status_.phrase, all_headers, body)
 
 
 class Handshake:
-    """One client before it is accepted.
+    """One client before it is accepted; its socket is non-blocking.
 
-    Args:
-        sock: non-blocking, just accepted.
-        max_header: bytes of the request at most.
-        max_message: bytes of a message at most, once it is accepted.
-
+    ``max_header`` is in bytes of the request, ``max_message`` in bytes of a message once it is accepted.
     """
 
     def __init__(self, sock: socket.socket, *, max_header: int, max_message: int) -> None:
-        self._sock = sock
+        self.sock = sock
+        self.max_message = max_message
         self._max_header = max_header
         self._chosen: Subprotocol | None = None
         self.protocol = ServerProtocol(
@@ -80,7 +72,7 @@ class Handshake:
         loop, size = asyncio.get_running_loop(), 0
         while True:
             try:
-                data = await loop.sock_recv(self._sock, min(_CHUNK, self._max_header - size + 1))
+                data = await loop.sock_recv(self.sock, min(_CHUNK, self._max_header - size + 1))
             except OSError:
                 raise ClientGone from None
             size += len(data)
@@ -137,14 +129,14 @@ class Handshake:
         """Read on until the client has the answer: closing with unread data resets the connection and loses it."""
         loop, left = asyncio.get_running_loop(), _LINGER_BYTES
         with contextlib.suppress(OSError, TimeoutError):
-            self._sock.shutdown(socket.SHUT_WR)
+            self.sock.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(_LINGER):
-                while left > 0 and (data := await loop.sock_recv(self._sock, _CHUNK)):
+                while left > 0 and (data := await loop.sock_recv(self.sock, _CHUNK)):
                     left -= len(data)
 
     async def _flush(self, pieces: list[bytes]) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                await asyncio.get_running_loop().sock_sendall(self._sock, b"".join(pieces))
+                await asyncio.get_running_loop().sock_sendall(self.sock, b"".join(pieces))
         except (OSError, TimeoutError):
             raise ClientGone from None

@@ -12,7 +12,7 @@ from dataclasses import replace
 from wscli.config.models.gateway import Listen
 from wscli.problems import Problems
 from wscli.sockets import BACKLOG, accept_clients, listen_at_path
-from wscli.timing import Schedule, Timer
+from wscli.timing import OneShot, Schedule
 from wscli.values import format_duration
 
 __all__ = ["RETRY", "GatewayListener"]
@@ -35,27 +35,21 @@ class GatewayListener:
     """
 
     def __init__(
-        self,
-        listen: Listen,
-        problems: Problems,
-        schedule: Schedule,
-        on_client: Callable[[socket.socket, Listen], None],
+        self, listen: Listen, problems: Problems, schedule: Schedule, on_client: Callable[[socket.socket, Listen], None]
     ) -> None:
         self.listen = listen
         self.bound: Listen | None = None
         """The bound address, with the real port."""
         self._problems = problems
-        self._schedule = schedule
         self._on_client = on_client
         self._sock: socket.socket | None = None
-        self._retry: Timer | None = None
+        self._retry = OneShot(schedule)
         self._accepting: asyncio.Task[None] | None = None
         self._closed = False
         self._key = f"gateway {listen}"
 
     def open(self) -> None:
         """Listen, or try again later; does nothing once closed."""
-        self._retry = None
         if self._closed:
             return
         try:
@@ -65,7 +59,7 @@ class GatewayListener:
             self._problems.state(
                 self._key, f"cannot listen there: {reason}; it is tried again every {format_duration(RETRY)}"
             )
-            self._retry = self._schedule(RETRY, self.open)
+            self._retry.start(RETRY, self.open)
             return
         self._problems.mended(self._key)
         self._sock = sock
@@ -78,8 +72,7 @@ class GatewayListener:
         """Stop accepting."""
         self._closed = True
         self._problems.mended(self._key)
-        if self._retry is not None:
-            self._retry.cancel()
+        self._retry.cancel()
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])

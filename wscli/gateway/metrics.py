@@ -19,15 +19,9 @@ _VERSIONS = ("", "0.0.1", "0.0.4", "1.0.0")
 
 
 def expose(manager: Manager, accept: str = "") -> tuple[bytes, str]:
-    """Write all metrics of this moment.
+    """Give the text of all metrics of this moment, and its content type.
 
-    Args:
-        manager: measured.
-        accept: the request's Accept header, which may be anything.
-
-    Returns:
-        the text and its content type: OpenMetrics where that is accepted, else Prometheus' text format 0.0.4.
-
+    OpenMetrics where ``accept``, the request's Accept header, takes that; else Prometheus' text format 0.0.4.
     """
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.registry import CollectorRegistry

@@ -6,10 +6,10 @@ A page is a pure function of the manager. The server checks access and the metho
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
@@ -39,10 +39,8 @@ class PageResponse(NamedTuple):
     headers: Mapping[str, str] = _HEADERS
 
 
-class Responder(Protocol):
-    """Makes a page's response; ``accept`` is the request's Accept header."""
-
-    def __call__(self, manager: Manager, accept: str = "") -> PageResponse: ...
+Responder = Callable[..., PageResponse]
+"""Makes a page's response from the manager and the request's Accept header."""
 
 
 class Page(NamedTuple):
@@ -56,21 +54,6 @@ def _json(status: int, value: Any) -> PageResponse:
     return PageResponse(status, JSON, json.dumps(value, separators=(",", ":")).encode() + b"\n")
 
 
-def _stats(manager: Manager, accept: str = "") -> PageResponse:
-    """Give the object of ``wscli stats --json``."""
-    return _json(200, manager.stats())
-
-
-def _status(manager: Manager, accept: str = "") -> PageResponse:
-    """Give a list of the objects of ``wscli status --json``."""
-    return _json(200, manager.status())
-
-
-def _healthz(manager: Manager, accept: str = "") -> PageResponse:
-    """Say that the manager's loop runs."""
-    return PageResponse(200, TEXT, b"ok\n")
-
-
 def _readyz(manager: Manager, accept: str = "") -> PageResponse:
     """Say whether every eager critical channel is ready, as ``wscli up --wait`` does; without reasons."""
     waiting = [
@@ -82,7 +65,6 @@ def _readyz(manager: Manager, accept: str = "") -> PageResponse:
 
 
 def _metrics(manager: Manager, accept: str = "") -> PageResponse:
-    """Give all metrics, in an accepted format."""
     body, content_type = expose(manager, accept)
     return PageResponse(200, content_type, body)
 
@@ -95,10 +77,8 @@ def _asset(name: str) -> bytes:
 def _file(name: str, content_type: str, headers: Mapping[str, str] | None = None) -> Page:
     """Make the page of a packaged file, which is read once: an upgrade must not mix its files with older code."""
 
-    def respond(manager: Manager, accept: str = "") -> PageResponse:
-        return PageResponse(200, content_type, _asset(name), {**_HEADERS, **(headers or {})})
-
-    return Page(respond, needs_token=False)
+    all_headers = {**_HEADERS, **(headers or {})}
+    return Page(lambda manager, accept="": PageResponse(200, content_type, _asset(name), all_headers), False)
 
 
 _SCRIPT = "text/javascript; charset=utf-8"
@@ -109,10 +89,10 @@ PAGES: dict[str, Page] = {
     "/page.css": _file("page.css", "text/css; charset=utf-8"),
     "/manager.js": _file("manager.js", _SCRIPT),
     "/badge.js": _file("badge.js", _SCRIPT),
-    "/stats": Page(_stats, needs_token=True),
-    "/status": Page(_status, needs_token=True),
+    "/stats": Page(lambda manager, accept="": _json(200, manager.stats()), needs_token=True),
+    "/status": Page(lambda manager, accept="": _json(200, manager.status()), needs_token=True),
     "/metrics": Page(_metrics, needs_token=True),
-    "/healthz": Page(_healthz, needs_token=False),
+    "/healthz": Page(lambda manager, accept="": PageResponse(200, TEXT, b"ok\n"), needs_token=False),
     "/readyz": Page(_readyz, needs_token=False),
 }
 """Pages by path. A WebSocket at ``/status`` gets the live feed instead."""

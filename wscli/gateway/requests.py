@@ -7,15 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from websockets.datastructures import Headers
 
-__all__ = [
-    "TOKEN_PREFIX",
-    "channel_name",
-    "offered_subprotocols",
-    "query",
-    "query_pairs",
-    "sent_bytes",
-    "subprotocols",
-]
+__all__ = ["TOKEN_PREFIX", "channel_name", "offered_subprotocols", "query", "query_pairs", "sent_bytes", "subprotocols"]
 
 TOKEN_PREFIX = "wscli.token."  # noqa: S105 - a prefix, no secret
 """Prefix of a subprotocol that carries the token."""

@@ -21,7 +21,6 @@ from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import ClientGone, Handshake, response
 from wscli.gateway.listener import GatewayListener
 from wscli.gateway.pages import PAGES, Page
-from wscli.gateway.parser import ClientParser
 from wscli.gateway.requests import channel_name, offered_subprotocols, query, subprotocols
 from wscli.gateway.status import StatusSession
 from wscli.timing import Schedule, call_later
@@ -98,17 +97,8 @@ class Gateway(Observer):
         with contextlib.suppress(ClientGone):
             handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE)
             request = await handshake.request()
-            session = await open_session(
-                self._manager,
-                handshake,
-                request,
-                sock,
-                lambda: channel,
-                query={},
-                offered=subprotocols(request.headers),
-                spare=None,
-                max_message=_ATTACHED_MESSAGE,
-            )
+            offered = subprotocols(request.headers)
+            session = await open_session(self._manager, handshake, request, lambda: channel, offered=offered)
             if session is not None:
                 await session.run()
 
@@ -136,15 +126,13 @@ class Gateway(Observer):
                     text = b"the gateway has as many clients as it takes\nhint: raise gateway.max_clients\n"
                     await handshake.answer(request, response(503, text, _PLAIN))
                 else:
-                    await self._answer(plan, handshake, request, sock, listen)
+                    await self._answer(plan, handshake, request, listen)
         except Exception:  # a bug ends this client only
             logger.exception("a client of the gateway met a bug")
         finally:
             sock.close()
 
-    async def _answer(
-        self, plan: GatewayPlan, handshake: Handshake, request: Request, sock: socket.socket, listen: Listen
-    ) -> None:
+    async def _answer(self, plan: GatewayPlan, handshake: Handshake, request: Request, listen: Listen) -> None:
         path = request.path.partition("?")[0]
         upgrade = _wants_upgrade(request)
         page = None if upgrade else PAGES.get(path)
@@ -158,34 +146,28 @@ class Gateway(Observer):
         elif page is not None:
             await handshake.answer(request, response(405, _NOT_ALLOWED, _PLAIN, Headers({"Allow": "GET, HEAD"})))
         elif upgrade and path == "/status":
-            await self._serve_status(plan, handshake, request, sock)
+            await self._serve_status(handshake, request)
         elif path.startswith(_PREFIX):
-            await self._serve_channel(plan, handshake, request, sock)
+            await self._serve_channel(handshake, request)
         else:
             text = f"there is nothing at this path\nhint: channels are at {_PREFIX}CHANNEL\n"
             await handshake.answer(request, response(404, text.encode(), _PLAIN))
 
-    async def _serve_status(
-        self, plan: GatewayPlan, handshake: Handshake, request: Request, sock: socket.socket
-    ) -> None:
+    async def _serve_status(self, handshake: Handshake, request: Request) -> None:
         _, spare = offered_subprotocols(request.headers)
         if await handshake.accept(request, spare):
-            await StatusSession(self._manager, sock, ClientParser(handshake.protocol, plan.max_message)).run()
+            await StatusSession(self._manager, handshake).run()
 
-    async def _serve_channel(
-        self, plan: GatewayPlan, handshake: Handshake, request: Request, sock: socket.socket
-    ) -> None:
+    async def _serve_channel(self, handshake: Handshake, request: Request) -> None:
         offered, spare = offered_subprotocols(request.headers)
         session = await open_session(
             self._manager,
             handshake,
             request,
-            sock,
             lambda: self._find(request),
-            query=query(request.path),
             offered=offered,
             spare=spare,
-            max_message=plan.max_message,
+            query=query(request.path),
         )
         if session is not None:
             await session.run()

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.fanout.socket_writer import Outflow
+from wscli.daemon.fanout.socket_writer import Outflow, hear
 from wscli.daemon.fanout.sources import Source
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.channel_feed import ChannelFeed
 from wscli.gateway.closing import BAD_GATEWAY, INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
 from wscli.gateway.forwarder import Forwarder
+from wscli.gateway.handshake import Handshake
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.records import GapRecord, Start
 
@@ -49,23 +50,16 @@ class SessionOptions(NamedTuple):
 class Session:
     """Serves one client until it leaves, its channel ends, or ``close`` is called."""
 
-    def __init__(
-        self,
-        manager: Manager,
-        channel: Channel,
-        sock: socket.socket,
-        parser: ClientParser,
-        options: SessionOptions,
-    ) -> None:
+    def __init__(self, manager: Manager, channel: Channel, handshake: Handshake, options: SessionOptions) -> None:
         self._manager = manager
         self._channel = channel
-        self._sock = sock
-        self._parser = parser
+        self._sock = handshake.sock
+        self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._options = options
         self._loop = asyncio.get_running_loop()
         source = Source(channel.name, channel.history, options.start, channel.backpressure)
         self._feed = ChannelFeed(source, as_records=options.as_records, on_gap=self._skip)
-        self._outflow = Outflow(sock, self._feed, clock=manager.clock)
+        self._outflow = Outflow(self._sock, self._feed, clock=manager.clock)
         self._forwarder = Forwarder(channel, self._listen)
         self._left: asyncio.Future[bytes | None] = self._loop.create_future()
         """Set when the client sends nothing more: to its close frame, or to None when it hung up."""
@@ -139,9 +133,7 @@ class Session:
     async def _watch(self) -> None:
         """Close the client when its channel ends, or is lost."""
         channel = self._channel
-        ready_before = (
-            self._options.strict or channel.state is ChannelState.READY
-        )  # a strict client was let in when it was
+        ready_before = self._options.strict or channel.state is ChannelState.READY  # a strict client was let in ready
         while True:
             ready = channel.state is ChannelState.READY
             lost = self._options.strict and ready_before and not ready
@@ -179,12 +171,8 @@ class Session:
             self._loop.remove_reader(self._sock)
 
     def _hear(self) -> None:
-        try:
-            data = self._sock.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError):
+        if (data := hear(self._sock, _CHUNK)) is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self._hang_up()
             return

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Sequence
 from typing import Any
 
-from wscli.daemon.fanout.socket_writer import Outflow
+from wscli.daemon.fanout.socket_writer import Outflow, hear
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.channel_feed import ControlFrames, json_frame
 from wscli.gateway.closing import STOPPED
+from wscli.gateway.handshake import Handshake
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
-from wscli.timing import Timer, call_later
+from wscli.timing import OneShot, call_later
 from wscli.version import __version__
 
 __all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
@@ -120,19 +120,18 @@ def _announcement(payload: bytes) -> list[bytes]:
 class StatusSession:
     """Serves one status page until it leaves."""
 
-    def __init__(self, manager: Manager, sock: socket.socket, parser: ClientParser) -> None:
-        self._sock = sock
-        self._parser = parser
+    def __init__(self, manager: Manager, handshake: Handshake) -> None:
+        self._sock = handshake.sock
+        self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._feed = StatusFeed(manager)
-        self._outflow = Outflow(sock, self._feed, clock=manager.clock)
-        self._timer: Timer | None = None
-        self._last_call: Timer | None = None
+        self._outflow = Outflow(self._sock, self._feed, clock=manager.clock)
+        self._timer, self._last_call = OneShot(call_later), OneShot(call_later)
 
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._hear)
-        self._timer = call_later(TICK, self._tick)
+        self._timer.start(TICK, self._tick)
         try:
             await self._outflow.run()
         except asyncio.CancelledError:
@@ -140,23 +139,18 @@ class StatusSession:
             raise
         finally:
             loop.remove_reader(self._sock)
-            for timer in (self._timer, self._last_call):
-                if timer is not None:
-                    timer.cancel()
+            self._timer.cancel()
+            self._last_call.cancel()
 
     def _tick(self) -> None:
         self._feed.tick()
         self._outflow.wake()
-        self._timer = call_later(TICK, self._tick)
+        self._timer.start(TICK, self._tick)
 
     def _hear(self) -> None:
         """Answer pings and the close frame; ignore messages."""
-        try:
-            data = self._sock.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError):
+        if (data := hear(self._sock, _CHUNK)) is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self._outflow.end()
             return
@@ -165,5 +159,5 @@ class StatusSession:
             self._feed.control.pong(arrived.pong)
         if arrived.close is not None:
             self._feed.control.close(arrived.close)
-            self._last_call = call_later(STALL, self._outflow.end)
+            self._last_call.start(STALL, self._outflow.end)
         self._outflow.wake()

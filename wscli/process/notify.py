@@ -48,10 +48,7 @@ def take_service_manager(environ: MutableMapping[str, str]) -> ServiceManager:
         return ServiceManager()
     encoded = os.fsencode(address)
     watched = whose in ("", str(os.getpid())) and _USEC.fullmatch(limit)
-    return ServiceManager(
-        b"\0" + encoded[1:] if address[0] == "@" else encoded,
-        int(limit) / 1e6 if watched else None,
-    )
+    return ServiceManager(b"\0" + encoded[1:] if address[0] == "@" else encoded, int(limit) / 1e6 if watched else None)
 
 
 class Notifier(Observer):

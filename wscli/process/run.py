@@ -207,9 +207,7 @@ class ManagerProcess:
         await self._monitor.close()
         await self._gateway.close()
         await self._outbox.settle()
-        await asyncio.gather(
-            self._hooks.close(), self.manager.close()
-        )  # the hooks first: channels close for them unseen
+        await asyncio.gather(self._hooks.close(), self.manager.close())  # hooks first: channels close for them unseen
         await self._server.close()
         await self._outbox.close()
         self._notifier.close()

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.daemon.scripted import REFUSED, changed, channel_plan, closed, scripted, status
-from wscli.core.snapshot import Snapshot
+from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status
 from wscli.core.states import SETTLED
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
@@ -32,271 +31,237 @@ def gaps(channel: object) -> list[tuple[int, str, float, float]]:
 
 async def test_a_lazy_channel_opens_on_first_use_and_closes_its_linger_after_the_last() -> None:
     async with scripted(LAZY) as it:
-        channel = it.manager.channel("news")
-        assert channel.state is S.IDLE
-        with channel.use():
-            with channel.use():
+        assert it.channel.state is S.IDLE
+        with it.channel.use():
+            with it.channel.use():
                 await it.time.settle()
-                assert channel.state is S.READY
+                assert it.channel.state is S.READY
             await it.time.advance(60)
-            assert channel.state is S.READY
+            assert it.channel.state is S.READY
         await it.time.advance(29)
-        with channel.use():
+        with it.channel.use():
             await it.time.advance(29)
         await it.time.advance(29)
-        assert channel.state is S.READY
+        assert it.channel.state is S.READY
         await it.time.advance(1.01)
-        assert channel.state is S.IDLE
+        assert it.channel.state is S.IDLE
         assert it.server.links == []
 
 
 async def test_a_lazy_channel_started_by_hand_stays_open_until_it_is_stopped() -> None:
     async with scripted(LAZY) as it:
-        channel = it.manager.channel("news")
-        channel.start()
-        with channel.use():
-            await it.time.settle()
+        it.channel.start()
+        await it.use_once()
         await it.time.advance(3600)
-        assert channel.state is S.READY
-        channel.stop()
+        assert it.channel.state is S.READY
+        it.channel.stop()
         await it.time.settle()
         assert it.server.links == []
 
 
-async def test_one_gap_an_outage_however_many_attempts_it_took() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        it.server.link.say("one", "two")
-        lost = it.time.wall()
-        it.server.refusals = [REFUSED] * 3
-        it.server.link.end(closed(1006))
-        await it.time.advance(60)
-        it.server.link.say("three")
-        assert gaps(channel) == [(2, "outage", lost, lost + 15)]
-        assert channel.history.last == 3
+async def test_one_gap_an_outage_however_many_attempts_it_took(it: Scripted) -> None:
+    it.server.link.say("one", "two")
+    lost = it.time.wall()
+    it.server.refusals = [REFUSED] * 3
+    it.server.link.end(closed(1006))
+    await it.time.advance(60)
+    it.server.link.say("three")
+    assert gaps(it.channel) == [(2, "outage", lost, lost + 15)]
+    assert it.channel.history.last == 3
 
 
-async def test_what_was_deliberate_is_a_gap_of_another_name() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        channel.pause()
-        await it.time.advance(5)
-        assert gaps(channel) == []
-        channel.resume()
-        await it.time.settle()
-        assert [gap[1] for gap in gaps(channel)] == ["paused"]
+async def test_what_was_deliberate_is_a_gap_of_another_name(it: Scripted) -> None:
+    it.channel.pause()
+    await it.time.advance(5)
+    assert gaps(it.channel) == []
+    it.channel.resume()
+    await it.time.settle()
+    assert [gap[1] for gap in gaps(it.channel)] == ["paused"]
 
 
-async def test_a_send_goes_out_on_the_shared_connection_and_is_counted() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        await channel.send(b"hello", binary=False, timeout=1)
-        await channel.send(b"\x00", binary=True, timeout=1)
-        assert it.server.link.sent == [(b"hello", False), (b"\x00", True)]
-        assert (channel.counters.sent, channel.counters.sent_bytes) == (2, 6)
+async def test_a_send_goes_out_on_the_shared_connection_and_is_counted(it: Scripted) -> None:
+    await it.channel.send(b"hello", binary=False, timeout=1)
+    await it.channel.send(b"\x00", binary=True, timeout=1)
+    assert it.server.link.sent == [(b"hello", False), (b"\x00", True)]
+    assert (it.channel.counters.sent, it.channel.counters.sent_bytes) == (2, 6)
 
 
-async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_the_order_on_the_wire() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        channel, message = it.manager.channel("news"), Referring("{ref.int}")
+async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_the_order_on_the_wire(
+    lazy: Scripted,
+) -> None:
+    channel, message = lazy.channel, Referring("{ref.int}")
 
-        async def ask() -> None:
-            await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
+    async def ask() -> None:
+        await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
 
-        with channel.use():
-            await asyncio.gather(*(ask() for _ in range(5)))
-            assert it.server.link.sent == [(b"%d" % number, False) for number in range(1, 6)]
-            it.server.link.end(closed(1006))
-            await it.time.advance(60)
-            await ask()
-            assert it.server.link.sent == [(b"6", False)], "numbers go on through a reconnect"
-
-
-async def test_a_send_opens_a_lazy_channel() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        await it.manager.channel("news").send(b"hello", binary=False, timeout=1)
-        await it.time.advance(0.01)
-        assert len(it.server.dials) == 1
-        assert it.server.links == []
+    with channel.use():
+        await asyncio.gather(*(ask() for _ in range(5)))
+        assert lazy.server.link.sent == [(b"%d" % number, False) for number in range(1, 6)]
+        lazy.server.link.end(closed(1006))
+        await lazy.time.advance(60)
+        await ask()
+        assert lazy.server.link.sent == [(b"6", False)], "numbers go on through a reconnect"
 
 
-async def test_a_send_that_no_connection_came_for_was_certainly_not_sent() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.always = REFUSED
-        with pytest.raises(NotSent, match=r"not ready within 10ms: waiting: connection refused"):
-            await it.manager.channel("news").send(b"hello", binary=False, timeout=0.01)
+async def test_a_send_opens_a_lazy_channel(lazy: Scripted) -> None:
+    await lazy.channel.send(b"hello", binary=False, timeout=1)
+    await lazy.time.advance(0.01)
+    assert len(lazy.server.dials) == 1
+    assert lazy.server.links == []
 
 
-async def test_a_send_whose_deadline_passes_in_a_full_buffer_has_an_unknown_outcome() -> None:
-    async with scripted() as it:
-        it.server.link.clogged = True
-        with pytest.raises(OutcomeUnknown, match="channel 'news': the server had not read the message in time"):
-            await it.manager.channel("news").send(b"hello", binary=False, timeout=0.01)
-        assert it.manager.channel("news").counters.sent == 0
+async def test_a_send_that_no_connection_came_for_was_certainly_not_sent(lazy: Scripted) -> None:
+    lazy.server.always = REFUSED
+    with pytest.raises(NotSent, match=r"not ready within 10ms: waiting: connection refused"):
+        await lazy.channel.send(b"hello", binary=False, timeout=0.01)
+
+
+async def test_a_send_whose_deadline_passes_in_a_full_buffer_has_an_unknown_outcome(it: Scripted) -> None:
+    it.server.link.clogged = True
+    with pytest.raises(OutcomeUnknown, match="channel 'news': the server had not read the message in time"):
+        await it.channel.send(b"hello", binary=False, timeout=0.01)
+    assert it.channel.counters.sent == 0
 
 
 @pytest.mark.parametrize(("hold", "state"), [("stop", "stopped"), ("pause", "paused")])
-async def test_a_send_to_a_channel_that_is_held_fails_at_once(hold: str, state: str) -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        getattr(channel, hold)()
-        with pytest.raises(ChannelUnavailable, match=f"'news' is {state}") as caught:
-            await channel.send(b"hello", binary=False, timeout=60)
-        assert caught.value.hint is not None
-        assert "opens it again" in caught.value.hint
+async def test_a_send_to_a_channel_that_is_held_fails_at_once(it: Scripted, hold: str, state: str) -> None:
+    getattr(it.channel, hold)()
+    with pytest.raises(ChannelUnavailable, match=f"'news' is {state}") as caught:
+        await it.channel.send(b"hello", binary=False, timeout=60)
+    assert caught.value.hint is not None
+    assert "opens it again" in caught.value.hint
 
 
-async def test_refused_credentials_are_an_authentication_error() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.always = status(401)
-        channel = it.manager.channel("news")
-        with pytest.raises(AuthError, match="'news' is failed: HTTP 401"):
-            await channel.send(b"hello", binary=False, timeout=60)
+async def test_refused_credentials_are_an_authentication_error(lazy: Scripted) -> None:
+    lazy.server.always = status(401)
+    with pytest.raises(AuthError, match="'news' is failed: HTTP 401"):
+        await lazy.channel.send(b"hello", binary=False, timeout=60)
 
 
 async def test_a_done_channel_is_not_reopened_by_a_use() -> None:
     async with scripted(channel_plan(verdicts=(parse_verdicts({"4100": "done"}),))) as it:
-        channel = it.manager.channel("news")
         it.server.link.end(closed(4100))
-        with channel.use():
-            await it.time.settle()
-        assert channel.state is S.DONE
-        assert await channel.wait_for(SETTLED) is S.DONE
+        await it.use_once()
+        assert it.channel.state is S.DONE
+        assert await it.channel.wait_for(SETTLED) is S.DONE
 
 
-async def test_wait_for_returns_for_a_channel_that_was_removed_before() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        it.manager.apply(replace(it.manager.plan, channels={}))
-        await it.time.settle()
-        async with asyncio.timeout(10):
-            assert await channel.wait_for({S.READY}) is S.STOPPED
+async def test_wait_for_returns_for_a_channel_that_was_removed_before(it: Scripted) -> None:
+    channel = it.channel
+    it.manager.apply(replace(it.manager.plan, channels={}))
+    await it.time.settle()
+    async with asyncio.timeout(10):
+        assert await channel.wait_for({S.READY}) is S.STOPPED
 
 
-async def test_wait_for_returns_when_the_state_comes() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        it.server.link.end(closed(1006))
-        wait = asyncio.ensure_future(channel.wait_for({S.READY}))
-        await it.time.settle()
-        assert not wait.done()
-        await it.time.advance(2)
-        assert await wait is S.READY
+async def test_wait_for_returns_when_the_state_comes(it: Scripted) -> None:
+    it.server.link.end(closed(1006))
+    wait = asyncio.ensure_future(it.channel.wait_for({S.READY}))
+    await it.time.settle()
+    assert not wait.done()
+    await it.time.advance(2)
+    assert await wait is S.READY
 
 
-async def test_a_short_outage_is_counted_and_not_announced(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_short_outage_is_counted_and_not_announced(it: Scripted, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "wscli.channel")
-    async with scripted() as it:
-        caplog.clear()
-        it.server.link.end(closed(1006))
-        await it.time.advance(4)
-        assert caplog.messages == []
-        assert it.manager.channel("news").stats()["short_outages"] == 1
+    caplog.clear()
+    it.server.link.end(closed(1006))
+    await it.time.advance(4)
+    assert caplog.messages == []
+    assert it.channel.stats()["short_outages"] == 1
 
 
-async def test_a_long_outage_is_announced_once_with_its_reason_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_long_outage_is_announced_once_with_its_reason_and_its_end(
+    it: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "wscli.channel")
-    async with scripted() as it:
-        caplog.clear()
-        it.server.refusals = [REFUSED] * 4
-        it.server.link.end(closed(1006))
-        await it.time.advance(60)
-        assert caplog.messages == [
-            "news: not connected for 5s: closed by the server: 1006",
-            "news: ready again after 23s",
-        ]
+    caplog.clear()
+    it.server.refusals = [REFUSED] * 4
+    it.server.link.end(closed(1006))
+    await it.time.advance(60)
+    assert caplog.messages == ["news: not connected for 5s: closed by the server: 1006", "news: ready again after 23s"]
 
 
 async def test_the_end_of_the_manager_is_announced_for_no_channel(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "wscli.channel")
     async with scripted() as it:
-        assert it.manager.channel("news").state is S.READY
+        assert it.channel.state is S.READY
         caplog.clear()
     assert caplog.messages == []
 
 
-async def test_the_statistics_hold_every_key_of_the_contract() -> None:
-    async with scripted() as it:
-        it.server.link.say("hello")
-        it.server.link.end(closed(4000))
-        await it.time.settle()
-        stats = it.manager.channel("news").stats()
-        contract = {
-            "state": "waiting", "since": it.time.wall(), "critical": True, "received": 1, "received_bytes": 5,
-            "sent": 0, "sent_bytes": 0, "connects": 1, "reconnects": 0, "rtt_s": None, "readers": 0,
-            "history": {"first": 1, "last": 1}, "retry_in_s": 1.0,
-            "last_close": {"code": 4000, "reason": "", "by": "peer"},
-        }  # fmt: skip
-        assert {key: stats[key] for key in contract} == contract
+async def test_the_statistics_hold_every_key_of_the_contract(it: Scripted) -> None:
+    it.server.link.say("hello")
+    it.server.link.end(closed(4000))
+    await it.time.settle()
+    stats = it.channel.stats()
+    contract = {
+        "state": "waiting", "since": it.time.wall(), "critical": True, "received": 1, "received_bytes": 5,
+        "sent": 0, "sent_bytes": 0, "connects": 1, "reconnects": 0, "rtt_s": None, "readers": 0,
+        "history": {"first": 1, "last": 1}, "retry_in_s": 1.0,
+        "last_close": {"code": 4000, "reason": "", "by": "peer"},
+    }  # fmt: skip
+    assert {key: stats[key] for key in contract} == contract
 
 
-async def test_the_status_holds_every_key_of_the_contract() -> None:
-    async with scripted() as it:
-        assert it.manager.channel("news").status() == {
-            "channel": "news",
-            "state": "ready",
-            "since": it.time.wall(),
-            "reason": {"code": "ready", "text": "connected and ready"},
-            "next": {"action": "none", "at": None},
-            "critical": True,
-            "attempt": 1,
-            "consumers": {},
-            "problems": [],
-        }
+async def test_the_status_holds_every_key_of_the_contract(it: Scripted) -> None:
+    assert it.channel.status() == {
+        "channel": "news",
+        "state": "ready",
+        "since": it.time.wall(),
+        "reason": {"code": "ready", "text": "connected and ready"},
+        "next": {"action": "none", "at": None},
+        "critical": True,
+        "attempt": 1,
+        "consumers": {},
+        "problems": [],
+    }
 
 
-async def test_reading_is_paused_and_resumed_on_the_open_link_only() -> None:
-    async with scripted() as it:
-        channel, link = it.manager.channel("news"), it.server.link
-        reader = object()
-        channel.backpressure.report_lag(reader, 0.9, it.time.now)
-        assert not link.reading
-        await it.time.advance(0.26)
-        assert link.reading
-        channel.backpressure.report_lag(reader, 0.9, it.time.now)
-        link.end(closed(1006))
-        await it.time.advance(2)
-        assert it.server.link.reading
-
-
-def test_a_snapshot_of_a_new_channel_is_idle() -> None:
-    assert Snapshot().state is S.IDLE
+async def test_reading_is_paused_and_resumed_on_the_open_link_only(it: Scripted) -> None:
+    channel, link = it.channel, it.server.link
+    reader = object()
+    channel.backpressure.report_lag(reader, 0.9, it.time.now)
+    assert not link.reading
+    await it.time.advance(0.26)
+    assert link.reading
+    channel.backpressure.report_lag(reader, 0.9, it.time.now)
+    link.end(closed(1006))
+    await it.time.advance(2)
+    assert it.server.link.reading
 
 
 @pytest.mark.parametrize("wanted_by", ["start", "reload"])
 async def test_what_is_wanted_for_good_while_it_lingers_stays_open(wanted_by: str) -> None:
     async with scripted(LAZY) as it:
-        channel = it.manager.channel("news")
-        with channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(10)
         if wanted_by == "start":
-            channel.start()
+            it.channel.start()
         else:
-            channel.update(replace(channel.plan, eager=True), {}, announce_after=5.0)
+            it.channel.update(replace(it.channel.plan, eager=True), {}, announce_after=5.0)
         await it.time.advance(60)
-        assert channel.state is S.READY
+        assert it.channel.state is S.READY
 
 
-async def test_a_channel_that_a_reload_makes_lazy_closes_once_nobody_uses_it() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        with channel.use():
-            channel.update(replace(channel.plan, eager=False, linger=30.0), {}, announce_after=5.0)
-            await it.time.advance(60)
-            assert channel.state is S.READY
-        await it.time.advance(31)
-        assert channel.state is S.IDLE
-        channel.update(replace(channel.plan, eager=True), {}, announce_after=5.0)
-        await it.time.settle()
-        channel.update(replace(channel.plan, eager=False), {}, announce_after=5.0)
-        await it.time.advance(31)
-        assert channel.state is S.IDLE
+async def test_a_channel_that_a_reload_makes_lazy_closes_once_nobody_uses_it(it: Scripted) -> None:
+    with it.channel.use():
+        it.channel.update(replace(it.channel.plan, eager=False, linger=30.0), {}, announce_after=5.0)
+        await it.time.advance(60)
+        assert it.channel.state is S.READY
+    await it.time.advance(31)
+    assert it.channel.state is S.IDLE
+    it.channel.update(replace(it.channel.plan, eager=True), {}, announce_after=5.0)
+    await it.time.settle()
+    it.channel.update(replace(it.channel.plan, eager=False), {}, announce_after=5.0)
+    await it.time.advance(31)
+    assert it.channel.state is S.IDLE
 
 
 async def test_a_use_that_outlasts_the_channel_leaves_no_timer() -> None:
     async with scripted(LAZY) as it:
-        channel = it.manager.channel("news")
+        channel = it.channel
         with channel.use():
             await it.time.settle()
             channel.shut()
@@ -304,81 +269,70 @@ async def test_a_use_that_outlasts_the_channel_leaves_no_timer() -> None:
         assert len(it.time.pending) == 1  # the keep-alive wheel's
 
 
-async def test_a_channel_that_was_shut_opens_for_nobody() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        channel.shut()
-        channel.start()
-        channel.restart()
-        channel.resume()
-        await it.time.settle()
-        assert (channel.state, it.server.links) == (S.STOPPED, [])
+async def test_a_channel_that_was_shut_opens_for_nobody(it: Scripted) -> None:
+    channel = it.channel
+    channel.shut()
+    channel.start()
+    channel.restart()
+    channel.resume()
+    await it.time.settle()
+    assert (channel.state, it.server.links) == (S.STOPPED, [])
 
 
-async def test_a_send_whose_connection_is_lost_before_its_turn_takes_the_next_one() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.on_open = lambda link: link.end(closed(1006)) if len(it.server.dials) == 1 else None
-        sending = asyncio.ensure_future(it.manager.channel("news").send(b"hello", binary=False, timeout=60))
-        await it.time.settle()
-        assert not sending.done()
-        await it.time.advance(1.01)
-        await sending
-        assert len(it.server.dials) == 2
+async def test_a_send_whose_connection_is_lost_before_its_turn_takes_the_next_one(lazy: Scripted) -> None:
+    lazy.server.on_open = lambda link: link.end(closed(1006)) if len(lazy.server.dials) == 1 else None
+    sending = asyncio.ensure_future(lazy.channel.send(b"hello", binary=False, timeout=60))
+    await lazy.time.settle()
+    assert not sending.done()
+    await lazy.time.advance(1.01)
+    await sending
+    assert len(lazy.server.dials) == 2
 
 
-async def test_senders_who_wait_are_served_in_the_order_of_their_coming() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        it.server.link.end(closed(1006))
-        words = [f"{number}".encode() for number in range(40)]
-        sending = [asyncio.ensure_future(channel.send(word, binary=False, timeout=60)) for word in words]
-        await it.time.advance(1.01)
-        await asyncio.gather(*sending)
-        assert [payload for payload, _ in it.server.link.sent] == words
+async def test_senders_who_wait_are_served_in_the_order_of_their_coming(it: Scripted) -> None:
+    it.server.link.end(closed(1006))
+    words = [f"{number}".encode() for number in range(40)]
+    sending = [asyncio.ensure_future(it.channel.send(word, binary=False, timeout=60)) for word in words]
+    await it.time.advance(1.01)
+    await asyncio.gather(*sending)
+    assert [payload for payload, _ in it.server.link.sent] == words
 
 
-async def test_a_lazy_channel_that_nobody_uses_any_more_still_waits_as_the_server_asked() -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.refusals = [status(503, retry_after=60.0)]
-        channel = it.manager.channel("news")
-        with channel.use():
-            await it.time.settle()
-        await it.time.advance(30)
-        with channel.use():
-            await it.time.settle()
-            assert (channel.state, len(it.server.dials)) == (S.WAITING, 1)
-        await it.time.advance(31)
-        assert (channel.state, len(it.server.dials)) == (S.IDLE, 1)
-        with channel.use():
-            await it.time.settle()
-            assert channel.state is S.READY
+async def test_a_lazy_channel_that_nobody_uses_any_more_still_waits_as_the_server_asked(lazy: Scripted) -> None:
+    lazy.server.refusals = [status(503, retry_after=60.0)]
+    await lazy.use_once()
+    await lazy.time.advance(30)
+    with lazy.channel.use():
+        await lazy.time.settle()
+        assert (lazy.channel.state, len(lazy.server.dials)) == (S.WAITING, 1)
+    await lazy.time.advance(31)
+    assert (lazy.channel.state, len(lazy.server.dials)) == (S.IDLE, 1)
+    with lazy.channel.use():
+        await lazy.time.settle()
+        assert lazy.channel.state is S.READY
 
 
 async def test_a_use_while_the_server_asked_to_wait_dials_when_the_wait_is_over() -> None:
     async with scripted(LAZY) as it:
         it.server.refusals = [status(503, retry_after=60.0)]
-        channel = it.manager.channel("news")
-        with channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(50)
-        with channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(10.01)  # it lingers
-        assert (channel.state, len(it.server.dials)) == (S.READY, 2)
+        assert (it.channel.state, len(it.server.dials)) == (S.READY, 2)
 
 
 @pytest.mark.parametrize(("what", "state"), [("reload", S.IDLE), ("restart", S.READY)])
-async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_hand(what: str, state: S) -> None:
-    async with scripted(channel_plan(eager=False)) as it:
-        it.server.refusals = [status(503, retry_after=60.0)]
-        channel = it.manager.channel("news")
-        with channel.use():
-            await it.time.settle()
-        await it.time.advance(1)
-        if what == "restart":
-            channel.restart()
-        else:
-            plan = changed(channel.plan, compression="none")
-            assert channel.update(plan, {}, announce_after=5.0) == "updated"
-        await it.time.advance(60)
-        assert (channel.state, channel.wanted) == (state, state is S.READY)
+async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_hand(
+    lazy: Scripted, what: str, state: S
+) -> None:
+    lazy.server.refusals = [status(503, retry_after=60.0)]
+    await lazy.use_once()
+    await lazy.time.advance(1)
+    if what == "restart":
+        lazy.channel.restart()
+    else:
+        plan = changed(lazy.channel.plan, compression="none")
+        assert lazy.channel.update(plan, {}, announce_after=5.0) == "updated"
+    await lazy.time.advance(60)
+    assert (lazy.channel.state, lazy.channel.wanted) == (state, state is S.READY)

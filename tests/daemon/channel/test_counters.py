@@ -25,65 +25,54 @@ def apply(it: Scripted, *plans: ChannelPlan) -> None:
     it.manager.apply(replace(it.manager.plan, channels={plan.name: plan for plan in plans}))
 
 
-async def test_a_first_connection_is_no_reconnection() -> None:
-    async with scripted() as it:
-        assert by_reason(it) == {}
+async def test_an_end_is_counted_under_its_code_once_the_next_connection_opens(it: Scripted) -> None:
+    it.server.link.end(closed(1006))
+    await it.time.settle()
+    assert by_reason(it) == {}
+    await it.time.advance(1.01)
+    assert by_reason(it) == {"close:1006": 1}
+    it.server.link.end(closed(4000))
+    await it.time.advance(3)
+    assert by_reason(it) == {"close:1006": 1, "close:4000": 1}
 
 
-async def test_an_end_is_counted_under_its_code_once_the_next_connection_opens() -> None:
-    async with scripted() as it:
-        it.server.link.end(closed(1006))
-        await it.time.settle()
-        assert by_reason(it) == {}
-        await it.time.advance(1.01)
-        assert by_reason(it) == {"close:1006": 1}
-        it.server.link.end(closed(4000))
-        await it.time.advance(3)
-        assert by_reason(it) == {"close:1006": 1, "close:4000": 1}
+async def test_failed_dials_between_two_connections_do_not_hide_why_the_first_ended(it: Scripted) -> None:
+    it.server.refusals = [closed(1013), closed(1013)]
+    it.server.link.end(closed(1006))
+    await it.time.advance(10)
+    assert by_reason(it) == {"close:1006": 1}
 
 
-async def test_failed_dials_between_two_connections_do_not_hide_why_the_first_ended() -> None:
-    async with scripted() as it:
-        it.server.refusals = [closed(1013), closed(1013)]
-        it.server.link.end(closed(1006))
-        await it.time.advance(10)
-        assert by_reason(it) == {"close:1006": 1}
-
-
-async def test_a_dead_connection_is_counted_as_one_that_gave_no_pong() -> None:
-    async with scripted() as it:
-        it.server.link.deaf = True
-        await it.time.advance(32)
-        assert by_reason(it) == {"keepalive:1006": 1}
+async def test_a_dead_connection_is_counted_as_one_that_gave_no_pong(it: Scripted) -> None:
+    it.server.link.deaf = True
+    await it.time.advance(32)
+    assert by_reason(it) == {"keepalive:1006": 1}
 
 
 @pytest.mark.parametrize(
     ("steps", "reason"), [("restart", "redial"), ("stop start", "by_hand"), ("pause resume", "by_hand")]
 )
-async def test_a_connection_that_we_left_is_counted_under_our_own_reason(steps: str, reason: str) -> None:
-    async with scripted() as it:
-        for step in steps.split():
-            getattr(it.manager.channel("news"), step)()
-            await it.time.advance(1)
-        assert by_reason(it) == {reason: 1}
+async def test_a_connection_that_we_left_is_counted_under_our_own_reason(it: Scripted, steps: str, reason: str) -> None:
+    for step in steps.split():
+        getattr(it.channel, step)()
+        await it.time.advance(1)
+    assert by_reason(it) == {reason: 1}
 
 
 async def test_a_lazy_channel_that_is_used_again_is_counted_as_unused_before() -> None:
     async with scripted(channel_plan(eager=False)) as it:
         for _ in range(2):
-            with it.manager.channel("news").use():
-                await it.time.settle()
+            await it.use_once()
             await it.time.advance(1)
         assert by_reason(it) == {"unused": 1}
 
 
-async def test_a_connection_that_ended_for_good_keeps_the_servers_code_when_it_is_started_again() -> None:
-    async with scripted() as it:
-        it.server.link.end(closed(1002))
-        await it.time.settle()
-        it.manager.channel("news").start()
-        await it.time.settle()
-        assert by_reason(it) == {"close:1002": 1}
+async def test_a_connection_that_ended_for_good_keeps_the_servers_code_when_it_is_started_again(it: Scripted) -> None:
+    it.server.link.end(closed(1002))
+    await it.time.settle()
+    it.channel.start()
+    await it.time.settle()
+    assert by_reason(it) == {"close:1002": 1}
 
 
 def test_reasons_are_bounded_whatever_codes_a_server_invents() -> None:
@@ -137,10 +126,9 @@ async def test_gaps_are_counted_as_the_history_counts_them() -> None:
     async with scripted(channel_plan(history=HistoryLimits(keep=1))) as it:
         it.server.link.end(closed(1006))
         await it.time.advance(2)
-        it.manager.channel("news").pause()
+        it.channel.pause()
         await it.time.advance(2)
-        it.manager.channel("news").resume()
+        it.channel.resume()
         await it.time.advance(2)
-        channel = it.manager.channel("news")
-        assert channel.counters.gaps == channel.history.gaps == {"outage": 1, "paused": 1}
+        assert it.channel.counters.gaps == it.channel.history.gaps == {"outage": 1, "paused": 1}
         assert it.manager.totals.of("news").gaps == {"outage": 1, "paused": 1}

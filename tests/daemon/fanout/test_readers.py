@@ -201,15 +201,7 @@ async def test_gaps_stand_where_they_happened_and_the_leading_one_comes_first():
         await far.read(frames=5)
         assert [kind for kind, _, _ in far.frames] == [GAP, DATA, DATA, GAP, DATA]
         assert far.json(GAP) == [
-            {
-                "channel": "n",
-                "type": "gap",
-                "after": 1,
-                "reason": "truncated",
-                "start": None,
-                "end": None,
-                "missed": 1,
-            },
+            {"channel": "n", "type": "gap", "after": 1, "reason": "truncated", "start": None, "end": None, "missed": 1},
             {"channel": "n", "type": "gap", "after": 4, "reason": "outage", "start": 1.0, "end": 2.5, "missed": None},
         ]
 
@@ -306,28 +298,29 @@ async def test_a_reader_that_is_cancelled_in_the_middle_of_a_batch_does_not_mix_
         assert 0 < far.torn < 50 * MESSAGE
 
 
+class OurEnd:
+    """A socket that sends as the test says."""
+
+    def __init__(self, sock, sendmsg):
+        self.fileno, self.sendmsg = sock.fileno, sendmsg
+
+    def setsockopt(self, *args):
+        pass
+
+
 async def test_one_turn_of_the_loop_sends_a_bounded_part_of_a_long_replay(monkeypatch):
     history = history_of()
     fill(history, 400, messages=50, size=MESSAGE)
     ours, theirs = socket_pair()
     sent = []
 
-    class Bottomless:
-        """A socket that takes everything at once."""
-
-        def fileno(self):
-            return ours.fileno()
-
-        def setsockopt(self, *args):
-            pass
-
-        def sendmsg(self, pieces):
-            sent.append(sum(map(len, pieces)))
-            return sent[-1]
+    def take(pieces):  # everything at once
+        sent.append(sum(map(len, pieces)))
+        return sent[-1]
 
     with ours, theirs:
         source = Source("n", history, history.seek_start())
-        running = asyncio.create_task(stream(Bottomless(), [source], Options(follow=False)))
+        running = asyncio.create_task(stream(OurEnd(ours, take), [source], Options(follow=False)))
         turns = []
         while not running.done():
             before = sum(sent)
@@ -378,19 +371,12 @@ async def test_a_reader_whose_socket_is_full_costs_no_system_call_until_it_is_no
     ours, theirs = socket_pair(buffer=1 << 14)
     tried = []
 
-    class Counting:
-        def fileno(self):
-            return ours.fileno()
-
-        def setsockopt(self, *args):
-            pass
-
-        def sendmsg(self, pieces):
-            tried.append(len(pieces))
-            return ours.sendmsg(pieces)
+    def try_to_send(pieces):
+        tried.append(len(pieces))
+        return ours.sendmsg(pieces)
 
     with ours, theirs:
-        running = asyncio.create_task(stream(Counting(), [live(history)], Options()))
+        running = asyncio.create_task(stream(OurEnd(ours, try_to_send), [live(history)], Options()))
         await asyncio.sleep(0)
         fill(history, 100, messages=50, size=MESSAGE)
         assert len(tried) <= 2

@@ -17,7 +17,6 @@ from tests.daemon.scripted import Scripted, channel_plan
 from tests.waiting import eventually
 from wscli.config.models.hooks import MessageHook
 from wscli.config.plan import ChannelPlan
-from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks import Hooks
 
 __all__ = ["Hooked", "alive", "hooked", "sh"]
@@ -42,10 +41,6 @@ class Hooked(Scripted):
         self.plan = self.manager.plan = replace(self.plan, file=directory / "app.yaml")
         self.hooks = Hooks(self.manager, environ={**os.environ, "WATCHDOG_USEC": "1"}, schedule=self.time.schedule)
         self.manager.observe(self.hooks)
-
-    @property
-    def channel(self) -> Channel:
-        return self.manager.channel("news")
 
     def stats(self, hook: str = "on_message") -> dict[str, int]:
         found: dict[str, int] = self.channel.stats()["hooks"][hook]

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
+from tests.daemon.machines import LoopMachine, in_loop
 from tests.daemon.registry.test_manager_machine import name_of
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status
 from tests.examples import EXAMPLES
@@ -67,12 +68,11 @@ class Accepted(NamedTuple):
     key: str | None
 
 
-class EachMessageOnce(RuleBasedStateMachine):
+class EachMessageOnce(LoopMachine):
     """No time passes between two rules; each rule waits until the outbox is idle."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.stack = ExitStack()
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(delivery, "AGAIN", 0.0)
@@ -101,7 +101,7 @@ class EachMessageOnce(RuleBasedStateMachine):
             await self.quiet()
             return result
 
-        return self.loop.run_until_complete(doing())
+        return super().do(doing())
 
     async def quiet(self) -> None:
         """Wait until the file has carried out every call and no new one is made."""
@@ -148,12 +148,8 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.watched -= self.waiter.pending
         self.waiting_client.close()
         await self.outbox.settle()
-        closing = asyncio.ensure_future(self.it.manager.close())
-        while not closing.done():
-            await self.it.time.advance(1.0)
-        await closing
+        await self.it.close()
         await self.outbox.close()
-        assert self.it.time.pending == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert self.outbox._waiters == set()
 
@@ -197,11 +193,9 @@ class EachMessageOnce(RuleBasedStateMachine):
     # requests
 
     @rule(requests=st.lists(REQUESTS, min_size=1, max_size=4))
-    def queue(self, requests: list[Request]) -> None:
-        async def queue() -> None:
-            await asyncio.gather(*(self.accept(request) for request in requests))
-
-        self.do(queue())
+    @in_loop
+    async def queue(self, requests: list[Request]) -> None:
+        await asyncio.gather(*(self.accept(request) for request in requests))
 
     async def accept(self, request: Request) -> None:
         payloads = [f"{self.number + index}".encode() for index in range(request.count)]
@@ -260,26 +254,22 @@ class EachMessageOnce(RuleBasedStateMachine):
             return
 
     @rule(name=NAMES, what=BY_HAND)
-    def by_hand(self, name: str, what: str) -> None:
-        async def by_hand() -> None:
-            try:
-                getattr(self.it.manager.channel(name), what)()
-            except UnknownChannel:
-                return
-
-        self.do(by_hand())
+    @in_loop
+    async def by_hand(self, name: str, what: str) -> None:
+        try:
+            getattr(self.it.manager.channel(name), what)()
+        except UnknownChannel:
+            return
 
     @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES), at_once=st.booleans())
-    def reload(self, changes: tuple[dict[str, Any] | None, ...], at_once: bool) -> None:
-        async def reload() -> None:
-            if not at_once:
-                self.apply(())
-            self.plans = tuple(
-                changed(plan, **change) for plan, change in zip(PLANS, changes, strict=True) if change is not None
-            )
-            self.apply(self.plans)
-
-        self.do(reload())
+    @in_loop
+    async def reload(self, changes: tuple[dict[str, Any] | None, ...], at_once: bool) -> None:
+        if not at_once:
+            self.apply(())
+        self.plans = tuple(
+            changed(plan, **change) for plan, change in zip(PLANS, changes, strict=True) if change is not None
+        )
+        self.apply(self.plans)
 
     def apply(self, plans: tuple[Any, ...]) -> None:
         self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
@@ -296,12 +286,10 @@ class EachMessageOnce(RuleBasedStateMachine):
     # faults and time
 
     @rule(failure=ENDS, index=st.integers(0, 9))
-    def a_link_ends(self, failure: Failure, index: int) -> None:
-        async def end() -> None:
-            if links := self.it.server.links:
-                links[index % len(links)].end(failure)
-
-        self.do(end())
+    @in_loop
+    async def a_link_ends(self, failure: Failure, index: int) -> None:
+        if links := self.it.server.links:
+            links[index % len(links)].end(failure)
 
     @rule(refusals=st.lists(REFUSALS, max_size=3))
     def refuse(self, refusals: list[Failure]) -> None:
@@ -312,33 +300,27 @@ class EachMessageOnce(RuleBasedStateMachine):
         self.stalled = True
 
     @rule()
-    def servers_read_on(self) -> None:
-        async def read() -> None:
-            self.stalled = False
-            for future in list(self.waiting):
-                self.settle(future, taken=True)
-
-        self.do(read())
+    @in_loop
+    async def servers_read_on(self) -> None:
+        self.stalled = False
+        for future in list(self.waiting):
+            self.settle(future, taken=True)
 
     @rule(times=st.integers(1, 4))
     def the_disk_is_full(self, times: int) -> None:
         self.disk_fails = times
 
     @rule(seconds=st.sampled_from([0.3, 1.0, 5.0, 30.0, 700.0]))
-    def time_passes(self, seconds: float) -> None:
-        async def passes() -> None:
-            await self.it.time.advance(seconds)
-            await self.look_at_the_clock()
-
-        self.do(passes())
+    @in_loop
+    async def time_passes(self, seconds: float) -> None:
+        await self.it.time.advance(seconds)
+        await self.look_at_the_clock()
 
     @rule(seconds=st.sampled_from([-100.0, -3.0, 3.0, 100.0]))
-    def the_clock_is_set(self, seconds: float) -> None:
-        async def is_set() -> None:
-            self.it.time.slept += seconds
-            await self.look_at_the_clock()
-
-        self.do(is_set())
+    @in_loop
+    async def the_clock_is_set(self, seconds: float) -> None:
+        self.it.time.slept += seconds
+        await self.look_at_the_clock()
 
     async def look_at_the_clock(self) -> None:
         """Wake the expiry, which sleeps in the time of the event loop."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -18,7 +19,6 @@ from wscli.clock import SystemClock
 from wscli.control.messages import QueueReceipt
 from wscli.core.states import ChannelState
 from wscli.daemon.outbox import Outbox, delivery, thread
-from wscli.daemon.outbox.messages import CommitReport, QueuedMessage
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
@@ -118,17 +118,22 @@ async def test_a_flush_fails_for_a_failed_or_removed_channel(scene: Scene) -> No
     assert [one["channel"] for one in await scene.outbox.list([])] == ["gone"]
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, method: str, refused: Iterable[bool]) -> None:
+    """Have a method of the store refuse those of its calls."""
+    call, refusals = getattr(OutboxStore, method), iter(refused)
+
+    def refusing(*args: Any) -> Any:
+        if next(refusals, False):
+            raise DatabaseError("the disk is full")
+        return call(*args)
+
+    monkeypatch.setattr(OutboxStore, method, refusing)
+
+
 async def test_a_mark_that_the_disk_refuses_is_repeated_and_no_message_is(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mark, refusals = OutboxStore.mark_sent, iter([True, True])
-
-    def refusing(store: OutboxStore, number: int, now: float) -> QueuedMessage | None:
-        if next(refusals, False):
-            raise DatabaseError("the disk is full")
-        return mark(store, number, now)
-
-    monkeypatch.setattr(OutboxStore, "mark_sent", refusing)
+    refuse(monkeypatch, "mark_sent", [True, True])
     monkeypatch.setattr(thread, "RETRY", 0.01)
     await scene.queue(b"a", b"b")
     await scene.outbox.flush()
@@ -139,10 +144,7 @@ async def test_a_mark_that_the_disk_refuses_is_repeated_and_no_message_is(
 async def test_a_disk_that_refuses_a_delivery_is_no_problem_once_its_messages_are_removed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusing(store: OutboxStore, channel: str, now: float) -> QueuedMessage | None:
-        raise DatabaseError("the disk is full")
-
-    monkeypatch.setattr(OutboxStore, "next", refusing)
+    refuse(monkeypatch, "next", repeat(True))
     await scene.queue(b"a")
     await eventually(lambda: scene.manager.problems.texts() == ["outbox: the disk is full"])
     await scene.outbox.remove([1])
@@ -269,14 +271,7 @@ async def test_each_waiter_is_told_the_outcome_of_each_of_its_messages(scene: Sc
 async def test_an_outcome_is_told_later_if_the_counts_cannot_be_read(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report, refusals = OutboxStore.report, iter([False, True])
-
-    def refusing(store: OutboxStore) -> CommitReport | None:
-        if next(refusals, False):
-            raise DatabaseError("the disk cannot be read")
-        return report(store)
-
-    monkeypatch.setattr(OutboxStore, "report", refusing)
+    refuse(monkeypatch, "report", [False, True])
     scene.channel.state = ChannelState.STOPPED
     with scene.outbox.waiting() as waiter:
         await scene.outbox.queue("calls", [b"a"], binary=False, ttl=None, key=None, waiter=waiter)

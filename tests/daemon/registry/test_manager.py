@@ -91,10 +91,10 @@ async def test_a_token_that_cannot_be_had_backs_off_in_the_same_loop(monkeypatch
     sources = {"session": TokenSource.model_validate({"env": "WSCLI_NO_SUCH_VARIABLE"})}
     async with scripted(with_token(channel_plan()), tokens=sources) as it:
         await it.time.advance(4)
-        shown = it.manager.channel("news").status()
+        shown = it.channel.status()
         assert (shown["state"], shown["reason"]["code"], shown["attempt"]) == ("waiting", "token", 3)
         assert it.server.dials == []
-        record = it.manager.channel("news").subscription.last_attempt
+        record = it.channel.subscription.last_attempt
         assert record is not None
         assert [(step.name, step.ok, step.detail) for step in record.timeline.steps] == [
             ("token", False, shown["reason"]["text"])
@@ -156,40 +156,29 @@ async def test_reload_keeps_updates_restarts_adds_and_removes() -> None:
         assert len(it.server.links) == 4
 
 
-async def test_reload_leaves_a_stopped_channel_stopped() -> None:
-    async with scripted() as it:
-        it.manager.channel("news").stop()
-        plan = it.manager.plan.channels["news"]
-        apply(it, changed(plan, max_message=1))
-        await it.time.advance(5)
-        assert it.manager.channel("news").state is S.STOPPED
+async def test_another_deadline_for_dials_disturbs_no_connection_and_holds_for_the_next(it: Scripted) -> None:
+    plan = it.manager.plan.channels["news"]
+    assert apply(it, changed(plan, timeout=1.0)) == {"updated": ["news"]}
+    await it.time.advance(5)
+    assert len(it.server.dials) == 1
+    it.channel.restart()
+    await it.time.advance(5)
+    assert it.server.dials[-1][1].timeout == 1.0
 
 
-async def test_another_deadline_for_dials_disturbs_no_connection_and_holds_for_the_next() -> None:
-    async with scripted() as it:
-        plan = it.manager.plan.channels["news"]
-        assert apply(it, changed(plan, timeout=1.0)) == {"updated": ["news"]}
-        await it.time.advance(5)
-        assert len(it.server.dials) == 1
-        it.manager.channel("news").restart()
-        await it.time.advance(5)
-        assert it.server.dials[-1][1].timeout == 1.0
-
-
-async def test_every_change_of_a_state_is_in_the_feed() -> None:
-    async with scripted() as it:
-        it.server.refusals = [status(503)]
-        it.server.link.end(closed(1006))
-        await it.time.advance(5)
-        cursor, seen = it.manager.changes.seek_start().cursor, []
-        while (found := it.manager.changes.read(cursor)) is not None:
-            cursor = found.cursor
-            seen += [json.loads(line)["state"] for line in found.item.payloads]  # type: ignore[union-attr]  # no gaps
-        states = [state for state, before in zip(seen, [None, *seen], strict=False) if state != before]
-        assert states == [
-            "connecting", "handshaking", "ready", "waiting", "connecting", "waiting", "connecting", "handshaking",
-            "ready",
-        ]  # fmt: skip
+async def test_every_change_of_a_state_is_in_the_feed(it: Scripted) -> None:
+    it.server.refusals = [status(503)]
+    it.server.link.end(closed(1006))
+    await it.time.advance(5)
+    cursor, seen = it.manager.changes.seek_start().cursor, []
+    while (found := it.manager.changes.read(cursor)) is not None:
+        cursor = found.cursor
+        seen += [json.loads(line)["state"] for line in found.item.payloads]  # type: ignore[union-attr]  # no gaps
+    states = [state for state, before in zip(seen, [None, *seen], strict=False) if state != before]
+    assert states == [
+        "connecting", "handshaking", "ready", "waiting", "connecting", "waiting", "connecting", "handshaking",
+        "ready",
+    ]  # fmt: skip
 
 
 async def test_the_statistics_are_one_object_with_the_same_keys_always() -> None:
@@ -203,37 +192,34 @@ async def test_the_statistics_are_one_object_with_the_same_keys_always() -> None
         assert "s3cret" not in json.dumps(stats) + json.dumps(it.manager.status())
 
 
-async def test_doctor_dials_a_second_connection_and_closes_it() -> None:
-    async with scripted() as it:
-        record = await it.manager.dial_once(it.manager.channel("news"))
-        assert record.failure is None
-        assert (len(it.server.dials), len(it.server.links)) == (2, 1)
-        it.server.refusals = [status(503)]
-        assert (await it.manager.dial_once(it.manager.channel("news"))).failure == status(503)
+async def test_doctor_dials_a_second_connection_and_closes_it(it: Scripted) -> None:
+    record = await it.manager.dial_once(it.channel)
+    assert record.failure is None
+    assert (len(it.server.dials), len(it.server.links)) == (2, 1)
+    it.server.refusals = [status(503)]
+    assert (await it.manager.dial_once(it.channel)).failure == status(503)
 
 
-async def test_addresses_of_another_server_judge_nothing() -> None:
-    async with scripted() as it:
-        plan = it.manager.plan.channels["news"]
-        it.routes = {"192.0.2.2"}
-        it.server.addresses = ("192.0.2.2",)
-        apply(it, changed(plan, url=Secret("ws://192.0.2.2/ws")))
+async def test_addresses_of_another_server_judge_nothing(it: Scripted) -> None:
+    plan = it.manager.plan.channels["news"]
+    it.routes = {"192.0.2.2"}
+    it.server.addresses = ("192.0.2.2",)
+    apply(it, changed(plan, url=Secret("ws://192.0.2.2/ws")))
+    await it.time.settle()
+    assert it.channel.state is S.READY
+
+
+async def test_a_channel_that_is_removed_and_added_again_waits_for_its_old_connection_to_close(it: Scripted) -> None:
+    it.server.link.slow_close = 60.0
+    plan = it.manager.plan.channels["news"]
+    for _ in range(3):
+        apply(it)
+        apply(it, plan)
         await it.time.settle()
-        assert it.manager.channel("news").state is S.READY
-
-
-async def test_a_channel_that_is_removed_and_added_again_waits_for_its_old_connection_to_close() -> None:
-    async with scripted() as it:
-        it.server.link.slow_close = 60.0
-        plan = it.manager.plan.channels["news"]
-        for _ in range(3):
-            apply(it)
-            apply(it, plan)
-            await it.time.settle()
-        assert (len(it.server.dials), it.server.most) == (1, 1)
-        await it.time.advance(1.01)
-        assert it.manager.channel("news").state is S.READY
-        assert (len(it.server.dials), it.server.most) == (2, 1)
+    assert (len(it.server.dials), it.server.most) == (1, 1)
+    await it.time.advance(1.01)
+    assert it.channel.state is S.READY
+    assert (len(it.server.dials), it.server.most) == (2, 1)
 
 
 async def test_a_manager_that_closes_waits_for_removed_channels_too() -> None:
@@ -255,7 +241,7 @@ async def test_what_comes_after_the_end_of_a_manager_opens_nothing() -> None:
             it.manager.channel("consultations/42")
         with pytest.raises(NoInstance):
             apply(it, channel_plan("added"))
-        it.manager.channel("news").start()
+        it.channel.start()
         await it.time.advance(1.01)
         await closing
         assert len(it.server.dials) == 1
@@ -268,15 +254,14 @@ async def test_a_reload_says_restarted_of_what_it_redialled_only() -> None:
         assert apply(it, *(changed(plan, compression="none") for plan in plans)) == {"updated": ["held", "lazy"]}
 
 
-async def test_doctor_that_is_cancelled_half_way_leaves_no_connection() -> None:
-    async with scripted() as it:
-        it.server.on_open = lambda link: setattr(link, "slow_close", 60.0)
-        trying = asyncio.ensure_future(it.manager.dial_once(it.manager.channel("news")))
-        await it.time.settle()
-        assert len(it.server.links) == 2
-        trying.cancel()
-        await it.time.settle()
-        assert len(it.server.links) == 1
+async def test_doctor_that_is_cancelled_half_way_leaves_no_connection(it: Scripted) -> None:
+    it.server.on_open = lambda link: setattr(link, "slow_close", 60.0)
+    trying = asyncio.ensure_future(it.manager.dial_once(it.channel))
+    await it.time.settle()
+    assert len(it.server.links) == 2
+    trying.cancel()
+    await it.time.settle()
+    assert len(it.server.links) == 1
 
 
 async def test_tokens_that_die_in_the_queue_keep_nobody_from_dialling() -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
+from tests.daemon.machines import LoopMachine, in_loop
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status, with_token
 from tests.examples import EXAMPLES
 from wscli.config.models.upstream import Rotate
@@ -62,26 +63,18 @@ def name_of(link: ScriptedLink) -> str:
     return link.target.url.partition("/ws/")[2].partition("?")[0]
 
 
-class OneConnectionAName(RuleBasedStateMachine):
-    """Between two rules no time passes and no task runs, unless a rule says so."""
-
+class OneConnectionAName(LoopMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.uses: list[tuple[str, ExitStack]] = []
         self.senders: list[asyncio.Task[None]] = []
 
-    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(work)
-
     @initialize(slow=st.booleans())
-    def begin(self, slow: bool) -> None:
-        async def begin() -> None:
-            self.it = Scripted(*PLANS, tokens=TOKENS, rate=RATE)
-            self.it.server.on_open = lambda link: setattr(link, "slow_close", 60.0 if slow else 0.0)
-            self.it.manager.open()
-
-        self.do(begin())
+    @in_loop
+    async def begin(self, slow: bool) -> None:
+        self.it = Scripted(*PLANS, tokens=TOKENS, rate=RATE)
+        self.it.server.on_open = lambda link: setattr(link, "slow_close", 60.0 if slow else 0.0)
+        self.it.manager.open()
 
     def find(self, name: str) -> Channel | None:
         try:
@@ -92,30 +85,24 @@ class OneConnectionAName(RuleBasedStateMachine):
     # what people do
 
     @rule(name=NAMES)
-    def use(self, name: str) -> None:
-        async def use() -> None:
-            if channel := self.find(name):
-                stack = ExitStack()
-                stack.enter_context(channel.use())
-                self.uses.append((name, stack))
-
-        self.do(use())
+    @in_loop
+    async def use(self, name: str) -> None:
+        if channel := self.find(name):
+            stack = ExitStack()
+            stack.enter_context(channel.use())
+            self.uses.append((name, stack))
 
     @rule(index=st.integers(0, 9))
-    def unuse(self, index: int) -> None:
-        async def unuse() -> None:
-            if self.uses:
-                self.uses.pop(index % len(self.uses))[1].close()
-
-        self.do(unuse())
+    @in_loop
+    async def unuse(self, index: int) -> None:
+        if self.uses:
+            self.uses.pop(index % len(self.uses))[1].close()
 
     @rule(name=NAMES, what=BY_HAND)
-    def by_hand(self, name: str, what: str) -> None:
-        async def by_hand() -> None:
-            if channel := self.find(name):
-                getattr(channel, what)()
-
-        self.do(by_hand())
+    @in_loop
+    async def by_hand(self, name: str, what: str) -> None:
+        if channel := self.find(name):
+            getattr(channel, what)()
 
     @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES.filter(lambda change: change != {"eager": True})))
     def reload(self, changes: tuple[dict[str, Any] | None, ...]) -> None:
@@ -136,13 +123,11 @@ class OneConnectionAName(RuleBasedStateMachine):
         self.do(self.apply(PLANS))
 
     @rule(name=NAMES)
-    def send(self, name: str) -> None:
-        async def send() -> None:
-            if channel := self.find(name):
-                sending = channel.send(b"hello", binary=False, timeout=3600.0)
-                self.senders.append(asyncio.ensure_future(sending))
-
-        self.do(send())
+    @in_loop
+    async def send(self, name: str) -> None:
+        if channel := self.find(name):
+            sending = channel.send(b"hello", binary=False, timeout=3600.0)
+            self.senders.append(asyncio.ensure_future(sending))
 
     @rule(index=st.integers(0, 9))
     def cancel_a_sender(self, index: int) -> None:
@@ -150,38 +135,30 @@ class OneConnectionAName(RuleBasedStateMachine):
             self.senders[index % len(self.senders)].cancel()
 
     @rule(name=NAMES)
-    def doctor(self, name: str) -> None:
-        async def dial() -> None:
-            if channel := self.find(name):
-                work = self.it.manager.dial_once(channel)
-                self.senders.append(asyncio.ensure_future(work))  # type: ignore[arg-type]  # what it gives is not used
-
-        self.do(dial())
+    @in_loop
+    async def doctor(self, name: str) -> None:
+        if channel := self.find(name):
+            work = self.it.manager.dial_once(channel)
+            self.senders.append(asyncio.ensure_future(work))  # type: ignore[arg-type]  # what it gives is not used
 
     # what the world does
 
     @rule(online=st.booleans())
-    def network(self, online: bool) -> None:
-        async def network() -> None:
-            self.it.network(online)
-
-        self.do(network())
+    @in_loop
+    async def network(self, online: bool) -> None:
+        self.it.network(online)
 
     @rule(failure=ENDS, index=st.integers(0, 9))
-    def a_link_ends(self, failure: Failure, index: int) -> None:
-        async def end() -> None:
-            if links := self.it.server.links:
-                links[index % len(links)].end(failure)
-
-        self.do(end())
+    @in_loop
+    async def a_link_ends(self, failure: Failure, index: int) -> None:
+        if links := self.it.server.links:
+            links[index % len(links)].end(failure)
 
     @rule(failure=ENDS)
-    def all_links_end(self, failure: Failure) -> None:
-        async def end() -> None:
-            for link in list(self.it.server.links):
-                link.end(failure)
-
-        self.do(end())
+    @in_loop
+    async def all_links_end(self, failure: Failure) -> None:
+        for link in list(self.it.server.links):
+            link.end(failure)
 
     @rule(refusals=st.lists(REFUSALS, max_size=4))
     def refuse(self, refusals: list[Failure]) -> None:
@@ -213,12 +190,10 @@ class OneConnectionAName(RuleBasedStateMachine):
             link.deaf = True
 
     @rule(turns=st.integers(1, 4))
-    def turn(self, turns: int) -> None:
-        async def turn() -> None:
-            for _ in range(turns):
-                await asyncio.sleep(0)
-
-        self.do(turn())
+    @in_loop
+    async def turn(self, turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
     @rule(seconds=st.sampled_from([0.0, 0.3, 1.0, 5.0, 30.0, 700.0]))
     def time_passes(self, seconds: float) -> None:
@@ -302,13 +277,9 @@ class OneConnectionAName(RuleBasedStateMachine):
         if len(self.uses) % 2:
             for _, stack in self.uses:
                 stack.close()
-        closing = asyncio.ensure_future(self.it.manager.close())
-        while not closing.done():
-            await time.advance(1.0)
-        await closing
+        await self.it.close()
         for _, stack in self.uses:
             stack.close()
-        assert server.links == []
         assert time.pending == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -32,63 +32,43 @@ async def reload(it: Scripted, plan: Any = None, **changes: Any) -> dict[str, li
 
 async def refused(it: Scripted, failure: Failure) -> Channel:
     it.server.always = failure
-    channel = it.manager.channel("news")
-    channel.start()
+    it.channel.start()
     await it.time.settle()
-    return channel
+    return it.channel
+
+
+ONCE = BackoffPolicy(initial=1.0, give_up={"attempts": "1"})  # type: ignore[arg-type]  # as a file says it
+SLOW = BackoffPolicy(initial=300.0, max=300.0, jitter="none")
 
 
 @pytest.mark.parametrize(
-    ("failure", "changes"),
+    ("declared", "failure", "state", "changes"),
     [
-        (status(404), ELSEWHERE),
-        (status(404), {"verdicts": ()}),
-        (Failure(FailureKind.CERTIFICATE, "refused"), {"tls": TlsSettings(ca="/etc/other.pem")}),
+        (STOP_404, status(404), S.FAILED, ELSEWHERE),
+        (STOP_404, status(404), S.FAILED, {"verdicts": ()}),
+        ({}, Failure(FailureKind.CERTIFICATE, "refused"), S.FAILED, {"tls": TlsSettings(ca="/etc/other.pem")}),
+        ({"backoff": ONCE}, REFUSED, S.FAILED, {"backoff": BackoffPolicy()}),
+        ({"backoff": SLOW}, REFUSED, S.WAITING, {"backoff": BackoffPolicy()}),
+        ({"verdicts": (parse_verdicts({"404": {"retry": "1h"}}),)}, status(404), S.WAITING, {"verdicts": ()}),
     ],
-    ids=["url", "verdicts", "tls"],
+    ids=["url", "verdicts", "tls", "gave up", "a wait of the old backoff", "a wait of an old verdict"],
 )
-async def test_a_channel_that_failed_is_dialled_again_when_what_failed_it_changed(
-    failure: Failure, changes: dict[str, Any]
+async def test_a_channel_that_failed_or_waits_is_dialled_again_when_what_made_it_changed(
+    declared: dict[str, Any], failure: Failure, state: S, changes: dict[str, Any]
 ) -> None:
-    async with scripted(channel_plan(eager=False, **STOP_404)) as it:
+    async with scripted(channel_plan(eager=False, **declared)) as it:
         channel = await refused(it, failure)
-        assert channel.state is S.FAILED
+        assert channel.state is state
         assert await reload(it, **changes) == {"restarted": ["news"]}
-        assert channel.state is S.READY
-
-
-async def test_a_channel_that_gave_up_is_dialled_again_when_its_backoff_changed() -> None:
-    once = BackoffPolicy(initial=1.0, give_up={"attempts": "1"})  # type: ignore[arg-type]  # as a file says it
-    async with scripted(channel_plan(eager=False, backoff=once)) as it:
-        channel = await refused(it, REFUSED)
-        assert channel.state is S.FAILED
-        await reload(it, backoff=BackoffPolicy())
         assert channel.state is S.READY
 
 
 async def test_a_channel_that_is_done_is_dialled_again_when_its_verdicts_changed() -> None:
     async with scripted(channel_plan(verdicts=(parse_verdicts({"4100": "done"}),))) as it:
         it.server.link.end(closed(4100))
-        assert it.manager.channel("news").state is S.DONE
+        assert it.channel.state is S.DONE
         assert await reload(it, verdicts=()) == {"restarted": ["news"]}
-        assert it.manager.channel("news").state is S.READY
-
-
-async def test_a_wait_of_the_old_backoff_is_not_waited_out() -> None:
-    slow = BackoffPolicy(initial=300.0, max=300.0, jitter="none")
-    async with scripted(channel_plan(eager=False, backoff=slow)) as it:
-        channel = await refused(it, REFUSED)
-        assert channel.state is S.WAITING
-        assert await reload(it, backoff=BackoffPolicy()) == {"restarted": ["news"]}
-        assert channel.state is S.READY
-
-
-async def test_a_wait_of_an_old_verdict_is_not_waited_out() -> None:
-    async with scripted(channel_plan(eager=False, verdicts=(parse_verdicts({"404": {"retry": "1h"}}),))) as it:
-        channel = await refused(it, status(404))
-        assert channel.state is S.WAITING
-        await reload(it, verdicts=())
-        assert channel.state is S.READY
+        assert it.channel.state is S.READY
 
 
 async def test_a_wait_that_the_server_asked_for_is_waited_out_unless_another_server_is_dialled() -> None:
@@ -111,12 +91,11 @@ async def test_a_token_that_could_not_be_had_is_asked_for_again_when_its_source_
         for source in (broken, working)
     )
     async with scripted(with_token(channel_plan()), tokens=before) as it:
-        channel = it.manager.channel("news")
-        assert (channel.state, channel.snapshot.reason.code) == (S.WAITING, "token")
+        assert (it.channel.state, it.channel.snapshot.reason.code) == (S.WAITING, "token")
         report = it.manager.apply(replace(it.manager.plan, tokens=after))
         await it.time.settle()
         assert report.restarted == ["news"]
-        assert channel.state is S.READY
+        assert it.channel.state is S.READY
 
 
 async def test_a_token_source_that_changed_disturbs_neither_a_healthy_channel_nor_one_that_does_not_use_it() -> None:
@@ -138,26 +117,22 @@ async def test_a_token_source_that_changed_disturbs_neither_a_healthy_channel_no
 async def test_a_lazy_channel_that_failed_and_is_not_in_use_is_idle_again() -> None:
     async with scripted(channel_plan(eager=False, **STOP_404)) as it:
         it.server.always = status(404)
-        channel = it.manager.channel("news")
-        with channel.use():
-            await it.time.settle()
+        await it.use_once()
         await it.time.advance(1)
-        assert channel.state is S.FAILED
+        assert it.channel.state is S.FAILED
         assert await reload(it, **ELSEWHERE) == {"updated": ["news"]}
-        assert (channel.state, len(it.server.dials)) == (S.IDLE, 1)
-        with channel.use():
+        assert (it.channel.state, len(it.server.dials)) == (S.IDLE, 1)
+        with it.channel.use():
             await it.time.settle()
-            assert channel.state is S.READY
+            assert it.channel.state is S.READY
 
 
 @pytest.mark.parametrize(("hold", "state"), [("stop", S.STOPPED), ("pause", S.PAUSED)])
-async def test_what_was_held_by_hand_stays_so(hold: str, state: S) -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        getattr(channel, hold)()
-        assert await reload(it, verdicts=(parse_verdicts({"404": "stop"}),), **ELSEWHERE) == {"updated": ["news"]}
-        await it.time.advance(60)
-        assert (channel.state, len(it.server.dials)) == (state, 1)
+async def test_what_was_held_by_hand_stays_so(it: Scripted, hold: str, state: S) -> None:
+    getattr(it.channel, hold)()
+    assert await reload(it, verdicts=(parse_verdicts({"404": "stop"}),), **ELSEWHERE) == {"updated": ["news"]}
+    await it.time.advance(60)
+    assert (it.channel.state, len(it.server.dials)) == (state, 1)
 
 
 async def test_a_channel_that_failed_stays_failed_when_only_its_history_changed() -> None:
@@ -167,14 +142,12 @@ async def test_a_channel_that_failed_stays_failed_when_only_its_history_changed(
         assert channel.state is S.FAILED
 
 
-async def test_an_address_that_was_offline_is_not_asked_for_by_the_next_server() -> None:
-    async with scripted() as it:
-        it.online = False
-        it.server.link.end(closed(1006))
-        await it.time.advance(5)
-        channel = it.manager.channel("news")
-        assert channel.state is S.OFFLINE
-        it.routes, it.online = {"192.0.2.2"}, True
-        it.server.addresses = ("192.0.2.2",)
-        await reload(it, **ELSEWHERE)
-        assert channel.state is S.READY
+async def test_an_address_that_was_offline_is_not_asked_for_by_the_next_server(it: Scripted) -> None:
+    it.online = False
+    it.server.link.end(closed(1006))
+    await it.time.advance(5)
+    assert it.channel.state is S.OFFLINE
+    it.routes, it.online = {"192.0.2.2"}, True
+    it.server.addresses = ("192.0.2.2",)
+    await reload(it, **ELSEWHERE)
+    assert it.channel.state is S.READY

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import socket
 import threading
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.daemon.served import Served, serve
 from tests.examples import EXAMPLES
+from tests.fuzzing import converse
 from tests.waiting import descriptors, in_thread
 from wscli.control.protocol import PROTOCOL
 from wscli.daemon.socket.handlers import HANDLERS
@@ -51,23 +51,9 @@ def live() -> Iterator[Served]:
     yield from in_thread(serve)
 
 
-def converse(served: Served, data: bytes) -> bytes:
-    """Send everything, hang up the sending side, and give what is answered until the server hangs up."""
-    answer = b""
-    with served.dial() as sock:
-        try:
-            sock.sendall(data)
-            sock.shutdown(socket.SHUT_WR)
-            while chunk := sock.recv(1 << 16):
-                answer += chunk
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it hung up with some of this unread, as it may
-    return answer
-
-
 def still(live: Served) -> int:
     """Have it answer, wait until all its clients are gone, and count the open descriptors."""
-    converse(live, b"{}\n")
+    converse(live.dial(), b"{}\n")
     pause = threading.Event()
     while live.server.clients and not pause.wait(0.001):
         pass
@@ -89,14 +75,14 @@ def test_it_serves_before_all_that(live: Served, at_first: list[int]) -> None:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=conversations)
 def test_whatever_is_sent_every_answer_is_ours_and_the_server_goes_on(live: Served, data: bytes) -> None:
-    said = converse(live, data)
+    said = converse(live.dial(), data)
     if said:  # further lines follow of send alone, and frames of what streams
         answer = json.loads(said.splitlines()[0])
         if answer["ok"]:
             assert isinstance(answer["result"], dict)
         else:
             assert "the manager failed" not in answer["error"]["message"]
-    [alive] = converse(live, b'{"v":%d,"wscli":"0.1.0","verb":"ping","args":{}}\n' % PROTOCOL).splitlines()
+    [alive] = converse(live.dial(), b'{"v":%d,"wscli":"0.1.0","verb":"ping","args":{}}\n' % PROTOCOL).splitlines()
     assert json.loads(alive)["ok"] is True
 
 
@@ -104,5 +90,5 @@ def test_after_all_that_no_descriptor_is_left(live: Served, at_first: list[int])
     """Run after the test above, on the same server: nothing but the listener and the loop's own stays open."""
     before = at_first[0] if at_first else still(live)
     for _ in range(100):
-        converse(live, os.urandom(50) + b"\n")
+        converse(live.dial(), os.urandom(50) + b"\n")
     assert still(live) == before

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,48 +89,50 @@ async def bench(seed: int = 7) -> AsyncIterator[Bench]:
     time = VirtualTime()
     wakes: list[float] = []
     wheel = KeepaliveWheel(clock=time, chance=random.Random(seed), on_wake=wakes.append, schedule=time.schedule)
-    before = asyncio.all_tasks()
     try:
         yield Bench(time, wheel, wakes)
     finally:
         await wheel.close()
-        assert asyncio.all_tasks() == before, "close() left a task"
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "close() left a task"
         assert len(wheel) == 0
 
 
-async def test_a_peer_that_answers_is_pinged_every_interval_and_its_round_trips_are_told() -> None:
-    async with bench() as b:
-        peer = b.peer(rtt=0.25)
+@pytest_asyncio.fixture
+async def b() -> AsyncIterator[Bench]:
+    async with bench() as made:
+        yield made
+
+
+async def test_a_peer_that_answers_is_pinged_every_interval_and_its_round_trips_are_told(b: Bench) -> None:
+    peer = b.peer(rtt=0.25)
+    b.add(peer)
+    await b.time.advance(100.0)
+    assert len(peer.pinged) == 5
+    steps = [later - sooner for sooner, later in zip(peer.pinged, peer.pinged[1:], strict=False)]
+    assert steps == pytest.approx([20.0] * 4)
+    assert b.rtts == [0.25] * 5
+    assert b.dead == []
+
+
+async def test_a_thousand_connections_opened_at_once_do_not_ping_at_once(b: Bench) -> None:
+    peers = [b.peer() for _ in range(1000)]
+    for peer in peers:
         b.add(peer)
-        await b.time.advance(100.0)
-        assert len(peer.pinged) == 5
-        steps = [later - sooner for sooner, later in zip(peer.pinged, peer.pinged[1:], strict=False)]
-        assert steps == pytest.approx([20.0] * 4)
-        assert b.rtts == [0.25] * 5
-        assert b.dead == []
+    await b.time.advance(60.0)
+    pings = [at for peer in peers for at in peer.pinged]
+    assert len(pings) == 3000
+    fullest = max(sum(at <= other < at + 1.0 for other in pings) for at in range(1000, 1059))
+    assert fullest < 80, "fifty a second, give or take chance"
 
 
-async def test_a_thousand_connections_opened_at_once_do_not_ping_at_once() -> None:
-    async with bench() as b:
-        peers = [b.peer() for _ in range(1000)]
-        for peer in peers:
-            b.add(peer)
-        await b.time.advance(60.0)
-        pings = [at for peer in peers for at in peer.pinged]
-        assert len(pings) == 3000
-        fullest = max(sum(at <= other < at + 1.0 for other in pings) for at in range(1000, 1059))
-        assert fullest < 80, "fifty a second, give or take chance"
-
-
-async def test_one_timer_serves_all_connections() -> None:
-    async with bench() as b:
-        watches = [b.add(b.peer()) for _ in range(50)]
-        for _ in range(30):
-            await b.time.advance(0.7)
-            assert len(b.time.pending) == 1
-        for watch in watches:
-            watch.cancel()
-        assert b.time.pending == []
+async def test_one_timer_serves_all_connections(b: Bench) -> None:
+    watches = [b.add(b.peer()) for _ in range(50)]
+    for _ in range(30):
+        await b.time.advance(0.7)
+        assert len(b.time.pending) == 1
+    for watch in watches:
+        watch.cancel()
+    assert b.time.pending == []
 
 
 @settings(max_examples=100, deadline=None)
@@ -151,7 +154,7 @@ async def test_a_dead_peer_is_noticed_within_ping_and_timeout(
         assert len(b.wheel) == 0
 
 
-async def test_a_peer_that_never_takes_the_ping_is_dead_as_well() -> None:
+async def test_a_peer_that_never_takes_the_ping_is_dead_as_well(b: Bench) -> None:
     """With a full write buffer the library's ping blocks without end: the deadline is ours."""
 
     class Full(Peer):
@@ -159,96 +162,88 @@ async def test_a_peer_that_never_takes_the_ping_is_dead_as_well() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    async with bench() as b:
-        b.add(Full(b.time))
-        await b.time.advance(25.0)
-        assert len(b.dead) == 1
+    b.add(Full(b.time))
+    await b.time.advance(25.0)
+    assert len(b.dead) == 1
 
 
-async def test_death_is_told_once_and_ends_the_watch() -> None:
-    async with bench() as b:
-        peer = b.peer(rtt=None)
-        watch = b.add(peer)
-        b.add(b.peer())  # the wheel goes on for another
-        await b.time.advance(25.0)
-        for afterwards in (watch.probe, lambda: watch.update(Keepalive(ping=1.0, timeout=1.0)), watch.cancel):
-            afterwards()
-            await b.time.advance(100.0)
-        assert len(b.dead) == 1
-        assert len(peer.pinged) == 1
-        assert peer.cancelled == 1
+async def test_death_is_told_once_and_ends_the_watch(b: Bench) -> None:
+    peer = b.peer(rtt=None)
+    watch = b.add(peer)
+    b.add(b.peer())  # the wheel goes on for another
+    await b.time.advance(25.0)
+    for afterwards in (watch.probe, lambda: watch.update(Keepalive(ping=1.0, timeout=1.0)), watch.cancel):
+        afterwards()
+        await b.time.advance(100.0)
+    assert len(b.dead) == 1
+    assert len(peer.pinged) == 1
+    assert peer.cancelled == 1
 
 
-async def test_a_pong_after_the_deadline_is_too_late() -> None:
-    async with bench() as b:
-        b.add(b.peer(rtt=5.5))
-        await b.time.advance(60.0)
-        assert len(b.dead) == 1
-        assert b.rtts == []
+async def test_a_pong_after_the_deadline_is_too_late(b: Bench) -> None:
+    b.add(b.peer(rtt=5.5))
+    await b.time.advance(60.0)
+    assert len(b.dead) == 1
+    assert b.rtts == []
 
 
-async def test_the_owner_may_end_the_watch_from_within_a_callback() -> None:
-    async with bench() as b:
-        watch = b.wheel.add(b.peer(), EVERY_20, on_rtt=lambda _: watch.cancel(), on_dead=lambda: None)
-        await b.time.advance(60.0)
-        assert len(b.wheel) == 0
+async def test_the_owner_may_end_the_watch_from_within_a_callback(b: Bench) -> None:
+    watch = b.wheel.add(b.peer(), EVERY_20, on_rtt=lambda _: watch.cancel(), on_dead=lambda: None)
+    await b.time.advance(60.0)
+    assert len(b.wheel) == 0
 
 
-async def test_a_probe_pings_at_once_and_leaves_the_rhythm() -> None:
-    async with bench() as b:
-        peer = b.peer()
-        watch = b.add(peer)
-        await b.time.advance(20.0)
-        (regular,) = peer.pinged
-        watch.probe()
-        await b.time.advance(20.0)
-        assert peer.pinged == pytest.approx([regular, 1020.0, regular + 20.0])
+async def test_a_probe_pings_at_once_and_leaves_the_rhythm(b: Bench) -> None:
+    peer = b.peer()
+    watch = b.add(peer)
+    await b.time.advance(20.0)
+    (regular,) = peer.pinged
+    watch.probe()
+    await b.time.advance(20.0)
+    assert peer.pinged == pytest.approx([regular, 1020.0, regular + 20.0])
 
 
-async def test_a_probe_does_not_ping_beside_a_ping() -> None:
-    async with bench() as b:
-        peer = b.peer(rtt=2.0)
-        watch = b.add(peer, ON_DEMAND)
-        watch.probe()
-        watch.probe()
-        await b.time.advance(1.0)
-        watch.probe()
-        await b.time.advance(2.0)
-        assert peer.pinged == [1000.0]
-        assert b.rtts == [2.0]
+async def test_a_probe_does_not_ping_beside_a_ping(b: Bench) -> None:
+    peer = b.peer(rtt=2.0)
+    watch = b.add(peer, ON_DEMAND)
+    watch.probe()
+    watch.probe()
+    await b.time.advance(1.0)
+    watch.probe()
+    await b.time.advance(2.0)
+    assert peer.pinged == [1000.0]
+    assert b.rtts == [2.0]
 
 
-async def test_without_an_interval_only_a_probe_pings() -> None:
-    async with bench() as b:
-        peer = b.peer()
-        watch = b.add(peer, ON_DEMAND)
-        await b.time.advance(3600.0)
-        assert peer.pinged == []
-        watch.probe()
-        await b.time.advance(1.0)
-        assert b.rtts == [0.0]
-        peer.rtt = None
-        watch.probe()
-        await b.time.advance(5.0)
-        assert b.dead == [1000.0 + 3606.0]
+async def test_without_an_interval_only_a_probe_pings(b: Bench) -> None:
+    peer = b.peer()
+    watch = b.add(peer, ON_DEMAND)
+    await b.time.advance(3600.0)
+    assert peer.pinged == []
+    watch.probe()
+    await b.time.advance(1.0)
+    assert b.rtts == [0.0]
+    peer.rtt = None
+    watch.probe()
+    await b.time.advance(5.0)
+    assert b.dead == [1000.0 + 3606.0]
 
 
-async def test_cancel_ends_the_ping_under_way() -> None:
-    async with bench() as b:
-        peer = b.peer(rtt=None)
-        watch = b.add(peer, ON_DEMAND)
-        watch.probe()
-        await b.time.settle()
-        watch.cancel()
-        watch.cancel()
-        await b.time.settle()
-        assert peer.cancelled == 1
-        assert b.time.pending == []
-        await b.time.advance(60.0)
-        assert (b.dead, b.rtts) == ([], [])
+async def test_cancel_ends_the_ping_under_way(b: Bench) -> None:
+    peer = b.peer(rtt=None)
+    watch = b.add(peer, ON_DEMAND)
+    watch.probe()
+    await b.time.settle()
+    watch.cancel()
+    watch.cancel()
+    await b.time.settle()
+    assert peer.cancelled == 1
+    assert b.time.pending == []
+    await b.time.advance(60.0)
+    assert (b.dead, b.rtts) == ([], [])
 
 
-async def test_close_waits_for_pings_that_end_slowly() -> None:
+async def test_close_waits_for_pings_that_end_slowly(b: Bench) -> None:
     class Slow(Peer):
         async def ping(self) -> float:
             try:
@@ -257,38 +252,35 @@ async def test_close_waits_for_pings_that_end_slowly() -> None:
                 for _ in range(20):
                     await asyncio.sleep(0)
 
-    async with bench() as b:
-        b.add(Slow(b.time, rtt=None), ON_DEMAND).probe()
-        await b.time.settle()
-        await b.wheel.close()
-        assert b.time.pending == []
+    b.add(Slow(b.time, rtt=None), ON_DEMAND).probe()
+    await b.time.settle()
+    await b.wheel.close()
+    assert b.time.pending == []
 
 
-async def test_new_times_apply_in_place() -> None:
-    async with bench() as b:
-        peer = b.peer(rtt=0.5)
-        watch = b.add(peer)
-        watch.update(Keepalive(ping=1.0, timeout=1.0))
-        await b.time.advance(10.0)
-        assert len(peer.pinged) >= 9
-        count = len(peer.pinged)
-        watch.update(ON_DEMAND)
-        await b.time.advance(100.0)
-        assert len(peer.pinged) == count
-        watch.update(EVERY_20)
-        await b.time.advance(20.0)
-        assert len(peer.pinged) == count + 1
+async def test_new_times_apply_in_place(b: Bench) -> None:
+    peer = b.peer(rtt=0.5)
+    watch = b.add(peer)
+    watch.update(Keepalive(ping=1.0, timeout=1.0))
+    await b.time.advance(10.0)
+    assert len(peer.pinged) >= 9
+    count = len(peer.pinged)
+    watch.update(ON_DEMAND)
+    await b.time.advance(100.0)
+    assert len(peer.pinged) == count
+    watch.update(EVERY_20)
+    await b.time.advance(20.0)
+    assert len(peer.pinged) == count + 1
 
 
-async def test_an_equal_interval_leaves_the_rhythm() -> None:
-    async with bench() as b:
-        peer = b.peer()
-        watch = b.add(peer)
-        for timeout in range(1, 61):
-            await b.time.advance(1.0)
-            watch.update(Keepalive(ping=20.0, timeout=float(timeout)))
-        first = peer.pinged[0]
-        assert peer.pinged == pytest.approx([first, first + 20.0, first + 40.0])
+async def test_an_equal_interval_leaves_the_rhythm(b: Bench) -> None:
+    peer = b.peer()
+    watch = b.add(peer)
+    for timeout in range(1, 61):
+        await b.time.advance(1.0)
+        watch.update(Keepalive(ping=20.0, timeout=float(timeout)))
+    first = peer.pinged[0]
+    assert peer.pinged == pytest.approx([first, first + 20.0, first + 40.0])
 
 
 @pytest.mark.parametrize(
@@ -296,17 +288,16 @@ async def test_an_equal_interval_leaves_the_rhythm() -> None:
     [(2.0, 1006.0), (30.0, 1030.0), (19.0, 1020.0)],
     ids=["shorter: from now", "longer: from the ping", "hardly shorter: no later than before"],
 )
-async def test_a_new_timeout_concerns_the_ping_under_way(timeout: float, dead_at: float) -> None:
-    async with bench() as b:
-        watch = b.add(b.peer(rtt=None), Keepalive(ping=None, timeout=20.0))
-        watch.probe()
-        await b.time.advance(4.0)
-        watch.update(Keepalive(ping=None, timeout=timeout))
-        await b.time.advance(60.0)
-        assert b.dead == [dead_at]
+async def test_a_new_timeout_concerns_the_ping_under_way(b: Bench, timeout: float, dead_at: float) -> None:
+    watch = b.add(b.peer(rtt=None), Keepalive(ping=None, timeout=20.0))
+    watch.probe()
+    await b.time.advance(4.0)
+    watch.update(Keepalive(ping=None, timeout=timeout))
+    await b.time.advance(60.0)
+    assert b.dead == [dead_at]
 
 
-async def test_a_link_that_has_ended_reports_it_itself() -> None:
+async def test_a_link_that_has_ended_reports_it_itself(b: Bench) -> None:
     """Its close code would be lost if the wheel declared it dead."""
 
     class Ended(Peer):
@@ -319,120 +310,111 @@ async def test_a_link_that_has_ended_reports_it_itself() -> None:
             self.pinged.append(self.time.now)
             raise asyncio.CancelledError
 
-    async with bench() as b:
-        ended, dropped = Ended(b.time), Dropped(b.time)
-        b.add(ended)
-        b.add(dropped)
-        await b.time.advance(40.0)
-        assert b.dead == []
-        assert (len(ended.pinged), len(dropped.pinged)) == (2, 2)
+    ended, dropped = Ended(b.time), Dropped(b.time)
+    b.add(ended)
+    b.add(dropped)
+    await b.time.advance(40.0)
+    assert b.dead == []
+    assert (len(ended.pinged), len(dropped.pinged)) == (2, 2)
 
 
-async def test_a_ping_that_breaks_does_not_silence_the_watch(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_ping_that_breaks_does_not_silence_the_watch(b: Bench, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Peer):
         async def ping(self) -> float:
             raise KeyError("a text that may be secret")
 
-    async with bench() as b:
-        with caplog.at_level(logging.WARNING):
-            b.add(Broken(b.time), ON_DEMAND).probe()
-            await b.time.settle()
-        assert len(b.dead) == 1
-        assert "KeyError" in caplog.text
-        assert "secret" not in caplog.text
+    with caplog.at_level(logging.WARNING):
+        b.add(Broken(b.time), ON_DEMAND).probe()
+        await b.time.settle()
+    assert len(b.dead) == 1
+    assert "KeyError" in caplog.text
+    assert "secret" not in caplog.text
 
 
-async def test_a_callback_that_raises_does_not_stop_the_wheel() -> None:
+async def test_a_callback_that_raises_does_not_stop_the_wheel(b: Bench) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
-    async with bench() as b:
-        peer = b.peer()
-        b.add(peer)
-        b.wheel.add(b.peer(rtt=None), EVERY_20, on_rtt=lambda _: None, on_dead=broken)
-        raised = 0
-        for _ in range(600):
-            try:
-                await b.time.advance(0.1)
-            except ZeroDivisionError:
-                raised += 1
-        assert raised == 1
-        assert len(peer.pinged) == 3
+    peer = b.peer()
+    b.add(peer)
+    b.wheel.add(b.peer(rtt=None), EVERY_20, on_rtt=lambda _: None, on_dead=broken)
+    raised = 0
+    for _ in range(600):
+        try:
+            await b.time.advance(0.1)
+        except ZeroDivisionError:
+            raised += 1
+    assert raised == 1
+    assert len(peer.pinged) == 3
 
 
-async def test_a_deadline_that_the_program_slept_through_leaves_time_for_the_pong() -> None:
+async def test_a_deadline_that_the_program_slept_through_leaves_time_for_the_pong(b: Bench) -> None:
     """After a stall the pong may wait unread in the socket; the peer is not to blame."""
-    async with bench() as b:
-        peer = b.peer(rtt=None)
-        b.add(peer, ON_DEMAND).probe()
-        await b.time.settle()
-        b.time.stall(30.0)
-        await b.time.advance(0.1)
-        assert b.dead == []
-        peer.waiting[0].set_result(30.1)
-        await b.time.advance(10.0)
-        assert (b.dead, b.rtts) == ([], [30.1])
+    peer = b.peer(rtt=None)
+    b.add(peer, ON_DEMAND).probe()
+    await b.time.settle()
+    b.time.stall(30.0)
+    await b.time.advance(0.1)
+    assert b.dead == []
+    peer.waiting[0].set_result(30.1)
+    await b.time.advance(10.0)
+    assert (b.dead, b.rtts) == ([], [30.1])
 
 
-async def test_the_grace_after_a_stall_is_short_and_given_once_a_ping() -> None:
-    async with bench() as b:
-        peer = b.peer(rtt=None)
-        watch = b.add(peer, ON_DEMAND)
-        watch.probe()
-        await b.time.settle()
-        b.time.stall(30.0)
-        await b.time.advance(0.1)
-        peer.waiting[0].set_result(30.1)
-        await b.time.settle()
-        watch.probe()
-        await b.time.settle()
-        b.time.stall(30.0)
-        await b.time.advance(GRACE / 2)
-        assert b.dead == []
-        b.time.stall(30.0)
-        await b.time.advance(0.0)
-        assert len(b.dead) == 1
+async def test_the_grace_after_a_stall_is_short_and_given_once_a_ping(b: Bench) -> None:
+    peer = b.peer(rtt=None)
+    watch = b.add(peer, ON_DEMAND)
+    watch.probe()
+    await b.time.settle()
+    b.time.stall(30.0)
+    await b.time.advance(0.1)
+    peer.waiting[0].set_result(30.1)
+    await b.time.settle()
+    watch.probe()
+    await b.time.settle()
+    b.time.stall(30.0)
+    await b.time.advance(GRACE / 2)
+    assert b.dead == []
+    b.time.stall(30.0)
+    await b.time.advance(0.0)
+    assert len(b.dead) == 1
 
 
-async def test_sleep_is_told_within_a_tick_of_the_wake() -> None:
-    async with bench() as b:
-        b.add(b.peer(), ON_DEMAND)
-        await b.time.advance(10.0)
-        b.time.sleep(3600.0)
+async def test_sleep_is_told_within_a_tick_of_the_wake(b: Bench) -> None:
+    b.add(b.peer(), ON_DEMAND)
+    await b.time.advance(10.0)
+    b.time.sleep(3600.0)
+    await b.time.advance(TICK)
+    assert b.wakes == [3600.0]
+    await b.time.advance(60.0)
+    assert b.wakes == [3600.0]
+
+
+async def test_a_started_wheel_notices_sleep_without_connections(b: Bench) -> None:
+    b.wheel.start()
+    b.wheel.start()
+    await b.time.advance(10.0)
+    b.time.sleep(2.0)
+    await b.time.advance(TICK)
+    assert b.wakes == [2.0]
+    assert len(b.time.pending) == 1
+
+
+async def test_less_than_a_second_is_no_sleep(b: Bench) -> None:
+    b.wheel.start()
+    for _ in range(10):
+        b.time.sleep(0.5)
         await b.time.advance(TICK)
-        assert b.wakes == [3600.0]
-        await b.time.advance(60.0)
-        assert b.wakes == [3600.0]
+    assert b.wakes == []
 
 
-async def test_a_started_wheel_notices_sleep_without_connections() -> None:
-    async with bench() as b:
-        b.wheel.start()
-        b.wheel.start()
-        await b.time.advance(10.0)
-        b.time.sleep(2.0)
-        await b.time.advance(TICK)
-        assert b.wakes == [2.0]
-        assert len(b.time.pending) == 1
-
-
-async def test_less_than_a_second_is_no_sleep() -> None:
-    async with bench() as b:
-        b.wheel.start()
-        for _ in range(10):
-            b.time.sleep(0.5)
-            await b.time.advance(TICK)
-        assert b.wakes == []
-
-
-async def test_what_was_slept_while_nobody_looked_is_not_told() -> None:
-    async with bench() as b:
-        watch = b.add(b.peer())
-        watch.cancel()
-        b.time.sleep(3600.0)
-        b.add(b.peer())
-        await b.time.advance(60.0)
-        assert b.wakes == []
+async def test_what_was_slept_while_nobody_looked_is_not_told(b: Bench) -> None:
+    watch = b.add(b.peer())
+    watch.cancel()
+    b.time.sleep(3600.0)
+    b.add(b.peer())
+    await b.time.advance(60.0)
+    assert b.wakes == []
 
 
 async def test_a_wake_may_probe_every_connection() -> None:
@@ -452,21 +434,20 @@ async def test_a_wake_may_probe_every_connection() -> None:
     await wheel.close()
 
 
-async def test_a_silent_connection_costs_a_look_every_few_seconds_and_no_more() -> None:
+async def test_a_silent_connection_costs_a_look_every_few_seconds_and_no_more(b: Bench) -> None:
     rung = 0
 
-    async with bench() as b:
-        look = b.time.boottime
+    look = b.time.boottime
 
-        def counted() -> float:
-            nonlocal rung
-            rung += 1
-            return look()
+    def counted() -> float:
+        nonlocal rung
+        rung += 1
+        return look()
 
-        b.time.boottime = counted  # type: ignore[method-assign]  # counts the looks
-        b.add(b.peer(), ON_DEMAND)
-        await b.time.advance(300.0)
-        assert 90 <= rung <= 110
+    b.time.boottime = counted  # type: ignore[method-assign]  # counts the looks
+    b.add(b.peer(), ON_DEMAND)
+    await b.time.advance(300.0)
+    assert 90 <= rung <= 110
 
 
 async def test_on_a_real_loop_a_deaf_peer_is_noticed_in_time_and_a_living_one_is_not() -> None:

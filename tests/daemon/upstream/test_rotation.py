@@ -38,7 +38,7 @@ def plan(**changes: Any) -> ChannelPlan:
 
 async def rotate(it: Scripted, *, slow_close: float = 60.0) -> tuple[Channel, ScriptedLink, ScriptedLink]:
     """Let the hour pass, and give the channel, its old link, which closes slowly, and its new one."""
-    channel, old = it.manager.channel("news"), it.server.link
+    channel, old = it.channel, it.server.link
     old.slow_close = slow_close
     while len(it.server.dials) == 1:
         await it.time.advance(1.0)
@@ -50,7 +50,7 @@ async def hold(it: Scripted) -> Channel:
     it.server.hold = asyncio.get_running_loop().create_future()
     await it.time.advance(3601)
     assert len(it.server.dials) == 2
-    return it.manager.channel("news")
+    return it.channel
 
 
 def go_on(it: Scripted) -> None:
@@ -79,10 +79,9 @@ async def test_the_next_connection_is_ready_before_the_last_one_closes() -> None
         assert it.server.most == 2
 
 
-async def test_a_channel_without_a_rotation_keeps_its_connection() -> None:
-    async with scripted() as it:
-        await it.time.advance(100_000)
-        assert len(it.server.dials) == 1
+async def test_a_channel_without_a_rotation_keeps_its_connection(it: Scripted) -> None:
+    await it.time.advance(100_000)
+    assert len(it.server.dials) == 1
 
 
 async def test_what_still_comes_over_the_old_connection_is_received_until_it_is_closed() -> None:
@@ -146,7 +145,7 @@ async def test_status_says_that_it_is_rotating_and_what_became_of_it() -> None:
 
 async def test_a_successor_that_fails_is_tried_again_with_backoff_and_the_connection_stays() -> None:
     async with scripted(plan()) as it:
-        channel, first = it.manager.channel("news"), it.server.link
+        channel, first = it.channel, it.server.link
         it.server.always = REFUSED
         await it.time.advance(3600 + 30)
         assert (channel.state, it.server.links) == (S.READY, [first])
@@ -165,7 +164,7 @@ async def test_a_successor_that_is_closed_at_once_does_not_take_the_place_of_a_h
         it.server.on_open = lambda link: link.end(closed(1013))
         await it.time.advance(3700)
         assert it.server.links == [first]
-        assert it.manager.channel("news").stats()["connects"] == 1
+        assert it.channel.stats()["connects"] == 1
 
 
 async def test_a_successor_that_is_refused_for_good_is_not_dialled_again() -> None:
@@ -175,7 +174,7 @@ async def test_a_successor_that_is_refused_for_good_is_not_dialled_again() -> No
         it.network(online=True)
         await it.time.advance(20_000)
         assert len(it.server.dials) == 2
-        assert it.manager.channel("news").state is S.READY
+        assert it.channel.state is S.READY
 
 
 async def test_a_connection_that_ends_in_a_rotation_is_followed_by_the_successor_without_a_third_dial() -> None:
@@ -210,7 +209,7 @@ def elsewhere(plan: ChannelPlan) -> ChannelPlan:
 
 async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declared() -> None:
     async with scripted(plan()) as it:
-        channel, old = it.manager.channel("news"), it.server.link
+        channel, old = it.channel, it.server.link
         old.slow_close = 60.0
         report = it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
         assert (report.rotated, report.restarted) == (["news"], [])
@@ -233,7 +232,7 @@ async def test_a_second_reload_gives_up_the_successor_that_the_first_one_dials()
         go_on(it)
         await it.time.advance(2.0)
         assert it.server.link.target.url == "ws://192.0.2.1/ws/news"
-        assert it.manager.channel("news").stats()["rotations"] == 1
+        assert it.channel.stats()["rotations"] == 1
 
 
 async def test_a_reload_to_what_cannot_be_reached_leaves_the_connection_that_works() -> None:
@@ -241,9 +240,8 @@ async def test_a_reload_to_what_cannot_be_reached_leaves_the_connection_that_wor
         it.server.refusals = [REFUSED, status(410)]
         it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
         await it.time.advance(5.0)
-        channel = it.manager.channel("news")
-        assert channel.state is S.READY
-        assert channel.snapshot.reason.text == (
+        assert it.channel.state is S.READY
+        assert it.channel.snapshot.reason.text == (
             "connected and ready; not to be rotated, the next connection was refused: HTTP 410"
         )
 
@@ -289,14 +287,14 @@ async def test_what_is_closed_by_hand_in_a_rotation_closes_both(how: str, opened
 
 async def test_a_lazy_channel_that_nobody_uses_any_more_closes_both() -> None:
     async with scripted(plan(eager=False)) as it:
-        with it.manager.channel("news").use():
+        with it.channel.use():
             await it.time.settle()
             await hold(it)
         await it.time.advance(0.1)
         go_on(it)
         await it.time.settle()
         assert it.server.links == []
-        assert it.manager.channel("news").state is S.IDLE
+        assert it.channel.state is S.IDLE
 
 
 async def test_no_successor_is_dialled_while_offline() -> None:
@@ -331,15 +329,14 @@ async def test_a_new_connection_is_held_back_as_the_old_one_was_which_reads_on()
         assert it.server.links[-1].reading
 
 
-async def test_the_keys_of_a_reload_apply_to_the_connection_that_is_open() -> None:
-    async with scripted() as it:
-        await it.time.advance(7000)
-        it.manager.apply(replace(it.manager.plan, channels={"news": plan()}))
-        await it.time.advance(2)
-        assert it.manager.channel("news").stats()["rotations"] == 1, "older than that already"
-        it.manager.apply(replace(it.manager.plan, channels={"news": channel_plan()}))
-        await it.time.advance(10_000)
-        assert it.manager.channel("news").stats()["rotations"] == 1
+async def test_the_keys_of_a_reload_apply_to_the_connection_that_is_open(it: Scripted) -> None:
+    await it.time.advance(7000)
+    it.manager.apply(replace(it.manager.plan, channels={"news": plan()}))
+    await it.time.advance(2)
+    assert it.channel.stats()["rotations"] == 1, "older than that already"
+    it.manager.apply(replace(it.manager.plan, channels={"news": channel_plan()}))
+    await it.time.advance(10_000)
+    assert it.channel.stats()["rotations"] == 1
 
 
 LIFE = {"session": TokenSource.model_validate({"value": "s3cret", "expires_in": "10m", "refresh": "90%"})}
@@ -348,13 +345,13 @@ LIFE = {"session": TokenSource.model_validate({"value": "s3cret", "expires_in": 
 
 async def test_before_its_token_expires_a_connection_is_replaced_by_one_with_a_token_that_lasts() -> None:
     async with scripted(with_token(channel_plan(rotate=Rotate(before_expiry=120.0))), tokens=LIFE) as it:
-        upstream = it.manager.channel("news").subscription.upstream
+        upstream = it.channel.subscription.upstream
         assert upstream.attempts.present is not None
         before = upstream.attempts.present.record
         await it.time.advance(479.9)
         assert len(it.server.dials) == 1
         await it.time.advance(0.2)
-        assert (len(it.server.dials), it.manager.channel("news").stats()["rotations"]) == (2, 1)
+        assert (len(it.server.dials), it.channel.stats()["rotations"]) == (2, 1)
         after = upstream.attempts.present.record
         assert after.tokens != before.tokens
         assert after.expires_at is not None
@@ -386,4 +383,4 @@ async def test_the_refusal_of_a_token_to_a_successor_drops_it_and_leaves_the_con
         it.server.refusals = [status(401)]
         await it.time.advance(3610)
         assert it.manager.broker.stats()["session"]["fetches"] == 2
-        assert it.manager.channel("news").stats()["rotations"] == 1
+        assert it.channel.stats()["rotations"] == 1

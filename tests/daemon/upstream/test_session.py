@@ -38,10 +38,9 @@ async def opened(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, Scrip
     """A channel whose connection is open, and whose session is not ready yet."""
     session = ScriptedSession()
     async with scripted(channel_plan(eager=False, **changes), make_session=lambda: session) as it:
-        channel = it.manager.channel("news")
-        channel.start()
+        it.channel.start()
         await it.time.settle()
-        yield it, channel, session
+        yield it, it.channel, session
 
 
 async def test_a_channel_is_handshaking_until_its_session_is_ready() -> None:

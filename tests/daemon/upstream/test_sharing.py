@@ -31,7 +31,7 @@ def shared(name: str, **changes: Any) -> ChannelPlan:
 async def two(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, Channel]]:
     """A manager of the channels ``news`` and ``calls``, which share an upstream."""
     async with scripted(shared("news", **changes), shared("calls", **changes)) as it:
-        yield it, it.manager.channel("news"), it.manager.channel("calls")
+        yield it, it.channel, it.manager.channel("calls")
 
 
 def reload(it: Scripted, **changes: Any) -> None:

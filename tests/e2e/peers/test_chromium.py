@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.peers.programs import Chromium
-from tests.processes import Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Wscli
 
 CONFIG = """
 version: 1

@@ -13,9 +13,7 @@ from websockets.asyncio.client import connect
 
 from tests.e2e.peers.programs import absent, npm_package
 from tests.e2e.upstream import upstream
-from tests.processes import Manager, Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Manager, Process, Wscli
 
 TOKEN = "a-token-for-peers"
 CONFIG = """

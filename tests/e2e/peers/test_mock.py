@@ -7,9 +7,7 @@ from pathlib import Path
 from tests.e2e.peers.programs import npm_package
 from tests.e2e.peers.test_gateway import websocat
 from tests.mock.recorded import message, written
-from tests.processes import Process, Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Process, Wscli
 
 MESSAGES = [f"message {number}" for number in range(3000)]
 

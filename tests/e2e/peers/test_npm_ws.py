@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.peers.programs import NodeServer
-from tests.processes import Wscli, wscli
-
-__all__ = ["wscli"]
+from tests.processes import Wscli
 
 CONFIG = """
 version: 1

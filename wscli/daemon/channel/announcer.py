@@ -18,14 +18,7 @@ logger = logging.getLogger("wscli.channel")
 class Announcer:
     """Announces one channel; ``after`` is in seconds."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        after: float,
-        clock: Clock,
-        schedule: Schedule,
-    ) -> None:
+    def __init__(self, name: str, *, after: float, clock: Clock, schedule: Schedule) -> None:
         self.after = after
         self.quiet_outages = 0
         """Outages that ended before they were announced."""

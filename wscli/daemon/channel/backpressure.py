@@ -41,7 +41,7 @@ class Backpressure:
 
     """
 
-    __slots__ = ("_clock", "_hold", "_holding", "_lagging", "_overflow", "_patience", "_stretch")
+    __slots__ = ("_clock", "_hold", "_lagging", "_overflow", "_patience", "_stretch", "holding")
 
     def __init__(
         self, hold: Callable[[bool], None], overflow: Callable[[], None], clock: Clock, schedule: Schedule
@@ -52,12 +52,8 @@ class Backpressure:
         self._lagging: set[object] = set()
         self._stretch = OneShot(schedule)
         self._patience = OneShot(schedule)
-        self._holding = False
-
-    @property
-    def holding(self) -> bool:
+        self.holding = False
         """Whether the channel holds reading back now."""
-        return self._holding
 
     def report_lag(self, reader: object, lag: float, moved_at: float) -> None:
         """Note how far a reader lags.
@@ -108,6 +104,6 @@ class Backpressure:
 
     def _decide(self) -> None:
         holding = self._stretch.pending or self._patience.pending
-        if holding is not self._holding:
-            self._holding = holding
+        if holding is not self.holding:
+            self.holding = holding
             self._hold(holding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from wscli.control.reports import ChannelCounts, LastClose
 from wscli.core.events import Failure
@@ -15,46 +16,29 @@ OTHER = "other"
 """The reason under which all further ones are counted."""
 
 
+@dataclass(slots=True, eq=False)
 class Counters:
     """Counters since the manager started; they only grow. ``total`` counts the same."""
 
-    __slots__ = (
-        "_left",
-        "backfilled",
-        "connects",
-        "duplicates",
-        "gaps",
-        "last_close",
-        "received",
-        "received_bytes",
-        "reconnects",
-        "rotations",
-        "rtt",
-        "sent",
-        "sent_bytes",
-        "total",
-    )
-
-    def __init__(self, total: Counters | None = None) -> None:
-        self.total = total
-        self.received = 0
-        self.received_bytes = 0
-        self.sent = 0
-        self.sent_bytes = 0
-        self.connects = 0
-        self.reconnects: dict[str, int] = {}
-        """By the reason code with which the connection before ended."""
-        self.backfilled = 0
-        """Messages found by backfill requests."""
-        self.duplicates = 0
-        """Messages dropped as duplicates."""
-        self.rotations = 0
-        """Connections that replaced an open one; not reconnections."""
-        self.gaps: dict[str, int] = {}
-        """By reason."""
-        self.rtt: float | None = None
-        self.last_close: Failure | None = None
-        self._left: str | None = None
+    total: Counters | None = None
+    received: int = 0
+    received_bytes: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    connects: int = 0
+    reconnects: dict[str, int] = field(default_factory=dict)
+    """By the reason code with which the connection before ended."""
+    backfilled: int = 0
+    """Messages found by backfill requests."""
+    duplicates: int = 0
+    """Messages dropped as duplicates."""
+    rotations: int = 0
+    """Connections that replaced an open one; not reconnections."""
+    gaps: dict[str, int] = field(default_factory=dict)
+    """By reason."""
+    rtt: float | None = None
+    last_close: Failure | None = None
+    _left: str | None = None
 
     def count_received(self, messages: int, size: int) -> None:
         """Count received messages of ``size`` bytes in all."""

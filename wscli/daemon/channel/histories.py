@@ -20,14 +20,7 @@ __all__ = ["Histories"]
 
 
 class Histories:
-    """Opens the histories of one instance.
-
-    Args:
-        instance: its name.
-        environ: says where state is kept.
-        clock: the wall clock that messages are stamped with.
-
-    """
+    """Opens the histories of one instance; ``environ`` says where, and ``clock`` stamps the messages."""
 
     def __init__(self, instance: str, environ: Mapping[str, str], clock: Clock) -> None:
         self._instance = instance

@@ -10,7 +10,7 @@ from typing import Any
 from wscli.clock import Clock
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped
-from wscli.daemon.fanout.socket_writer import SEND_BUFFER, TURN_BYTES, Outflow
+from wscli.daemon.fanout.socket_writer import SEND_BUFFER, TURN_BYTES, Outflow, hear
 from wscli.daemon.fanout.sources import Merger, Options, Source
 
 __all__ = ["SEND_BUFFER", "TURN_BYTES", "Reader", "stream"]
@@ -72,17 +72,12 @@ class Reader:
 
     def _hear(self) -> None:
         """Hear the client, or that it hung up."""
-        try:
-            data = self._sock.recv(1 << 12)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""  # a reset is a hang-up as well
+        data = hear(self._sock, 1 << 12)
         if data:
             self.heard(data)
-            return
-        asyncio.get_running_loop().remove_reader(self._sock)  # its end would be told again and again
-        self.hung_up()
+        elif data is not None:
+            asyncio.get_running_loop().remove_reader(self._sock)  # its end would be told again and again
+            self.hung_up()
 
     def _say_goodbye(self) -> None:
         self._merger.sources = ()

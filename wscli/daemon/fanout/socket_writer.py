@@ -17,7 +17,7 @@ from typing import Protocol
 from wscli.clock import Clock, SystemClock
 from wscli.daemon.fanout.sources import Source
 
-__all__ = ["SEND_BUFFER", "TURN_BYTES", "Feed", "Gone", "Outflow"]
+__all__ = ["SEND_BUFFER", "TURN_BYTES", "Feed", "Gone", "Outflow", "hear"]
 
 logger = logging.getLogger("wscli.manager")
 
@@ -177,6 +177,16 @@ class Outflow:
         for source in self._sources:
             if source.backpressure is not None:
                 source.backpressure.forget_reader(self)
+
+
+def hear(sock: socket.socket, size: int) -> bytes | None:
+    """Give what a client sent: nothing once it hung up, None while nothing is there."""
+    try:
+        return sock.recv(size)
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:
+        return b""  # a reset is a hang-up as well
 
 
 def _behind(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:

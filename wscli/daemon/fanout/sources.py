@@ -36,14 +36,9 @@ class Options:
 
 
 class Source:
-    """A history as one reader reads it.
+    """A channel's history as one reader reads it from ``start``.
 
-    Args:
-        name: the channel's.
-        history: its messages.
-        start: where to begin.
-        backpressure: of the channel, told of the reader's lag; None where nothing can be held back.
-
+    ``backpressure`` is told of the reader's lag; None where nothing can be held back.
     """
 
     __slots__ = ("backpressure", "cursor", "gap", "history", "name", "until")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections import deque
-from typing import Protocol
 
 from wscli.config.models.hooks import HookPlan
 from wscli.daemon.channel.channel import Channel
@@ -21,27 +20,6 @@ MOST_CHANGES = 64
 """Queued changes of state; beyond them the oldest is dropped."""
 TURN = 0.005
 """Seconds of filtering after which other tasks get a turn."""
-
-
-class EventSource(Protocol):
-    """The events of one hook."""
-
-    def update(self, plan: HookPlan) -> None:
-        """Follow a changed plan.
-
-        Raises:
-            ValueError: its jq expression does not compile.
-
-        """
-
-    def state_changed(self) -> None:
-        """Take a change of the channel's state, which has happened."""
-
-    async def next(self) -> bytes:
-        """Wait for the next event, one line of JSON."""
-
-    def close(self) -> None:
-        """Stop taking events."""
 
 
 class StateEvents:
@@ -159,6 +137,10 @@ class MessageEvents:
             self._report.counts.lagged += gap.missed
             self._missed += gap.missed
             self._report.state("lag", f"missed {_count(self._missed, 'message')}: the hook is too slow")
+
+
+EventSource = StateEvents | MessageEvents
+"""The events of one hook."""
 
 
 def _count(count: int, what: str) -> str:

@@ -9,7 +9,7 @@ from wscli.config.models.hooks import HookPlan
 from wscli.daemon.hooks.events import EventSource
 from wscli.daemon.hooks.report import HookReport
 from wscli.tasks import Tasks
-from wscli.timing import Schedule, Timer
+from wscli.timing import OneShot, Schedule
 
 __all__ = ["RESTART_AFTER", "Hook", "RunCommand"]
 
@@ -43,10 +43,9 @@ class Hook:
         self._run = run
         self._report = report
         self._tasks = tasks
-        self._schedule = schedule
         self._running: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
-        self._restart: Timer | None = None
+        self._restart = OneShot(schedule)
         self._ended = False
         self._use(plan)
 
@@ -75,15 +74,12 @@ class Hook:
             self._start()
 
     def _start(self) -> None:
-        self._restart = None
         self._worker = self._tasks.spawn(self._work(), name=self._name, on_crash=self._crashed)
 
     def _stop(self) -> None:
         if self._worker is not None:
             self._worker.cancel()
-        if self._restart is not None:
-            self._restart.cancel()
-            self._restart = None
+        self._restart.cancel()
 
     async def _work(self) -> None:
         while True:
@@ -115,5 +111,5 @@ class Hook:
         if self._ended:
             return
         self._report.state("crash", f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more")
-        if self._worker is not None and self._worker.done() and self._restart is None:
-            self._restart = self._schedule(RESTART_AFTER, self._start)
+        if self._worker is not None and self._worker.done() and not self._restart.pending:
+            self._restart.start(RESTART_AFTER, self._start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from wscli.problems import Problems
-from wscli.timing import Schedule, Timer
+from wscli.timing import OneShot, Schedule
 
 __all__ = ["HookCounts", "HookReport"]
 
@@ -40,10 +40,9 @@ class HookReport:
         self.counts = HookCounts()
         self._hook = hook
         self._problems = problems
-        self._schedule = schedule
         self._texts: dict[str, str] = {}
         self._stated = ""
-        self._timer: Timer | None = None
+        self._timer = OneShot(schedule)
 
     def state(self, kind: str, text: str) -> None:
         """State a problem in place of an earlier one of its kind."""
@@ -58,18 +57,12 @@ class HookReport:
     def clear(self) -> None:
         """Withdraw all problems, at once."""
         self._texts.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
         self._publish()
 
     def _changed(self) -> None:
-        if self._timer is None and self._publish():
-            self._timer = self._schedule(PROBLEMS_APART, self._due)
-
-    def _due(self) -> None:
-        self._timer = None
-        self._changed()
+        if not self._timer.pending and self._publish():
+            self._timer.start(PROBLEMS_APART, self._changed)
 
     def _publish(self) -> bool:
         text = "; ".join(self._texts.values())

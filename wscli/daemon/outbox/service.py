@@ -29,13 +29,7 @@ LONGEST_SLEEP = 60.0
 
 
 class Outbox(Observer):
-    """The outbox of one instance; its file is created with the first message.
-
-    Args:
-        manager: has the channels, and owns the tasks.
-        path: the file.
-
-    """
+    """The outbox of one instance; its file at ``path`` is created with the first message."""
 
     def __init__(self, manager: Manager, path: Path) -> None:
         self._manager = manager

@@ -28,11 +28,8 @@ RETRY = 5.0
 class StoreThread:
     """The store of a file, opened at the first call.
 
-    Args:
-        path: the file.
-        on_commit: called in the event loop after each change, before the callers that made it go on.
-        problems: where ``insist`` states that the file refuses.
-
+    ``on_commit`` is called in the event loop after each change, before the callers that made it go on. ``insist``
+    states among the ``problems`` that the file refuses.
     """
 
     def __init__(self, path: Path, on_commit: Callable[[CommitReport], None], problems: Problems) -> None:

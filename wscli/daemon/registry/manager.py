@@ -20,7 +20,6 @@ from wscli.daemon.registry.report import ReloadReport
 from wscli.daemon.registry.template_channels import TemplateChannels
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
-from wscli.daemon.upstream.dial.trial import dial_once
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel
@@ -295,4 +294,4 @@ class Manager:
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give its record."""
-        return await dial_once(self._services.dialer, channel.subscription.upstream.request(), self.clock)
+        return await self._services.dialer.dial_once(channel.subscription.upstream.request())

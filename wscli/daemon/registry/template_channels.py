@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.errors import UnknownChannel
-from wscli.templates import NameTemplate, compile_name
+from wscli.templates import compile_name
 from wscli.timing import Schedule, Timer
 
 __all__ = ["TemplateChannels"]
@@ -32,7 +32,7 @@ class TemplateChannels:
         self._drop = drop
         self._timers: dict[str, Timer] = {}
         """Timers of the closed channels, by name, in the order in which they closed."""
-        self._compiled: dict[str, NameTemplate] = {}
+        self._compiled = cache(compile_name)
 
     def find(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
         """Give the plan declared for a name, and its parameters; a literal channel beats a template."""
@@ -40,7 +40,7 @@ class TemplateChannels:
         if literal is not None:
             return None if literal.params else (literal, {})
         for declared in plan.channels.values():
-            if declared.params and (params := self._template(declared.name).match(name)) is not None:
+            if declared.params and (params := self._compiled(declared.name).match(name)) is not None:
                 return declared, params
         return None
 
@@ -97,11 +97,6 @@ class TemplateChannels:
             self.changed(channel)
         else:
             self._drop(channel)
-
-    def _template(self, name: str) -> NameTemplate:
-        if name not in self._compiled:
-            self._compiled[name] = compile_name(name)
-        return self._compiled[name]
 
 
 def _hint(name: str, plan: Plan) -> str:

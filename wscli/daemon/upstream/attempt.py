@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wscli.core.events import Failure
@@ -11,15 +12,26 @@ from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.transport.connection import Connection
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "AttemptListener"]
 
 
-class _Owner(Protocol):
-    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None: ...
-    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
-    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None: ...
+class AttemptListener(Protocol):
+    """Receives what happens to the attempts."""
+
+    def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
+        """A step began that may take long."""
+
+    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
+        """The connection is open."""
+
+    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Messages arrived over a ready connection, or one that drains."""
+
+    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
+        """It is over; reported once, and not after it was hung up or superseded."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Attempt:
     """The listener of one connection, with its task, its record and its place on the keep-alive wheel.
 
@@ -27,34 +39,20 @@ class Attempt:
     reported after that. After ``retire``, or once the end is reported, nothing more of it reaches the upstream.
     """
 
-    __slots__ = (
-        "_early",
-        "_end",
-        "_owner",
-        "_superseded",
-        "connection",
-        "generation",
-        "ready_at",
-        "record",
-        "retired",
-        "task",
-        "watch",
-    )
-
-    def __init__(self, generation: int, record: AttemptRecord, owner: _Owner) -> None:
-        self.generation = generation
-        self.record = record
-        self.connection: Connection | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.watch: KeepaliveWatch | None = None
-        self.ready_at: float | None = None
-        """On ``Clock.monotonic``; set once its session is ready."""
-        self.retired = False
-        """Whether it was given up, or its end is reported."""
-        self._owner = owner
-        self._early: list[tuple[list[bytes], bytes | None]] = []
-        self._end: Failure | None = None
-        self._superseded = False
+    generation: int
+    record: AttemptRecord
+    _owner: AttemptListener
+    connection: Connection | None = None
+    task: asyncio.Task[None] | None = None
+    watch: KeepaliveWatch | None = None
+    ready_at: float | None = None
+    """On ``Clock.monotonic``; set once its session is ready."""
+    retired: bool = False
+    """Whether it was given up, or its end is reported."""
+    over: Failure | None = None
+    """How it ended, even if that was not reported yet."""
+    _early: list[tuple[list[bytes], bytes | None]] = field(default_factory=list)
+    _superseded: bool = False
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
@@ -68,9 +66,9 @@ class Attempt:
     def on_end(self, failure: Failure) -> None:
         """Report the end once, with the cause that ``fail`` gave if it was called."""
         self._unwatch()
-        self._end = self._end or scrubbed(failure, self.record.secrets)
+        self.over = self.over or scrubbed(failure, self.record.secrets)
         if self.connection is not None:
-            self._report(self._end)
+            self._report(self.over)
 
     def opened(self, connection: Connection) -> None:
         """Keep the open connection."""
@@ -78,8 +76,8 @@ class Attempt:
         if self.retired:
             return  # ``hang_up`` closes it
         self._owner.attempt_opened(self, connection)
-        if self._end is not None:
-            self._report(self._end)
+        if self.over is not None:
+            self._report(self.over)
 
     def pass_on_early(self) -> None:
         """Pass on the messages that arrived before it was ready."""
@@ -89,10 +87,10 @@ class Attempt:
 
     def fail(self, failure: Failure) -> None:
         """Drop the connection at once, and report this cause instead of the drop."""
-        self._end = self._end or failure
+        self.over = self.over or failure
         if self.connection is not None:
             self.connection.abort()
-        self._report(self._end)
+        self._report(self.over)
 
     def _report(self, failure: Failure) -> None:
         self._unwatch()
@@ -105,11 +103,6 @@ class Attempt:
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None
-
-    @property
-    def over(self) -> Failure | None:
-        """How it ended, even if that was not reported yet."""
-        return self._end
 
     def supersede(self) -> None:
         """Pass on further messages, and report no end: another took its place, and ``hang_up`` follows."""

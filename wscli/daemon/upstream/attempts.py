@@ -8,32 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from wscli.core.events import Failure
-from wscli.daemon.upstream.attempt import Attempt
+from wscli.daemon.upstream.attempt import Attempt, AttemptListener
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
 from wscli.tokens.errors import TokenFailed
-from wscli.transport.connection import Connection, DialError
+from wscli.transport.connection import DialError
 
-__all__ = ["AttemptListener", "Attempts"]
-
-
-class AttemptListener(Protocol):
-    """Receives what happens to the attempts."""
-
-    def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
-        """A step began that may take long."""
-
-    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
-        """The connection is open."""
-
-    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Messages arrived over a ready connection, or one that drains."""
-
-    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
-        """It is over; reported once, and not after it was hung up or superseded."""
+__all__ = ["Attempts"]
 
 
 class Attempts:

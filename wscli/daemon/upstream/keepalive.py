@@ -13,11 +13,11 @@ import math
 import random
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from wscli.clock import Clock
 from wscli.config.models.upstream import Keepalive
-from wscli.daemon.upstream.sleep import SleepDetector
 from wscli.errors import NotSent
 from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
 from wscli.transport.connection import Connection
@@ -35,46 +35,28 @@ STALLED = 0.25
 GRACE = 1.0
 """Seconds added once to a deadline that we missed."""
 
+MIN_SLEEP = 1.0
+"""Seconds; a shorter sleep ends no connection."""
 
+
+@dataclass(slots=True, eq=False, repr=False)
 class KeepaliveWatch:
     """One connection on the wheel, until it is cancelled or found dead."""
 
-    __slots__ = (
-        "_wheel",
-        "connection",
-        "deadline",
-        "entry",
-        "graced",
-        "keepalive",
-        "next_ping",
-        "on_dead",
-        "on_rtt",
-        "pending",
-        "sent",
-    )
-
-    def __init__(
-        self,
-        wheel: KeepaliveWheel,
-        connection: Connection,
-        keepalive: Keepalive,
-        on_rtt: Callable[[float], None],
-        on_dead: Callable[[], None],
-    ) -> None:
-        self.connection = connection
-        self.keepalive = keepalive
-        self.on_rtt = on_rtt
-        self.on_dead = on_dead
-        self.pending: asyncio.Task[float] | None = None
-        """The ping in progress."""
-        self.graced = False
-        """Whether the deadline of the ping was extended."""
-        self.next_ping = math.inf
-        self.sent = -math.inf
-        self.deadline = math.inf
-        self.entry: tuple[float, int, KeepaliveWatch] | None = None
-        """Its entry in the wheel's agenda."""
-        self._wheel = wheel
+    _wheel: KeepaliveWheel
+    connection: Connection
+    keepalive: Keepalive
+    on_rtt: Callable[[float], None]
+    on_dead: Callable[[], None]
+    pending: asyncio.Task[float] | None = None
+    """The ping in progress."""
+    graced: bool = False
+    """Whether the deadline of the ping was extended."""
+    next_ping: float = math.inf
+    sent: float = -math.inf
+    deadline: float = math.inf
+    entry: tuple[float, int, KeepaliveWatch] | None = None
+    """Its entry in the wheel's agenda."""
 
     def probe(self) -> None:
         """Ping now, unless a ping is in progress or the watch has ended."""
@@ -100,12 +82,7 @@ class KeepaliveWheel:
     """
 
     def __init__(
-        self,
-        *,
-        clock: Clock,
-        chance: random.Random,
-        on_wake: Callable[[float], None],
-        schedule: Schedule = call_later,
+        self, *, clock: Clock, chance: random.Random, on_wake: Callable[[float], None], schedule: Schedule = call_later
     ) -> None:
         self._clock = clock
         self._chance = chance
@@ -269,3 +246,27 @@ class KeepaliveWheel:
             self._place(watch)
         else:
             self._give_up(watch)
+
+
+class SleepDetector:
+    """Detects that the machine slept: CLOCK_BOOTTIME runs during sleep, CLOCK_MONOTONIC does not."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead: float | None = None
+
+    def begin(self) -> None:
+        """Start, unless started."""
+        if self._ahead is None:
+            self._ahead = self._clock.boottime() - self._clock.monotonic()
+
+    def look(self) -> float:
+        """Give the seconds slept since the last look or ``begin``; zero for less than a second."""
+        before = self._ahead
+        self._ahead = self._clock.boottime() - self._clock.monotonic()
+        slept = 0.0 if before is None else self._ahead - before
+        return slept if slept >= MIN_SLEEP else 0.0
+
+    def forget(self) -> None:
+        """Stop until ``begin``."""
+        self._ahead = None

@@ -252,7 +252,7 @@ class Upstream:
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
 
-    # attempts.AttemptListener
+    # attempt.AttemptListener
 
     def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
         """Show the step in ``status``."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,12 @@ class Http:
     async def close(self) -> None:
         pass
 
+    async def go_on(self, it: Scripted) -> None:
+        """Answer what waits."""
+        assert self.hold is not None
+        self.hold.set_result(None)
+        await it.time.settle()
+
     @property
     def urls(self) -> list[str]:
         return [request.url.rpartition("/")[2] for request in self.requests]
@@ -69,6 +77,19 @@ async def outage(it: Scripted, seconds: float = 1.0) -> None:
     it.server.link.end(closed(1006))
     await it.time.advance(seconds)
     await it.time.settle()
+
+
+@asynccontextmanager
+async def lost(
+    *answers: Any, declared: ChannelPlan | None = None, held: bool = False, tokens: Any = None
+) -> AsyncIterator[tuple[Scripted, Http]]:
+    """A channel after message 1 and an outage, and what it asks; ``held``: no answer comes before ``Http.go_on``."""
+    http = Http(*answers)
+    async with scripted(declared or plan(), http=http, tokens=tokens) as it:
+        it.server.link.say(message(1))
+        http.hold = asyncio.get_running_loop().create_future() if held else None
+        await outage(it)
+        yield it, http
 
 
 def told(it: Scripted, name: str = "news") -> list[Any]:
@@ -92,77 +113,52 @@ async def until_told(it: Scripted, what: str) -> None:
 
 
 async def test_what_was_missed_follows_its_gap_and_comes_before_the_rest() -> None:
-    http = Http([2, 3], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2, 3], [], held=True) as (it, http):
         it.server.link.say(message(4))
         await it.time.settle()
         assert told(it) == ["1"], "nothing overtakes what was missed"
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it) == ["1", ("outage", 2), "+2", "+3", "4"]
-        stats = it.manager.channel("news").stats()
+        stats = it.channel.stats()
         assert (stats["received"], stats["backfilled"], stats["gaps"]) == (2, 2, {"outage": 1})
         assert http.urls == ["missed?after=1", "missed?after=3"]
 
 
 async def test_what_came_as_well_is_there_once() -> None:
-    http = Http([1, 2, 3, 4], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([1, 2, 3, 4], [], held=True) as (it, http):
         it.server.link.say(message(4), message(5))
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         it.server.link.say(message(3), message(6))
         await it.time.advance(29.0)
         it.server.link.say(message(5), message(7))
         assert told(it) == ["1", ("outage", 3), "+2", "+3", "+4", "5", "6", "7"]
-        assert it.manager.channel("news").stats()["duplicates"] == 3
+        assert it.channel.stats()["duplicates"] == 3
         await it.time.advance(2.0)
         it.server.link.say(message(7))
         assert told(it)[-2:] == ["7", "7"], "later nothing is compared: no message is parsed without need"
 
 
 async def test_an_answer_of_many_pages_is_asked_for_page_by_page() -> None:
-    http = Http([2, 3], [3, 4], [5], [5])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([2, 3], [3, 4], [5], [5]) as (it, http):
         assert http.urls == [f"missed?after={number}" for number in (1, 3, 4, 5)]
         assert told(it) == ["1", ("outage", 4), "+2", "+3", "+4", "+5"]
-        assert it.manager.channel("news").problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_the_last_call_is_stated_where_there_may_be_more() -> None:
-    http = Http([2], [3], [4])
-    async with scripted(plan(calls="2"), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([2], [3], [4], declared=plan(calls="2")) as (it, _):
         assert told(it) == ["1", ("outage", None), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == [
-            "backfill: found 2 messages missed after 1; there may be more"
-        ]
+        assert it.channel.problems.texts() == ["backfill: found 2 messages missed after 1; there may be more"]
 
 
 async def test_what_a_server_gives_newest_first_is_turned_round() -> None:
-    http = Http([4, 3, 2])
-    async with scripted(plan(order="newest"), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([4, 3, 2], declared=plan(order="newest")) as (it, http):
         assert told(it) == ["1", ("outage", 3), "+2", "+3", "+4"]
         assert len(http.requests) == 1
 
 
 async def test_an_answer_that_is_late_holds_nothing_up_for_long() -> None:
-    http = Http([2, 4], [])
-    async with scripted(plan(hold="3s"), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2, 4], [], declared=plan(hold="3s"), held=True) as (it, http):
         it.server.link.say(message(4))
         await it.time.advance(2.5)
         assert told(it) == ["1"]
@@ -170,99 +166,76 @@ async def test_an_answer_that_is_late_holds_nothing_up_for_long() -> None:
         assert told(it) == ["1", ("outage", None), "4"]
         it.server.link.say(message(5))
         assert told(it)[-1] == "5"
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it) == ["1", ("outage", None), "4", "5", "+2"]
 
 
 async def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill_module, "MAX_HELD", 200)
-    http = Http([2], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2], [], held=True) as (it, http):
         it.server.link.say(message(3))
         it.server.link.say(message(4))
         assert told(it) == ["1"]
         it.server.link.say(message(5))
         assert told(it) == ["1", ("outage", None), "3", "4", "5"]
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it)[-1] == "+2"
 
 
 async def test_an_outage_while_an_answer_is_awaited_is_a_gap_of_its_own() -> None:
-    http = Http([2], [], [4], [])
-    async with scripted(plan(hold="1m"), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2], [], [4], [], declared=plan(hold="1m"), held=True) as (it, http):
         it.server.link.say(message(3))
         await outage(it, 2.0)
         it.server.link.say(message(5))
         assert told(it) == ["1"]
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it) == ["1", ("outage", 1), "+2", "3", ("outage", 1), "+4", "5"]
         assert http.urls == [f"missed?after={number}" for number in (1, 2, 3, 4)]
 
 
 async def test_a_call_that_fails_is_made_again_and_stated_until_it_works() -> None:
     refused = RequestFailed("connection refused (https://example.com/missed)")
-    http = Http(refused, 503, [2], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
-        channel = it.manager.channel("news")
-        assert channel.problems.texts() == [
+    async with lost(refused, 503, [2], []) as (it, _):
+        assert it.channel.problems.texts() == [
             "backfill: connection refused (https://example.com/missed); messages missed after 1 are requested again"
         ]
         await it.time.advance(1.0)
-        assert channel.problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: HTTP 503 from https://example.com/missed; messages missed after 1 are requested again"
         ]
         await it.time.advance(2.0)
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
         assert told(it) == ["1", ("outage", 1), "+2"]
 
 
 async def test_a_gap_that_is_filled_in_part_says_no_number() -> None:
-    http = Http([2, 3], *[500] * 5)
-    async with scripted(plan(hold="10m"), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([2, 3], *[500] * 5, declared=plan(hold="10m")) as (it, _):
         await it.time.advance(60.0)
         assert told(it) == ["1", ("outage", None), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: HTTP 500 from https://example.com/missed; messages missed after 1 were given up"
         ]
 
 
 async def test_a_call_that_never_works_is_given_up_and_that_stays_stated() -> None:
-    http = Http(*[500] * 5, [4], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost(*[500] * 5, [4], []) as (it, http):
         it.server.link.say(message(3))
         await it.time.advance(60.0)
-        channel = it.manager.channel("news")
         assert len(http.requests) == 5
         assert told(it) == ["1", ("outage", None), "3"]
-        assert channel.problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: HTTP 500 from https://example.com/missed; messages missed after 1 were given up"
         ]
         await outage(it)
         assert told(it)[3:] == [("outage", 1), "+4"]
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_a_refused_token_is_fetched_anew() -> None:
-    http = Http(401, [2], [])
     tokens = {"session": TokenSource.model_validate({"value": "one"})}
-    async with scripted(plan(headers={"Authorization": "Bearer {token.session}"}), http=http, tokens=tokens) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost(
+        401, [2], [], declared=plan(headers={"Authorization": "Bearer {token.session}"}), tokens=tokens
+    ) as (it, http):
         await it.time.advance(1.0)
         assert [request.headers["Authorization"] for request in http.requests] == ["Bearer one"] * 3
         assert it.manager.broker.stats()["session"]["fetches"] == 2
@@ -329,11 +302,7 @@ async def test_a_manager_that_ends_keeps_what_it_held(tmp_path: Path) -> None:
 
 
 async def test_a_reload_that_takes_the_backfill_away_lets_in_what_is_held() -> None:
-    http = Http([2])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2], held=True) as (it, _):
         it.server.link.say(message(3))
         report = it.manager.apply(replace(it.plan, channels={"news": replace(plan(), backfill=None)}))
         assert report.updated == ["news"]
@@ -354,28 +323,19 @@ async def test_what_the_channel_dedupes_by_counts_for_what_was_missed_too() -> N
 
 
 async def test_what_an_answer_to_an_earlier_gap_had_is_not_there_again() -> None:
-    http = Http([2, 3, 4, 5], [], [4, 5], [])
-    async with scripted(plan(hold="1s"), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2, 3, 4, 5], [], [4, 5], [], declared=plan(hold="1s"), held=True) as (it, http):
         it.server.link.say(message(3))
         await outage(it, 2.0)
         it.server.link.say(message(5))
         await it.time.advance(1.0)
         assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5"]
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it)[5:] == ["+2", "+4"]
         assert http.urls[2] == "missed?after=3"
 
 
 async def test_what_was_found_by_then_is_let_in_where_the_rest_is_not_to_be_asked_for_any_more() -> None:
-    http = Http([2, 3, 4], [5])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2, 3, 4], [5], held=True) as (it, http):
         it.server.link.say(message(4), message(6))
         first, http.hold = http.hold, asyncio.get_running_loop().create_future()
         first.set_result(None)
@@ -386,14 +346,10 @@ async def test_what_was_found_by_then_is_let_in_where_the_rest_is_not_to_be_aske
 
 
 async def test_a_backfill_that_is_taken_away_leaves_nothing_behind() -> None:
-    http = Http(500)
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
-        channel = it.manager.channel("news")
-        assert len(channel.problems.texts()) == 1
+    async with lost(500) as (it, _):
+        assert len(it.channel.problems.texts()) == 1
         it.manager.apply(replace(it.plan, channels={"news": replace(plan(), backfill=None)}))
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
         it.server.link.say(message(7), message(7))
         assert told(it) == ["1", ("outage", None), "7", "7"], "nothing is compared by an id that nobody declares"
 
@@ -405,23 +361,19 @@ async def test_what_the_channel_dedupes_by_changes_no_order() -> None:
         http.hold = asyncio.get_running_loop().create_future()
         await outage(it)
         it.server.link.say(message(4))
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         it.server.link.say(message(5), message(6))
         assert told(it) == ["1", ("outage", 4), "+2", "+3", "+4", "+5", "6"]
-        stats = it.manager.channel("news").stats()
+        stats = it.channel.stats()
         assert (stats["received"], stats["duplicates"], stats["backfilled"]) == (2, 2, 4)
 
 
 async def test_a_server_that_asks_for_a_day_is_not_waited_for() -> None:
     busy = RequestFailed("HTTP 503 from https://example.com/missed", retry_after=86400.0)
-    http = Http(busy, [4], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost(busy, [4], []) as (it, _):
         it.server.link.say(message(3))
         assert told(it) == ["1", ("outage", None), "3"]
-        (problem,) = it.manager.channel("news").problems.texts()
+        (problem,) = it.channel.problems.texts()
         asks = "HTTP 503 from https://example.com/missed, which asks to wait for 1d"
         assert problem == f"backfill: {asks}; messages missed after 1 were given up"
         await outage(it, 2.0)
@@ -438,20 +390,16 @@ async def test_gaps_that_wait_to_be_filled_are_bounded(monkeypatch: pytest.Monke
             await outage(it, 4.0)
             it.server.link.say(message(number))
         assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5", ("outage", None), "7"]
-        assert it.manager.channel("news").problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: 2 gaps already wait to be filled; messages missed after 3 are not requested"
         ]
 
 
 async def test_small_messages_that_are_held_are_bounded_by_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill_module, "MAX_HELD", 1000)
-    http = Http()
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost(held=True) as (it, _):
         it.server.link.say(*[""] * 20)
-        assert it.manager.channel("news").history.last == 21
+        assert it.channel.history.last == 21
 
 
 async def test_what_no_call_can_be_made_with_is_given_up_at_once() -> None:
@@ -460,7 +408,7 @@ async def test_what_no_call_can_be_made_with_is_given_up_at_once() -> None:
         it.server.link.say('{"id":"x"}')
         await outage(it)
         assert told(it) == ["x", ("outage", None)]
-        assert it.manager.channel("news").problems.texts() == [
+        assert it.channel.problems.texts() == [
             "backfill: the value of '{gap.id:int}' does not fit its filter; messages missed after 1 were given up"
         ]
 
@@ -494,16 +442,11 @@ async def test_a_page_of_what_is_there_already_is_not_the_end() -> None:
 
 
 async def test_the_last_call_that_reaches_what_came_meanwhile_is_the_end() -> None:
-    http = Http([2], [3])
-    async with scripted(plan(calls="2"), http=http) as it:
-        it.server.link.say(message(1))
-        http.hold = asyncio.get_running_loop().create_future()
-        await outage(it)
+    async with lost([2], [3], declared=plan(calls="2"), held=True) as (it, http):
         it.server.link.say(message(3))
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it) == ["1", ("outage", 2), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_after_a_reload_that_changes_the_id_what_is_there_is_compared_by_the_new_one() -> None:
@@ -519,8 +462,7 @@ async def test_after_a_reload_that_changes_the_id_what_is_there_is_compared_by_t
         it.server.link.say(json.dumps(both(3)))
         await it.time.advance(1.0)
         it.manager.apply(replace(it.plan, channels={"news": plan(hold="1s", id=".n")}))
-        http.hold.set_result(None)
-        await it.time.settle()
+        await http.go_on(it)
         assert told(it) == ["1", ("outage", None), ("outage", None), "3", "+2", "+4"]
 
 
@@ -531,44 +473,37 @@ async def test_what_messages_hold_cannot_lead_a_call_up_a_path(value: str) -> No
         it.server.link.say(json.dumps({"id": value}))
         await outage(it)
         assert http.requests == []
-        (problem,) = it.manager.channel("news").problems.texts()
+        (problem,) = it.channel.problems.texts()
         assert problem.startswith(
             "backfill: a value would change the path of https://example.com/orders/{gap.id}/missed"
         )
 
 
 async def test_an_id_that_no_message_has_is_stated() -> None:
-    http = Http([2, 3], [])
-    async with scripted(plan(id=".idd"), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([2, 3], [], declared=plan(id=".idd")) as (it, _):
         assert told(it) == ["1", ("outage", 2), "+2", "+3"]
-        assert it.manager.channel("news").problems.texts() == [
-            "backfill: no message of the answer has .idd, the declared id"
-        ]
+        assert it.channel.problems.texts() == ["backfill: no message of the answer has .idd, the declared id"]
 
 
 async def test_an_error_of_our_own_is_stated_and_the_next_gap_is_filled() -> None:
-    http = Http([2], RuntimeError("s3cret"), [5], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([2], RuntimeError("s3cret"), [5], []) as (it, _):
         it.server.link.say(message(4))
-        channel = it.manager.channel("news")
         assert told(it) == ["1", ("outage", None), "+2", "4"]
-        assert channel.problems.texts() == ["backfill: an error of wscli itself: RuntimeError; `wscli logs` has more"]
+        assert it.channel.problems.texts() == [
+            "backfill: an error of wscli itself: RuntimeError; `wscli logs` has more"
+        ]
         await outage(it, 2.0)
         assert told(it)[4:] == [("outage", 1), "+5"]
-        assert channel.problems.texts() == []
+        assert it.channel.problems.texts() == []
 
 
 async def test_a_token_that_cannot_be_had_is_stated() -> None:
-    http = Http([2], [])
     tokens = {"session": TokenSource.model_validate({"env": "NO_SUCH_VARIABLE"})}
-    async with scripted(plan(headers={"Authorization": "Bearer {token.session}"}), http=http, tokens=tokens) as it:
-        it.server.link.say(message(1))
-        await outage(it)
-        (problem,) = it.manager.channel("news").problems.texts()
+    async with lost([2], [], declared=plan(headers={"Authorization": "Bearer {token.session}"}), tokens=tokens) as (
+        it,
+        http,
+    ):
+        (problem,) = it.channel.problems.texts()
         assert problem.endswith("; messages missed after 1 are requested again")
         assert "'session'" in problem
         assert http.requests == []
@@ -582,16 +517,13 @@ async def test_a_large_answer_is_read_in_a_thread_so_that_other_channels_go_on(m
         return parse_messages(text, declared)
 
     monkeypatch.setattr(requests_module, "parse_messages", reading)
-    http = Http([{"id": number, "text": "x" * 100} for number in range(2, 5002)], [])
-    async with scripted(plan(), http=http) as it:
-        it.server.link.say(message(1))
-        await outage(it)
+    async with lost([{"id": number, "text": "x" * 100} for number in range(2, 5002)], []) as (it, _):
         async with asyncio.timeout(30):
-            while it.manager.channel("news").history.last < 5001:  # noqa: ASYNC110 - a thread takes its time
+            while it.channel.history.last < 5001:  # noqa: ASYNC110 - a thread takes its time
                 await asyncio.sleep(0.001)
         here = threading.get_ident()
         assert [thread == here for thread in threads] == [False, True], "a small one is read at once"
-        assert it.manager.channel("news").stats()["backfilled"] == 5000
+        assert it.channel.stats()["backfilled"] == 5000
 
 
 async def test_a_reload_that_renames_a_parameter_counts_for_calls_too() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from tests.daemon.machines import LoopMachine, in_loop
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed
 from tests.examples import EXAMPLES
 from wscli.backfill.models import BackfillModel
@@ -90,21 +90,15 @@ class Log:
         pass
 
 
-class EachOnce(RuleBasedStateMachine):
-    """Between two rules no time passes and no task runs, unless a rule says so."""
-
+class EachOnce(LoopMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.log = Log()
         self.live: set[int] = set()
         self.in_order = True
         """Whether the server says each message once over the channel."""
         self.asks = True
         """Whether every gap was asked about until there was nothing more."""
-
-    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(work)
 
     @initialize(disk=st.booleans(), dedupes=st.booleans(), hold=st.sampled_from(["0s", "3s", "1m"]))
     def begin(self, disk: bool, dedupes: bool, hold: str) -> None:
@@ -148,43 +142,35 @@ class EachOnce(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state is None)
     @rule(back=st.integers(0, 4))
-    def say_again(self, back: int) -> None:
+    @in_loop
+    async def say_again(self, back: int) -> None:
         """As a server may for a while after a reconnection."""
-
-        async def say_again() -> None:
-            await self.it.time.settle()  # the messages before the gap are known by then
-            link = self.channel.connection
-            if link is not None and self.backfill.takes:
-                number = max(1, self.log.last - back)
-                link.say(numbered(number))
-                self.live.add(number)
-                self.in_order = False
-
-        self.do(say_again())
+        await self.it.time.settle()  # the messages before the gap are known by then
+        link = self.channel.connection
+        if link is not None and self.backfill.takes:
+            number = max(1, self.log.last - back)
+            link.say(numbered(number))
+            self.live.add(number)
+            self.in_order = False
 
     @rule(refused=st.integers(0, 2))
-    def the_connection_ends(self, refused: int) -> None:
-        async def end() -> None:
-            self.it.server.refusals = [REFUSED] * refused
-            for link in list(self.it.server.links):
-                link.end(closed(1006))
-
-        self.do(end())
+    @in_loop
+    async def the_connection_ends(self, refused: int) -> None:
+        self.it.server.refusals = [REFUSED] * refused
+        for link in list(self.it.server.links):
+            link.end(closed(1006))
 
     @rule(missed=st.integers(0, 4), live=st.integers(0, 4), held=st.booleans())
-    def an_outage(self, missed: int, live: int, held: bool) -> None:
+    @in_loop
+    async def an_outage(self, missed: int, live: int, held: bool) -> None:
         """What the rules above and below do as well, together: it is what this is about."""
-
-        async def outage() -> None:
-            if held:
-                self.log.hold = self.log.hold or asyncio.get_running_loop().create_future()
-            for link in list(self.it.server.links):
-                link.end(closed(1006))
-            await self.say_live(missed)
-            await self.it.time.advance(1.0)
-            await self.say_live(live)
-
-        self.do(outage())
+        if held:
+            self.log.hold = self.log.hold or asyncio.get_running_loop().create_future()
+        for link in list(self.it.server.links):
+            link.end(closed(1006))
+        await self.say_live(missed)
+        await self.it.time.advance(1.0)
+        await self.say_live(live)
 
     @rule(wrong=st.lists(st.sampled_from(sorted(FAILURES)), max_size=6))
     def answer_wrongly(self, wrong: list[str]) -> None:
@@ -205,23 +191,19 @@ class EachOnce(RuleBasedStateMachine):
             hold.set_result(None)
 
     @rule()
-    def let_one_answer_go(self) -> None:
-        async def let_one_go() -> None:
-            hold, self.log.hold = self.log.hold, asyncio.get_running_loop().create_future()
-            if hold is not None:
-                hold.set_result(None)
-            await self.it.time.settle()
-
-        self.do(let_one_go())
+    @in_loop
+    async def let_one_answer_go(self) -> None:
+        hold, self.log.hold = self.log.hold, asyncio.get_running_loop().create_future()
+        if hold is not None:
+            hold.set_result(None)
+        await self.it.time.settle()
 
     # people
 
     @rule(what=BY_HAND)
-    def by_hand(self, what: str) -> None:
-        async def by_hand() -> None:
-            getattr(self.channel, what)()
-
-        self.do(by_hand())
+    @in_loop
+    async def by_hand(self, what: str) -> None:
+        getattr(self.channel, what)()
 
     @rule(hold=st.sampled_from(["0s", "3s", "1m"]), by=st.sampled_from([".id", ".key"]))
     def reload(self, hold: str, by: str) -> None:
@@ -238,26 +220,22 @@ class EachOnce(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state is not None)
     @rule()
-    def remove_and_declare(self) -> None:
-        async def remove_and_declare() -> None:
-            self.interrupted()
-            await self.apply()
-            await self.it.time.advance(2.0)
-            self.goes_on = True
-            await self.apply(self.plan)
-
-        self.do(remove_and_declare())
+    @in_loop
+    async def remove_and_declare(self) -> None:
+        self.interrupted()
+        await self.apply()
+        await self.it.time.advance(2.0)
+        self.goes_on = True
+        await self.apply(self.plan)
 
     @precondition(lambda self: self.state is not None)
     @rule()
-    def end_and_begin_again(self) -> None:
-        async def end_and_begin_again() -> None:
-            self.interrupted()
-            await self.close()
-            self.goes_on = True
-            await self.open()
-
-        self.do(end_and_begin_again())
+    @in_loop
+    async def end_and_begin_again(self) -> None:
+        self.interrupted()
+        await self.close()
+        self.goes_on = True
+        await self.open()
 
     def interrupted(self) -> None:
         if self.backfill._gaps:
@@ -266,12 +244,10 @@ class EachOnce(RuleBasedStateMachine):
     # time
 
     @rule(turns=st.integers(1, 4))
-    def turn(self, turns: int) -> None:
-        async def turn() -> None:
-            for _ in range(turns):
-                await asyncio.sleep(0)
-
-        self.do(turn())
+    @in_loop
+    async def turn(self, turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 2.0, 5.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
@@ -351,12 +327,7 @@ class EachOnce(RuleBasedStateMachine):
         await self.close()
 
     async def close(self) -> None:
-        closing = asyncio.ensure_future(self.it.manager.close())
-        while not closing.done():
-            await self.it.time.advance(1.0)
-        await closing
-        assert self.it.server.links == []
-        assert self.it.time.pending == []
+        await self.it.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

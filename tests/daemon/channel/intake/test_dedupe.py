@@ -55,7 +55,7 @@ def test_the_last_4096_are_remembered() -> None:
 async def test_what_comes_over_both_connections_of_a_rotation_is_kept_once_and_counted() -> None:
     path = compile_path_expression(".id")
     async with scripted(channel_plan(rotate=Rotate(max_age=60.0), dedupe=path)) as it:
-        channel, old = it.manager.channel("news"), it.server.link
+        channel, old = it.channel, it.server.link
         old.slow_close = 60.0
         while len(it.server.links) == 1:
             await it.time.advance(1.0)
@@ -69,11 +69,10 @@ async def test_what_comes_over_both_connections_of_a_rotation_is_kept_once_and_c
 async def test_a_reload_that_keeps_the_path_keeps_what_was_seen() -> None:
     plan = channel_plan(dedupe=compile_path_expression(".id"))
     async with scripted(plan) as it:
-        channel = it.manager.channel("news")
         it.server.link.say('{"id": 1}')
         it.manager.apply(replace(it.manager.plan, channels={"news": replace(plan, linger=1.0)}))
         it.server.link.say('{"id": 1}')
-        assert channel.history.last == 1
+        assert it.channel.history.last == 1
         it.manager.apply(replace(it.manager.plan, channels={"news": channel_plan()}))
         it.server.link.say('{"id": 1}')
-        assert channel.history.last == 2
+        assert it.channel.history.last == 2

@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from tests.daemon.scripted import channel_plan, closed, scripted
+from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from wscli.history.limits import HistoryLimits
 
 ON_DISK = channel_plan(history=HistoryLimits(store="disk"))
@@ -19,18 +19,16 @@ def damage_gaps(state: Path) -> None:
         database.execute("UPDATE gaps SET missed = 7")
 
 
-async def test_a_history_that_falls_behind_is_stated_until_it_has_caught_up() -> None:
-    async with scripted() as it:
-        channel = it.manager.channel("news")
-        channel.intake._history_full(True)  # what a history on disk says of itself
-        assert channel.problems.texts() == []
-        await it.time.advance(1.0)
-        assert channel.problems.texts() == [
-            "history behind: it is written more slowly than messages arrive; some are not kept"
-        ]
-        channel.intake._history_full(False)
-        assert channel.problems.texts() == []
-        assert channel.counters.gaps == {"disk": 1}
+async def test_a_history_that_falls_behind_is_stated_until_it_has_caught_up(it: Scripted) -> None:
+    it.channel.intake._history_full(True)  # what a history on disk says of itself
+    assert it.channel.problems.texts() == []
+    await it.time.advance(1.0)
+    assert it.channel.problems.texts() == [
+        "history behind: it is written more slowly than messages arrive; some are not kept"
+    ]
+    it.channel.intake._history_full(False)
+    assert it.channel.problems.texts() == []
+    assert it.channel.counters.gaps == {"disk": 1}
 
 
 async def test_a_history_with_damaged_gaps_is_opened_without_them_and_that_is_stated(tmp_path: Path) -> None:
@@ -42,7 +40,7 @@ async def test_a_history_with_damaged_gaps_is_opened_without_them_and_that_is_st
     damage_gaps(tmp_path)
     async with scripted(ON_DISK, state=tmp_path) as it:
         await asyncio.sleep(0)
-        (problem,) = it.manager.channel("news").status()["problems"]
+        (problem,) = it.channel.status()["problems"]
         assert problem.startswith("history: ")
         assert problem.endswith("holds damaged gaps or positions; they are left out")
-        assert it.manager.channel("news").history.last == 2
+        assert it.channel.history.last == 2

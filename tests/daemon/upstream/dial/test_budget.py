@@ -33,6 +33,12 @@ class Queue:
         task.add_done_callback(lambda _: begun.is_set() or place.leave())  # cancelled before its first step
         return place
 
+    async def herd(self, count: int) -> None:
+        """Enter so many at once."""
+        for number in range(count):
+            self.enter(str(number))
+        await self.time.settle()
+
     async def _wait(self, name: str, place: Ticket, begun: asyncio.Event) -> None:
         begun.set()
         await place.granted()
@@ -77,9 +83,7 @@ async def test_a_lone_dial_waits_for_nothing() -> None:
 
 async def test_a_herd_of_300_is_paced_at_100_a_second_with_a_burst_of_10() -> None:
     async with queue(Rate(100, 1.0)) as q:
-        for number in range(300):
-            q.enter(str(number))
-        await q.time.settle()
+        await q.herd(300)
         assert len(q.granted) == 10
         await q.time.advance(2.9)
         assert len(q.granted) == 300
@@ -124,17 +128,13 @@ async def test_ahead_is_live() -> None:
 async def test_a_quiet_spell_saves_no_more_than_the_burst() -> None:
     async with queue(Rate(30, 1.0)) as q:
         await q.time.advance(3600)
-        for number in range(10):
-            q.enter(str(number))
-        await q.time.settle()
+        await q.herd(10)
         assert len(q.granted) == 3
 
 
 async def test_a_program_that_stood_still_makes_up_for_nothing() -> None:
     async with queue(Rate(10, 1.0)) as q:
-        for number in range(50):
-            q.enter(str(number))
-        await q.time.settle()
+        await q.herd(50)
         q.time.stall(3.0)
         await q.time.advance(0.0)
         assert len(q.granted) == 2  # one at once, one when the late timer rang
@@ -213,9 +213,7 @@ async def test_a_place_is_for_one_dial() -> None:
 
 async def test_a_faster_rate_concerns_those_who_wait() -> None:
     async with queue(Rate(1, 300.0)) as q:
-        for number in range(30):
-            q.enter(str(number))
-        await q.time.settle()
+        await q.herd(30)
         q.budget.rate = Rate(100, 1.0)
         await q.time.advance(0.3)
         assert len(q.granted) == 30
@@ -223,9 +221,7 @@ async def test_a_faster_rate_concerns_those_who_wait() -> None:
 
 async def test_a_slower_rate_concerns_those_who_wait_and_owes_no_more_than_its_own_burst() -> None:
     async with queue(Rate(1000, 1.0)) as q:
-        for number in range(150):
-            q.enter(str(number))
-        await q.time.settle()
+        await q.herd(150)
         assert len(q.granted) == 100
         q.budget.rate = Rate(1, 1.0)
         assert q.budget.rate == Rate(1, 1.0)

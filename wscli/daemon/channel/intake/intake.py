@@ -83,7 +83,7 @@ class Intake:
         if self._backfill is not None:
             self._backfill.close()
 
-    # the backfill's sink (backfill.BackfillSink)
+    # for the backfill
 
     def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
         """Record a gap; times are seconds since the epoch."""

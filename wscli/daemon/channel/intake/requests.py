@@ -45,17 +45,10 @@ AT_ONCE = 1000
 
 
 class BackfillRequests:
-    """The HTTP calls for one gap, as the channel's plan declares them.
+    """The HTTP calls for one gap, as ``declared``, the backfill of the channel's plan, says.
 
-    Args:
-        name: the channel's.
-        plan: the channel's.
-        declared: its backfill.
-        params: the parameters of the channel's name.
-        services: shared by all channels.
-        problems: where failures are stated.
-        not_held: gives those of some messages that are not held behind the gap.
-
+    Failures are stated among the ``problems``; ``not_held`` gives those of some messages that are not held behind the
+    gap.
     """
 
     def __init__(

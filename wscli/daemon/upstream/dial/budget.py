@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import math
 from bisect import bisect_left, insort
+from operator import attrgetter
 
 from wscli.clock import Clock
 from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
@@ -17,6 +18,7 @@ from wscli.values import Rate
 
 __all__ = ["ConnectBudget", "Ticket"]
 
+_rank = attrgetter("rank")
 BURST_WINDOW = 0.1
 """Seconds whose dials may be made at once."""
 
@@ -172,7 +174,3 @@ class ConnectBudget:
         if not self._timer.pending or due != self._timer_due:
             self._timer.start(due - now, self.pump)
             self._timer_due = due
-
-
-def _rank(ticket: Ticket) -> tuple[bool, int]:
-    return ticket.rank

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
@@ -26,13 +25,8 @@ MAX_REDIRECTS = 5
 MAX_TURNS = 2
 
 
-class OpenConnection(Protocol):
-    """Opens a connection: the transport, or a scripted one."""
-
-    def __call__(
-        self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline
-    ) -> Awaitable[Connection]:
-        """Open one connection, or raise ``DialError``."""
+OpenConnection = Callable[[DialTarget, ConnectionListener, DialTimeline], Awaitable[Connection]]
+"""Opens one connection, or raises ``DialError``: the transport, or a scripted one."""
 
 
 @dataclass(slots=True)
@@ -113,6 +107,20 @@ class Dialer:
                     raise DialError(scrubbed(error.failure, record.secrets)) from None
         raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
 
+    async def dial_once(self, request: DialRequest) -> AttemptRecord:
+        """Open a connection for ``doctor --dial``, close it at once, and give the record of the attempt."""
+        record = AttemptRecord(started=self._clock.wall())
+        try:
+            link = await self.dial(request, _Deaf(), record, lambda code, text: None)
+        except (DialError, TokenFailed) as error:
+            record.failure = error.failure
+        else:
+            try:
+                await link.close(1000, deadline=CLOSE_DEADLINE)
+            finally:
+                link.abort()  # without effect on one that is closed
+        return record
+
     async def _admitted(
         self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, str]:
@@ -183,3 +191,10 @@ class Dialer:
         finally:
             record.place = None
             place.leave()
+
+
+class _Deaf:
+    """A listener that ignores everything."""
+
+    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
+    def on_end(self, failure: Failure) -> None: ...
