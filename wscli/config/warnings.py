@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from wscli.config.plan import ChannelPlan, Plan, UpstreamKey
+from wscli.config.plan import Plan
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
 
@@ -133,18 +133,12 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     """Warn of a channel that dials the URL of one before it, with the same headers and so on."""
     first: dict[tuple[object, ...], str] = {}
     for name, located in root.section("channels"):
-        key = _dialled(plan.channels[name])
-        if key is None:
+        channel = plan.channels[name]
+        try:  # parameters of two templates are the same where they have the same place in the name
+            key = channel.upstream.key({name: f"parameter-{place}" for place, name in enumerate(channel.params)})
+        except ValueError:  # a filter that takes numbers alone
             continue
         other = first.setdefault((key.address, key.query, key.headers, key.subprotocols, key.tls), name)
         if other != name:
             text = f"the channels {name!r} and {other!r} dial the same URL, over one connection each"
             found.add(located.key_at, located.path, text)
-
-
-def _dialled(channel: ChannelPlan) -> UpstreamKey | None:
-    """Fill the dial; parameters of two templates are the same where they have the same place in the name."""
-    try:
-        return channel.upstream.key({name: f"parameter-{place}" for place, name in enumerate(channel.params)})
-    except ValueError:  # a filter that takes numbers alone
-        return None
