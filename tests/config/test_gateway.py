@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.config.conftest import Loads
 from wscli.config import load, redacted
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.models.hooks import MessageHook, StateHook
@@ -20,11 +21,9 @@ channels:
 
 
 @pytest.fixture
-def plan_of(tmp_path: Path):
+def plan_of(loads: Loads):
     def plan(*, gateway: str = "", channel: str = ""):
-        file = tmp_path / "app.yaml"
-        file.write_text(FILE.format(gateway=gateway, channel=channel))
-        return load(file, {"TOKEN": "from-the-environment"})
+        return loads(FILE.format(gateway=gateway, channel=channel), {"TOKEN": "from-the-environment"})
 
     return plan
 

@@ -8,7 +8,7 @@ from wscli.errors import WscliError
 from wscli.history.gaps import NumberedGap
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, ConsumerPosition, LogFenced, LogSegment, LogState, WriteBatch
-from wscli.history.records import Batch, Cursor, GapRecord
+from wscli.history.records import Batch, GapRecord
 
 __all__ = ["RemoteLog"]
 
@@ -108,8 +108,3 @@ class RemoteLog:
 
     def _commit(self) -> Commit:
         return Commit(self.last, self.batches[0].first if self.batches else None, None)
-
-
-def position(seq: int) -> ConsumerPosition:
-    """A consumer's position of an earlier run."""
-    return ConsumerPosition(Cursor(seq, 0, "before"), 1.0)

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 import pytest
 
-from tests.history.remote import RemoteLog, position
+from tests.history.remote import RemoteLog
 from tests.history.sqlite.opening import committed, next_of
 from tests.history.ticking import Ticking
 from tests.waiting import eventually
@@ -17,7 +17,7 @@ from wscli.control.frames import DATA, FrameReader
 from wscli.daemon.fanout.sources import Merger, Options, Source
 from wscli.errors import WscliError
 from wscli.history.limits import HistoryLimits
-from wscli.history.log import LogBackend
+from wscli.history.log import ConsumerPosition, LogBackend
 from wscli.history.records import Cursor, GapRecord, Position, Start
 from wscli.history.write_behind import WriteBehindHistory
 
@@ -184,7 +184,7 @@ async def test_what_overflowed_before_the_opening_is_a_gap_with_its_number(
 
 async def test_a_consumer_keeps_its_position_through_epochs(history: WriteBehindHistory, log: RemoteLog) -> None:
     log.write_elsewhere(b"old", b"older")
-    log.consumers["billing"] = position(1)
+    log.consumers["billing"] = ConsumerPosition(Cursor(1, 0, "before"), 1.0)
     log.reachable.set()
     await history.opened()
     lease = history.consumers.take("billing", 41)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from pydantic import ValidationError
 
 from tests.transport.certificates import Certificates
 from wscli.errors import ConfigError
@@ -74,8 +73,3 @@ def test_an_invalid_file_is_one_line_without_secrets(
     with pytest.raises(ConfigError) as caught:
         make_tls(TlsSettings.model_validate(settings), tmp_path)
     assert str(caught.value) == text
-
-
-def test_a_key_needs_a_certificate() -> None:
-    with pytest.raises(ValidationError, match="a key without its certificate"):
-        TlsSettings(key="a")

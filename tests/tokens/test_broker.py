@@ -260,29 +260,6 @@ async def test_expiry_counts_from_before_the_request(broker: Broker, script: Scr
     assert str(task.exception()) == "token 's': the token expired while it was fetched"
 
 
-async def test_twenty_refusals_of_one_version_cost_one_fetch(broker: Broker, script: Script) -> None:
-    old = await filled(broker, script, "old")
-    assert [broker.invalidate("s", old.version) for _ in range(20)] == [True] + [False] * 19
-    tasks = await ask(broker, times=20)
-    await script.answer("new")
-    assert {task.result().value.reveal() for task in tasks} == {"new"}
-    assert broker.invalidate("s", old.version) is False
-    assert await broker.get("s") is tasks[0].result()
-    assert script.begun == 2
-
-
-async def test_a_refusal_during_a_background_fetch_joins_it(broker: Broker, script: Script, clock: Any) -> None:
-    old = await filled(broker, script, "old", life=100)
-    clock.advance(80)
-    await broker.get("s")
-    await turns()
-    assert broker.invalidate("s", old.version)
-    (task,) = await ask(broker)
-    assert script.begun == 2
-    await script.answer("new", 100)
-    assert task.result().value.reveal() == "new"
-
-
 async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(broker: Broker, script: Script) -> None:
 
     async def quick() -> None:

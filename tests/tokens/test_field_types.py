@@ -20,16 +20,13 @@ adapter: TypeAdapter[object] = TypeAdapter(ProxyText)
         ({"url": "http://proxy", "username": "me"}, "http://me@proxy"),
     ],
 )
-def test_a_url_and_its_credentials_are_joined(value: object, url: str) -> None:
+def test_a_url_and_its_credentials_are_joined_and_a_word_stays_a_word(value: object, url: str) -> None:
+    assert [adapter.validate_python(word) for word in ("auto", "none")] == ["auto", "none"]
     settings = adapter.validate_python(value)
     assert isinstance(settings, ProxySettings)
     assert settings.full_url() == url
     assert "a/b" not in repr(settings)
     assert adapter.validate_python(settings) is settings
-
-
-def test_a_word_stays_a_word() -> None:
-    assert [adapter.validate_python(word) for word in ("auto", "none")] == ["auto", "none"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -72,12 +71,7 @@ async def test_through_an_http_proxy(dial: Dials) -> None:
         assert "proxy-authorization" not in asked[0].headers
         assert seen[0].headers["host"] == "far.example"
         steps = dial.timeline.steps
-        assert [(step.name, step.ok) for step in steps] == [
-            ("dns", True),
-            ("tcp", True),
-            ("proxy", True),
-            ("upgrade", True),
-        ]
+        assert [(step.name, step.ok) for step in steps] == [(name, True) for name in ("dns", "tcp", "proxy", "upgrade")]
         assert steps[2].detail == "CONNECT through the proxy"
         assert dial.timeline.peer == "the proxy"
 
@@ -107,13 +101,11 @@ async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeyp
     """TLS to the proxy by the system's authorities, TLS in TLS to the server: ``auto`` takes websockets for it."""
     monkeypatch.setattr("wscli.transport.dial.tunnel.make_tls", lambda plan: make_tls(TlsSettings(ca=str(certs.ca))))
     asked: list[Peer] = []
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(
-            serve(echo, tls=certs.serving(certs.other_host, client_ca=certs.ca) if secure else None)
-        )
-        proxy = await stack.enter_async_context(
-            serve(http_proxy(asked, port=server.port), tls=certs.serving(certs.good))
-        )
+    serving = certs.serving(certs.other_host, client_ca=certs.ca) if secure else None
+    async with (
+        serve(echo, tls=serving) as server,
+        serve(http_proxy(asked, port=server.port), tls=certs.serving(certs.good)) as proxy,
+    ):
         recorder = Recorder()
         target = DialTarget(
             "wss://elsewhere.example/x" if secure else "ws://elsewhere.example/x",

@@ -31,9 +31,6 @@ def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name:
     )
 
 
-_NO_PINGS = Keepalive(ping=None)
-
-
 def _channel(
     name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]
 ) -> ChannelPlan:
@@ -56,7 +53,7 @@ def _channel(
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
         dial=dial,
-        keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or _NO_PINGS,
+        keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or Keepalive(ping=None),
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,

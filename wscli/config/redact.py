@@ -73,9 +73,6 @@ def _url(text: Scalar) -> Scalar:
     return Scalar(f"{found['scheme']}{user}{found['rest']}{shown}", plain=text.plain)
 
 
-_STRING = "tag:yaml.org,2002:str"
-
-
 class _Dumper(yaml.SafeDumper):
     """Writes text as it was read: plain where it was plain, quoted where it was quoted."""
 
@@ -87,7 +84,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent(dumper: yaml.SafeDumper, text: Scalar) -> yaml.ScalarNode:
-    tag: str = _STRING
+    tag: str = "tag:yaml.org,2002:str"
     if text.plain:
         tag = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]  # in its stubs
     return dumper.represent_scalar(tag, str(text), style=None if text.plain else '"')

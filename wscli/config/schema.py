@@ -12,7 +12,6 @@ from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration
 
 __all__ = ["file_schema"]
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "with ${VAR} of the environment"}
 _NAMED = ("properties", "$defs", "patternProperties")
 """Keywords whose mappings have names of the file as keys."""
@@ -21,7 +20,7 @@ _NAMED = ("properties", "$defs", "patternProperties")
 def file_schema() -> dict[str, Any]:
     """Describe the whole file (draft 2020-12)."""
     schema = _rewritten(FileModel.model_json_schema(mode="validation"))
-    return {"$schema": _DIALECT, "title": "wscli configuration", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "wscli configuration", **schema}
 
 
 def _rewritten(schema: Any) -> Any:

@@ -6,17 +6,17 @@ import difflib
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from wscli.config.reading.located import Located
-from wscli.config.reading.nodes import Branch, Leaf, Path, kind_of, plain
+from wscli.config.reading.nodes import Branch, Path, kind_of, plain
 from wscli.config.reading.problems import FileProblems
 from wscli.templates import did_you_mean, unquoted_placeholder
-from wscli.values import Scalar, format_duration, shown
+from wscli.values import format_duration, shown
 
 __all__ = ["report_errors"]
 
@@ -153,16 +153,10 @@ def _bound(bound: float, text: str) -> str:
 def _own_words(error: ErrorDetails, located: Located) -> str:
     """Take the sentence of our own validator, which quotes values through ``shown``."""
     text = str((error.get("ctx") or {}).get("error") or "invalid value")
-    for leaf in _leaves(located):
-        if leaf.redacted != leaf and leaf:
+    for leaf in filter(None, (leaf.text for leaf in located.leaves())):
+        if leaf.redacted != leaf:
             text = text.replace(repr(str(leaf)), repr(leaf.redacted))
     return text
-
-
-def _leaves(located: Located) -> Iterable[Scalar]:
-    if isinstance(located.node, Leaf):
-        return (located.node.value,)
-    return [leaf for _, child in located.entries() for leaf in _leaves(child)]
 
 
 def _quoted(located: Located) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from wscli.config.plan import ChannelPlan, Plan, UpstreamKey
+from wscli.config.plan import Plan
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
 
@@ -113,12 +113,8 @@ def _check_tokens(root: Located, found: FileProblems) -> None:
 def _check_params(name: str, channel: Located, endpoint: Located | None, found: FileProblems) -> None:
     params = _PARAMETER.findall(name)
     path = channel.get("path")
-    texts = [
-        leaf.text or ""
-        for located in (channel, endpoint)
-        if params and located is not None
-        for leaf in located.leaves()
-    ]
+    places = filter(None, (channel, endpoint)) if params else ()
+    texts = [leaf.text or "" for located in places for leaf in located.leaves()]
     for param in params:
         in_path = path is not None and f"{{{param}}}" in (path.text or "")
         if not in_path and not any(f"{{param.{param}" in text for text in texts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Self
 
 from aiohttp import web
@@ -60,7 +61,9 @@ class DemoServer:
             web.get("/notifications", self._missed),
             web.get(_NOTIFICATIONS, self._websocket(lambda request, client: client.serve())),
             web.get("/ws/consultations/{id}", self._websocket(self._consult)),
-            web.get(_CALLS, self._websocket(self._call)),
+            web.get(
+                _CALLS, self._websocket(lambda request, client: client.serve(partial(self._calls.command, client)))
+            ),
         ]
 
     async def __aenter__(self) -> Self:
@@ -153,6 +156,3 @@ class DemoServer:
         finally:
             if not consultation.members:
                 self._consultations.pop(name, None)
-
-    async def _call(self, request: web.Request, client: DemoClient) -> None:
-        await client.serve(lambda message: self._calls.command(client, message))

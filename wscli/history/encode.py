@@ -167,12 +167,9 @@ def _lines(
     return _parts(batch, numbers, [b"".join((label, payload, end)) for payload in payloads])
 
 
-_BACKFILL = ',"backfill":true'
-
-
 def _records(batch: Batch, form: Form) -> list[bytes]:
     head = f'{{"channel":{_quoted(form.channel)},"epoch":{_quoted(batch.epoch)},"seq":'
-    ts = f',"ts":{round(batch.ts, 6)!r}{_BACKFILL if batch.backfill else ""}'
+    ts = f',"ts":{round(batch.ts, 6)!r}' + (',"backfill":true' if batch.backfill else "")
     text, binary = f'{ts},"type":"text","data":', f'{ts},"type":"binary","encoding":"base64","data":"'
     if batch.kinds is None:
         return [

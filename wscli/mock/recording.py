@@ -140,17 +140,15 @@ class Recording:
                     break
                 raise WscliError(f"{self.name}:{number}: {error}", _HINT) from None
             self._end += len(line)
-            if record is not None:
-                self._count(record)
+            if record is None:
+                continue
+            played = self.channels.setdefault(record.channel, ChannelSummary())
+            if isinstance(record, RecordedGap):
+                self.gaps[record.reason] += 1
+            else:
+                played.count(record.ts)
         if not any(played.messages for played in self.channels.values()):
             raise WscliError(f"{self.name} holds no message", _HINT)
-
-    def _count(self, record: RecordedMessage | RecordedGap) -> None:
-        played = self.channels.setdefault(record.channel, ChannelSummary())
-        if isinstance(record, RecordedGap):
-            self.gaps[record.reason] += 1
-        else:
-            played.count(record.ts)
 
     def records(self, start: int = 0) -> Iterator[LocatedRecord]:
         """Read the checked records from ``start``: 0, or the ``end`` of an earlier record.

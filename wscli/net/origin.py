@@ -46,17 +46,14 @@ def parse_host(text: str) -> Host | None:
     found = _HOST.fullmatch(text.lower()) if text.isascii() else None
     if found is None:
         return None
-    name, port = found["name"] or _shortest(found["v6"]), None if found["port"] is None else int(found["port"])
-    if name is None or len(name) > _MAX_NAME or (port or 0) > _MAX_PORT:
-        return None
-    return Host(name, port)
-
-
-def _shortest(v6: str) -> str | None:
     try:
-        return str(IPv6Address(v6))
+        name, port = (
+            found["name"] or str(IPv6Address(found["v6"])),
+            None if found["port"] is None else int(found["port"]),
+        )
     except ValueError:
         return None
+    return None if len(name) > _MAX_NAME or (port or 0) > _MAX_PORT else Host(name, port)
 
 
 def parse_origin(text: str) -> Origin | None:

@@ -115,32 +115,25 @@ def parse_changes(data: bytes) -> Iterator[Change]:
 
 def _parse_one(kind: int, body: bytes) -> Change | None:
     match kind:
-        case Kind.NEW_LINK | Kind.DEL_LINK:
-            return _parse_link(body, gone=kind == Kind.DEL_LINK)
-        case Kind.NEW_ADDRESS | Kind.DEL_ADDRESS:
+        case Kind.NEW_LINK | Kind.DEL_LINK if len(body) >= _LINK.size:
+            family, _, interface, flags, _ = _LINK.unpack_from(body)
+            # In the family of bridges it joined or left one; the interface itself did not change.
+            return None if family == _AF_BRIDGE else LinkChange(interface, flags, gone=kind == Kind.DEL_LINK)
+        case Kind.NEW_ADDRESS | Kind.DEL_ADDRESS if len(body) >= _ADDRESS.size:
             return _parse_address(body, gone=kind == Kind.DEL_ADDRESS)
-        case Kind.NEW_ROUTE | Kind.DEL_ROUTE:
-            return _parse_route(body, gone=kind == Kind.DEL_ROUTE)
-        case Kind.ERROR:
-            return Trouble(-_I32.unpack_from(body)[0]) if len(body) >= _I32.size else None
+        case Kind.NEW_ROUTE | Kind.DEL_ROUTE if len(body) >= _ROUTE.size:
+            *_, how, flags = _ROUTE.unpack_from(body)
+            interface = _number(dict(_attributes(body, _ROUTE.size)).get(_RTA_OIF, b""))
+            return RouteChange(interface, how, cached=bool(flags & _RTM_F_CLONED), gone=kind == Kind.DEL_ROUTE)
+        case Kind.ERROR if len(body) >= _I32.size:
+            return Trouble(-_I32.unpack_from(body)[0])
         case Kind.OVERRUN:
             return Trouble(0)
         case _:
             return None
 
 
-def _parse_link(body: bytes, *, gone: bool) -> LinkChange | None:
-    if len(body) < _LINK.size:
-        return None
-    family, _, interface, flags, _ = _LINK.unpack_from(body)
-    if family == _AF_BRIDGE:
-        return None  # it joined or left a bridge; the interface itself did not change
-    return LinkChange(interface, flags, gone)
-
-
 def _parse_address(body: bytes, *, gone: bool) -> AddressChange | None:
-    if len(body) < _ADDRESS.size:
-        return None
     _, _, flags, _, interface = _ADDRESS.unpack_from(body)
     attributes = dict(_attributes(body, _ADDRESS.size))
     address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
@@ -148,14 +141,6 @@ def _parse_address(body: bytes, *, gone: bool) -> AddressChange | None:
         return None
     flags = _number(attributes.get(_IFA_FLAGS, b"")) or flags
     return AddressChange(interface, address, usable=not flags & _IFA_UNUSABLE, gone=gone)
-
-
-def _parse_route(body: bytes, *, gone: bool) -> RouteChange | None:
-    if len(body) < _ROUTE.size:
-        return None
-    *_, kind, flags = _ROUTE.unpack_from(body)
-    interface = _number(dict(_attributes(body, _ROUTE.size)).get(_RTA_OIF, b""))
-    return RouteChange(interface, kind, cached=bool(flags & _RTM_F_CLONED), gone=gone)
 
 
 def _number(payload: bytes) -> int | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import Field, model_validator
 
-from wscli.templates.paths import ABSENT, JsonPath
+from wscli.templates.paths import ABSENT
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.field_types import PathText
 from wscli.values import Secret, StrictModel
@@ -66,15 +66,6 @@ def parse_answer(text: str) -> Any:
 
 def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "a number")
-
-
-def _token(value: Any, path: JsonPath) -> str:
-    found = path.get(value)
-    if found is ABSENT:
-        raise SourceFailed(f"the answer has no '{path.source}'")
-    if not isinstance(found, str):
-        raise SourceFailed(f"'{path.source}' of the answer is {_kind(found)}, not text")
-    return found
 
 
 def check_token(text: str) -> Secret:
@@ -173,7 +164,12 @@ def read_answer(
         token = check_token(text.strip())
     else:
         value = parse_answer(text)
-        token = check_token(_token(value, read.token).strip())
+        found = read.token.get(value)
+        if found is ABSENT:
+            raise SourceFailed(f"the answer has no '{read.token.source}'")
+        if not isinstance(found, str):
+            raise SourceFailed(f"'{read.token.source}' of the answer is {_kind(found)}, not text")
+        token = check_token(found.strip())
         said = _stated_life(value, read, wall, must_say=must_say)
         life = life if said is None else said
     if life is None:

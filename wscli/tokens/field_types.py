@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -65,20 +66,12 @@ def parse_header(value: object, namespaces: tuple[str, ...] = TOKENS) -> Templat
     return template
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Url:
     """An http or https URL with placeholders; ``shown`` is the part that may be printed."""
 
-    __slots__ = ("shown", "template")
-
-    def __init__(self, template: Template, shown: str) -> None:
-        self.template = template
-        self.shown = shown
-
-    def __eq__(self, other: object) -> bool:
-        return self.template == other.template if isinstance(other, Url) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.template)
+    template: Template
+    shown: str = field(compare=False)
 
     def __repr__(self) -> str:
         return self.shown

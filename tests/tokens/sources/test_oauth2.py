@@ -125,8 +125,3 @@ async def test_read_may_say_otherwise(context: FetchContext, endpoint: Any) -> N
     grant(endpoint, id_token="id", expires_in=5)
     fetched = await fetch(context, endpoint, read={"token": ".id_token"}, client_secret="s")
     assert (fetched.text.reveal(), fetched.expires_in) == ("id", None)
-
-
-async def test_what_cannot_be_filled_is_an_error(context: FetchContext, endpoint: Any) -> None:
-    with pytest.raises(SourceFailed, match="does not fit its filter"):
-        await fetch(context, endpoint, client_secret="{token.other:int}")

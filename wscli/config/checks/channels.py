@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wscli.config.checks.context import Context
+from wscli.config.checks.context import Context, nearest
 from wscli.config.checks.endpoints import CompiledEndpoint, UpgradeRequest
 from wscli.config.checks.hooks import check_hook
 from wscli.config.checks.names import channel_params
@@ -95,9 +95,7 @@ def _endpoint(
         return None
     found = endpoints.get(str(located.text))
     if found is None:
-        near = did_you_mean(str(located.text), endpoints)
-        if not near:
-            near = f"; declared: {', '.join(endpoints)}" if 0 < len(endpoints) <= 8 else "; 'endpoints:' declares them"
+        near = nearest(str(located.text), endpoints, "endpoints")
         context.add(located, f"unknown endpoint: {shown(located.text)}{near}")
     return found
 

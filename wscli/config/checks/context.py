@@ -11,7 +11,7 @@ from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
 from wscli.templates import Template, TemplateError, compile_template, did_you_mean
 
-__all__ = ["DIAL_NAMESPACES", "Context", "LocatedTemplate"]
+__all__ = ["DIAL_NAMESPACES", "Context", "LocatedTemplate", "nearest", "unknown_token"]
 
 DIAL_NAMESPACES = ("token", "param")
 
@@ -60,7 +60,10 @@ class Context:
 
 def unknown_token(name: str, known: Collection[str]) -> str:
     """Name an unknown source, and the one that may be meant."""
-    near = did_you_mean(name, known)
-    if not near:
-        near = f"; declared: {', '.join(known)}" if 0 < len(known) <= 8 else "; 'tokens:' declares them"
-    return f"unknown token source: {name!r}{near}"
+    return f"unknown token source: {name!r}{nearest(name, known, 'tokens')}"
+
+
+def nearest(name: str, known: Collection[str], section: str) -> str:
+    """Name what may be meant by an unknown name, else what there is, or the section that declares it."""
+    few = 0 < len(known) <= 8
+    return did_you_mean(name, known) or (f"; declared: {', '.join(known)}" if few else f"; '{section}:' declares them")

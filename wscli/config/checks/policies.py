@@ -89,20 +89,17 @@ class Policies:
         if located is None:
             return inherited
         if located.text is not None:
-            return self._by_name(located)
+            found = self._named.get(str(located.text))
+            if found is None and not self._context.problems.at(located.mark):
+                near = did_you_mean(str(located.text), self._named) or f"; declared: {', '.join(self._named)}"
+                self._context.add(located, f"no backoff policy is called {shown(located.text)}{near}")
+            return found or self.default
         if not _is_mapping(located, self._context, "the name of a policy, or a policy"):
             return inherited
         same = (id(located.node), id(inherited.keys))
         if same not in self._inline:
             self._inline[same] = self._merge(located, inherited)
         return self._inline[same]
-
-    def _by_name(self, located: Located) -> MergedPolicy:
-        found = self._named.get(str(located.text))
-        if found is None and not self._context.problems.at(located.mark):
-            near = did_you_mean(str(located.text), self._named) or f"; declared: {', '.join(self._named)}"
-            self._context.add(located, f"no backoff policy is called {shown(located.text)}{near}")
-        return found or self.default
 
     def _merge(self, located: Located, inherited: MergedPolicy) -> MergedPolicy:
         own = located.node

@@ -22,8 +22,7 @@ def check_tls_files(located: Located, context: Context) -> None:
         try:
             wrong = _unreadable(context.base / expand_home(named.text))
         except ValueError as error:
-            context.add(named, f"{shown(named.text)}: {error}")
-            continue
+            wrong = str(error)
         if wrong:
             context.add(named, f"{shown(named.text)}: {wrong}")
 

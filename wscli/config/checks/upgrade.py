@@ -6,7 +6,6 @@ import re
 
 from wscli.config.checks.context import DIAL_NAMESPACES, Context, LocatedTemplate
 from wscli.config.reading.located import Located
-from wscli.templates import Template
 
 __all__ = ["Headers", "compile_headers", "compile_query", "compile_subprotocols"]
 
@@ -79,15 +78,11 @@ def compile_subprotocols(located: Located | None, context: Context) -> tuple[Loc
         placed = context.template(item)
         if placed is None:
             continue
-        if not _TOKEN.fullmatch(_sample(placed.template)):
+        # The text around placeholders is checked with values that any filter takes.
+        names = dict.fromkeys((name for _, name in placed.template.references), "1")
+        if not _TOKEN.fullmatch(placed.template.render(dict.fromkeys(DIAL_NAMESPACES, names))):
             context.add(item, "invalid subprotocol: it must be a token of RFC 9110, without blanks, commas or quotes")
         elif placed.template.source in found:
             context.add(item, "this subprotocol is offered twice")
         found[placed.template.source] = placed
     return tuple(found.values())
-
-
-def _sample(template: Template) -> str:
-    """Fill a template with values that any filter takes, to check the text around them."""
-    names = [name for _, name in template.references]
-    return template.render(dict.fromkeys(DIAL_NAMESPACES, dict.fromkeys(names, "1")))

@@ -11,7 +11,7 @@ from wscli.config.reading.located import Located
 from wscli.net.proxy import ProxyChoice, ProxySettings
 from wscli.values import Scalar, Secret
 
-__all__ = ["EndpointUrl", "compile_url", "compile_proxy", "shown_url"]
+__all__ = ["EndpointUrl", "compile_url", "compile_proxy"]
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
 _MEANT = {"http": "ws", "https": "wss", "socks": "socks5"}
@@ -25,11 +25,6 @@ class EndpointUrl(NamedTuple):
     shown: str
     secure: bool
     has_user: bool
-
-
-def shown_url(text: str) -> str:
-    """Give a valid URL without userinfo and query, for printing."""
-    return re.split("[?#]", _USERINFO.sub(r"\1", text), maxsplit=1)[0]
 
 
 def _quoted(text: Scalar) -> str:
@@ -69,7 +64,8 @@ def compile_url(located: Located, context: Context) -> EndpointUrl | None:
         context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)
-    return EndpointUrl(Secret(str(text)), shown_url(text.redacted), parts.scheme == "wss", "@" in parts.netloc)
+    shown = re.split("[?#]", _USERINFO.sub(r"\1", text.redacted), maxsplit=1)[0]  # without userinfo and query
+    return EndpointUrl(Secret(str(text)), shown, parts.scheme == "wss", "@" in parts.netloc)
 
 
 def compile_proxy(located: Located | None, context: Context) -> ProxyChoice:

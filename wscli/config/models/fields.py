@@ -23,10 +23,6 @@ def _text(value: object) -> str:
     return value
 
 
-def _secret(value: object) -> Secret:
-    return value if isinstance(value, Secret) else Secret(str(_text(value)))
-
-
 def base_of(info: ValidationInfo) -> Path:
     """Give the directory of the configuration file, which is the validation's context."""
     context: dict[str, Any] = info.context or {}
@@ -66,6 +62,8 @@ def _joined(base: Path, name: str) -> str:
 
 Text = Annotated[str, PlainValidator(_text), _TEXT]
 """Text that keeps what is known of it (``Scalar``)."""
-SecretText = Annotated[Secret, PlainValidator(_secret), _TEXT]
+SecretText = Annotated[
+    Secret, PlainValidator(lambda value: value if isinstance(value, Secret) else Secret(str(_text(value)))), _TEXT
+]
 EndpointTls = Annotated[TlsSettings, AfterValidator(_absolute)]
 """TLS whose relative files start at the directory of the configuration file."""

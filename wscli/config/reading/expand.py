@@ -20,7 +20,6 @@ _SIGN = re.compile(r"\$[${]")
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<how>[-?])(?P<rest>.*))?", re.DOTALL)
 _ELSEWHERE = re.compile(rf"({'|'.join(NAMESPACES)})[.:].*|msg", re.DOTALL)
 _NAMED = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
-REDACTED = "***"
 
 
 def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]:
@@ -37,7 +36,7 @@ def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]
         if found.group() == "${":
             end = text.find("}", found.end()) + 1 or len(text)
             value, problem = _value(text[found.start() : end], environ)
-            shown, from_environment = REDACTED, True
+            shown, from_environment = "***", True
             wrong += [problem] if problem else []
         for pieces, piece in ((full, value), (redacted, shown)):
             pieces += [text[at : found.start()], piece]

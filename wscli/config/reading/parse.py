@@ -21,7 +21,6 @@ __all__ = ["MAX_ALIASED", "MAX_DEPTH", "MAX_NODES", "parse_yaml"]
 MAX_DEPTH = 32
 MAX_NODES = 200_000
 MAX_ALIASED = 10_000
-MERGE = "<<"
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -162,7 +161,7 @@ class _Builder:
 
 
 def _is_merge(node: Node) -> bool:
-    return isinstance(node, Leaf) and node.value.plain and node.value == MERGE
+    return isinstance(node, Leaf) and node.value.plain and node.value == "<<"
 
 
 def _extent(nodes: list[Node]) -> tuple[int, int]:

@@ -9,8 +9,6 @@ from wscli.errors import ConfigError
 
 __all__ = ["FatalProblem", "FileProblems", "path_text"]
 
-HINT = "`wscli config schema` describes every key"
-
 
 class _Problem(NamedTuple):
     mark: Mark
@@ -70,7 +68,7 @@ class FileProblems:
             return ConfigError(_on_one_line(f"{self.label}: {fatal.text}"), "-c FILE names the file")
         if fatal is not None and fatal.mark is not None:
             self.add(fatal.mark, fatal.path, fatal.text)
-        return ConfigError("\n".join(self.lines()), HINT)
+        return ConfigError("\n".join(self.lines()), "`wscli config schema` describes every key")
 
 
 def _on_one_line(text: str) -> str:

@@ -36,8 +36,8 @@ class ValueSource:
         return names_in((self.template,))
 
 
-def _parse(value: object) -> ValueSource:
-    return value if isinstance(value, ValueSource) else ValueSource(parse_template(value))
-
-
-Value = Annotated[ValueSource, PlainValidator(_parse), WithJsonSchema({"type": "string"})]
+Value = Annotated[
+    ValueSource,
+    PlainValidator(lambda value: value if isinstance(value, ValueSource) else ValueSource(parse_template(value))),
+    WithJsonSchema({"type": "string"}),
+]

@@ -95,21 +95,15 @@ def parse_target_url(target: DialTarget) -> TargetUrl:
         raise _invalid("it must begin with ws:// or wss://")
     if not host or port == 0:
         raise _invalid("it has no host" if not host else "its port is 0")
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     return TargetUrl(
         server=ServerAddress(host, port or _DEFAULT_PORTS[parts.scheme], target.label),
         secure=parts.scheme == "wss",
         path=quote(parts.path, safe=_PRINTABLE) or "/",
         query=quote(parts.query, safe=_PRINTABLE),
-        authorization=_basic(parts.username, parts.password),
+        authorization=None if parts.username is None else "Basic " + base64.b64encode(pair.encode()).decode(),
     )
 
 
 def _invalid(why: str) -> DialError:
     return DialError(Failure(FailureKind.UPGRADE, f"the url cannot be dialled: {why}"))
-
-
-def _basic(username: str | None, password: str | None) -> str | None:
-    if username is None:
-        return None
-    pair = f"{unquote(username)}:{unquote(password or '')}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()

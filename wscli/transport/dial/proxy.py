@@ -40,13 +40,8 @@ def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
     found = proxy_url(target.proxy, url.scheme, url.server.host, url.server.port, os.environ)
     if found is None:
         return None
-    # A declared proxy is not named: its host may come from the environment of the YAML file.
-    return _parse(found, "the proxy" if isinstance(target.proxy, ProxySettings) else None)
-
-
-def _parse(url: str, label: str | None) -> Proxy:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(found)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
@@ -58,7 +53,10 @@ def _parse(url: str, label: str | None) -> Proxy:
     server = ServerAddress(host, port or _DEFAULT_PORTS[scheme])
     return Proxy(
         scheme=scheme,
-        server=server._replace(label=label or f"the proxy {server.where}"),
+        # A declared proxy is not named: its host may come from the environment of the YAML file.
+        server=server._replace(
+            label="the proxy" if isinstance(target.proxy, ProxySettings) else f"the proxy {server.where}"
+        ),
         username=None if parts.username is None else unquote(parts.username),
         password=None if parts.username is None else unquote(parts.password or ""),
     )

@@ -92,10 +92,10 @@ class Assembler:
             self.payloads = []
         self.kinds = None
         self.plain = self._partial is None
+        kept = None if kinds is None else bytes(kinds)
         bad = _invalid(payloads, kinds)
         if bad is None:
-            return payloads, None if kinds is None else bytes(kinds), None
-        kept = None if kinds is None else bytes(kinds)
+            return payloads, kept, None
         return payloads[:bad], _between(kept, 0, bad), Violation(1007, "a text message that is not UTF-8")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from picows import (
     WSHandshakeError,
@@ -62,8 +62,25 @@ async def _connect(dial: DialContext, conduit: Conduit) -> PicowsConnection:
         made.append(FrameListener(dial.listener, dial.target.max_message, _subprotocol(response, dial)))
         return made[0]
 
+    headers = list(dial.headers)
+    if dial.target.subprotocols:
+        headers.append(("Sec-WebSocket-Protocol", ", ".join(dial.target.subprotocols)))
     try:
-        await _ws_connect(dial, conduit, listen)
+        await ws_connect(
+            listen,
+            f"{dial.url.origin}{dial.url.resource}",
+            ssl_context=dial.tls,
+            websocket_handshake_timeout=None,
+            logger_name=SILENT_LOGGER,
+            enable_auto_pong=False,
+            max_frame_size=dial.target.max_message,
+            extra_headers=_Announced(headers, dial),
+            max_redirects=0,
+            read_buffer_init_size=_FIRST_BUFFER,
+            socket_factory=lambda _: conduit.sock,
+            use_aiofastnet=False,
+            **dial.tls_options,
+        )
     except BaseException:
         if made and made[0].connection is not None:  # opened just as the dial was cancelled
             made[0].connection.abort()
@@ -71,30 +88,6 @@ async def _connect(dial: DialContext, conduit: Conduit) -> PicowsConnection:
     if not made or made[0].connection is None:  # picows reports a connection that ended as opened
         raise no_upgrade(dial, "closed the connection without answering the upgrade")
     return made[0].connection
-
-
-async def _ws_connect(
-    dial: DialContext, conduit: Conduit, listen: Callable[[WSUpgradeRequest, WSUpgradeResponse], FrameListener]
-) -> None:
-    target = dial.target
-    headers = list(dial.headers)
-    if target.subprotocols:
-        headers.append(("Sec-WebSocket-Protocol", ", ".join(target.subprotocols)))
-    await ws_connect(
-        listen,
-        f"{dial.url.origin}{dial.url.resource}",
-        ssl_context=dial.tls,
-        websocket_handshake_timeout=None,
-        logger_name=SILENT_LOGGER,
-        enable_auto_pong=False,
-        max_frame_size=target.max_message,
-        extra_headers=_Announced(headers, dial),
-        max_redirects=0,
-        read_buffer_init_size=_FIRST_BUFFER,
-        socket_factory=lambda _: conduit.sock,
-        use_aiofastnet=False,
-        **dial.tls_options,
-    )
 
 
 class _Announced:

@@ -93,8 +93,15 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         self._reply()
         if violation is not None:
             self._fail(violation)
-        elif not self._ended:
-            self._check_end()
+        elif not self._ended and wire.close_rcvd is not None:
+            self._ended = True
+            self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
+        elif not self._ended and wire.parser_exc is not None:
+            self._ended = True
+            close = wire.close_sent
+            violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+            self._sent_close = violation.code  # the wire has sent it
+            self._fail(violation)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
         """Collect messages and handle pongs; the wire has answered pings and close frames."""
@@ -121,16 +128,3 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
                 self._writing.pong(frame)
             elif frame:
                 self._writing.control(frame)
-
-    def _check_end(self) -> None:
-        """Handle a close frame that the wire received, or its own failure."""
-        wire = self._wire
-        if wire.close_rcvd is not None:
-            self._ended = True
-            self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
-        elif wire.parser_exc is not None:
-            self._ended = True
-            close = wire.close_sent
-            violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
-            self._sent_close = violation.code  # the wire has sent it
-            self._fail(violation)
