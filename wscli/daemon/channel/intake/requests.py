@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from wscli.backfill.answers import parse_messages
@@ -44,6 +45,7 @@ AT_ONCE = 1000
 """Messages compared in one turn of the loop."""
 
 
+@dataclass(slots=True, eq=False)
 class BackfillRequests:
     """The HTTP calls for one gap, as ``declared``, the backfill of the channel's plan, says.
 
@@ -51,25 +53,15 @@ class BackfillRequests:
     gap.
     """
 
-    def __init__(
-        self,
-        name: str,
-        plan: ChannelPlan,
-        declared: BackfillModel,
-        params: Mapping[str, str],
-        services: Services,
-        problems: Problems,
-        not_held: Callable[[list[bytes]], list[bytes]],
-    ) -> None:
-        self.found: list[bytes] = []
-        """The missed messages found so far, oldest first, without those the history has."""
-        self._name = name
-        self._backoff = plan.upstream.backoff
-        self._declared = declared
-        self._params = params
-        self._services = services
-        self._problems = problems
-        self._not_held = not_held
+    _name: str
+    _plan: ChannelPlan
+    _declared: BackfillModel
+    _params: Mapping[str, str]
+    _services: Services
+    _problems: Problems
+    _not_held: Callable[[list[bytes]], list[bytes]]
+    found: list[bytes] = field(default_factory=list)
+    """The missed messages found so far, oldest first, without those the history has."""
 
     async def find(self, history: History, after: int, start: float, end: float, seen: Dedupe) -> bool:
         """Find the missed messages; False where some may still be missing.
@@ -159,7 +151,7 @@ class BackfillRequests:
                 self._problems.state("backfill", f"{text}; messages missed after {after} were given up")
                 return None
             self._problems.state("backfill", f"{text}; messages missed after {after} are requested again")
-            await self._sleep(max(delay_for(self._backoff, attempt, self._services.chance), retry_after))
+            await self._sleep(max(delay_for(self._plan.upstream.backoff, attempt, self._services.chance), retry_after))
         return None
 
     async def _call(self, gap: Mapping[str, Any]) -> str:
