@@ -16,7 +16,7 @@ from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, Upstrea
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
-from wscli.errors import NotSent, OutcomeUnknown
+from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
@@ -48,6 +48,10 @@ class ScriptedLink:
         self.ended: Failure | None = None
         self.deaf = False
         self.clogged = False
+        self.stuck = False
+        """Whether a message that is written is never taken from the buffer."""
+        self.fails: dict[int, WscliError] = {}
+        """Which message, counted from 0, is not written, and why."""
         self.reading = True
         self.slow_close = 0.0
         self.pings = 0
@@ -55,7 +59,11 @@ class ScriptedLink:
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         if not self.open:
             raise NotSent("the connection is closed")
+        if error := self.fails.get(len(self.sent)):
+            raise error
         self.sent.append((payload, binary))
+        if self.stuck:
+            await asyncio.get_running_loop().create_future()
         if self.clogged:
             raise OutcomeUnknown("the server had not read the message in time")
 
