@@ -16,7 +16,7 @@ from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, Upstrea
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
-from wscli.errors import NotSent, OutcomeUnknown, WscliError
+from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
@@ -48,9 +48,11 @@ class ScriptedLink:
         self.ended: Failure | None = None
         self.deaf = False
         self.clogged = False
-        self.stuck = False
-        """Whether a message that is written is never taken from the buffer."""
-        self.fails: dict[int, WscliError] = {}
+        self.full: asyncio.Event | None = None
+        """What the sender of a message waits for when it is written, while there is one; the end sets it."""
+        self.timeout: float | None = None
+        """Seconds that the last message was given."""
+        self.fails: dict[int, Exception] = {}
         """Which message, counted from 0, is not written, and why."""
         self.reading = True
         self.slow_close = 0.0
@@ -62,8 +64,11 @@ class ScriptedLink:
         if error := self.fails.get(len(self.sent)):
             raise error
         self.sent.append((payload, binary))
-        if self.stuck:
-            await asyncio.get_running_loop().create_future()
+        self.timeout = timeout
+        if self.full is not None:
+            await self.full.wait()
+        if not self.open:
+            raise OutcomeUnknown("the connection ended")
         if self.clogged:
             raise OutcomeUnknown("the server had not read the message in time")
 
@@ -89,6 +94,8 @@ class ScriptedLink:
     def end(self, failure: Failure) -> None:
         if self.open:
             self.open, self.ended = False, failure
+            if self.full is not None:
+                self.full.set()
             self.server.links.remove(self)
             self.listener.on_end(failure)
 

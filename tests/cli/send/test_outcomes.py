@@ -64,7 +64,7 @@ async def test_the_first_that_fails_is_the_last_one_told(cli: Cli, error: WscliE
 @pytest.mark.parametrize("count", [1, 3])
 async def test_each_line_that_was_under_way_when_the_manager_went_is_unknown(cli: Cli, count: int) -> None:
     link = link_of(cli.served.calls)
-    link.stuck = True
+    link.full = asyncio.Event()
     telling = asyncio.create_task(outcomes("calls", stdin=b"m\n" * count))
     await eventually(lambda: link.sent)
     await cli.served.server.close()

@@ -171,7 +171,7 @@ async def test_what_is_larger_than_a_block_is_refused_and_a_large_stream_is_not(
 
 async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(cli: Cli) -> None:
     link = link_of(cli.served.calls)
-    link.stuck = True
+    link.full = asyncio.Event()
     sending = asyncio.create_task(cli("send", "calls", "m"))
     await eventually(lambda: link.sent)
     await cli.served.server.close()
