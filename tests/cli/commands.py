@@ -1,4 +1,4 @@
-"""Commands run in this process against a served fake manager: ``from tests.cli.commands import cli``."""
+"""Commands run in this process against a served scripted manager: ``from tests.cli.commands import cli``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-from tests.daemon.fake_manager import FakeManager
 from tests.daemon.served import Served, serve
 from wscli.cli import main
-from wscli.control.paths import registration_path
 
-__all__ = ["Cli", "Result", "cli", "register"]
+__all__ = ["Cli", "Result", "cli"]
 
 
 class Result(NamedTuple):
@@ -32,18 +30,12 @@ class Result(NamedTuple):
         return json.loads(self.out)
 
 
-def register(served: Served) -> None:
-    """Let commands find it."""
-    facts = {"file": served.instance.file, "pid": served.instance.pid}
-    Path(registration_path(served.instance.directory, served.instance.name)).write_text(json.dumps(facts))
-
-
 class Cli:
     """``await cli("stats", "--json")``: the real program but for its process."""
 
     def __init__(self, served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.served = served
-        self.manager: FakeManager = served.manager
+        self.manager = served.manager
         self._capsys = capsys
         self._monkeypatch = monkeypatch
 
@@ -70,6 +62,5 @@ async def cli(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     async with serve() as served:
-        register(served)
         monkeypatch.setenv("WSCLI_RUNTIME_DIR", served.instance.directory)
         yield Cli(served, capsys, monkeypatch)

@@ -11,35 +11,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 
 import pytest
 
 from tests.cli.commands import Cli, cli
+from tests.daemon.scripted import REFUSED, status
+from tests.daemon.served import fill
 from tests.waiting import eventually
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dial.dialer import AttemptRecord
 
 __all__ = ["cli"]
-
-STATS_KEYS = {
-    "state",
-    "since",
-    "critical",
-    "received",
-    "received_bytes",
-    "sent",
-    "sent_bytes",
-    "connects",
-    "reconnects",
-    "rtt_s",
-    "readers",
-    "history",
-    "last_close",
-    "retry_in_s",
-    "problems",
-}
 
 
 async def test_stats_json_is_one_object_on_one_line(cli: Cli) -> None:
@@ -48,7 +30,7 @@ async def test_stats_json_is_one_object_on_one_line(cli: Cli) -> None:
     assert set(result.json) == {
         "schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens", "problems",
     }  # fmt: skip
-    assert set(result.json["channels"]["calls"]) == STATS_KEYS
+    assert result.json["channels"]["calls"] == cli.served.calls.stats()
 
 
 async def test_stats_are_of_the_named_channels(cli: Cli) -> None:
@@ -59,14 +41,19 @@ async def test_stats_are_of_the_named_channels(cli: Cli) -> None:
 
 
 async def test_stats_for_people_are_aligned_tables(cli: Cli) -> None:
+    cli.served.it.time.stall(3600.5)
+    fill(cli.served.notifications, *["x" * 200] * 17)
+    await cli.served.bring(cli.served.calls, ChannelState.STOPPED)
+    await cli("token", "get", "session")
+    cli.served.it.time.stall(60)
     lines = (await cli("stats")).out.splitlines()
-    assert lines[0] == "app: pid 4711, up 1h, 1 of 2 connections open"
+    assert lines[0] == f"app: pid {os.getpid()}, up 1h1m, 1 of 2 connections open"
     assert lines[3].split()[:4] == ["notifications", "ready", "17", "3.3KiB"]
-    assert lines[-1].split() == ["session", "valid", "4m", "1", "12"]
+    assert lines[-1].split() == ["session", "valid", "4m", "1", "1"]
 
 
 async def test_status_has_a_form_for_everybody(cli: Cli) -> None:
-    await cli.manager.known["calls"].become(ChannelState.FAILED)
+    await cli.served.bring(cli.served.calls, ChannelState.FAILED)
     table = await cli("status")
     assert table.out.splitlines()[2].split()[:2] == ["calls", "failed"]
     records = [json.loads(line) for line in (await cli("status", "--json")).out.splitlines()]
@@ -80,7 +67,7 @@ async def test_status_has_a_form_for_everybody(cli: Cli) -> None:
 
 async def test_problems_are_shown_in_every_form(cli: Cli) -> None:
     cli.manager.problems.state("gateway 127.0.0.1:8787", "the address is in use")
-    cli.manager.known["calls"].problems.state("on_message", "exited with 3")
+    cli.served.calls.problems.state("on_message", "exited with 3")
     table = await cli("status")
     assert table.out.splitlines()[3:] == [
         "problem: gateway 127.0.0.1:8787: the address is in use",
@@ -105,7 +92,7 @@ async def test_problems_are_shown_in_every_form(cli: Cli) -> None:
     ],
 )
 async def test_check_fails_unless_what_is_critical_is_well(cli: Cli, channel: str, state: str, code: int) -> None:
-    await cli.manager.known[channel].become(ChannelState(state))
+    await cli.served.bring(cli.manager.channel(channel), ChannelState(state))
     result = await cli("status", "--check", "--line")
     assert result.code == code
     assert result.out.startswith("app: ")
@@ -130,43 +117,37 @@ async def line(process: asyncio.subprocess.Process) -> str:
     return (await process.stdout.readline()).decode()
 
 
-async def change(cli: Cli, channel: str, state: str) -> None:
-    one = cli.manager.known[channel]
-    await one.become(ChannelState(state))
-    cli.manager.changes.append([json.dumps(one.status()).encode()], None)
-
-
 async def test_watch_prints_how_things_stand_and_then_each_change_as_it_comes(cli: Cli) -> None:
     async with watching("status", "--watch") as process:
         assert "notifications ready" in await line(process)
         assert "calls ready" in await line(process)
-        await change(cli, "calls", "waiting")
-        assert "calls waiting: so it was set" in await line(process)
+        await cli.served.bring(cli.served.calls, ChannelState.WAITING)
+        assert "calls waiting: closed by the server: 1006" in await line(process)
 
 
 async def test_watch_json_is_the_same_objects(cli: Cli) -> None:
     async with watching("status", "--watch", "--json", "calls") as process:
         assert json.loads(await line(process))["channel"] == "calls"
-        await change(cli, "notifications", "failed")
-        await change(cli, "calls", "stopped")
-        assert json.loads(await line(process)) == cli.manager.known["calls"].status()
+        await cli.served.bring(cli.served.notifications, ChannelState.FAILED)
+        await cli.served.bring(cli.served.calls, ChannelState.STOPPED)
+        assert json.loads(await line(process)) == cli.served.calls.status()
 
 
 async def test_watch_line_redraws_the_line(cli: Cli) -> None:
     async with watching("status", "--watch", "--line") as process:
         assert await line(process) == "app: 2/2 ready\n"
-        await change(cli, "calls", "paused")
+        await cli.served.bring(cli.served.calls, ChannelState.PAUSED)
         assert await line(process) == "app: 1/2 ready; calls paused\n"
 
 
 async def test_watch_line_says_nothing_of_a_change_that_the_line_does_not_show(cli: Cli) -> None:
     async with watching("status", "--watch", "--line") as process:
         await line(process)
-        await change(cli, "calls", "paused")
-        await change(cli, "calls", "paused")
-        await change(cli, "calls", "ready")
-        assert await line(process) == "app: 1/2 ready; calls paused\n"
-        assert await line(process) == "app: 2/2 ready\n"
+        cli.served.calls.problems.state("on_message", "exited with 3")
+        cli.served.calls.problems.state("on_message", "exited with 4")
+        await cli.served.bring(cli.served.calls, ChannelState.PAUSED)
+        assert await line(process) == "app: 2/2 ready; 1 problem\n"
+        assert await line(process) == "app: 1/2 ready; calls paused; 1 problem\n"
 
 
 async def test_watch_ends_with_5_when_the_manager_goes(cli: Cli) -> None:
@@ -208,11 +189,10 @@ async def test_watch_on_a_terminal_is_a_table_that_redraws_itself(cli: Cli) -> N
 
     await shows(b"ready")
     assert "\u2500".encode() in seen
-    await change(cli, "calls", "waiting")
+    await cli.served.bring(cli.served.calls, ChannelState.WAITING)
     await shows(b"waiting")
     assert b"notifications" not in seen
-    cli.manager.known["calls"].problems.state("on_message", "exited with 3")
-    await change(cli, "calls", "waiting")
+    cli.served.calls.problems.state("on_message", "exited with 3")
     await shows(b"calls: on_message: exited with 3")
     process.send_signal(signal.SIGINT)
     await shows(b"\x1b[?25h")  # the cursor is back
@@ -224,11 +204,11 @@ async def test_ls_asks_every_manager_and_leaves_out_the_dead(cli: Cli) -> None:
     result = await cli("ls", "--json")
     assert {key: result.json[key] for key in ("instance", "file", "channels", "ready")} == {
         "instance": "app",
-        "file": "/nowhere/app.yaml",
+        "file": "/nonexistent/app.yaml",
         "channels": 2,
         "ready": 2,
     }
-    assert (await cli("ls")).out.splitlines()[1].split()[-5:] == ["2", "of", "2", "ready", "/nowhere/app.yaml"]
+    assert (await cli("ls")).out.splitlines()[1].split()[-5:] == ["2", "of", "2", "ready", "/nonexistent/app.yaml"]
     await cli.served.server.close()
     assert (await cli("ls", "--json")) == (0, "", "")
 
@@ -264,47 +244,42 @@ async def test_logs_are_followed(cli: Cli) -> None:
         assert await line(process) == '{"message":"new"}\n'
 
 
-def attempt(*, failure: Failure | None = None) -> AttemptRecord:
-    made = AttemptRecord(started=1764000000.0, tokens={"session": 3})
-    made.timeline.peer = "192.0.2.1:443"
-    made.timeline.add("tcp", 0.0123, "connected to 192.0.2.1:443")
-    made.timeline.add("upgrade", 0.2, "HTTP 503", ok=failure is None)
-    made.failure = failure
-    return made
-
-
 async def test_doctor_shows_each_step_and_its_time(cli: Cli) -> None:
-    assert "attempt  none yet" in (await cli("doctor", "calls")).out
-    failure = Failure(FailureKind.STATUS, "HTTP 503 with Retry-After", code=503)
-    cli.manager.known["calls"].subscription = SimpleNamespace(last_attempt=attempt(failure=failure))
+    assert "attempt  none yet" in (await cli("doctor", "rooms/1")).out
+    cli.served.it.server.refusals = [Failure(FailureKind.STATUS, "HTTP 503 with Retry-After", code=503)]
+    cli.served.calls.restart()
+    await cli.served.it.time.settle()
+    last = cli.served.calls.subscription.last_attempt
+    assert last is not None
+    last.tokens["session"] = 3
+    last.timeline.peer = "192.0.2.1:443"
+    last.timeline.add("tcp", 0.0123, "connected to 192.0.2.1:443")
+    last.timeline.add("upgrade", 0.2, "HTTP 503", ok=False)
     result = await cli("doctor", "calls")
     assert result.code == 0
     lines = result.out.splitlines()
-    assert lines[0] == "channel  calls: ready: so it was set"
-    assert lines[1] == "url      wss://example.com/ws"
+    assert lines[0].startswith("channel  calls: waiting: HTTP 503 with Retry-After; ")
+    assert lines[1] == "url      ws://192.0.2.1/ws"
     assert lines[2].endswith(" ago, to 192.0.2.1:443, with token session")
-    assert lines[3].split() == ["tcp", "ok", "12ms", "connected", "to", "192.0.2.1:443"]
-    assert lines[4].split() == ["upgrade", "FAILED", "200ms", "HTTP", "503"]
-    assert lines[5] == "ended    HTTP 503 with Retry-After"
+    assert lines[4].split() == ["tcp", "ok", "12ms", "connected", "to", "192.0.2.1:443"]
+    assert lines[5].split() == ["upgrade", "FAILED", "200ms", "HTTP", "503"]
+    assert lines[6] == "ended    HTTP 503 with Retry-After"
     assert (await cli("doctor", "calls", "--json")).json["attempt"]["failure"]["code"] == 503
 
 
 @pytest.mark.parametrize(
-    ("failure", "code"),
+    ("refusals", "code"),
     [
-        (None, 0),
-        (Failure(FailureKind.TCP, "refused"), 8),
-        (Failure(FailureKind.STATUS, "HTTP 401", code=401), 4),
-        (Failure(FailureKind.TOKEN, "no token"), 4),
+        ([], 0),
+        ([REFUSED], 8),
+        ([status(401)], 4),
+        ([Failure(FailureKind.TOKEN, "no token")], 4),
     ],
 )
 async def test_doctor_dial_says_that_it_dials_and_ends_as_the_dial_did(
-    cli: Cli, failure: Failure | None, code: int
+    cli: Cli, refusals: list[Failure], code: int
 ) -> None:
-    async def dial_once(channel: object) -> AttemptRecord:
-        return attempt(failure=failure)
-
-    cli.manager.dial_once = dial_once  # type: ignore[method-assign]
+    cli.served.it.server.refusals = refusals
     result = await cli("doctor", "calls", "--dial")
     assert result.code == code
     assert result.err == "dialled a second connection for calls, beside the channel's own, and closed it\n"

@@ -139,7 +139,7 @@ def test_durations_are_read_with_their_units_or_as_seconds() -> None:
 async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> None:
     assert (await cli("-i", "app", "status", "--line")).code == 0
     assert (await cli("status", "--line", "-i", "app")).code == 0
-    assert (await cli("-c", "/nowhere/app.yaml", "status", "--line")).code == 0
+    assert (await cli("-c", "/nonexistent/app.yaml", "status", "--line")).code == 0
     assert (await cli("-i", "none", "status", "--line", "-i", "app")).code == 0
     assert (await cli("-i", "none", "status", "--line")).code == 5
     assert (await cli("status", "-i", "app", "-c", "app.yaml")).code == 2
@@ -213,11 +213,11 @@ def test_a_stdout_that_is_full_is_1(wscli: Wscli) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_signals_end_it_with_their_codes_and_without_a_word(cli: Cli, number: int, code: int) -> None:
-    calls = cli.manager.known["calls"]
-    await calls.become(ChannelState.WAITING)
+    calls = cli.served.calls
+    await cli.served.bring(calls, ChannelState.WAITING)
     command = [sys.executable, "-m", "wscli", "wait", "calls"]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    await eventually(lambda: calls.uses)
+    await eventually(lambda: calls.in_use)
     process.send_signal(number)
     out, err = await process.communicate()
     assert (process.returncode, out, err) == (code, b"", b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from wscli.cli.reload import report_text
 from wscli.control.paths import lock_path
 from wscli.control.protocol import STATES
 from wscli.core.states import ChannelState
-from wscli.errors import AuthError
+from wscli.tokens.models import TokenSource
 
 __all__ = ["cli"]
 
@@ -28,60 +29,73 @@ async def test_wait_is_silent_and_0_when_all_are_there(cli: Cli) -> None:
 
 
 async def test_wait_returns_as_soon_as_the_last_one_is_there(cli: Cli) -> None:
-    calls = cli.manager.known["calls"]
-    await calls.become(ChannelState.CONNECTING)
+    calls = cli.served.calls
+    await cli.served.bring(calls, ChannelState.CONNECTING)
     waiting = asyncio.create_task(cli("wait", "notifications", "calls"))
-    await eventually(lambda: calls.uses)
-    await calls.become(ChannelState.READY)
+    await eventually(lambda: calls.in_use)
+    await cli.served.bring(calls, ChannelState.READY)
     assert (await waiting).code == 0
 
 
 async def test_wait_that_times_out_is_124_and_says_what_it_waited_for(cli: Cli) -> None:
-    await cli.manager.known["calls"].become(ChannelState.WAITING)
+    await cli.served.bring(cli.served.calls, ChannelState.WAITING)
     result = await cli("wait", "notifications", "calls", "--timeout", "10ms")
     assert result.code == 124
-    assert result.err.startswith("error: not ready within 10ms: calls is waiting: so it was set\nhint: `wscli status` ")
+    assert result.err.startswith(
+        "error: not ready within 10ms: calls is waiting: closed by the server: 1006\nhint: `wscli status` "
+    )
 
 
 @pytest.mark.parametrize(("refused", "code"), [(False, 8), (True, 4)])
 async def test_wait_for_a_channel_that_failed_is_over_at_once(cli: Cli, refused: bool, code: int) -> None:
-    cli.manager.known["calls"].refused_credentials = refused
-    await cli.manager.known["calls"].become(ChannelState.FAILED)
+    await cli.served.bring(cli.served.calls, ChannelState.FAILED, refused=refused)
     result = await cli("wait", "calls")
     assert result.code == code
     assert "'calls' is failed" in result.err
     assert "hint: " in result.err
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart", "pause"])
-async def test_steps_by_hand_are_taken_and_the_outcome_is_told_on_stderr(cli: Cli, verb: str) -> None:
-    result = await cli(verb, "calls")
-    assert (result.code, result.out) == (0, "")
-    assert result.err == f"calls: {cli.manager.known['calls'].state}: so it was set\n"
-    assert cli.manager.known["calls"].steps == [verb]
+@pytest.mark.parametrize(
+    ("verb", "outcome"),
+    [
+        ("start", "ready: connected and ready"),
+        ("stop", "stopped: stopped by hand"),
+        ("restart", "connecting: restarted by hand"),
+        ("pause", "paused: paused by hand"),
+    ],
+)
+async def test_steps_by_hand_are_taken_and_the_outcome_is_told_on_stderr(cli: Cli, verb: str, outcome: str) -> None:
+    assert await cli(verb, "calls") == (0, "", f"calls: {outcome}\n")
 
 
 async def test_pause_and_resume_take_all_or_those_that_are_not_critical(cli: Cli) -> None:
+    channels = cli.served.notifications, cli.served.calls
     await cli("pause", "--noncritical")
-    assert cli.manager.known["calls"].steps == ["pause"]
-    assert cli.manager.known["notifications"].steps == []
+    assert [one.state for one in channels] == ["ready", "paused"]
     await cli("pause")
-    assert cli.manager.known["notifications"].steps == ["pause"]
+    assert [one.state for one in channels] == ["paused", "paused"]
     await cli("resume")
-    assert cli.manager.known["calls"].steps == ["pause", "pause", "resume"]
+    await cli.served.it.time.settle()
+    assert [one.state for one in channels] == ["ready", "ready"]
 
 
 async def test_a_token_is_printed_alone_and_all_else_is_without_a_value(cli: Cli) -> None:
     assert await cli("token", "get", "session") == (0, "s3cret\n", "")
-    assert (await cli("token", "refresh", "session")).err == "token 'session' is fresh\n"
+    assert (await cli("token", "refresh", "session")).err == "token 'session' is fresh, and expires in 5m\n"
     assert (await cli("token", "forget", "session")).err == "token 'session' is forgotten\n"
+    assert await cli("token", "get", "session") == (0, "s3cret\n", "")
     assert (await cli("token", "ls", "--json")).json["session"]["state"] == "valid"
     assert "s3cret" not in (await cli("token", "ls")).out
+    endless = TokenSource.model_validate({"value": "s3cret"})
+    cli.manager.apply(replace(cli.manager.plan, tokens={"session": endless}))
+    assert (await cli("token", "refresh", "session")).err == "token 'session' is fresh\n"
 
 
 async def test_a_token_that_cannot_be_had_is_4_and_an_unknown_one_2(cli: Cli) -> None:
-    cli.manager.broker.fails = AuthError("token 'session': HTTP 500")
-    assert (await cli("token", "get", "session"))[::2] == (4, "error: token 'session': HTTP 500\n")
+    cli.served.token.unlink()
+    result = await cli("token", "get", "session")
+    assert result.code == 4
+    assert result.err.startswith("error: token 'session': ")
     assert (await cli("token", "get", "sesion")).code == 2
 
 

@@ -49,6 +49,12 @@ class ScriptedLink:
         self.ended: Failure | None = None
         self.deaf = False
         self.clogged = False
+        self.full: asyncio.Event | None = None
+        """What the sender of a message waits for when it is written, while there is one; the end sets it."""
+        self.timeout: float | None = None
+        """Seconds that the last message was given."""
+        self.fails: dict[int, Exception] = {}
+        """Which message, counted from 0, is not written, and why."""
         self.reading = True
         self.slow_close = 0.0
         self.pings = 0
@@ -56,7 +62,14 @@ class ScriptedLink:
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         if not self.open:
             raise NotSent("the connection is closed")
+        if error := self.fails.get(len(self.sent)):
+            raise error
         self.sent.append((payload, binary))
+        self.timeout = timeout
+        if self.full is not None:
+            await self.full.wait()
+        if not self.open:
+            raise OutcomeUnknown("the connection ended")
         if self.clogged:
             raise OutcomeUnknown("the server had not read the message in time")
 
@@ -82,6 +95,8 @@ class ScriptedLink:
     def end(self, failure: Failure) -> None:
         if self.open:
             self.open, self.ended = False, failure
+            if self.full is not None:
+                self.full.set()
             self.server.links.remove(self)
             self.listener.on_end(failure)
 

@@ -1,5 +1,4 @@
-"""A real server on a real socket, around a fake manager: ``from tests.waiting import descriptors, eventually
-from tests.daemon.served import served``."""
+"""A real control socket around a scripted manager: ``from tests.daemon.served import served``."""
 
 from __future__ import annotations
 
@@ -10,30 +9,98 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
 
-from tests.daemon.fake_manager import FakeManager
+from tests.daemon.framed import FarEnd
+from tests.daemon.scripted import Scripted, ScriptedLink, changed, channel_plan, closed, scripted, status
 from wscli.control.client import ManagerConnection
-from wscli.control.paths import Instance
+from wscli.control.paths import Instance, registration_path
+from wscli.control.protocol import encode_line, greeting
+from wscli.core.states import ChannelState
+from wscli.core.verdicts import parse_verdicts
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import Handler, Server
 from wscli.gateway.server import Gateway
+from wscli.tokens.models import TokenSource
 
-__all__ = ["Served", "serve", "served"]
+__all__ = ["Served", "bring", "fill", "link_of", "serve", "served"]
+
+S = ChannelState
+DONE = (parse_verdicts({"4100": "done"}),)
+
+
+def link_of(channel: Channel) -> ScriptedLink:
+    """The open connection."""
+    assert isinstance(channel.connection, ScriptedLink)
+    return channel.connection
+
+
+def fill(channel: Channel, *messages: bytes | str, kinds: bytes | None = None) -> None:
+    """Let messages arrive together."""
+    link_of(channel).listener.on_batch([one.encode() if isinstance(one, str) else one for one in messages], kinds)
+
+
+async def bring(it: Scripted, channel: Channel, state: ChannelState, *, refused: bool = False) -> None:
+    """Bring a channel that is ready or waits to a state, or one that is connecting to ready, by server or by hand.
+
+    ``refused`` says whether it fails for its credentials.
+    """
+    if state is S.READY:
+        if it.server.hold is not None:
+            it.server.hold.set_result(None)
+            it.server.hold = None
+    elif state is S.CONNECTING:
+        it.server.hold = asyncio.get_running_loop().create_future()
+        channel.restart()
+    elif state is S.IDLE:
+        plan = it.manager.plan
+        lazy = {channel.name: changed(channel.plan, eager=False)}
+        it.manager.apply(replace(plan, channels={**plan.channels, **lazy}))
+        await it.time.advance(0)
+    elif state in (S.STOPPED, S.PAUSED):
+        channel.stop() if state is S.STOPPED else channel.pause()
+    else:
+        codes = {S.WAITING: 1006, S.FAILED: 1002, S.DONE: 4100}
+        failure = status(401) if refused else closed(codes[state])
+        if channel.state is S.WAITING:
+            it.server.refusals.append(failure)
+            await it.time.advance(1.0)
+        else:
+            link_of(channel).end(failure)
+    await it.time.settle()
+    assert channel.state is state
 
 
 class Served:
-    """The server, its manager, and ways to reach it; blocking clients run in threads."""
+    """The manager with its channels and its socket, and ways to reach it; blocking clients run in threads."""
 
-    def __init__(self, manager: FakeManager, server: Server, directory: str) -> None:
-        self.manager = manager
+    def __init__(self, it: Scripted, server: Server, directory: str) -> None:
+        self.it = it
+        self.manager = it.manager
         self.server = server
-        self.instance = Instance("app", "/nowhere/app.yaml", os.getpid(), directory)
+        self.instance = Instance("app", str(it.plan.file), os.getpid(), directory)
+        self.notifications, self.calls = self.manager.channels()
+        self.token = Path(directory, "token")
+        """The file of the token ``session``."""
+        self.env = {"WSCLI_RUNTIME_DIR": directory}
+        facts = {"file": self.instance.file, "pid": self.instance.pid}
+        Path(registration_path(directory, "app")).write_text(json.dumps(facts))
+
+    async def bring(self, channel: Channel, state: ChannelState, *, refused: bool = False) -> None:
+        await bring(self.it, channel, state, refused=refused)
+
+    def remove(self, channel: Channel) -> None:
+        """Take a channel out of the configuration."""
+        plan = self.manager.plan
+        kept = {name: one for name, one in plan.channels.items() if name != channel.name}
+        self.manager.apply(replace(plan, channels=kept))
 
     def dial(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
@@ -70,27 +137,56 @@ class Served:
         writer.close()
         return lines
 
+    @asynccontextmanager
+    async def stream(self, verb: str, **args: Any) -> AsyncIterator[tuple[dict[str, Any], FarEnd]]:
+        """Ask for a stream; give the answer and the frames' end of it."""
+        loop = asyncio.get_running_loop()
+        with self.dial() as sock:
+            sock.setblocking(False)
+            await loop.sock_sendall(sock, encode_line({**greeting(), "verb": verb, "args": args}))
+            line = bytearray()
+            while not line.endswith(b"\n"):
+                line += await loop.sock_recv(sock, 1)
+            yield json.loads(line), FarEnd(sock)
+
+    @asynccontextmanager
+    async def tail(self, *channels: str, **args: Any) -> AsyncIterator[tuple[dict[str, Any], FarEnd]]:
+        async with self.stream("tail", **{"channels": channels, "follow": True, **args}) as streamed:
+            yield streamed
+
+
+def token_file(directory: str) -> Path:
+    """Write a token."""
+    file = Path(directory, "token")
+    file.write_text("s3cret")
+    return file
+
 
 @asynccontextmanager
-async def serve(
-    manager: FakeManager | None = None, handlers: Mapping[str, Handler] = HANDLERS, **options: Any
-) -> AsyncIterator[Served]:
-    with tempfile.TemporaryDirectory() as directory:
-        listener = socket.socket(socket.AF_UNIX)
+async def serve(handlers: Mapping[str, Handler] = HANDLERS, **options: Any) -> AsyncIterator[Served]:
+    """Serve an instance of two eager channels, ``notifications`` and the uncritical ``calls``, both ready."""
+    plans = (
+        channel_plan("notifications", verdicts=DONE),
+        channel_plan("calls", verdicts=DONE, critical=False),
+        channel_plan("rooms/{id}"),
+    )
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(Path(directory, "app.sock")))
         listener.listen(64)
         listener.setblocking(False)
-        fake: Any = manager or FakeManager()
-        outbox = Outbox(fake, Path(directory, "outbox.db"))
-        server = Server(App(fake, outbox, Gateway(fake)), listener, handlers, **options)
-        server.start()
-        try:
-            yield Served(fake, server, directory)
-        finally:
-            await server.close()
-            await outbox.settle()
-            await fake.tasks.close()
-            await outbox.close()
+        session = TokenSource.model_validate({"file": str(token_file(directory)), "expires_in": "5m"})
+        async with scripted(*plans, tokens={"session": session}) as it:
+            outbox = Outbox(it.manager, Path(directory, "outbox.db"))
+            it.manager.observe(outbox)
+            server = Server(App(it.manager, outbox, Gateway(it.manager)), listener, handlers, **options)
+            server.start()
+            try:
+                yield Served(it, server, directory)
+            finally:
+                await server.close()
+                await outbox.settle()
+                await it.manager.tasks.close()
+                await outbox.close()
 
 
 @pytest_asyncio.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from wscli.config.plan import Plan
+from wscli.config.plan import ChannelPlan, Plan, UpstreamKey
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
 

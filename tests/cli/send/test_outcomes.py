@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.commands import Cli, cli
 from tests.client.scene import Scene, scene
+from tests.daemon.served import link_of
 from tests.waiting import eventually
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
@@ -46,22 +47,26 @@ async def test_each_message_has_its_outcome(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"),
-    [(NotSent("x"), "rejected"), (ChannelUnavailable("x"), "rejected"), (OutcomeUnknown("x"), "unknown")],
+    ("error", "outcome", "said"),
+    [
+        (NotSent("x"), "rejected", "channel 'calls': x"),
+        (ChannelUnavailable("x"), "rejected", "x"),
+        (OutcomeUnknown("x"), "unknown", "channel 'calls': x"),
+    ],
 )
-async def test_the_first_that_fails_is_the_last_one_told(cli: Cli, error: WscliError, outcome: str) -> None:
-    cli.manager.known["calls"].send_fails[2] = error
-    failed = {"outcome": outcome, "code": int(error.exit_code), "error": "x (2 messages were sent before)"}
+async def test_the_first_that_fails_is_the_last_one_told(cli: Cli, error: WscliError, outcome: str, said: str) -> None:
+    link_of(cli.served.calls).fails[2] = error
+    failed = {"outcome": outcome, "code": int(error.exit_code), "error": f"{said} (2 messages were sent before)"}
     assert await outcomes("calls", stdin=b"a\nb\nc\nd\n") == (error.exit_code, [SENT, SENT, failed])
-    assert await outcomes("calls", "m") == (error.exit_code, [{**failed, "error": "x"}])
+    assert await outcomes("calls", "m") == (error.exit_code, [{**failed, "error": said}])
 
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_each_line_that_was_under_way_when_the_manager_went_is_unknown(cli: Cli, count: int) -> None:
-    channel = cli.manager.known["calls"]
-    channel.send_blocks = asyncio.Event()
+    link = link_of(cli.served.calls)
+    link.full = asyncio.Event()
     telling = asyncio.create_task(outcomes("calls", stdin=b"m\n" * count))
-    await eventually(lambda: channel.send_blocked)
+    await eventually(lambda: link.sent)
     await cli.served.server.close()
     code, told = await telling
     assert (code, [(one["outcome"], one["code"]) for one in told]) == (9, [("unknown", 9)] * count)
@@ -87,7 +92,7 @@ async def test_nobody_who_reads_the_outcomes_stops_no_message(cli: Cli) -> None:
     process.stdin.write(b"c\n")
     process.stdin.close()
     assert await process.wait() == 0
-    assert [payload for payload, _ in cli.manager.known["calls"].sent] == [b"a", b"b", b"c"]
+    assert [payload for payload, _ in link_of(cli.served.calls).sent] == [b"a", b"b", b"c"]
 
 
 def test_a_message_that_the_server_acknowledges_is_acked_and_nothing_in_it_is_filled(running: Scene) -> None:

@@ -12,19 +12,20 @@ import sys
 import pytest
 
 from tests.cli.commands import Cli, cli
+from tests.daemon.served import link_of
 from tests.waiting import eventually
 from wscli.cli.send import sender as sending
 from wscli.cli.send.sender import Sender
 from wscli.control.client import ManagerConnection
 from wscli.control.paths import Instance
 from wscli.core.states import ChannelState
-from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
+from wscli.errors import NotSent, OutcomeUnknown, WscliError
 
 __all__ = ["cli"]
 
 
 def sent(cli: Cli) -> list[bytes]:
-    return [payload for payload, _ in cli.manager.known["calls"].sent]
+    return [payload for payload, _ in link_of(cli.served.calls).sent]
 
 
 async def test_an_argument_is_sent_as_it_stands(cli: Cli) -> None:
@@ -57,7 +58,7 @@ async def test_binary_from_stdin_is_whole(cli: Cli) -> None:
     assert (await cli("send", "calls", "--binary", stdin=b"\xff\n\x00\n")).code == 0
     assert (await cli("send", "calls", "--binary", "-0", stdin=b"\xff\0\xfe\0")).code == 0
     assert (await cli("send", "calls", "--binary", "text")).code == 0
-    assert cli.manager.known["calls"].sent == [
+    assert link_of(cli.served.calls).sent == [
         (b"\xff\n\x00\n", True),
         (b"\xff", True),
         (b"\xfe", True),
@@ -98,22 +99,30 @@ async def test_a_terminal_is_not_waited_for_unless_asked(cli: Cli) -> None:
     ("error", "code"),
     [
         (NotSent("x"), 7),
-        (ChannelUnavailable("x"), 8),
-        (AuthError("x"), 4),
         (OutcomeUnknown("x"), 9),
     ],
 )
 async def test_each_outcome_has_its_code(cli: Cli, error: WscliError, code: int) -> None:
-    cli.manager.known["calls"].send_fails[0] = error
+    link_of(cli.served.calls).fails[0] = error
     result = await cli("send", "calls", "m")
-    assert (result.code, result.err) == (code, "error: x\n")
+    assert (result.code, result.err.splitlines()[0]) == (code, f"error: channel 'calls': {error}")
+
+
+@pytest.mark.parametrize(("refused", "code"), [(False, 8), (True, 4)])
+async def test_a_channel_that_failed_takes_no_message(cli: Cli, refused: bool, code: int) -> None:
+    await cli.served.bring(cli.served.calls, ChannelState.FAILED, refused=refused)
+    result = await cli("send", "calls", "m")
+    assert result.code == code
+    assert result.err.startswith("error: channel 'calls' is failed: ")
 
 
 async def test_a_stream_that_fails_says_exactly_how_many_left(cli: Cli) -> None:
-    cli.manager.known["calls"].send_fails[2] = NotSent("channel 'calls' lost its connection")
+    link_of(cli.served.calls).fails[2] = NotSent("the connection was lost", "send them again")
     result = await cli("send", "calls", stdin=b"a\nb\nc\nd\n")
     assert result.code == 7
-    assert result.err == "error: channel 'calls' lost its connection (2 messages were sent before)\n"
+    assert result.err == (
+        "error: channel 'calls': the connection was lost (2 messages were sent before)\nhint: send them again\n"
+    )
     assert sent(cli) == [b"a", b"b"]
 
 
@@ -161,10 +170,10 @@ async def test_what_is_larger_than_a_block_is_refused_and_a_large_stream_is_not(
 
 
 async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(cli: Cli) -> None:
-    channel = cli.manager.known["calls"]
-    channel.send_blocks = asyncio.Event()
+    link = link_of(cli.served.calls)
+    link.full = asyncio.Event()
     sending = asyncio.create_task(cli("send", "calls", "m"))
-    await eventually(lambda: channel.uses)
+    await eventually(lambda: link.sent)
     await cli.served.server.close()
     result = await sending
     assert result.code == 9
@@ -206,19 +215,19 @@ async def test_the_deadline_goes_with_the_message(cli: Cli, monkeypatch: pytest.
     async def send(payload: bytes, *, binary: bool, timeout: float) -> None:
         seen.append(timeout)
 
-    monkeypatch.setattr(cli.manager.known["calls"], "send", send)
+    monkeypatch.setattr(cli.served.calls, "send", send)
     await cli("send", "calls", "m")
     await cli("send", "calls", "m", "--timeout", "1m30s")
     assert seen == [10.0, 90.0]
 
 
 async def test_a_lazy_channel_stays_open_for_the_whole_stream(cli: Cli) -> None:
-    channel = cli.manager.known["calls"]
-    await channel.become(ChannelState.IDLE)
+    channel = cli.served.calls
+    await cli.served.bring(channel, ChannelState.IDLE)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE
     )
-    await eventually(lambda: channel.uses == 1)
+    await eventually(lambda: channel.in_use)
     process.terminate()
     assert await process.wait() == 143
-    await eventually(lambda: channel.uses == 0)
+    await eventually(lambda: not channel.in_use)

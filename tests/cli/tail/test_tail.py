@@ -14,11 +14,11 @@ import time
 
 import pytest
 
-from tests.daemon.tailing import fill, tailed
+from tests.daemon.served import fill, served
 from tests.waiting import eventually
 from wscli.core.states import ChannelState
 
-__all__ = ["tailed"]
+__all__ = ["served"]
 
 COMMAND = [sys.executable, "-m", "wscli"]
 
@@ -47,13 +47,13 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def tail(tailed, *args, attached=True, stdout=subprocess.PIPE):
+async def tail(served, *args, attached=True, stdout=subprocess.PIPE):
     env = {name: text for name, text in os.environ.items() if not name.startswith("WSCLI_")}
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         "tail",
         *args,
-        env={**env, **tailed.env},
+        env={**env, **served.env},
         stdout=stdout,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -61,7 +61,7 @@ async def tail(tailed, *args, attached=True, stdout=subprocess.PIPE):
     running = Running(process)
     try:
         if attached:
-            await eventually(lambda: any(channel.readers for channel in tailed.manager.channels()))
+            await eventually(lambda: any(channel.readers for channel in served.manager.channels()))
         yield running
     finally:
         if process.returncode is None:
@@ -69,32 +69,32 @@ async def tail(tailed, *args, attached=True, stdout=subprocess.PIPE):
             await process.communicate()
 
 
-async def test_messages_are_printed_one_a_line_as_they_come(tailed):
-    async with tail(tailed, "notifications") as running:
-        fill(tailed.notifications, "a", "b")
+async def test_messages_are_printed_one_a_line_as_they_come(served):
+    async with tail(served, "notifications") as running:
+        fill(served.notifications, "a", "b")
         await running.reads(b"a\nb\n")
-        fill(tailed.notifications, "\x1b[31mc\r")
+        fill(served.notifications, "\x1b[31mc\r")
         await running.reads(b"a\nb\n\x1b[31mc\r\n")
 
 
-async def test_several_channels_are_told_apart(tailed):
-    async with tail(tailed, "notifications", "calls") as running:
-        fill(tailed.calls, "x")
-        fill(tailed.notifications, "y")
+async def test_several_channels_are_told_apart(served):
+    async with tail(served, "notifications", "calls") as running:
+        fill(served.calls, "x")
+        fill(served.notifications, "y")
         await running.reads(b"calls\tx\nnotifications\ty\n")
 
 
-async def test_nul_ends_each_message_and_prints_binary_ones(tailed):
-    async with tail(tailed, "notifications", "-0") as running:
-        fill(tailed.notifications, "a\nb", b"\xff\x00", kinds=b"tb")
+async def test_nul_ends_each_message_and_prints_binary_ones(served):
+    async with tail(served, "notifications", "-0") as running:
+        fill(served.notifications, "a\nb", b"\xff\x00", kinds=b"tb")
         await running.reads(b"a\nb\0\xff\x00\0")
 
 
-async def test_json_prints_records_and_gaps_among_them(tailed):
-    async with tail(tailed, "notifications", "--json", "--count", "2") as running:
-        fill(tailed.notifications, "a")
-        tailed.notifications.history.record_gap("outage", start=1.0, end=2.0)
-        fill(tailed.notifications, b"\xff", kinds=b"b")
+async def test_json_prints_records_and_gaps_among_them(served):
+    async with tail(served, "notifications", "--json", "--count", "2") as running:
+        fill(served.notifications, "a")
+        served.notifications.history.record_gap("outage", start=1.0, end=2.0)
+        fill(served.notifications, b"\xff", kinds=b"b")
         assert await running.ends() == (0, "")
     records = [json.loads(line) for line in running.out.splitlines()]
     assert [record["type"] for record in records] == ["text", "gap", "binary"]
@@ -109,11 +109,11 @@ async def test_json_prints_records_and_gaps_among_them(tailed):
     }
 
 
-async def test_gaps_and_binary_messages_are_words_on_stderr_without_json(tailed):
-    async with tail(tailed, "notifications", "--count", "1") as running:
-        fill(tailed.notifications, b"\xff\xfe", kinds=b"b")
-        tailed.notifications.history.record_gap("outage", start=1.0, end=2.5)
-        fill(tailed.notifications, "a")
+async def test_gaps_and_binary_messages_are_words_on_stderr_without_json(served):
+    async with tail(served, "notifications", "--count", "1") as running:
+        fill(served.notifications, b"\xff\xfe", kinds=b"b")
+        served.notifications.history.record_gap("outage", start=1.0, end=2.5)
+        fill(served.notifications, "a")
         code, words = await running.ends()
     assert (code, running.out) == (0, b"a\n")
     assert words == (
@@ -122,82 +122,83 @@ async def test_gaps_and_binary_messages_are_words_on_stderr_without_json(tailed)
     )
 
 
-async def test_replay_and_cursor(tailed):
-    fill(tailed.notifications, "a", "b", "c")
-    async with tail(tailed, "notifications", "-n", "2", "--no-follow", attached=False) as running:
+async def test_replay_and_cursor(served):
+    served.it.time.sleep(time.time() - served.it.time.wall())  # --since is read by the clock of the command
+    fill(served.notifications, "a", "b", "c")
+    async with tail(served, "notifications", "-n", "2", "--no-follow", attached=False) as running:
         assert await running.ends() == (0, "")
         assert running.out == b"b\nc\n"
-    cursor = f"{tailed.notifications.history.epoch}:1"
-    async with tail(tailed, "notifications", "--after", cursor, "--no-follow", attached=False) as running:
+    cursor = f"{served.notifications.history.epoch}:1"
+    async with tail(served, "notifications", "--after", cursor, "--no-follow", attached=False) as running:
         assert await running.ends() == (0, "")
         assert running.out == b"b\nc\n"
-    async with tail(tailed, "notifications", "--since", "1h", "--no-follow", attached=False) as running:
+    async with tail(served, "notifications", "--since", "1h", "--no-follow", attached=False) as running:
         assert await running.ends() == (0, "")
         assert running.out == b"a\nb\nc\n"
 
 
-async def test_count_ends_it_at_a_message(tailed):
-    async with tail(tailed, "notifications", "--count", "2") as running:
-        fill(tailed.notifications, "a", "b", "c")
+async def test_count_ends_it_at_a_message(served):
+    async with tail(served, "notifications", "--count", "2") as running:
+        fill(served.notifications, "a", "b", "c")
         assert await running.ends() == (0, "")
         assert running.out == b"a\nb\n"
 
 
-async def test_a_deadline_ends_it_with_124_though_messages_come(tailed):
-    async with tail(tailed, "notifications", "--timeout", "1s") as running:
-        fill(tailed.notifications, "a")
+async def test_a_deadline_ends_it_with_124_though_messages_come(served):
+    async with tail(served, "notifications", "--timeout", "1s") as running:
+        fill(served.notifications, "a")
         code, words = await running.ends()
     assert (code, running.out) == (124, b"a\n")
     assert words == "error: the 1 s of --timeout are over\nhint: --timeout waits longer\n"
 
 
-async def test_a_deadline_holds_though_nobody_takes_what_is_printed(tailed):
+async def test_a_deadline_holds_though_nobody_takes_what_is_printed(served):
     reading, writing = os.pipe()
-    async with tail(tailed, "notifications", "--timeout", "700ms", stdout=writing) as running:
+    async with tail(served, "notifications", "--timeout", "700ms", stdout=writing) as running:
         os.close(writing)
-        fill(tailed.notifications, b"x" * (1 << 20))
+        fill(served.notifications, b"x" * (1 << 20))
         code, _ = await running.ends()
     os.close(reading)
     assert code == 124
 
 
-async def test_a_deadline_holds_for_a_manager_that_does_not_answer(tailed):
-    tailed.manager.known["notifications"].history.seek_last = lambda count: time.sleep(3)
-    async with tail(tailed, "notifications", "--timeout", "500ms", attached=False) as running:
+async def test_a_deadline_holds_for_a_manager_that_does_not_answer(served):
+    served.notifications.history.seek_last = lambda count: time.sleep(3)
+    async with tail(served, "notifications", "--timeout", "500ms", attached=False) as running:
         code, _ = await running.ends()
     assert code == 124
 
 
-async def test_silence_ends_it_with_124(tailed):
-    async with tail(tailed, "notifications", "--idle-timeout", "300ms") as running:
+async def test_silence_ends_it_with_124(served):
+    async with tail(served, "notifications", "--idle-timeout", "300ms") as running:
         code, words = await running.ends()
     assert code == 124
     assert words == "error: no message came for 0.3 s\nhint: --idle-timeout waits longer\n"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_ends_it_at_once_and_silently(tailed, number, code):
-    async with tail(tailed, "notifications") as running:
-        fill(tailed.notifications, "a")
+async def test_a_signal_ends_it_at_once_and_silently(served, number, code):
+    async with tail(served, "notifications") as running:
+        fill(served.notifications, "a")
         await running.reads(b"a\n")
         running.process.send_signal(number)
         assert await running.ends() == (code, "")
 
 
-async def test_a_reader_of_the_pipe_that_leaves_ends_it_well_though_nothing_comes(tailed):
+async def test_a_reader_of_the_pipe_that_leaves_ends_it_well_though_nothing_comes(served):
     reading, writing = os.pipe()
-    async with tail(tailed, "notifications", stdout=writing) as running:
+    async with tail(served, "notifications", stdout=writing) as running:
         os.close(writing)
         os.close(reading)
         assert await running.ends() == (0, "")
-    await eventually(lambda: tailed.notifications.readers == 0)
+    await eventually(lambda: served.notifications.readers == 0)
 
 
-async def test_a_stdout_that_was_closed_from_the_start_is_no_error(tailed):
+async def test_a_stdout_that_was_closed_from_the_start_is_no_error(served):
     done = await asyncio.to_thread(
         subprocess.run,
         ["sh", "-c", '"$0" -m wscli tail notifications >&-', sys.executable],
-        env={**os.environ, **tailed.env},
+        env={**os.environ, **served.env},
         stderr=subprocess.PIPE,
         timeout=60,
         check=False,
@@ -206,11 +207,11 @@ async def test_a_stdout_that_was_closed_from_the_start_is_no_error(tailed):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a full device")  # noqa: PTH110
-async def test_a_full_disk_is_an_error(tailed):
+async def test_a_full_disk_is_an_error(served):
     full = os.open("/dev/full", os.O_WRONLY)
-    async with tail(tailed, "notifications", stdout=full) as running:
+    async with tail(served, "notifications", stdout=full) as running:
         os.close(full)
-        fill(tailed.notifications, "a")
+        fill(served.notifications, "a")
         code, words = await running.ends()
     assert (code, words) == (1, "error: no space left on device\n")
 
@@ -222,11 +223,11 @@ async def test_a_full_disk_is_an_error(tailed):
         (["--count", "1", "--jq", "."], b"a\\x1b[2Jb\\u202e\r\n"),
     ],
 )
-async def test_on_a_terminal_control_characters_are_shown(tailed, args, shown):
+async def test_on_a_terminal_control_characters_are_shown(served, args, shown):
     ours, theirs = pty.openpty()
-    async with tail(tailed, "notifications", *args, stdout=theirs):
+    async with tail(served, "notifications", *args, stdout=theirs):
         text = "a\x1b[2Jb\u202e"
-        fill(tailed.notifications, json.dumps(text) if args else text)
+        fill(served.notifications, json.dumps(text) if args else text)
         got = b""
         while not got.endswith(b"\n"):
             got += await asyncio.to_thread(os.read, ours, 1 << 16)
@@ -235,10 +236,10 @@ async def test_on_a_terminal_control_characters_are_shown(tailed, args, shown):
     os.close(theirs)
 
 
-async def test_records_on_a_terminal_stay_json(tailed):
+async def test_records_on_a_terminal_stay_json(served):
     ours, theirs = pty.openpty()
-    async with tail(tailed, "notifications", "--json", stdout=theirs):
-        fill(tailed.notifications, "a\x7f\x9b\u202eé")
+    async with tail(served, "notifications", "--json", stdout=theirs):
+        fill(served.notifications, "a\x7f\x9b\u202eé")
         got = b""
         while not got.endswith(b"\n"):
             got += await asyncio.to_thread(os.read, ours, 1 << 16)
@@ -249,38 +250,33 @@ async def test_records_on_a_terminal_stay_json(tailed):
 
 
 @pytest.mark.parametrize(
-    ("state", "credentials", "code"),
+    ("state", "refused", "code", "words"),
     [
-        (ChannelState.FAILED, False, 8),
-        (ChannelState.FAILED, True, 4),
-        (ChannelState.PAUSED, False, 8),
-        (ChannelState.DONE, False, 0),
+        (ChannelState.FAILED, False, 8, "failed: closed by the server: 1002\nhint: `wscli start"),
+        (ChannelState.FAILED, True, 4, "failed: HTTP 401\nhint: `wscli start"),
+        (ChannelState.PAUSED, False, 8, "paused: paused by hand\nhint: `wscli resume"),
+        (ChannelState.DONE, False, 0, ""),
     ],
 )
-async def test_a_channel_that_settles_ends_it_after_its_last_message(tailed, state, credentials, code):
-    tailed.notifications.refused_credentials = credentials
-    async with tail(tailed, "notifications") as running:
-        fill(tailed.notifications, "last words")
-        await tailed.notifications.become(state)
-        ended, words = await running.ends()
+async def test_a_channel_that_settles_ends_it_after_its_last_message(served, state, refused, code, words):
+    async with tail(served, "notifications") as running:
+        fill(served.notifications, "last words")
+        await served.bring(served.notifications, state, refused=refused)
+        ended, said = await running.ends()
     assert (ended, running.out) == (code, b"last words\n")
-    assert words == (
-        ""
-        if code == 0
-        else f"error: channel 'notifications' is {state}: so it was set\nhint: `wscli start notifications`\n"
-    )
+    assert said == (f"error: channel 'notifications' is {words} notifications` opens it again\n" if words else "")
 
 
-async def test_a_manager_that_goes_ends_it_with_5(tailed):
-    async with tail(tailed, "notifications") as running:
-        await tailed.served.server.close()
+async def test_a_manager_that_goes_ends_it_with_5(served):
+    async with tail(served, "notifications") as running:
+        await served.server.close()
         code, words = await running.ends()
     assert code == 5
     assert "the manager was stopped" in words
 
 
-async def test_an_unknown_channel_is_6(tailed):
-    async with tail(tailed, "nope", attached=False) as running:
+async def test_an_unknown_channel_is_6(served):
+    async with tail(served, "nope", attached=False) as running:
         code, words = await running.ends()
     assert code == 6
     assert "'nope'" in words
@@ -303,8 +299,8 @@ async def test_an_unknown_channel_is_6(tailed):
         (["notifications", "--jq", ".["], "--jq does not compile: syntax error"),
     ],
 )
-async def test_a_mistake_on_the_command_line_is_one_line_a_hint_and_2(tailed, args, words):
-    async with tail(tailed, *args, attached=False) as running:
+async def test_a_mistake_on_the_command_line_is_one_line_a_hint_and_2(served, args, words):
+    async with tail(served, *args, attached=False) as running:
         code, said = await running.ends()
     assert code == 2
     assert words in said.lower() if words == words.lower() else words in said
@@ -313,13 +309,13 @@ async def test_a_mistake_on_the_command_line_is_one_line_a_hint_and_2(tailed, ar
     assert hint.startswith("hint: ")
 
 
-async def test_jq_prints_what_it_makes_of_each_message_and_counts_what_it_cannot(tailed):
-    async with tail(tailed, "notifications", "--jq", ".a, (.b | select(. != null))", "--count", "3") as running:
+async def test_jq_prints_what_it_makes_of_each_message_and_counts_what_it_cannot(served):
+    async with tail(served, "notifications", "--jq", ".a, (.b | select(. != null))", "--count", "3") as running:
         fill(
-            tailed.notifications, '{"a": "text", "b": {"z": 1.10, "y": [1, 2]}}', "not json", '{"a": 1} {"a": 2}', "NaN"
+            served.notifications, '{"a": "text", "b": {"z": 1.10, "y": [1, 2]}}', "not json", '{"a": 1} {"a": 2}', "NaN"
         )
         fill(
-            tailed.notifications,
+            served.notifications,
             "[1]",
             b"\xff",
             '{"a": null}',
@@ -333,35 +329,35 @@ async def test_jq_prints_what_it_makes_of_each_message_and_counts_what_it_cannot
     assert words.startswith("4 messages skipped: not JSON\n1 message skipped: jq: Cannot index array with string")
 
 
-async def test_jq_with_json_sees_the_record_and_its_value(tailed):
+async def test_jq_with_json_sees_the_record_and_its_value(served):
     program = 'select(.type != "gap") | {seq, value: .value.a}'
-    async with tail(tailed, "notifications", "--json", "--jq", program, "--count", "2") as running:
-        fill(tailed.notifications, '{"a": 1}')
-        tailed.notifications.history.record_gap("outage")
-        fill(tailed.notifications, "no json", '{"a": [2]}')
+    async with tail(served, "notifications", "--json", "--jq", program, "--count", "2") as running:
+        fill(served.notifications, '{"a": 1}')
+        served.notifications.history.record_gap("outage")
+        fill(served.notifications, "no json", '{"a": [2]}')
         code, words = await running.ends()
     assert (code, running.out) == (0, b'{"seq":1,"value":1}\n{"seq":3,"value":[2]}\n')
     assert words == "1 message skipped: not JSON\n"
 
 
-async def test_jq_of_several_channels_tells_them_apart_and_ends_results_as_asked(tailed):
-    async with tail(tailed, "notifications", "calls", "-0", "--jq", ".[]", "--count", "2") as running:
-        fill(tailed.calls, "[1, 2]")
-        fill(tailed.notifications, "[]", '["a\\nb"]')
+async def test_jq_of_several_channels_tells_them_apart_and_ends_results_as_asked(served):
+    async with tail(served, "notifications", "calls", "-0", "--jq", ".[]", "--count", "2") as running:
+        fill(served.calls, "[1, 2]")
+        fill(served.notifications, "[]", '["a\\nb"]')
         code, _ = await running.ends()
     assert (code, running.out) == (0, b"calls\t1\0calls\t2\0notifications\ta\nb\0")
 
 
-async def test_start_up_imports_nothing_heavy(tailed):
+async def test_start_up_imports_nothing_heavy(served):
     script = (
         "import sys; from wscli.cli import main; code = main(sys.argv[1:]); "
         "heavy = {'asyncio', 'websockets', 'yaml', 'pydantic', 'tenacity', 'rich', 'dataclasses', 'jq', 'aiohttp'}; "
         "print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    fill(tailed.notifications, "a")
+    fill(served.notifications, "a")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", script, "tail", "notifications", "--last", "1", "--count", "1", "--timeout", "30s"),
-        env={**os.environ, **tailed.env},
+        env={**os.environ, **served.env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

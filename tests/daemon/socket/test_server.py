@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.served import Served, serve, served
+from tests.daemon.served import Served, link_of, serve, served
 from tests.waiting import descriptors, eventually
 from wscli.control.protocol import LINE_LIMIT, PROTOCOL
 from wscli.core.states import ChannelState
@@ -118,23 +118,23 @@ async def test_a_handler_that_raises_answers_its_client_with_an_error(
 
 
 async def test_a_client_that_hangs_up_ends_its_handler(served: Served) -> None:
-    channel = served.manager.known["calls"]
-    channel.send_blocks = asyncio.Event()
+    channel = served.calls
+    await served.bring(channel, ChannelState.CONNECTING)
     with served.dial() as sock:
         sock.sendall(request("send", channel="calls", bytes=2) + b"hi")
-        await eventually(lambda: channel.uses)
+        await eventually(lambda: channel.in_use)
     await eventually(lambda: not served.server.clients)
-    channel.send_blocks.set()
-    assert channel.sent == []
-    assert channel.uses == 0
+    await served.bring(channel, ChannelState.READY)
+    assert link_of(channel).sent == []
+    assert not channel.in_use
 
 
 async def test_closing_ends_waiting_clients_and_accepts_no_more() -> None:
     async with serve() as served:
-        await served.manager.known["calls"].become(ChannelState.WAITING)
+        await served.bring(served.calls, ChannelState.WAITING)
         with served.dial() as sock:
             sock.sendall(request("wait", channels=["calls"]))
-            await eventually(lambda: served.manager.known["calls"].uses)
+            await eventually(lambda: served.calls.in_use)
             await served.server.close()
             assert await asyncio.to_thread(sock.recv, 1) == b""
         with pytest.raises(ConnectionRefusedError):

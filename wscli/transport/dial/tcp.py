@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from typing import Any
 
@@ -17,8 +18,13 @@ __all__ = ["connect_tcp", "hang_up", "ignore_failure"]
 _HEAD_START = 0.25
 """Seconds before the next address is tried as well: the recommended value (RFC 8305, section 8)."""
 
-_Address = tuple[str, int] | tuple[str, int, int, int]
-_AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, _Address]
+_AddrInfo = tuple[
+    int | socket.AddressFamily,
+    int | socket.SocketKind,
+    int,
+    str,
+    tuple[str, int] | tuple[str, int, int, int],
+]
 
 
 async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket:
@@ -42,15 +48,23 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
 
 
 async def _resolve(server: ServerAddress) -> list[_AddrInfo]:
-    infos: list[_AddrInfo]  # typeshed knows of builds without IPv6
-    try:  # an address needs no thread
-        infos = socket.getaddrinfo(  # type: ignore[assignment]
+    loop = asyncio.get_running_loop()
+    infos: list[_AddrInfo]
+    if _is_address(server.host):  # needs no thread
+        infos = socket.getaddrinfo(  # type: ignore[assignment]  # typeshed knows of builds without IPv6
             server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
-    except socket.gaierror:
-        loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)  # type: ignore[assignment]
+    else:
+        infos = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)  # type: ignore[assignment]  # as above
     return list(dict.fromkeys(infos))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def hang_up(sock: socket.socket) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.daemon.scripted import channel_plan
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served, fill, link_of, served
 from tests.waiting import eventually
 from wscli.control.client import ManagerConnection
 from wscli.errors import UnknownChannel, WscliError
@@ -34,30 +33,23 @@ async def attached(served: Served, **args: str) -> AsyncIterator[ClientConnectio
         yield websocket
 
 
-@pytest.fixture
-def urls(served: Served) -> Served:
-    """The same, whose plan has URLs."""
-    served.manager.plan.channels = {"notifications": channel_plan("notifications")}
-    return served
-
-
 @pytest.mark.parametrize("args", [{"channel": "notifications"}, {"url": "ws://192.0.2.1/ws/notifications"}])
-async def test_messages_come_and_go_as_on_a_websocket(urls: Served, args: dict[str, str]) -> None:
-    channel = urls.manager.known["notifications"]
-    channel.history.append([b"before"], None)
-    async with attached(urls, **args) as websocket:
-        await eventually(lambda: channel.uses == channel.readers == 1)
-        channel.history.append([b"text", b"\0binary"], b"tb")
+async def test_messages_come_and_go_as_on_a_websocket(served: Served, args: dict[str, str]) -> None:
+    channel = served.notifications
+    fill(channel, "before")
+    async with attached(served, **args) as websocket:
+        await eventually(lambda: channel.in_use and channel.readers == 1)
+        fill(channel, "text", b"\0binary", kinds=b"tb")
         assert [await websocket.recv(), await websocket.recv()] == ["text", b"\0binary"]
         await websocket.send("up")
         await websocket.send(b"\1")
-        await eventually(lambda: channel.sent == [(b"up", False), (b"\1", True)])
-    await eventually(lambda: channel.uses == channel.readers == urls.server.clients == 0)
+        await eventually(lambda: link_of(channel).sent == [(b"up", False), (b"\1", True)])
+    await eventually(lambda: not (channel.in_use or channel.readers or served.server.clients))
 
 
-async def test_a_url_that_no_channel_has_is_6_and_is_not_repeated(urls: Served) -> None:
+async def test_a_url_that_no_channel_has_is_6_and_is_not_repeated(served: Served) -> None:
     with pytest.raises(UnknownChannel, match="no channel of instance 'app' has this URL") as caught:
-        await urls.ask("attach", {"url": "ws://192.0.2.1/ws/elsewhere?token=s3cret"})
+        await served.ask("attach", {"url": "ws://192.0.2.1/ws/elsewhere?token=s3cret"})
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
@@ -67,6 +59,6 @@ async def test_a_name_that_no_channel_has_is_6(served: Served) -> None:
 
 
 @pytest.mark.parametrize("args", [{}, {"channel": "a", "url": "ws://a"}, {"channel": 1}, {"url": None}, {"name": "a"}])
-async def test_anything_else_is_refused(urls: Served, args: dict[str, Any]) -> None:
+async def test_anything_else_is_refused(served: Served, args: dict[str, Any]) -> None:
     with pytest.raises(WscliError, match=r"takes a channel or a URL|must be text|unknown argument 'name'"):
-        await urls.ask("attach", args)
+        await served.ask("attach", args)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.daemon.fake_manager import FakeManager
 from tests.daemon.served import Served, serve
 from wscli.control.protocol import PROTOCOL
 from wscli.core.states import ChannelState
@@ -18,10 +17,9 @@ from wscli.errors import WscliError
 
 @pytest_asyncio.fixture
 async def boxed() -> AsyncIterator[Served]:
-    """A server whose manager has an outbox, and a channel ``calls`` that is not ready."""
-    manager: Any = FakeManager()
-    manager.known["calls"].state = ChannelState.CONNECTING
-    async with serve(manager) as running:
+    """A server whose channel ``calls`` is not ready."""
+    async with serve() as running:
+        await running.bring(running.calls, ChannelState.WAITING)
         yield running
 
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from tests.daemon.framed import FarEnd
+from tests.daemon.scripted import status
 from tests.daemon.served import Served, served
-from tests.waiting import eventually
 from wscli.control.frames import DATA, END
-from wscli.control.protocol import PROTOCOL
-from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
-from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.errors import UnknownChannel
 from wscli.version import __version__
 
@@ -26,14 +18,14 @@ __all__ = ["served"]
 
 
 async def test_ping_says_who_is_here(served: Served) -> None:
-    await served.manager.known["calls"].become(ChannelState.IDLE)
+    await served.bring(served.calls, ChannelState.IDLE)
     answer = await served.ask("ping")
     assert answer.pop("uptime_s") >= 0
     assert answer == {
         "version": __version__,
         "instance": "app",
         "pid": os.getpid(),
-        "file": "/nowhere/app.yaml",
+        "file": "/nonexistent/app.yaml",
         "channels": 2,
         "ready": 1,
     }
@@ -50,38 +42,18 @@ async def test_stats_and_status_are_of_all_channels_or_of_the_named_ones(served:
             await served.ask(verb, {"channels": ["nowhere"]})
 
 
-@asynccontextmanager
-async def streaming(served: Served, verb: str, **args: Any) -> AsyncIterator[tuple[dict[str, Any], FarEnd]]:
-    with served.dial() as sock:
-        sock.sendall(json.dumps({"v": PROTOCOL, "verb": verb, "args": args}).encode() + b"\n")
-        sock.setblocking(False)
-
-        line = bytearray()
-
-        def whole() -> bool:
-            try:
-                line.extend(sock.recv(1))
-            except BlockingIOError:
-                return False
-            return line.endswith(b"\n")
-
-        await eventually(whole)
-        yield json.loads(line), FarEnd(sock)
-
-
 async def test_watching_begins_with_how_things_stand_and_goes_on_with_every_change(served: Served) -> None:
-    served.manager.changes.append([b'{"channel":"calls","state":"waiting"}'], None)
-    async with streaming(served, "status", watch=True) as (answer, end):
+    async with served.stream("status", watch=True) as (answer, end):
         assert [one["state"] for one in answer["result"]["channels"]] == ["ready", "ready"]
-        served.manager.changes.append([b'{"channel":"calls","state":"ready"}'], None)
+        await served.bring(served.calls, ChannelState.WAITING)
         await end.read(until=DATA)
-        assert end.data == b'{"channel":"calls","state":"ready"}\n'
+        assert json.loads(end.data) == served.calls.status()
 
 
 async def test_logs_are_the_last_records_and_then_the_end(served: Served) -> None:
     for number in range(5):
         served.manager.log.append([b'{"message":"%d"}' % number], None)
-    async with streaming(served, "logs", n=2) as (answer, end):
+    async with served.stream("logs", n=2) as (answer, end):
         assert answer["ok"] is True
         await end.read(until=END)
         assert end.data == b'{"message":"3"}\n{"message":"4"}\n'
@@ -89,51 +61,47 @@ async def test_logs_are_the_last_records_and_then_the_end(served: Served) -> Non
 
 
 async def test_logs_that_are_followed_go_on(served: Served) -> None:
-    async with streaming(served, "logs", n=0, follow=True) as (_, end):
+    async with served.stream("logs", n=0, follow=True) as (_, end):
         served.manager.log.append([b'{"message":"new"}'], None)
         await end.read(until=DATA)
         assert end.data == b'{"message":"new"}\n'
 
 
-def record(*, failed: bool = False) -> AttemptRecord:
-    made = AttemptRecord(started=1764000000.0, tokens={"session": 3})
-    made.timeline.peer = "192.0.2.1:443"
-    made.timeline.add("tcp", 0.0123456789, "connected", ok=not failed)
-    if failed:
-        made.failure = Failure(FailureKind.STATUS, "HTTP 503", code=503)
-    return made
-
-
 async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> None:
-    served.manager.known["calls"].subscription = SimpleNamespace(last_attempt=record(failed=True))
+    served.it.server.refusals = [status(503)]
+    served.calls.restart()
+    await served.it.time.settle()
+    last = served.calls.subscription.last_attempt
+    assert last is not None
+    last.timeline.peer = "192.0.2.1:443"
+    last.timeline.add("tcp", 0.0123456789, "connected", ok=False)
+    last.tokens["session"] = 3
     answer = await served.ask("doctor", {"channel": "calls"})
     assert answer["channel"]["channel"] == "calls"
-    assert answer["url"] == "wss://example.com/ws"
+    assert answer["url"] == "ws://192.0.2.1/ws"
     assert answer["attempt"] == {
-        "started": 1764000000.0,
+        "started": last.started,
         "peer": "192.0.2.1:443",
         "tokens": ["session"],
-        "steps": [{"name": "tcp", "seconds": 0.012346, "detail": "connected", "ok": False}],
+        "steps": [
+            {"name": "budget", "seconds": 0.0, "detail": "1000/s for 'api'", "ok": True},
+            {"name": "tcp", "seconds": 0.012346, "detail": "connected", "ok": False},
+        ],
         "failure": {"kind": "status", "code": 503, "text": "HTTP 503"},
     }
 
 
 async def test_doctor_of_a_channel_that_was_never_dialled_has_no_attempt(served: Served) -> None:
-    assert (await served.ask("doctor", {"channel": "calls"}))["attempt"] is None
+    assert (await served.ask("doctor", {"channel": "rooms/1"}))["attempt"] is None
 
 
 async def test_doctor_dials_beside_the_channel_only_when_told(served: Served) -> None:
-    dialled: list[str] = []
-
-    async def dial_once(channel: Any) -> AttemptRecord:
-        dialled.append(channel.name)
-        return record()
-
-    served.manager.dial_once = dial_once  # type: ignore[attr-defined]
+    before = len(served.it.server.dials)
     await served.ask("doctor", {"channel": "calls"})
-    assert dialled == []
+    assert len(served.it.server.dials) == before
     assert (await served.ask("doctor", {"channel": "calls", "dial": True}))["attempt"]["failure"] is None
-    assert dialled == ["calls"]
+    assert len(served.it.server.dials) == before + 1
+    assert served.calls.state is ChannelState.READY
 
 
 async def test_complete_gives_channels_and_where_templates_begin(served: Served) -> None:

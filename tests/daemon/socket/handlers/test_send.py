@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from typing import Any
@@ -11,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served, fill, link_of, served
 from tests.waiting import eventually
 from wscli.control.protocol import BLOCK_LIMIT, PROTOCOL, split_block
+from wscli.core.states import ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 
 __all__ = ["served"]
@@ -29,17 +29,17 @@ def block(payload: bytes, framing: str = "line") -> bytes:
 
 async def test_one_message_is_sent_whole_as_text(served: Served) -> None:
     assert await served.ask("send", {"channel": "calls", "bytes": 5}, b"a\nb\0c") == {"sent": 1}
-    assert served.manager.known["calls"].sent == [(b"a\nb\0c", False)]
+    assert link_of(served.calls).sent == [(b"a\nb\0c", False)]
 
 
 async def test_an_empty_message_is_a_message(served: Served) -> None:
     assert await served.ask("send", {"channel": "calls", "bytes": 0}) == {"sent": 1}
-    assert served.manager.known["calls"].sent == [(b"", False)]
+    assert link_of(served.calls).sent == [(b"", False)]
 
 
 async def test_bytes_go_as_binary_and_only_then_need_not_be_text(served: Served) -> None:
     await served.ask("send", {"channel": "calls", "bytes": 2, "binary": True}, b"\xff\x00")
-    assert served.manager.known["calls"].sent == [(b"\xff\x00", True)]
+    assert link_of(served.calls).sent == [(b"\xff\x00", True)]
     with pytest.raises(NotSent, match="byte 1 of 2 is 0xff") as caught:
         await served.ask("send", {"channel": "calls", "bytes": 2}, b"a\xff")
     assert "--binary" in str(caught.value.hint)
@@ -49,46 +49,54 @@ async def test_blocks_are_answered_one_by_one_with_what_was_sent(served: Served)
     blocks = block(b"a\nb\n") + block(b"c\0d\0", "nul") + block(b"e\nf", "whole")
     answers = await served.exchange(header() + blocks, hang_up=True)
     assert [answer["result"]["sent"] for answer in answers] == [0, 2, 2, 1]
-    assert [payload for payload, _ in served.manager.known["calls"].sent] == [b"a", b"b", b"c", b"d", b"e\nf"]
+    assert [payload for payload, _ in link_of(served.calls).sent] == [b"a", b"b", b"c", b"d", b"e\nf"]
 
 
 async def test_the_first_failure_ends_it_and_says_how_many_left_before(served: Served) -> None:
-    channel = served.manager.known["calls"]
-    channel.send_fails[3] = NotSent("channel 'calls' lost its connection", "send it again")
+    link = link_of(served.calls)
+    link.fails[3] = NotSent("the connection was lost", "send it again")
     answers = await served.exchange(header() + block(b"a\nb\n") + block(b"c\nd\ne\n") + block(b"f\n"))
     assert [answer["ok"] for answer in answers] == [True, True, False]
     assert answers[-1]["error"] == {
         "code": 7,
-        "message": "channel 'calls' lost its connection",
+        "message": "channel 'calls': the connection was lost",
         "hint": "send it again",
         "sent": 1,
     }
-    assert [payload for payload, _ in channel.sent] == [b"a", b"b", b"c"]
+    assert [payload for payload, _ in link.sent] == [b"a", b"b", b"c"]
 
 
-@pytest.mark.parametrize("error", [OutcomeUnknown("who knows"), ChannelUnavailable("failed"), AuthError("refused")])
-async def test_each_outcome_keeps_its_class(served: Served, error: Exception) -> None:
-    served.manager.known["calls"].send_fails[0] = error  # type: ignore[assignment]
-    with pytest.raises(type(error)):
+@pytest.mark.parametrize(("refused", "error"), [(False, ChannelUnavailable), (True, AuthError)])
+async def test_a_message_to_a_channel_that_failed_is_told_why(
+    served: Served, refused: bool, error: type[WscliError]
+) -> None:
+    await served.bring(served.calls, ChannelState.FAILED, refused=refused)
+    with pytest.raises(error):
         await served.ask("send", {"channel": "calls", "bytes": 1}, b"x")
 
 
 async def test_a_message_to_be_answered_is_told_what_it_became_and_behind_which_it_went(served: Served) -> None:
-    channel = served.manager.known["calls"]
-    channel.history.append([b"a", b"b"], None)
+    channel = served.calls
+    fill(channel, "a", "b")
     text = b'{"id":{ref.int},"again":{ref.int}}'
     found = await served.ask("send", {"channel": "calls", "bytes": len(text), "refs": True}, text)
     assert found == {"sent": 1, "ref": 1, "after": f"{channel.history.epoch}:2"}
     found = await served.ask("send", {"channel": "calls", "bytes": len(text), "refs": False}, text)
     assert found == {"sent": 1, "ref": None, "after": f"{channel.history.epoch}:2"}
-    assert channel.sent == [(b'{"id":1,"again":1}', False), (text, False)]
+    assert link_of(channel).sent == [(b'{"id":1,"again":1}', False), (text, False)]
 
 
 @pytest.mark.parametrize("binary", [False, True])
-async def test_a_message_to_be_answered_that_cannot_be_sent_keeps_its_class(served: Served, binary: bool) -> None:
-    served.manager.known["calls"].send_fails[0] = OutcomeUnknown("who knows")
+@pytest.mark.parametrize("more", [{}, {"refs": True}])
+async def test_a_message_that_the_server_may_have_read_is_told_as_such(
+    served: Served, binary: bool, more: dict[str, bool]
+) -> None:
+    link_of(served.calls).clogged = True
     with pytest.raises(OutcomeUnknown):
-        await served.ask("send", {"channel": "calls", "bytes": 1, "refs": True, "binary": binary}, b"x")
+        await served.ask("send", {"channel": "calls", "bytes": 1, "binary": binary, **more}, b"x")
+
+
+async def test_a_message_to_be_answered_that_is_none_is_refused(served: Served) -> None:
     with pytest.raises(NotSent, match="0xff"):
         await served.ask("send", {"channel": "calls", "bytes": 1, "refs": True}, b"\xff")
     with pytest.raises(WscliError, match="'bytes'"):
@@ -101,31 +109,31 @@ async def test_an_unknown_channel_is_told_before_there_is_anything_to_send(serve
 
 
 async def test_the_channel_is_in_use_until_the_client_has_no_more(served: Served) -> None:
-    channel = served.manager.known["calls"]
+    channel = served.calls
     with served.dial() as sock:
         sock.sendall(header() + block(b"a\n"))
-        await eventually(lambda: channel.sent)
-        assert channel.uses == 1
+        await eventually(lambda: link_of(channel).sent)
+        assert channel.in_use
         sock.shutdown(socket.SHUT_WR)
-        await eventually(lambda: not channel.uses)
+        await eventually(lambda: not channel.in_use)
 
 
 async def test_a_client_that_goes_while_its_message_waits_takes_it_along(served: Served) -> None:
-    channel = served.manager.known["calls"]
-    channel.send_blocks = asyncio.Event()
+    channel = served.calls
+    await served.bring(channel, ChannelState.CONNECTING)
     with served.dial() as sock:
         sock.sendall(header(bytes=1) + b"x")
-        await eventually(lambda: channel.uses)
+        await eventually(lambda: channel.in_use)
     await eventually(lambda: not served.server.clients)
-    channel.send_blocks.set()
-    assert channel.sent == []
+    await served.bring(channel, ChannelState.READY)
+    assert link_of(channel).sent == []
 
 
 async def test_half_a_block_is_not_sent(served: Served) -> None:
     with served.dial() as sock:
         sock.sendall(header(bytes=100) + b"a\nb\nc\n")
     await eventually(lambda: not served.server.clients)
-    assert served.manager.known["calls"].sent == []
+    assert link_of(served.calls).sent == []
 
 
 @pytest.mark.parametrize(
