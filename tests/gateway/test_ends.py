@@ -64,7 +64,7 @@ async def test_a_slow_client_that_reads_on_gets_everything_before_the_close(monk
 
 
 async def test_a_page_that_closes_and_reads_nothing_is_given_up(it: Faced, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_module, "STALL", 0.05)
+    monkeypatch.setattr(status_module, "_STALL", 0.05)
     _, writer = await it.raw_client("/status")
     writer.transport.pause_reading()
     session = next(iter(it.gateway._clients))

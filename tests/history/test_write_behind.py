@@ -14,7 +14,7 @@ from tests.history.sqlite.opening import committed, next_of
 from tests.history.ticking import Ticking
 from tests.waiting import eventually
 from wscli.control.frames import DATA, FrameReader
-from wscli.daemon.fanout.sources import Merger, Options, Source
+from wscli.daemon.fanout.sources import HistorySource, Merger, Options
 from wscli.errors import WscliError
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import ConsumerPosition, LogBackend
@@ -137,7 +137,7 @@ async def test_a_live_reader_is_given_records_of_the_epoch_of_each_batch_and_tol
     log.reachable.set()
     history.append([b"a"], None)
     await committed(history)
-    merger = Merger([Source("orders", history, history.seek_start())], Options("json"))
+    merger = Merger([HistorySource("orders", history, history.seek_start())], Options("json"))
     sent = b"".join(merger.take())
     log.write_elsewhere()
     history.append([b"b"], None)

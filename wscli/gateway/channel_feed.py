@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
+from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, HistorySource
 from wscli.history.encode import Form, gap_record, text_frame
 from wscli.history.records import GapRecord
 
@@ -64,8 +64,8 @@ class ChannelFeed:
 
     """
 
-    def __init__(self, source: Source, *, as_records: bool, on_gap: Callable[[GapRecord], None]) -> None:
-        self.sources: Sequence[Source] = (source,)
+    def __init__(self, source: HistorySource, *, as_records: bool, on_gap: Callable[[GapRecord], None]) -> None:
+        self.sources: Sequence[HistorySource] = (source,)
         self.control = ControlFrames()
         self._source = source
         self._form = Form("json-frames" if as_records else "frames", source.name)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.fanout.socket_writer import Outflow, hear
-from wscli.daemon.fanout.sources import Source
+from wscli.daemon.fanout.socket_writer import SocketWriter, hear
+from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.channel_feed import ChannelFeed
@@ -57,9 +57,9 @@ class Session:
         self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._options = options
         self._loop = asyncio.get_running_loop()
-        source = Source(channel.name, channel.history, options.start, channel.backpressure)
+        source = HistorySource(channel.name, channel.history, options.start, channel.backpressure)
         self._feed = ChannelFeed(source, as_records=options.as_records, on_gap=self._skip)
-        self._outflow = Outflow(self._sock, self._feed, clock=manager.clock)
+        self._writer = SocketWriter(self._sock, self._feed, clock=manager.clock)
         self._forwarder = Forwarder(channel, self._listen)
         self._left: asyncio.Future[bytes | None] = self._loop.create_future()
         """Set when the client sends nothing more: to its close frame, or to None when it hung up."""
@@ -76,7 +76,7 @@ class Session:
         with self._held(), self._helpers():
             self._listen()
             try:
-                await self._outflow.run()
+                await self._writer.run()
                 if self._feed.ended:
                     with contextlib.suppress(OSError):  # before the drain: the client waits for the end of our side
                         self._sock.shutdown(socket.SHUT_WR)
@@ -86,7 +86,7 @@ class Session:
                 if self._feed.ended:
                     await self._read_to_end()
             except asyncio.CancelledError:
-                self._outflow.last_words([] if self._feed.ended else [close_frame(*STOPPED)])
+                self._writer.last_words([] if self._feed.ended else [close_frame(*STOPPED)])
                 raise
             finally:
                 self._ignore()
@@ -99,7 +99,7 @@ class Session:
     def _end(self, frame: bytes, *, at_once: bool) -> None:
         self._feed.close(frame, at_once=at_once)
         self._ending.set()
-        self._outflow.wake()
+        self._writer.wake()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -179,7 +179,7 @@ class Session:
         arrived = self._parser.receive(data)
         if arrived.pong is not None:
             self._feed.control.pong(arrived.pong)
-            self._outflow.wake()
+            self._writer.wake()
         self._forwarder.add(arrived.messages)
         if arrived.failed and arrived.close is not None:
             self._end(arrived.close, at_once=True)
@@ -201,7 +201,7 @@ class Session:
         for future in (self._left, self._gone):
             if not future.done():
                 future.set_result(None)
-        self._outflow.end()
+        self._writer.end()
 
     async def _answer_close(self) -> None:
         """Answer the client's close frame once its messages have gone upstream."""
@@ -214,10 +214,10 @@ class Session:
         """Give up sending to a client that is being closed and takes nothing any more."""
         await self._ending.wait()
         before = None
-        while before != self._outflow.taken:
-            before = self._outflow.taken
+        while before != self._writer.taken:
+            before = self._writer.taken
             await asyncio.sleep(STALL)
-        self._outflow.end()
+        self._writer.end()
 
     async def _forward(self) -> None:
         try:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wscli.daemon.fanout.socket_writer import Outflow, hear
-from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, Source
+from wscli.daemon.fanout.socket_writer import SocketWriter, hear
+from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.channel_feed import ControlFrames, json_frame
 from wscli.gateway.closing import STOPPED
@@ -19,11 +19,11 @@ from wscli.history.records import Batch
 from wscli.timing import OneShot, call_later
 from wscli.version import __version__
 
-__all__ = ["RECENT", "STALL", "TICK", "StatusFeed", "StatusSession"]
+__all__ = ["RECENT", "TICK", "StatusFeed", "StatusSession"]
 
 TICK = 1.0
 """Seconds between two frames of statistics."""
-STALL = 10.0
+_STALL = 10.0
 """Seconds for a page that sent a close frame to take the answer."""
 RECENT = 50
 """Past changes in the snapshot."""
@@ -37,9 +37,9 @@ class StatusFeed:
     def __init__(self, manager: Manager) -> None:
         self.control = ControlFrames()
         self._manager = manager
-        self._changes = Source("changes", manager.changes, manager.changes.seek_last(0))
-        self._log = Source("log", manager.log, manager.log.seek_last(0))
-        self.sources: Sequence[Source] = (self._changes, self._log)
+        self._changes = HistorySource("changes", manager.changes, manager.changes.seek_last(0))
+        self._log = HistorySource("log", manager.log, manager.log.seek_last(0))
+        self.sources: Sequence[HistorySource] = (self._changes, self._log)
         self._greeting: bytes | None = json_frame(self._snapshot())
         self._due = False
 
@@ -100,7 +100,7 @@ class StatusFeed:
 
 def _recent(manager: Manager) -> list[Any]:
     """Give the last changes, oldest first."""
-    changes = Source("changes", manager.changes, manager.changes.seek_last(RECENT))
+    changes = HistorySource("changes", manager.changes, manager.changes.seek_last(RECENT))
     found: list[Any] = []
     while item := changes.next():
         changes.gap, changes.cursor = None, item.cursor
@@ -124,7 +124,7 @@ class StatusSession:
         self._sock = handshake.sock
         self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._feed = StatusFeed(manager)
-        self._outflow = Outflow(self._sock, self._feed, clock=manager.clock)
+        self._writer = SocketWriter(self._sock, self._feed, clock=manager.clock)
         self._timer, self._last_call = OneShot(call_later), OneShot(call_later)
 
     async def run(self) -> None:
@@ -133,9 +133,9 @@ class StatusSession:
         loop.add_reader(self._sock, self._hear)
         self._timer.start(TICK, self._tick)
         try:
-            await self._outflow.run()
+            await self._writer.run()
         except asyncio.CancelledError:
-            self._outflow.last_words([close_frame(*STOPPED)])
+            self._writer.last_words([close_frame(*STOPPED)])
             raise
         finally:
             loop.remove_reader(self._sock)
@@ -144,7 +144,7 @@ class StatusSession:
 
     def _tick(self) -> None:
         self._feed.tick()
-        self._outflow.wake()
+        self._writer.wake()
         self._timer.start(TICK, self._tick)
 
     def _hear(self) -> None:
@@ -152,12 +152,12 @@ class StatusSession:
         if (data := hear(self._sock, _CHUNK)) is None:
             return
         if not data:
-            self._outflow.end()
+            self._writer.end()
             return
         arrived = self._parser.receive(data)
         if arrived.pong is not None:
             self._feed.control.pong(arrived.pong)
         if arrived.close is not None:
             self._feed.control.close(arrived.close)
-            self._last_call.start(STALL, self._outflow.end)
-        self._outflow.wake()
+            self._last_call.start(_STALL, self._writer.end)
+        self._writer.wake()

@@ -18,8 +18,9 @@ from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End
 from wscli.daemon.channel.backpressure import Backpressure
-from wscli.daemon.fanout.readers import TURN_BYTES, Reader, stream
-from wscli.daemon.fanout.sources import GATHER_BYTES, Options, Source
+from wscli.daemon.fanout.readers import Reader, stream
+from wscli.daemon.fanout.socket_writer import TURN_BYTES
+from wscli.daemon.fanout.sources import GATHER_BYTES, HistorySource, Options
 from wscli.history import encode as encoding
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import BATCH_BYTES, History
@@ -61,7 +62,7 @@ async def reading(sources, options=None, *, buffer=None, clock=None):
 
 
 def live(history, name="n", backpressure=None):
-    return Source(name, history, history.seek_last(0), backpressure)
+    return HistorySource(name, history, history.seek_last(0), backpressure)
 
 
 async def test_a_batch_is_one_frame_with_its_last_number():
@@ -75,7 +76,7 @@ async def test_a_batch_is_one_frame_with_its_last_number():
 async def test_the_replay_and_what_comes_meanwhile_meet_without_loss_or_repeat():
     history = history_of()
     fill(history, 300, messages=20, size=MESSAGE)
-    source = Source("n", history, history.seek_start())
+    source = HistorySource("n", history, history.seek_start())
     async with reading([source], buffer=1 << 16) as (reader, far, _):
         for _ in range(50):  # the replay is under way, and blocked
             fill(history, 5, messages=3, size=100)
@@ -185,7 +186,7 @@ async def test_channels_take_turns_so_that_a_long_replay_holds_no_other_up():
     long, short = history_of(), history_of()
     fill(long, 100, messages=30, size=MESSAGE)
     fill(short, 1)
-    sources = [Source("long", long, long.seek_start()), Source("short", short, short.seek_start())]
+    sources = [HistorySource("long", long, long.seek_start()), HistorySource("short", short, short.seek_start())]
     async with reading(sources) as (_, far, _):
         await far.read(frames=4)
         assert (DATA, 1, b"1.\n") in far.frames[:4]
@@ -195,7 +196,7 @@ async def test_gaps_stand_where_they_happened_and_the_leading_one_comes_first():
     history = history_of(keep=2)
     fill(history, 4)
     history.record_gap("outage", start=1.0, end=2.5)
-    source = Source("n", history, history.seek_last(3))
+    source = HistorySource("n", history, history.seek_last(3))
     async with reading([source]) as (_, far, _):
         fill(history, 1)
         await far.read(frames=5)
@@ -262,7 +263,7 @@ async def test_without_follow_it_ends_with_what_there_is():
     ours, theirs = socket_pair()
     with ours, theirs:
         far = FarEnd(theirs)
-        await stream(ours, [Source("n", history, history.seek_start())], Options(follow=False))
+        await stream(ours, [HistorySource("n", history, history.seek_start())], Options(follow=False))
         await far.read(until=END)
     assert numbers(far.data) == [1, 2, 3, 4, 5, 6]
     assert len(far.json(GAP)) == 1
@@ -319,7 +320,7 @@ async def test_one_turn_of_the_loop_sends_a_bounded_part_of_a_long_replay(monkey
         return sent[-1]
 
     with ours, theirs:
-        source = Source("n", history, history.seek_start())
+        source = HistorySource("n", history, history.seek_start())
         running = asyncio.create_task(stream(OurEnd(ours, take), [source], Options(follow=False)))
         turns = []
         while not running.done():
@@ -502,7 +503,7 @@ async def _follow_plan(plan, last, buffer):
     histories = [history_of(keep=40), history_of(keep=40)]
     for history in histories:
         fill(history, 5, messages=7)
-    sources = [Source(str(index), one, one.seek_last(last)) for index, one in enumerate(histories)]
+    sources = [HistorySource(str(index), one, one.seek_last(last)) for index, one in enumerate(histories)]
     begins = [source.cursor.seq for source in sources]
     gaps = [0, 0]
     async with reading(sources, Options(labelled=True), buffer=buffer) as (reader, far, _):

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from wscli.clock import SystemClock
-from wscli.daemon.fanout.socket_writer import Outflow
-from wscli.daemon.fanout.sources import Source
+from wscli.daemon.fanout.socket_writer import SocketWriter
+from wscli.daemon.fanout.sources import HistorySource
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
 
@@ -25,7 +25,7 @@ class Feed:
     """Ends with its first message; then its back-pressure breaks."""
 
     def __init__(self, history: History) -> None:
-        self.sources = [Source("news", history, history.seek_last(0), BrokenBackpressure())]  # type: ignore[arg-type]
+        self.sources = [HistorySource("news", history, history.seek_last(0), BrokenBackpressure())]  # type: ignore[arg-type]
         self.ended = False
 
     def take(self) -> list[bytes]:
@@ -40,9 +40,9 @@ async def test_a_bug_behind_the_end_of_a_client_does_not_reach_who_appended(capl
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        outflow = Outflow(ours, Feed(history))
+        writer = SocketWriter(ours, Feed(history))
         history.append([b"x"], None)
-        outflow.wake()
-        await outflow.run()
+        writer.wake()
+        await writer.run()
         assert theirs.recv(10) == b"all"
         assert "a bug" in caplog.text

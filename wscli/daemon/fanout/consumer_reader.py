@@ -9,7 +9,7 @@ from wscli.clock import Clock
 from wscli.control.frames import ACK, CONFIRMED, header
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.fanout.readers import Reader
-from wscli.daemon.fanout.sources import Options, Source
+from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.history.consumers import ConsumerLease
 from wscli.history.memory import History
 from wscli.history.records import Cursor, GapRecord, ReadResult
@@ -17,7 +17,7 @@ from wscli.history.records import Cursor, GapRecord, ReadResult
 __all__ = ["ConsumerReader", "ConsumerSource"]
 
 
-class ConsumerSource(Source):
+class ConsumerSource(HistorySource):
     """A history as a named consumer reads it.
 
     Gaps take no sequence number, so that the consumer counts those that it is done with; ``gap_numbers`` has the
@@ -61,7 +61,7 @@ class ConsumerReader(Reader):
 
     async def serve(self) -> None:
         """Send until the end; what the client still acknowledges after it counts too."""
-        await self._outflow.run()
+        await self._writer.run()
         await self._left
 
     def heard(self, data: bytes) -> None:

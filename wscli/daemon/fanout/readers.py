@@ -10,10 +10,10 @@ from typing import Any
 from wscli.clock import Clock
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped
-from wscli.daemon.fanout.socket_writer import SEND_BUFFER, TURN_BYTES, Outflow, hear
-from wscli.daemon.fanout.sources import Merger, Options, Source
+from wscli.daemon.fanout.socket_writer import SocketWriter, hear
+from wscli.daemon.fanout.sources import HistorySource, Merger, Options
 
-__all__ = ["SEND_BUFFER", "TURN_BYTES", "Reader", "stream"]
+__all__ = ["Reader", "stream"]
 
 _STOPPED = manager_stopped()
 _GOING = End(_STOPPED.exit_code, _STOPPED.message, _STOPPED.hint)
@@ -23,16 +23,16 @@ class Reader:
     """Sends sources to a non-blocking socket until the end is sent, the client is gone, or ``run`` is cancelled."""
 
     def __init__(
-        self, sock: socket.socket, sources: Sequence[Source], options: Options, *, clock: Clock | None = None
+        self, sock: socket.socket, sources: Sequence[HistorySource], options: Options, *, clock: Clock | None = None
     ) -> None:
         self._sock = sock
         self._merger = Merger(sources, options)
-        self._outflow = Outflow(sock, self._merger, clock=clock)
+        self._writer = SocketWriter(sock, self._merger, clock=clock)
 
     @property
     def pinned(self) -> int:
         """Bytes that it holds on to beside the histories: the unsent rest of what it is being sent."""
-        return self._outflow.pinned
+        return self._writer.pinned
 
     async def run(self) -> None:
         """Send; return once the end frame is sent or the client has hung up.
@@ -51,24 +51,24 @@ class Reader:
 
     async def serve(self) -> None:
         """Do what ``run`` is for."""
-        await self._outflow.run()
+        await self._writer.run()
 
     def heard(self, data: bytes) -> None:
-        """Take what the client says: of interest to nobody here."""
+        """Take what the client says: ignored here."""
 
     def hung_up(self) -> None:
         """The client is gone, or says no more."""
-        self._outflow.end()
+        self._writer.end()
 
     def finish(self, end: End) -> None:
         """Send everything that has arrived by now, then the end."""
         self._merger.finish(end)
-        self._outflow.wake()
+        self._writer.wake()
 
     def tell(self, state: dict[str, Any]) -> None:
         """Send the frame of a state, between two batches."""
         self._merger.tell(state)
-        self._outflow.wake()
+        self._writer.wake()
 
     def _hear(self) -> None:
         """Hear the client, or that it hung up."""
@@ -82,11 +82,11 @@ class Reader:
     def _say_goodbye(self) -> None:
         self._merger.sources = ()
         self._merger.finish(_GOING)
-        self._outflow.last_words(self._merger.take())
+        self._writer.last_words(self._merger.take())
 
 
 async def stream(
-    sock: socket.socket, sources: Sequence[Source], options: Options, *, clock: Clock | None = None
+    sock: socket.socket, sources: Sequence[HistorySource], options: Options, *, clock: Clock | None = None
 ) -> None:
     """Send histories to a client until it has what it asked for, or hangs up: all that a feed needs."""
     await Reader(sock, sources, options, clock=clock).run()

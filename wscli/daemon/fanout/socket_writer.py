@@ -15,15 +15,15 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wscli.clock import Clock, SystemClock
-from wscli.daemon.fanout.sources import Source
+from wscli.daemon.fanout.sources import HistorySource
 
-__all__ = ["SEND_BUFFER", "TURN_BYTES", "Feed", "Gone", "Outflow", "hear"]
+__all__ = ["SEND_BUFFER", "TURN_BYTES", "Feed", "Gone", "SocketWriter", "hear"]
 
 logger = logging.getLogger("wscli.manager")
 
 SEND_BUFFER = 1 << 20
 TURN_BYTES = 1 << 20
-"""Bytes that one client may be sent in one turn of the loop, so that a long replay holds nobody up."""
+"""Bytes that one client may be sent in one turn of the loop, so that a long replay delays no other."""
 
 
 class Gone(Exception):
@@ -31,10 +31,10 @@ class Gone(Exception):
 
 
 class Feed(Protocol):
-    """What a client is to be sent."""
+    """What a client is sent."""
 
     @property
-    def sources(self) -> Sequence[Source]:
+    def sources(self) -> Sequence[HistorySource]:
         """The histories that it reads."""
 
     @property
@@ -45,7 +45,7 @@ class Feed(Protocol):
         """Give what comes next, as pieces to be sent one after the other; none while there is nothing to send."""
 
 
-class Outflow:
+class SocketWriter:
     """Sends a feed to a non-blocking socket until its end is sent, the client is gone, or ``run`` is cancelled."""
 
     def __init__(self, sock: socket.socket, feed: Feed, *, clock: Clock | None = None) -> None:

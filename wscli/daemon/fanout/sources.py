@@ -1,4 +1,4 @@
-"""What a reader is to be sent next: several histories become one sequence of frames."""
+"""What a reader is sent next: several histories merged into one sequence of frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wscli.history.encode import Form, cut, gap_record
 from wscli.history.memory import History
 from wscli.history.records import GapRecord, ReadResult, Start
 
-__all__ = ["GATHER_BYTES", "GATHER_PIECES", "Merger", "Options", "Source"]
+__all__ = ["GATHER_BYTES", "GATHER_PIECES", "Merger", "Options", "HistorySource"]
 
 GATHER_BYTES = 128 << 10
 """Small batches go out together, until there are so many bytes."""
@@ -35,7 +35,7 @@ class Options:
     """Whether to wait for more than there is."""
 
 
-class Source:
+class HistorySource:
     """A channel's history as one reader reads it from ``start``.
 
     ``backpressure`` is told of the reader's lag; None where nothing can be held back.
@@ -76,14 +76,14 @@ class Merger:
     The number of messages is counted here, over all sources, and the last batch is cut at a message.
     """
 
-    def __init__(self, sources: Sequence[Source], options: Options) -> None:
-        self.sources: Sequence[Source] = sources
+    def __init__(self, sources: Sequence[HistorySource], options: Options) -> None:
+        self.sources: Sequence[HistorySource] = sources
         self.ended = False
         """Whether the end frame was taken."""
         self._forms = [Form(options.format, source.name, options.labelled) for source in sources]
         self._left = options.count
         self._turn = 0
-        self._spoke_of: Source | None = sources[0] if len(sources) == 1 else None
+        self._spoke_of: HistorySource | None = sources[0] if len(sources) == 1 else None
         self._end: End | None = None
         self._words: list[bytes] = []
         if not options.follow:
@@ -126,7 +126,7 @@ class Merger:
                 return True
         return False
 
-    def _put(self, pieces: list[bytes], source: Source, form: Form, found: ReadResult) -> None:
+    def _put(self, pieces: list[bytes], source: HistorySource, form: Form, found: ReadResult) -> None:
         if source is not self._spoke_of:
             self._spoke_of = source
             _frame(pieces, CHANNEL, 0, source.name.encode("utf-8", "surrogateescape"))

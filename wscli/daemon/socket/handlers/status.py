@@ -6,7 +6,7 @@ from wscli.control.messages import StatusAnswer
 from wscli.control.protocol import success
 from wscli.control.requests import StatusRequest
 from wscli.daemon.fanout.readers import stream
-from wscli.daemon.fanout.sources import Options, Source
+from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
 
@@ -14,7 +14,7 @@ from wscli.daemon.socket.peer import Peer
 async def handle(app: App, request: StatusRequest, peer: Peer) -> StatusAnswer | None:
     """Return the objects of ``status --json``; with ``watch`` every change follows as one of these objects."""
     changes = app.manager.changes
-    source = Source("status", changes, changes.seek_last(0))  # before the answer: no change is missed
+    source = HistorySource("status", changes, changes.seek_last(0))  # before the answer: no change is missed
     result: StatusAnswer = {
         "instance": app.manager.plan.name,
         "channels": app.manager.status(request.get("channels", [])),

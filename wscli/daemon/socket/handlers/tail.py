@@ -12,7 +12,7 @@ from wscli.control.requests import ConsumeRequest, TailRequest
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.readers import Reader
-from wscli.daemon.fanout.sources import Options, Source
+from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
@@ -39,7 +39,7 @@ async def handle(app: App, request: TailRequest, peer: Peer) -> None:
             held.enter_context(reading(channel, follow=options.follow))
         begins = {name: {"epoch": start.cursor.epoch, "after": start.cursor.seq} for name, start in starts.items()}
         await peer.send_line(success({"channels": begins}))
-        sources = [Source(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
+        sources = [HistorySource(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
         reader = Reader(peer.sock, sources, options, clock=app.manager.clock)
         with ExitStack() as watching:
             if options.follow:
