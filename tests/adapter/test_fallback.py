@@ -113,7 +113,7 @@ def test_a_manager_that_is_of_no_use_is_gone_around(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attach_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(attach_module, "ATTACH_PATIENCE", 0.05)
     managers.add("app", answer)
     assert talk(echo) == "hello"
     assert warnings(caplog) == [f"{echo} is dialled directly, and not shared: {reason}"]
@@ -250,7 +250,7 @@ async def test_an_error_that_was_chosen_ends_the_reconnecting(monkeypatch: pytes
 async def test_the_time_to_open_counts_the_manager(
     managers: Managers, echo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attach_module, "PATIENCE", 0.3)
+    monkeypatch.setattr(attach_module, "ATTACH_PATIENCE", 0.3)
     managers.add("app", None)
     with pytest.raises(TimeoutError, match="timed out during opening handshake"):
         await connect(echo, open_timeout=0.02)

@@ -143,7 +143,7 @@ async def test_a_program_that_reconnects_outlives_its_manager(
 async def test_a_manager_that_is_stopped_in_its_tracks_is_gone_around(
     here: Wscli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(attach_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(attach_module, "ATTACH_PATIENCE", 0.1)
     async with serving() as upstream:
         manager = await up(here, upstream)
         os.kill(manager.pid, signal.SIGSTOP)

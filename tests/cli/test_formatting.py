@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from wscli.cli.formatting import duration, next_step, size, state_style
-from wscli.cli.statusline import change_line, status_line
+from wscli.cli.formatting import change_line, duration, next_step, size, state_style, status_line
 from wscli.cli.tables import states_text, stats_text, table, tokens_text
 from wscli.core.states import ChannelState
 

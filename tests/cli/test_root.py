@@ -249,10 +249,10 @@ def test_the_collector_is_on_again_when_a_verb_runs(wscli: Wscli) -> None:
     code = (
         "import gc, sys; sys.argv = ['wscli', 'ls']\n"
         "import wscli.cli.ls as ls, wscli.cli\n"
-        "real = ls.ls\n"
-        "def spy(**kwargs):\n"
-        "    print(gc.isenabled()); return real(**kwargs)\n"
-        "ls.ls = spy\n"
+        "real = ls.registered\n"
+        "def spy(environ):\n"
+        "    print(gc.isenabled()); return real(environ)\n"
+        "ls.registered = spy\n"
         "sys.exit(wscli.cli.main())"
     )
     done = subprocess.run([sys.executable, "-c", code], env=wscli.env, capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ import time
 import click
 import pytest
 
-from wscli.cli.times import read_time
+from wscli.cli.options import read_time
 
 COMMAND = click.Context(click.Command("tail"))
 OPTION = click.Option(["--since"])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wscli.control.acks import Acks
 from wscli.control.frames import ACK, CONFIRMED, DATA, END, FrameReader, end_body, header
+from wscli.control.stream import Acks
 from wscli.errors import ChannelUnavailable, OutcomeUnknown, WscliError
 
 
@@ -72,6 +72,6 @@ def test_without_a_confirmation_the_managers_last_word_is_the_error(
 def test_a_manager_that_says_nothing_does_not_confirm(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wscli.control.acks.PATIENCE", 0.01)
+    monkeypatch.setattr("wscli.control.stream.CONFIRMATION_DEADLINE", 0.01)
     with pytest.raises(OutcomeUnknown, match="was not confirmed"):
         Acks(pair[0]).finish(FrameReader())

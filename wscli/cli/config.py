@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from wscli.cli.formatting import counted
 from wscli.cli.options import instance_options, json_option, selection_of
 from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
@@ -64,8 +65,8 @@ def _check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
         note(f"warning: {warning}")
     if plan.warnings and strict:
         return ExitCode.CONFIG
-    counted = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
-    declared = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counted)
+    numbers = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
+    declared = ", ".join(counted(count, what) for what, count in numbers)
     sys.stdout.write(f"{'<stdin>' if file == Path('-') else file}: ok: {declared}\n")
     return 0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from wscli.client.messages import Message
-from wscli.control.refs import Ref
+from wscli.control.requests import Ref
 from wscli.errors import UsageError
 from wscli.expressions import InvalidExpression, check_expression, compile_condition, is_json
 

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple, TypedDict, cast
 
 from wscli.client.matching import Match, check_match
 from wscli.client.replies import PendingReply
-from wscli.control.messages import SendReceipt
+from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
-from wscli.control.refs import refers
-from wscli.control.reports import Status
 from wscli.control.requests import (
     ChannelsRequest,
     ConsumerChange,
@@ -23,6 +21,7 @@ from wscli.control.requests import (
     TailRequest,
     TokenRequest,
     WaitRequest,
+    refers,
 )
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 

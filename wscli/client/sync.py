@@ -13,15 +13,14 @@ from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
 from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
-from wscli.control.acks import Acks
 from wscli.control.client import ManagerConnection, ManagerGone
-from wscli.control.messages import ConsumerStatus
+from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
-from wscli.control.reports import Stats, Status
 from wscli.control.selection import select
+from wscli.control.stream import Acks
 from wscli.errors import NoInstance, TimedOut, WscliError
 
-__all__ = ["Client", "Tail", "run_exchange"]
+__all__ = ["Client", "run_exchange"]
 
 
 class Client(ManagerClient):

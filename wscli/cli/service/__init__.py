@@ -15,7 +15,7 @@ from wscli.cli.config import file_of
 from wscli.cli.detach import log_file
 from wscli.cli.options import instance_options, selection_of
 from wscli.cli.printing import note, put
-from wscli.cli.service.managers import SERVICE_MANAGERS, ServiceManager, local
+from wscli.cli.service.managers import SUPERVISORS, Supervisor, local
 from wscli.cli.service.units import Service, file_in, is_ours
 from wscli.control.paths import is_instance_name, state_directory
 from wscli.control.selection import Selection, running
@@ -27,21 +27,8 @@ _LOGIN = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "XDG_RUNTIME_DIR")
 """The part of a shell's environment that a service has, if its service manager does not answer."""
 
 
-def show(selection: Selection, kind: str) -> int:
-    """Print the unit, or the agent, of a file."""
-    put(SERVICE_MANAGERS[kind].text(_service(selection)))
-    return 0
-
-
-def install(selection: Selection, *, start: bool) -> int:
-    """Write the unit of a valid file, and have it run.
-
-    Raises:
-        ConfigError: the file is invalid.
-        WscliError: another wrote a file of that name, or it cannot be started.
-
-    """
-    supervisor = SERVICE_MANAGERS[local()]
+def _install(selection: Selection, *, start: bool) -> int:
+    supervisor = SUPERVISORS[local()]
     service = _service(selection)
     _check(service, supervisor)
     title, path = service.title, _path(supervisor, service.title)
@@ -69,14 +56,8 @@ def install(selection: Selection, *, start: bool) -> int:
     return 0
 
 
-def uninstall(selection: Selection) -> int:
-    """Stop the service and remove its file.
-
-    Raises:
-        WscliError: it is not installed, another program wrote it, or it cannot be stopped.
-
-    """
-    supervisor = SERVICE_MANAGERS[local()]
+def _uninstall(selection: Selection) -> int:
+    supervisor = SUPERVISORS[local()]
     title = _installed(selection, supervisor)
     path = _path(supervisor, title)
     if not os.path.lexists(path):
@@ -110,7 +91,7 @@ def _service(selection: Selection) -> Service:
     )
 
 
-def _check(service: Service, supervisor: ServiceManager) -> None:
+def _check(service: Service, supervisor: Supervisor) -> None:
     """Refuse an invalid file; say what is missing where only this shell makes it valid."""
     from wscli.config import load
 
@@ -155,7 +136,7 @@ def read_environment(path: Path) -> dict[str, str]:
     return found
 
 
-def _path(supervisor: ServiceManager, title: str) -> Path:
+def _path(supervisor: Supervisor, title: str) -> Path:
     return supervisor.directory(os.environ) / supervisor.file_name(title)
 
 
@@ -176,7 +157,7 @@ def _refuse_running(service: Service) -> None:
             )
 
 
-def _installed(selection: Selection, supervisor: ServiceManager) -> str:
+def _installed(selection: Selection, supervisor: Supervisor) -> str:
     """Find which service is meant; its file may be gone, or invalid by now."""
     if selection.name and selection.file:
         raise UsageError("-i and -c both choose an instance", "give one of them")
@@ -251,7 +232,7 @@ def install_command(no_start: bool) -> int:
 
     It may be done again at any time: after a move of the file or of Python, the unit is written anew.
     """
-    return install(selection_of(click.get_current_context()), start=not no_start)
+    return _install(selection_of(click.get_current_context()), start=not no_start)
 
 
 @command.command("uninstall")
@@ -261,7 +242,7 @@ def uninstall_command() -> int:
 
     -i NAME serves where the file is gone.
     """
-    return uninstall(selection_of(click.get_current_context()))
+    return _uninstall(selection_of(click.get_current_context()))
 
 
 @command.command("show")
@@ -269,11 +250,12 @@ def uninstall_command() -> int:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(list(SERVICE_MANAGERS)),
+    type=click.Choice(list(SUPERVISORS)),
     default=local,
     show_default="this machine's",
     help="Whose unit.",
 )
 def show_command(kind: str) -> int:
     """Print the unit that `install` would write."""
-    return show(selection_of(click.get_current_context()), kind)
+    put(SUPERVISORS[kind].text(_service(selection_of(click.get_current_context()))))
+    return 0

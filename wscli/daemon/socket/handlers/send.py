@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
-from wscli.control.refs import Ref
-from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
-from wscli.control.validation import read_block
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import NotSent, WscliError
 

@@ -1,44 +1,33 @@
-"""The one reader of the control socket's requests: it checks their arguments against the types of ``requests``."""
+"""The one reader of requests: it checks their arguments against the types of ``control.requests``.
+
+A handler's annotation of its second parameter says which types it takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NotRequired, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NotRequired, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from wscli.control import requests
 from wscli.control.protocol import ProtocolError
+from wscli.control.requests import BlockLine, OutcomesLine
 
-__all__ = ["REQUESTS", "read_block", "read_request"]
-
-REQUESTS: Mapping[str, tuple[Any, ...]] = {
-    "attach": (requests.AttachRequest,),
-    "complete": (requests.NoArguments,),
-    "consume": (requests.ConsumeRequest,),
-    "consumer": (requests.ConsumerList, requests.ConsumerReset, requests.ConsumerChange),
-    "doctor": (requests.DoctorRequest,),
-    "logs": (requests.LogsRequest,),
-    "outbox": (requests.OutboxList, requests.OutboxRemove, requests.OutboxFlush),
-    "pause": (requests.PauseRequest,),
-    "queue": (requests.QueueRequest,),
-    "reload": (requests.NoArguments,),
-    "restart": (requests.NamedChannels,),
-    "resume": (requests.PauseRequest,),
-    "send": (requests.SendRequest,),
-    "start": (requests.NamedChannels,),
-    "stats": (requests.ChannelsRequest,),
-    "status": (requests.StatusRequest,),
-    "stop": (requests.NamedChannels,),
-    "tail": (requests.TailRequest,),
-    "token": (requests.TokenList, requests.TokenRequest),
-    "wait": (requests.WaitRequest,),
-}
-"""The types of each verb; where there are several, ``action`` tells them apart."""
+__all__ = ["read_block", "read_request", "request_types"]
 
 
-def read_request(verb: str, args: object) -> Any:
-    """Validate a request's arguments and return them, typed as `REQUESTS` declares; a verb without a type takes any.
+@lru_cache
+def request_types(handler: Callable[..., Any]) -> tuple[Any, ...]:
+    """Return the types of requests that a handler takes; where there are several, ``action`` tells them apart.
+
+    There is none for one that takes any arguments.
+    """
+    _, hint, *_ = get_type_hints(handler).values()
+    return tuple(one for one in get_args(hint) or (hint,) if is_typeddict(one))
+
+
+def read_request(verb: str, args: object, handler: Callable[..., Any]) -> Any:
+    """Validate a request's arguments and return them, of one of the handler's `request_types`.
 
     Raises:
         ProtocolError: they are not an object, a key is unknown or missing, or a value has the wrong type.
@@ -46,25 +35,23 @@ def read_request(verb: str, args: object) -> Any:
     """
     if not isinstance(args, dict):
         raise ProtocolError("the arguments must be a JSON object", "'args' is an object, {} where there are none")
-    types = REQUESTS.get(verb)
-    if types is None:
-        return args
+    types = request_types(handler)
     if len(types) > 1:
-        types = _of_action(verb, args.get("action"), types)
-    return _checked(verb, args, types[0])
+        return _checked(verb, args, _of_action(verb, args.get("action"), types))
+    return _checked(verb, args, types[0]) if types else args
 
 
-def read_block(verb: str, line: dict[str, Any]) -> requests.BlockLine | requests.OutcomesLine:
+def read_block(verb: str, line: dict[str, Any]) -> BlockLine | OutcomesLine:
     """Validate a line between two blocks of `send` or `queue`: a `BlockLine`, or for ``queue`` an `OutcomesLine`."""
-    kind = requests.OutcomesLine if verb == "queue" and "outcomes" in line else requests.BlockLine
-    return cast("requests.BlockLine | requests.OutcomesLine", _checked(verb, line, kind))
+    kind = OutcomesLine if verb == "queue" and "outcomes" in line else BlockLine
+    return cast("BlockLine | OutcomesLine", _checked(verb, line, kind))
 
 
-def _of_action(verb: str, action: object, types: tuple[Any, ...]) -> tuple[Any, ...]:
+def _of_action(verb: str, action: object, types: tuple[Any, ...]) -> Any:
     actions = {name: one for one in types for name in get_args(_fields(one)["action"])}
     if not isinstance(action, str) or action not in actions:
         raise ProtocolError(f"invalid action: {str(action)[:40]!r}", f"actions of {verb!r}: {', '.join(actions)}")
-    return (actions[action],)
+    return actions[action]
 
 
 def _checked(verb: str, args: dict[str, Any], kind: Any) -> dict[str, Any]:
