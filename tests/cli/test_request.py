@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.client.scene import Scene, scene
+from tests.client.scene import Scene, running
+
+__all__ = ["running"]
 
 ASK = '{"id": {ref.int}, "say": ["no json", "[1]"]}'
 MINE = ".reply == $ref"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene() as made:
-        yield made
 
 
 def test_the_reply_is_printed_as_a_tail_prints_it(running: Scene) -> None:

@@ -6,23 +6,16 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.cli.commands import Cli, cli
-from tests.client.scene import Scene, scene
+from tests.client.scene import Scene, running
 from tests.waiting import eventually
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
-__all__ = ["cli"]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene() as made:
-        yield made
+__all__ = ["cli", "running"]
 
 
 async def outcomes(*args: str, stdin: bytes = b"") -> tuple[int | None, list[Any]]:

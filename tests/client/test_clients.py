@@ -1,4 +1,4 @@
-"""``wscli.Client`` against a real manager."""
+"""``wscli.Client`` and ``wscli.AsyncClient`` against a real manager: what both promise."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.client.scene import Scene, free_registration, scene
+from tests.client.scene import Make, Scene, free_registration, make, running
 from tests.processes import Process
 from wscli import Client, Gap, Message
 from wscli.errors import (
@@ -29,16 +29,13 @@ from wscli.errors import (
     WscliError,
 )
 
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene() as made:
-        yield made
+__all__ = ["make", "running"]
 
 
 @pytest.fixture
-def client(running: Scene) -> Client:
-    return Client("app", environ=running.environ)
+def client(running: Scene, make: Make) -> Client:
+    made: Client = make("app", environ=running.environ)
+    return made
 
 
 def order(**what: Any) -> str:
@@ -185,8 +182,12 @@ def test_a_dozen_requests_answered_out_of_order_get_their_own_replies(client: Cl
 def test_a_request_without_a_reply_ends_at_its_deadline(client: Client, running: Scene) -> None:
     with pytest.raises(TimedOut, match=r"no reply on 'echo' within 0\.05 s"):
         client.request("echo", order(say=["another"]), ".reply == 1", timeout=0.05)
+    with pytest.raises(TimedOut):
+        client.request("echo", b"x", lambda message: True, timeout=0)
     with pytest.raises(NotSent):
         client.request("lost", "x", ".reply == 1", timeout=0.05)
+    with pytest.raises(UsageError, match="does not compile"):
+        client.request("echo", "x", ".reply ==")
     running.until_readers(0)
 
 
@@ -278,27 +279,27 @@ def test_ctrl_c_ends_a_tail_without_a_word_of_ours(running: Scene) -> None:
         script.kill()
 
 
-def test_without_a_manager_every_call_says_so(tmp_path: Path) -> None:
-    client = Client(environ={"WSCLI_RUNTIME_DIR": str(tmp_path)})
+def test_without_a_manager_every_call_says_so(make: Make, tmp_path: Path) -> None:
+    client = make(environ={"WSCLI_RUNTIME_DIR": str(tmp_path)})
     for call in (client.stats, client.status, lambda: client.send("echo", "x"), lambda: client.tail("echo")):
         with pytest.raises(NoInstance):
             call()
     with pytest.raises(NoInstance, match="'nobody'"):
-        Client("nobody", environ={"WSCLI_RUNTIME_DIR": str(tmp_path)}).stats()
+        make("nobody", environ={"WSCLI_RUNTIME_DIR": str(tmp_path)}).stats()
 
 
-def test_a_manager_is_chosen_by_its_file_and_by_the_environment(running: Scene) -> None:
-    by_file = Client(file=running.manager.file, environ=running.environ)
-    by_name = Client(environ={**running.environ, "WSCLI_INSTANCE": "app"})
+def test_a_manager_is_chosen_by_its_file_and_by_the_environment(make: Make, running: Scene) -> None:
+    by_file = make(file=running.manager.file, environ=running.environ)
+    by_name = make(environ={**running.environ, "WSCLI_INSTANCE": "app"})
     assert by_file.stats()["pid"] == by_name.stats()["pid"] == running.manager.pid
 
 
-def test_a_message_whose_answer_never_comes_is_of_unknown_outcome(tmp_path: Path) -> None:
+def test_a_message_whose_answer_never_comes_is_of_unknown_outcome(make: Make, tmp_path: Path) -> None:
     path = free_registration(tmp_path / "run", "app")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        client = Client("app", environ={"WSCLI_RUNTIME_DIR": str(tmp_path / "run")})
+        client = make("app", environ={"WSCLI_RUNTIME_DIR": str(tmp_path / "run")})
         with ThreadPoolExecutor(1) as threads:
             sending = threads.submit(client.send, "echo", "x")
             accepted, _ = listener.accept()
