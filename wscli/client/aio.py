@@ -214,12 +214,12 @@ class AsyncClient(ManagerClient):
 
     async def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = await self._ask(requests.stats_request(channels))
+        stats: Stats = await self._ask(requests.channels_request("stats", channels))
         return stats
 
     async def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = (await self._ask(requests.status_request(channels)))["channels"]
+        states: list[Status] = (await self._ask(requests.channels_request("status", channels)))["channels"]
         return states
 
     async def consumers(self, *channels: str) -> list[ConsumerStatus]:

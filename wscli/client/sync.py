@@ -110,12 +110,12 @@ class Client(ManagerClient):
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = self._ask(requests.stats_request(channels))
+        stats: Stats = self._ask(requests.channels_request("stats", channels))
         return stats
 
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = self._ask(requests.status_request(channels))["channels"]
+        states: list[Status] = self._ask(requests.channels_request("status", channels))["channels"]
         return states
 
     def consumers(self, *channels: str) -> list[ConsumerStatus]:

@@ -27,52 +27,6 @@ _LOGIN = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "XDG_RUNTIME_DIR")
 """The part of a shell's environment that a service has, if its service manager does not answer."""
 
 
-def _install(selection: Selection, *, start: bool) -> int:
-    supervisor = SUPERVISORS[local()]
-    service = _service(selection)
-    _check(service, supervisor)
-    title, path = service.title, _path(supervisor, service.title)
-    _refuse_foreign(path)
-    active = supervisor.is_active(title)
-    if start and not active:
-        _refuse_running(service)
-    changed = _write(path, supervisor.text(service))
-    note(f"{title}: {path} {'is written' if changed else 'is up to date'}")
-    if not start:
-        note(f"hint: start it with `{supervisor.start_command(title, path)}`")
-        return 0
-    if local() == "launchd":
-        log_file(service.name)  # it makes no directory
-    supervisor.start(title, path)
-    if not active:
-        note(f"{title}: is up, and starts when you log in")
-    elif changed:
-        note(f"{title}: runs on as it was started")
-        note(f"hint: `{supervisor.restart_command(title, path)}` applies what changed")
-    else:
-        note(f"{title}: runs already")
-    if not active and local() == "systemd" and not Path("/var/lib/systemd/linger", _user()).exists():
-        note("hint: `loginctl enable-linger` starts it at boot, and keeps it when you log out")
-    return 0
-
-
-def _uninstall(selection: Selection) -> int:
-    supervisor = SUPERVISORS[local()]
-    title = _installed(selection, supervisor)
-    path = _path(supervisor, title)
-    if not os.path.lexists(path):
-        raise WscliError(
-            f"{title} is not installed: {str(path)!r} does not exist", f"`ls {path.parent}` lists services"
-        )
-    _refuse_foreign(path)
-    stopped = supervisor.stop(title, path)
-    path.unlink()
-    supervisor.forget(title, path)
-    note(f"{title}: stopped" if stopped else f"{title}: not stopped, since it does not run")
-    note(f"{title}: {path} is removed")
-    return 0
-
-
 def _service(selection: Selection) -> Service:
     from wscli import config
 
@@ -227,22 +181,60 @@ _with_file = functools.partial(
 @command.command("install")
 @_with_file
 @click.option("--no-start", is_flag=True, help="Write the unit, and leave it to you to start it.")
-def install_command(no_start: bool) -> int:
+def install(no_start: bool) -> int:
     """Check the file, write its unit, start it now and at each login.
 
     It may be done again at any time: after a move of the file or of Python, the unit is written anew.
     """
-    return _install(selection_of(click.get_current_context()), start=not no_start)
+    supervisor = SUPERVISORS[local()]
+    service = _service(selection_of(click.get_current_context()))
+    _check(service, supervisor)
+    title, path = service.title, _path(supervisor, service.title)
+    _refuse_foreign(path)
+    active = supervisor.is_active(title)
+    if not (no_start or active):
+        _refuse_running(service)
+    changed = _write(path, supervisor.text(service))
+    note(f"{title}: {path} {'is written' if changed else 'is up to date'}")
+    if no_start:
+        note(f"hint: start it with `{supervisor.start_command(title, path)}`")
+        return 0
+    if local() == "launchd":
+        log_file(service.name)  # it makes no directory
+    supervisor.start(title, path)
+    if not active:
+        note(f"{title}: is up, and starts when you log in")
+    elif changed:
+        note(f"{title}: runs on as it was started")
+        note(f"hint: `{supervisor.restart_command(title, path)}` applies what changed")
+    else:
+        note(f"{title}: runs already")
+    if not active and local() == "systemd" and not Path("/var/lib/systemd/linger", _user()).exists():
+        note("hint: `loginctl enable-linger` starts it at boot, and keeps it when you log out")
+    return 0
 
 
 @command.command("uninstall")
 @functools.partial(instance_options, name_help="The service of this name.", file_help="The service of this file.")
-def uninstall_command() -> int:
+def uninstall() -> int:
     """Stop the service, and remove its unit.
 
     -i NAME serves where the file is gone.
     """
-    return _uninstall(selection_of(click.get_current_context()))
+    supervisor = SUPERVISORS[local()]
+    title = _installed(selection_of(click.get_current_context()), supervisor)
+    path = _path(supervisor, title)
+    if not os.path.lexists(path):
+        raise WscliError(
+            f"{title} is not installed: {str(path)!r} does not exist", f"`ls {path.parent}` lists services"
+        )
+    _refuse_foreign(path)
+    stopped = supervisor.stop(title, path)
+    path.unlink()
+    supervisor.forget(title, path)
+    note(f"{title}: stopped" if stopped else f"{title}: not stopped, since it does not run")
+    note(f"{title}: {path} is removed")
+    return 0
 
 
 @command.command("show")
@@ -255,7 +247,7 @@ def uninstall_command() -> int:
     show_default="this machine's",
     help="Whose unit.",
 )
-def show_command(kind: str) -> int:
+def show(kind: str) -> int:
     """Print the unit that `install` would write."""
     put(SUPERVISORS[kind].text(_service(selection_of(click.get_current_context()))))
     return 0
