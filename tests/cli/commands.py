@@ -19,7 +19,7 @@ from tests.daemon.served import Served, serve
 from wscli.cli import main
 from wscli.control.paths import registration_path
 
-__all__ = ["Cli", "Result", "cli", "register"]
+__all__ = ["Cli", "Result", "cli", "start"]
 
 
 class Result(NamedTuple):
@@ -30,6 +30,11 @@ class Result(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+async def start(*args: str | bytes, **options: Any) -> asyncio.subprocess.Process:
+    """Start ``wscli`` as a process of its own."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "wscli", *args, **options)
 
 
 def register(served: Served) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.cli.commands import Cli, cli
+from tests.cli.commands import Cli, cli, start
 from tests.processes import Wscli, wscli
 from tests.waiting import eventually
 from wscli.cli import main
@@ -129,13 +128,6 @@ def test_a_mistake_is_2_with_one_line_and_a_hint(
     assert hint in second
 
 
-def test_durations_are_read_with_their_units_or_as_seconds() -> None:
-    from wscli.cli.options import DURATION
-
-    read = [DURATION.convert(text, None, None) for text in ("500ms", "10s", "1m30s", "1h", "2.5", "0")]
-    assert read == [0.5, 10.0, 90.0, 3600.0, 2.5, 0.0]
-
-
 async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> None:
     assert (await cli("-i", "app", "status", "--line")).code == 0
     assert (await cli("status", "--line", "-i", "app")).code == 0
@@ -215,8 +207,7 @@ def test_a_stdout_that_is_full_is_1(wscli: Wscli) -> None:
 async def test_signals_end_it_with_their_codes_and_without_a_word(cli: Cli, number: int, code: int) -> None:
     calls = cli.manager.known["calls"]
     await calls.become(ChannelState.WAITING)
-    command = [sys.executable, "-m", "wscli", "wait", "calls"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = await start("wait", "calls", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     await eventually(lambda: calls.uses)
     process.send_signal(number)
     out, err = await process.communicate()

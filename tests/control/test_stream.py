@@ -1,4 +1,4 @@
-"""The client's side of a stream: what reaches the sink, and how it ends."""
+"""The client's side of a stream: what reaches the sink, how it ends, and the end of what a consumer says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import threading
 import pytest
 
 from wscli.control.frames import (
+    ACK,
     CHANNEL,
+    CONFIRMED,
     DATA,
     END,
     EPOCH,
@@ -18,13 +20,14 @@ from wscli.control.frames import (
     STATE,
     End,
     FrameError,
+    FrameReader,
     end_body,
     header,
     json_body,
 )
 from wscli.control.output import Output
-from wscli.control.stream import Stream
-from wscli.errors import NoInstance, TimedOut
+from wscli.control.stream import Acks, Stream
+from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, WscliError
 
 OK = End(0, "", None)
 
@@ -188,3 +191,41 @@ def test_a_closed_stdout_ends_it_well_while_writing(pair):
     theirs.sendall(frame(DATA, 1, b"a\n"))
     assert Stream(ours, sink).run() == OK
     os.close(writing)
+
+
+FAILED = frame(END, 0, end_body(8, "channel 'a' is failed"))
+NOT_KEPT = frame(END, 0, end_body(1, "the position is not kept: the disk is full", "make room"))
+
+
+@pytest.mark.parametrize("before", [b"", frame(DATA, 0, b"late\n"), frame(END, 0, end_body(0)), FAILED])
+def test_what_still_comes_before_the_confirmation_is_dropped_be_it_a_failure(pair, before):
+    ours, managers = pair
+    managers.sendall(before + frame(CONFIRMED, 0, b""))
+    acks = Acks(ours)
+    acks.send(17, 2)
+    acks.finish(FrameReader())
+    assert managers.recv(1 << 10) == ACK.pack(17, 2)
+    assert managers.recv(1 << 10) == b"", "nothing more is said"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (b"", OutcomeUnknown, "was not confirmed"),
+        (frame(DATA, 0, b"late\n") + frame(END, 0, end_body(0)), OutcomeUnknown, "was not confirmed"),
+        (FAILED + NOT_KEPT, WscliError, "the disk is full"),
+        (FAILED, ChannelUnavailable, "is failed"),
+    ],
+)
+def test_without_a_confirmation_the_managers_last_word_is_the_error(pair, said, kind, words):
+    ours, managers = pair
+    managers.sendall(said)
+    managers.close()
+    with pytest.raises(kind, match=words):
+        Acks(ours).finish(FrameReader())
+
+
+def test_a_manager_that_says_nothing_does_not_confirm(pair, monkeypatch):
+    monkeypatch.setattr("wscli.control.stream.CONFIRMATION_DEADLINE", 0.01)
+    with pytest.raises(OutcomeUnknown, match="was not confirmed"):
+        Acks(pair[0]).finish(FrameReader())

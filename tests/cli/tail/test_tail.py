@@ -350,20 +350,3 @@ async def test_jq_of_several_channels_tells_them_apart_and_ends_results_as_asked
         fill(tailed.notifications, "[]", '["a\\nb"]')
         code, _ = await running.ends()
     assert (code, running.out) == (0, b"calls\t1\0calls\t2\0notifications\ta\nb\0")
-
-
-async def test_start_up_imports_nothing_heavy(tailed):
-    script = (
-        "import sys; from wscli.cli import main; code = main(sys.argv[1:]); "
-        "heavy = {'asyncio', 'websockets', 'yaml', 'pydantic', 'tenacity', 'rich', 'dataclasses', 'jq', 'aiohttp'}; "
-        "print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)"
-    )
-    fill(tailed.notifications, "a")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, "tail", "notifications", "--last", "1", "--count", "1", "--timeout", "30s"),
-        env={**os.environ, **tailed.env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert (out, err) == (b"a\n", b"0 []\n")
