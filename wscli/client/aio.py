@@ -12,8 +12,8 @@ from wscli.client import requests
 from wscli.client.base import ManagerClient
 from wscli.client.feed import MessageFeed
 from wscli.client.link import AsyncManagerConnection
-from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
+from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, TailOptions
 from wscli.control.client import ManagerGone
 from wscli.control.messages import ConsumerStatus, Stats, Status

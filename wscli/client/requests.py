@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from wscli.client.matching import Match, check_match
-from wscli.client.replies import PendingReply
+from wscli.client.replies import Match, PendingReply, check_match
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
 from wscli.control.requests import (

@@ -9,8 +9,8 @@ from typing import Any, Literal, Unpack, cast, overload
 from wscli.client import requests
 from wscli.client.base import ManagerClient
 from wscli.client.feed import MessageFeed
-from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
+from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
 from wscli.control.client import ManagerConnection, ManagerGone
