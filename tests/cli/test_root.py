@@ -138,6 +138,14 @@ async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> N
     assert (await cli("token", "ls", "-i", "app")).code == 0
 
 
+@pytest.mark.parametrize("args", [("down",), ("send", "calls", "m"), ("stats",)])
+async def test_without_an_instance_a_verb_is_5(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
+    assert (await cli(*args)).code == 5
+
+
 async def test_a_crash_is_one_line_and_its_place_is_shown_on_demand(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("of all things\nover two lines")

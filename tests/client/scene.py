@@ -1,6 +1,6 @@
 """A manager on a server that does what it is told over its own channel: ``with scene() as running``; and both clients.
 
-``from tests.client.scene import make, running``: a test that takes ``make`` runs with each client in turn.
+``from tests.client.scene import client, make, running``: a test that takes one of the first two runs with each client.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.processes import Manager, Wscli
 from wscli import AsyncClient, Client
 from wscli.control import paths
 
-__all__ = ["CONFIG", "Make", "Scene", "free_registration", "make", "obedient_server", "running", "scene", "until"]
+__all__ = ["Make", "Scene", "client", "free_registration", "make", "obedient_server", "running", "scene", "until"]
 
 CONFIG = """
 version: 1
@@ -194,3 +194,9 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+@pytest.fixture
+def client(running: Scene, make: Make) -> Client:
+    made: Client = make("app", environ=running.environ)
+    return made

@@ -15,27 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.client.scene import Make, Scene, free_registration, make, running
+from tests.client.scene import Make, Scene, client, free_registration, make, running
 from tests.processes import Process
 from wscli import Client, Gap, Message
-from wscli.errors import (
-    ChannelUnavailable,
-    NoInstance,
-    NotSent,
-    OutcomeUnknown,
-    TimedOut,
-    UnknownChannel,
-    UsageError,
-    WscliError,
-)
+from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, TimedOut, UnknownChannel, UsageError
 
-__all__ = ["make", "running"]
-
-
-@pytest.fixture
-def client(running: Scene, make: Make) -> Client:
-    made: Client = make("app", environ=running.environ)
-    return made
+__all__ = ["client", "make", "running"]
 
 
 def order(**what: Any) -> str:
@@ -95,8 +80,6 @@ def test_an_unknown_channel_is_its_error(client: Client, call: Callable[[Client]
 def test_other_refusals_of_the_manager_are_errors_too(client: Client) -> None:
     with pytest.raises(UsageError, match="'k3f9'"):
         client.tail("echo", after="k3f9")
-    with pytest.raises(WscliError, match="invalid state: 'redy'"):
-        client.wait("echo", state="redy")
     with pytest.raises(UsageError, match="no such token 'sesion'"):
         client.token("sesion")
 

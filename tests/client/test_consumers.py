@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.client.scene import Make, Scene, make, scene, until
+from tests.client.scene import Scene, client, make, scene, until
 from tests.processes import Process
 from wscli import AsyncClient, Client, Gap, Message
 from wscli.errors import NoInstance, OutcomeUnknown, UnknownChannel, UsageError, WscliError
 
-__all__ = ["make"]
+__all__ = ["client", "make"]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,6 @@ def running() -> Iterator[Scene]:
     with scene() as made:
         made.manager.wait_for("kept")
         yield made
-
-
-@pytest.fixture
-def client(running: Scene, make: Make) -> Client:
-    made: Client = make("app", environ=running.environ)
-    return made
 
 
 @pytest.fixture

@@ -70,20 +70,14 @@ def test_it_ends_well_when_nobody_reads_it(wscli: Wscli) -> None:
         assert demo.wait(20) == 0
 
 
-def test_it_can_be_taken_down_like_any_instance(wscli: Wscli) -> None:
-    with wscli.start("demo", "--port", "0") as demo:
-        demo.until_lines(1)
-        assert wscli("down", "-i", "demo").returncode == 0
-        assert demo.wait() == 0
-
-
-def test_a_second_demo_says_who_holds_the_name(wscli: Wscli) -> None:
+def test_a_second_demo_says_who_holds_the_name_and_the_first_is_taken_down_like_any_instance(wscli: Wscli) -> None:
     with wscli.start("demo", "--port", "0") as demo:
         demo.until_lines(1)
         second = wscli("demo", "--port", "0")
         assert second.returncode == 1
         assert f"'demo' is already running as pid {demo.pid}" in second.stderr
-        assert demo.stop() == 0
+        assert wscli("down", "-i", "demo").returncode == 0
+        assert demo.wait() == 0
 
 
 CHANNELS = ["notifications", "calls"]

@@ -43,6 +43,7 @@ async def test_the_first_that_fails_is_the_last_one_told(cli: Cli, error: WscliE
     cli.manager.known["calls"].send_fails[2] = error
     failed = {"outcome": outcome, "code": int(error.exit_code), "error": "x (2 messages were sent before)"}
     assert await outcomes("calls", stdin=b"a\nb\nc\nd\n") == (error.exit_code, [SENT, SENT, failed])
+    assert [payload for payload, _ in cli.manager.known["calls"].sent] == [b"a", b"b"]
     assert await outcomes("calls", "m") == (error.exit_code, [{**failed, "error": "x"}])
 
 

@@ -105,14 +105,6 @@ async def test_each_outcome_has_its_code(cli: Cli, error: WscliError, code: int)
     assert (result.code, result.err) == (code, "error: x\n")
 
 
-async def test_a_stream_that_fails_says_exactly_how_many_left(cli: Cli) -> None:
-    cli.manager.known["calls"].send_fails[2] = NotSent("channel 'calls' lost its connection")
-    result = await cli("send", "calls", stdin=b"a\nb\nc\nd\n")
-    assert result.code == 7
-    assert result.err == "error: channel 'calls' lost its connection (2 messages were sent before)\n"
-    assert sent(cli) == [b"a", b"b"]
-
-
 async def test_text_that_is_none_is_7(cli: Cli) -> None:
     result = await cli("send", "calls", stdin=b"ok\n\xff\n")
     assert result.code == 7
@@ -170,11 +162,6 @@ def test_a_message_that_the_manager_never_took_whole_was_certainly_not_sent() ->
     theirs.close()
     with ManagerConnection(Instance("app", "/srv/app.yaml", 1, "/run"), ours) as client, pytest.raises(NotSent):
         Sender(client, {"channel": "calls"}, 1.0).block(b"m", "whole")
-
-
-async def test_no_instance_is_5(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
-    assert (await cli("send", "calls", "m")).code == 5
 
 
 async def test_the_deadline_goes_with_the_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
