@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Annotated, Any, Literal, NotRequired, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from wscli.control.protocol import ProtocolError
@@ -60,12 +60,13 @@ def _checked(verb: str, args: dict[str, Any], kind: Any) -> dict[str, Any]:
     for key, value in args.items():
         if key not in fields:
             raise ProtocolError(f"unknown argument {key[:40]!r}", hint)
-        if not _fits(value, fields[key]):
+        fits, words = _rule(fields[key])
+        if not fits(value):
             shown = f", not {value[:40]!r}" if isinstance(value, str) and get_origin(fields[key]) is Literal else ""
-            raise ProtocolError(f"argument {key!r} must be {_described(fields[key])}{shown}", hint)
+            raise ProtocolError(f"argument {key!r} must be {words}{shown}", hint)
     for key in sorted(kind.__required_keys__):
         if key not in args:
-            raise ProtocolError(f"argument {key!r} is missing: it must be {_described(fields[key])}", hint)
+            raise ProtocolError(f"argument {key!r} is missing: it must be {_rule(fields[key])[1]}", hint)
     return args
 
 
@@ -76,34 +77,25 @@ def _fields(kind: Any) -> dict[str, Any]:
     return {key: get_args(hint)[0] if get_origin(hint) is NotRequired else hint for key, hint in hints.items()}
 
 
-def _fits(value: object, hint: Any) -> bool:
+_PLAIN = {str: "text", bool: "true or false", NoneType: "null"}
+
+
+@lru_cache
+def _rule(hint: Any) -> tuple[Callable[[Any], bool], str]:
+    """Return what says whether a value is of a type, and the type's description."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return bool(inner[1](value))
+        return inner[1], inner[2]
     if origin is Literal:
-        return isinstance(value, str) and value in inner
-    if origin is UnionType or str(origin) == "typing.Union":
-        return any(_fits(value, one) for one in inner)
+        return lambda value: isinstance(value, str) and value in inner, f"one of {', '.join(inner)}"
     if origin is list:
-        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+        of_one, _ = _rule(inner[0])
+        return lambda value: isinstance(value, list) and all(map(of_one, value)), "a list of names"
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
-    return type(value) is hint
-
-
-_DESCRIBED = {str: "text", bool: "true or false", NoneType: "null"}
-
-
-def _described(hint: Any) -> str:
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return str(inner[2])
-    if origin is Literal:
-        return f"one of {', '.join(inner)}"
-    if origin is list:
-        return "a list of names"
-    if origin is dict:
-        return "an object that maps names to text"
-    if hint in _DESCRIBED:
-        return _DESCRIBED[hint]
-    return " or ".join(map(_described, inner))
+        of_one, _ = _rule(inner[1])
+        words = "an object that maps names to text"
+        return lambda value: isinstance(value, dict) and all(map(of_one, value.values())), words
+    if hint in _PLAIN:
+        return lambda value: type(value) is hint, _PLAIN[hint]
+    rules = [_rule(one) for one in inner]  # of a union
+    return lambda value: any(fits(value) for fits, _ in rules), " or ".join(words for _, words in rules)
