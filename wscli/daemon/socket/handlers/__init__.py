@@ -10,7 +10,7 @@ from wscli.daemon.socket.server import Handler
 __all__ = ["HANDLERS"]
 
 HANDLERS: Mapping[str, Handler] = {
-    "attach": attach.handle,
+    "attach": attach.handle_attach,
     "complete": reports.complete,
     "consume": consumer.consume,
     "consumer": consumer.consumer,
@@ -24,13 +24,13 @@ HANDLERS: Mapping[str, Handler] = {
     "reload": by_hand.reload,
     "restart": by_hand.restart,
     "resume": by_hand.resume,
-    "send": send.handle,
+    "send": send.handle_send,
     "start": by_hand.start,
     "stats": reports.stats,
     "status": reports.status,
     "stop": by_hand.stop,
-    "tail": tail.handle,
-    "token": token.handle,
-    "wait": wait.handle,
+    "tail": tail.handle_tail,
+    "token": token.handle_token,
+    "wait": wait.handle_wait,
 }
 """Each takes a request of the types that it is annotated with, and no other."""

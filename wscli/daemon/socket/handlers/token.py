@@ -10,7 +10,7 @@ from wscli.daemon.socket.peer import Peer
 from wscli.errors import UsageError
 
 
-async def handle(app: App, request: TokenList | TokenRequest, peer: Peer) -> TokenAnswer:
+async def handle_token(app: App, request: TokenList | TokenRequest, peer: Peer) -> TokenAnswer:
     """Carry out the action: ``get``, ``ls``, ``refresh`` or ``forget``."""
     broker = app.manager.broker
     if request["action"] == "ls":
