@@ -134,4 +134,4 @@ def test_nothing_stays_open_of_an_inquiry_that_nobody_waits_for(managers: Manage
 
 
 def test_its_patience_is_shorter_than_any_handshakes() -> None:
-    assert attach_module.PATIENCE < 10
+    assert attach_module.ATTACH_PATIENCE < 10

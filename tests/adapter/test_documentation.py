@@ -39,5 +39,5 @@ def test_the_choices_are_told() -> None:
 
 
 def test_the_numbers_are_told() -> None:
-    assert f"within {attach_module.PATIENCE:g} seconds" in TEXT
+    assert f"within {attach_module.ATTACH_PATIENCE:g} seconds" in TEXT
     assert f"the {CLIENT_LIMIT} clients of the control socket" in TEXT

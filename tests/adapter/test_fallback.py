@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
@@ -26,17 +27,17 @@ from wscli.errors import NoInstance, UnknownChannel, UsageError, WscliError
 
 __all__ = ["managers"]
 
-Talk = Callable[[str], str]
+Talk = Callable[..., str]
 
 
-async def talk_async(url: str) -> str:
-    async with connect(url) as websocket:
+async def talk_async(url: str, **options: Any) -> str:
+    async with connect(url, **options) as websocket:
         await websocket.send("hello")
         return str(await websocket.recv())
 
 
-def _talk_sync(url: str) -> str:
-    with twin.connect(url) as websocket:
+def _talk_sync(url: str, **options: Any) -> str:
+    with twin.connect(url, **options) as websocket:
         websocket.send("hello")
         return str(websocket.recv())
 
@@ -44,7 +45,7 @@ def _talk_sync(url: str) -> str:
 @pytest.fixture(params=["async", "sync"])
 def talk(request: pytest.FixtureRequest) -> Talk:
     """Say hello to an echo, with each client in turn."""
-    return _talk_sync if request.param == "sync" else lambda url: asyncio.run(talk_async(url))
+    return _talk_sync if request.param == "sync" else lambda url, **options: asyncio.run(talk_async(url, **options))
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_manager_that_is_of_no_use_is_gone_around(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attach_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(attach_module, "ATTACH_PATIENCE", 0.05)
     managers.add("app", answer)
     assert talk(echo) == "hello"
     assert warnings(caplog) == [f"{echo} is dialled directly, and not shared: {reason}"]
@@ -162,41 +163,23 @@ def test_a_real_manager_without_the_channel_is_gone_around(
     assert "no channel of instance 'app' has this URL" in warning
 
 
-async def test_a_socket_of_the_callers_own_goes_direct_without_a_word(
-    managers: Managers, plain_port: int, echo: str, caplog: pytest.LogCaptureFixture
+def test_a_socket_of_the_callers_own_goes_direct_without_a_word(
+    talk: Talk, managers: Managers, plain_port: int, echo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     managers.add("app", ATTACHED)
-    sock = socket.create_connection(("127.0.0.1", plain_port))
-    sock.setblocking(False)
-    async with connect(echo, sock=sock) as websocket:
-        await websocket.send("hello")
-        assert await websocket.recv() == "hello"
-
-    def blocking() -> None:
-        with twin.connect(echo, sock=socket.create_connection(("127.0.0.1", plain_port))) as websocket:
-            websocket.send("hello")
-            assert websocket.recv() == "hello"
-
-    await asyncio.to_thread(blocking)
+    assert talk(echo, sock=socket.create_connection(("127.0.0.1", plain_port))) == "hello"
     assert managers.asked == []
     assert warnings(caplog) == []
 
 
-async def test_a_unix_socket_goes_direct_without_a_word(managers: Managers, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_unix_socket_goes_direct_without_a_word(
+    talk: Talk, managers: Managers, caplog: pytest.LogCaptureFixture
+) -> None:
     managers.add("app", ATTACHED)
     with tempfile.TemporaryDirectory(dir="/tmp") as directory:
         path = str(Path(directory, "server"))
         async with unix_serve(_echo, path):
-            async with connect("ws://localhost/", unix=True, path=path) as websocket:
-                await websocket.send("hello")
-                assert await websocket.recv() == "hello"
-
-            def blocking() -> None:
-                with twin.connect("ws://localhost/", unix=True, path=path) as websocket:
-                    websocket.send("hello")
-                    assert websocket.recv() == "hello"
-
-            await asyncio.to_thread(blocking)
+            assert await asyncio.to_thread(talk, "ws://localhost/", unix=True, path=path) == "hello"
     assert managers.asked == []
     assert warnings(caplog) == []
 
@@ -206,7 +189,7 @@ async def _echo(websocket: ServerConnection) -> None:
         await websocket.send(message)
 
 
-async def test_a_redirect_is_followed_and_its_target_asked_for(managers: Managers, echo: str) -> None:
+async def test_a_redirect_is_followed_and_its_target_asked_for(talk: Talk, managers: Managers, echo: str) -> None:
     managers.add("app", UNKNOWN)
 
     def redirect(websocket: ServerConnection, request: Request) -> Response:
@@ -216,9 +199,8 @@ async def test_a_redirect_is_followed_and_its_target_asked_for(managers: Manager
 
     async with serve(_echo, "127.0.0.1", 0, process_request=redirect) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/old"
-        assert await talk_async(url) == "hello"
-        assert await asyncio.to_thread(_talk_sync, url) == "hello"
-    assert [asked for _, asked in managers.asked] == [url, echo] * 2
+        assert await asyncio.to_thread(talk, url) == "hello"
+    assert [asked for _, asked in managers.asked] == [url, echo]
 
 
 async def test_each_reconnection_asks_anew_and_follows_the_callers_rules(managers: Managers, plain_port: int) -> None:
@@ -247,19 +229,13 @@ async def test_an_error_that_was_chosen_ends_the_reconnecting(monkeypatch: pytes
         await anext(aiter(connect(echo)))
 
 
-async def test_the_time_to_open_counts_the_manager(
-    managers: Managers, echo: str, monkeypatch: pytest.MonkeyPatch
+def test_the_time_to_open_counts_the_manager(
+    talk: Talk, managers: Managers, echo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attach_module, "PATIENCE", 0.3)
+    monkeypatch.setattr(attach_module, "ATTACH_PATIENCE", 0.3)
     managers.add("app", None)
-    with pytest.raises(TimeoutError, match="timed out during opening handshake"):
-        await connect(echo, open_timeout=0.02)
-
-
-def test_the_time_to_open_counts_the_manager_for_threads_too(managers: Managers, echo: str) -> None:
-    managers.add("app", None)
-    with pytest.raises(TimeoutError):
-        twin.connect(echo, open_timeout=0.02)
+    with pytest.raises(TimeoutError, match=r"timed out"):
+        talk(echo, open_timeout=0.02)
 
 
 async def test_a_failed_channel_is_no_reason_to_go_around(

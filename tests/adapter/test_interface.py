@@ -29,9 +29,7 @@ PROTOCOLS = {"__aenter__", "__aexit__", "__await__", "__aiter__", "__enter__", "
 def signatures(thing: Any) -> dict[str, Any]:
     """Give the public names of a class, and the dunders that make up its protocol, each with its signature."""
     names = {name for name in dir(thing) if not name.startswith("_")}
-    names |= {"__aenter__", "__aexit__", "__await__", "__aiter__", "__enter__", "__exit__", "__iter__"} & set(
-        dir(thing)
-    )
+    names |= PROTOCOLS & set(dir(thing))
     found = {}
     for name in names:
         member = inspect.getattr_static(thing, name)

@@ -57,13 +57,6 @@ class Upstream:
         return f"ws://127.0.0.1:{self.port}/ws/calls?token=the-programs-own"
 
 
-@asynccontextmanager
-async def serving() -> AsyncIterator[Upstream]:
-    upstream = Upstream()
-    async with serve(upstream.talk, "127.0.0.1", 0) as upstream.server:
-        yield upstream
-
-
 @pytest.fixture
 def here(wscli: Wscli, monkeypatch: pytest.MonkeyPatch) -> Wscli:
     """The command, whose managers this process finds."""
@@ -71,17 +64,20 @@ def here(wscli: Wscli, monkeypatch: pytest.MonkeyPatch) -> Wscli:
     return wscli
 
 
-async def up(here: Wscli, upstream: Upstream) -> Manager:
-    """Start a manager and wait until its channel is open, with the loop free for the server."""
-    manager = here.up(CONFIG.format(port=upstream.port))
-    await asyncio.to_thread(manager.__enter__)
-    await asyncio.to_thread(manager.wait_for, "calls")
-    return manager
+@asynccontextmanager
+async def serving(here: Wscli) -> AsyncIterator[tuple[Upstream, Manager]]:
+    """Run a server, and a manager whose channel is open, with the loop free for the server."""
+    upstream = Upstream()
+    async with serve(upstream.talk, "127.0.0.1", 0) as upstream.server:
+        manager = here.up(CONFIG.format(port=upstream.port))
+        await asyncio.to_thread(manager.__enter__)
+        await asyncio.to_thread(manager.wait_for, "calls")
+        yield upstream, manager
+        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 async def test_several_programs_share_one_connection_and_no_token_of_theirs_is_used(here: Wscli) -> None:
-    async with serving() as upstream, AsyncExitStack() as clients:
-        manager = await up(here, upstream)
+    async with serving(here) as (upstream, manager), AsyncExitStack() as clients:
         several = [await clients.enter_async_context(connect(upstream.url)) for _ in range(3)]
         threads = [await asyncio.to_thread(connect_sync, upstream.url, legacy=True) for _ in range(2)]
         tail = here.start("tail", "calls", "--count", "2")
@@ -97,30 +93,24 @@ async def test_several_programs_share_one_connection_and_no_token_of_theirs_is_u
         assert await asyncio.to_thread(tail.wait) == 0
         assert set(tail.out) == expected
         assert upstream.dialled == ["/ws/calls?token=the-managers-own"]
-        await clients.aclose()
-        await asyncio.to_thread(manager.__exit__, None, None, None)
-        assert "the-programs-own" not in manager.stderr
+    assert "the-programs-own" not in manager.stderr
 
 
 async def test_an_upstream_that_is_lost_is_not_felt_by_the_program(here: Wscli) -> None:
-    async with serving() as upstream:
-        manager = await up(here, upstream)
-        async with connect(upstream.url) as websocket:
-            for connection in upstream.server.connections:
-                await connection.close(1012)
-            await asyncio.to_thread(manager.until_stats, lambda stats: stats["channels"]["calls"]["reconnects"] == 1)
-            await asyncio.to_thread(manager.wait_for, "calls")
-            await websocket.send("again")
-            assert await websocket.recv() == "again"
-        await asyncio.to_thread(manager.__exit__, None, None, None)
+    async with serving(here) as (upstream, manager), connect(upstream.url) as websocket:
+        for connection in upstream.server.connections:
+            await connection.close(1012)
+        await asyncio.to_thread(manager.until_stats, lambda stats: stats["channels"]["calls"]["reconnects"] == 1)
+        await asyncio.to_thread(manager.wait_for, "calls")
+        await websocket.send("again")
+        assert await websocket.recv() == "again"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 1001), (signal.SIGKILL, 1006)])
 async def test_a_program_that_reconnects_outlives_its_manager(
     here: Wscli, number: int, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving() as upstream:
-        manager = await up(here, upstream)
+    async with serving(here) as (upstream, manager):
         codes = []
         async with aclosing(aiter(connect(upstream.url))) as connections:
             async for websocket in connections:
@@ -143,9 +133,8 @@ async def test_a_program_that_reconnects_outlives_its_manager(
 async def test_a_manager_that_is_stopped_in_its_tracks_is_gone_around(
     here: Wscli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(attach_module, "PATIENCE", 0.1)
-    async with serving() as upstream:
-        manager = await up(here, upstream)
+    monkeypatch.setattr(attach_module, "ATTACH_PATIENCE", 0.1)
+    async with serving(here) as (upstream, manager):
         os.kill(manager.pid, signal.SIGSTOP)
         try:
             async with connect(upstream.url) as websocket:
@@ -154,4 +143,3 @@ async def test_a_manager_that_is_stopped_in_its_tracks_is_gone_around(
         finally:
             os.kill(manager.pid, signal.SIGCONT)
         assert "the manager did not answer in time" in caplog.text
-        await asyncio.to_thread(manager.__exit__, None, None, None)

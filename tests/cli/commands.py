@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.daemon.served import Served, serve
 from wscli.cli import main
 
-__all__ = ["Cli", "Result", "cli"]
+__all__ = ["Cli", "Result", "cli", "start"]
 
 
 class Result(NamedTuple):
@@ -28,6 +28,11 @@ class Result(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+async def start(*args: str | bytes, **options: Any) -> asyncio.subprocess.Process:
+    """Start ``wscli`` as a process of its own."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "wscli", *args, **options)
 
 
 class Cli:

@@ -8,25 +8,15 @@ import sys
 
 import pytest
 
-from tests.cli.commands import Cli, cli
+from tests.cli.commands import Cli, cli, start
 
 __all__ = ["cli"]
 
 
 async def completed(line: str) -> list[str]:
     """Give what bash would be offered at the end of a line."""
-    import asyncio
-
-    words = line.split(" ")
-    environ = {
-        **os.environ,
-        "_WSCLI_COMPLETE": "bash_complete",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli"), env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    environ = {"_WSCLI_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    process = await start(env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = await process.communicate()
     assert err == b""
     return [entry.partition(",")[2] for entry in out.decode().splitlines() if entry]

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them, and the lines that are made of them."""
+"""Numbers and times as people read them, and the lines and tables that are made of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from wscli.cli.formatting import duration, next_step, size, state_style
-from wscli.cli.statusline import change_line, status_line
+from wscli.cli.formatting import change_line, duration, next_step, size, state_style, status_line
+from wscli.cli.live import Lags, states_table
 from wscli.cli.tables import states_text, stats_text, table, tokens_text
 from wscli.core.states import ChannelState
+from wscli.errors import TimedOut
 
 
 def one(
@@ -172,27 +174,45 @@ def test_a_change_has_the_time_of_the_change_and_not_that_of_the_state() -> None
 
 
 def test_the_tables_stand_a_channel_that_never_connected() -> None:
-    stats = {
-        "instance": "app",
-        "pid": 1,
-        "uptime_s": 61.0,
-        "connections": {"active": 0, "total": 1},
-        "channels": {
-            "calls": {
-                "state": "idle",
-                "received": 0,
-                "received_bytes": 0,
-                "sent": 0,
-                "sent_bytes": 0,
-                "connects": 0,
-                "rtt_s": None,
-                "readers": 0,
-                "history": {"first": 1, "last": 0},
-                "last_close": None,
-            }
-        },
-        "tokens": {},
-    }
+    counts = dict.fromkeys(("received", "received_bytes", "sent", "sent_bytes", "connects", "readers"), 0)
+    calls = {**counts, "state": "idle", "rtt_s": None, "history": {"first": 1, "last": 0}, "last_close": None}
+    connections = {"active": 0, "total": 1}
+    stats: Any = {"instance": "app", "pid": 1, "uptime_s": 61.0, "connections": connections, "tokens": {}}
+    stats["channels"] = {"calls": calls}
     assert stats_text(stats).startswith("app: pid 1, up 1m1s, 0 of 1 connections open\n\nCHANNEL")
     empty = tokens_text({"t": {"state": "empty", "expires_in_s": None, "fetches": 0, "served": 0}})
     assert empty.splitlines()[1].split() == ["t", "empty", "-", "0", "0"]
+
+
+def drawn(*states: Any) -> list[str]:
+    console = Console(width=120, force_terminal=False, color_system=None)
+    with console.capture() as captured:
+        console.print(states_table("app", list(states), ["the manager's own"], now=1001.0))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_consumers_stand_below_the_table_before_the_problems() -> None:
+    lines = drawn(one("orders", consumers={"b\x1b[2J": {"seq": 1, "lag": 2, "held_by": None}}))
+    assert lines[-2:] == [
+        "consumer: orders: b\\x1b[2J is 2 messages behind; without a reader",
+        "problem: the manager's own",
+    ]
+
+
+def test_how_far_consumers_are_is_asked_for_once_a_second_and_what_is_known_stands_until_then() -> None:
+    now, answers = [100.0], [1, 0]
+
+    def look() -> list[Any]:
+        if not answers:
+            raise TimedOut("the manager did not answer in time")
+        return [one("orders", consumers={"b": {"seq": 1, "lag": answers.pop(0), "held_by": None}})]
+
+    lags = Lags(look, clock=lambda: now[0])
+    known = [one("orders", consumers={"b": {"seq": 1, "lag": 9, "held_by": None}}), one("new")]
+    seen = []
+    for _ in range(8):
+        states = lags.put_into(known)
+        assert states[1] == known[1]
+        seen.append(states[0]["consumers"]["b"]["lag"])
+        now[0] += 0.5
+    assert seen == [9, 9, 1, 1, 0, 0, 0, 0]

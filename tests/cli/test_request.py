@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.client.scene import Scene, scene
+from tests.client.scene import Scene, running
+
+__all__ = ["running"]
 
 ASK = '{"id": {ref.int}, "say": ["no json", "[1]"]}'
 MINE = ".reply == $ref"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene() as made:
-        yield made
 
 
 def test_the_reply_is_printed_as_a_tail_prints_it(running: Scene) -> None:
@@ -43,16 +38,6 @@ def test_a_message_of_stdin_is_all_of_it(running: Scene) -> None:
     assert len(json.loads(done.stdout)["reply"]) == 36
     done = running.command("request", "echo", "-", "--match", MINE, input=b"{ref.int}\xff")
     assert (done.returncode, "byte 9 of 10 is 0xff" in done.stderr) == (7, True)
-
-
-def test_a_dozen_at_once_answered_out_of_order_get_their_own_replies(running: Scene) -> None:
-    ask = ("request", "echo", '{"id": {ref.int}, "together": 12}', "--match", MINE, "--timeout", "60s")
-    asking = [running.command.start(*ask) for _ in range(12)]
-    assert [one.wait() for one in asking] == [0] * 12
-    replies = [one.records()[0] for one in asking]
-    in_wire_order = [reply["reply"] for reply in sorted(replies, key=lambda reply: reply["place"])]
-    assert in_wire_order == sorted(set(in_wire_order))
-    assert len(in_wire_order) == 12
 
 
 @pytest.mark.parametrize(
@@ -86,11 +71,3 @@ def test_a_channel_of_no_use_ends_it_while_it_waits(running: Scene) -> None:
         assert running.command("request", "held", "x", "--match", ".").returncode == 8
     finally:
         assert running.command("start", "held").returncode == 0
-
-
-def test_what_came_before_the_message_is_no_reply(running: Scene) -> None:
-    replies = [
-        running.command("request", "echo", '{"id": "same"}', "--match", '.reply == "same"', "--json") for _ in "ab"
-    ]
-    first, second = (json.loads(one.stdout)["seq"] for one in replies)
-    assert second > first

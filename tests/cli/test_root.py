@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.cli.commands import Cli, cli
+from tests.cli.commands import Cli, cli, start
 from tests.processes import Wscli, wscli
 from tests.waiting import eventually
 from wscli.cli import main
@@ -129,13 +128,6 @@ def test_a_mistake_is_2_with_one_line_and_a_hint(
     assert hint in second
 
 
-def test_durations_are_read_with_their_units_or_as_seconds() -> None:
-    from wscli.cli.options import DURATION
-
-    read = [DURATION.convert(text, None, None) for text in ("500ms", "10s", "1m30s", "1h", "2.5", "0")]
-    assert read == [0.5, 10.0, 90.0, 3600.0, 2.5, 0.0]
-
-
 async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> None:
     assert (await cli("-i", "app", "status", "--line")).code == 0
     assert (await cli("status", "--line", "-i", "app")).code == 0
@@ -144,6 +136,14 @@ async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> N
     assert (await cli("-i", "none", "status", "--line")).code == 5
     assert (await cli("status", "-i", "app", "-c", "app.yaml")).code == 2
     assert (await cli("token", "ls", "-i", "app")).code == 0
+
+
+@pytest.mark.parametrize("args", [("down",), ("send", "calls", "m"), ("stats",)])
+async def test_without_an_instance_a_verb_is_5(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
+    assert (await cli(*args)).code == 5
 
 
 async def test_a_crash_is_one_line_and_its_place_is_shown_on_demand(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +215,7 @@ def test_a_stdout_that_is_full_is_1(wscli: Wscli) -> None:
 async def test_signals_end_it_with_their_codes_and_without_a_word(cli: Cli, number: int, code: int) -> None:
     calls = cli.served.calls
     await cli.served.bring(calls, ChannelState.WAITING)
-    command = [sys.executable, "-m", "wscli", "wait", "calls"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = await start("wait", "calls", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     await eventually(lambda: calls.in_use)
     process.send_signal(number)
     out, err = await process.communicate()
@@ -249,10 +248,10 @@ def test_the_collector_is_on_again_when_a_verb_runs(wscli: Wscli) -> None:
     code = (
         "import gc, sys; sys.argv = ['wscli', 'ls']\n"
         "import wscli.cli.ls as ls, wscli.cli\n"
-        "real = ls.ls\n"
-        "def spy(**kwargs):\n"
-        "    print(gc.isenabled()); return real(**kwargs)\n"
-        "ls.ls = spy\n"
+        "real = ls.registered\n"
+        "def spy(environ):\n"
+        "    print(gc.isenabled()); return real(environ)\n"
+        "ls.registered = spy\n"
         "sys.exit(wscli.cli.main())"
     )
     done = subprocess.run([sys.executable, "-c", code], env=wscli.env, capture_output=True, text=True, check=True)

@@ -99,10 +99,6 @@ async def test_a_token_that_cannot_be_had_is_4_and_an_unknown_one_2(cli: Cli) ->
     assert (await cli("token", "get", "sesion")).code == 2
 
 
-async def test_an_invalid_file_is_3_at_reload(cli: Cli) -> None:
-    assert (await cli("reload")).code == 3
-
-
 def test_a_reload_is_told_by_kind_and_what_did_not_happen_is_left_out() -> None:
     report = {"kept": ["a", "b"], "updated": [], "restarted": ["c\x1b"], "added": [], "removed": []}
     assert report_text(report) == "kept       a, b\nrestarted  c\\x1b\n"
@@ -125,8 +121,3 @@ async def test_down_that_takes_too_long_is_124_and_names_the_process(cli: Cli) -
     os.close(lock)
     assert result.code == 124
     assert f"`kill -9 {os.getpid()}`" in result.err
-
-
-async def test_down_of_nothing_is_5(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
-    assert (await cli("down")).code == 5

@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -52,6 +54,16 @@ def detached_pid(wscli: Wscli) -> int:
     return int(wscli.json("ls", "--json")["pid"])
 
 
+@contextmanager
+def detached(wscli: Wscli, text: str = NOBODY, *options: str) -> Iterator[subprocess.CompletedProcess[str]]:
+    """Run ``up -d`` on a file, and take the manager down afterwards."""
+    wscli.file(text)
+    try:
+        yield wscli("up", "-d", "-c", "app.yaml", *options)
+    finally:
+        assert wscli("down").returncode == 0
+
+
 def test_a_foreground_manager_runs_until_it_is_stopped_and_leaves_nothing(wscli: Wscli) -> None:
     with wscli.up(NOBODY) as manager:
         assert wscli("ls").stdout.split()[5:7] == ["app", str(manager.pid)]
@@ -71,13 +83,10 @@ def test_a_second_foreground_manager_refuses_and_says_who_runs(wscli: Wscli) -> 
 
 
 def test_a_detached_manager_has_a_session_a_private_log_and_no_tie_to_its_starter(wscli: Wscli) -> None:
-    wscli.file(NOBODY)
-    done = wscli("up", "-d", "-c", "app.yaml")
-    assert done.returncode == 0, done.stderr
-    pid = detached_pid(wscli)
     log = wscli.directory / "state" / "wscli" / "app.log"
-    try:
-        assert done.stdout == ""
+    with detached(wscli) as done:
+        pid = detached_pid(wscli)
+        assert (done.returncode, done.stdout) == (0, "")
         assert done.stderr == f"app is up as pid {pid}; it logs to {log}\n"
         process = psutil.Process(pid)
         assert os.getsid(pid) == pid
@@ -86,8 +95,6 @@ def test_a_detached_manager_has_a_session_a_private_log_and_no_tie_to_its_starte
         held = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
         assert not [one for one in held if one.startswith("pipe:")], "it holds a pipe of its starter's"
         assert f"runs app as pid {pid}" in log.read_text()
-    finally:
-        assert wscli("down").returncode == 0
     assert gone(pid)
     assert list(wscli.runtime.iterdir()) == []
 
@@ -109,9 +116,7 @@ def test_without_c_the_nearest_file_above_is_run_and_found(wscli: Wscli) -> None
 
 
 def test_up_d_on_a_running_instance_applies_its_file(wscli: Wscli) -> None:
-    wscli.file(NOBODY)
-    assert wscli("up", "-d", "-c", "app.yaml").returncode == 0
-    try:
+    with detached(wscli):
         pid = detached_pid(wscli)
         wscli.file(NOBODY.replace("{c: {endpoint: e}}", "{c: {endpoint: e}, d: {endpoint: e}}"))
         again = wscli("up", "-d", "-c", "app.yaml")
@@ -123,8 +128,6 @@ def test_up_d_on_a_running_instance_applies_its_file(wscli: Wscli) -> None:
         assert wscli("reload").returncode == 3
         assert detached_pid(wscli) == pid
         assert len(wscli("status", "--json").stdout.splitlines()) == 2
-    finally:
-        assert wscli("down").returncode == 0
 
 
 @pytest.mark.parametrize("options", [(), ("-d",), ("-d", "--wait")])
@@ -159,13 +162,12 @@ def test_a_detached_process_that_dies_at_once_points_to_its_log(wscli: Wscli) ->
 
 
 def test_a_log_that_grew_is_put_aside(wscli: Wscli) -> None:
-    wscli.file(NOBODY)
     log = wscli.directory / "state" / "wscli" / "app.log"
     log.parent.mkdir(parents=True)
     with log.open("wb") as file:
         file.truncate((8 << 20) + 1)
-    assert wscli("up", "-d", "-c", "app.yaml").returncode == 0
-    wscli("down")
+    with detached(wscli) as done:
+        assert done.returncode == 0
     assert log.with_suffix(".log.1").stat().st_size == (8 << 20) + 1
     assert log.stat().st_size < 10_000
 
@@ -185,33 +187,22 @@ def test_of_two_at_once_one_wins_and_the_other_says_who(wscli: Wscli) -> None:
 
 
 def test_wait_returns_once_what_is_critical_is_ready(wscli: Wscli, backend: BackendProcess) -> None:
-    wscli.file(on(backend, DEMO))
-    assert wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "20s").returncode == 0
-    try:
+    with detached(wscli, on(backend, DEMO), "--wait", "--timeout", "20s") as done:
+        assert done.returncode == 0
         assert wscli("status", "--check").returncode == 0
         assert wscli.json("status", "--json", "notifications")["state"] == "ready"
-    finally:
-        wscli("down")
 
 
 def test_wait_is_4_when_credentials_are_refused_and_the_manager_stays_up(wscli: Wscli, backend: BackendProcess) -> None:
-    wscli.file(on(backend, REFUSED))
-    try:
-        done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "20s")
+    with detached(wscli, on(backend, REFUSED), "--wait", "--timeout", "20s") as done:
         assert done.returncode == 4, done.stderr
         assert "'notifications' is failed" in done.stderr
-    finally:
-        assert wscli("down").returncode == 0
 
 
 def test_wait_is_124_when_nothing_comes_of_it(wscli: Wscli) -> None:
-    wscli.file(NOBODY)
-    try:
-        done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "200ms")
+    with detached(wscli, NOBODY, "--wait", "--timeout", "200ms") as done:
         assert done.returncode == 124
         assert "not ready within 200ms: c is " in done.stderr
-    finally:
-        assert wscli("down").returncode == 0
 
 
 def test_a_crashed_manager_is_followed_by_the_next(wscli: Wscli) -> None:

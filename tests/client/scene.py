@@ -1,7 +1,11 @@
-"""A manager on a server that does what it is told over its own channel: ``with scene() as running``."""
+"""A manager on a server that does what it is told over its own channel: ``with scene() as running``; and both clients.
+
+``from tests.client.scene import client, make, running``: a test that takes one of the first two runs with each client.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -12,13 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.processes import Manager, Wscli
+from wscli import AsyncClient, Client
 from wscli.control import paths
 
-__all__ = ["CONFIG", "Scene", "free_registration", "obedient_server", "scene"]
+__all__ = ["Make", "Scene", "client", "free_registration", "make", "obedient_server", "running", "scene", "until"]
 
 CONFIG = """
 version: 1
@@ -126,3 +132,71 @@ def until(predicate: Callable[[], bool], timeout: float = 30.0) -> None:
     while not predicate():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Scene]:
+    with scene() as made:
+        yield made
+
+
+class Blocking:
+    """``wscli.AsyncClient``, called as `wscli.Client` is; and what its ``tail`` gives, taken from as that is."""
+
+    def __init__(self, wrapped: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._wrapped = wrapped
+        self._loop = loop
+
+    def _do(self, awaitable: Any) -> Any:
+        async def awaited() -> Any:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._wrapped, {"close": "aclose"}.get(name, name))
+        return lambda *args, **options: self._do(method(*args, **options))
+
+    def tail(self, *args: Any, **options: Any) -> Any:
+        tail = Blocking(self._wrapped.tail(*args, **options), self._loop)
+        self._do(tail._wrapped.__aenter__())  # which `wscli.Client` does at once
+        return tail
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._do(self._wrapped.__aexit__(*error))
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._do(anext(self._wrapped))
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(params=["sync", "async"])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Make a client, with each of both classes in turn."""
+    if request.param == "sync":
+        yield Client
+        return
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield lambda *args, **options: Blocking(AsyncClient(*args, **options), loop)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def client(running: Scene, make: Make) -> Client:
+    made: Client = make("app", environ=running.environ)
+    return made

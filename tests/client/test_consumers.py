@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.client.scene import Scene, scene, until
+from tests.client.scene import Scene, client, make, scene, until
 from tests.processes import Process
 from wscli import AsyncClient, Client, Gap, Message
 from wscli.errors import NoInstance, OutcomeUnknown, UnknownChannel, UsageError, WscliError
+
+__all__ = ["client", "make"]
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +27,6 @@ def running() -> Iterator[Scene]:
     with scene() as made:
         made.manager.wait_for("kept")
         yield made
-
-
-@pytest.fixture
-def client(running: Scene) -> Client:
-    return Client("app", environ=running.environ)
 
 
 @pytest.fixture
@@ -79,7 +76,8 @@ class Position:
 
 @pytest.fixture
 def at(client: Client, first: int, request: pytest.FixtureRequest) -> Position:
-    return Position(client, request.node.name.removeprefix("test_")[:64].replace("[", "-").replace("]", ""), first)
+    test, _, param = request.node.name.removeprefix("test_").removesuffix("]").partition("[")
+    return Position(client, f"{param}-{test}"[:64].strip("-"), first)
 
 
 def test_a_message_is_done_once_the_next_is_asked_for_and_when_with_is_left_in_peace(
@@ -155,7 +153,7 @@ def test_gaps_are_told_once_whether_they_are_wanted_or_not(running: Scene, clien
         assert isinstance(next(tail), Gap), "it was being worked on"
     assert seqs(client.tail("kept", **options)) == [last]
     assert list(client.tail("kept", **options)) == []
-    other = {**at.options, "consumer": "without-gaps", "last": 2}
+    other = {**at.options, "consumer": f"without-gaps-{type(client).__name__}", "last": 2}
     assert seqs(client.tail("kept", **other)) == [last - 1, last]
     assert list(client.tail("kept", **{**other, "gaps": True})) == []
 
@@ -227,32 +225,6 @@ def test_ctrl_c_while_it_waits_leaves_nothing_to_come_again(running: Scene, clie
         assert at.now() == (5, None)
 
 
-async def test_the_same_with_asyncio(client: Client, other: AsyncClient, at: Position, first: int) -> None:
-    async with other.tail("kept", **at.options) as tail:
-        assert seqs([await anext(tail), await anext(tail)]) == [first, first + 1]
-    assert at.now() == (2, None)
-    with contextlib.suppress(ZeroDivisionError):
-        async with other.tail("kept", **at.options) as tail:
-            assert seqs([await anext(tail), await anext(tail)]) == [first + 2, first + 3]
-            raise ZeroDivisionError
-    assert at.now() == (3, None)
-    with contextlib.suppress(ZeroDivisionError):
-        async with other.tail("kept", **at.options) as tail:
-            await anext(tail)
-            await tail.ack()
-            raise ZeroDivisionError
-    assert at.now() == (4, None)
-    assert seqs([item async for item in other.tail("kept", **at.options)]) == [first + 4]
-    assert at.now() == (5, None)
-    async with other.tail("kept", **at.options) as tail:
-        assert [item async for item in tail] == []
-    with pytest.raises(UsageError, match="without a consumer"):
-        await other.tail("kept").ack()
-    await other.reset_consumer("kept", at.name, "end")
-    assert {one["consumer"]: one["lag"] for one in await other.consumers("kept")}[at.name] == 0
-    await other.remove_consumer("kept", at.name)
-
-
 async def test_a_task_that_is_cancelled_leaves_what_it_worked_on_and_nothing_else(
     client: Client, other: AsyncClient, at: Position, first: int
 ) -> None:
@@ -296,16 +268,12 @@ async def test_a_tail_that_another_task_closes_while_there_is_no_room_to_acknowl
     assert [item async for item in tail] == []
 
 
-async def test_ten_thousand_acknowledgements_find_room(running: Scene, client: Client, other: AsyncClient) -> None:
+def test_ten_thousand_acknowledgements_find_room(running: Scene, client: Client) -> None:
     first = add(running, client, 10_000)
-    for name in ("many", "many-async"):
-        options: Any = {"consumer": name, "last": 10_000, "follow": False, "gaps": False}
-        if name == "many":
-            found = seqs(client.tail("kept", **options))
-        else:
-            found = seqs([item async for item in other.tail("kept", **options)])
-        assert found == list(range(first, first + 10_000))
-        assert client.status("kept")[0]["consumers"][name]["lag"] == 0
+    name = f"many-{type(client).__name__}"
+    found = seqs(client.tail("kept", consumer=name, last=10_000, follow=False, gaps=False))
+    assert found == list(range(first, first + 10_000))
+    assert client.status("kept")[0]["consumers"][name]["lag"] == 0
 
 
 async def test_a_manager_that_goes_does_not_confirm() -> None:

@@ -49,7 +49,7 @@ def test_a_message_is_text_or_bytes_and_nothing_else(message: Any) -> None:
 
 def test_a_channel_is_named_by_a_text() -> None:
     with pytest.raises(TypeError, match=r"not \['a'\]"):
-        requests.stats_request((["a"],))  # type: ignore[arg-type]
+        requests.channels_request("stats", (["a"],))  # type: ignore[arg-type]
 
 
 def test_text_that_cannot_be_utf8_and_what_is_too_long_is_not_sent() -> None:

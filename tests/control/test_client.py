@@ -108,17 +108,6 @@ def test_a_manager_of_another_version_is_an_error_except_for_what_all_versions_s
             assert client.request(verb) == {}
 
 
-def test_only_the_first_line_carries_the_number() -> None:
-    with scripted(says(GREETING + b'"ok":true,"result":{}}\n{"ok":true,"result":{"sent":2}}\n')) as client:
-        client.request("send")
-        assert client.answer()["result"] == {"sent": 2}
-
-
-def test_rubbish_is_an_error() -> None:
-    with scripted(says(b"SSH-2.0-OpenSSH\n")) as client, pytest.raises(ProtocolError):
-        client.request("ping")
-
-
 def test_sending_says_whether_the_manager_was_there_to_take_it() -> None:
     with scripted(says(b"")) as client:
         assert client.start("send") is True

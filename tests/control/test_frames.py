@@ -86,11 +86,6 @@ def test_an_unknown_kind_is_refused_before_its_body_is_there(kind):
         received(FrameReader(), HEADER.pack(1 << 31, kind, 0))
 
 
-def test_an_answer_line_in_a_stream_is_refused():
-    with pytest.raises(FrameError):
-        received(FrameReader(), b'{"ok": false, "error": {}}\n')
-
-
 def test_an_announced_length_takes_no_memory_by_itself():
     reader = FrameReader()
     received(reader, header(DATA, 1, (1 << 32) - 1))

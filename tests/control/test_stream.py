@@ -1,4 +1,4 @@
-"""The client's side of a stream: what reaches the sink, and how it ends."""
+"""The client's side of a stream: what reaches the sink, how it ends, and the end of what a consumer says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import threading
 import pytest
 
 from wscli.control.frames import (
+    ACK,
     CHANNEL,
+    CONFIRMED,
     DATA,
     END,
     EPOCH,
@@ -18,13 +20,14 @@ from wscli.control.frames import (
     STATE,
     End,
     FrameError,
+    FrameReader,
     end_body,
     header,
     json_body,
 )
 from wscli.control.output import Output
-from wscli.control.stream import Stream
-from wscli.errors import NoInstance, TimedOut
+from wscli.control.stream import Acks, Stream
+from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, WscliError
 
 OK = End(0, "", None)
 
@@ -57,17 +60,25 @@ class Sink:
 @pytest.fixture
 def pair():
     ours, theirs = socket.socketpair()
-    yield ours, theirs
-    ours.close()
-    theirs.close()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def ours(pair):
+    return pair[0]
+
+
+@pytest.fixture
+def theirs(pair):
+    return pair[1]
 
 
 def frame(kind, seq, body):
     return header(kind, seq, len(body)) + body
 
 
-def test_frames_reach_the_sink_in_order_until_the_end(pair):
-    ours, theirs = pair
+def test_frames_reach_the_sink_in_order_until_the_end(ours, theirs):
     sink = Sink()
     theirs.sendall(
         frame(DATA, 3, b"a\nb\nc\n")
@@ -83,8 +94,7 @@ def test_frames_reach_the_sink_in_order_until_the_end(pair):
     assert stream.cursors == {"n": 4}
 
 
-def test_what_came_with_the_answer_comes_first(pair):
-    ours, theirs = pair
+def test_what_came_with_the_answer_comes_first(ours, theirs):
     sink = Sink()
     whole = frame(DATA, 1, b"a\n") + frame(DATA, 2, b"b\n") + frame(END, 0, end_body(0))
     theirs.sendall(whole[20:])
@@ -92,8 +102,7 @@ def test_what_came_with_the_answer_comes_first(pair):
     assert sink.got == [("n", b"a\n"), ("n", b"b\n")]
 
 
-def test_channels_are_told_apart_and_each_has_its_cursor(pair):
-    ours, theirs = pair
+def test_channels_are_told_apart_and_each_has_its_cursor(ours, theirs):
     sink = Sink()
     for name, seq, body in [("a", 5, b"1\n"), ("b/é", 2, b"2\n"), ("a", 6, b"3\n")]:
         theirs.sendall(frame(CHANNEL, 0, name.encode()) + frame(DATA, seq, body))
@@ -104,8 +113,7 @@ def test_channels_are_told_apart_and_each_has_its_cursor(pair):
     assert stream.cursors == {"a": 6, "b/é": 2}
 
 
-def test_an_epoch_that_changes_within_a_stream_is_known_by_channel(pair):
-    ours, theirs = pair
+def test_an_epoch_that_changes_within_a_stream_is_known_by_channel(ours, theirs):
     theirs.sendall(frame(CHANNEL, 0, b"a") + frame(DATA, 5, b"1\n") + frame(EPOCH, 0, b"k3f9") + frame(DATA, 6, b"2\n"))
     theirs.sendall(frame(CHANNEL, 0, b"b") + frame(DATA, 2, b"3\n") + frame(END, 0, end_body(0)))
     stream = Stream(ours, Sink())
@@ -113,16 +121,14 @@ def test_an_epoch_that_changes_within_a_stream_is_known_by_channel(pair):
     assert (stream.cursors, stream.epochs) == ({"a": 6, "b": 2}, {"a": "k3f9"})
 
 
-def test_a_sink_that_has_enough_ends_it_well(pair):
-    ours, theirs = pair
+def test_a_sink_that_has_enough_ends_it_well(ours, theirs):
     theirs.sendall(b"".join(frame(DATA, seq, b"x\n") for seq in range(1, 10)))
     sink = Sink(enough=3)
     assert Stream(ours, sink).run() == OK
     assert len(sink.got) == 3
 
 
-def test_a_manager_that_is_gone_without_a_word_is_no_instance(pair):
-    ours, theirs = pair
+def test_a_manager_that_is_gone_without_a_word_is_no_instance(ours, theirs):
     theirs.sendall(frame(DATA, 1, b"a\n")[:-1])
     theirs.close()
     sink = Sink()
@@ -131,23 +137,20 @@ def test_a_manager_that_is_gone_without_a_word_is_no_instance(pair):
     assert sink.got == []  # half a frame is not printed
 
 
-def test_what_is_no_stream_is_refused(pair):
-    ours, theirs = pair
+def test_what_is_no_stream_is_refused(ours, theirs):
     theirs.sendall(b'{"ok": false, "error": {"code": 1}}\n')
     with pytest.raises(FrameError):
         Stream(ours, Sink()).run()
 
 
-def test_silence_for_the_idle_timeout_ends_it_with_124(pair):
-    ours, _ = pair
+def test_silence_for_the_idle_timeout_ends_it_with_124(ours):
     times = iter([0.0, 5.0])
     with pytest.raises(TimedOut, match="no message came for 5 s") as caught:
         Stream(ours, Sink(), idle_timeout=5.0, clock=lambda: next(times)).run()
     assert caught.value.exit_code == 124
 
 
-def test_a_message_restarts_the_idle_timeout_and_a_gap_does_not(pair):
-    ours, theirs = pair
+def test_a_message_restarts_the_idle_timeout_and_a_gap_does_not(ours, theirs):
     gap = frame(GAP, 0, json_body({"reason": "outage"}))
     coming = [gap, frame(DATA, 1, b"a\n"), gap, gap]
     now, sink = -4.0, Sink()
@@ -168,8 +171,7 @@ def test_a_message_restarts_the_idle_timeout_and_a_gap_does_not(pair):
     assert len(sink.got) == 5  # without the message in between, or with a restart by gaps, it were fewer or more
 
 
-def test_a_pipe_that_nobody_reads_ends_it_well_though_nothing_comes(pair):
-    ours, _ = pair
+def test_a_pipe_that_nobody_reads_ends_it_well_though_nothing_comes(ours):
     reading, writing = os.pipe()
     output = Output(writing)
     thread = threading.Timer(0.05, os.close, [reading])
@@ -179,8 +181,7 @@ def test_a_pipe_that_nobody_reads_ends_it_well_though_nothing_comes(pair):
     os.close(writing)
 
 
-def test_a_closed_stdout_ends_it_well_while_writing(pair):
-    ours, theirs = pair
+def test_a_closed_stdout_ends_it_well_while_writing(ours, theirs):
     reading, writing = os.pipe()
     os.close(reading)
     output, sink = Output(writing), Sink()
@@ -188,3 +189,39 @@ def test_a_closed_stdout_ends_it_well_while_writing(pair):
     theirs.sendall(frame(DATA, 1, b"a\n"))
     assert Stream(ours, sink).run() == OK
     os.close(writing)
+
+
+FAILED = frame(END, 0, end_body(8, "channel 'a' is failed"))
+NOT_KEPT = frame(END, 0, end_body(1, "the position is not kept: the disk is full", "make room"))
+
+
+@pytest.mark.parametrize("before", [b"", frame(DATA, 0, b"late\n"), frame(END, 0, end_body(0)), FAILED])
+def test_what_still_comes_before_the_confirmation_is_dropped_be_it_a_failure(ours, theirs, before):
+    theirs.sendall(before + frame(CONFIRMED, 0, b""))
+    acks = Acks(ours)
+    acks.send(17, 2)
+    acks.finish(FrameReader())
+    assert theirs.recv(1 << 10) == ACK.pack(17, 2)
+    assert theirs.recv(1 << 10) == b"", "nothing more is said"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (b"", OutcomeUnknown, "was not confirmed"),
+        (frame(DATA, 0, b"late\n") + frame(END, 0, end_body(0)), OutcomeUnknown, "was not confirmed"),
+        (FAILED + NOT_KEPT, WscliError, "the disk is full"),
+        (FAILED, ChannelUnavailable, "is failed"),
+    ],
+)
+def test_without_a_confirmation_the_managers_last_word_is_the_error(ours, theirs, said, kind, words):
+    theirs.sendall(said)
+    theirs.close()
+    with pytest.raises(kind, match=words):
+        Acks(ours).finish(FrameReader())
+
+
+def test_a_manager_that_says_nothing_does_not_confirm(ours, monkeypatch):
+    monkeypatch.setattr("wscli.control.stream.CONFIRMATION_DEADLINE", 0.01)
+    with pytest.raises(OutcomeUnknown, match="was not confirmed"):
+        Acks(ours).finish(FrameReader())

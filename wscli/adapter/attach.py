@@ -12,9 +12,9 @@ from wscli.control.paths import Instance, registered
 from wscli.control.selection import dial, find_file
 from wscli.errors import NoInstance, UnknownChannel, WscliError
 
-__all__ = ["PATIENCE", "Inquiry", "attach"]
+__all__ = ["ATTACH_PATIENCE", "Inquiry", "attach"]
 
-PATIENCE = 2.0
+ATTACH_PATIENCE = 2.0
 """Seconds for one manager to answer."""
 _LONGEST = 8 << 10
 """Characters of a URL that is worth asking for: a request's line is of 64 KiB at most, and so is one over HTTP."""
@@ -28,7 +28,7 @@ def attach(url: str, environ: Mapping[str, str], *, within: float | None = None)
     Args:
         url: ws:// or wss://.
         environ: where the managers are found.
-        within: seconds for each of them, where that is less than ``PATIENCE``.
+        within: seconds for each of them, where that is less than ``ATTACH_PATIENCE``.
 
     Raises:
         NoInstance: none runs.
@@ -38,7 +38,7 @@ def attach(url: str, environ: Mapping[str, str], *, within: float | None = None)
     """
     if len(url) > _LONGEST:
         raise UnknownChannel(f"a URL of {len(url)} characters belongs to no channel")
-    patience = PATIENCE if within is None else min(PATIENCE, within)
+    patience = ATTACH_PATIENCE if within is None else min(ATTACH_PATIENCE, within)
     refusals: list[WscliError] = []
     for instance in _candidates(environ):
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from wscli.cli.formatting import counted
 from wscli.cli.options import instance_options, json_option, selection_of
 from wscli.cli.printing import note
 from wscli.control.selection import Selection, find_file
@@ -50,42 +51,6 @@ def _file_of_instance(name: str, environ: Mapping[str, str]) -> Path:
     raise UsageError(f"no instance {name!r} is registered, and only it would know its file", "name the file: -c FILE")
 
 
-def _check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
-    """Print warnings, and what a valid file declares; with ``strict`` a warning makes it invalid.
-
-    Raises:
-        ConfigError: every problem of an invalid file.
-
-    """
-    from wscli.config import load
-
-    plan = load(file, environ)
-    for warning in plan.warnings:
-        note(f"warning: {warning}")
-    if plan.warnings and strict:
-        return ExitCode.CONFIG
-    counted = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
-    declared = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counted)
-    sys.stdout.write(f"{'<stdin>' if file == Path('-') else file}: ok: {declared}\n")
-    return 0
-
-
-def _show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
-    """Print a valid file without its secrets."""
-    from wscli.config import redacted
-
-    sys.stdout.write(redacted(file, environ, as_json=as_json))
-    return 0
-
-
-def _schema() -> int:
-    """Print the JSON Schema."""
-    from wscli.config import json_schema
-
-    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
-    return 0
-
-
 def _with_file(function: Callable[..., int]) -> Callable[..., int]:
     @functools.partial(instance_options, name_help="The file that this instance runs.", file_help="This file.")
     @click.argument("named", required=False, metavar="[FILE]", type=click.Path())
@@ -105,18 +70,42 @@ def command() -> None:
     """
 
 
-_CHECK = """Validate: every problem at once, with its line and column.
+@command.command("check")
+@click.option("--strict", is_flag=True, help="Exit with 3 where there are warnings.")
+@_with_file
+def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
+    """Validate: every problem at once, with its line and column.
 
-Warnings are of valid files: two channels that dial one URL, unused names, forgotten templates. The exit code is 0.
-"""
-command.add_command(
-    click.command("check", help=_CHECK)(
-        click.option("--strict", is_flag=True, help="Exit with 3 where there are warnings.")(_with_file(_check))
-    )
-)
-command.add_command(
-    click.command("show", help="Print the file without its secrets.")(
-        json_option("Print JSON instead of YAML.")(_with_file(_show))
-    )
-)
-command.add_command(click.command("schema", help="Print the JSON Schema of the file, for editors.")(_schema))
+    Warnings are of valid files: two channels that dial one URL, unused names, forgotten templates. The exit code is 0.
+    """
+    from wscli.config import load
+
+    plan = load(file, environ)
+    for warning in plan.warnings:
+        note(f"warning: {warning}")
+    if plan.warnings and strict:
+        return ExitCode.CONFIG
+    numbers = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
+    declared = ", ".join(counted(count, what) for what, count in numbers)
+    sys.stdout.write(f"{'<stdin>' if file == Path('-') else file}: ok: {declared}\n")
+    return 0
+
+
+@command.command("show")
+@json_option("Print JSON instead of YAML.")
+@_with_file
+def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+    """Print the file without its secrets."""
+    from wscli.config import redacted
+
+    sys.stdout.write(redacted(file, environ, as_json=as_json))
+    return 0
+
+
+@command.command("schema")
+def schema() -> int:
+    """Print the JSON Schema of the file, for editors."""
+    from wscli.config import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -10,24 +9,13 @@ import click
 
 from wscli.cli.formatting import duration
 from wscli.cli.options import channel_argument, channels_argument, json_option, with_instance
-from wscli.cli.printing import note, put
+from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 
 if TYPE_CHECKING:
     from wscli.control.messages import ConsumerStatus
     from wscli.control.requests import ConsumerChange, ConsumerList, ConsumerReset
-
-
-def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int:
-    """List the consumers."""
-    request: ConsumerList = {"action": "ls", "channels": list(channels)}
-    found: list[ConsumerStatus] = ask(selection, "consumer", request)["consumers"]
-    if as_json:
-        put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
-    else:
-        put(_text(found))
-    return 0
 
 
 def _text(found: list[ConsumerStatus]) -> str:
@@ -48,23 +36,6 @@ def _text(found: list[ConsumerStatus]) -> str:
     return table(["CHANNEL", "CONSUMER", "CURSOR", "LAG", "READ BY", "MOVED"], rows)
 
 
-def reset(selection: Selection, channel: str, name: str, to: str) -> int:
-    """Have a consumer begin elsewhere."""
-    request: ConsumerReset = {"action": "reset", "channel": channel, "name": name, "to": to}
-    ask(selection, "consumer", request)
-    where = f"at the {to}" if to in ("start", "end") else f"after {to}"
-    note(f"consumer {name!r} of {channel} goes on {where}")
-    return 0
-
-
-def rm(selection: Selection, channel: str, name: str) -> int:
-    """Forget a consumer."""
-    request: ConsumerChange = {"action": "rm", "channel": channel, "name": name}
-    ask(selection, "consumer", request)
-    note(f"consumer {name!r} of {channel} is forgotten")
-    return 0
-
-
 @click.group("consumer", no_args_is_help=False)
 def command() -> None:
     """List, reset or forget named consumers.
@@ -77,12 +48,15 @@ def command() -> None:
 @with_instance
 @channels_argument(required=False)
 @json_option("A JSON object a line.")
-def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
+def ls(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     """List consumers and their lag.
 
     For each it prints where it is, how many messages it is behind, and the process that reads it now.
     """
-    return ls(selection, channels, as_json=as_json)
+    request: ConsumerList = {"action": "ls", "channels": list(channels)}
+    found: list[ConsumerStatus] = ask(selection, "consumer", request)["consumers"]
+    put(json_lines(found) if as_json else _text(found))
+    return 0
 
 
 @command.command("reset")
@@ -96,21 +70,28 @@ def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -
     metavar="start|end|CURSOR",
     help="Begin at the oldest message that is kept, with the next to come, or after a record's epoch:seq.",
 )
-def reset_command(selection: Selection, channel: str, name: str, to: str) -> int:
+def reset(selection: Selection, channel: str, name: str, to: str) -> int:
     """Have a consumer begin elsewhere.
 
     Exits with 1 if there is no such consumer, or if it has a reader.
     """
-    return reset(selection, channel, name, to)
+    request: ConsumerReset = {"action": "reset", "channel": channel, "name": name, "to": to}
+    ask(selection, "consumer", request)
+    where = f"at the {to}" if to in ("start", "end") else f"after {to}"
+    note(f"consumer {name!r} of {channel} goes on {where}")
+    return 0
 
 
 @command.command("rm")
 @with_instance
 @channel_argument
 @click.argument("name", metavar="NAME")
-def rm_command(selection: Selection, channel: str, name: str) -> int:
+def rm(selection: Selection, channel: str, name: str) -> int:
     """Forget a consumer.
 
     Exits with 1 if there is no such consumer, or if it has a reader.
     """
-    return rm(selection, channel, name)
+    request: ConsumerChange = {"action": "rm", "channel": channel, "name": name}
+    ask(selection, "consumer", request)
+    note(f"consumer {name!r} of {channel} is forgotten")
+    return 0

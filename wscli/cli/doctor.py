@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from wscli.cli.formatting import duration, next_step
 from wscli.cli.options import channel_argument, json_option, with_instance
-from wscli.cli.printing import note, put
+from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
@@ -24,23 +23,9 @@ DIAL_DEADLINE = 300.0
 """Seconds for a dial with its token and its place in the connect budget; they have shorter deadlines of their own."""
 
 
-def doctor(selection: Selection, channel: str, *, dial: bool, as_json: bool) -> int:
-    """Print it; 8 if the dial of ``--dial`` failed, 4 if it did for want of a token."""
-    request: DoctorRequest = {"channel": channel, "dial": dial}
-    result: Doctor = ask(selection, "doctor", request, timeout=DIAL_DEADLINE)
-    if dial:
-        note(f"dialled a second connection for {channel}, beside the channel's own, and closed it")
-    put(json.dumps(result, separators=(",", ":")) + "\n" if as_json else report_text(result))
-    failure = result["attempt"] and result["attempt"]["failure"]
-    if not dial or not failure:
-        return 0
-    refused = failure["kind"] == "token" or failure["code"] in (401, 403, 4401)
-    return ExitCode.AUTH if refused else ExitCode.CHANNEL_UNAVAILABLE
-
-
-def report_text(result: Doctor, *, now: float | None = None) -> str:
+def _text(result: Doctor) -> str:
     """Show the channel, the attempt's steps, and how it ended."""
-    now = time.time() if now is None else now
+    now = time.time()
     one, attempt = result["channel"], result["attempt"]
     step = next_step(one, now=now)
     lines = [
@@ -75,4 +60,13 @@ def command(selection: Selection, channel: str, dial: bool, as_json: bool) -> in
     Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. --dial exits with 8 if the dial failed,
     with 4 if it did for want of credentials.
     """
-    return doctor(selection, channel, dial=dial, as_json=as_json)
+    request: DoctorRequest = {"channel": channel, "dial": dial}
+    result: Doctor = ask(selection, "doctor", request, timeout=DIAL_DEADLINE)
+    if dial:
+        note(f"dialled a second connection for {channel}, beside the channel's own, and closed it")
+    put(json_lines([result]) if as_json else _text(result))
+    failure = result["attempt"] and result["attempt"]["failure"]
+    if not dial or not failure:
+        return 0
+    refused = failure["kind"] == "token" or failure["code"] in (401, 403, 4401)
+    return ExitCode.AUTH if refused else ExitCode.CHANNEL_UNAVAILABLE

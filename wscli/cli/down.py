@@ -18,30 +18,6 @@ from wscli.control.selection import Selection
 from wscli.errors import TimedOut
 
 
-def down(selection: Selection, timeout: float) -> int:
-    """Ask it to go, and wait until its lock is free."""
-    deadline = time.monotonic() + timeout
-    with connect_to(selection) as client:
-        instance = client.instance
-        try:
-            lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY)
-        except FileNotFoundError:  # it is gone already
-            return 0
-        try:
-            with contextlib.suppress(ManagerGone):
-                client.request("down", timeout=timeout)
-            gone = _await_free(lock, deadline)
-        except TimedOut:
-            gone = False
-        finally:
-            os.close(lock)
-    if not gone:
-        said = f"instance {instance.name!r} did not stop within {duration(timeout)}"
-        raise TimedOut(said, f"`kill -9 {instance.pid}` ends it")
-    note(f"{instance.name} is down")
-    return 0
-
-
 def _await_free(lock: int, deadline: float) -> bool:
     """Wait until the manager's lock can be had: the kernel gives it up only with the process."""
     while True:
@@ -63,4 +39,23 @@ def command(selection: Selection, timeout: float) -> int:
 
     Every channel gets a close frame, and a second to answer it. Returns once the manager is gone.
     """
-    return down(selection, timeout)
+    deadline = time.monotonic() + timeout
+    with connect_to(selection) as client:
+        instance = client.instance
+        try:
+            lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY)
+        except FileNotFoundError:  # it is gone already
+            return 0
+        try:
+            with contextlib.suppress(ManagerGone):
+                client.request("down", timeout=timeout)
+            gone = _await_free(lock, deadline)
+        except TimedOut:
+            gone = False
+        finally:
+            os.close(lock)
+    if not gone:
+        said = f"instance {instance.name!r} did not stop within {duration(timeout)}"
+        raise TimedOut(said, f"`kill -9 {instance.pid}` ends it")
+    note(f"{instance.name} is down")
+    return 0

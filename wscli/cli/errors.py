@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 import click
 
-from wscli.cli.printing import note, styled
+from wscli.cli.printing import styled
 from wscli.control.escape import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
-__all__ = ["note", "report", "report_click", "report_crash", "suggestion", "unknown"]
+__all__ = ["report", "report_click", "report_crash", "suggestion", "unknown"]
 
 
 def report(error: WscliError) -> int:

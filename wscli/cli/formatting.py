@@ -1,4 +1,4 @@
-"""Numbers and times as people read them."""
+"""Numbers, times and states as people read them, in a few words or in a line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from wscli.control.reports import Status
+from wscli.control.escape import escape
 
-__all__ = ["consumer_lines", "duration", "next_step", "problem_lines", "size", "state_style"]
+if TYPE_CHECKING:
+    from wscli.control.messages import Status
+
+__all__ = [
+    "change_line",
+    "consumer_lines",
+    "counted",
+    "duration",
+    "next_step",
+    "problem_lines",
+    "size",
+    "state_style",
+    "status_line",
+]
 
 _SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_NAMED = 3
+"""How many channels that are not ready are named."""
 
 
 def duration(seconds: float) -> str:
@@ -26,6 +40,11 @@ def duration(seconds: float) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts[:2])
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things: ``1 message``, ``3 messages``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def size(count: int) -> str:
@@ -69,7 +88,7 @@ def consumer_lines(states: Sequence[Status]) -> list[str]:
 
 
 def _behind(count: int) -> str:
-    return f"is {count} message{'' if count == 1 else 's'} behind" if count else "has everything"
+    return f"is {counted(count, 'message')} behind" if count else "has everything"
 
 
 def _reader(pid: int | None) -> str:
@@ -83,3 +102,38 @@ def state_style(state: str) -> str:
     if state in ("failed", "stopped"):
         return "red"
     return "bright_black" if state in ("idle", "paused") else "yellow"
+
+
+def status_line(instance: str, states: Sequence[Status], own: Sequence[str] = ()) -> str:
+    """Say how many are ready, and which are not: ``app: 3/4 ready; calls waiting, dials in 14s``.
+
+    Problems, the manager's ``own`` and the channels', are counted at its end: ``; 1 problem``.
+    """
+    idle = sum(one["state"] == "idle" for one in states)
+    ready = sum(one["state"] == "ready" for one in states)
+    line = f"{instance}: {ready}/{len(states) - idle} ready" + (f", {idle} idle" if idle else "")
+    others = [one for one in states if one["state"] not in ("ready", "idle")]
+    named = [_briefly(one) for one in others[:_NAMED]]
+    if len(others) > _NAMED:
+        named.append(f"{len(others) - _NAMED} more")
+    if wrong := len(problem_lines(states, own)):
+        named.append(counted(wrong, "problem"))
+    return escape("; ".join([line, *named]))
+
+
+def _briefly(one: Status) -> str:
+    step = next_step(one).partition(";")[0] if one["state"] in ("waiting", "connecting") else ""
+    return f"{one['channel']} {one['state']}" + (f", {step}" if step else "")
+
+
+def change_line(one: Status, at: float | None = None) -> str:
+    """Say one state, with its time: ``10:00:00 calls waiting: HTTP 503; dials in 14s; attempt 2``.
+
+    The channel's problems follow: ``; problem: on_message: exited with 3``.
+    The time is ``at``, without it that since when the state lasts: its reason may have changed later.
+    """
+    clock = time.strftime("%H:%M:%S", time.localtime(one["since"] if at is None else at))
+    step = next_step(one)
+    text = f"{clock} {one['channel']} {one['state']}: {one['reason']['text']}"
+    wrong = [f"problem: {problem}" for problem in one.get("problems", ())]
+    return escape("; ".join([text, *([step] if step else []), *wrong])) + "\n"

@@ -20,8 +20,7 @@ from wscli.control.selection import Selection
 from wscli.errors import WscliError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import StatusAnswer
-    from wscli.control.reports import Lag, Status
+    from wscli.control.messages import Lag, Status, StatusAnswer
     from wscli.control.requests import StatusRequest
 
 __all__ = ["Lags", "states_table", "watch_live"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wscli.cli.options import Number, json_option, with_instance
-from wscli.cli.printing import put, styled
+from wscli.cli.printing import json_lines, put, styled
 from wscli.control.client import connect_to
 from wscli.control.escape import escape
 from wscli.control.protocol import COUNT_LIMIT
@@ -20,20 +19,6 @@ if TYPE_CHECKING:
     from wscli.control.requests import LogsRequest
 
 _COLOURS = {"error": "red", "critical": "red", "warning": "yellow"}
-
-
-def logs(selection: Selection, *, follow: bool, last: int, as_json: bool) -> int:
-    """Print the last records, and those to come."""
-    from wscli.cli import feed
-
-    def show(record: dict[str, Any]) -> None:
-        put(json.dumps(record, separators=(",", ":")) + "\n" if as_json else _line(record))
-
-    with connect_to(selection) as client:
-        request: LogsRequest = {"n": min(last, COUNT_LIMIT), "follow": follow}
-        client.request("logs", request, timeout=30.0)
-        feed.follow(client, show)
-    return 0
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -53,4 +38,13 @@ def command(selection: Selection, follow: bool, last: int, as_json: bool) -> int
 
     The manager keeps its last 10,000 records; a detached one writes them to a file as well.
     """
-    return logs(selection, follow=follow, last=last, as_json=as_json)
+    from wscli.cli import feed
+
+    def show(record: dict[str, Any]) -> None:
+        put(json_lines([record]) if as_json else _line(record))
+
+    with connect_to(selection) as client:
+        request: LogsRequest = {"n": min(last, COUNT_LIMIT), "follow": follow}
+        client.request("logs", request, timeout=30.0)
+        feed.follow(client, show)
+    return 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wscli.cli.options import json_option
-from wscli.cli.printing import put
+from wscli.cli.printing import json_lines, put
 from wscli.control.client import ManagerConnection
 from wscli.control.paths import Instance, registered
 from wscli.control.selection import dial
@@ -23,19 +22,8 @@ ANSWER_DEADLINE = 2.0
 """Seconds for a manager to answer; one that does not is listed as such."""
 
 
-def ls(*, as_json: bool) -> int:
-    """Ask every registered manager who it is; those that crashed are left out."""
-    found = [facts for instance in registered(os.environ) if (facts := _facts(instance)) is not None]
-    if as_json:
-        put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in found))
-    else:
-        from wscli.cli.tables import instances_text
-
-        put(instances_text(found))
-    return 0
-
-
 def _facts(instance: Instance) -> Ping | None:
+    """Ask a registered manager who it is; None for one that crashed."""
     said: dict[str, Any] = {}
     with contextlib.suppress(WscliError):
         sock = dial(instance, os.environ)
@@ -61,4 +49,8 @@ def command(as_json: bool) -> int:
 
     They are looked for in every runtime directory of this user.
     """
-    return ls(as_json=as_json)
+    from wscli.cli.tables import instances_text
+
+    found = [facts for instance in registered(os.environ) if (facts := _facts(instance)) is not None]
+    put(json_lines(found) if as_json else instances_text(found))
+    return 0

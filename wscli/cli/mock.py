@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from wscli.cli.formatting import duration, size
+from wscli.cli.formatting import counted, duration, size
 from wscli.cli.printing import note
 from wscli.errors import UsageError, WscliError
 
@@ -63,42 +63,6 @@ def read_origins(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return origins
 
 
-def mock(
-    path: str,
-    address: ListenAddress,
-    *,
-    speed: float,
-    loop: bool,
-    close: bool,
-    outages: bool,
-    origins: tuple[str, ...],
-    verbose: bool,
-) -> int:
-    """Check the file, then replay it until Ctrl-C.
-
-    Raises:
-        UsageError: the file cannot be opened, or the options contradict each other.
-        WscliError: the recording is invalid, or the address is not available.
-
-    """
-    if loop and close:
-        raise UsageError("--loop and --close exclude each other", "one goes on for ever, the other ends")
-    import asyncio
-
-    from wscli.mock.recording import Recording, open_records
-    from wscli.mock.replay import Replay, ReplayOptions
-    from wscli.mock.server import MockOptions
-
-    with Recording(open_records(path), "stdin" if path == "-" else path) as recording:
-        if recording.size > _LARGE:
-            note(f"reading {recording.name}, {size(recording.size)}")
-        recording.check()
-        replay = Replay(recording, ReplayOptions(speed, loop=loop, outages=outages))
-        options = MockOptions(address.host, address.port, close=close, origins=origins, verbose=verbose)
-        asyncio.run(_serve(recording, replay, options))
-    return 0
-
-
 async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> None:
     import asyncio
     import signal
@@ -133,9 +97,8 @@ def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> No
     note(f"{recording.name} is replayed until Ctrl-C:")
     for channel, url in urls.items():
         played = recording.channels[channel]
-        messages = "1 message" if played.messages == 1 else f"{played.messages} messages"
         lasts = played.span / replay.options.speed
-        note(f"  {url}  {messages}{f' in {duration(lasts)}' if lasts else ''}")
+        note(f"  {url}  {counted(played.messages, 'message')}{f' in {duration(lasts)}' if lasts else ''}")
     left_out = recording.gaps.total() - (recording.gaps["outage"] if replay.options.outages else 0)
     if left_out:
         note(f"{left_out} {'gap is' if left_out == 1 else 'gaps are'} left out")
@@ -194,4 +157,19 @@ def command(
     they were and with the time between them. What clients send is taken and ignored; gaps are left out. Ctrl-C ends it
     with 0.
     """
-    return mock(path, address, speed=speed, loop=loop, close=close, outages=outages, origins=origins, verbose=verbose)
+    if loop and close:
+        raise UsageError("--loop and --close exclude each other", "one goes on for ever, the other ends")
+    import asyncio
+
+    from wscli.mock.recording import Recording, open_records
+    from wscli.mock.replay import Replay, ReplayOptions
+    from wscli.mock.server import MockOptions
+
+    with Recording(open_records(path), "stdin" if path == "-" else path) as recording:
+        if recording.size > _LARGE:
+            note(f"reading {recording.name}, {size(recording.size)}")
+        recording.check()
+        replay = Replay(recording, ReplayOptions(speed, loop=loop, outages=outages))
+        options = MockOptions(address.host, address.port, close=close, origins=origins, verbose=verbose)
+        asyncio.run(_serve(recording, replay, options))
+    return 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -24,6 +26,7 @@ __all__ = [
     "file_option",
     "instance_options",
     "json_option",
+    "read_time",
     "selection_of",
     "timeout_option",
     "token_argument",
@@ -41,6 +44,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PIECE = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST = 10_000 * 86_400.0
 """Seconds: within what the manager takes and what every clock and timer below can count."""
 
@@ -72,6 +76,23 @@ class DurationType(_FloatType):
 
 
 DURATION = DurationType()
+
+
+def read_time(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Read ``10m`` (ago) or ``2026-01-02T03:04:05Z`` (RFC 3339) into seconds since the epoch: an option's callback."""
+    if value is None:
+        return None
+    text = value.upper()
+    with contextlib.suppress(click.BadParameter, ValueError, OverflowError):  # a thirteenth month, say
+        if not re.match(r"\d{4}-", value):
+            return time.time() - DURATION.convert(value, param, ctx)
+        from datetime import datetime
+
+        if _RFC_3339.fullmatch(text):
+            return datetime.fromisoformat(text).timestamp()
+    raise click.BadParameter(
+        f"invalid time: {value!r}; it must be such as 10m, or 2026-01-02T03:04:05Z with its zone", ctx, param
+    )
 
 
 class Number(click.IntRange):

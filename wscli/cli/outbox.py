@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from wscli.cli.formatting import duration, size
 from wscli.cli.options import Number, channels_argument, json_option, timeout_option, with_instance
-from wscli.cli.printing import note, put
+from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 from wscli.errors import TimedOut, UsageError
@@ -20,19 +19,12 @@ if TYPE_CHECKING:
     from wscli.control.requests import OutboxFlush, OutboxList, OutboxRemove
 
 
-def ls(selection: Selection, channels: tuple[str, ...], *, as_json: bool) -> int:
-    """List the messages, without their payloads."""
-    request: OutboxList = {"action": "ls", "channels": list(channels)}
-    messages: list[OutboxMessage] = ask(selection, "outbox", request)["messages"]
-    if as_json:
-        put("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in messages))
-        return 0
+def _text(messages: list[OutboxMessage]) -> str:
     from wscli.cli.tables import table
 
     head = ("ID", "CHANNEL", "STATE", "QUEUED", "EXPIRES", "KEY", "SIZE", "ATTEMPTS", "REASON")
     now = time.time()
-    put(table(head, [_row(one, now) for one in messages]))
-    return 0
+    return table(head, [_row(one, now) for one in messages])
 
 
 def _row(one: OutboxMessage, now: float) -> tuple[str, ...]:
@@ -50,29 +42,6 @@ def _row(one: OutboxMessage, now: float) -> tuple[str, ...]:
     )
 
 
-def rm(selection: Selection, ids: tuple[int, ...], *, expired: bool, channel: str | None) -> int:
-    """Remove messages."""
-    if bool(ids) + expired + (channel is not None) != 1:
-        raise UsageError("one of ID, --expired and --all says what to remove", "`wscli outbox ls` lists the messages")
-    request: OutboxRemove = {"action": "rm", "ids": list(ids), "expired": expired, "channel": channel}
-    count = ask(selection, "outbox", request)["removed"]
-    note("1 message is removed" if count == 1 else f"{count} messages are removed")
-    return 0
-
-
-def flush(selection: Selection, timeout: float | None) -> int:
-    """Wait until nothing is queued."""
-    request: OutboxFlush = {"action": "flush"}
-    try:
-        ask(selection, "outbox", request, timeout=timeout)
-    except TimedOut:
-        raise TimedOut(
-            f"messages are still queued after {duration(timeout or 0)}",
-            "`wscli outbox ls` lists them; --timeout waits longer",
-        ) from None
-    return 0
-
-
 @click.group("outbox", no_args_is_help=False)
 def command() -> None:
     """List, remove or flush what waits to be sent.
@@ -85,9 +54,12 @@ def command() -> None:
 @with_instance
 @channels_argument(required=False)
 @json_option("One JSON object a line, for each message.")
-def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
+def ls(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     """List what is queued, expired or rejected, never a payload."""
-    return ls(selection, channels, as_json=as_json)
+    request: OutboxList = {"action": "ls", "channels": list(channels)}
+    messages: list[OutboxMessage] = ask(selection, "outbox", request)["messages"]
+    put(json_lines(messages) if as_json else _text(messages))
+    return 0
 
 
 @command.command("rm")
@@ -95,20 +67,33 @@ def ls_command(selection: Selection, channels: tuple[str, ...], as_json: bool) -
 @click.argument("ids", nargs=-1, type=Number(1), metavar="[ID]...")
 @click.option("--expired", is_flag=True, help="All that expired.")
 @click.option("--all", "channel", metavar="CHANNEL", help="All that this channel has.")
-def rm_command(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str | None) -> int:
+def rm(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str | None) -> int:
     """Remove messages: they are not sent.
 
     Exits with 1 if one of them is being sent at that moment, and with 2 if there is no such ID.
     """
-    return rm(selection, ids, expired=expired, channel=channel)
+    if bool(ids) + expired + (channel is not None) != 1:
+        raise UsageError("one of ID, --expired and --all says what to remove", "`wscli outbox ls` lists the messages")
+    request: OutboxRemove = {"action": "rm", "ids": list(ids), "expired": expired, "channel": channel}
+    count = ask(selection, "outbox", request)["removed"]
+    note("1 message is removed" if count == 1 else f"{count} messages are removed")
+    return 0
 
 
 @command.command("flush")
 @with_instance
 @timeout_option("Exit with 124 after this long; without it, wait for ever.")
-def flush_command(selection: Selection, timeout: float | None) -> int:
+def flush(selection: Selection, timeout: float | None) -> int:
     """Wait until nothing is queued.
 
     Exits with 8 if a channel that has messages is failed, done, stopped or paused.
     """
-    return flush(selection, timeout)
+    request: OutboxFlush = {"action": "flush"}
+    try:
+        ask(selection, "outbox", request, timeout=timeout)
+    except TimedOut:
+        raise TimedOut(
+            f"messages are still queued after {duration(timeout or 0)}",
+            "`wscli outbox ls` lists them; --timeout waits longer",
+        ) from None
+    return 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterable
 
 import click
 
 from wscli.control.escape import escape
 
-__all__ = ["note", "put", "styled"]
+__all__ = ["json_lines", "note", "put", "styled"]
 
 
 def styled(text: str, stream: object, **style: object) -> str:
@@ -25,6 +27,11 @@ def put(text: str) -> None:
     if sys.stdout is not None:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def json_lines(objects: Iterable[object]) -> str:
+    """Write objects as JSON, one a line."""
+    return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in objects)
 
 
 def note(text: str) -> None:

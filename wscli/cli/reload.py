@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from wscli.cli.options import json_option, with_instance
-from wscli.cli.printing import put
+from wscli.cli.printing import json_lines, put
 from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     from wscli.control.messages import Reload
 
 __all__ = ["report_text"]
-
-
-def reload(selection: Selection, *, as_json: bool) -> int:
-    """Have the manager read its file again, and say what became of each channel."""
-    report: Reload = ask(selection, "reload", timeout=60.0)
-    put(json.dumps(report, separators=(",", ":")) + "\n" if as_json else report_text(report))
-    return 0
 
 
 def report_text(report: Reload) -> str:
@@ -43,4 +35,6 @@ def command(selection: Selection, as_json: bool) -> int:
     another policy without a new connection; rotated ones, which declare 'rotate', close theirs once the next is ready;
     restarted ones dial anew; added and removed ones came and went.
     """
-    return reload(selection, as_json=as_json)
+    report: Reload = ask(selection, "reload", timeout=60.0)
+    put(json_lines([report]) if as_json else report_text(report))
+    return 0

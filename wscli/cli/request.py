@@ -23,24 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["decoded"]
 
 
-def request(selection: Selection, channel: str, message: str, match: str, *, timeout: float, as_json: bool) -> int:
-    """Send the message, and print its reply.
-
-    Raises:
-        NotSent: it is not UTF-8.
-        WscliError: what ``Client.request`` raises.
-
-    """
-    from wscli.client.sync import Client  # with typing and jq it takes longer than the other verbs together
-
-    client = Client(selection.name, file=selection.file)
-    payload = b"".join(chunks()) if message == "-" else os.fsencode(message)
-    reply = client.request(channel, decoded(payload), match, timeout=timeout)
-    if sys.stdout is not None:
-        _print(reply, as_json=as_json)
-    return 0
-
-
 def decoded(payload: bytes) -> str:
     """Read a message as text.
 
@@ -61,15 +43,12 @@ def _print(reply: Message, *, as_json: bool) -> None:
     """Print it as ``tail`` prints messages."""
     from wscli.client.messages import record_of
 
-    body = memoryview((json_body(record_of(reply)) if as_json else _encoded(reply.data)) + b"\n")
+    data = reply.data.encode() if isinstance(reply.data, str) else reply.data
+    body = memoryview((json_body(record_of(reply)) if as_json else data) + b"\n")
     show = shown_json if as_json else shown_text
     descriptor = sys.stdout.fileno()
     with contextlib.suppress(OutputClosed):
         Output(descriptor).write(show(body) if os.isatty(descriptor) else body)
-
-
-def _encoded(data: str | bytes) -> bytes:
-    return data.encode() if isinstance(data, str) else data
 
 
 @click.command("request")
@@ -93,4 +72,11 @@ def command(selection: Selection, channel: str, message: str, match: str | None,
         )
     if message == "-" and sys.stdin is None:
         raise UsageError("MESSAGE is -, and stdin is closed", "give a MESSAGE")
-    return request(selection, channel, message, match, timeout=timeout, as_json=as_json)
+    from wscli.client.sync import Client  # with typing and jq it takes longer than the other verbs together
+
+    client = Client(selection.name, file=selection.file)
+    payload = b"".join(chunks()) if message == "-" else os.fsencode(message)
+    reply = client.request(channel, decoded(payload), match, timeout=timeout)
+    if sys.stdout is not None:
+        _print(reply, as_json=as_json)
+    return 0

@@ -48,6 +48,8 @@ VERBS = {
     "demo": "Run a demo server, a manager on it, and a live view.",
 }
 """Every verb, with the first sentence of its help; the module of the same name holds its ``command``."""
+_BY_HAND = ("start", "stop", "restart", "pause", "resume")
+"""The verbs that share the module ``by_hand``."""
 
 
 @contextlib.contextmanager
@@ -89,7 +91,9 @@ class Root(click.Group):
         """Import a verb."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"wscli.cli.{cmd_name}").command
+        by_hand = cmd_name in _BY_HAND
+        module = import_module(f"wscli.cli.{'by_hand' if by_hand else cmd_name}")
+        command: click.Command = getattr(module, cmd_name if by_hand else "command")
         if not gc.isenabled():  # ``main`` turned it off for as long as modules are imported
             gc.freeze()
             gc.enable()

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from wscli.cli.options import channels_argument, json_option, with_instance
-from wscli.cli.printing import put
+from wscli.cli.printing import json_lines, put
 from wscli.control.client import ask
 from wscli.control.selection import Selection
 
 if TYPE_CHECKING:
-    from wscli.control.reports import Stats
+    from wscli.control.messages import Stats
     from wscli.control.requests import ChannelsRequest
-
-
-def stats(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
-    """Print them as one JSON object, or as a table."""
-    request: ChannelsRequest = {"channels": list(channels)}
-    result: Stats = ask(selection, "stats", request)
-    if as_json:
-        put(json.dumps(result, separators=(",", ":")) + "\n")
-        return 0
-    from wscli.cli.tables import stats_text
-
-    put(stats_text(result))
-    return 0
 
 
 @click.command("stats")
@@ -39,4 +25,12 @@ def command(selection: Selection, channels: tuple[str, ...], as_json: bool) -> i
 
     Counts are since the manager's start, times are seconds. Without CHANNEL: all of them.
     """
-    return stats(selection, channels, as_json)
+    request: ChannelsRequest = {"channels": list(channels)}
+    result: Stats = ask(selection, "stats", request)
+    if as_json:
+        put(json_lines([result]))
+        return 0
+    from wscli.cli.tables import stats_text
+
+    put(stats_text(result))
+    return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,45 +9,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wscli.cli.options import channels_argument, json_option, with_instance
-from wscli.cli.printing import note, put
+from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ManagerConnection, connect_to
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import StatusAnswer
-    from wscli.control.reports import Status
+    from wscli.control.messages import Status, StatusAnswer
     from wscli.control.requests import StatusRequest
 
 _FINE = ("ready", "idle", "done")
 
 
-def status(
-    selection: Selection, channels: tuple[str, ...], *, as_json: bool, line: bool, watch: bool, check: bool
-) -> int:
-    """Print the states once, or each change as it comes."""
-    if as_json and line:
-        raise UsageError("--json and --line exclude each other", "give one of them")
-    if watch and check:
-        raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
-    with connect_to(selection) as client:
-        request: StatusRequest = {"channels": list(channels), "watch": watch}
-        result: StatusAnswer = client.request("status", request, timeout=30.0)
-        if as_json:  # the objects have room for what is wrong with a channel, not with the manager
-            for problem in result.get("problems", ()):
-                note(f"problem: {problem}")
-        if watch:
-            return _watch(client, result, channels, as_json=as_json, line=line)
-    put(_shown(result, as_json=as_json, line=line))
-    return _verdict(result["channels"]) if check else 0
-
-
 def _shown(result: StatusAnswer, *, as_json: bool, line: bool) -> str:
     states = result["channels"]
     if as_json:
-        return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in states)
+        return json_lines(states)
     if line:
-        from wscli.cli.statusline import status_line
+        from wscli.cli.formatting import status_line
 
         return status_line(result["instance"], states, result.get("problems", ())) + "\n"
     from wscli.cli.tables import states_text
@@ -64,7 +42,7 @@ def _watch(
 
         return watch_live(client, result, names)
     from wscli.cli.feed import follow
-    from wscli.cli.statusline import change_line
+    from wscli.cli.formatting import change_line
 
     known = {one["channel"]: one for one in result["channels"]}
     plain = not as_json and not line
@@ -108,4 +86,17 @@ def command(
 
     Without CHANNEL: all of them. --watch redraws a table on a terminal; elsewhere it prints a line for each change.
     """
-    return status(selection, channels, as_json=as_json, line=line, watch=watch, check=check)
+    if as_json and line:
+        raise UsageError("--json and --line exclude each other", "give one of them")
+    if watch and check:
+        raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
+    with connect_to(selection) as client:
+        request: StatusRequest = {"channels": list(channels), "watch": watch}
+        result: StatusAnswer = client.request("status", request, timeout=30.0)
+        if as_json:  # the objects have room for what is wrong with a channel, not with the manager
+            for problem in result.get("problems", ()):
+                note(f"problem: {problem}")
+        if watch:
+            return _watch(client, result, channels, as_json=as_json, line=line)
+    put(_shown(result, as_json=as_json, line=line))
+    return _verdict(result["channels"]) if check else 0

@@ -12,8 +12,7 @@ from wscli.cli.printing import styled
 from wscli.control.escape import escape
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Ping
-    from wscli.control.reports import ChannelStats, Stats, Status, TokenStats
+    from wscli.control.messages import ChannelStats, Ping, Stats, Status, TokenStats
 
 __all__ = ["instances_text", "stats_text", "states_text", "table", "tokens_text"]
 

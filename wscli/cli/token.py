@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from wscli.cli.formatting import duration
 from wscli.cli.options import json_option, token_argument, with_instance
-from wscli.cli.printing import note, put
+from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
 from wscli.control.escape import escape
 from wscli.control.selection import Selection
@@ -20,43 +19,6 @@ if TYPE_CHECKING:
 
 FETCH_DEADLINE = 120.0
 """Seconds for a token to be fetched; its source has a shorter deadline of its own."""
-
-
-def get(selection: Selection, name: str) -> int:
-    """Print a token."""
-    request: TokenRequest = {"action": "get", "name": name}
-    token = ask(selection, "token", request, timeout=FETCH_DEADLINE)["token"]
-    put((escape(token) if sys.stdout is not None and sys.stdout.isatty() else token) + "\n")
-    return 0
-
-
-def ls(selection: Selection, *, as_json: bool) -> int:
-    """List the tokens, without a value."""
-    request: TokenList = {"action": "ls"}
-    tokens = ask(selection, "token", request)["tokens"]
-    if as_json:
-        put(json.dumps(tokens, separators=(",", ":")) + "\n")
-    else:
-        from wscli.cli.tables import tokens_text
-
-        put(tokens_text(tokens))
-    return 0
-
-
-def refresh(selection: Selection, name: str) -> int:
-    """Fetch a token anew."""
-    request: TokenRequest = {"action": "refresh", "name": name}
-    left = ask(selection, "token", request, timeout=FETCH_DEADLINE)["expires_in_s"]
-    note(f"token {name!r} is fresh" + ("" if left is None else f", and expires in {duration(left)}"))
-    return 0
-
-
-def forget(selection: Selection, name: str) -> int:
-    """Drop a token."""
-    request: TokenRequest = {"action": "forget", "name": name}
-    ask(selection, "token", request)
-    note(f"token {name!r} is forgotten")
-    return 0
 
 
 @click.group("token", no_args_is_help=False)
@@ -70,33 +32,47 @@ def command() -> None:
 @command.command("get")
 @with_instance
 @token_argument
-def get_command(selection: Selection, name: str) -> int:
+def get(selection: Selection, name: str) -> int:
     """Print a token, fetching it only if no valid one is cached.
 
     Exits with 4 if it cannot be had.
     """
-    return get(selection, name)
+    request: TokenRequest = {"action": "get", "name": name}
+    token = ask(selection, "token", request, timeout=FETCH_DEADLINE)["token"]
+    put((escape(token) if sys.stdout is not None and sys.stdout.isatty() else token) + "\n")
+    return 0
 
 
 @command.command("ls")
 @with_instance
 @json_option("One JSON object, with a key for each token.")
-def ls_command(selection: Selection, as_json: bool) -> int:
+def ls(selection: Selection, as_json: bool) -> int:
     """List the tokens: their state and their counters, never a value."""
-    return ls(selection, as_json=as_json)
+    from wscli.cli.tables import tokens_text
+
+    request: TokenList = {"action": "ls"}
+    tokens = ask(selection, "token", request)["tokens"]
+    put(json_lines([tokens]) if as_json else tokens_text(tokens))
+    return 0
 
 
 @command.command("refresh")
 @with_instance
 @token_argument
-def refresh_command(selection: Selection, name: str) -> int:
+def refresh(selection: Selection, name: str) -> int:
     """Fetch a token anew; connections that are open are not disturbed."""
-    return refresh(selection, name)
+    request: TokenRequest = {"action": "refresh", "name": name}
+    left = ask(selection, "token", request, timeout=FETCH_DEADLINE)["expires_in_s"]
+    note(f"token {name!r} is fresh" + ("" if left is None else f", and expires in {duration(left)}"))
+    return 0
 
 
 @command.command("forget")
 @with_instance
 @token_argument
-def forget_command(selection: Selection, name: str) -> int:
+def forget(selection: Selection, name: str) -> int:
     """Drop a token, so that the next use fetches another."""
-    return forget(selection, name)
+    request: TokenRequest = {"action": "forget", "name": name}
+    ask(selection, "token", request)
+    note(f"token {name!r} is forgotten")
+    return 0

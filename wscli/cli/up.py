@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ import click
 
 from wscli.cli.options import LogFormat, file_option, selection_of, timeout_option
 from wscli.cli.printing import note
+from wscli.control.protocol import failure
 from wscli.control.selection import Selection, find_file
 from wscli.errors import UsageError, WscliError
 
@@ -17,13 +20,8 @@ if TYPE_CHECKING:
     from wscli.config.plan import Plan
 
 
-def chosen_file(selection: Selection) -> Path:
-    """Give the file to run: -c FILE, or ``wscli.yaml`` here or in a parent.
-
-    Raises:
-        UsageError: it is unknown, or -i was given.
-
-    """
+def _chosen_file(selection: Selection) -> Path:
+    """Give the file to run: -c FILE, or ``wscli.yaml`` here or in a parent."""
     if selection.name:
         raise UsageError(
             "-i chooses a running instance, and up starts one", "give -c FILE; its 'name:' is the instance"
@@ -38,41 +36,7 @@ def chosen_file(selection: Selection) -> Path:
     return Path(found)
 
 
-def up(
-    selection: Selection,
-    *,
-    detach: bool,
-    wait: bool,
-    timeout: float | None,
-    log_format: LogFormat,
-    log_file: Path | None,
-    status_fd: int | None,
-) -> int:
-    """Validate the file, then run its manager here, or start or reload a detached one."""
-    if (wait or timeout is not None) and not detach:
-        raise UsageError(
-            "--wait goes with -d: a manager that runs here does not return", "`wscli wait` waits for channels"
-        )
-    if timeout is not None and not wait:
-        raise UsageError("--timeout goes with --wait", "add --wait")
-    file = chosen_file(selection)
-    fill_standard_descriptors()
-    if status_fd is not None:
-        return run_detached(file, status_fd, log_format, log_file)
-    from wscli.config import load
-
-    plan = load(file, os.environ)
-    if not detach:
-        return run_here(plan, log_format, log_file)
-    from wscli.cli.detach import start_or_reload, wait_until_ready
-
-    for warning in plan.warnings:
-        note(f"warning: {warning}")
-    start_or_reload(plan, log_format=log_format)
-    return wait_until_ready(plan, timeout) if wait else 0
-
-
-def fill_standard_descriptors() -> None:
+def _fill_standard_descriptors() -> None:
     """Open what is closed of stdin, stdout and stderr to /dev/null, so that no pipe or lock takes its number."""
     for descriptor in range(3):
         try:
@@ -81,8 +45,7 @@ def fill_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
 
 
-def run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
-    """Run the manager in this process, until it is stopped."""
+def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
     from wscli.process.run import run_manager
 
     def is_up() -> None:
@@ -97,18 +60,38 @@ def run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
     return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
 
 
-def run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
-    """Run the manager in this process, which ``up -d`` started; tell that one how it went.
+class _Starter:
+    """The ``up -d`` that waits for our first words: that the manager is up, or why it is not.
 
-    Raises:
-        WscliError: why it did not come up; it goes to the log as well.
-
+    Later words are not for it: its descriptor is closed, and the number may be another's by then.
     """
-    from wscli.cli.detached import Starter
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._descriptor: int | None = descriptor
+
+    def is_up(self) -> None:
+        """Say that the socket answers."""
+        self._tell({"pid": os.getpid()})
+
+    def failed(self, error: WscliError) -> None:
+        """Say why it does not come up."""
+        self._tell(failure(error))
+
+    def _tell(self, words: dict[str, object]) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(BrokenPipeError):  # whoever started it is gone
+                os.write(descriptor, json.dumps(words).encode())
+            os.close(descriptor)
+
+
+def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
+    """Run the manager in this process, which ``up -d`` started; tell that one how it went."""
     from wscli.config import load
     from wscli.process.run import run_manager
 
-    starter = Starter(status_fd)
+    starter = _Starter(status_fd)
     try:
         plan = load(file, os.environ)
         return run_manager(plan, os.environ, on_ready=starter.is_up, log_format=log_format, log_file=log_file)
@@ -150,13 +133,24 @@ def command(
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
-    selection = selection_of(click.get_current_context())
-    return up(
-        selection,
-        detach=detach,
-        wait=wait,
-        timeout=timeout,
-        log_format=log_format,
-        log_file=log_file,
-        status_fd=status_fd,
-    )
+    if (wait or timeout is not None) and not detach:
+        raise UsageError(
+            "--wait goes with -d: a manager that runs here does not return", "`wscli wait` waits for channels"
+        )
+    if timeout is not None and not wait:
+        raise UsageError("--timeout goes with --wait", "add --wait")
+    file = _chosen_file(selection_of(click.get_current_context()))
+    _fill_standard_descriptors()
+    if status_fd is not None:
+        return _run_detached(file, status_fd, log_format, log_file)
+    from wscli.config import load
+
+    plan = load(file, os.environ)
+    if not detach:
+        return _run_here(plan, log_format, log_file)
+    from wscli.cli.detach import start_or_reload, wait_until_ready
+
+    for warning in plan.warnings:
+        note(f"warning: {warning}")
+    start_or_reload(plan, log_format=log_format)
+    return wait_until_ready(plan, timeout) if wait else 0

@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from wscli.client.feed import MessageFeed
 from wscli.client.requests import ApiRequest
-from wscli.control.acks import PATIENCE, Confirmation
 from wscli.control.client import answer_timed_out, manager_hung_up
 from wscli.control.frames import ACK
 from wscli.control.paths import Instance
 from wscli.control.protocol import AnswerReader, request_line, result_of
 from wscli.control.selection import Busy, Selection, select
+from wscli.control.stream import CONFIRMATION_DEADLINE, Confirmation
 
 __all__ = ["AsyncManagerConnection"]
 
@@ -107,7 +107,7 @@ class AsyncManagerConnection:
         return message
 
     def feed(self, *, gaps: bool, after: int) -> MessageFeed:
-        """TailOptions the stream that follows the answer."""
+        """Read the stream that follows the answer."""
         return MessageFeed(self._answers.rest(), gaps=gaps, after=after)
 
     async def receive(self, feed: MessageFeed) -> None:
@@ -154,7 +154,7 @@ class AsyncManagerConnection:
         """
         confirmation = Confirmation(feed.frames)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CONFIRMATION_DEADLINE):
                 if done:
                     await self.acknowledged(feed)
                 self._sock.shutdown(socket.SHUT_WR)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from wscli.client.matching import Match, check_match
-from wscli.client.replies import PendingReply
-from wscli.control.messages import SendReceipt
+from wscli.client.replies import Match, PendingReply, check_match
+from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
-from wscli.control.refs import refers
-from wscli.control.reports import Status
 from wscli.control.requests import (
     ChannelsRequest,
     ConsumerChange,
@@ -23,6 +20,7 @@ from wscli.control.requests import (
     TailRequest,
     TokenRequest,
     WaitRequest,
+    refers,
 )
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
@@ -30,14 +28,13 @@ __all__ = [
     "ApiRequest",
     "TailOptions",
     "Exchange",
+    "channels_request",
     "consumers_request",
     "exchange",
     "no_consumer",
     "remove_consumer_request",
     "reset_consumer_request",
     "send_request",
-    "stats_request",
-    "status_request",
     "tail_request",
     "token_request",
     "wait_request",
@@ -118,7 +115,7 @@ class Exchange(NamedTuple):
     """What errors call the reply."""
 
     def reply_to(self, handed: SendReceipt) -> PendingReply:
-        """TailOptions to wait for it, once it is known what the message became and behind which one it was sent."""
+        """Begin to wait for it, once it is known what the message became and behind which one it was sent."""
         channel = self.send.args["channel"]
         return PendingReply(self.match, handed, channel=channel, called=self.called, timeout=self.timeout)
 
@@ -132,7 +129,7 @@ def tail_request(
     follow: bool,
     consumer: str | None = None,
 ) -> ApiRequest:
-    """ApiRequest messages as records, as a named consumer if one is given."""
+    """Ask for messages as records, as a named consumer if one is given."""
     if sum(one is not None for one in (last, since, after)) > 1:
         raise UsageError("last, since and after exclude each other", "each says where to begin: give one")
     names = _names(channels, required=True)
@@ -163,19 +160,19 @@ def tail_request(
 
 
 def consumers_request(channels: tuple[str, ...]) -> ApiRequest:
-    """ApiRequest the named consumers of channels."""
+    """Ask for the named consumers of channels."""
     args: ConsumerList = {"action": "ls", "channels": _names(channels)}
     return ApiRequest("consumer", args, _ANSWER)
 
 
 def reset_consumer_request(channel: str, name: str, to: str) -> ApiRequest:
-    """ApiRequest that a consumer begins elsewhere."""
+    """Ask that a consumer begins elsewhere."""
     args: ConsumerReset = {"action": "reset", "channel": _names((channel,))[0], "name": name, "to": to}
     return ApiRequest("consumer", args, _ANSWER)
 
 
 def remove_consumer_request(channel: str, name: str) -> ApiRequest:
-    """ApiRequest that a consumer is forgotten."""
+    """Ask that a consumer is forgotten."""
     args: ConsumerChange = {"action": "rm", "channel": _names((channel,))[0], "name": name}
     return ApiRequest("consumer", args, _ANSWER)
 
@@ -186,7 +183,7 @@ def no_consumer() -> UsageError:
 
 
 def send_request(channel: str, message: str | bytes, timeout: float) -> ApiRequest:
-    """ApiRequest that one message is sent."""
+    """Ask that one message is sent."""
     payload = _payload(message)
     args: SendRequest = {
         "channel": _names((channel,))[0],
@@ -210,20 +207,14 @@ def exchange(
     return Exchange(listening._replace(timeout=timeout), sending, match, timeout, called)
 
 
-def stats_request(channels: tuple[str, ...]) -> ApiRequest:
-    """ApiRequest the counters."""
+def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
+    """Ask for the counters or the states."""
     args: ChannelsRequest = {"channels": _names(channels)}
-    return ApiRequest("stats", args, _ANSWER)
-
-
-def status_request(channels: tuple[str, ...]) -> ApiRequest:
-    """ApiRequest the states."""
-    args: ChannelsRequest = {"channels": _names(channels)}
-    return ApiRequest("status", args, _ANSWER)
+    return ApiRequest(verb, args, _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:
-    """ApiRequest an answer as soon as the channels are in a state."""
+    """Ask for an answer as soon as the channels are in a state."""
     if state not in STATES:
         raise UsageError(f"invalid state: {state!r}", f"a state is one of {', '.join(STATES)}")
     args: WaitRequest = {"channels": _names(channels, required=True), "for": cast("State", state)}
@@ -231,7 +222,7 @@ def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -
 
 
 def token_request(name: str) -> ApiRequest:
-    """ApiRequest a token."""
+    """Ask for a token."""
     args: TokenRequest = {"action": "get", "name": name}
     return ApiRequest("token", args, _FETCH)
 

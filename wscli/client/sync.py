@@ -9,19 +9,18 @@ from typing import Any, Literal, Unpack, cast, overload
 from wscli.client import requests
 from wscli.client.base import ManagerClient
 from wscli.client.feed import MessageFeed
-from wscli.client.matching import Match
 from wscli.client.messages import Gap, Message
+from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
-from wscli.control.acks import Acks
 from wscli.control.client import ManagerConnection, ManagerGone
-from wscli.control.messages import ConsumerStatus
+from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
-from wscli.control.reports import Stats, Status
 from wscli.control.selection import select
+from wscli.control.stream import Acks
 from wscli.errors import NoInstance, TimedOut, WscliError
 
-__all__ = ["Client", "Tail", "run_exchange"]
+__all__ = ["Client", "run_exchange"]
 
 
 class Client(ManagerClient):
@@ -111,12 +110,12 @@ class Client(ManagerClient):
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = self._ask(requests.stats_request(channels))
+        stats: Stats = self._ask(requests.channels_request("stats", channels))
         return stats
 
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = self._ask(requests.status_request(channels))["channels"]
+        states: list[Status] = self._ask(requests.channels_request("status", channels))["channels"]
         return states
 
     def consumers(self, *channels: str) -> list[ConsumerStatus]:

@@ -13,7 +13,7 @@ from typing import Self, TypeVar, cast
 from wscli.client.feed import MessageFeed
 from wscli.client.messages import Gap, Message
 from wscli.client.requests import no_consumer
-from wscli.control.acks import PATIENCE, Acks
+from wscli.control.stream import CONFIRMATION_DEADLINE, Acks
 from wscli.errors import WscliError
 
 __all__ = ["Tail"]
@@ -131,7 +131,7 @@ class Tail(Iterator[T_co]):
             with contextlib.suppress(
                 OSError
             ):  # no room for it, or closed by another thread: it is said later, or never
-                self._sock.settimeout(PATIENCE)
+                self._sock.settimeout(CONFIRMATION_DEADLINE)
                 self._acks.send(*position)
                 self._feed.said(position)
 

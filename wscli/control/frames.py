@@ -32,7 +32,6 @@ __all__ = [
     "DATA",
     "END",
     "EPOCH",
-    "FRAME_BYTES",
     "GAP",
     "HEADER",
     "NOTICE",
@@ -52,8 +51,6 @@ DATA, GAP, STATE, END, CHANNEL, NOTICE, CONFIRMED, EPOCH = range(1, 9)
 
 HEADER = Struct("!IBQ")
 ACK = Struct("!QQ")
-FRAME_BYTES = 256 << 10
-"""Bytes of a body at most, but for a single larger message."""
 _SPACE = 1 << 20
 
 

@@ -5,9 +5,9 @@ import select
 import signal
 import stat
 
-__all__ = ["GRACE", "Output", "OutputClosed"]
+__all__ = ["Output", "OutputClosed"]
 
-GRACE = 0.25
+_GRACE = 0.25
 """Seconds for an interrupted write to complete."""
 
 
@@ -56,13 +56,13 @@ class Output:
             return 0
 
     def interrupt(self, reason: BaseException) -> None:
-        """Raise ``reason``: now, or as soon as what is being written is complete or ``GRACE`` has passed.
+        """Raise ``reason``: now, or as soon as what is being written is complete or ``_GRACE`` has passed.
 
         The handler of SIGALRM must call this as well.
         """
         if self._pending is None and self._busy:
             self._pending = reason
-            signal.setitimer(signal.ITIMER_REAL, GRACE)
+            signal.setitimer(signal.ITIMER_REAL, _GRACE)
         else:
             raise self._pending or reason
 

@@ -1,9 +1,12 @@
 """The requests of the control socket: the arguments of each verb as a type.
 
 Clients build these types, and commands import them for type checking alone; ``validation`` reads them in the manager. A
-number's ``Annotated`` type has the function that validates it, and its description for errors.
+number's ``Annotated`` type has the function that validates it, and its description for errors. Here is also the syntax
+of references in a message that expects a reply: both sides parse it, the manager fills them.
 """
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Literal, NotRequired, TypedDict, final
 
 from wscli.control.protocol import COUNT_LIMIT, State
@@ -13,12 +16,8 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= COUNT_LIMIT
 
 
-def _is_time(value: object) -> bool:
-    return isinstance(value, (int, float)) and value is not True and value is not False and -1e15 < value < 1e15
-
-
-def _is_duration(value: object) -> bool:
-    return isinstance(value, (int, float)) and value is not True and value is not False and 0 <= value < 1e9
+def _is_within(least: float, under: float) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < under
 
 
 def _is_utf8(value: object) -> bool:
@@ -34,13 +33,23 @@ def _is_ids(value: object) -> bool:
 
 
 Count = Annotated[int, _is_count, "a whole number of at least 0"]
-Time = Annotated[float, _is_time, "a time in seconds since the epoch"]
-Duration = Annotated[float, _is_duration, "a number of seconds, at least 0 and under 1e9"]
+Time = Annotated[float, _is_within(-1e15, 1e15), "a time in seconds since the epoch"]
+Duration = Annotated[float, _is_within(0, 1e9), "a number of seconds, at least 0 and under 1e9"]
 Utf8 = Annotated[str, _is_utf8, "text in UTF-8"]
 Names = Annotated[list[str], _is_names, "a list of at least one name"]
 Ids = Annotated[list[int], _is_ids, "a list of whole numbers"]
 Framing = Literal["whole", "line", "nul"]
 Format = Literal["plain", "nul", "json"]
+
+Ref = int | str
+"""What a reference becomes."""
+PLACEHOLDER = re.compile(r"\{(?P<escape>\{)?ref\.(?P<kind>[A-Za-z0-9_-]+)(?::[A-Za-z0-9_]*)?\}")
+"""``{ref.int}``, with a filter or without; behind one more brace it is text. Every other brace is text anyway."""
+
+
+def refers(text: str) -> bool:
+    """Say whether a message has a reference in it."""
+    return any(not found["escape"] for found in PLACEHOLDER.finditer(text))
 
 
 class NoArguments(TypedDict):

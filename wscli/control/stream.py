@@ -1,4 +1,5 @@
-"""The client's side of a stream: frames from the manager's socket, bytes to wherever they are wanted.
+"""The client's side of a stream: frames from the manager's socket, bytes to wherever they are wanted; and the
+acknowledgements of a consumer, with the confirmation of the last one.
 
 It blocks, and imports next to nothing: ``tail`` starts at once and copies what the manager has encoded.
 """
@@ -10,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wscli.control.acks import Acks
 from wscli.control.frames import (
+    ACK,
     CHANNEL,
+    CONFIRMED,
     DATA,
     END,
     EPOCH,
@@ -26,12 +28,78 @@ from wscli.control.frames import (
     read_json,
 )
 from wscli.control.output import Output, OutputClosed
-from wscli.errors import ExitCode, TimedOut, WscliError
+from wscli.errors import ExitCode, OutcomeUnknown, TimedOut, WscliError, error_for
 
-__all__ = ["StreamSink", "Stream"]
+__all__ = ["CONFIRMATION_DEADLINE", "Acks", "Confirmation", "StreamSink", "Stream"]
+
+CONFIRMATION_DEADLINE = 5.0
+"""Seconds for the manager to confirm the last position."""
 
 _OK = End(ExitCode.OK, "", None)
 _LONGEST_POLL = (1 << 31) - 1  # milliseconds, in an int of C's
+
+
+class Confirmation:
+    """Looks for the manager's confirmation of a position in the rest of a stream, and drops the rest."""
+
+    def __init__(self, frames: FrameReader) -> None:
+        self._frames = frames
+        self._end: End | None = None
+
+    def received(self) -> bool:
+        """Whether the confirmation has been received."""
+        while (frame := self._frames.next_frame()) is not None:
+            if frame.kind == CONFIRMED:
+                return True
+            if frame.kind == END:
+                self._end = read_end(frame.body)
+        return False
+
+    def missing(self) -> WscliError:
+        """Return the error for a stream that ended without it: the manager's own, if it sent one."""
+        if self._end is not None and self._end.exit_code:
+            return error_for(*self._end)
+        return OutcomeUnknown(
+            "the position of the consumer was not confirmed",
+            "its last messages may be delivered again; see `wscli consumer ls`",
+        )
+
+
+class Acks:
+    """Acknowledgements on a stream's socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def send(self, seq: int, gaps: int) -> None:
+        """Acknowledge everything up to a number, and so many gaps of this stream.
+
+        If the manager is gone, the next reader's claim tells it.
+        """
+        try:
+            self._sock.sendall(ACK.pack(seq, gaps))
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+    def finish(self, frames: FrameReader) -> None:
+        """Close the sending side, and wait until the position is kept.
+
+        Raises:
+            OutcomeUnknown: the manager ended before it confirmed.
+            WscliError: the position cannot be kept.
+
+        """
+        confirmation = Confirmation(frames)
+        try:
+            self._sock.settimeout(CONFIRMATION_DEADLINE)
+            self._sock.shutdown(socket.SHUT_WR)
+            while not confirmation.received():
+                count = self._sock.recv_into(frames.space())
+                if not count:
+                    raise confirmation.missing()
+                frames.received(count)
+        except OSError:
+            raise confirmation.missing() from None
 
 
 class StreamSink:

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from wscli.control.reports import ChannelStats, TokenStats
+from wscli.control.messages import ChannelStats, TokenStats
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
 from wscli.version import __version__

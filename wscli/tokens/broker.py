@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wscli.clock import Clock
-from wscli.control.reports import TokenStats
+from wscli.control.messages import TokenStats
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wscli.control.reports import TokenStats
+from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
 from wscli.tokens.fetcher import BrokerToken
 from wscli.tokens.models import TokenSource

@@ -52,8 +52,9 @@ def url(up: Wscli, backend: BackendProcess, channel: str) -> str:
     return f"ws://127.0.0.1:{backend.port}/ws/{channel}?token={token}"
 
 
-def test_on_a_channel_a_line_sends_and_messages_print(up: Wscli, channel: str) -> None:
-    with up.start("connect", channel, stdin=True) as session:
+@pytest.mark.parametrize("on_channel", [True, False])
+def test_a_line_sends_and_messages_print(up: Wscli, channel: str, url: str, on_channel: bool) -> None:
+    with up.start("connect", channel if on_channel else url, stdin=True) as session:
         session.until(lambda: any("welcome" in line for line in session.out))
         session.write('{"type": "chat", "text": "hi"}\n')
         session.until(lambda: any('"sent"' in line for line in session.out))
@@ -82,16 +83,6 @@ def test_what_is_piped_in_is_sent_and_the_answers_are_still_printed(up: Wscli, c
 def test_without_a_linger_a_pipe_ends_with_its_input(up: Wscli, channel: str, url: str) -> None:
     for where in (channel, url):
         assert up("connect", where, "--linger", "0").returncode == 0
-
-
-def test_on_a_url_a_line_sends_and_messages_print(up: Wscli, url: str) -> None:
-    with up.start("connect", url, stdin=True) as session:
-        session.until(lambda: any("welcome" in line for line in session.out))
-        session.write('{"type": "chat", "text": "hi"}\n')
-        session.until(lambda: any('"sent"' in line for line in session.out))
-        assert session.popen.stdin is not None
-        session.popen.stdin.close()
-        assert session.wait() == 0
 
 
 @pytest.mark.parametrize("on_channel", [True, False])

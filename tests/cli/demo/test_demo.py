@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from tests.processes import Wscli, wscli
 from wscli.cli.demo import DEFAULT_PORT, demo_file
+from wscli.cli.demo.view import View, as_typed
 
 __all__ = ["wscli"]
 
@@ -68,17 +70,54 @@ def test_it_ends_well_when_nobody_reads_it(wscli: Wscli) -> None:
         assert demo.wait(20) == 0
 
 
-def test_it_can_be_taken_down_like_any_instance(wscli: Wscli) -> None:
-    with wscli.start("demo", "--port", "0") as demo:
-        demo.until_lines(1)
-        assert wscli("down", "-i", "demo").returncode == 0
-        assert demo.wait() == 0
-
-
-def test_a_second_demo_says_who_holds_the_name(wscli: Wscli) -> None:
+def test_a_second_demo_says_who_holds_the_name_and_the_first_is_taken_down_like_any_instance(wscli: Wscli) -> None:
     with wscli.start("demo", "--port", "0") as demo:
         demo.until_lines(1)
         second = wscli("demo", "--port", "0")
         assert second.returncode == 1
         assert f"'demo' is already running as pid {demo.pid}" in second.stderr
-        assert demo.stop() == 0
+        assert wscli("down", "-i", "demo").returncode == 0
+        assert demo.wait() == 0
+
+
+CHANNELS = ["notifications", "calls"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def painted(text: str, **environ: str) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", Terminal())
+        patch.delenv("NO_COLOR", raising=False)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        return View("demo", CHANNELS, 1).painted(memoryview(text.encode())).decode()
+
+
+def test_each_channel_has_a_colour_and_the_messages_a_column() -> None:
+    assert painted('notifications\t{"n": 1}\ncalls\t{}\n') == (
+        '\x1b[36mnotifications\x1b[0m  {"n": 1}\n\x1b[35mcalls        \x1b[0m  {}\n'
+    )
+
+
+def test_remote_text_is_escaped_and_the_lines_of_a_message_stay_its_own() -> None:
+    assert painted("calls\t\x1b[2J\nother\tline\n").endswith("  \\x1b[2J\nother\tline\n")
+
+
+def test_no_color_leaves_the_column_only() -> None:
+    assert painted("calls\t{}\n", NO_COLOR="1") == "calls          {}\n"
+
+
+def test_the_commands_to_try_can_be_typed_as_they_stand(tmp_path: Path) -> None:
+    ours, other = tmp_path / ".venv" / "wscli", tmp_path / "wscli"
+    ours.parent.mkdir()
+    ours.touch()
+    other.touch()
+    assert as_typed(str(ours), None) == str(ours)
+    assert as_typed(str(ours), str(other)) == str(ours)
+    assert as_typed(str(ours), str(ours)) == "wscli"
+    assert as_typed("/lib/wscli/__main__.py", str(other)) == "wscli"
+    assert as_typed("/lib/wscli/__main__.py", None) == f"{sys.executable} -m wscli"

@@ -5,32 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.cli.commands import Cli, cli
-from tests.client.scene import Scene, scene
+from tests.cli.commands import Cli, cli, start
+from tests.client.scene import Scene, running
 from tests.daemon.served import link_of
 from tests.waiting import eventually
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
-__all__ = ["cli"]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene() as made:
-        yield made
+__all__ = ["cli", "running"]
 
 
 async def outcomes(*args: str, stdin: bytes = b"") -> tuple[int | None, list[Any]]:
     """Run ``wscli send --json``; give its exit code, and what it told without the channel."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "--json", *args), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    process = await start("send", "--json", *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     out, _ = await process.communicate(stdin)
     told = [json.loads(line) for line in out.splitlines()]
     assert {one.pop("channel") for one in told} <= {args[0]}
@@ -79,9 +69,7 @@ async def test_one_message_for_which_there_is_no_channel_is_rejected(cli: Cli) -
 
 
 async def test_nobody_who_reads_the_outcomes_stops_no_message(cli: Cli) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "--json", "calls"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    process = await start("send", "--json", "calls", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"a\n")

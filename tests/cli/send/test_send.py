@@ -7,11 +7,10 @@ import os
 import pty
 import socket
 import subprocess
-import sys
 
 import pytest
 
-from tests.cli.commands import Cli, cli
+from tests.cli.commands import Cli, cli, start
 from tests.daemon.served import link_of
 from tests.waiting import eventually
 from wscli.cli.send import sender as sending
@@ -67,9 +66,7 @@ async def test_binary_from_stdin_is_whole(cli: Cli) -> None:
 
 
 async def test_bytes_of_the_command_line_survive(cli: Cli) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(os.fsencode(one) for one in (sys.executable, "-m", "wscli", "send", "calls", "--binary")), b"\xff\xfe"
-    )
+    process = await start("send", "calls", "--binary", b"\xff\xfe")
     assert await process.wait() == 0
     assert sent(cli) == [b"\xff\xfe"]
 
@@ -82,12 +79,11 @@ async def test_options_that_make_no_sense_together_are_2(cli: Cli, args: list[st
 
 async def test_a_terminal_is_not_waited_for_unless_asked(cli: Cli) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "wscli", "send", "calls"]
-    silent = await asyncio.create_subprocess_exec(*command, stdin=theirs, stderr=subprocess.PIPE)
+    silent = await start("send", "calls", stdin=theirs, stderr=subprocess.PIPE)
     _, err = await silent.communicate()
     assert silent.returncode == 2
     assert b"stdin is a terminal" in err
-    asked = await asyncio.create_subprocess_exec(*command, "-", stdin=theirs)
+    asked = await start("send", "calls", "-", stdin=theirs)
     os.write(ours, b"typed\n\x04")
     assert await asked.wait() == 0
     os.close(ours)
@@ -116,16 +112,6 @@ async def test_a_channel_that_failed_takes_no_message(cli: Cli, refused: bool, c
     assert result.err.startswith("error: channel 'calls' is failed: ")
 
 
-async def test_a_stream_that_fails_says_exactly_how_many_left(cli: Cli) -> None:
-    link_of(cli.served.calls).fails[2] = NotSent("the connection was lost", "send them again")
-    result = await cli("send", "calls", stdin=b"a\nb\nc\nd\n")
-    assert result.code == 7
-    assert result.err == (
-        "error: channel 'calls': the connection was lost (2 messages were sent before)\nhint: send them again\n"
-    )
-    assert sent(cli) == [b"a", b"b"]
-
-
 async def test_text_that_is_none_is_7(cli: Cli) -> None:
     result = await cli("send", "calls", stdin=b"ok\n\xff\n")
     assert result.code == 7
@@ -135,9 +121,7 @@ async def test_text_that_is_none_is_7(cli: Cli) -> None:
 
 async def test_an_unknown_channel_is_6_before_there_is_input(cli: Cli) -> None:
     reading, writing = os.pipe()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "nowhere"), stdin=reading, stderr=subprocess.PIPE
-    )
+    process = await start("send", "nowhere", stdin=reading, stderr=subprocess.PIPE)
     assert await asyncio.wait_for(process.wait(), 60) == 6
     os.close(reading)
     os.close(writing)
@@ -145,9 +129,7 @@ async def test_an_unknown_channel_is_6_before_there_is_input(cli: Cli) -> None:
 
 
 async def test_each_line_leaves_as_soon_as_it_is_complete(cli: Cli) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE
-    )
+    process = await start("send", "calls", stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(b"one\ntw")
     await eventually(lambda: sent(cli) == [b"one"])
@@ -169,24 +151,9 @@ async def test_what_is_larger_than_a_block_is_refused_and_a_large_stream_is_not(
     assert sent(cli) == lines.split(b"\n")[:-1]
 
 
-async def test_a_manager_that_dies_with_the_message_leaves_the_outcome_unknown(cli: Cli) -> None:
-    link = link_of(cli.served.calls)
-    link.full = asyncio.Event()
-    sending = asyncio.create_task(cli("send", "calls", "m"))
-    await eventually(lambda: link.sent)
-    await cli.served.server.close()
-    result = await sending
-    assert result.code == 9
-    assert "hung up" in result.err
-
-
 async def test_a_manager_that_goes_between_two_messages_ends_it_with_5_and_the_count(cli: Cli) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "calls", "--json"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = await start("send", "calls", "--json", **pipes)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"m\n")
@@ -204,11 +171,6 @@ def test_a_message_that_the_manager_never_took_whole_was_certainly_not_sent() ->
         Sender(client, {"channel": "calls"}, 1.0).block(b"m", "whole")
 
 
-async def test_no_instance_is_5(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WSCLI_RUNTIME_DIR", "/nowhere")
-    assert (await cli("send", "calls", "m")).code == 5
-
-
 async def test_the_deadline_goes_with_the_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
@@ -224,9 +186,7 @@ async def test_the_deadline_goes_with_the_message(cli: Cli, monkeypatch: pytest.
 async def test_a_lazy_channel_stays_open_for_the_whole_stream(cli: Cli) -> None:
     channel = cli.served.calls
     await cli.served.bring(channel, ChannelState.IDLE)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wscli", "send", "calls"), stdin=subprocess.PIPE
-    )
+    process = await start("send", "calls", stdin=subprocess.PIPE)
     await eventually(lambda: channel.in_use)
     process.terminate()
     assert await process.wait() == 143

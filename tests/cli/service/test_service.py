@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import plistlib
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,8 @@ Printed = pytest.CaptureFixture[str]
 class Home:
     """A home directory, and a systemctl and a launchctl that do what the test says."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, capsys: Printed) -> None:
+        self._capsys = capsys
         self.directory = directory
         self.unit = directory / ".config" / "systemd" / "user" / "wscli-app.service"
         self.agent = directory / "Library" / "LaunchAgents" / "wscli-app.plist"
@@ -57,13 +57,19 @@ class Home:
     def fault(self, word: str, says: str) -> None:
         (self.directory / "faults" / word).write_text(says)
 
+    def says(self, code: int, *args: str) -> str:
+        """Run ``wscli service``, which ends so; give what it says on stderr."""
+        self._capsys.readouterr()
+        assert main(["service", *args]) == code
+        return self._capsys.readouterr().err
+
     def mend(self, word: str) -> None:
         (self.directory / "faults" / word).unlink()
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    home = Home(tmp_path)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> Home:
+    home = Home(tmp_path, capsys)
     monkeypatch.chdir(tmp_path)
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "URL"):
         monkeypatch.delenv(name, raising=False)
@@ -100,8 +106,7 @@ def test_install_starts_it_and_uninstall_takes_it_all_back(home: Home, capsys: P
     ]
     assert not home.unit.exists()
     assert capsys.readouterr().err == f"wscli-app: stopped\nwscli-app: {home.unit} is removed\n"
-    assert main(["service", "uninstall", "-i", "app"]) == 1
-    assert "error: wscli-app is not installed: " in capsys.readouterr().err
+    assert "error: wscli-app is not installed: " in home.says(1, "uninstall", "-i", "app")
 
 
 def test_show_prints_what_install_writes(home: Home, capsys: Printed) -> None:
@@ -115,10 +120,9 @@ def test_show_prints_what_install_writes(home: Home, capsys: Printed) -> None:
     assert plistlib.loads(capsys.readouterr().out.encode())["Label"] == "wscli-app"
 
 
-def test_an_invalid_file_is_no_service(home: Home, capsys: Printed) -> None:
+def test_an_invalid_file_is_no_service(home: Home) -> None:
     home.file.write_text(GOOD.replace("endpoint: api", "endpoint: apj"))
-    assert main(["service", "install", "-c", "app.yaml"]) == 3
-    assert "unknown endpoint: 'apj'" in capsys.readouterr().err
+    assert "unknown endpoint: 'apj'" in home.says(3, "install", "-c", "app.yaml")
     assert main(["service", "install", "-c", "missing.yaml"]) == 3
     assert main(["service", "install", "-c", "-"]) == 2
     assert main(["service", "install"]) == 2
@@ -126,37 +130,30 @@ def test_an_invalid_file_is_no_service(home: Home, capsys: Printed) -> None:
     assert not home.unit.exists()
 
 
-def test_variables_come_from_the_file_of_the_service(home: Home, capsys: Printed) -> None:
+def test_variables_come_from_the_file_of_the_service(home: Home) -> None:
     home.file.write_text(NEEDS)
-    assert main(["service", "install", "-c", "app.yaml"]) == 3
-    assert "${URL} is not set" in capsys.readouterr().err
+    assert "${URL} is not set" in home.says(3, "install", "-c", "app.yaml")
     home.environment.parent.mkdir(parents=True)
     home.environment.write_text("# mine\nURL = 'ws://127.0.0.1:1'\n")
     home.environment.chmod(0o600)
-    assert main(["service", "install", "-c", "app.yaml"]) == 0
-    assert "not valid" not in capsys.readouterr().err
+    assert "not valid" not in home.says(0, "install", "-c", "app.yaml")
 
 
-def test_a_variable_that_only_the_shell_has_is_told(
-    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Printed
-) -> None:
+def test_a_variable_that_only_the_shell_has_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.file.write_text(NEEDS)
     monkeypatch.setenv("URL", "ws://s3cret.example")
-    assert main(["service", "install", "-c", "app.yaml"]) == 0
-    printed = capsys.readouterr().err
+    printed = home.says(0, "install", "-c", "app.yaml")
     assert "the service will not have this shell's environment" in printed
     assert "${URL} is not set" in printed
     assert f"hint: put the variables into {home.environment}, " in printed
     assert "s3cret" not in printed + home.unit.read_text()
     (home.directory / "environment").write_text("LANG=C\nURL=ws://127.0.0.1:1\n")
-    assert main(["service", "install", "-c", "app.yaml"]) == 0
-    assert "environment" not in capsys.readouterr().err, "the user manager has it"
+    assert "environment" not in home.says(0, "install", "-c", "app.yaml"), "the user manager has it"
 
 
-def test_without_a_user_manager_it_says_what_to_type(home: Home, capsys: Printed) -> None:
+def test_without_a_user_manager_it_says_what_to_type(home: Home) -> None:
     home.fault("--user", "Failed to connect to bus: No medium found\n")
-    assert main(["service", "install", "-c", "app.yaml"]) == 1
-    assert capsys.readouterr().err.endswith(
+    assert home.says(1, "install", "-c", "app.yaml").endswith(
         "error: no user manager of systemd answers to start wscli-app: Failed to connect to bus: No medium found\n"
         "hint: in a login of your own, no su or sudo: `systemctl --user daemon-reload && systemctl --user enable --now"
         " wscli-app`; where there is no systemd, `wscli up -d` runs it\n"
@@ -164,29 +161,25 @@ def test_without_a_user_manager_it_says_what_to_type(home: Home, capsys: Printed
     wants = home.unit.parent / "default.target.wants" / home.unit.name
     wants.parent.mkdir()
     wants.symlink_to(home.unit)
-    assert main(["service", "uninstall", "-c", "app.yaml"]) == 0
-    assert "wscli-app: not stopped, since it does not run\n" in capsys.readouterr().err
+    assert "wscli-app: not stopped, since it does not run\n" in home.says(0, "uninstall", "-c", "app.yaml")
     assert not home.unit.exists()
     assert not wants.is_symlink()
 
 
-def test_without_systemctl_it_says_so(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
+def test_without_systemctl_it_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(home.directory))
-    assert main(["service", "install", "-c", "app.yaml"]) == 1
-    assert "systemctl is not installed" in capsys.readouterr().err
+    assert "systemctl is not installed" in home.says(1, "install", "-c", "app.yaml")
     assert home.unit.exists()
 
 
-def test_a_start_or_a_stop_that_fails_is_told(home: Home, capsys: Printed) -> None:
+def test_a_start_or_a_stop_that_fails_is_told(home: Home) -> None:
     home.fault("enable", "Job for wscli-app.service failed.\n")
-    assert main(["service", "install", "-c", "app.yaml"]) == 1
-    assert capsys.readouterr().err.endswith(
+    assert home.says(1, "install", "-c", "app.yaml").endswith(
         "error: wscli-app does not start: Job for wscli-app.service failed.\n"
         "hint: `journalctl --user -u wscli-app -n 20` says why\n"
     )
     home.fault("disable", "Access denied\n")
-    assert main(["service", "uninstall", "-i", "app"]) == 1
-    assert "error: wscli-app cannot be stopped: Access denied\n" in capsys.readouterr().err
+    assert "error: wscli-app cannot be stopped: Access denied\n" in home.says(1, "uninstall", "-i", "app")
     assert home.unit.exists()
 
 
@@ -217,8 +210,7 @@ def test_installed_anew_it_is_written_once_and_runs_on(home: Home, capsys: Print
     assert capsys.readouterr().err == f"wscli-app: {home.unit} is up to date\nwscli-app: runs already\n"
     home.file.rename(home.directory / "other.yaml")
     (home.directory / "other.yaml").write_text("name: app\n" + GOOD)
-    assert main(["service", "install", "-c", "other.yaml"]) == 0
-    printed = capsys.readouterr().err
+    printed = home.says(0, "install", "-c", "other.yaml")
     assert "wscli-app: runs on as it was started\nhint: `systemctl --user daemon-reload" in printed
     assert "systemctl --user restart wscli-app` applies what changed\n" in printed
     assert main(["service", "uninstall", "-c", "app.yaml"]) == 1, "it is another file's by now"
@@ -244,14 +236,14 @@ def test_no_name_leads_out_of_the_directory(home: Home, name: str) -> None:
     assert main(["service", "uninstall", "-i", name]) == 2
 
 
-def test_a_directory_that_cannot_be_written_is_told(home: Home, capsys: Printed) -> None:
+def test_a_directory_that_cannot_be_written_is_told(home: Home) -> None:
     home.unit.parents[1].parent.mkdir()
     home.unit.parents[1].write_text("a file")
-    assert main(["service", "install", "-c", "app.yaml", "--no-start"]) == 1
-    assert "cannot be written: not a directory\nhint: `wscli service show` prints it\n" in capsys.readouterr().err
+    said = home.says(1, "install", "-c", "app.yaml", "--no-start")
+    assert "cannot be written: not a directory\nhint: `wscli service show` prints it\n" in said
 
 
-def test_launchd_is_asked_in_its_own_words(launchd: Home, capsys: Printed) -> None:
+def test_launchd_is_asked_in_its_own_words(launchd: Home) -> None:
     domain = f"gui/{os.getuid()}"
     assert main(["service", "install", "-c", "app.yaml"]) == 0
     assert launchd.asked() == [f"launchctl bootstrap {domain} {launchd.agent}"]
@@ -265,8 +257,7 @@ def test_launchd_is_asked_in_its_own_words(launchd: Home, capsys: Printed) -> No
     assert not launchd.agent.exists()
     launchd.fault("print", "")
     launchd.fault("bootstrap", "Bootstrap failed: 125: Domain does not support specified action\n")
-    assert main(["service", "install", "-c", "app.yaml"]) == 1
-    printed = capsys.readouterr().err
+    printed = launchd.says(1, "install", "-c", "app.yaml")
     assert "error: launchd does not start wscli-app: Bootstrap failed: 125" in printed
     assert f"`launchctl bootstrap {domain} {launchd.agent}`" in printed
 

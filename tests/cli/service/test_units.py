@@ -27,8 +27,15 @@ def service(directory: Path, name: str = "app", python: str = sys.executable) ->
     return Service(name, directory / "app.yaml", python, directory / "app.env", directory / "app.log")
 
 
-def test_systemd_accepts_the_unit_and_reads_the_paths_that_were_meant(tmp_path: Path) -> None:
+def verified(runtime: Path, *files: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Have systemd read units."""
     analyze = shutil.which("systemd-analyze") or absent("systemd-analyze is not installed")
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), **environ}
+    command = [analyze, "verify", "--user", "--man=no", *files]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_systemd_accepts_the_unit_and_reads_the_paths_that_were_meant(tmp_path: Path) -> None:
     meant, environments, files = {}, {}, []
     for number, word in enumerate(NASTY):
         directory = tmp_path / word
@@ -40,10 +47,7 @@ def test_systemd_accepts_the_unit_and_reads_the_paths_that_were_meant(tmp_path: 
         files[-1].write_text(systemd_unit(one))
         environments[one.title] = one.environment
         meant[one.title] = [one.wscli("up", "-c", str(one.file)), one.wscli("reload", "-i", one.name)]
-    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "SYSTEMD_LOG_LEVEL": "debug", "SYSTEMD_COLORS": "0"}
-    done = subprocess.run(
-        [analyze, "verify", "--user", "--man=no", *files], env=env, capture_output=True, text=True, check=False
-    )
+    done = verified(tmp_path, *files, SYSTEMD_LOG_LEVEL="debug", SYSTEMD_COLORS="0")
     assert done.returncode == 0, done.stderr
     assert not re.findall(rf"^.*({re.escape(str(tmp_path))}.*\.service:\d+: .*)$", done.stderr, re.MULTILINE)
     read = {}
@@ -59,12 +63,9 @@ def test_systemd_accepts_the_unit_and_reads_the_paths_that_were_meant(tmp_path: 
 
 
 def test_systemd_says_nothing_against_the_unit(tmp_path: Path) -> None:
-    analyze = shutil.which("systemd-analyze") or absent("systemd-analyze is not installed")
     file = tmp_path / "wscli-app.service"
     file.write_text(systemd_unit(service(tmp_path)))
-    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    command = [analyze, "verify", "--user", "--man=no", file]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = verified(tmp_path, file)
     said = [line for line in (done.stdout + done.stderr).splitlines() if "wscli-app" in line]  # not of other units
     assert (done.returncode, said) == (0, [])
 

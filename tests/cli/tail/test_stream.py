@@ -14,6 +14,7 @@ from wscli.cli.tail import stream as tailing
 from wscli.cli.tail.stream import TailCommandOptions, TailSession
 from wscli.control.frames import ACK, CHANNEL, CONFIRMED, DATA, END, GAP, end_body, header, json_body
 from wscli.control.output import Output
+from wscli.control.protocol import failure, success
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink
 from wscli.errors import NoInstance, TimedOut, UnknownChannel, UsageError, WscliError, error_for
@@ -50,13 +51,7 @@ class Manager:
         self.asked = (verb, json.loads(json.dumps(args)))
 
     def answer(self, *, timeout: float) -> dict[str, Any]:
-        if self.refuses is not None:
-            error = self.refuses
-            return {
-                "ok": False,
-                "error": {"code": int(error.exit_code), "message": error.message, "hint": error.hint},
-            }
-        return {"ok": True, "result": {"channels": self.begins}}
+        return success({"channels": self.begins}) if self.refuses is None else failure(self.refuses)
 
     def take_over(self) -> tuple[socket.socket, bytes]:
         self._its.sendall(self.stream)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.control.refs import refers
+from wscli.control.requests import refers
 from wscli.daemon.upstream.refs import MOST, Referring, Refs
 from wscli.errors import UsageError
 

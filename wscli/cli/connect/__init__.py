@@ -24,29 +24,6 @@ NORMAL_ENDS = (1000, 1001, 1005)
 CLOSE_DEADLINE = 1.0
 
 
-def connect(
-    selection: Selection, where: str, *, headers: tuple[str, ...], subprotocols: tuple[str, ...], linger: float | None
-) -> int:
-    """Talk until stdin ends; a terminal's session ends at once then, a pipe's a second later."""
-    if sys.stdin is None or sys.stdout is None:
-        raise UsageError(
-            "connect needs stdin and stdout, and one of them is closed", "use `wscli tail` or `wscli send`"
-        )
-    terminal = sys.stdin.isatty()
-    linger = (0.0 if terminal else 1.0) if linger is None else linger
-    if "://" not in where:
-        if headers or subprotocols:
-            raise UsageError("--header and --subprotocol go with a URL", "a channel's are declared in its file")
-        from wscli.cli.connect.talk import talk
-
-        if terminal:
-            note(f"on {where}: a line sends, messages print, Ctrl-D ends")
-        return talk(selection, where, linger)
-    import asyncio
-
-    return asyncio.run(_Session(_target(where, headers, subprotocols), linger).run())
-
-
 def _target(url: str, headers: tuple[str, ...], subprotocols: tuple[str, ...]) -> DialTarget:
     import ssl
     from urllib.parse import urlsplit
@@ -79,7 +56,7 @@ class _Session:
     """One connection to a URL, with stdin and stdout at its other end."""
 
     def __init__(self, target: DialTarget, linger: float) -> None:
-        from wscli.cli.connect.lines import printed
+        from wscli.cli.connect.talk import printed
 
         self._target = target
         self._linger = linger
@@ -149,7 +126,7 @@ class _Session:
             sending.get_loop().call_later(self._linger, self._end, None)
 
     async def _send_stdin(self, connection: Connection) -> None:
-        from wscli.cli.connect.lines import CHUNK, LineSplitter
+        from wscli.cli.connect.talk import CHUNK, LineSplitter
 
         lines, readable = LineSplitter(), _Readable(sys.stdin.fileno())
         try:
@@ -234,4 +211,20 @@ def command(
 
     Exits with 8 when the connection failed, with 4 if for want of credentials.
     """
-    return connect(selection, channel, headers=headers, subprotocols=subprotocols, linger=linger)
+    if sys.stdin is None or sys.stdout is None:
+        raise UsageError(
+            "connect needs stdin and stdout, and one of them is closed", "use `wscli tail` or `wscli send`"
+        )
+    terminal = sys.stdin.isatty()
+    linger = (0.0 if terminal else 1.0) if linger is None else linger
+    if "://" not in channel:
+        if headers or subprotocols:
+            raise UsageError("--header and --subprotocol go with a URL", "a channel's are declared in its file")
+        from wscli.cli.connect.talk import talk
+
+        if terminal:
+            note(f"on {channel}: a line sends, messages print, Ctrl-D ends")
+        return talk(selection, channel, linger)
+    import asyncio
+
+    return asyncio.run(_Session(_target(channel, headers, subprotocols), linger).run())

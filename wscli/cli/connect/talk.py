@@ -5,25 +5,60 @@ Two requests on the control socket: a ``tail`` that a thread prints, and a ``sen
 
 from __future__ import annotations
 
+import os
 import select
 import socket
+import sys
 import threading
 from itertools import chain
 
-from wscli.cli.connect.lines import LineSplitter, printed
+from wscli.cli.printing import note
 from wscli.cli.send.sender import Sender
 from wscli.cli.stdin import HungUp, chunks
 from wscli.control.client import connect_to
+from wscli.control.output import Output
 from wscli.control.selection import Selection
+from wscli.control.sinks import CopySink, shown_text
 from wscli.control.stream import Stream
 from wscli.errors import WscliError, error_for
 
-__all__ = ["talk"]
+__all__ = ["CHUNK", "LineSplitter", "printed", "talk"]
 
+CHUNK = 1 << 16
+LINE_LIMIT = 1 << 20
+"""Bytes of a line, which is one message."""
 SEND_TIMEOUT = 10.0
-PATIENCE = 20.0
+_PATIENCE = 20.0
 JOIN_DEADLINE = 1.0
 """Seconds for what was received to be printed; a stdout that takes nothing must not hold up the end."""
+
+
+class LineSplitter:
+    """Bytes in, whole lines out; the last one needs no newline."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Give the lines that ``data`` completes; no data is the end, and completes what is left.
+
+        Raises:
+            WscliError: a line is too long.
+
+        """
+        if not data:
+            rest, self._rest = self._rest, b""
+            return [rest] if rest else []
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > LINE_LIMIT:
+            raise WscliError(f"a line is over {LINE_LIMIT >> 20} MiB", "`wscli send --whole` sends large messages")
+        return lines
+
+
+def printed() -> tuple[Output, CopySink]:
+    """Give stdout, and what prints messages on it: exact bytes to a pipe, escaped on a terminal."""
+    output = Output(sys.stdout.fileno())
+    return output, CopySink(output, note, show=shown_text if os.isatty(sys.stdout.fileno()) else None)
 
 
 class Printer:
@@ -70,8 +105,8 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
 
     """
     with connect_to(selection) as listening, connect_to(selection) as sending:
-        listening.request("tail", {"channels": [channel], "follow": True}, timeout=PATIENCE)
-        sender = Sender(sending, {"channel": channel, "timeout": SEND_TIMEOUT}, SEND_TIMEOUT + PATIENCE)
+        listening.request("tail", {"channels": [channel], "follow": True}, timeout=_PATIENCE)
+        sender = Sender(sending, {"channel": channel, "timeout": SEND_TIMEOUT}, SEND_TIMEOUT + _PATIENCE)
         sender.open()
         printer = Printer(*listening.take_over(), channel)
         try:

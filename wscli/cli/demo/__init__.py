@@ -75,17 +75,6 @@ def demo_file() -> Path:
     return Path(package.__file__).with_name("demo.yaml")
 
 
-def demo(file: Path, port: int | None) -> int:
-    """Run it all until Ctrl-C.
-
-    Raises:
-        WscliError: the port is taken, or the instance is running already.
-
-    """
-    with _backend(port) as backend:
-        return _manage(file, backend)
-
-
 def _backend(port: int | None) -> DemoThread:
     """Start the demo server; where no port was asked for, a free one serves as well as the usual."""
     try:
@@ -131,4 +120,5 @@ def command(port: int | None) -> int:
     selection = selection_of(click.get_current_context())
     if selection.name:
         raise UsageError("-i chooses a running instance, and demo starts one", "leave it out")
-    return demo(Path(selection.file) if selection.file else demo_file(), port)
+    with _backend(port) as backend:
+        return _manage(Path(selection.file) if selection.file else demo_file(), backend)

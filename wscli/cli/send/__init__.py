@@ -10,7 +10,7 @@ import click
 
 from wscli.cli.options import DURATION, channel_argument, json_option, timeout_option, with_instance
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import PATIENCE, Sender, hand_over
+from wscli.cli.send.sender import SEND_PATIENCE, Sender, hand_over
 from wscli.control.client import ManagerConnection, connect_to
 from wscli.control.selection import Selection
 from wscli.errors import UsageError
@@ -19,29 +19,10 @@ if TYPE_CHECKING:
     from wscli.control.requests import Framing, SendRequest
 
 
-def send(
-    selection: Selection,
-    channel: str,
-    message: str | None,
-    *,
-    binary: bool,
-    framing: Framing,
-    timeout: float,
-    ack: str | None = None,
-    as_json: bool = False,
-) -> int:
-    """Send the message, or what stdin has."""
-    args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
-    outcomes = Outcomes(channel, enabled=as_json)
-    with outcomes.reporting() if framing == "whole" else contextlib.nullcontext(), connect_to(selection) as client:
-        hand_over(_sender(selection, client, args, outcomes, ack), message, framing)
-    return 0
-
-
 def _sender(
     selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, ack: str | None
 ) -> Sender:
-    patience = args["timeout"] + PATIENCE
+    patience = args["timeout"] + SEND_PATIENCE
     if ack is None:
         return Sender(client, args, patience, outcomes)
     from wscli.cli.send.acked import AckedSender
@@ -119,4 +100,8 @@ def command(
         )
     if ttl is not None or key is not None or wait:
         raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
-    return send(selection, channel, message, binary=binary, framing=framing, timeout=timeout, ack=ack, as_json=as_json)
+    args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
+    outcomes = Outcomes(channel, enabled=as_json)
+    with outcomes.reporting() if framing == "whole" else contextlib.nullcontext(), connect_to(selection) as client:
+        hand_over(_sender(selection, client, args, outcomes, ack), message, framing)
+    return 0

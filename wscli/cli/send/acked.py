@@ -8,7 +8,7 @@ from wscli.cli.request import decoded
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.send.sender import Sender
 from wscli.client import requests
-from wscli.client.matching import check_match
+from wscli.client.replies import check_match
 from wscli.client.sync import Client, run_exchange
 from wscli.control.client import ManagerConnection
 from wscli.control.protocol import split_block

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from wscli.cli.formatting import duration
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import PATIENCE, Sender, hand_over
+from wscli.cli.send.sender import SEND_PATIENCE, Sender, hand_over
 from wscli.control.client import ManagerConnection, ManagerGone, connect_to
 from wscli.control.protocol import result_of
 from wscli.control.selection import Selection
@@ -27,7 +27,7 @@ class _QueueingSender(Sender):
     outcome = "queued"
 
     def __init__(self, client: ManagerConnection, args: QueueRequest, outcomes: Outcomes) -> None:
-        super().__init__(client, args, PATIENCE, outcomes)
+        super().__init__(client, args, SEND_PATIENCE, outcomes)
         self._watches = args.get("watch", False)
         self._pending: dict[int, None] = {}
         """The numbers of those that are queued, in their order."""

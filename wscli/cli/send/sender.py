@@ -15,9 +15,9 @@ from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, WscliErr
 if TYPE_CHECKING:
     from wscli.control.requests import BlockLine, Framing, QueueRequest, SendRequest
 
-__all__ = ["PATIENCE", "Sender", "hand_over"]
+__all__ = ["SEND_PATIENCE", "Sender", "hand_over"]
 
-PATIENCE = 10.0
+SEND_PATIENCE = 10.0
 """Seconds beyond the message's own deadline for the manager to say how it went."""
 
 

@@ -15,7 +15,7 @@ from wscli.cli.config import file_of
 from wscli.cli.detach import log_file
 from wscli.cli.options import instance_options, selection_of
 from wscli.cli.printing import note, put
-from wscli.cli.service.managers import SERVICE_MANAGERS, ServiceManager, local
+from wscli.cli.service.managers import SUPERVISORS, Supervisor, local
 from wscli.cli.service.units import Service, file_in, is_ours
 from wscli.control.paths import is_instance_name, state_directory
 from wscli.control.selection import Selection, running
@@ -25,71 +25,6 @@ __all__ = ["read_environment"]
 
 _LOGIN = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "XDG_RUNTIME_DIR")
 """The part of a shell's environment that a service has, if its service manager does not answer."""
-
-
-def show(selection: Selection, kind: str) -> int:
-    """Print the unit, or the agent, of a file."""
-    put(SERVICE_MANAGERS[kind].text(_service(selection)))
-    return 0
-
-
-def install(selection: Selection, *, start: bool) -> int:
-    """Write the unit of a valid file, and have it run.
-
-    Raises:
-        ConfigError: the file is invalid.
-        WscliError: another wrote a file of that name, or it cannot be started.
-
-    """
-    supervisor = SERVICE_MANAGERS[local()]
-    service = _service(selection)
-    _check(service, supervisor)
-    title, path = service.title, _path(supervisor, service.title)
-    _refuse_foreign(path)
-    active = supervisor.is_active(title)
-    if start and not active:
-        _refuse_running(service)
-    changed = _write(path, supervisor.text(service))
-    note(f"{title}: {path} {'is written' if changed else 'is up to date'}")
-    if not start:
-        note(f"hint: start it with `{supervisor.start_command(title, path)}`")
-        return 0
-    if local() == "launchd":
-        log_file(service.name)  # it makes no directory
-    supervisor.start(title, path)
-    if not active:
-        note(f"{title}: is up, and starts when you log in")
-    elif changed:
-        note(f"{title}: runs on as it was started")
-        note(f"hint: `{supervisor.restart_command(title, path)}` applies what changed")
-    else:
-        note(f"{title}: runs already")
-    if not active and local() == "systemd" and not Path("/var/lib/systemd/linger", _user()).exists():
-        note("hint: `loginctl enable-linger` starts it at boot, and keeps it when you log out")
-    return 0
-
-
-def uninstall(selection: Selection) -> int:
-    """Stop the service and remove its file.
-
-    Raises:
-        WscliError: it is not installed, another program wrote it, or it cannot be stopped.
-
-    """
-    supervisor = SERVICE_MANAGERS[local()]
-    title = _installed(selection, supervisor)
-    path = _path(supervisor, title)
-    if not os.path.lexists(path):
-        raise WscliError(
-            f"{title} is not installed: {str(path)!r} does not exist", f"`ls {path.parent}` lists services"
-        )
-    _refuse_foreign(path)
-    stopped = supervisor.stop(title, path)
-    path.unlink()
-    supervisor.forget(title, path)
-    note(f"{title}: stopped" if stopped else f"{title}: not stopped, since it does not run")
-    note(f"{title}: {path} is removed")
-    return 0
 
 
 def _service(selection: Selection) -> Service:
@@ -110,7 +45,7 @@ def _service(selection: Selection) -> Service:
     )
 
 
-def _check(service: Service, supervisor: ServiceManager) -> None:
+def _check(service: Service, supervisor: Supervisor) -> None:
     """Refuse an invalid file; say what is missing where only this shell makes it valid."""
     from wscli.config import load
 
@@ -155,7 +90,7 @@ def read_environment(path: Path) -> dict[str, str]:
     return found
 
 
-def _path(supervisor: ServiceManager, title: str) -> Path:
+def _path(supervisor: Supervisor, title: str) -> Path:
     return supervisor.directory(os.environ) / supervisor.file_name(title)
 
 
@@ -176,7 +111,7 @@ def _refuse_running(service: Service) -> None:
             )
 
 
-def _installed(selection: Selection, supervisor: ServiceManager) -> str:
+def _installed(selection: Selection, supervisor: Supervisor) -> str:
     """Find which service is meant; its file may be gone, or invalid by now."""
     if selection.name and selection.file:
         raise UsageError("-i and -c both choose an instance", "give one of them")
@@ -246,22 +181,60 @@ _with_file = functools.partial(
 @command.command("install")
 @_with_file
 @click.option("--no-start", is_flag=True, help="Write the unit, and leave it to you to start it.")
-def install_command(no_start: bool) -> int:
+def install(no_start: bool) -> int:
     """Check the file, write its unit, start it now and at each login.
 
     It may be done again at any time: after a move of the file or of Python, the unit is written anew.
     """
-    return install(selection_of(click.get_current_context()), start=not no_start)
+    supervisor = SUPERVISORS[local()]
+    service = _service(selection_of(click.get_current_context()))
+    _check(service, supervisor)
+    title, path = service.title, _path(supervisor, service.title)
+    _refuse_foreign(path)
+    active = supervisor.is_active(title)
+    if not (no_start or active):
+        _refuse_running(service)
+    changed = _write(path, supervisor.text(service))
+    note(f"{title}: {path} {'is written' if changed else 'is up to date'}")
+    if no_start:
+        note(f"hint: start it with `{supervisor.start_command(title, path)}`")
+        return 0
+    if local() == "launchd":
+        log_file(service.name)  # it makes no directory
+    supervisor.start(title, path)
+    if not active:
+        note(f"{title}: is up, and starts when you log in")
+    elif changed:
+        note(f"{title}: runs on as it was started")
+        note(f"hint: `{supervisor.restart_command(title, path)}` applies what changed")
+    else:
+        note(f"{title}: runs already")
+    if not active and local() == "systemd" and not Path("/var/lib/systemd/linger", _user()).exists():
+        note("hint: `loginctl enable-linger` starts it at boot, and keeps it when you log out")
+    return 0
 
 
 @command.command("uninstall")
 @functools.partial(instance_options, name_help="The service of this name.", file_help="The service of this file.")
-def uninstall_command() -> int:
+def uninstall() -> int:
     """Stop the service, and remove its unit.
 
     -i NAME serves where the file is gone.
     """
-    return uninstall(selection_of(click.get_current_context()))
+    supervisor = SUPERVISORS[local()]
+    title = _installed(selection_of(click.get_current_context()), supervisor)
+    path = _path(supervisor, title)
+    if not os.path.lexists(path):
+        raise WscliError(
+            f"{title} is not installed: {str(path)!r} does not exist", f"`ls {path.parent}` lists services"
+        )
+    _refuse_foreign(path)
+    stopped = supervisor.stop(title, path)
+    path.unlink()
+    supervisor.forget(title, path)
+    note(f"{title}: stopped" if stopped else f"{title}: not stopped, since it does not run")
+    note(f"{title}: {path} is removed")
+    return 0
 
 
 @command.command("show")
@@ -269,11 +242,12 @@ def uninstall_command() -> int:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(list(SERVICE_MANAGERS)),
+    type=click.Choice(list(SUPERVISORS)),
     default=local,
     show_default="this machine's",
     help="Whose unit.",
 )
-def show_command(kind: str) -> int:
+def show(kind: str) -> int:
     """Print the unit that `install` would write."""
-    return show(selection_of(click.get_current_context()), kind)
+    put(SUPERVISORS[kind].text(_service(selection_of(click.get_current_context()))))
+    return 0

@@ -9,14 +9,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from wscli.cli.service.units import Service, launchd_agent, systemd_unit
 from wscli.errors import WscliError
 
-__all__ = ["SERVICE_MANAGERS", "Launchd", "ServiceManager", "Systemd", "local"]
+__all__ = ["SUPERVISORS", "Launchd", "Supervisor", "Systemd", "local"]
 
-PATIENCE = 120.0
+_PATIENCE = 120.0
 """Seconds for a command of theirs, which waits for the manager to be up."""
 
 
@@ -35,59 +35,15 @@ class _Answer(NamedTuple):
 def _ask(*command: str) -> _Answer:
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False, errors="replace"
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False, errors="replace"
         )
     except FileNotFoundError:
         return _Answer(127, "", f"{command[0]} is not installed")
     except OSError as error:
         return _Answer(126, "", (error.strerror or str(error)).lower())
     except subprocess.TimeoutExpired:
-        return _Answer(124, "", f"{command[0]} gave no answer in {PATIENCE:g} s")
+        return _Answer(124, "", f"{command[0]} gave no answer in {_PATIENCE:g} s")
     return _Answer(done.returncode, done.stdout, done.stderr)
-
-
-class ServiceManager(Protocol):
-    """A service manager."""
-
-    def directory(self, environ: Mapping[str, str]) -> Path:
-        """Where it looks for services of the user's."""
-
-    def file_name(self, title: str) -> str:
-        """What the file of a service is called there."""
-
-    def text(self, service: Service) -> str:
-        """The file itself."""
-
-    def environment(self) -> dict[str, str] | None:
-        """Give what its services inherit; None where that cannot be known."""
-
-    def is_active(self, title: str) -> bool:
-        """Whether it runs the service."""
-
-    def start(self, title: str, path: Path) -> None:
-        """Have the service run, now and at each login.
-
-        Raises:
-            WscliError: it does not.
-
-        """
-
-    def start_command(self, title: str, path: Path) -> str:
-        """What does the same by hand."""
-
-    def restart_command(self, title: str, path: Path) -> str:
-        """What has a changed file apply, by hand."""
-
-    def stop(self, title: str, path: Path) -> bool:
-        """Stop the service; return False if no service manager answers.
-
-        Raises:
-            WscliError: it runs on.
-
-        """
-
-    def forget(self, title: str, path: Path) -> None:
-        """Take note that the file is gone."""
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -100,20 +56,20 @@ class Systemd:
     """The user's own systemd, which runs while the user is logged in, or always with lingering."""
 
     def directory(self, environ: Mapping[str, str]) -> Path:
-        """See ``ServiceManager``."""
+        """Where it looks for services of the user's."""
         base = environ.get("XDG_CONFIG_HOME")
         return (Path(base) if base else _home(environ) / ".config") / "systemd" / "user"
 
     def file_name(self, title: str) -> str:
-        """See ``ServiceManager``."""
+        """What the file of a service is called there."""
         return f"{title}.service"
 
     def text(self, service: Service) -> str:
-        """See ``ServiceManager``."""
+        """The file itself."""
         return systemd_unit(service)
 
     def environment(self) -> dict[str, str] | None:
-        """See ``ServiceManager``."""
+        """Give what its services inherit; None where that cannot be known."""
         answer = _ask("systemctl", "--user", "show-environment")
         if answer.code:
             return None
@@ -121,11 +77,16 @@ class Systemd:
         return {name: value.removeprefix("$").strip("'") for name, sign, value in pairs if sign}
 
     def is_active(self, title: str) -> bool:
-        """See ``ServiceManager``."""
+        """Whether it runs the service."""
         return _ask("systemctl", "--user", "is-active", f"{title}.service").code == 0
 
     def start(self, title: str, path: Path) -> None:
-        """See ``ServiceManager``."""
+        """Have the service run, now and at each login.
+
+        Raises:
+            WscliError: it does not.
+
+        """
         answer = _ask("systemctl", "--user", "daemon-reload")
         if answer.code:
             raise WscliError(
@@ -141,15 +102,20 @@ class Systemd:
             )
 
     def start_command(self, title: str, path: Path) -> str:
-        """See ``ServiceManager``."""
+        """What does the same by hand."""
         return f"systemctl --user daemon-reload && systemctl --user enable --now {title}"
 
     def restart_command(self, title: str, path: Path) -> str:
-        """See ``ServiceManager``."""
+        """What has a changed file apply, by hand."""
         return f"systemctl --user daemon-reload && systemctl --user restart {title}"
 
     def stop(self, title: str, path: Path) -> bool:
-        """See ``ServiceManager``."""
+        """Stop the service; return False if no service manager answers.
+
+        Raises:
+            WscliError: it runs on.
+
+        """
         if _ask("systemctl", "--user", "daemon-reload").code:
             with contextlib.suppress(OSError):  # what enabled it
                 (path.parent / "default.target.wants" / path.name).unlink()
@@ -160,36 +126,36 @@ class Systemd:
         return True
 
     def forget(self, title: str, path: Path) -> None:
-        """See ``ServiceManager``."""
+        """Take note that the file is gone."""
         _ask("systemctl", "--user", "daemon-reload")
         _ask("systemctl", "--user", "reset-failed", f"{title}.service")
 
 
 class Launchd:
-    """The user's own launchd, which runs while the user is logged in."""
+    """The user's own launchd, which runs while the user is logged in: the same methods as those of `Systemd`."""
 
     def directory(self, environ: Mapping[str, str]) -> Path:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return _home(environ) / "Library" / "LaunchAgents"
 
     def file_name(self, title: str) -> str:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return f"{title}.plist"
 
     def text(self, service: Service) -> str:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return launchd_agent(service)
 
     def environment(self) -> dict[str, str] | None:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return None
 
     def is_active(self, title: str) -> bool:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return _ask("launchctl", "print", f"{_domain()}/{title}").code == 0
 
     def start(self, title: str, path: Path) -> None:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         if self.is_active(title):
             return
         answer = _ask("launchctl", "bootstrap", _domain(), str(path))
@@ -200,15 +166,15 @@ class Launchd:
             )
 
     def start_command(self, title: str, path: Path) -> str:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return f"launchctl bootstrap {_domain()} {shlex.quote(str(path))}"
 
     def restart_command(self, title: str, path: Path) -> str:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         return f"launchctl bootout {_domain()}/{title} && {self.start_command(title, path)}"
 
     def stop(self, title: str, path: Path) -> bool:
-        """See ``ServiceManager``."""
+        """See `Systemd`."""
         if not self.is_active(title):
             return False
         answer = _ask("launchctl", "bootout", f"{_domain()}/{title}")
@@ -224,7 +190,9 @@ def _domain() -> str:
     return f"gui/{os.getuid()}"
 
 
-SERVICE_MANAGERS: dict[str, ServiceManager] = {"systemd": Systemd(), "launchd": Launchd()}
+Supervisor = Systemd | Launchd
+
+SUPERVISORS: dict[str, Supervisor] = {"systemd": Systemd(), "launchd": Launchd()}
 """By the name of the format that each reads."""
 
 

@@ -8,44 +8,16 @@ from typing import Any
 
 import click
 
-from wscli.cli.errors import note
 from wscli.cli.interrupts import interruptible
-from wscli.cli.options import DURATION, Number, channels_argument, json_option, timeout_option, with_instance
+from wscli.cli.options import DURATION, Number, channels_argument, json_option, read_time, timeout_option, with_instance
+from wscli.cli.printing import note
 from wscli.cli.tail.stream import TailCommandOptions, TailSession
-from wscli.cli.times import read_time
 from wscli.control.output import Output
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink, shown_json, shown_text
 from wscli.errors import UsageError, WscliError, error_for
 
 _EXEC_TIMEOUT = 60.0
-
-
-def tail(selection: Selection, wanted: TailCommandOptions) -> int:
-    """Print messages until the end that was asked for, and give the exit code.
-
-    Raises:
-        UsageError: the options contradict each other.
-        WscliError: the stream ended with an error, or a deadline passed.
-
-    """
-    _check(wanted)
-    if sys.stdout is None:
-        return 0  # stdout is closed, and its number would be taken by the socket
-    output = Output(sys.stdout.fileno())
-    sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
-    with interruptible(output, wanted.timeout) as wake:
-        try:
-            end = _tailing(selection, wanted, sink, output, wake).run()
-        except WscliError as error:
-            raise sink.failure or error from None
-        finally:
-            sink.close()
-    if sink.failure is not None:
-        raise sink.failure
-    if end.exit_code:
-        raise error_for(end.exit_code, end.message, end.hint)
-    return 0
 
 
 def _tailing(
@@ -140,4 +112,21 @@ def command(selection: Selection, /, **options: Any) -> int:
     Exits with 8 (or 4) at once when a channel failed, is stopped or paused, and with 5 when the manager goes, unless
     --retry is given. With --consumer, 9: its last position was not confirmed. With --exec, 1: a command failed.
     """
-    return tail(selection, TailCommandOptions(**options))
+    wanted = TailCommandOptions(**options)
+    _check(wanted)
+    if sys.stdout is None:
+        return 0  # stdout is closed, and its number would be taken by the socket
+    output = Output(sys.stdout.fileno())
+    sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
+    with interruptible(output, wanted.timeout) as wake:
+        try:
+            end = _tailing(selection, wanted, sink, output, wake).run()
+        except WscliError as error:
+            raise sink.failure or error from None
+        finally:
+            sink.close()
+    if sink.failure is not None:
+        raise sink.failure
+    if end.exit_code:
+        raise error_for(end.exit_code, end.message, end.hint)
+    return 0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from wscli.cli.tail.exec_process import MessageCommand
+__all__ = ["JobFailure", "Job", "CommandPool", "Progress"]
 
-__all__ = ["GRACE", "JobFailure", "Job", "CommandPool", "Progress"]
-
-GRACE = 5.0
+_GRACE = 5.0
 """Seconds for commands that are asked to end, before they are killed."""
 
 _LOOK = 0.5
@@ -60,6 +61,45 @@ class Progress:
         return None if last is None else (last[0], last[1])
 
 
+class MessageCommand:
+    """A command that was started.
+
+    Raises:
+        OSError: it cannot be.
+        ValueError: an argument holds a NUL.
+
+    """
+
+    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, env={**os.environ, **environ}, start_new_session=True
+        )
+        self._ended = False
+
+    def run(self, payload: bytes, timeout: float) -> str | None:
+        """Hand it the message and wait for its end; None: it took it, else why not."""
+        try:
+            self._process.communicate(payload, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.send_signal(signal.SIGKILL)
+            if self._process.stdin is not None:  # what it left behind may hold the other end, and read nothing
+                self._process.stdin.close()
+            self._process.wait()
+            return f"took longer than {timeout:g} s, and was killed"
+        if self._ended:  # what it started and left behind
+            self.send_signal(signal.SIGKILL)
+        code = self._process.returncode
+        if code < 0:
+            return f"was ended by signal {-code}"
+        return f"exited with {code}" if code else None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send its whole group a signal that is to end it."""
+        self._ended = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended; macOS: the second of these
+            os.killpg(self._process.pid, number)
+
+
 class CommandPool:
     """Runs a command for each job; no shell, each in a process group of its own.
 
@@ -81,7 +121,7 @@ class CommandPool:
         timeout: float,
         done: Callable[[Job], None],
         failed: Callable[[JobFailure], None],
-        grace: float = GRACE,
+        grace: float = _GRACE,
     ) -> None:
         self._argv = argv
         self._timeout = timeout

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from wscli.cli.tail.exec_pool import CommandPool, Job, JobFailure, Progress
-from wscli.control.acks import Acks
 from wscli.control.output import Output
 from wscli.control.sinks import CopySink
+from wscli.control.stream import Acks
 from wscli.errors import UsageError, WscliError
 
 __all__ = ["ExecSink", "argv_of"]

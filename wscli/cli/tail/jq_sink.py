@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from wscli.cli.formatting import counted
 from wscli.control.frames import json_body
 from wscli.control.output import Output
 from wscli.control.sinks import CopySink
@@ -100,9 +101,9 @@ class JqSink(CopySink):
         """Tell what was left out."""
         super().close()
         if self._not_json:
-            self._note(f"{_messages(self._not_json)} skipped: not JSON")
+            self._note(f"{counted(self._not_json, 'message')} skipped: not JSON")
         if self._failed:
-            self._note(f"{_messages(self._failed)} skipped: jq: {self._why}")
+            self._note(f"{counted(self._failed, 'message')} skipped: jq: {self._why}")
 
     def _input(self, line: str) -> str | None:
         record = json.loads(line)
@@ -130,10 +131,6 @@ class JqSink(CopySink):
         results, self._results = self._results, bytearray()
         if results:
             self.write(memoryview(results))
-
-
-def _messages(count: int) -> str:
-    return "1 message" if count == 1 else f"{count} messages"
 
 
 def program_of(expression: str, option: str) -> Callable[[str], Iterator[str]]:

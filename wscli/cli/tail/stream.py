@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wscli.cli.errors import note
-from wscli.control.acks import Acks
+from wscli.cli.printing import note
 from wscli.control.client import connect_to
 from wscli.control.frames import End
 from wscli.control.output import Output
 from wscli.control.protocol import COUNT_LIMIT, result_of
 from wscli.control.selection import Selection
-from wscli.control.stream import Stream, StreamSink
+from wscli.control.stream import Acks, Stream, StreamSink
 from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError, error_for
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from wscli.config.plan import ChannelPlan
+from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
-from wscli.control.reports import ChannelStats, Status
 from wscli.core import events
 from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code

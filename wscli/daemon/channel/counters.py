@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wscli.control.reports import ChannelCounts, LastClose
+from wscli.control.messages import ChannelCounts, LastClose
 from wscli.core.events import Failure
 
 __all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wscli.config.plan import ChannelPlan
-from wscli.control.reports import ChannelStats, Lag, Status
+from wscli.control.messages import ChannelStats, Lag, Status
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.announcer import Announcer

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 
 from wscli.config.plan import ChannelPlan, Plan
+from wscli.control.messages import Stats, Status
 from wscli.control.protocol import manager_stopped
-from wscli.control.reports import Stats, Status
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode_line, failure, greeting, success
-from wscli.control.validation import read_request
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
+from wscli.daemon.socket.validation import read_request
 from wscli.errors import TimedOut, WscliError
 from wscli.sockets import accept_clients
 
@@ -145,7 +145,8 @@ class Server:
             raise ProtocolError(
                 f"no such verb {str(verb)[:40]!r}", f"the verbs are {', '.join(sorted(self._handlers))}"
             )
-        return self._handlers[verb], read_request(verb, request.get("args", {}))
+        handler = self._handlers[verb]
+        return handler, read_request(verb, request.get("args", {}), handler)
 
 
 def _refuse(sock: socket.socket, error: WscliError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from uuid import uuid4
 
-from wscli.control.refs import PLACEHOLDER, Ref
+from wscli.control.requests import PLACEHOLDER, Ref
 from wscli.errors import UsageError
 from wscli.templates import Template, TemplateError, compile_template
 

@@ -1,53 +1,36 @@
-"""The handlers of the control socket, one verb a file, mirroring the commands."""
+"""The handlers of the control socket, by verb; those of one file belong together, as the commands do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wscli.daemon.socket.handlers import (
-    attach,
-    by_hand,
-    complete,
-    consume,
-    consumer,
-    doctor,
-    down,
-    logs,
-    outbox,
-    ping,
-    reload,
-    send,
-    stats,
-    status,
-    tail,
-    token,
-    wait,
-)
+from wscli.daemon.socket.handlers import attach, by_hand, consumer, outbox, reports, send, tail, token, wait
 from wscli.daemon.socket.server import Handler
 
 __all__ = ["HANDLERS"]
 
 HANDLERS: Mapping[str, Handler] = {
-    "attach": attach.handle,
-    "complete": complete.handle,
-    "consume": consume.handle,
-    "consumer": consumer.handle,
-    "doctor": doctor.handle,
-    "down": down.handle,
-    "logs": logs.handle,
+    "attach": attach.handle_attach,
+    "complete": reports.complete,
+    "consume": consumer.consume,
+    "consumer": consumer.consumer,
+    "doctor": reports.doctor,
+    "down": by_hand.down,
+    "logs": reports.logs,
     "outbox": outbox.handle_outbox,
     "pause": by_hand.pause,
-    "ping": ping.handle,
+    "ping": reports.ping,
     "queue": outbox.handle_queue,
-    "reload": reload.handle,
+    "reload": by_hand.reload,
     "restart": by_hand.restart,
     "resume": by_hand.resume,
-    "send": send.handle,
+    "send": send.handle_send,
     "start": by_hand.start,
-    "stats": stats.handle,
-    "status": status.handle,
+    "stats": reports.stats,
+    "status": reports.status,
     "stop": by_hand.stop,
-    "tail": tail.handle,
-    "token": token.handle,
-    "wait": wait.handle,
+    "tail": tail.handle_tail,
+    "token": token.handle_token,
+    "wait": wait.handle_wait,
 }
+"""Each takes a request of the types that it is annotated with, and no other."""

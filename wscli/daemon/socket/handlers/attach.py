@@ -10,10 +10,10 @@ from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
 from wscli.errors import UnknownChannel
 
-__all__ = ["handle"]
+__all__ = ["handle_attach"]
 
 
-async def handle(app: App, request: AttachRequest, peer: Peer) -> None:
+async def handle_attach(app: App, request: AttachRequest, peer: Peer) -> None:
     """Answer with the channel's name, then serve the WebSocket client that starts its upgrade on this socket.
 
     The channel is given by its name or by the URL that it dials; a URL is never quoted, since it may hold a token.

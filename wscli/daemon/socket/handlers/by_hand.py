@@ -1,31 +1,34 @@
-"""``start``, ``stop``, ``restart``, ``pause`` and ``resume``: a step for each channel, answered with their states."""
+"""What is done by hand: ``start``, ``stop``, ``restart``, ``pause`` and ``resume``; ``reload`` and ``down``."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from typing import cast
 
-from wscli.control.messages import ChannelStates
-from wscli.control.protocol import ProtocolError
-from wscli.control.requests import ChannelsRequest, PauseRequest
+from wscli.control.messages import ChannelStates, Reload
+from wscli.control.protocol import ProtocolError, success
+from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
+from wscli.daemon.registry.reload import reload_file
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
 
-__all__ = ["pause", "restart", "resume", "start", "stop"]
+__all__ = ["down", "pause", "reload", "restart", "resume", "start", "stop"]
 
 
-async def start(app: App, request: ChannelsRequest, peer: Peer) -> ChannelStates:
+async def start(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Open the named channels; the instance of a template is created."""
     return _each([app.manager.channel(name) for name in request["channels"]], lambda channel: channel.start())
 
 
-async def stop(app: App, request: ChannelsRequest, peer: Peer) -> ChannelStates:
+async def stop(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels."""
     return _each(app.manager.select(request["channels"]), lambda channel: channel.stop())
 
 
-async def restart(app: App, request: ChannelsRequest, peer: Peer) -> ChannelStates:
+async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels and open them anew; the instance of a template is created."""
     return _each([app.manager.channel(name) for name in request["channels"]], lambda channel: channel.restart())
 
@@ -40,6 +43,25 @@ async def resume(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     return _each(
         [one for one in _pausable(app.manager, request) if one.state == "paused"], lambda channel: channel.resume()
     )
+
+
+async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
+    """Have the manager read its file again; return the names of channels by what became of them.
+
+    An invalid file is an error and changes nothing.
+    """
+    return cast("Reload", (await reload_file(app.manager))._asdict())
+
+
+async def down(app: App, request: object, peer: Peer) -> None:
+    """Stop the manager; the client sees that it stopped by taking its lock.
+
+    It answers before that, which ends this connection; a client that has hung up already is obeyed too.
+    """
+    try:
+        await peer.send_line(success({"pid": os.getpid()}))
+    finally:
+        app.manager.stopping.set()
 
 
 def _each(channels: Sequence[Channel], step: Callable[[Channel], None]) -> ChannelStates:

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from typing import TypedDict, cast
 
-from wscli.control.messages import Flushed, OutboxMessage, OutboxMessages, QueueReceipt, RemovedAnswer
+from wscli.control.messages import OutboxAnswer, OutboxMessage, QueueReceipt
 from wscli.control.protocol import ProtocolError, failure, success
 from wscli.control.requests import BlockLine, OutboxFlush, OutboxList, OutboxRemove, OutcomesLine, QueueRequest
-from wscli.daemon.socket.app import App, OutboxService, OutboxWaiter
+from wscli.daemon.outbox import Outbox
+from wscli.daemon.outbox.waiters import OutcomeWaiter
+from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
 from wscli.errors import WscliError
 
-__all__ = ["MAX_KEY_BYTES", "handle_outbox", "handle_queue"]
+__all__ = ["handle_outbox", "handle_queue"]
 
-MAX_KEY_BYTES = 1024
+_MAX_KEY_BYTES = 1024
 """Bytes of a key; an instance remembers a hundred thousand keys."""
 
 
@@ -28,16 +30,16 @@ class _Options(TypedDict):
     binary: bool
     ttl: float | None
     key: str | None
-    waiter: OutboxWaiter | None
+    waiter: OutcomeWaiter | None
 
 
 async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
     """Accept block after block."""
     channel, outbox = app.manager.channel(request["channel"]).name, app.outbox
     key = request.get("key")
-    if key is not None and len(key.encode()) > MAX_KEY_BYTES:
+    if key is not None and len(key.encode()) > _MAX_KEY_BYTES:
         raise ProtocolError(
-            f"the key {key[:40]!r} is over {MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
+            f"the key {key[:40]!r} is over {_MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
         )
     block: BlockLine | OutcomesLine | None = first_block(request)
     if block is None:
@@ -60,10 +62,11 @@ async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
             await peer.send_line(success(receipt))
             block = await next_block("queue", peer)
         if block is not None:
-            await _send_outcomes(waiter, peer)
+            while outcomes := await peer.while_connected(waiter.news()):
+                await peer.send_line(success({"outcomes": outcomes}))
 
 
-async def _accept(outbox: OutboxService, channel: str, messages: list[bytes], options: _Options) -> QueueReceipt:
+async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: _Options) -> QueueReceipt:
     if options["key"] is not None and len(messages) != 1:
         raise ProtocolError("a key goes with one message", "send each message with a key of its own")
     for message in messages if not options["binary"] else ():
@@ -71,14 +74,7 @@ async def _accept(outbox: OutboxService, channel: str, messages: list[bytes], op
     return await outbox.queue(channel, messages, **options)
 
 
-async def _send_outcomes(waiter: OutboxWaiter, peer: Peer) -> None:
-    while outcomes := await peer.while_connected(waiter.news()):
-        await peer.send_line(success({"outcomes": outcomes}))
-
-
-async def handle_outbox(
-    app: App, request: OutboxList | OutboxRemove | OutboxFlush, peer: Peer
-) -> OutboxMessages | RemovedAnswer | Flushed:
+async def handle_outbox(app: App, request: OutboxList | OutboxRemove | OutboxFlush, peer: Peer) -> OutboxAnswer:
     """Carry out the action: ``ls``, ``rm`` or ``flush``; the client enforces its deadline by hanging up."""
     outbox = app.outbox
     if request["action"] == "ls":
@@ -89,7 +85,7 @@ async def handle_outbox(
     return {}
 
 
-async def _remove(outbox: OutboxService, request: OutboxRemove) -> int:
+async def _remove(outbox: Outbox, request: OutboxRemove) -> int:
     channel = request.get("channel")
     if channel is not None:
         return await outbox.remove_channel(channel)

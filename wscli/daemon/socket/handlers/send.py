@@ -16,21 +16,20 @@ from __future__ import annotations
 
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
-from wscli.control.refs import Ref
-from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
-from wscli.control.validation import read_block
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import NotSent, WscliError
 
-__all__ = ["check_text", "first_block", "handle", "next_block", "read_messages"]
+__all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
 DEFAULT_TIMEOUT = 10.0
 
 
-async def handle(app: App, request: SendRequest, peer: Peer) -> None:
+async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     """Send block after block, holding the channel in use between them."""
     channel = app.manager.channel(request["channel"])
     binary, timeout = request.get("binary", False), request.get("timeout", DEFAULT_TIMEOUT)

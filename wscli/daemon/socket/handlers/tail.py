@@ -19,13 +19,13 @@ from wscli.daemon.socket.peer import Peer
 from wscli.errors import ExitCode, UsageError, WscliError
 from wscli.history.records import Position, Start
 
-__all__ = ["handle", "options_of", "position", "reading", "start_of", "watched"]
+__all__ = ["handle_tail", "options_of", "position", "reading", "start_of", "watched"]
 
 _DONE = End(ExitCode.OK, "", None)
 _CURSOR = "a cursor is a record's epoch and seq, such as k3f9:17"
 
 
-async def handle(app: App, request: TailRequest, peer: Peer) -> None:
+async def handle_tail(app: App, request: TailRequest, peer: Peer) -> None:
     """Answer with where each channel's stream begins, then send frames until the end.
 
     A reader that follows holds its channels in use; one that does not opens nothing. The stream ends as soon as one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wscli.control.messages import TokenAnswer, TokensAnswer
+from wscli.control.messages import TokenAnswer
 from wscli.control.requests import TokenList, TokenRequest
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.socket.app import App
@@ -10,7 +10,7 @@ from wscli.daemon.socket.peer import Peer
 from wscli.errors import UsageError
 
 
-async def handle(app: App, request: TokenList | TokenRequest, peer: Peer) -> TokenAnswer | TokensAnswer:
+async def handle_token(app: App, request: TokenList | TokenRequest, peer: Peer) -> TokenAnswer:
     """Carry out the action: ``get``, ``ls``, ``refresh`` or ``forget``."""
     broker = app.manager.broker
     if request["action"] == "ls":

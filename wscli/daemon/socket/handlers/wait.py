@@ -13,10 +13,10 @@ from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
 from wscli.errors import ChannelUnavailable
 
-__all__ = ["handle", "settle"]
+__all__ = ["handle_wait", "settle"]
 
 
-async def handle(app: App, request: WaitRequest, peer: Peer) -> ChannelStates:
+async def handle_wait(app: App, request: WaitRequest, peer: Peer) -> ChannelStates:
     """Answer when every channel is in the state; the client enforces its deadline by hanging up."""
     channels = [app.manager.channel(name) for name in request["channels"]]
     await peer.while_connected(settle(channels, ChannelState(request.get("for", "ready"))))

@@ -1,4 +1,4 @@
-"""``--since``: so long ago, or a moment with its zone."""
+"""Durations; and ``--since``: so long ago, or a moment with its zone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import time
 import click
 import pytest
 
-from wscli.cli.times import read_time
+from wscli.cli.options import DURATION, read_time
 
 COMMAND = click.Context(click.Command("tail"))
 OPTION = click.Option(["--since"])
+
+
+def test_durations_are_read_with_their_units_or_as_seconds():
+    read = [DURATION.convert(text, None, None) for text in ("500ms", "10s", "1m30s", "1h", "2.5", "0")]
+    assert read == [0.5, 10.0, 90.0, 3600.0, 2.5, 0.0]
 
 
 @pytest.mark.parametrize(("text", "ago"), [("10s", 10), ("1m30s", 90), ("2d", 172800), ("5", 5)])

@@ -1,4 +1,4 @@
-"""``wscli.Client`` against a real manager."""
+"""``wscli.Client`` and ``wscli.AsyncClient`` against a real manager: what both promise."""
 
 from __future__ import annotations
 
@@ -8,37 +8,19 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.client.scene import Scene, free_registration, scene
+from tests.client.scene import Make, Scene, client, free_registration, make, running
 from tests.processes import Process
 from wscli import Client, Gap, Message
-from wscli.errors import (
-    ChannelUnavailable,
-    NoInstance,
-    NotSent,
-    OutcomeUnknown,
-    TimedOut,
-    UnknownChannel,
-    UsageError,
-    WscliError,
-)
+from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, TimedOut, UnknownChannel, UsageError
 
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene() as made:
-        yield made
-
-
-@pytest.fixture
-def client(running: Scene) -> Client:
-    return Client("app", environ=running.environ)
+__all__ = ["client", "make", "running"]
 
 
 def order(**what: Any) -> str:
@@ -98,8 +80,6 @@ def test_an_unknown_channel_is_its_error(client: Client, call: Callable[[Client]
 def test_other_refusals_of_the_manager_are_errors_too(client: Client) -> None:
     with pytest.raises(UsageError, match="'k3f9'"):
         client.tail("echo", after="k3f9")
-    with pytest.raises(WscliError, match="invalid state: 'redy'"):
-        client.wait("echo", state="redy")
     with pytest.raises(UsageError, match="no such token 'sesion'"):
         client.token("sesion")
 
@@ -132,15 +112,6 @@ def test_what_came_before_a_request_is_not_its_reply(client: Client) -> None:
     assert new.seq > old.seq
 
 
-def test_twenty_requests_at_once_each_get_their_own_reply(client: Client, running: Scene) -> None:
-    def ask(number: int) -> Any:
-        return client.request("echo", order(id=number), f".reply == {number}").json()
-
-    with ThreadPoolExecutor(20) as threads:
-        assert list(threads.map(ask, range(20))) == [{"reply": number} for number in range(20)]
-    running.until_readers(0)
-
-
 def test_references_in_text_are_fresh_ids_and_what_is_not_one_stays_as_it_is(client: Client) -> None:
     def ask(message: str, **options: Any) -> Any:
         return client.request("echo", message, ".reply | . == $ref", **options).json()["reply"]
@@ -171,7 +142,7 @@ def test_references_that_cannot_be_are_refused_and_nothing_is_sent(client: Clien
     assert client.stats("other")["channels"]["other"]["sent"] == before
 
 
-def test_a_dozen_requests_answered_out_of_order_get_their_own_replies(client: Client) -> None:
+def test_a_dozen_requests_answered_out_of_order_get_their_own_replies(client: Client, running: Scene) -> None:
     def ask(_: int) -> Any:
         return client.request("echo", order(id="REF", together=12).replace('"REF"', "{ref.int}"), ".reply == $ref")
 
@@ -180,13 +151,18 @@ def test_a_dozen_requests_answered_out_of_order_get_their_own_replies(client: Cl
     in_wire_order = [reply["reply"] for reply in sorted(replies, key=lambda reply: reply["place"])]
     assert in_wire_order == sorted(set(in_wire_order))
     assert len(in_wire_order) == 12
+    running.until_readers(0)
 
 
 def test_a_request_without_a_reply_ends_at_its_deadline(client: Client, running: Scene) -> None:
     with pytest.raises(TimedOut, match=r"no reply on 'echo' within 0\.05 s"):
         client.request("echo", order(say=["another"]), ".reply == 1", timeout=0.05)
+    with pytest.raises(TimedOut):
+        client.request("echo", b"x", lambda message: True, timeout=0)
     with pytest.raises(NotSent):
         client.request("lost", "x", ".reply == 1", timeout=0.05)
+    with pytest.raises(UsageError, match="does not compile"):
+        client.request("echo", "x", ".reply ==")
     running.until_readers(0)
 
 
@@ -278,27 +254,27 @@ def test_ctrl_c_ends_a_tail_without_a_word_of_ours(running: Scene) -> None:
         script.kill()
 
 
-def test_without_a_manager_every_call_says_so(tmp_path: Path) -> None:
-    client = Client(environ={"WSCLI_RUNTIME_DIR": str(tmp_path)})
+def test_without_a_manager_every_call_says_so(make: Make, tmp_path: Path) -> None:
+    client = make(environ={"WSCLI_RUNTIME_DIR": str(tmp_path)})
     for call in (client.stats, client.status, lambda: client.send("echo", "x"), lambda: client.tail("echo")):
         with pytest.raises(NoInstance):
             call()
     with pytest.raises(NoInstance, match="'nobody'"):
-        Client("nobody", environ={"WSCLI_RUNTIME_DIR": str(tmp_path)}).stats()
+        make("nobody", environ={"WSCLI_RUNTIME_DIR": str(tmp_path)}).stats()
 
 
-def test_a_manager_is_chosen_by_its_file_and_by_the_environment(running: Scene) -> None:
-    by_file = Client(file=running.manager.file, environ=running.environ)
-    by_name = Client(environ={**running.environ, "WSCLI_INSTANCE": "app"})
+def test_a_manager_is_chosen_by_its_file_and_by_the_environment(make: Make, running: Scene) -> None:
+    by_file = make(file=running.manager.file, environ=running.environ)
+    by_name = make(environ={**running.environ, "WSCLI_INSTANCE": "app"})
     assert by_file.stats()["pid"] == by_name.stats()["pid"] == running.manager.pid
 
 
-def test_a_message_whose_answer_never_comes_is_of_unknown_outcome(tmp_path: Path) -> None:
+def test_a_message_whose_answer_never_comes_is_of_unknown_outcome(make: Make, tmp_path: Path) -> None:
     path = free_registration(tmp_path / "run", "app")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        client = Client("app", environ={"WSCLI_RUNTIME_DIR": str(tmp_path / "run")})
+        client = make("app", environ={"WSCLI_RUNTIME_DIR": str(tmp_path / "run")})
         with ThreadPoolExecutor(1) as threads:
             sending = threads.submit(client.send, "echo", "x")
             accepted, _ = listener.accept()

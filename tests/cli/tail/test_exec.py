@@ -1,12 +1,17 @@
-"""Commands that take messages: how far all are done, how many run, what keeps its order, and what ends it."""
+"""Commands that take messages: how far all are done, how many run, what keeps its order, and what ends it; with
+``--exec`` over several channels, whose numbers are each its own.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +19,8 @@ from hypothesis import strategies as st
 
 from tests.client.scene import until
 from wscli.cli.tail.exec_pool import CommandPool, Job, JobFailure, Progress
+from wscli.cli.tail.exec_sink import ExecSink
+from wscli.control.output import Output
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.randoms(use_true_random=False))
@@ -48,14 +55,20 @@ class Heard:
         self.failed.append((failed.job.seq, failed.why))
 
 
-def pool(heard: Heard, code: str, *args: str, parallel: int = 1, timeout: float = 30.0) -> CommandPool:
+def pool(heard: Heard, code: str, *args: str, parallel: int = 1, timeout: float = 30.0, **more: Any) -> CommandPool:
     return CommandPool(
         [sys.executable, "-c", code, *args],
         parallel=parallel,
         timeout=timeout,
         done=lambda job: heard.done.append(job.seq),
         failed=heard.fail,
+        **more,
     )
+
+
+def finish(one: CommandPool) -> None:
+    one.drain(at_once=False)
+    one.close()
 
 
 def job(seq: int, key: str | None = None, payload: bytes = b"") -> Job:
@@ -68,8 +81,7 @@ def test_a_command_reads_the_message_and_its_facts(tmp_path: Path) -> None:
     one = pool(heard, code, str(out))
     assert one.put(job(1, "", b":a\n"))
     assert one.put(job(2, "", b":\x00\xff\n"))
-    one.drain(at_once=False)
-    one.close()
+    finish(one)
     assert out.read_bytes() == b"1:a\n2:\x00\xff\n"
     assert (heard.done, heard.failed) == ([1, 2], [])
 
@@ -85,8 +97,7 @@ def test_so_many_run_at_a_time_and_one_key_is_in_order(tmp_path: Path) -> None:
     one = pool(heard, code, str(meet), parallel=2)
     for seq, key in ((1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")):
         assert one.put(job(seq, key))
-    one.drain(at_once=False)
-    one.close()
+    finish(one)
     assert sorted(heard.done) == [1, 2, 3, 4, 5]
     assert [seq for seq in heard.done if seq % 2] == [1, 3, 5]
     assert [seq for seq in heard.done if not seq % 2] == [2, 4]
@@ -106,8 +117,7 @@ def test_after_a_failure_nothing_is_begun(code: str, words: str, timeout: float)
     one.put(job(7, ""))
     one.drain(at_once=False)
     assert not one.put(job(8, "")), "and whoever has more is told"
-    one.drain(at_once=False)
-    one.close()
+    finish(one)
     assert heard.done == []
     assert heard.failed == [(7, words)]
 
@@ -116,8 +126,7 @@ def test_a_program_that_is_gone_has_failed() -> None:
     heard = Heard()
     one = CommandPool(["/nowhere"], parallel=1, timeout=1, done=lambda job: None, failed=heard.fail)
     one.put(job(1))
-    one.drain(at_once=False)
-    one.close()
+    finish(one)
     assert heard.failed == [(1, "cannot be started: no such file or directory")]
 
 
@@ -126,8 +135,7 @@ def test_whoever_has_more_than_can_wait_waits_for_room() -> None:
     one = pool(heard, "pass", parallel=4)
     for seq in range(100):
         assert one.put(job(seq))
-    one.drain(at_once=False)
-    one.close()
+    finish(one)
     assert sorted(heard.done) == list(range(100))
 
 
@@ -144,14 +152,7 @@ def test_once_all_is_to_end_what_exits_with_0_is_done_and_nothing_has_failed(
 ) -> None:
     heard, begun = Heard(), tmp_path / "begun"
     code = f"{code}; import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
-    one = CommandPool(
-        [sys.executable, "-c", code, str(begun)],
-        parallel=1,
-        timeout=600.0,
-        done=lambda job: heard.done.append(job.seq),
-        failed=heard.fail,
-        grace=0.3 if not done else 30.0,
-    )
+    one = pool(heard, code, str(begun), timeout=600.0, grace=0.3 if not done else 30.0)
     for seq in (1, 2):
         assert one.put(job(seq, ""))
     until(begun.exists)
@@ -178,3 +179,52 @@ def test_a_daemon_that_keeps_the_stdin_of_a_killed_command_holds_up_nobody(tmp_p
     one.close()
     assert not held_up
     assert heard.failed == [(1, "took longer than 2 s, and was killed")]
+
+
+TAKES = """
+import os, sys
+open(sys.argv[1], "a").write(f"{os.environ['WSCLI_CHANNEL']} {sys.stdin.read()}\\n")
+sys.exit(sys.argv[2:] == [os.environ["WSCLI_CHANNEL"]])
+"""
+
+
+@pytest.fixture
+def output() -> Iterator[Output]:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    yield Output(descriptor)
+    os.close(descriptor)
+
+
+def sink(output: Output, *args: str) -> ExecSink:
+    sink = ExecSink(output, lambda text: None, [sys.executable, "-c", TAKES, *args], parallel=1, timeout=30, key=None)
+    sink.start(None)
+    return sink
+
+
+def records(channel: str, *texts: str) -> memoryview:
+    lines = [
+        {"channel": channel, "epoch": "e", "seq": seq, "ts": 1.5, "type": "text", "data": text}
+        for seq, text in enumerate(texts, 1)
+    ]
+    return memoryview("".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def test_messages_of_several_channels_may_have_one_number(output: Output, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    one = sink(output, str(out))
+    assert not one.data("a", records("a", "1", "2"))
+    assert not one.data("b", records("b", "3", "4"))
+    one.settle()
+    one.close()
+    assert one.failure is None
+    assert out.read_text() == "a 1\na 2\nb 3\nb 4\n"
+
+
+def test_a_failure_names_the_channel_of_its_message(output: Output, tmp_path: Path) -> None:
+    one = sink(output, str(tmp_path / "out"), "a")
+    one.data("a", records("a", "1"))
+    one.data("b", records("b", "2"))
+    one.settle()
+    one.close()
+    assert one.failure is not None
+    assert one.failure.message == f"{sys.executable!r} exited with 1 on message 1 of a"

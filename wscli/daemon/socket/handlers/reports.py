@@ -1,0 +1,91 @@
+"""What the manager tells of itself: ``ping``, ``complete``, ``status``, ``stats``, ``logs`` and ``doctor``."""
+
+from __future__ import annotations
+
+import os
+
+from wscli.control.messages import AttemptReport, Complete, Doctor, Ping, Stats, StatusAnswer
+from wscli.control.protocol import success
+from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
+from wscli.daemon.fanout.readers import stream
+from wscli.daemon.fanout.sources import HistorySource, Options
+from wscli.daemon.socket.app import App
+from wscli.daemon.socket.peer import Peer
+from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.version import __version__
+
+__all__ = ["complete", "doctor", "logs", "ping", "stats", "status"]
+
+
+async def ping(app: App, request: object, peer: Peer) -> Ping:
+    """Return which instance this is, as ``wscli ls`` shows it."""
+    states = [channel.state for channel in app.manager.channels()]
+    return {
+        "version": __version__,
+        "instance": app.manager.plan.name,
+        "pid": os.getpid(),
+        "file": str(app.manager.plan.file),
+        "uptime_s": round(app.manager.clock.monotonic() - app.manager.started, 3),
+        "channels": len(states),
+        "ready": sum(state == "ready" for state in states),
+    }
+
+
+async def complete(app: App, request: NoArguments, peer: Peer) -> Complete:
+    """Return declared channels, open instances, templates up to their first placeholder, and token sources."""
+    names = [channel.name for channel in app.manager.channels()]
+    prefixes = [name.partition("{")[0] for name, declared in app.manager.plan.channels.items() if declared.params]
+    return {"channels": list(dict.fromkeys([*names, *prefixes])), "tokens": list(app.manager.plan.tokens)}
+
+
+async def stats(app: App, request: ChannelsRequest, peer: Peer) -> Stats:
+    """Return the object of ``stats --json``."""
+    return app.manager.stats(request.get("channels", []))
+
+
+async def status(app: App, request: StatusRequest, peer: Peer) -> StatusAnswer | None:
+    """Return the objects of ``status --json``; with ``watch`` every change follows as one of these objects."""
+    changes = app.manager.changes
+    source = HistorySource("status", changes, changes.seek_last(0))  # before the answer: no change is missed
+    result: StatusAnswer = {
+        "instance": app.manager.plan.name,
+        "channels": app.manager.status(request.get("channels", [])),
+        "problems": app.manager.problems.texts(),
+    }
+    if not request.get("watch", False):
+        return result
+    await peer.send_line(success(result))
+    await stream(peer.sock, [source], Options(), clock=app.manager.clock)
+    return None
+
+
+async def logs(app: App, request: LogsRequest, peer: Peer) -> None:
+    """Send the last ``n`` records of the manager's log, and with ``follow`` the next ones."""
+    source = HistorySource("log", app.manager.log, app.manager.log.seek_last(request.get("n", 0)))
+    await peer.send_line(success({}))
+    await stream(peer.sock, [source], Options(follow=request.get("follow", False)), clock=app.manager.clock)
+
+
+async def doctor(app: App, request: DoctorRequest, peer: Peer) -> Doctor:
+    """Return the channel's status and the record of its last attempt, None if it was never dialled; or of a new one."""
+    channel = app.manager.channel(request["channel"])
+    if request.get("dial", False):
+        record: AttemptRecord | None = await peer.while_connected(app.manager.dial_once(channel))
+    else:
+        record = channel.subscription.last_attempt
+    attempt = None if record is None else _attempt(record)
+    return {"channel": channel.status(), "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}
+
+
+def _attempt(record: AttemptRecord) -> AttemptReport:
+    timeline, failure = record.timeline, record.failure
+    return {
+        "started": record.started,
+        "peer": timeline.peer,
+        "tokens": sorted(record.tokens),
+        "steps": [
+            {"name": step.name, "seconds": round(step.seconds, 6), "detail": step.detail, "ok": step.ok}
+            for step in timeline.steps
+        ],
+        "failure": None if failure is None else {"kind": str(failure.kind), "code": failure.code, "text": failure.text},
+    }
