@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from wscli.core.states import ChannelState
-from wscli.gateway.samples import METRICS
+from wscli.gateway.http.samples import METRICS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 GROUPS = yaml.safe_load((CONFIGS / "prometheus" / "alerts.yaml").read_text())["groups"]

@@ -20,8 +20,8 @@ from wscli.daemon.hooks.command import environment
 from wscli.daemon.hooks.events import MOST_CHANGES
 from wscli.daemon.hooks.report import HookCounts
 from wscli.errors import ExitCode
-from wscli.gateway.pages import PAGES
-from wscli.gateway.samples import METRICS
+from wscli.gateway.http.pages import PAGES
+from wscli.gateway.http.samples import METRICS
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOME = Path("/home/you")

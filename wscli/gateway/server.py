@@ -19,8 +19,8 @@ from wscli.errors import UnknownChannel
 from wscli.gateway.access import admit
 from wscli.gateway.channels import open_session
 from wscli.gateway.handshake import ClientGone, Handshake, response
+from wscli.gateway.http.pages import PAGES, Page
 from wscli.gateway.listener import GatewayListener
-from wscli.gateway.pages import PAGES, Page
 from wscli.gateway.requests import channel_name, offered_subprotocols, query, subprotocols
 from wscli.gateway.status import StatusSession
 from wscli.timing import Schedule, call_later

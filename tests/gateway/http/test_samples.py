@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from tests.examples import EXAMPLES
-from tests.gateway.test_metrics import AddsStats, Labels, Samples, apply, scrape, value
+from tests.gateway.http.test_metrics import AddsStats, Labels, Samples, apply, scrape, value
 from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.template_channels import FORGET_AFTER
 from wscli.errors import UnknownChannel
-from wscli.gateway.metrics import expose
+from wscli.gateway.http.metrics import expose
 from wscli.tokens.models import TokenSource
 from wscli.version import __version__
 

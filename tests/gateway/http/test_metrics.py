@@ -17,8 +17,8 @@ from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, with
 from tests.examples import EXAMPLES
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.registry.observer import Observer
-from wscli.gateway.metrics import expose
-from wscli.gateway.samples import METRICS
+from wscli.gateway.http.metrics import expose
+from wscli.gateway.http.samples import METRICS
 from wscli.tokens.models import TokenSource
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"

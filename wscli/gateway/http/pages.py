@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
-from wscli.gateway.metrics import expose
+from wscli.gateway.http.metrics import expose
 
 __all__ = ["PAGES", "PageResponse", "Page"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from wscli.gateway.samples import METRICS, Sample, measure
+from wscli.gateway.http.samples import METRICS, Sample, measure
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, with_token
-from wscli.gateway.metrics import expose
-from wscli.gateway.pages import PAGES, PageResponse
+from wscli.gateway.http.metrics import expose
+from wscli.gateway.http.pages import PAGES, PageResponse
 from wscli.tokens.models import TokenSource
 
 STATIC = {
@@ -115,5 +115,5 @@ async def test_the_metrics_come_in_the_format_that_is_accepted() -> None:
 
 
 def test_the_metrics_library_is_loaded_at_the_first_scrape() -> None:
-    code = "import sys, wscli.gateway.pages; sys.exit('prometheus_client' in sys.modules)"
+    code = "import sys, wscli.gateway.http.pages; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
