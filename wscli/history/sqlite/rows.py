@@ -78,8 +78,10 @@ def gap_row(number: int, gap: GapRecord) -> Row:
 def read_gap_row(row: Row) -> tuple[int, GapRecord] | None:
     """Read the row of a gap; None if it is damaged."""
     *columns, crc, backfilled = row
+    if crc != _crc(columns, backfilled):
+        return None
     number, *facts = columns
-    return (number, GapRecord(*facts)._replace(backfilled=backfilled)) if crc == _crc(columns, backfilled) else None
+    return number, GapRecord(*facts)._replace(backfilled=backfilled)
 
 
 def position_row(name: str, position: ConsumerPosition) -> Row:
@@ -90,8 +92,11 @@ def position_row(name: str, position: ConsumerPosition) -> Row:
 
 def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
     """Read the row of a consumer, with its name; None if it is damaged."""
-    name, seq, gaps, moved_at, crc = row
-    return (name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)) if crc == _crc(row[:-1]) else None
+    *columns, crc = row
+    if crc != _crc(columns):  # first: a damaged schema can have other columns
+        return None
+    name, seq, gaps, moved_at = columns
+    return name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)
 
 
 def _crc(columns: Row, later: Any = None) -> int:
