@@ -10,7 +10,7 @@ from urllib.parse import quote
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.backend.process import BackendProcess  # noqa: E402 - the tests are no package that is installed
+from tests.backend.process import BackendProcess  # noqa: E402 - the tests are not installed as a package
 from tests.e2e.browser.pages import Page, open_page  # noqa: E402
 from tests.e2e.peers.programs import Chromium  # noqa: E402
 from tests.processes import Manager, Wscli  # noqa: E402
