@@ -108,8 +108,8 @@ def test_what_wins_names_the_code_and_nothing_narrower_does(entries: list[tuple[
     fitting = [key for key in table if key.low <= code <= key.high]
     verdict = decide(close(code), [table])
     if fitting:
-        narrowest = min(key.width for key in fitting)
-        assert verdict in [table[key] for key in fitting if key.width == narrowest]
+        narrowest = min(key.high - key.low for key in fitting)
+        assert verdict in [table[key] for key in fitting if key.high - key.low == narrowest]
     else:
         assert verdict == judge(close(code))
 

@@ -24,11 +24,6 @@ class CodeRange(NamedTuple):
     low: int
     high: int
 
-    @property
-    def width(self) -> int:
-        """The number of codes in the range, less one."""
-        return self.high - self.low
-
 
 VerdictTable = Mapping[CodeRange, Verdict]
 
@@ -113,17 +108,14 @@ _BY_THE_SERVER = (FailureKind.CLOSE, FailureKind.STATUS)
 """Kinds whose code the server itself sent; a proxy's 403 says nothing about the credentials for the server."""
 
 _NEEDS_CREDENTIALS = (401, 403, 4401)
-_BUILT_IN: dict[int, Verdict] = {
-    **dict.fromkeys((400, 405, 410, 426), _STOP),
-    **dict.fromkeys((1002, 1003, 1007, 1010), _STOP),
-}
+_MENDED_BY_NO_RETRY = (400, 405, 410, 426, 1002, 1003, 1007, 1010)
 POLICY_VIOLATION = 1008
 POLICY_VIOLATIONS_IN_A_ROW = 3
 
 
 def _narrowest(table: VerdictTable, code: int) -> Verdict | None:
     fitting = [key for key in table if key.low <= code <= key.high]
-    return table[min(fitting, key=lambda key: key.width)] if fitting else None
+    return table[min(fitting, key=lambda key: key.high - key.low)] if fitting else None
 
 
 def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> Verdict:
@@ -133,7 +125,7 @@ def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> 
         return _STOP  # a redirect that may be followed was followed before
     if failure.kind is FailureKind.CLOSE and failure.code == POLICY_VIOLATION:
         return _STOP if policy_violations >= POLICY_VIOLATIONS_IN_A_ROW else _RETRY
-    return _BUILT_IN.get(failure.code or 0, _RETRY)
+    return _STOP if failure.code in _MENDED_BY_NO_RETRY else _RETRY
 
 
 def decide(
