@@ -26,11 +26,7 @@ class Tasks:
         return len(self._running)
 
     def spawn(
-        self,
-        work: Coroutine[Any, Any, Any],
-        *,
-        name: str,
-        on_crash: Callable[[BaseException], None] | None = None,
+        self, work: Coroutine[Any, Any, Any], *, name: str, on_crash: Callable[[BaseException], None] | None = None
     ) -> asyncio.Task[Any]:
         """Start a task, keep it until it ends, and hand its failure on."""
         task = asyncio.get_running_loop().create_task(work, name=name)

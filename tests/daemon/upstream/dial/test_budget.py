@@ -156,17 +156,6 @@ async def test_a_waiter_that_goes_between_its_call_and_its_turn_hands_the_turn_o
         assert q.granted == [(1000.0, "0"), (1001.0, "2")]
 
 
-async def test_leaving_after_the_grant_gives_nothing_back() -> None:
-    """Every dial counts, a failed one too."""
-    async with queue(Rate(1, 1.0)) as q:
-        place = q.enter("a")
-        q.enter("b")
-        await q.time.settle()
-        place.leave()
-        await q.time.settle()
-        assert q.names == ["a"]
-
-
 async def test_a_faster_rate_concerns_those_who_wait() -> None:
     async with queue(Rate(1, 300.0)) as q:
         await q.herd(30)
