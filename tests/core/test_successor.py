@@ -99,6 +99,16 @@ def test_a_successor_is_hung_up_where_the_end_says_not_to_dial(failure: e.Failur
     assert snapshot.state is (S.WAITING if failure.retry_after else S.FAILED)
 
 
+CLOSING = [e.CloseRequested(), e.RedialRequested("x"), e.Unused(), e.TaskCrashed("x")]
+
+
+@pytest.mark.parametrize("event", CLOSING, ids=lambda event: type(event).__name__)
+def test_whatever_closes_the_connection_hangs_up_its_successor_too(event: e.UpstreamEvent) -> None:
+    snapshot, commands = run(event, snapshot=rotating())
+    assert commands[:2] == [c.Hangup(1), c.Hangup(2)]
+    assert (snapshot.successor, snapshot.generation) == (None, 3)
+
+
 def test_a_replacement_leaves_the_ready_connection_alone_until_the_next_one_is_ready() -> None:
     snapshot, commands = run(e.ReplaceRequested("reload"), snapshot=ready())
     assert (snapshot.state, snapshot.generation, commands) == (S.READY, 1, [c.DialSuccessor(2)])

@@ -69,15 +69,6 @@ def most_in_a_second(times: list[float]) -> int:
     return max((sum(first <= at <= first + 1.0 for at in times) for first in times), default=0)
 
 
-async def test_a_lone_dial_waits_for_nothing() -> None:
-    async with queue(Rate(1, 300.0)) as q:
-        place = q.enter("a")
-        assert place.ahead == 0
-        await q.time.settle()
-        assert q.granted == [(1000.0, "a")]
-        assert q.time.pending == []
-
-
 async def test_a_herd_of_300_is_paced_at_100_a_second_with_a_burst_of_10() -> None:
     async with queue(Rate(100, 1.0)) as q:
         await q.herd(300)
@@ -143,7 +134,8 @@ async def test_a_waiter_cancelled_in_the_queue_costs_nobody_anything() -> None:
     async with queue(Rate(1, 1.0)) as q:
         await q.herd(3)
         q.waiters["1"].cancel()
-        await q.time.advance(1.0)
+        q.time.ring_next()  # before the task of the second has run again
+        await q.time.settle()
         assert q.granted == [(1000.0, "0"), (1001.0, "2")]
 
 
@@ -154,14 +146,6 @@ async def test_a_waiter_that_goes_between_its_call_and_its_turn_hands_the_turn_o
         q.waiters["1"].cancel()
         await q.time.settle()
         assert q.granted == [(1000.0, "0"), (1001.0, "2")]
-
-
-async def test_a_faster_rate_concerns_those_who_wait() -> None:
-    async with queue(Rate(1, 300.0)) as q:
-        await q.herd(30)
-        q.budget.rate = Rate(100, 1.0)
-        await q.time.advance(0.3)
-        assert len(q.granted) == 30
 
 
 async def test_a_slower_rate_concerns_those_who_wait_and_owes_no_more_than_its_own_burst() -> None:
