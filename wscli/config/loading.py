@@ -86,9 +86,8 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         check_names(section, what, context)
     check_tokens(tokens, context)
     policies = Policies(backoff, context)
-    verdicts = check_verdicts(root.get("verdicts"), context)
-    above = (verdicts,) if verdicts else ()
-    compiled = {name: compile_endpoint(one, policies, above, context) for name, one in root.section("endpoints")}
+    verdicts = check_verdicts(root.get("verdicts"), (), context)
+    compiled = {name: compile_endpoint(one, policies, verdicts, context) for name, one in root.section("endpoints")}
     known = compiled if _is_map(endpoints) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
     check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
