@@ -10,7 +10,7 @@ import pytest
 
 from wscli.config import load
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.config.plan import EndpointPlan, Plan
+from wscli.config.plan import Plan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.verdicts import parse_verdicts
 from wscli.errors import ConfigError
@@ -32,9 +32,9 @@ def rendered(templates: Any) -> dict[str, str]:
 def test_the_defaults(loads: Loads) -> None:
     plan = loads(API + "channels: {c: {endpoint: api}}\n")
     assert (plan.name, plan.file.name, plan.announce_after, plan.tokens) == ("app", "app.yaml", 5.0, {})
-    assert plan.endpoints == {"api": EndpointPlan("api", Rate(10, 1.0))}
+    assert plan.endpoints == {"api": Rate(10, 1.0)}
     channel = plan.channels["c"]
-    assert (channel.name, channel.params, channel.endpoint) == ("c", (), "api")
+    assert (channel.name, channel.params, channel.upstream.endpoint) == ("c", (), "api")
     assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
     assert channel.upstream.keepalive == Keepalive(ping=20.0, timeout=20.0)
     assert (channel.upstream.verdicts, channel.upstream.backoff) == ((), BackoffPolicy())
