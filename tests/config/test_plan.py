@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import Plan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts

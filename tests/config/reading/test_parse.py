@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.conftest import said
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import MAX_ALIASED, MAX_DEPTH, MAX_NODES, parse_yaml
 from wscli.config.reading.problems import FatalProblem, FileProblems
