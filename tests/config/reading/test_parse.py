@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.config.conftest import said
+from tests.config.conftest import Loads, Refuses, said
 from wscli.config.loading import load
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import MAX_ALIASED, MAX_DEPTH, MAX_NODES, parse_yaml
@@ -130,7 +129,7 @@ class TestBombs:
             assert "more than" in fatal("a: [" + "x," * MAX_NODES + "x]", loader)
 
 
-def test_aliases_within_bounds_are_used(loads: Callable[..., Any]) -> None:
+def test_aliases_within_bounds_are_used(loads: Loads) -> None:
     plan = loads(
         "endpoints: {api: {url: ws://h}}\n"
         "channels:\n  a: {endpoint: api, history: &h {keep: 5}}\n  b: {endpoint: api, history: *h}\n"
@@ -153,15 +152,13 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_bytes_that_are_no_text_are_refused_where_they_stand(name: str, refuses: Callable[..., list[str]]) -> None:
+def test_bytes_that_are_not_text_are_refused_where_they_stand(name: str, refuses: Refuses) -> None:
     data, expected = ENCODINGS[name]
     assert refuses(data) == [expected]
 
 
 @pytest.mark.parametrize("breaks", ["\n", "\r\n"])
-def test_a_byte_order_mark_and_carriage_returns_are_nobodys_fault(
-    breaks: str, tmp_path: Path, refuses: Callable[..., list[str]]
-) -> None:
+def test_a_byte_order_mark_and_carriage_returns_are_accepted(breaks: str, tmp_path: Path, refuses: Refuses) -> None:
     good = (
         "# yaml-language-server: $schema=wscli.schema.json\n"
         "endpoints: {a: {url: ws://h}}\nchannels: {c: {endpoint: a}}\n"
