@@ -9,11 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.config import redacted
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FileProblems
-from wscli.config.redact import to_yaml
+from wscli.config.redact import redacted, to_yaml
 from wscli.values import Scalar
 
 TEXT = """\

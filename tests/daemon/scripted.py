@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
 from wscli.config.models.upstream import Keepalive
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
+from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
@@ -216,7 +216,7 @@ class Scripted:
         self.plan = Plan(
             name="app",
             file=Path("/nonexistent/app.yaml"),
-            endpoints={"api": EndpointPlan("api", rate)},
+            endpoints={"api": rate},
             channels=channels,
             tokens=tokens or {},
         )

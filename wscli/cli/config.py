@@ -78,7 +78,7 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
 
     Warnings are of valid files: two channels that dial one URL, unused names, forgotten templates. The exit code is 0.
     """
-    from wscli.config import load
+    from wscli.config.loading import load
 
     plan = load(file, environ)
     for warning in plan.warnings:
@@ -96,7 +96,7 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
 @_with_file
 def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print the file without its secrets."""
-    from wscli.config import redacted
+    from wscli.config.redact import redacted
 
     sys.stdout.write(redacted(file, environ, as_json=as_json))
     return 0
@@ -105,7 +105,7 @@ def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
 @command.command("schema")
 def schema() -> int:
     """Print the JSON Schema of the file, for editors."""
-    from wscli.config import json_schema
+    from wscli.config.schema import file_schema
 
-    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(file_schema(), indent=2, ensure_ascii=False) + "\n")
     return 0

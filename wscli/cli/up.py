@@ -88,7 +88,7 @@ class _Starter:
 
 def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
     """Run the manager in this process, which ``up -d`` started; tell that one how it went."""
-    from wscli.config import load
+    from wscli.config.loading import load
     from wscli.process.run import run_manager
 
     starter = _Starter(status_fd)
@@ -143,7 +143,7 @@ def command(
     _fill_standard_descriptors()
     if status_fd is not None:
         return _run_detached(file, status_fd, log_format, log_file)
-    from wscli.config import load
+    from wscli.config.loading import load
 
     plan = load(file, os.environ)
     if not detach:

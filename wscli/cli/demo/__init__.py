@@ -91,7 +91,7 @@ def _backend(port: int | None) -> DemoThread:
 
 def _manage(file: Path, backend: DemoThread) -> int:
     from wscli.cli.demo.view import View
-    from wscli.config import load
+    from wscli.config.loading import load
     from wscli.errors import ExitCode
     from wscli.process.run import run_manager
 

@@ -28,13 +28,13 @@ _LOGIN = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "XDG_RUNTIME_DIR")
 
 
 def _service(selection: Selection) -> Service:
-    from wscli import config
+    from wscli.config.loading import name_of
 
     file = file_of(selection, None, os.environ)
     if str(file) == "-":
         raise UsageError("a service reads its file at each start, and '-' is stdin", "give -c FILE")
     file = Path(os.path.realpath(file))
-    name = config.name_of(file, os.environ)
+    name = name_of(file, os.environ)
     base = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME") or "/", ".config")
     return Service(
         name=name,
@@ -47,7 +47,7 @@ def _service(selection: Selection) -> Service:
 
 def _check(service: Service, supervisor: Supervisor) -> None:
     """Refuse an invalid file; say what is missing where only this shell makes it valid."""
-    from wscli.config import load
+    from wscli.config.loading import load
 
     own = read_environment(service.environment)
     load(service.file, {**os.environ, **own})

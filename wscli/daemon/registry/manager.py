@@ -260,11 +260,11 @@ class Manager:
         self._templates.changed(self._channels[name])
 
     def _set_budgets(self) -> None:
-        for name, endpoint in self.plan.endpoints.items():
+        for name, rate in self.plan.endpoints.items():
             if name in self._budgets:
-                self._budgets[name].rate = endpoint.connect_rate
+                self._budgets[name].rate = rate
             else:
-                self._budgets[name] = ConnectBudget(endpoint.connect_rate, self.clock, schedule=self._services.schedule)
+                self._budgets[name] = ConnectBudget(rate, self.clock, schedule=self._services.schedule)
 
     # what it reports
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.config.plan import Plan
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.report import ReloadReport
