@@ -26,7 +26,6 @@ def file_of(selection: Selection, given: str | None, environ: Mapping[str, str])
 
     Raises:
         UsageError: no file or two files are given.
-
     """
     if given and (selection.file or selection.name):
         raise UsageError(f"both {given!r} and an option choose a file", "give one of them")

@@ -37,7 +37,6 @@ def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
 
     Raises:
         WscliError: why it did not come up.
-
     """
     for instance in running(os.environ):
         if instance.file == str(plan.file):

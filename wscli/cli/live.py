@@ -56,7 +56,6 @@ class Lags:
     Args:
         look: gives the states as they are.
         clock: seconds that never step back.
-
     """
 
     def __init__(self, look: Callable[[], list[Status]], clock: Callable[[], float] = time.monotonic) -> None:

@@ -90,7 +90,6 @@ class _Session:
         Raises:
             ChannelUnavailable: the dial failed, or the connection ended otherwise than well.
             AuthError: it was refused for want of credentials.
-
         """
         import asyncio
 

@@ -44,7 +44,6 @@ class LineSplitter:
 
         Raises:
             WscliError: a line is too long.
-
         """
         if not data:
             rest, self._rest = self._rest, b""
@@ -102,7 +101,6 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
 
     Raises:
         WscliError: the channel or the manager is gone, or a line could not be sent.
-
     """
     with connect_to(selection) as listening, connect_to(selection) as sending:
         listening.request("tail", {"channels": [channel], "follow": True}, timeout=_PATIENCE)

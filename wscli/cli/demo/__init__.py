@@ -34,7 +34,6 @@ class DemoThread:
 
         Raises:
             OSError: the port cannot be had.
-
         """
         self._thread.start()
         self._started.wait()

@@ -26,7 +26,6 @@ class AckedSender(Sender):
 
     Raises:
         UsageError: the expression does not compile.
-
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class AckedSender(Sender):
         Raises:
             TimedOut: a message was sent, and no acknowledgement came in time.
             WscliError: what ``Client.request`` raises for the first that failed.
-
         """
         if not self.begun:
             self.open()

@@ -52,7 +52,6 @@ class _QueueingSender(Sender):
             OutcomeUnknown: it expired or was removed, and may have been sent before.
             TimedOut: some are still queued after so many seconds.
             NoInstance: the manager went.
-
         """
         deadline = time.monotonic() + timeout
         if self._pending:
@@ -138,7 +137,6 @@ def queue_messages(
 
     Raises:
         UsageError: there is a key, and there may be many messages.
-
     """
     if key is not None and framing != "whole":
         raise UsageError("--key goes with one message, and stdin may have many", "give a MESSAGE, or --whole")

@@ -53,7 +53,6 @@ class Sender:
         Raises:
             NotSent: and its siblings, as the manager answered, for the first message that failed.
             OutcomeUnknown: the manager took it, and never answered.
-
         """
         with self._outcomes.reporting():
             self._send_block(payload, framing)
@@ -96,7 +95,6 @@ class Sender:
 
         Raises:
             NoInstance: it went.
-
         """
         try:
             yield from chunks(self._client.sock.fileno())  # where it says nothing between two blocks

@@ -68,7 +68,6 @@ def read_environment(path: Path) -> dict[str, str]:
 
     Raises:
         WscliError: it is there, and cannot be read.
-
     """
     try:
         with path.open(encoding="utf-8") as file:

@@ -85,7 +85,6 @@ class Systemd:
 
         Raises:
             WscliError: it does not.
-
         """
         answer = _ask("systemctl", "--user", "daemon-reload")
         if answer.code:
@@ -114,7 +113,6 @@ class Systemd:
 
         Raises:
             WscliError: it runs on.
-
         """
         if _ask("systemctl", "--user", "daemon-reload").code:
             with contextlib.suppress(OSError):  # what enabled it

@@ -67,7 +67,6 @@ class MessageCommand:
     Raises:
         OSError: it cannot be.
         ValueError: an argument holds a NUL.
-
     """
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -110,7 +109,6 @@ class CommandPool:
         done: called, by one thread at a time, with each job that was taken.
         failed: called once, with the first job that was not; nothing is begun after it.
         grace: seconds for what is under way once all is to end.
-
     """
 
     def __init__(

@@ -25,7 +25,6 @@ def argv_of(command: str) -> list[str]:
 
     Raises:
         UsageError: it does not parse, or the program does not exist.
-
     """
     try:
         argv = shlex.split(command)
@@ -52,7 +51,6 @@ class ExecSink(CopySink):
         parallel: so many at a time.
         timeout: seconds for one.
         key: a jq program whose result keeps messages in order; None: any order, where several run at a time.
-
     """
 
     acknowledges = True
