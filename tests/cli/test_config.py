@@ -118,11 +118,6 @@ def test_show_prints_yaml_or_json_without_secrets(capsys: Printed) -> None:
     assert json.loads(as_json)["tokens"] == {"t": {"value": "***"}}
 
 
-def test_show_of_an_invalid_file_shows_what_is_wrong(capsys: Printed) -> None:
-    assert main(["config", "show", "bad.yaml"]) == 3
-    assert capsys.readouterr().out == ""
-
-
 def test_schema_is_json(capsys: Printed) -> None:
     assert main(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "wscli configuration"

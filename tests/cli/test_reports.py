@@ -8,7 +8,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -139,26 +138,6 @@ async def test_watch_line_redraws_the_line_but_for_a_change_that_it_does_not_sho
         await cli.served.bring(cli.served.calls, ChannelState.PAUSED)
         assert await line(process) == "app: 2/2 ready; 1 problem\n"
         assert await line(process) == "app: 1/2 ready; calls paused; 1 problem\n"
-
-
-async def test_watch_ends_with_5_when_the_manager_goes(cli: Cli) -> None:
-    async with watching("status", "--watch") as process:
-        await line(process)
-        await eventually(lambda: cli.served.server.clients)
-        await cli.served.server.close()
-        _, err = await process.communicate()
-        assert process.returncode == 5
-        assert b"manager was stopped" in err
-
-
-async def test_watch_ends_with_0_when_nobody_reads(cli: Cli) -> None:
-    command = f"{sys.executable} -m wscli status --watch | head -1"
-    process = await asyncio.create_subprocess_shell(
-        f"({command}; exit $PIPESTATUS)", stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert out.count(b"\n") == 1
-    assert err == b""
 
 
 async def test_watch_on_a_terminal_is_a_table_that_redraws_itself(cli: Cli) -> None:

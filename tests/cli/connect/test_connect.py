@@ -118,14 +118,6 @@ def test_a_session_that_nobody_reads_any_more_ends_well(up: Wscli, channel: str,
             assert process.wait(20) == 0
 
 
-def test_a_channel_that_stops_ends_it_with_8(up: Wscli, channel: str) -> None:
-    with up.start("connect", channel, stdin=True) as session:
-        session.until_lines(1)
-        assert up("stop", channel).returncode == 0
-        assert session.wait() == 8
-        assert f"'{channel}' is stopped" in session.stderr
-
-
 def test_a_server_that_closes_a_url_ends_it_as_its_code_says(up: Wscli, url: str, backend: BackendProcess) -> None:
     for code, ends in ((1000, 0), (1011, 8), (4401, 4)):
         with up.start("connect", url, stdin=True) as session:

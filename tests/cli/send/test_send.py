@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import socket
@@ -41,11 +40,6 @@ async def test_stdin_is_one_message_a_line(cli: Cli) -> None:
     assert sent(cli) == [b"a", b"", b"b\r", b"c", b"d"]
 
 
-async def test_no_input_is_no_message(cli: Cli) -> None:
-    assert await cli("send", "calls") == (0, "", "")
-    assert sent(cli) == []
-
-
 async def test_stdin_can_be_one_message_or_end_with_nul(cli: Cli) -> None:
     assert (await cli("send", "calls", "--whole", stdin=b"a\nb\n")).code == 0
     assert (await cli("send", "calls", "-0", stdin=b"c\nd\0e")).code == 0
@@ -69,12 +63,6 @@ async def test_bytes_of_the_command_line_survive(cli: Cli) -> None:
     process = await start("send", "calls", "--binary", b"\xff\xfe")
     assert await process.wait() == 0
     assert sent(cli) == [b"\xff\xfe"]
-
-
-@pytest.mark.parametrize("args", [["m", "--whole"], ["m", "-0"], ["--whole", "-0"]])
-async def test_options_that_make_no_sense_together_are_2(cli: Cli, args: list[str]) -> None:
-    assert (await cli("send", "calls", *args)).code == 2
-    assert sent(cli) == []
 
 
 async def test_a_terminal_is_not_waited_for_unless_asked(cli: Cli) -> None:
@@ -117,15 +105,6 @@ async def test_text_that_is_none_is_7(cli: Cli) -> None:
     assert result.code == 7
     assert "byte 0 of 1 is 0xff (1 message was sent before)" in result.err
     assert "--binary" in result.err
-
-
-async def test_an_unknown_channel_is_6_before_there_is_input(cli: Cli) -> None:
-    reading, writing = os.pipe()
-    process = await start("send", "nowhere", stdin=reading, stderr=subprocess.PIPE)
-    assert await asyncio.wait_for(process.wait(), 60) == 6
-    os.close(reading)
-    os.close(writing)
-    await process.communicate()
 
 
 async def test_each_line_leaves_as_soon_as_it_is_complete(cli: Cli) -> None:
