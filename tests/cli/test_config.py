@@ -97,8 +97,6 @@ def test_stdin_is_a_file(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> No
         (["config", "check", "."], 3, ".: it is a directory; name the file in it"),
         (["config", "check", "app.yaml", "-c", "bad.yaml"], 2, "both 'app.yaml' and an option choose a file"),
         (["config", "check", "-i", "nobody"], 2, "no instance 'nobody' is registered"),
-        (["config", "chekc"], 2, "chekc"),
-        (["config"], 2, "missing command"),
     ],
 )
 def test_mistakes_are_told_with_a_hint(args: list[str], code: int, said: str, capsys: Printed) -> None:

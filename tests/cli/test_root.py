@@ -146,7 +146,7 @@ async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> N
     assert (await cli("token", "ls", "-i", "app")).code == 0
 
 
-@pytest.mark.parametrize("args", [("down",), ("send", "calls", "m"), ("stats",)])
+@pytest.mark.parametrize("args", [("connect", "calls"), ("down",), ("send", "calls", "m"), ("stats",)])
 async def test_without_an_instance_a_verb_is_5(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
 ) -> None:
