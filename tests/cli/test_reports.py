@@ -7,13 +7,10 @@ import json
 import os
 import pty
 import signal
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.cli.commands import Cli, cli, start
+from tests.cli.commands import Cli, cli, start, started
 from tests.daemon.scripted import REFUSED, status
 from tests.daemon.served import fill
 from tests.waiting import eventually
@@ -97,25 +94,13 @@ async def test_check_fails_unless_what_is_critical_is_well(cli: Cli, channel: st
     assert result.out.startswith("app: ")
 
 
-@asynccontextmanager
-async def watching(*args: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await start(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        async with asyncio.timeout(60):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
 async def line(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     return (await process.stdout.readline()).decode()
 
 
 async def test_watch_prints_how_things_stand_and_then_each_change_as_it_comes(cli: Cli) -> None:
-    async with watching("status", "--watch") as process:
+    async with started("status", "--watch") as process:
         assert "notifications ready" in await line(process)
         assert "calls ready" in await line(process)
         await cli.served.bring(cli.served.calls, ChannelState.WAITING)
@@ -123,7 +108,7 @@ async def test_watch_prints_how_things_stand_and_then_each_change_as_it_comes(cl
 
 
 async def test_watch_json_is_the_same_objects(cli: Cli) -> None:
-    async with watching("status", "--watch", "--json", "calls") as process:
+    async with started("status", "--watch", "--json", "calls") as process:
         assert json.loads(await line(process))["channel"] == "calls"
         await cli.served.bring(cli.served.notifications, ChannelState.FAILED)
         await cli.served.bring(cli.served.calls, ChannelState.STOPPED)
@@ -131,7 +116,7 @@ async def test_watch_json_is_the_same_objects(cli: Cli) -> None:
 
 
 async def test_watch_line_redraws_the_line_but_for_a_change_that_it_does_not_show(cli: Cli) -> None:
-    async with watching("status", "--watch", "--line") as process:
+    async with started("status", "--watch", "--line") as process:
         assert await line(process) == "app: 2/2 ready\n"
         cli.served.calls.problems.state("on_message", "exited with 3")
         cli.served.calls.problems.state("on_message", "exited with 4")
@@ -204,7 +189,7 @@ async def test_a_traceback_in_the_log_stands_below_its_line(cli: Cli) -> None:
 
 
 async def test_logs_are_followed(cli: Cli) -> None:
-    async with watching("logs", "-f", "-n", "0", "--json") as process:
+    async with started("logs", "-f", "-n", "0", "--json") as process:
         await eventually(lambda: cli.manager.log._wakes)  # somebody reads it
         cli.manager.log.append([b'{"message":"new"}'], None)
         assert await line(process) == '{"message":"new"}\n'

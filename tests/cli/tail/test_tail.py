@@ -13,12 +13,17 @@ import time
 
 import pytest
 
-from tests.cli.commands import start
-from tests.daemon.served import fill, served
+from tests.cli.commands import cli, started
+from tests.daemon.served import fill
 from tests.waiting import eventually
 from wscli.core.states import ChannelState
 
-__all__ = ["served"]
+__all__ = ["cli"]
+
+
+@pytest.fixture
+def served(cli):
+    return cli.served
 
 
 class Running:
@@ -30,15 +35,13 @@ class Running:
 
     async def reads(self, expected):
         """Read stdout until it is what is expected."""
-        async with asyncio.timeout(60):
-            while len(self.out) < len(expected) and (more := await self.process.stdout.read(1 << 16)):
-                self.out += more
+        while len(self.out) < len(expected) and (more := await self.process.stdout.read(1 << 16)):
+            self.out += more
         assert self.out == expected
 
     async def ends(self):
         """Wait for the end; give the exit code and stderr."""
-        async with asyncio.timeout(60):
-            out, err = await self.process.communicate()
+        out, err = await self.process.communicate()
         self.out += out or b""
         assert b"Traceback" not in err
         return self.process.returncode, err.decode()
@@ -46,18 +49,10 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def tail(served, *args, attached=True, stdout=subprocess.PIPE):
-    env = {name: text for name, text in os.environ.items() if not name.startswith("WSCLI_")}
-    pipes = {"stdout": stdout, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    process = await start("tail", *args, env={**env, **served.env}, **pipes)
-    running = Running(process)
-    try:
+    async with started("tail", *args, stdout=stdout) as process:
         if attached:
             await eventually(lambda: any(channel.readers for channel in served.manager.channels()))
-        yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+        yield Running(process)
 
 
 async def test_messages_are_printed_one_a_line_as_they_come(served):
@@ -158,7 +153,6 @@ async def test_a_stdout_that_was_closed_from_the_start_is_no_error(served):
     done = await asyncio.to_thread(
         subprocess.run,
         ["sh", "-c", '"$0" -m wscli tail notifications >&-', sys.executable],
-        env={**os.environ, **served.env},
         stderr=subprocess.PIPE,
         timeout=60,
         check=False,
