@@ -219,13 +219,7 @@ async def test_doctor_shows_each_step_and_its_time(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusals", "code"),
-    [
-        ([], 0),
-        ([REFUSED], 8),
-        ([status(401)], 4),
-        ([Failure(FailureKind.TOKEN, "no token")], 4),
-    ],
+    ("refusals", "code"), [([], 0), ([REFUSED], 8), ([status(401)], 4), ([Failure(FailureKind.TOKEN, "no token")], 4)]
 )
 async def test_doctor_dial_says_that_it_dials_and_ends_as_the_dial_did(
     cli: Cli, refusals: list[Failure], code: int
