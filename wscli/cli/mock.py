@@ -58,6 +58,7 @@ def read_origins(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> None:
     import asyncio
+    import errno
     import signal
 
     from wscli.mock.server import MockServer
@@ -69,20 +70,14 @@ async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> 
     try:
         await server.start()
     except OSError as error:
-        raise _cannot_listen(options, error) from None
+        hint = "--listen takes another address"
+        if error.errno == errno.EADDRINUSE:
+            hint += f"; {options.host}:0 is any port that is free"
+        reason = (error.strerror or str(error)).lower()
+        raise WscliError(f"cannot listen at {options.host}:{options.port}: {reason}", hint) from None
     async with server:
         _introduce(recording, replay, server.urls)
         await stopping.wait()
-
-
-def _cannot_listen(options: MockOptions, error: OSError) -> WscliError:
-    import errno
-
-    hint = "--listen takes another address"
-    if error.errno == errno.EADDRINUSE:
-        hint += f"; {options.host}:0 is any port that is free"
-    reason = (error.strerror or str(error)).lower()
-    return WscliError(f"cannot listen at {options.host}:{options.port}: {reason}", hint)
 
 
 def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> None:

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from wscli.cli.service.units import launchd_agent, systemd_unit
 from wscli.errors import WscliError
@@ -19,30 +18,23 @@ _PATIENCE = 120.0
 """Seconds for a command of theirs, which waits for the manager to be up."""
 
 
-class _Answer(NamedTuple):
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def why(self) -> str:
-        """The last line that it said of an error."""
-        lines = self.errors.strip().splitlines()
-        return lines[-1] if lines else f"exit code {self.code}"
-
-
-def _ask(*command: str) -> _Answer:
+def _ask(*command: str) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False, errors="replace"
         )
     except FileNotFoundError:
-        return _Answer(127, "", f"{command[0]} is not installed")
+        return subprocess.CompletedProcess(command, 127, "", f"{command[0]} is not installed")
     except OSError as error:
-        return _Answer(126, "", (error.strerror or str(error)).lower())
+        return subprocess.CompletedProcess(command, 126, "", (error.strerror or str(error)).lower())
     except subprocess.TimeoutExpired:
-        return _Answer(124, "", f"{command[0]} gave no answer in {_PATIENCE:g} s")
-    return _Answer(done.returncode, done.stdout, done.stderr)
+        return subprocess.CompletedProcess(command, 124, "", f"{command[0]} gave no answer in {_PATIENCE:g} s")
+
+
+def _why(failed: subprocess.CompletedProcess[str]) -> str:
+    """Give the last line that it said of an error."""
+    lines = failed.stderr.strip().splitlines()
+    return lines[-1] if lines else f"exit code {failed.returncode}"
 
 
 def _home() -> Path:
@@ -65,14 +57,14 @@ class _Systemd:
     def environment(self) -> dict[str, str] | None:
         """Give what its services inherit; None where that cannot be known."""
         answer = _ask("systemctl", "--user", "show-environment")
-        if answer.code:
+        if answer.returncode:
             return None
-        pairs = [line.partition("=") for line in answer.output.splitlines()]
+        pairs = [line.partition("=") for line in answer.stdout.splitlines()]
         return {name: value.removeprefix("$").strip("'") for name, sign, value in pairs if sign}
 
     def is_active(self, title: str) -> bool:
         """Whether it runs the service."""
-        return _ask("systemctl", "--user", "is-active", f"{title}.service").code == 0
+        return _ask("systemctl", "--user", "is-active", f"{title}.service").returncode == 0
 
     def start(self, title: str) -> None:
         """Have the service run, now and at each login.
@@ -81,15 +73,17 @@ class _Systemd:
             WscliError: it does not.
         """
         answer = _ask("systemctl", "--user", "daemon-reload")
-        if answer.code:
+        if answer.returncode:
             raise WscliError(
-                f"no user manager of systemd answers to start {title}: {answer.why}",
+                f"no user manager of systemd answers to start {title}: {_why(answer)}",
                 f"in a login of your own, no su or sudo: `{self.start_command(title)}`; where there is no"
                 " systemd, `wscli up -d` runs it",
             )
         answer = _ask("systemctl", "--user", "enable", "--now", f"{title}.service")
-        if answer.code:
-            raise WscliError(f"{title} does not start: {answer.why}", f"`journalctl --user -u {title} -n 20` says why")
+        if answer.returncode:
+            raise WscliError(
+                f"{title} does not start: {_why(answer)}", f"`journalctl --user -u {title} -n 20` says why"
+            )
 
     def start_command(self, title: str) -> str:
         """What does the same by hand."""
@@ -105,14 +99,14 @@ class _Systemd:
         Raises:
             WscliError: it runs on.
         """
-        if _ask("systemctl", "--user", "daemon-reload").code:
+        if _ask("systemctl", "--user", "daemon-reload").returncode:
             path = self.path(title)
             with contextlib.suppress(OSError):  # what enabled it
                 (path.parent / "default.target.wants" / path.name).unlink()
             return False
         answer = _ask("systemctl", "--user", "disable", "--now", f"{title}.service")
-        if answer.code:
-            raise WscliError(f"{title} cannot be stopped: {answer.why}", f"see `systemctl --user status {title}`")
+        if answer.returncode:
+            raise WscliError(f"{title} cannot be stopped: {_why(answer)}", f"see `systemctl --user status {title}`")
         return True
 
     def forget(self, title: str) -> None:
@@ -133,15 +127,15 @@ class _Launchd:
         return None
 
     def is_active(self, title: str) -> bool:
-        return _ask("launchctl", "print", f"{_domain()}/{title}").code == 0
+        return _ask("launchctl", "print", f"{_domain()}/{title}").returncode == 0
 
     def start(self, title: str) -> None:
         if self.is_active(title):
             return
         answer = _ask("launchctl", "bootstrap", _domain(), str(self.path(title)))
-        if answer.code:
+        if answer.returncode:
             raise WscliError(
-                f"launchd does not start {title}: {answer.why}",
+                f"launchd does not start {title}: {_why(answer)}",
                 f"in a login of your own: `{self.start_command(title)}`; `wscli up -d` runs it without launchd",
             )
 
@@ -155,8 +149,8 @@ class _Launchd:
         if not self.is_active(title):
             return False
         answer = _ask("launchctl", "bootout", f"{_domain()}/{title}")
-        if answer.code:
-            raise WscliError(f"{title} cannot be stopped: {answer.why}", f"see `launchctl print {_domain()}/{title}`")
+        if answer.returncode:
+            raise WscliError(f"{title} cannot be stopped: {_why(answer)}", f"see `launchctl print {_domain()}/{title}`")
         return True
 
     def forget(self, title: str) -> None:
