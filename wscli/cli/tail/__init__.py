@@ -20,15 +20,6 @@ from wscli.errors import UsageError, WscliError, error_for
 _EXEC_TIMEOUT = 60.0
 
 
-def _tailing(
-    selection: Selection, wanted: TailCommandOptions, sink: CopySink, output: Output, wake: int | None
-) -> TailSession:
-    """With --exec and --jq the messages come as records; --jq counts what it printed."""
-    records = wanted.jq is not None or wanted.exec is not None
-    stops = [one for one in (sink.stop_fd, wake) if one is not None]
-    return TailSession(selection, wanted, sink, output, records=records, counts=wanted.jq is not None, stops=stops)
-
-
 def _check(wanted: TailCommandOptions) -> None:
     if sum(one is not None for one in (wanted.last, wanted.since, wanted.after)) > 1:
         raise UsageError("--last, --since and --after exclude each other", "each says where to begin: give one")
@@ -118,9 +109,12 @@ def command(selection: Selection, /, **options: Any) -> int:
         return 0  # stdout is closed, and its number would be taken by the socket
     output = Output(sys.stdout.fileno())
     sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
+    counts = wanted.jq is not None  # --jq counts what it printed; with it and --exec the messages come as records
+    records = counts or wanted.exec is not None
     with interruptible(output, wanted.timeout) as wake:
+        stops = [one for one in (sink.stop_fd, wake) if one is not None]
         try:
-            end = _tailing(selection, wanted, sink, output, wake).run()
+            end = TailSession(selection, wanted, sink, output, records=records, counts=counts, stops=stops).run()
         except WscliError as error:
             raise sink.failure or error from None
         finally:
