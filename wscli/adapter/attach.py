@@ -34,7 +34,6 @@ def attach(url: str, environ: Mapping[str, str], *, within: float | None = None)
         NoInstance: none runs.
         UnknownChannel: it has no such channel, and neither has another.
         WscliError: one did not answer, or speaks another version.
-
     """
     if len(url) > _LONGEST:
         raise UnknownChannel(f"a URL of {len(url)} characters belongs to no channel")

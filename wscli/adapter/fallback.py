@@ -28,7 +28,6 @@ def check_choice(environ: Mapping[str, str] = os.environ) -> str:
 
     Raises:
         UsageError: it is another.
-
     """
     choice = environ.get("WSCLI_FALLBACK") or "direct"
     if choice not in _CHOICES:
@@ -43,7 +42,6 @@ def fall_back(error: WscliError, uri: WebSocketURI, environ: Mapping[str, str] =
 
     Raises:
         WscliError: the error itself, where that is the choice.
-
     """
     if check_choice(environ) == "error":
         raise error

@@ -79,7 +79,6 @@ class AsyncTail(AsyncIterator[T_co]):
 
         Raises:
             UsageError: the tail has no consumer.
-
         """
         if not self._wanted.consumes:
             raise requests.no_consumer()
@@ -92,7 +91,6 @@ class AsyncTail(AsyncIterator[T_co]):
             OutcomeUnknown: at the end, where the manager did not confirm the position of a consumer.
             WscliError: what the stream ended with.
             RuntimeError: another task is at it.
-
         """
         if self._taking:
             raise RuntimeError("another task already waits for the next message of this tail")

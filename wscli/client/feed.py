@@ -48,7 +48,6 @@ class MessageFeed:
 
         Raises:
             NoInstance: it hung up.
-
         """
         self.frames.received(count)
 
@@ -66,7 +65,6 @@ class MessageFeed:
         Raises:
             WscliError: the stream ended so; the class is that of the exit code that ``wscli tail`` would have.
             FrameError: the stream is invalid.
-
         """
         while not self._lines:
             frame = None if self.ended else self.frames.next_frame()

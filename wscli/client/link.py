@@ -40,7 +40,6 @@ class AsyncManagerConnection:
             NoInstance: it is not running.
             UsageError: several are running and nothing says which.
             TimedOut: it takes no connection for so many seconds.
-
         """
         async with _deadline(timeout):
             while True:
@@ -74,7 +73,6 @@ class AsyncManagerConnection:
             WscliError: what the manager answered, as the class of its exit code.
             ManagerGone: it hung up.
             TimedOut: no answer came in time.
-
         """
         await self.start(one)
         return result_of(await self.answer(one.timeout))
@@ -95,7 +93,6 @@ class AsyncManagerConnection:
         Raises:
             ManagerGone: the manager hung up.
             TimedOut: none came within ``timeout`` seconds.
-
         """
         async with _deadline(timeout):
             while (message := self._answers.next_answer()) is None:
@@ -115,7 +112,6 @@ class AsyncManagerConnection:
 
         Raises:
             NoInstance: the manager hung up.
-
         """
         count = await self._receive(feed.space())
         if not self.closed:
@@ -150,7 +146,6 @@ class AsyncManagerConnection:
         Raises:
             OutcomeUnknown: the manager ended before it confirmed, or the link was closed.
             WscliError: the position cannot be kept.
-
         """
         confirmation = Confirmation(feed.frames)
         try:

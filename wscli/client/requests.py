@@ -94,7 +94,6 @@ class ApiRequest(NamedTuple):
 
         Raises:
             TimedOut: one is not, or the states are unknown.
-
         """
         wanted = self.args["for"]
         others = [one for one in states if one["state"] != wanted]

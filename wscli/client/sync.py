@@ -63,7 +63,6 @@ class Client(ManagerClient):
         `AuthError` when a channel is of no use any more, `NoInstance` when the manager went.
         A consumer that another reader has is a `WscliError`; one whose position was not confirmed at the end is an
         `OutcomeUnknown`: its last messages may come again.
-
         """
         wanted = requests.tail_request(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return self._listen(wanted, gaps=gaps)
@@ -82,7 +81,6 @@ class Client(ManagerClient):
             ChannelUnavailable: the channel failed, or is stopped or paused.
             AuthError: it failed for its credentials.
             TypeError: the message is neither.
-
         """
         self._send(requests.send_request(channel, message, timeout))
 
@@ -104,7 +102,6 @@ class Client(ManagerClient):
             TimedOut: no reply came in time.
             UsageError: the jq expression does not compile, or the message has ids of two kinds; nothing was sent.
             WscliError: what ``send`` and ``tail`` raise.
-
         """
         return run_exchange(self, requests.exchange(channel, message, match, timeout, expand=expand))
 
@@ -128,7 +125,6 @@ class Client(ManagerClient):
 
         Raises:
             WscliError: there is no such consumer, or it has a reader.
-
         """
         self._ask(requests.reset_consumer_request(channel, name, to))
 
@@ -137,7 +133,6 @@ class Client(ManagerClient):
 
         Raises:
             WscliError: there is no such consumer, or it has a reader.
-
         """
         self._ask(requests.remove_consumer_request(channel, name))
 
@@ -153,7 +148,6 @@ class Client(ManagerClient):
             TimedOut: they are not within ``timeout``.
             ChannelUnavailable: one never will be.
             AuthError: one failed for its credentials.
-
         """
         waiting = requests.wait_request(channels, state, timeout)
         states: list[Status]
@@ -174,7 +168,6 @@ class Client(ManagerClient):
 
         Raises:
             AuthError: it cannot be had.
-
         """
         token: str = self._ask(requests.token_request(name))["token"]
         return token
@@ -216,7 +209,6 @@ def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], No
 
     Raises:
         WscliError: what ``Client.request`` raises.
-
     """
     deadline = time.monotonic() + exchange.timeout
     with client._listen(exchange.listen, gaps=True) as replies:  # first, so that no reply is missed

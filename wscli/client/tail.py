@@ -75,7 +75,6 @@ class Tail(Iterator[T_co]):
 
         Raises:
             UsageError: the tail has no consumer.
-
         """
         if self._acks is None:
             raise no_consumer()
@@ -91,7 +90,6 @@ class Tail(Iterator[T_co]):
             TimeoutError: nothing came until then; more may come.
             OutcomeUnknown: at the end, where the manager did not confirm the position of a consumer.
             WscliError: what the stream ended with.
-
         """
         self._acknowledge()
         while not self._closed.is_set():

@@ -69,7 +69,6 @@ class ManagerConnection:
             WscliError: what the manager answered, as the class of its exit code.
             ManagerGone: it hung up.
             TimedOut: no answer within ``timeout``.
-
         """
         self.start(verb, args, payload=payload)
         return result_of(self.answer(timeout=timeout))
@@ -127,7 +126,6 @@ def connect_to(selection: Selection, environ: Mapping[str, str] = os.environ) ->
     Raises:
         NoInstance: it is not running.
         UsageError: several are running and nothing says which.
-
     """
     return ManagerConnection(*select(selection, environ))
 

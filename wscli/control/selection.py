@@ -36,7 +36,6 @@ def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True
     Raises:
         Busy: it would have to be waited for.
         WscliError: it may listen, but cannot be reached.
-
     """
     path = instance.socket
     if not is_trusted(os.path.dirname(path), environ):  # noqa: PTH120 - pathlib costs the thin client milliseconds
@@ -97,7 +96,6 @@ def select(selection: Selection, environ: Mapping[str, str], *, patient: bool = 
         Busy: without patience, it would have to be waited for.
         NoInstance: it is not running, or none is.
         UsageError: several are running and nothing says which.
-
     """
     if selection.name and selection.file:
         raise UsageError("-i and -c both choose an instance", "give one of them")

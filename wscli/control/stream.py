@@ -87,7 +87,6 @@ class Acks:
         Raises:
             OutcomeUnknown: the manager ended before it confirmed.
             WscliError: the position cannot be kept.
-
         """
         confirmation = Confirmation(frames)
         try:
@@ -197,7 +196,6 @@ class Stream:
             TimedOut: no message came for ``idle_timeout``.
             NoInstance: the manager hung up.
             FrameError: the stream is invalid.
-
         """
         try:
             while True:
@@ -216,7 +214,6 @@ class Stream:
 
         Raises:
             WscliError: it is not confirmed.
-
         """
         if self._acks is not None:
             self._acks.finish(self._frames)

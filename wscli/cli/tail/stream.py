@@ -60,7 +60,6 @@ class TailSession:
         counts: whether it counts messages by itself.
         stops: descriptors that become readable once the sink wants no more, or a signal came.
         clock, sleep: the time.
-
     """
 
     def __init__(
@@ -98,7 +97,6 @@ class TailSession:
         Raises:
             NoInstance: no manager runs, or it ended, and --retry was not given.
             WscliError: a deadline passed, or the manager refused.
-
         """
         while True:
             try:
