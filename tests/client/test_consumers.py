@@ -261,7 +261,7 @@ async def test_a_tail_that_another_task_closes_while_there_is_no_room_to_acknowl
     tail = other.tail("kept", consumer=at.name, last=1, gaps=False)
     await anext(tail)
 
-    async def no_room(feed: object) -> None:
+    async def no_room() -> None:
         await tail.aclose()
 
     monkeypatch.setattr(tail._link, "acknowledged", no_room)

@@ -20,23 +20,19 @@ from wscli.control.frames import (
     STATE,
     End,
     FrameError,
-    FrameReader,
     end_body,
     header,
     json_body,
 )
 from wscli.control.output import Output
-from wscli.control.stream import Acks, Stream
+from wscli.control.stream import FrameSocket, Stream, StreamSink
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, WscliError
 
 OK = End(0, "", None)
 
 
-class Sink:
+class Sink(StreamSink):
     """Notes what it is given, and has enough after so many messages."""
-
-    stopped_at = None
-    acknowledges = False
 
     def __init__(self, enough=None):
         self.got = []
@@ -198,9 +194,9 @@ NOT_KEPT = frame(END, 0, end_body(1, "the position is not kept: the disk is full
 @pytest.mark.parametrize("before", [b"", frame(DATA, 0, b"late\n"), frame(END, 0, end_body(0)), FAILED])
 def test_what_still_comes_before_the_confirmation_is_dropped_be_it_a_failure(ours, theirs, before):
     theirs.sendall(before + frame(CONFIRMED, 0, b""))
-    acks = Acks(ours)
-    acks.send(17, 2)
-    acks.finish(FrameReader())
+    frames = FrameSocket(ours)
+    frames.acknowledge(17, 2)
+    frames.confirm()
     assert theirs.recv(1 << 10) == ACK.pack(17, 2)
     assert theirs.recv(1 << 10) == b"", "nothing more is said"
 
@@ -218,10 +214,10 @@ def test_without_a_confirmation_the_managers_last_word_is_the_error(ours, theirs
     theirs.sendall(said)
     theirs.close()
     with pytest.raises(kind, match=words):
-        Acks(ours).finish(FrameReader())
+        FrameSocket(ours).confirm()
 
 
 def test_a_manager_that_says_nothing_does_not_confirm(ours, monkeypatch):
     monkeypatch.setattr("wscli.control.stream.CONFIRMATION_DEADLINE", 0.01)
     with pytest.raises(OutcomeUnknown, match="was not confirmed"):
-        Acks(ours).finish(FrameReader())
+        FrameSocket(ours).confirm()

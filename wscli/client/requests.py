@@ -71,10 +71,10 @@ class ApiRequest(NamedTuple):
         """Whether the messages of its stream are acknowledged."""
         return self.verb == "consume"
 
-    def begun(self, result: dict[str, Any]) -> int:
-        """Return the number before a consumer's first message, from the answer; 0 for other streams."""
+    def begun(self, result: dict[str, Any]) -> int | None:
+        """Return the number before a consumer's first message, from the answer; None for other streams."""
         begins = result["channels"].values()
-        return next(iter(begins))["after"] if self.consumes else 0
+        return next(iter(begins))["after"] if self.consumes else None
 
     def within(self, seconds: float) -> ApiRequest:
         """Return the same send with another deadline."""

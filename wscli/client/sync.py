@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Unpack, cast, overload
 
 from wscli.client import requests
 from wscli.client.base import ManagerClient
-from wscli.client.feed import MessageFeed
 from wscli.client.messages import Gap, Message
 from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, Exchange, TailOptions
@@ -17,7 +17,7 @@ from wscli.control.client import ManagerConnection, ManagerGone
 from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
 from wscli.control.selection import select
-from wscli.control.stream import Acks
+from wscli.control.stream import FrameSocket
 from wscli.errors import NoInstance, TimedOut, WscliError
 
 __all__ = ["Client", "run_exchange"]
@@ -107,18 +107,15 @@ class Client(ManagerClient):
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = self._ask(requests.channels_request("stats", channels))
-        return stats
+        return cast("Stats", self._ask(requests.channels_request("stats", channels)))
 
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = self._ask(requests.channels_request("status", channels))["channels"]
-        return states
+        return cast("list[Status]", self._ask(requests.channels_request("status", channels))["channels"])
 
     def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
-        found: list[ConsumerStatus] = self._ask(requests.consumers_request(channels))["consumers"]
-        return found
+        return cast("list[ConsumerStatus]", self._ask(requests.consumers_request(channels))["consumers"])
 
     def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
         """Have a consumer begin at the ``start`` of what is kept, at its ``end``, or after a message's cursor.
@@ -150,16 +147,14 @@ class Client(ManagerClient):
             AuthError: one failed for its credentials.
         """
         waiting = requests.wait_request(channels, state, timeout)
-        states: list[Status]
+        states: list[Status] = []
         try:
             states = self._ask(waiting)["channels"]
         except TimedOut:
             if timeout is None:
                 raise
-            try:
+            with contextlib.suppress(WscliError):
                 states = self._ask(waiting.states())["channels"]
-            except WscliError:
-                states = []
             waiting.check_reached(states)
         return states
 
@@ -169,8 +164,7 @@ class Client(ManagerClient):
         Raises:
             AuthError: it cannot be had.
         """
-        token: str = self._ask(requests.token_request(name))["token"]
-        return token
+        return cast("str", self._ask(requests.token_request(name))["token"])
 
     def _connect(self) -> ManagerConnection:
         return ManagerConnection(*select(self._selection, self._environ))
@@ -192,8 +186,7 @@ class Client(ManagerClient):
         connection = self._connect()
         try:
             after = one.begun(connection.request(one.verb, one.args, timeout=one.timeout))
-            sock, rest = connection.take_over()
-            return Tail(sock, MessageFeed(rest, gaps=gaps, after=after), Acks(sock) if one.consumes else None)
+            return Tail(FrameSocket(*connection.take_over()), gaps=gaps, after=after)
         except BaseException:
             connection.close()
             raise
