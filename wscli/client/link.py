@@ -166,30 +166,26 @@ class AsyncManagerConnection:
             raise confirmation.missing() from None
 
     async def _receive(self, room: memoryview) -> int:
-        """Wait first, even for what is there already, so that a fast stream leaves the other tasks their turns."""
+        """Wait first, even for what is there already, so that a fast stream leaves the other tasks their turns.
+
+        Not by ``loop.sock_recv_into``: cancelled at the wrong moment, it loses the bytes it received.
+        """
+        loop = asyncio.get_running_loop()
         while True:
-            await self._readable()
+            self._waiting = loop.create_future()
+            loop.add_reader(self._sock, _settle, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+                if not self.closed and not loop.is_closed():
+                    loop.remove_reader(self._sock)
             try:
                 return 0 if self.closed else self._sock.recv_into(room)
             except (BlockingIOError, InterruptedError):
                 continue
             except ConnectionResetError:
                 return 0
-
-    async def _readable(self) -> None:
-        """Wait until there is something to receive.
-
-        Not ``loop.sock_recv_into``: cancelled at the wrong moment, it loses the bytes it received.
-        """
-        loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
-        loop.add_reader(self._sock, _settle, self._waiting)
-        try:
-            await self._waiting
-        finally:
-            self._waiting = None
-            if not self.closed and not loop.is_closed():
-                loop.remove_reader(self._sock)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

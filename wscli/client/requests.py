@@ -144,36 +144,27 @@ def tail_request(
         "follow": follow,
     }
     if consumer is None:
-        args: TailRequest = {**options, "channels": names}
-        return ApiRequest("tail", args, _ANSWER)
+        return ApiRequest("tail", TailRequest(**options, channels=names), _ANSWER)
     if len(set(names)) > 1:
         raise UsageError("consumer goes with one channel", "a consumer has a place in one channel's history")
-    consuming: ConsumeRequest = {
-        **options,
-        "channel": names[0],
-        "consumer": consumer,
-        "pid": os.getpid(),
-        "claim": None,
-    }
+    consuming = ConsumeRequest(**options, channel=names[0], consumer=consumer, pid=os.getpid(), claim=None)
     return ApiRequest("consume", consuming, _ANSWER)
 
 
 def consumers_request(channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the named consumers of channels."""
-    args: ConsumerList = {"action": "ls", "channels": _names(channels)}
-    return ApiRequest("consumer", args, _ANSWER)
+    return ApiRequest("consumer", ConsumerList(action="ls", channels=_names(channels)), _ANSWER)
 
 
 def reset_consumer_request(channel: str, name: str, to: str) -> ApiRequest:
     """Ask that a consumer begins elsewhere."""
-    args: ConsumerReset = {"action": "reset", "channel": _names((channel,))[0], "name": name, "to": to}
+    args = ConsumerReset(action="reset", channel=_names((channel,))[0], name=name, to=to)
     return ApiRequest("consumer", args, _ANSWER)
 
 
 def remove_consumer_request(channel: str, name: str) -> ApiRequest:
     """Ask that a consumer is forgotten."""
-    args: ConsumerChange = {"action": "rm", "channel": _names((channel,))[0], "name": name}
-    return ApiRequest("consumer", args, _ANSWER)
+    return ApiRequest("consumer", ConsumerChange(action="rm", channel=_names((channel,))[0], name=name), _ANSWER)
 
 
 def no_consumer() -> UsageError:
@@ -208,8 +199,7 @@ def exchange(
 
 def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the counters or the states."""
-    args: ChannelsRequest = {"channels": _names(channels)}
-    return ApiRequest(verb, args, _ANSWER)
+    return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:
@@ -222,8 +212,7 @@ def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -
 
 def token_request(name: str) -> ApiRequest:
     """Ask for a token."""
-    args: TokenRequest = {"action": "get", "name": name}
-    return ApiRequest("token", args, _FETCH)
+    return ApiRequest("token", TokenRequest(action="get", name=name), _FETCH)
 
 
 def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:

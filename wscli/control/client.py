@@ -92,7 +92,15 @@ class ManagerConnection:
         """Read one answer line; the first is checked for the protocol's number."""
         self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
         while (message := self._answers.next_answer()) is None:
-            self._answers.received(self._receive())
+            try:
+                data = self.sock.recv(_CHUNK)
+            except TimeoutError:
+                raise answer_timed_out() from None
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise manager_hung_up(self.instance)
+            self._answers.received(data)
         return message
 
     def take_over(self) -> tuple[socket.socket, bytes]:
@@ -107,17 +115,6 @@ class ManagerConnection:
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             return False  # a manager that refuses hangs up early; its answer, which says why, is still to be read
         return True
-
-    def _receive(self) -> bytes:
-        try:
-            data = self.sock.recv(_CHUNK)
-        except (TimeoutError, BlockingIOError):  # the latter where no time was given at all
-            raise answer_timed_out() from None
-        except ConnectionResetError:
-            data = b""
-        if not data:
-            raise manager_hung_up(self.instance)
-        return data
 
 
 def connect_to(selection: Selection, environ: Mapping[str, str] = os.environ) -> ManagerConnection:

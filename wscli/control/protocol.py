@@ -107,10 +107,10 @@ def check_version(first: dict[str, Any], other: str) -> None:
         ProtocolError: the numbers differ.
     """
     number, version = first.get("v"), first.get("wscli")
-    if type(number) is int and number == PROTOCOL:
-        return
     if type(number) is not int:
         raise ProtocolError(f"the {other} sent no protocol number", "the first line carries a 'v', a whole number")
+    if number == PROTOCOL:
+        return
     this = "manager" if other == "client" else "client"
     older = other if number < PROTOCOL else this
     raise ProtocolError(
