@@ -7,7 +7,6 @@ import json
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -220,18 +219,6 @@ def test_a_tail_that_is_dropped_leaves_nothing_open(client: Client, running: Sce
     tail.close()
     gc.collect()  # an open socket would warn here, which is an error
     running.until_readers(0)
-
-
-def test_another_thread_may_end_a_tail(client: Client, running: Scene) -> None:
-    found: list[object] = []
-    tail = client.tail("echo")
-    thread = threading.Thread(target=lambda: found.extend([*tail, "the end"]))
-    thread.start()
-    client.send("echo", order(say=["one"]))
-    running.until_readers(1)
-    tail.close()
-    thread.join(10)
-    assert found[-1] == "the end"
 
 
 def test_ctrl_c_ends_a_tail_without_a_word_of_ours(running: Scene) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.client.scene import Scene, client, make, scene, until
+from tests.client.scene import Scene, client, make, scene
 from tests.processes import Process
+from tests.waiting import until
 from wscli import AsyncClient, Client, Gap, Message
 from wscli.errors import NoInstance, OutcomeUnknown, UnknownChannel, UsageError, WscliError
 
