@@ -149,11 +149,6 @@ def test_another_choice_is_a_mistake_even_where_nothing_falls_back(
         talk(echo)
 
 
-def test_direct_can_be_spelled_out(talk: Talk, echo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WSCLI_FALLBACK", "direct")
-    assert talk(echo) == "hello"
-
-
 def test_a_real_manager_without_the_channel_is_gone_around(
     talk: Talk, managed: Wscli, plain_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

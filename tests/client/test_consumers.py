@@ -212,8 +212,10 @@ def test_consumers_are_listed_reset_and_removed(client: Client, at: Position, fi
 def test_ctrl_c_while_it_waits_leaves_nothing_to_come_again(running: Scene, client: Client, at: Position) -> None:
     code = (
         "import sys, wscli\n"
-        "with wscli.Client('app').tail('kept', consumer=sys.argv[1], last=2) as tail:\n"
-        "    for message in tail: print(message.seq, flush=True)\n"
+        "try:\n"
+        "    with wscli.Client('app').tail('kept', consumer=sys.argv[1], last=2) as tail:\n"
+        "        for message in tail: print(message.seq, flush=True)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
     )
     script = Process(
         [sys.executable, "-W", "error", "-c", code, at.name], env=running.command.env, cwd=running.command.directory
@@ -222,7 +224,8 @@ def test_ctrl_c_while_it_waits_leaves_nothing_to_come_again(running: Scene, clie
         script.until_lines(2)
         at.until(5, script.pid)  # by then it waits for the next one
         script.popen.send_signal(signal.SIGINT)
-        assert script.wait() != 0
+        assert script.wait() == 0
+        assert (script.out[-1], script.err) == ("interrupted", [])
         assert at.now() == (5, None)
 
 

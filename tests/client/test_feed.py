@@ -61,12 +61,6 @@ def test_wherever_the_stream_is_cut_the_same_comes_out_of_it(payloads: list[str 
     assert feed.next_item() is None
 
 
-def test_gaps_are_left_out_where_nobody_wants_them() -> None:
-    gap = frame(GAP, json_body(gap_record(Recorded(3, "outage"), "calls")))
-    feed = MessageFeed(FrameReader(gap + data(4, ["on"])), gaps=False)
-    assert [one.data for one in take_all(feed) if isinstance(one, Message)] == ["on"]
-
-
 def test_the_end_is_the_error_of_its_code_after_everything_before_it() -> None:
     feed = MessageFeed(FrameReader(data(1, ["last"]) + frame(END, end_body(8, "calls failed", "see it"))))
     assert isinstance(feed.next_item(), Message)
