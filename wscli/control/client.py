@@ -80,13 +80,9 @@ class ManagerConnection:
         self._answers.any_version = verb in SPOKEN_BY_ALL
         return self._write(request_line(verb, args) + payload, timeout)
 
-    def send_block(self, header: "BlockLine", payload: bytes) -> bool:
-        """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
-        return self._write(encode_line(dict(header)) + payload)
-
-    def send_line(self, message: "OutcomesLine") -> bool:
-        """Send a line of its own; return whether the manager took it."""
-        return self._write(encode_line(dict(message)))
+    def send_line(self, line: "BlockLine | OutcomesLine", payload: bytes = b"") -> bool:
+        """Send a line and the bytes that it announces; say whether the manager was there to take all of it."""
+        return self._write(encode_line(dict(line)) + payload)
 
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
