@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from tests.processes import Manager, Wscli
 from wscli import AsyncClient, Client
 from wscli.control import paths
 
-__all__ = ["Make", "Scene", "client", "free_registration", "make", "obedient_server", "running", "scene", "until"]
+__all__ = ["Make", "Scene", "client", "free_registration", "make", "obedient_server", "running", "scene"]
 
 CONFIG = """
 version: 1
@@ -124,14 +123,6 @@ def free_registration(directory: Path, name: str) -> str:
     facts = {"file": "/srv/app.yaml", "pid": os.getpid()}
     Path(paths.registration_path(str(directory), name)).write_text(json.dumps(facts))
     return paths.socket_path(str(directory), name)
-
-
-def until(predicate: Callable[[], bool], timeout: float = 30.0) -> None:
-    """Wait until something of another thread holds, which cannot wake us."""
-    deadline = time.monotonic() + timeout
-    while not predicate():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")

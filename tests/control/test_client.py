@@ -112,7 +112,7 @@ def test_sending_says_whether_the_manager_was_there_to_take_it() -> None:
     with scripted(says(b"")) as client:
         assert client.start("send") is True
         assert client.sock.recv(1) == b""
-        assert client.send_block({"bytes": 1 << 20}, b"x" * (1 << 20)) is False
+        assert client.send_line({"bytes": 1 << 20}, b"x" * (1 << 20)) is False
 
 
 def test_a_manager_that_takes_nothing_is_not_waited_for_longer_than_is_said() -> None:

@@ -71,10 +71,10 @@ class ApiRequest(NamedTuple):
         """Whether the messages of its stream are acknowledged."""
         return self.verb == "consume"
 
-    def begun(self, result: dict[str, Any]) -> int:
-        """Return the number before a consumer's first message, from the answer; 0 for other streams."""
+    def begun(self, result: dict[str, Any]) -> int | None:
+        """Return the number before a consumer's first message, from the answer; None for other streams."""
         begins = result["channels"].values()
-        return next(iter(begins))["after"] if self.consumes else 0
+        return next(iter(begins))["after"] if self.consumes else None
 
     def within(self, seconds: float) -> ApiRequest:
         """Return the same send with another deadline."""
@@ -94,7 +94,6 @@ class ApiRequest(NamedTuple):
 
         Raises:
             TimedOut: one is not, or the states are unknown.
-
         """
         wanted = self.args["for"]
         others = [one for one in states if one["state"] != wanted]
@@ -145,36 +144,27 @@ def tail_request(
         "follow": follow,
     }
     if consumer is None:
-        args: TailRequest = {**options, "channels": names}
-        return ApiRequest("tail", args, _ANSWER)
+        return ApiRequest("tail", TailRequest(**options, channels=names), _ANSWER)
     if len(set(names)) > 1:
         raise UsageError("consumer goes with one channel", "a consumer has a place in one channel's history")
-    consuming: ConsumeRequest = {
-        **options,
-        "channel": names[0],
-        "consumer": consumer,
-        "pid": os.getpid(),
-        "claim": None,
-    }
+    consuming = ConsumeRequest(**options, channel=names[0], consumer=consumer, pid=os.getpid(), claim=None)
     return ApiRequest("consume", consuming, _ANSWER)
 
 
 def consumers_request(channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the named consumers of channels."""
-    args: ConsumerList = {"action": "ls", "channels": _names(channels)}
-    return ApiRequest("consumer", args, _ANSWER)
+    return ApiRequest("consumer", ConsumerList(action="ls", channels=_names(channels)), _ANSWER)
 
 
 def reset_consumer_request(channel: str, name: str, to: str) -> ApiRequest:
     """Ask that a consumer begins elsewhere."""
-    args: ConsumerReset = {"action": "reset", "channel": _names((channel,))[0], "name": name, "to": to}
+    args = ConsumerReset(action="reset", channel=_names((channel,))[0], name=name, to=to)
     return ApiRequest("consumer", args, _ANSWER)
 
 
 def remove_consumer_request(channel: str, name: str) -> ApiRequest:
     """Ask that a consumer is forgotten."""
-    args: ConsumerChange = {"action": "rm", "channel": _names((channel,))[0], "name": name}
-    return ApiRequest("consumer", args, _ANSWER)
+    return ApiRequest("consumer", ConsumerChange(action="rm", channel=_names((channel,))[0], name=name), _ANSWER)
 
 
 def no_consumer() -> UsageError:
@@ -209,8 +199,7 @@ def exchange(
 
 def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the counters or the states."""
-    args: ChannelsRequest = {"channels": _names(channels)}
-    return ApiRequest(verb, args, _ANSWER)
+    return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:
@@ -223,8 +212,7 @@ def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -
 
 def token_request(name: str) -> ApiRequest:
     """Ask for a token."""
-    args: TokenRequest = {"action": "get", "name": name}
-    return ApiRequest("token", args, _FETCH)
+    return ApiRequest("token", TokenRequest(action="get", name=name), _FETCH)
 
 
 def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:

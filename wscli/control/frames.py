@@ -89,7 +89,6 @@ def read_json(body: memoryview) -> dict[str, Any]:
 
     Raises:
         FrameError: it is invalid.
-
     """
     try:
         value = json.loads(bytes(body))
@@ -110,7 +109,6 @@ def read_end(body: memoryview) -> End:
 
     Raises:
         FrameError: it is invalid.
-
     """
     if not body:
         raise FrameError("the manager sent an empty last frame", "see `wscli ls` for its version")
@@ -132,11 +130,6 @@ class FrameReader:
         self._start = 0
         self._end = len(rest)
 
-    @property
-    def pending(self) -> int:
-        """Bytes of a frame that is not whole yet."""
-        return self._end - self._start
-
     def space(self) -> memoryview:
         """Give room to receive into, at least as much as the frame under way still lacks, up to what has arrived.
 
@@ -156,7 +149,6 @@ class FrameReader:
 
         Raises:
             NoInstance: none, since the manager hung up.
-
         """
         if not count:
             raise NoInstance("the manager ended unexpectedly", "see `wscli ls`; `wscli up` starts it again")
@@ -167,7 +159,6 @@ class FrameReader:
 
         Raises:
             FrameError: its kind is unknown.
-
         """
         held = self._end - self._start
         if held < HEADER.size:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.client.scene import until
+from tests.waiting import until
 from wscli.cli.tail.exec_pool import CommandPool, Job, Progress
 from wscli.cli.tail.exec_sink import ExecSink
 from wscli.control.output import Output

@@ -64,7 +64,7 @@ class Sender:
             )
         header: BlockLine = {"bytes": len(payload), "framing": framing}
         if self.begun:
-            whole = self._client.send_block(header, payload)
+            whole = self._client.send_line(header, payload)
         else:
             whole = self._client.start(self.verb, {**self._args, **header}, payload=payload)
             self.begun = True

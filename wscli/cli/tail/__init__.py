@@ -109,12 +109,9 @@ def command(selection: Selection, /, **options: Any) -> int:
         return 0  # stdout is closed, and its number would be taken by the socket
     output = Output(sys.stdout.fileno())
     sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
-    counts = wanted.jq is not None  # --jq counts what it printed; with it and --exec the messages come as records
-    records = counts or wanted.exec is not None
     with interruptible(output, wanted.timeout) as wake:
-        stops = [one for one in (sink.stop_fd, wake) if one is not None]
         try:
-            end = TailSession(selection, wanted, sink, output, records=records, counts=counts, stops=stops).run()
+            end = TailSession(selection, wanted, sink, output, wake=wake).run()
         except WscliError as error:
             raise sink.failure or error from None
         finally:

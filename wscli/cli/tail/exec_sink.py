@@ -14,7 +14,7 @@ from typing import Any
 from wscli.cli.tail.exec_pool import CommandPool, Job, Progress
 from wscli.control.output import Output
 from wscli.control.sinks import CopySink
-from wscli.control.stream import Acks
+from wscli.control.stream import FrameSocket
 from wscli.errors import UsageError, WscliError
 
 __all__ = ["ExecSink", "argv_of"]
@@ -68,7 +68,7 @@ class ExecSink(CopySink):
         super().__init__(output, note)
         self._argv = argv
         self._key = _key_function(key, "" if parallel == 1 else None)
-        self._acks: Acks | None = None
+        self._frames: FrameSocket | None = None
         self._progress = Progress()
         self._gaps = 0
         self._pool = CommandPool(argv, parallel=parallel, timeout=timeout, done=self._was_done, failed=self._has_failed)
@@ -76,16 +76,16 @@ class ExecSink(CopySink):
         self._stop, self._say_stop = os.pipe()
         self.stop_fd = self._stop
 
-    def start(self, acks: Acks | None) -> None:
+    def start(self, frames: FrameSocket | None) -> None:
         """Acknowledge there from now on."""
-        self._acks = acks
+        self._frames = frames
         self._gaps = 0
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Hand messages over, as soon as there is room for them."""
         for line in bytes(body).split(b"\n")[:-1]:
             record: dict[str, Any] = json.loads(line)
-            if self._acks is not None:  # then it is one channel, whose numbers are all different
+            if self._frames is not None:  # then it is one channel, whose numbers are all different
                 with self._pool.changed:
                     self._progress.began(record["seq"], self._gaps)
             if not self._pool.put(self._job(record)):
@@ -119,9 +119,9 @@ class ExecSink(CopySink):
         return Job(record["seq"], self._key(record["data"] if text else ""), payload, environ)
 
     def _was_done(self, job: Job) -> None:
-        if self._acks is not None and (far := self._progress.done(job.seq)) is not None:
+        if self._frames is not None and (far := self._progress.done(job.seq)) is not None:
             with contextlib.suppress(OSError):  # closed after a second signal: the message is delivered again
-                self._acks.send(*far)
+                self._frames.acknowledge(*far)
 
     def _has_failed(self, job: Job, why: str) -> None:
         self.failure = WscliError(
