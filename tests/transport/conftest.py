@@ -15,7 +15,7 @@ from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Script, serve
 from wscli.core.events import Failure
 from wscli.transport.connection import Connection, DialTarget, DialTimeline
-from wscli.transport.open import Adapter, forget_fallbacks, open_connection
+from wscli.transport.open import Adapter, fallbacks, open_connection
 
 needs_picows = pytest.mark.skipif(
     importlib.util.find_spec("picows") is None, reason="the extra 'fast' (picows) is not installed"
@@ -31,9 +31,9 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 @pytest.fixture(autouse=True)
 def _no_memory() -> Iterator[None]:
     """No test sees which servers another found picows to refuse."""
-    forget_fallbacks()
+    fallbacks.clear()
     yield
-    forget_fallbacks()
+    fallbacks.clear()
 
 
 class Dials:
