@@ -15,7 +15,7 @@ from tests.transport.certificates import Certificates
 from tests.transport.conftest import Dials, begun
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, echo, frame, serve
-from tests.transport.test_refusals import refused
+from tests.transport.test_refusals import refused, refused_by
 from wscli.core.events import FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 
@@ -105,7 +105,11 @@ async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certifi
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"), (b"", "during the TLS handshake")]
+    ("answer", "text"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"),
+        (b"", "closed the connection during the TLS handshake"),
+    ],
 )
 async def test_a_port_that_does_not_speak_tls_or_closes_meanwhile(dial: Dials, answer: bytes, text: str) -> None:
     async def script(peer: Peer) -> None:
@@ -114,11 +118,8 @@ async def test_a_port_that_does_not_speak_tls_or_closes_meanwhile(dial: Dials, a
             await peer.send(answer)
             await peer.gone()
 
-    async with serve(script) as server:
-        failure = await refused(dial, server.url.replace("ws://", "wss://"))
-        assert failure.kind is FailureKind.TLS
-        assert failure.text.startswith(f"127.0.0.1:{server.port} ")
-        assert failure.text.endswith(text)
+    failure = await refused_by(dial, script, scheme="wss")
+    assert (failure.kind, failure.text) == (FailureKind.TLS, f"SERVER {text}")
 
 
 async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dials) -> None:
