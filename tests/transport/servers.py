@@ -139,6 +139,13 @@ class Peer:
             while await self.reader.read(65536):
                 pass
 
+    def pause(self) -> None:
+        """Let what the client sends wait in buffers."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+
+    def resume(self) -> None:
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+
     def reset(self) -> None:
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -192,8 +199,7 @@ async def silent(_: Peer) -> None:
 
 
 async def read_nothing(peer: Peer) -> None:
-    """Let everything that the client sends wait in buffers."""
-    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+    peer.pause()
     await asyncio.Event().wait()
 
 

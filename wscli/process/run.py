@@ -162,7 +162,7 @@ class ManagerProcess:
         )
         self._instance = instance
         self._on_ready = on_ready
-        self._monitor = NetworkMonitor(clock=clock, destinations=self.manager.addresses)
+        self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
         self._outbox = Outbox(self.manager, Path(state_directory(environ), plan.name, "outbox.db"))
         self._gateway = Gateway(self.manager)
@@ -187,7 +187,7 @@ class ManagerProcess:
         name, pid = self._instance.name, self._instance.pid
         logger.info("wscli %s runs %s as pid %d", __version__, name, pid, extra={"event": "started"})
         log_warnings(self.manager.plan)
-        self._monitor.start(self.manager.network_changed)
+        self._monitor.start()
         self._server.start()
         self.manager.open()
         await self._outbox.start()
@@ -204,7 +204,7 @@ class ManagerProcess:
         """Take leave of clients and servers, and end every task."""
         self.manager.stopping.set()
         self._notifier.stopping()
-        await self._monitor.close()
+        self._monitor.close()
         await self._gateway.close()
         await self._outbox.settle()
         await asyncio.gather(self._hooks.close(), self.manager.close())  # hooks first: channels close for them unseen

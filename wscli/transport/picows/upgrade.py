@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from picows import (
     WSHandshakeError,
@@ -50,7 +51,8 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
             raise _judge(error, dial) from None  # its text quotes the answer
         raise
     if dial.tls is not None:
-        dial.amend("tls", describe(connection.tls))
+        steps = dial.timeline.steps
+        steps[-1] = replace(steps[-1], detail=describe(connection.tls))
     dial.done("HTTP 101" + (f", subprotocol {connection.subprotocol}" if connection.subprotocol else ""))
     return connection
 
