@@ -61,11 +61,10 @@ class LogFile:
             self._first = self._oldest()
             self.state = self._read_state()
             self._commit_header(self._header, self._header.at)
-        except FAULTS as error:
+        except BaseException as error:
             self._database.close()
-            raise fault(path, error) from None
-        except BaseException:
-            self._database.close()
+            if isinstance(error, FAULTS):
+                raise fault(path, error) from None
             raise
 
     @property
