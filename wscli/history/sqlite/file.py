@@ -7,7 +7,7 @@ numbers behind that record, and those are given again.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
@@ -170,7 +170,7 @@ class LogFile:
     # writing
 
     def _header_after(self, batch: WriteBatch) -> FileHeader:
-        header = FileHeader(**{name: getattr(self._header, name) for name in FileHeader.__slots__})
+        header = replace(self._header)
         if batch.batches:
             newest = batch.batches[-1]
             header.last, header.end, header.horizon = newest.last, newest.offset + newest.size, newest.horizon
