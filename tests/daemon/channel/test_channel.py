@@ -92,7 +92,7 @@ async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_
     channel, message = lazy.channel, Referring("{ref.int}")
 
     async def ask() -> None:
-        await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
+        await channel.send(lambda: message.fill(channel.subscription.refs)[1].encode(), binary=False, timeout=1)
 
     with channel.use():
         await asyncio.gather(*(ask() for _ in range(5)))

@@ -18,7 +18,7 @@ from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End
 from wscli.daemon.channel.backpressure import Backpressure
-from wscli.daemon.fanout.readers import Reader, stream
+from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.socket_writer import TURN_BYTES
 from wscli.daemon.fanout.sources import GATHER_BYTES, HistorySource, Options
 from wscli.history import encode as encoding
@@ -107,7 +107,7 @@ async def test_a_stuck_reader_pins_one_batch_and_is_told_exactly_what_it_missed(
         pinned = 0
         for _ in range(200):
             fill(history, 1, messages=50, size=MESSAGE)
-            pinned = max(pinned, reader.pinned)
+            pinned = max(pinned, reader._writer.pinned)
         assert 0 < pinned <= BATCH_BYTES
         assert history.encoded.size <= encoding.CACHE_BYTES
         reader.finish(OK)
@@ -223,12 +223,12 @@ async def test_a_client_that_hangs_up_in_the_middle_of_a_batch_ends_its_reader_a
         reading([live(history)]) as (_, other, _),
     ):
         fill(history, 5, messages=50, size=MESSAGE)
-        assert reader.pinned
+        assert reader._writer.pinned
         far.sock.close()
         fill(history, 1)
         async with asyncio.timeout(30):
             await running
-        assert reader.pinned == 0
+        assert reader._writer.pinned == 0
         await other.read(frames=6)
         assert numbers(other.data) == list(range(1, 252))
 
@@ -263,7 +263,7 @@ async def test_without_follow_it_ends_with_what_there_is():
     ours, theirs = socket_pair()
     with ours, theirs:
         far = FarEnd(theirs)
-        await stream(ours, [HistorySource("n", history, history.seek_start())], Options(follow=False))
+        await Reader(ours, [HistorySource("n", history, history.seek_start())], Options(follow=False)).run()
         await far.read(until=END)
     assert numbers(far.data) == [1, 2, 3, 4, 5, 6]
     assert len(far.json(GAP)) == 1
@@ -321,7 +321,7 @@ async def test_one_turn_of_the_loop_sends_a_bounded_part_of_a_long_replay(monkey
 
     with ours, theirs:
         source = HistorySource("n", history, history.seek_start())
-        running = asyncio.create_task(stream(OurEnd(ours, take), [source], Options(follow=False)))
+        running = asyncio.create_task(Reader(OurEnd(ours, take), [source], Options(follow=False)).run())
         turns = []
         while not running.done():
             before = sum(sent)
@@ -377,7 +377,7 @@ async def test_a_reader_whose_socket_is_full_costs_no_system_call_until_it_is_no
         return ours.sendmsg(pieces)
 
     with ours, theirs:
-        running = asyncio.create_task(stream(OurEnd(ours, try_to_send), [live(history)], Options()))
+        running = asyncio.create_task(Reader(OurEnd(ours, try_to_send), [live(history)], Options()).run())
         await asyncio.sleep(0)
         fill(history, 100, messages=50, size=MESSAGE)
         assert len(tried) <= 2

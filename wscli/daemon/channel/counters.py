@@ -55,7 +55,7 @@ class Counters:
             self.total.count_sent(size)
 
     def count_connection(self, left: str | None = None) -> None:
-        """Count an opened connection: a reconnection, if another ended before it, of this counter or by ``left``."""
+        """Count an opened connection: a reconnection, if one ended before it; ``left`` tells a total its reason."""
         left = left or self._left
         self.connects += 1
         if left is not None:
