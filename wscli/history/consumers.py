@@ -126,13 +126,6 @@ class NamedConsumers:
         self._changed()
         await self.confirmed(name)
 
-    # for a lease
-
-    def move(self, name: str, cursor: Cursor) -> None:
-        """Move a position forward."""
-        if cursor > self._positions[name].cursor:
-            self._put(name, cursor)
-
     async def confirmed(self, name: str) -> None:
         """Wait until the last position of a consumer is committed."""
         if name not in self._unwritten:
@@ -143,10 +136,6 @@ class NamedConsumers:
             await future
         finally:
             self._waiting.remove((name, future))
-
-    def release(self, name: str) -> None:
-        """Let another reader have the name."""
-        self._readers.pop(name, None)
 
     # for the history
 
@@ -215,7 +204,8 @@ class ConsumerLease:
 
     def move(self, cursor: Cursor) -> None:
         """Move the position forward; a cursor behind it changes nothing."""
-        self._consumers.move(self._name, cursor)
+        if cursor > self._consumers._positions[self._name].cursor:
+            self._consumers._put(self._name, cursor)
 
     async def confirmed(self) -> None:
         """Return once the last move is committed.
@@ -227,4 +217,4 @@ class ConsumerLease:
 
     def release(self) -> None:
         """Let another reader have the name."""
-        self._consumers.release(self._name)
+        self._consumers._readers.pop(self._name, None)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.daemon.scripted import Scripted, closed
 from tests.daemon.virtual_time import VirtualTime
 from wscli.daemon.channel.backpressure import MOVING, PATIENCE, PAUSE_AT, RESUME_AT, STRETCH, Backpressure
 
@@ -107,6 +108,19 @@ async def test_reading_stays_paused_while_either_cause_remains(upstream: Upstrea
     assert not upstream.reading
     upstream.pressure.report_history(False)
     assert upstream.steps == ["pause", "resume"]
+
+
+async def test_reading_is_paused_and_resumed_on_the_open_link_only(it: Scripted) -> None:
+    channel, link = it.channel, it.server.link
+    reader = object()
+    channel.backpressure.report_lag(reader, 0.9, it.time.now)
+    assert not link.reading
+    await it.time.advance(0.26)
+    assert link.reading
+    channel.backpressure.report_lag(reader, 0.9, it.time.now)
+    link.end(closed(1006))
+    await it.time.advance(2)
+    assert it.server.link.reading
 
 
 reports = st.tuples(st.sampled_from("abc"), st.sampled_from([0.0, 0.3, 0.6, 2.0]), st.sampled_from([0.0, 0.9, 1.1]))

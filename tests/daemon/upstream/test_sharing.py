@@ -59,7 +59,7 @@ async def test_each_sends_and_counts_what_it_sent() -> None:
 async def test_references_are_counted_once_for_both() -> None:
     async with two() as (_, news, calls):
         message = Referring("{ref.int}")
-        assert [message.fill(channel.refs)[0] for channel in (news, calls, news)] == [1, 2, 3]
+        assert [message.fill(channel.subscription.refs)[0] for channel in (news, calls, news)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("hold", "release"), [("pause", "resume"), ("stop", "start")])

@@ -70,7 +70,7 @@ async def next_of(history: History, cursor: Cursor) -> ReadResult:
     return found
 
 
-async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
+async def drain(history: History, start: Start) -> list[Any]:
     """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
     cursor = start.cursor
     seen: list[Any] = [] if start.gap is None else [(start.gap.reason, start.gap.after, start.gap.missed)]
@@ -88,11 +88,9 @@ async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
 
 async def loaded(history: WriteBehindHistory, cursor: Cursor) -> Batch:
     """Read a batch that is in the file alone."""
-    await eventually(lambda: history.read(cursor) is not None)
-    found = history.read(cursor)
-    assert found is not None
-    assert isinstance(found.item, Batch)
-    return found.item
+    item, _ = await next_of(history, cursor)
+    assert isinstance(item, Batch)
+    return item
 
 
 async def beyond_the_window(history: WriteBehindHistory, messages: int = 200) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -36,14 +35,6 @@ async def test_numbers_and_epoch_go_on_after_a_clean_end(path: Path, clock: Tick
         first, binary = (await loaded(history, at(history, 0)), await loaded(history, at(history, 5)))
         assert first.payloads == [b"1", b"2", b"3"]
         assert (binary.payloads, binary.kinds) == ([b"\x00\xff", b"text"], b"bt")
-
-
-async def test_the_files_are_private(path: Path, clock: Ticking) -> None:
-    async with opened(path, clock) as history:
-        fill(history, 1)
-        await committed(history)
-        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 async def test_an_unclean_end_begins_a_new_epoch_and_numbers_go_on(path: Path, clock: Ticking) -> None:

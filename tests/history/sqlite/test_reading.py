@@ -83,14 +83,6 @@ async def test_messages_older_than_max_age_are_dropped(path: Path, clock: Tickin
         assert await drain(history, await history.seek_since(0.0)) == [("truncated", 3, None), 4, 5, 6]
 
 
-async def test_a_message_reaches_readers_before_it_is_committed(path: Path, clock: Ticking) -> None:
-    async with opened(path, clock) as history:
-        fill(history, 2)
-        found = history.read(at(history, 0))
-        assert found is not None
-        assert history.committed == 0
-
-
 async def test_a_reader_waits_for_a_file_that_cannot_be_read_at_the_moment(
     path: Path, clock: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,7 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
 
 
 def _filled(message: Referring, channel: Channel) -> tuple[Ref | None, bytes]:
-    ref, filled = message.fill(channel.refs)
+    ref, filled = message.fill(channel.subscription.refs)
     return ref, filled.encode()
 
 
