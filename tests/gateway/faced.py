@@ -53,7 +53,7 @@ class Faced:
         """Declare other addresses, or no gateway."""
         gateway = GatewayPlan(listen=listens, auth=GatewayAuth(token=Secret(TOKEN))) if listens else None
         self.manager.plan = replace(self.manager.plan, gateway=gateway)
-        self.gateway.apply()
+        self.gateway.reloaded()
 
     def url(self, path: str = "/ws/news") -> str:
         return f"ws://127.0.0.1:{self.port}{path}"
@@ -94,7 +94,7 @@ async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         gateway = Gateway(it.manager)
         it.manager.observe(gateway)
-        gateway.apply()
+        gateway.reloaded()
         try:
             yield Faced(it, gateway)
         finally:

@@ -191,7 +191,7 @@ class ManagerProcess:
         self._server.start()
         self.manager.open()
         await self._outbox.start()
-        self._gateway.apply()
+        self._gateway.reloaded()
         self._on_ready()
         self._notifier.ready()
 
