@@ -119,7 +119,6 @@ class RotatingLog:
         path: the file; older ones are beside it as ``.1``, ``.2``...
         descriptors: those that write to it; the size of the last is watched.
         limit: bytes at which the file is full.
-
     """
 
     def __init__(self, path: Path, *, descriptors: Sequence[int] = (1, 2), limit: int = ROTATE_AT) -> None:
@@ -211,7 +210,6 @@ def capture(
 
     Returns:
         the handlers, for ``release``.
-
     """
     stream = stream or sys.stderr
     journal = is_journal(stream, environ)

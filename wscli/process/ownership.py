@@ -56,7 +56,6 @@ def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Ownership]:
     Raises:
         InstanceHeld: another manager owns the name.
         WscliError: the runtime directory or the socket cannot be used.
-
     """
     directory = paths.runtime_directory(environ)
     _make_private(directory)
@@ -127,7 +126,6 @@ def _lock(plan: Plan, directory: str) -> int:
 
     Raises:
         InstanceHeld: another manager has it.
-
     """
     path = paths.lock_path(directory, plan.name)
     deadline = time.monotonic() + LOCK_PATIENCE

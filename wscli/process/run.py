@@ -69,7 +69,6 @@ def run_manager(
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.
-
     """
     _raise_open_files()
     service_manager = take_service_manager(os.environ)  # before commands of token sources and hooks inherit it
@@ -122,7 +121,6 @@ def make_manager(
         environ: says where state is kept, and which proxies are used.
         http: makes HTTP requests; default: a client of the manager's own.
         make_session: gives each upstream its session.
-
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)

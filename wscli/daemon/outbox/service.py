@@ -67,7 +67,6 @@ class Outbox(Observer):
 
         Raises:
             NotSent: the outbox is full, or its file cannot be written to.
-
         """
         if not payloads:
             return QueueReceipt(queued=0, known=0, first=0, state="queued")
@@ -114,7 +113,6 @@ class Outbox(Observer):
 
         Raises:
             WscliError: one of them is being sent; the others are removed.
-
         """
         if not self._store.exists():
             return 0
@@ -133,7 +131,6 @@ class Outbox(Observer):
         Raises:
             ChannelUnavailable: a channel that has queued messages will not become ready by itself.
             DatabaseError: the file cannot be used.
-
         """
         await self._require_file()
         while waiting := [name for name, counts in self._counts.items() if counts["queued"]]:

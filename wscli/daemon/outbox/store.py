@@ -102,7 +102,6 @@ class OutboxStore:
 
         Raises:
             NotSent: the outbox would exceed a limit.
-
         """
         with self._changing():
             self._expire(now)
@@ -185,7 +184,6 @@ class OutboxStore:
         Raises:
             UsageError: a number is unknown.
             WscliError: one of them is being sent.
-
         """
         wanted = dict.fromkeys(numbers)
         with self._changing():

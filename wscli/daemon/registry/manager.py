@@ -95,7 +95,6 @@ class Manager:
         Raises:
             UnknownChannel: the name is not declared and fits no template, or too many channels of templates exist.
             NoInstance: the manager is closed.
-
         """
         channel = self._channels.get(name)
         if channel is None:
@@ -113,7 +112,6 @@ class Manager:
 
         Raises:
             UnknownChannel: a name is not declared, or its channel was not made from the template yet.
-
         """
         if not names:
             return self.channels()
@@ -210,7 +208,6 @@ class Manager:
         Raises:
             NoInstance: the manager is closed.
             WscliError: a history on disk cannot be opened; nothing was changed.
-
         """
         self._require_open()
         for name, declared in plan.channels.items():

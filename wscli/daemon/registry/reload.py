@@ -29,7 +29,6 @@ async def reload_file(manager: Manager) -> ReloadReport:
     Raises:
         ConfigError: the file is invalid, or names another instance.
         NoInstance: the manager was closed in the meantime.
-
     """
     async with manager.reloading():
         plan = await asyncio.to_thread(load, manager.plan.file, os.environ)

@@ -61,7 +61,6 @@ class Peer:
         Raises:
             PeerGone: the client hung up before the end of the line.
             ProtocolError: the line is too long, or not a JSON object.
-
         """
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
@@ -81,7 +80,6 @@ class Peer:
 
         Raises:
             PeerGone: the client hung up earlier.
-
         """
         while len(self._buffer) < count:
             if not await self._fill():
@@ -99,7 +97,6 @@ class Peer:
 
         Raises:
             PeerGone: the client hung up, or does not read.
-
         """
         line = encode_line({**self._greeting, **message})
         self._greeting = {}
@@ -120,7 +117,6 @@ class Peer:
 
         Raises:
             PeerGone: the client hung up.
-
         """
         doing, gone = asyncio.ensure_future(work), asyncio.ensure_future(self.closed())
         try:

@@ -42,7 +42,6 @@ class Server:
         app: for the handlers.
         listener: bound, listening, non-blocking; closed with the server.
         handlers: by verb.
-
     """
 
     def __init__(

@@ -51,7 +51,6 @@ def _consumers_of(channel: Channel) -> NamedConsumers:
 
     Raises:
         UsageError: the channel keeps its history in memory, which has none.
-
     """
     if channel.history.consumers is None:
         raise UsageError(

@@ -101,7 +101,6 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
 
     Raises:
         NotSent: the block is over `BLOCK_LIMIT`.
-
     """
     size = block["bytes"]
     if size > BLOCK_LIMIT:

@@ -113,7 +113,6 @@ def position(cursor: str, hint: str = _CURSOR) -> Position:
 
     Raises:
         UsageError: it is invalid.
-
     """
     try:
         return Position.parse(cursor)
@@ -126,7 +125,6 @@ async def start_of(channel: Channel, request: TailRequest | ConsumeRequest, opti
 
     Raises:
         UsageError: the cursor is invalid.
-
     """
     history, after = channel.history, request.get("after") or {}
     await history.opened()

@@ -29,7 +29,6 @@ async def settle(channels: list[Channel], wanted: ChannelState) -> None:
     Raises:
         ChannelUnavailable: one of them settled in another state, or was removed.
         AuthError: one failed for its credentials.
-
     """
     with ExitStack() as uses:
         if wanted is ChannelState.READY:
