@@ -24,9 +24,8 @@ from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox import Outbox
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
-from wscli.daemon.socket.server import Handler, Server
+from wscli.daemon.socket.server import App, Handler, Server
 from wscli.gateway.server import Gateway
 from wscli.tokens.models import TokenSource
 

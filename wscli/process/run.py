@@ -20,9 +20,8 @@ from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import log_warnings, reload_file
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
-from wscli.daemon.socket.server import Server
+from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel

@@ -212,7 +212,7 @@ async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declar
         channel, old = it.channel, it.server.link
         old.slow_close = 60.0
         report = it.manager.apply(replace(it.plan, channels={"news": elsewhere(plan())}))
-        assert (report.rotated, report.restarted) == (["news"], [])
+        assert (report["rotated"], report["restarted"]) == (["news"], [])
         assert channel.connection is old
         old.say("until the next is ready")
         await it.time.settle()

@@ -305,7 +305,7 @@ async def test_a_reload_that_takes_the_backfill_away_lets_in_what_is_held() -> N
     async with lost([2], held=True) as (it, _):
         it.server.link.say(message(3))
         report = it.manager.apply(replace(it.plan, channels={"news": replace(plan(), backfill=None)}))
-        assert report.updated == ["news"]
+        assert report["updated"] == ["news"]
         assert told(it) == ["1", ("outage", None), "3"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from wscli.control.messages import ChannelStates, Reload
 from wscli.control.protocol import ProtocolError, success
@@ -12,8 +11,8 @@ from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import reload_file
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 
 __all__ = ["down", "pause", "reload", "restart", "resume", "start", "stop"]
 
@@ -50,7 +49,7 @@ async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
 
     An invalid file is an error and changes nothing.
     """
-    return cast("Reload", (await reload_file(app.manager))._asdict())
+    return await reload_file(app.manager)
 
 
 async def down(app: App, request: object, peer: Peer) -> None:
@@ -76,4 +75,4 @@ def _pausable(manager: Manager, request: PauseRequest) -> list[Channel]:
     names, noncritical = request.get("channels", []), request.get("noncritical", False)
     if names and noncritical:
         raise ProtocolError("'channels' and 'noncritical' exclude each other", "give one of them")
-    return manager.noncritical() if noncritical else manager.select(names)
+    return [one for one in manager.select(names) if not (noncritical and one.plan.critical)]

@@ -11,9 +11,9 @@ from wscli.control.protocol import success
 from wscli.control.requests import ConsumerChange, ConsumeRequest, ConsumerList, ConsumerReset
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.consumer_reader import ConsumerReader, ConsumerSource
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers.tail import options_of, position, reading, start_of, watched
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import UsageError, WscliError
 from wscli.history.consumers import NamedConsumers
 from wscli.history.records import Start

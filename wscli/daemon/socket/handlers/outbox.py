@@ -15,9 +15,9 @@ from wscli.control.protocol import ProtocolError, failure, success
 from wscli.control.requests import BlockLine, OutboxFlush, OutboxList, OutboxRemove, OutcomesLine, QueueRequest
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.outbox.waiters import OutcomeWaiter
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import WscliError
 
 __all__ = ["handle_outbox", "handle_queue"]

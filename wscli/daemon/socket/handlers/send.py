@@ -18,8 +18,8 @@ from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
 from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import NotSent, WscliError

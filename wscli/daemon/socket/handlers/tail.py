@@ -14,8 +14,8 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import ExitCode, UsageError, WscliError
 from wscli.history.records import Position, Start
 

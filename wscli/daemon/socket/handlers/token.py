@@ -5,8 +5,8 @@ from __future__ import annotations
 from wscli.control.messages import TokenAnswer
 from wscli.control.requests import TokenList, TokenRequest
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import UsageError
 
 

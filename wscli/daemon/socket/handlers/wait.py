@@ -9,8 +9,8 @@ from wscli.control.messages import ChannelStates
 from wscli.control.requests import WaitRequest
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import ChannelUnavailable
 
 __all__ = ["handle_wait", "settle"]
