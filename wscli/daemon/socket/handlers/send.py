@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
-from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
@@ -42,14 +42,12 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
             await peer.send_line(success({"sent": 0}))  # confirms the channel before there is a message
             block = await next_block("send", peer)
         while block is not None and "bytes" in block:
-            sent = Sent()
             messages = await read_messages(block, peer)
-            try:
-                await peer.while_connected(_send(channel, messages, sent, binary=binary, timeout=timeout))
-            except WscliError as error:
-                await peer.send_line(failure(error, sent=sent.count))
+            count, error = await peer.while_connected(_send(channel, messages, binary=binary, timeout=timeout))
+            if error is not None:
+                await peer.send_line(failure(error, sent=count))
                 return
-            await peer.send_line(success({"sent": sent.count}))
+            await peer.send_line(success({"sent": count}))
             block = await next_block("send", peer)
 
 
@@ -64,26 +62,15 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
     def write() -> bytes:
-        answer["ref"], filled = (None, payload) if message is None else _filled(message, channel)
+        filled = payload
+        if message is not None:
+            answer["ref"], text = message.fill(channel.refs)
+            filled = text.encode()
         answer["after"] = f"{channel.history.epoch}:{channel.history.last}"
         return filled
 
     await peer.while_connected(channel.send(write, binary=binary, timeout=timeout))
     await peer.send_line(success(answer))
-
-
-def _filled(message: Referring, channel: Channel) -> tuple[Ref | None, bytes]:
-    ref, filled = message.fill(channel.refs)
-    return ref, filled.encode()
-
-
-class Sent:
-    """How many messages of a block left."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
 
 
 def first_block(request: SendRequest | QueueRequest) -> BlockLine | None:
@@ -108,12 +95,18 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
     return split_block(await peer.read_exactly(size), block.get("framing", "whole"))
 
 
-async def _send(channel: Channel, messages: list[bytes], sent: Sent, *, binary: bool, timeout: float) -> None:
-    for message in messages:
-        if not binary:
-            check_text(message)
-        await channel.send(message, binary=binary, timeout=timeout)
-        sent.count += 1
+async def _send(
+    channel: Channel, messages: list[bytes], *, binary: bool, timeout: float
+) -> tuple[int, WscliError | None]:
+    """Send messages until one fails; return how many were sent, and its error."""
+    for count, message in enumerate(messages):
+        try:
+            if not binary:
+                check_text(message)
+            await channel.send(message, binary=binary, timeout=timeout)
+        except WscliError as error:
+            return count, error
+    return len(messages), None
 
 
 def check_text(message: bytes) -> None:
