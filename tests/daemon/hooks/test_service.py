@@ -72,7 +72,7 @@ async def test_a_reload_changes_a_hook_without_a_dial_and_loses_no_message(tmp_p
         it.server.link.say("one", "two", "three")
         await eventually(lambda: it.lines("started"))
         report = it.reload(channel_plan(on_message=COPY))
-        assert (report.updated, report.restarted) == (["news"], [])
+        assert (report["updated"], report["restarted"]) == (["news"], [])
         (tmp_path / "go").touch()
         assert [one["data"] for one in await it.until_lines(2)] == ["two", "three"]
         assert [one["data"] for one in await it.until_lines(1, "old")] == ["one"]

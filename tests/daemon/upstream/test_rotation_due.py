@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from wscli.daemon.registry.report import ReloadReport
+
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, scripted, status, with_token
 from wscli.config.models.upstream import Rotate
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
-from wscli.daemon.registry.report import ReloadReport
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -41,7 +42,7 @@ async def test_a_reload_that_changes_how_to_connect_rotates_where_that_is_declar
     channel, old = hourly.channel, hourly.server.link
     old.slow_close = 60.0
     report = reload(hourly, url=ELSEWHERE)
-    assert (report.rotated, report.restarted) == (["news"], [])
+    assert (report["rotated"], report["restarted"]) == (["news"], [])
     assert channel.connection is old
     old.say("until the next is ready")
     await hourly.time.settle()

@@ -203,7 +203,7 @@ async def test_a_reload_that_sends_one_elsewhere_leaves_the_connection_to_the_ot
         elsewhere = changed(news.plan, url=Secret("ws://192.0.2.2/ws"))
         report = it.manager.apply(replace(it.manager.plan, channels={"news": elsewhere, "calls": calls.plan}))
         await it.time.settle()
-        assert (report.restarted, report.kept) == (["news"], ["calls"])
+        assert (report["restarted"], report["kept"]) == (["news"], ["calls"])
         assert (news.state, calls.state) == (S.READY, S.READY)
         assert sorted(link.target.url for link in it.server.links) == ["ws://192.0.2.1/ws/all", "ws://192.0.2.2/ws/all"]
         assert it.manager.stats()["connections"]["total"] == 2

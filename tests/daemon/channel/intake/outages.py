@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from wscli.daemon.registry.report import ReloadReport
+
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.intake.requests import ATTEMPTS
-from wscli.daemon.registry.report import ReloadReport
 from wscli.history.records import GapRecord
 from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 

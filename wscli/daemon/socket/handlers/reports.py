@@ -9,8 +9,8 @@ from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
 from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import HistorySource, Options
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.version import __version__
 
