@@ -77,8 +77,9 @@ def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
 def delay_for(policy: BackoffPolicy, attempt: int, chance: random.Random) -> float:
     """Seconds to wait after ``attempt`` attempts (one or more) in a row without health.
 
-    tenacity's own random waits draw from the global ``random``, and its exponential jitter adds nothing once the cap
-    is reached: a thousand channels at the cap would return together.
+    Jitter is drawn from ``chance``, evenly from zero to the whole wait: tenacity's own random waits draw from the
+    global ``random``, and its exponential jitter adds nothing once the cap is reached, so that a thousand channels at
+    the cap would return together.
     """
     exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
     wait = float(exponential(_call_state(attempt)))

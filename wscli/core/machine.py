@@ -67,8 +67,7 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
         case e.AttemptProgressed():
             return replace(snapshot, reason=Reason(event.code, event.text)), ()
         case e.Opened():
-            reason = Reason("upgraded", "connected; the session is being opened")
-            return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
+            return replace(snapshot, state=S.HANDSHAKING, reason=rotation.UPGRADED, next=Next("none")), ()
         case e.HandshakeDone():
             return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
         case e.AttemptEnded():

@@ -108,14 +108,11 @@ _BY_THE_SERVER = (FailureKind.CLOSE, FailureKind.STATUS)
 """Kinds whose code the server itself sent; a proxy's 403 says nothing about the credentials for the server."""
 
 _NEEDS_CREDENTIALS = (401, 403, 4401)
-_MENDED_BY_NO_RETRY = (400, 405, 410, 426, 1002, 1003, 1007, 1010)
+_FINAL = (400, 405, 410, 426, 1002, 1003, 1007, 1010)
+"""HTTP statuses, and close codes (RFC 6455, section 7.4.1), that another dial would only repeat."""
+
 POLICY_VIOLATION = 1008
 POLICY_VIOLATIONS_IN_A_ROW = 3
-
-
-def _narrowest(table: VerdictTable, code: int) -> Verdict | None:
-    fitting = [key for key in table if key.low <= code <= key.high]
-    return table[min(fitting, key=lambda key: key.high - key.low)] if fitting else None
 
 
 def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> Verdict:
@@ -125,7 +122,7 @@ def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> 
         return _STOP  # a redirect that may be followed was followed before
     if failure.kind is FailureKind.CLOSE and failure.code == POLICY_VIOLATION:
         return _STOP if policy_violations >= POLICY_VIOLATIONS_IN_A_ROW else _RETRY
-    return _STOP if failure.code in _MENDED_BY_NO_RETRY else _RETRY
+    return _STOP if failure.code in _FINAL else _RETRY
 
 
 def decide(
@@ -142,9 +139,8 @@ def decide(
     """
     if failure.kind not in _BY_THE_SERVER:
         return _STOP if failure.kind is FailureKind.CERTIFICATE else _RETRY
-    if failure.code is not None:
+    if (code := failure.code) is not None:
         for table in levels:
-            declared = _narrowest(table, failure.code)
-            if declared is not None:
-                return declared
+            if fitting := [key for key in table if key.low <= code <= key.high]:
+                return table[min(fitting, key=lambda key: key.high - key.low)]
     return _built_in(failure, token_used=token_used, policy_violations=policy_violations)

@@ -96,7 +96,7 @@ class KeepaliveWheel:
         self._timer = OneShot(schedule)
         self._timer_due = math.inf
         self._ahead: float | None = None
-        """Seconds by which CLOCK_BOOTTIME, which runs during sleep, is ahead; None while no sleep is detected."""
+        """Seconds by which CLOCK_BOOTTIME, which runs during sleep, is ahead; None while the timer is not set."""
 
     def __len__(self) -> int:
         return len(self.watches)
