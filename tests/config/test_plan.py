@@ -82,7 +82,7 @@ channels:
     max_message: 1KiB
     verdicts: {4402: done}
     backoff: {give_up: {attempts: 3}}
-  quiet: {endpoint: api, backoff: slow, subprotocols: []}
+  quiet: {endpoint: api, backoff: slow, subprotocols: [], verdicts: {}}
 """
 
 
@@ -135,7 +135,7 @@ def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -
     plan = loads(OVERRIDES)
     own, endpoint, file = (parse_verdicts(table) for table in ({"4402": "done"}, {"4401": "stop"}, {"529": "stop"}))
     assert plan.channels["other/{id}"].upstream.verdicts == (own, endpoint, file)
-    assert plan.channels["same"].upstream.verdicts == (endpoint, file)
+    assert plan.channels["same"].upstream.verdicts == plan.channels["quiet"].upstream.verdicts == (endpoint, file)
 
 
 def test_backoff_merges_over_what_would_apply(loads: Loads) -> None:

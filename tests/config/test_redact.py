@@ -22,6 +22,7 @@ endpoints:
   api: {url: wss://h/ws, subprotocols: [a, "{token.t}"], verdicts: {4401: stop}}
 tokens:
   t: {command: [prog, --flag], expires_in: 50m}
+gateway: {auth: none}
 channels:
   c: &c {endpoint: api, critical: false, history: {keep: 10}}
   d: *c
@@ -45,6 +46,8 @@ tokens:
       - prog
       - --flag
     expires_in: 50m
+gateway:
+  auth: none
 channels:
   c: &c
     endpoint: api

@@ -10,7 +10,7 @@ from wscli.config.plan import UpstreamKey
 API = """\
 endpoints:
   api:
-    url: wss://me:pw@h/ws?v=1
+    url: wss://me:pw@h/ws/?v=1
     query: {token: "{token.t}"}
     headers: {X-Key: "${KEY}"}
     subprotocols: [chat]
@@ -34,6 +34,7 @@ def test_channels_that_dial_alike_have_one_key(loads: Loads) -> None:
         "  old: {endpoint: api, path: /rooms/42, keepalive: none, backoff: {initial: 9s}, verdicts: {4401: stop}}\n",
     )
     assert len(set(found)) == 1
+    assert found[0].address == "wss://me:pw@h/ws/rooms/42?v=1"
 
 
 @pytest.mark.parametrize(
@@ -56,11 +57,12 @@ def test_channels_that_dial_differently_have_two_keys(loads: Loads, change: str)
 
 def test_a_template_has_one_key_for_each_parameter_that_it_can_dial_with(loads: Loads) -> None:
     plan = loads(
-        "endpoints: {api: {url: ws://h}}\n"
+        "endpoints: {api: {url: ws://h/ws}}\n"
         'channels: {"rooms/{id}": {endpoint: api, path: "/{id}"}, "same/{id}": {endpoint: api}}\n'
     )
     rooms, same = (channel.upstream for channel in plan.channels.values())
     assert rooms.key({"id": "1"}) == rooms.key({"id": "1"}) != rooms.key({"id": "2"})
+    assert rooms.key({"id": "1"}).address == "ws://h/ws/1"
     assert same.key({"id": "1"}) == same.key({"id": "2"})
     with pytest.raises(ValueError, match=r"'\.\.' cannot be the parameter 'id'"):
         rooms.key({"id": ".."})

@@ -59,7 +59,7 @@ def test_any_text_expands_or_says_why(text: str) -> None:
     ],
 )
 def test_what_is_expanded_and_what_is_not(text: str, full: str) -> None:
-    """Only braces make a variable; what came of one is not expanded again."""
+    """Only braces make a variable, and its value is not expanded again."""
     assert expand(Scalar(text), ENVIRON)[0] == full
 
 
