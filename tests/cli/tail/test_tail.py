@@ -1,4 +1,4 @@
-"""``wscli tail`` as a process: bytes, words, exit codes, signals."""
+"""``wscli tail`` as a process: bytes, words, exit codes, deadlines."""
 
 from __future__ import annotations
 
