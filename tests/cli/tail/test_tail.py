@@ -1,4 +1,4 @@
-"""``wscli tail`` as a process: bytes, words, exit codes, signals."""
+"""``wscli tail`` as a process: bytes, words, exit codes, deadlines."""
 
 from __future__ import annotations
 
@@ -147,6 +147,11 @@ async def test_a_deadline_holds_for_a_manager_that_does_not_answer(served):
     async with tail(served, "notifications", "--timeout", "500ms", attached=False) as running:
         code, _ = await running.ends()
     assert code == 124
+
+
+async def test_silence_ends_it_with_124(served):
+    async with tail(served, "notifications", "--idle-timeout", "300ms") as running:
+        assert await running.ends() == (124, "error: no message came for 0.3 s\nhint: --idle-timeout waits longer\n")
 
 
 async def test_a_stdout_that_was_closed_from_the_start_is_no_error(served):

@@ -67,7 +67,7 @@ class ExecSink(CopySink):
     ) -> None:
         super().__init__(output, note)
         self._argv = argv
-        self._key = _key_function(key, "" if parallel == 1 else None)
+        self._key = None if key is None else _key_function(key)
         self._frames: FrameSocket | None = None
         self._progress = Progress()
         self._gaps = 0
@@ -116,7 +116,8 @@ class ExecSink(CopySink):
         text = record["type"] == "text"
         payload = record["data"].encode("utf-8", "surrogateescape") if text else b64decode(record["data"])
         environ = {f"WSCLI_{name.upper()}": str(record[name]) for name in ("channel", "epoch", "seq", "ts", "type")}
-        return Job(record["seq"], self._key(record["data"] if text else ""), payload, environ)
+        key = None if self._key is None else self._key(record["data"] if text else "")
+        return Job(record["seq"], key, payload, environ)
 
     def _was_done(self, job: Job) -> None:
         if self._frames is not None and (far := self._progress.done(job.seq)) is not None:
@@ -131,10 +132,8 @@ class ExecSink(CopySink):
         os.write(self._say_stop, b"!")
 
 
-def _key_function(program: str | None, default: str | None) -> Callable[[str], str | None]:
+def _key_function(program: str) -> Callable[[str], str]:
     """Make the function that gives a message's key; what is not JSON, or fails, is of one key with its like."""
-    if program is None:
-        return lambda text: default
     from wscli.cli.tail.jq_sink import program_of
 
     run = program_of(program, "--key")
