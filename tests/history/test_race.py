@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples import EXAMPLES
-from tests.history.sqlite.opening import next_of
+from tests.history.sqlite.opening import fill, next_of
 from tests.history.ticking import Ticking
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
@@ -53,14 +53,19 @@ async def read(history: History, start: Start, first: int, until: int) -> None:
             await asyncio.sleep(0)  # let it move on between two reads
 
 
-async def race(history: History) -> None:
-    """Append in random batches, with readers that join at each of them."""
+@pytest.mark.timeout(600)
+async def test_readers_that_join_a_history_on_disk_lose_and_repeat_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wscli.history.write_behind.WINDOW", WINDOW)
+    history = WriteBehindHistory(
+        SqliteLog(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal")), clock=Ticking()
+    )
     chance = random.Random(5)
     readers: set[asyncio.Task[None]] = set()
     async with asyncio.timeout(300), asyncio.TaskGroup() as group:
         for turn in range(EXAMPLES + 40):
-            numbers = range(history.last + 1, history.last + 1 + chance.randrange(1, 6))
-            history.append([b"%d" % number for number in numbers], None)
+            fill(history, chance.randrange(1, 6))
             if chance.random() < 0.1:
                 history.record_gap("outage")
             if turn < EXAMPLES and history.last > 5:
@@ -70,20 +75,9 @@ async def race(history: History) -> None:
                 task.add_done_callback(readers.discard)
             await asyncio.sleep(0)
             while len(readers) > 40:
-                history.append([b"%d" % (history.last + 1)], None)
+                fill(history, 1)
                 await asyncio.sleep(REST)
         while readers:
-            history.append([b"%d" % (history.last + 1)], None)
+            fill(history, 1)
             await asyncio.sleep(REST)
-
-
-@pytest.mark.timeout(600)
-async def test_readers_that_join_a_history_on_disk_lose_and_repeat_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wscli.history.write_behind.WINDOW", WINDOW)
-    history = WriteBehindHistory(
-        SqliteLog(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal")), clock=Ticking()
-    )
-    await race(history)
     await history.close()

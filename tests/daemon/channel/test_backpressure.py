@@ -70,13 +70,6 @@ def test_a_reader_that_took_nothing_for_a_second_never_pauses(upstream: Upstream
     assert upstream.reading
 
 
-def test_a_pause_ends_once_as_its_reader_leaves(upstream: Upstream) -> None:
-    upstream.lags("a", 0.9)
-    upstream.pressure.forget_reader("a")
-    upstream.pressure.forget_reader("a")
-    assert upstream.steps == ["pause", "resume"]
-
-
 def test_a_reset_ends_every_pause_once(upstream: Upstream) -> None:
     upstream.lags("a", 0.9)
     upstream.pressure.report_history(True)

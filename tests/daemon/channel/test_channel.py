@@ -132,15 +132,6 @@ async def test_wait_for_returns_for_a_channel_that_was_removed_before(it: Script
         assert await channel.wait_for({S.READY}) is S.STOPPED
 
 
-async def test_wait_for_returns_when_the_state_comes(it: Scripted) -> None:
-    it.server.link.end(closed(1006))
-    wait = asyncio.ensure_future(it.channel.wait_for({S.READY}))
-    await it.time.settle()
-    assert not wait.done()
-    await it.time.advance(2)
-    assert await wait is S.READY
-
-
 @pytest.mark.parametrize(("refused", "messages"), [(0, []), (4, ANNOUNCED)])
 async def test_an_outage_is_counted_if_it_is_short_and_else_announced_with_its_reason_and_its_end(
     it: Scripted, caplog: pytest.LogCaptureFixture, refused: int, messages: list[str]

@@ -123,10 +123,11 @@ async def test_a_reader_whose_socket_is_full_costs_no_system_call_until_it_is_no
 class Upstream:
     """Counts how reading from the server is paused and resumed."""
 
-    def __init__(self, time):
+    def __init__(self):
         self.reading = True
         self.pauses = 0
-        self.backpressure = Backpressure(self.hold, lambda: None, time, time.schedule)
+        self.time = VirtualTime()
+        self.pressure = Backpressure(self.hold, lambda: None, self.time, self.time.schedule)
 
     def hold(self, holding):
         assert self.reading is holding
@@ -135,9 +136,8 @@ class Upstream:
 
 
 async def test_a_moving_reader_that_lags_pauses_the_server_until_it_has_caught_up():
-    time = VirtualTime()
-    upstream, history = Upstream(time), history_of(keep=1000)
-    async with reading([live(history, backpressure=upstream.backpressure)], buffer=1 << 15, clock=time) as (_, far, _):
+    upstream, history = Upstream(), history_of(keep=1000)
+    async with reading([live(history, "n", upstream.pressure)], buffer=1 << 15, clock=upstream.time) as (_, far, _):
         fill(history, 40, messages=10, size=MESSAGE)
         assert upstream.reading
         fill(history, 20, messages=10, size=MESSAGE)
@@ -148,29 +148,23 @@ async def test_a_moving_reader_that_lags_pauses_the_server_until_it_has_caught_u
 
 
 async def test_a_reader_that_stands_still_paces_nobody():
-    time = VirtualTime()
-    upstream, history = Upstream(time), history_of(keep=1000)
-    async with reading([live(history, backpressure=upstream.backpressure)], buffer=1 << 15, clock=time) as (_, _, _):
+    upstream, history = Upstream(), history_of(keep=1000)
+    async with reading([live(history, "n", upstream.pressure)], buffer=1 << 15, clock=upstream.time) as (_, _, _):
         fill(history, 1, messages=20, size=MESSAGE)  # it takes the first bytes, and then no more
-        await time.advance(1.5)
+        await upstream.time.advance(1.5)
         fill(history, 90, messages=10, size=MESSAGE)
         assert upstream.pauses == 0
 
 
 async def test_a_reader_that_leaves_holds_nobody_back():
-    time = VirtualTime()
-    upstream, history = Upstream(time), history_of(keep=100)
-    async with reading([live(history, backpressure=upstream.backpressure)], buffer=1 << 15, clock=time) as (
-        _,
-        far,
-        running,
-    ):
+    upstream, history = Upstream(), history_of(keep=100)
+    async with reading([live(history, "n", upstream.pressure)], buffer=1 << 15, clock=upstream.time) as (_, far, task):
         fill(history, 9, messages=10, size=MESSAGE)
         assert not upstream.reading
         far.sock.close()
-        await running
+        await task
         assert upstream.reading
-        assert not time.pending
+        assert not upstream.time.pending
 
 
 steps = st.lists(

@@ -8,11 +8,9 @@ import contextlib
 import pytest
 
 from tests.daemon.fanout.reading import MESSAGE, OK, fill, history_of, live, numbers, reading
-from tests.daemon.framed import FarEnd, socket_pair
 from tests.daemon.virtual_time import VirtualTime
 from wscli.control.frames import CHANNEL, DATA, END, GAP, NOTICE, STATE, End
 from wscli.daemon.channel.backpressure import Backpressure
-from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.history import encode as encoding
 
@@ -157,14 +155,12 @@ async def test_the_end_comes_after_all_that_had_arrived_and_nothing_comes_after_
 async def test_without_follow_it_ends_with_what_there_is(history):
     fill(history, 3, messages=2)
     history.record_gap("outage")
-    ours, theirs = socket_pair()
-    with ours, theirs:
-        far = FarEnd(theirs)
-        await Reader(ours, [HistorySource("n", history, history.seek_start())], Options(follow=False)).run()
+    async with reading([HistorySource("n", history, history.seek_start())], Options(follow=False)) as (_, far, running):
+        await running
         await far.read(until=END)
-    assert numbers(far.data) == [1, 2, 3, 4, 5, 6]
-    assert len(far.json(GAP)) == 1
-    assert far.end == OK
+        assert numbers(far.data) == [1, 2, 3, 4, 5, 6]
+        assert len(far.json(GAP)) == 1
+        assert far.end == OK
 
 
 async def test_a_state_is_told_between_batches(history):

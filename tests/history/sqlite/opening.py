@@ -45,10 +45,10 @@ async def opened(
         await history.close()
 
 
-def fill(history: History, *sizes: int) -> None:
+def fill(history: History, *sizes: int, padding: bytes = b"") -> None:
     """Append batches of so many messages; each message is its own number."""
     for size in sizes:
-        history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
+        history.append([b"%d" % (history.last + 1 + index) + padding for index in range(size)], None)
 
 
 def at(history: History, seq: int, gaps: int = 0) -> Cursor:
@@ -95,8 +95,7 @@ async def loaded(history: WriteBehindHistory, cursor: Cursor) -> Batch:
 
 async def beyond_the_window(history: WriteBehindHistory, messages: int = 200) -> None:
     """Append until the first messages are in the file alone."""
-    for _ in range(messages):
-        history.append([b"%d" % (history.last + 1) + BIG], None)
+    fill(history, *[1] * messages, padding=BIG)
     await committed(history)
     assert super(WriteBehindHistory, history).first > 1
 

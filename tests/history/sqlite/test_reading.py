@@ -10,7 +10,6 @@ import pytest
 
 from tests.history.sqlite.opening import BIG, Reports, at, beyond_the_window, committed, drain, fill, opened
 from tests.history.ticking import Ticking
-from tests.waiting import eventually
 from wscli.history.records import Position, Start
 from wscli.history.sqlite.reader import LogReader
 from wscli.history.write_behind import WriteBehindHistory
@@ -42,7 +41,7 @@ async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> 
     async with opened(path, clock) as history:
         for _ in range(200):
             clock.now += 1
-            history.append([b"%d" % (history.last + 1) + BIG], None)
+            fill(history, 1, padding=BIG)
         await committed(history)
         for back in (0, 1, 60, 150, 199):
             number = 200 - back
@@ -54,9 +53,8 @@ async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> 
 async def test_messages_beyond_the_limits_are_dropped_and_a_reader_is_told_how_many(path: Path, clock: Ticking) -> None:
     async with opened(path, clock, max_size="4MiB") as history:
         await beyond_the_window(history, 600)
-        await eventually(lambda: history.committed == history.last)
         for _ in range(5):  # each commit drops a bounded number of rows
-            history.append([b"%d" % (history.last + 1) + BIG], None)
+            fill(history, 1, padding=BIG)
             await committed(history)
         recent = super(WriteBehindHistory, history).first
         assert 1 < history.first <= recent

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
+from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Lag, Status
+from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
-
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
+from wscli.daemon.channel.announcer import Announcer
+from wscli.daemon.channel.counters import Counters
+from wscli.daemon.upstream.subscription import Subscription
+from wscli.history.memory import History
+from wscli.problems import Problems
+from wscli.transport.connection import Connection
 
 __all__ = ["channel_stats", "channel_status"]
 
 
-def channel_status(channel: Channel) -> Status:
+class ReportedChannel(Protocol):
+    """What the reports read of a channel."""
+
+    name: str
+    plan: ChannelPlan
+    since: float
+    readers: int
+    counters: Counters
+    history: History
+    announcer: Announcer
+    problems: Problems
+    subscription: Subscription
+    hook_stats: dict[str, Callable[[], dict[str, int]]]
+    outbox: dict[str, int]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Its state, with its reason and what happens next."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The open connection, while the channel is ready."""
+
+
+def channel_status(channel: ReportedChannel) -> Status:
     """The object of ``status --json``; times are seconds since the epoch."""
     snapshot, attempt = channel.snapshot, channel.subscription.last_attempt
     text = snapshot.reason.text
@@ -32,7 +62,7 @@ def channel_status(channel: Channel) -> Status:
     }
 
 
-def channel_stats(channel: Channel, now: float) -> ChannelStats:
+def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
     snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
     at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
@@ -57,7 +87,7 @@ def channel_stats(channel: Channel, now: float) -> ChannelStats:
     }
 
 
-def _consumers(channel: Channel) -> dict[str, Lag]:
+def _consumers(channel: ReportedChannel) -> dict[str, Lag]:
     named = channel.history.consumers
     return {
         one.name: {"seq": one.position.seq, "lag": one.lag, "held_by": one.held_by}

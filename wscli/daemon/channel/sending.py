@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from wscli.clock import Clock
+from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
-from wscli.errors import NotSent, OutcomeUnknown
+from wscli.daemon.channel.counters import Counters
+from wscli.daemon.upstream.subscription import Subscription
+from wscli.errors import NotSent, OutcomeUnknown, WscliError
+from wscli.transport.connection import Connection
 from wscli.values import format_duration
-
-if TYPE_CHECKING:
-    from wscli.daemon.channel.channel import Channel
 
 __all__ = ["send_message"]
 
 
+class SendingChannel(Protocol):
+    """What sending needs of a channel."""
+
+    name: str
+    counters: Counters
+    subscription: Subscription
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Its state, with its reason."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The open connection, while the channel is ready."""
+
+    def use(self) -> AbstractContextManager[None]:
+        """Hold it in use."""
+
+    def unavailable(self) -> WscliError | None:
+        """Why waiting for it is useless."""
+
+    async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
+        """Wait until it is in one of the states, or removed."""
+
+
 async def send_message(
-    channel: Channel, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, clock: Clock
+    channel: SendingChannel, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, clock: Clock
 ) -> None:
     """Hand a message to the open, ready connection of a channel.
 
@@ -34,6 +61,7 @@ async def send_message(
         OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
         ChannelUnavailable: it is failed, done, stopped or paused.
         AuthError: it failed for its credentials.
+
     """
     end = clock.monotonic() + timeout
     with channel.use():
@@ -48,7 +76,7 @@ async def send_message(
         channel.counters.count_sent(size)
 
 
-async def _until_ready(channel: Channel, timeout: float) -> None:
+async def _until_ready(channel: SendingChannel, timeout: float) -> None:
     try:
         async with asyncio.timeout(timeout):
             while channel.connection is None:  # a connection may be lost before its waiter's turn

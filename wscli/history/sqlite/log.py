@@ -62,7 +62,10 @@ class SqliteLog:
         return await asyncio.wrap_future(self._close(rest, now))
 
     def _close(self, rest: WriteBatch, now: float) -> Future[Commit]:
-        self._writer.submit(self._reader.close)
-        closing = self._writer.submit(self._file.close, rest, now)
+        def close() -> Commit:
+            self._reader.close()
+            return self._file.close(rest, now)
+
+        closing = self._writer.submit(close)
         self._writer.shutdown(wait=False)
         return closing

@@ -11,20 +11,18 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.intake.dedupe import Dedupe
 from wscli.daemon.channel.intake.requests import BackfillRequests
 from wscli.daemon.upstream.services import Services
+from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.timing import OneShot
 
-if TYPE_CHECKING:
-    from wscli.daemon.channel.intake.intake import Intake
-
-__all__ = ["Backfill"]
+__all__ = ["Backfill", "BackfillSink"]
 
 logger = logging.getLogger("wscli.channel")
 
@@ -38,6 +36,27 @@ REMEMBERED = 100_000
 """Ids remembered for comparison."""
 AFTERWARDS = 30.0
 """Seconds after a fill during which live messages are still compared with the filled ones; a server may send both."""
+
+
+class BackfillSink(Protocol):
+    """Where messages and gaps go: the channel's intake."""
+
+    history: History
+
+    def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
+        """Record a gap; times are seconds since the epoch."""
+
+    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+        """Append messages received from the server."""
+
+    def admit_missed(self, payloads: list[bytes]) -> None:
+        """Append messages found by a request."""
+
+    def drop(self, count: int) -> None:
+        """Count duplicates."""
+
+    def unseen(self, payloads: list[bytes]) -> list[bytes]:
+        """Give those of the messages that the channel has not seen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,14 +86,14 @@ class Backfill:
         plan: ChannelPlan,
         params: Mapping[str, str],
         services: Services,
-        intake: Intake,
+        sink: BackfillSink,
         problems: Problems,
     ) -> None:
         self._plan = plan
         self._name = name
         self._params = params
         self._services = services
-        self._intake = intake
+        self._sink = sink
         self._problems = problems
         self._gaps: deque[_Gap] = deque()
         self._held: deque[_Gap | _Messages] = deque()
@@ -101,9 +120,9 @@ class Backfill:
         """Fill a gap, and record it in its place."""
         if len(self._gaps) >= MAX_GAPS:
             self._let_go()
-            self._intake.record(reason, start, end, None)
+            self._sink.record(reason, start, end, None)
             waiting = f"{MAX_GAPS} gaps already wait to be filled"
-            after = self._intake.history.last
+            after = self._sink.history.last
             self._problems.state("backfill", f"{waiting}; messages missed after {after} are not requested")
             return
         gap = _Gap(reason, start, end)
@@ -161,9 +180,9 @@ class Backfill:
     def _admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
         if self._seen is not None:
             payloads, kinds, dropped = self._seen.fresh(payloads, kinds)
-            self._intake.drop(dropped)
+            self._sink.drop(dropped)
         if payloads:
-            self._intake.admit(payloads, kinds)
+            self._sink.admit(payloads, kinds)
 
     def _not_held(self, payloads: list[bytes]) -> list[bytes]:
         held = Dedupe(self._declared.id, window=REMEMBERED, null_passes=True)
@@ -177,21 +196,21 @@ class Backfill:
         while self._held:
             item = self._held.popleft()
             if isinstance(item, _Gap):
-                item.after = self._intake.history.last
-                self._intake.record(item.reason, item.start, item.end, None)
+                item.after = self._sink.history.last
+                self._sink.record(item.reason, item.start, item.end, None)
             else:
                 self._admit(*item)
         self._nothing_held()
 
     def _let_in(self, gap: _Gap, found: list[bytes], *, whole: bool) -> int:
         """Append the messages found for a gap and those held behind it, up to the next gap; count the new ones."""
-        found = self._intake.unseen(found)
+        found = self._sink.unseen(found)
         count = len(found)
         if gap.after is None:
             self._held.popleft()
-            self._intake.record(gap.reason, gap.start, gap.end, count if whole else None)
+            self._sink.record(gap.reason, gap.start, gap.end, count if whole else None)
         if found:
-            self._intake.admit_missed(found)
+            self._sink.admit_missed(found)
         while self._held and not isinstance(messages := self._held[0], _Gap):
             self._held.popleft()
             self._held_bytes -= _size(messages[0])
@@ -209,11 +228,11 @@ class Backfill:
     async def _fill_all(self) -> None:
         while self._gaps:
             gap = self._gaps[0]
-            after = self._intake.history.last if gap.after is None else gap.after
+            after = self._sink.history.last if gap.after is None else gap.after
             self._requests = BackfillRequests(
                 self._name, self._plan, self._declared, self._params, self._services, self._problems, self._not_held
             )
-            whole = await self._requests.find(self._intake.history, after, gap.start, gap.end, self._compare())
+            whole = await self._requests.find(self._sink.history, after, gap.start, gap.end, self._compare())
             found, self._requests = self._requests.found, None
             count = self._let_in(gap, found, whole=whole)
             self._gaps.popleft()
