@@ -61,10 +61,11 @@ def mode(path: str | Path) -> int:
 def test_everything_is_private_and_nothing_is_left(environ: dict[str, str]) -> None:
     umask = os.umask(0o022)
     try:
-        with own(plan(), environ) as instance:
-            assert mode(environ["WSCLI_RUNTIME_DIR"]) == 0o700
+        with own(plan(), environ):
+            directory = Path(environ["WSCLI_RUNTIME_DIR"])
+            assert mode(directory) == 0o700
             assert files(environ) == ["app.json", "app.lock", "app.sock"]
-            assert all(mode(Path(instance.directory, name)) == 0o600 for name in files(environ))
+            assert all(mode(directory / name) == 0o600 for name in files(environ))
             assert os.umask(0o022) == 0o022
     finally:
         os.umask(umask)
@@ -73,10 +74,11 @@ def test_everything_is_private_and_nothing_is_left(environ: dict[str, str]) -> N
 
 def test_it_registers_its_file_and_its_process_and_listens(environ: dict[str, str]) -> None:
     with own(plan(), environ) as instance:
-        assert paths.registered(environ) == [paths.Instance("app", "/srv/app.yaml", os.getpid(), instance.directory)]
+        directory = environ["WSCLI_RUNTIME_DIR"]
+        assert paths.registered(environ) == [paths.Instance("app", "/srv/app.yaml", os.getpid(), directory)]
         assert instance.listener.getblocking() is False
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(paths.socket_path(instance.directory, "app"))
+            sock.connect(paths.socket_path(directory, "app"))
         assert not os.get_inheritable(instance.listener.fileno())
 
 
@@ -219,8 +221,8 @@ def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_a_long_directory_keeps_its_socket_in_the_short_one(tmp_path: Path) -> None:
     environ = {"WSCLI_RUNTIME_DIR": str(tmp_path / ("d" * 100))}
-    with own(plan(), environ) as instance:
-        path = paths.socket_path(instance.directory, "app")
+    with own(plan(), environ):
+        path = paths.socket_path(environ["WSCLI_RUNTIME_DIR"], "app")
         assert path.startswith(paths.short_directory())
         assert mode(path) == 0o600
         assert mode(paths.short_directory()) == 0o700

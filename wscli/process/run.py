@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -32,9 +33,9 @@ from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
 from wscli.network import NetworkMonitor, reachable
-from wscli.process.log import Format, RotatingLog, capture, release
+from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
-from wscli.process.ownership import Ownership, own
+from wscli.process.ownership import own
 from wscli.process.threads import AbandonedThreads
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
@@ -73,13 +74,10 @@ def run_manager(
     service_manager = take_service_manager(os.environ)  # before commands of token sources and hooks inherit it
 
     async def serve() -> int:
-        process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
+        process = ManagerProcess(plan, environ, instance.listener, service_manager, on_ready)
         file = RotatingLog(log_file) if log_file is not None else None
-        handlers = capture(process.manager.log, form=log_format, file=file)
-        try:
+        with capture(process.manager.log, form=log_format, file=file):
             return await process.serve()
-        finally:
-            release(handlers)
 
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock until the process has ended
@@ -113,12 +111,12 @@ def make_manager(
     Args:
         plan: the channels.
         clock: the time.
-        chance: jitter is drawn from it.
+        chance: the source of jitter.
         open_connection: opens one connection.
         reachable: whether a route leads to an IP address.
-        schedule: timers.
+        schedule: timers, on ``clock``.
         environ: says where state is kept, and which proxies are used.
-        http: makes HTTP requests; default: a client of the manager's own.
+        http: default: a client of the manager's own.
         make_session: gives each upstream its session.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
@@ -137,8 +135,8 @@ def make_manager(
         reachable=reachable,
         schedule=schedule,
     )
-    upstreams, histories = Upstreams(services, make_session), Histories(plan.name, environ, clock)
-    manager = Manager(plan, services, budgets, upstreams, histories)
+    histories = Histories(plan.name, environ, clock)
+    manager = Manager(plan, services, budgets, Upstreams(services, make_session), histories)
     return manager
 
 
@@ -149,7 +147,7 @@ class ManagerProcess:
         self,
         plan: Plan,
         environ: Mapping[str, str],
-        instance: Ownership,
+        listener: socket.socket,
         service_manager: ServiceManager,
         on_ready: Callable[[], None],
     ) -> None:
@@ -157,14 +155,13 @@ class ManagerProcess:
         self.manager = make_manager(
             plan, clock=clock, chance=chance, open_connection=open_connection, reachable=reachable, environ=environ
         )
-        self._instance = instance
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
         self._outbox = Outbox(self.manager, Path(state_directory(environ), plan.name, "outbox.db"))
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
-        self._server = Server(App(self.manager, self._outbox, self._gateway), instance.listener, HANDLERS)
+        self._server = Server(App(self.manager, self._outbox, self._gateway), listener, HANDLERS)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
 
@@ -181,9 +178,9 @@ class ManagerProcess:
 
     async def startup(self) -> None:
         """Answer at the socket and begin to dial; no channel has to be ready."""
-        name, pid = self._instance.name, self._instance.pid
-        logger.info("wscli %s runs %s as pid %d", __version__, name, pid, extra={"event": "started"})
-        log_warnings(self.manager.plan)
+        plan = self.manager.plan
+        logger.info("wscli %s runs %s as pid %d", __version__, plan.name, os.getpid(), extra={"event": "started"})
+        log_warnings(plan)
         self._monitor.start(self.manager.network_changed)
         self._server.start()
         self.manager.open()
