@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.served import Served, link_of, serve, served
+from tests.daemon.served import Served, link_of, serve
 from tests.waiting import descriptors, eventually
 from wscli.control.protocol import LINE_LIMIT, PROTOCOL
 from wscli.core.states import ChannelState
 from wscli.daemon.socket import server as server_module
 from wscli.version import __version__
-
-__all__ = ["served"]
 
 
 def request(verb: str, **args: Any) -> bytes:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served
 from wscli.core.states import ChannelState
 from wscli.errors import UnknownChannel, WscliError
-
-__all__ = ["served"]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,11 @@ import os
 import pytest
 
 from tests.daemon.scripted import status
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served
 from wscli.control.frames import DATA, END
 from wscli.core.states import ChannelState
 from wscli.errors import UnknownChannel
 from wscli.version import __version__
-
-__all__ = ["served"]
 
 
 async def test_ping_says_who_is_here(served: Served) -> None:

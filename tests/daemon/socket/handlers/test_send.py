@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, fill, link_of, served
+from tests.daemon.served import Served, fill, link_of
 from tests.waiting import eventually
 from wscli.control.protocol import BLOCK_LIMIT, PROTOCOL, split_block
 from wscli.core.states import ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
-
-__all__ = ["served"]
 
 
 def header(**args: Any) -> bytes:

@@ -6,12 +6,10 @@ import json
 
 import pytest
 
-from tests.daemon.served import fill, served
+from tests.daemon.served import fill
 from tests.waiting import eventually
 from wscli.control.frames import DATA, END, GAP, STATE
 from wscli.core.states import ChannelState
-
-__all__ = ["served"]
 
 
 async def test_the_answer_says_where_each_channel_begins(served):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served
 from wscli.errors import AuthError, UsageError, WscliError
-
-__all__ = ["served"]
 
 
 async def test_each_action_asks_the_broker_and_only_get_gives_the_value_away(served: Served) -> None:

@@ -7,13 +7,11 @@ import json
 
 import pytest
 
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served
 from tests.waiting import eventually
 from wscli.control.protocol import PROTOCOL
 from wscli.core.states import SETTLED, ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, UnknownChannel, WscliError
-
-__all__ = ["served"]
 
 BOTH = {"channels": ["notifications", "calls"]}
 
