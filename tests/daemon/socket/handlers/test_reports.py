@@ -105,8 +105,3 @@ async def test_doctor_dials_beside_the_channel_only_when_told(served: Served) ->
 async def test_complete_gives_channels_and_where_templates_begin(served: Served) -> None:
     answer = await served.ask("complete")
     assert answer == {"channels": ["notifications", "calls", "rooms/"], "tokens": ["session"]}
-
-
-async def test_down_is_answered_before_it_happens(served: Served) -> None:
-    assert await served.ask("down") == {"pid": os.getpid()}
-    assert served.manager.stopping.is_set()
