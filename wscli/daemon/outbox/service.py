@@ -116,14 +116,14 @@ class Outbox(Observer):
         """
         if not self._store.exists():
             return 0
-        removal = await self._store.submit(lambda store: store.remove_channel(channel))
-        if removal.held:
-            others = "1 other is" if removal.messages == 1 else f"{removal.messages} others are"
+        removed, held = await self._store.submit(lambda store: store.remove_channel(channel))
+        if held:
+            others = "1 other is" if removed == 1 else f"{removed} others are"
             raise WscliError(
                 f"a message of channel {channel!r} is being sent at this moment; {others} removed",
                 f"`wscli outbox ls {channel}` says whether it still waits",
             )
-        return removal.messages
+        return removed
 
     async def flush(self) -> None:
         """Wait until nothing is queued.

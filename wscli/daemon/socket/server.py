@@ -96,7 +96,8 @@ class Server:
 
     def _accepted(self, sock: socket.socket) -> None:
         if refusal := self._refusal(sock):
-            _refuse(sock, refusal)
+            with sock, contextlib.suppress(OSError):  # a client that does not read misses the reason
+                sock.send(encode_line({**greeting(), **failure(refusal)}))
             return
         task = asyncio.create_task(self._serve(sock), name="control-client")
         self._clients.add(task)
@@ -151,8 +152,3 @@ class Server:
             )
         handler = self._handlers[verb]
         return handler, read_request(verb, request.get("args", {}), handler)
-
-
-def _refuse(sock: socket.socket, error: WscliError) -> None:
-    with sock, contextlib.suppress(OSError):  # a client that does not read misses the reason
-        sock.send(encode_line({**greeting(), **failure(error)}))

@@ -19,29 +19,27 @@ __all__ = ["down", "pause", "reload", "restart", "resume", "start", "stop"]
 
 async def start(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Open the named channels; the instance of a template is created."""
-    return _each([app.manager.channel(name) for name in request["channels"]], lambda channel: channel.start())
+    return _each([app.manager.channel(name) for name in request["channels"]], Channel.start)
 
 
 async def stop(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels."""
-    return _each(app.manager.select(request["channels"]), lambda channel: channel.stop())
+    return _each(app.manager.select(request["channels"]), Channel.stop)
 
 
 async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels and open them anew; the instance of a template is created."""
-    return _each([app.manager.channel(name) for name in request["channels"]], lambda channel: channel.restart())
+    return _each([app.manager.channel(name) for name in request["channels"]], Channel.restart)
 
 
 async def pause(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     """Hold channels without giving up; a stopped or failed one stays as it is."""
-    return _each(_pausable(app.manager, request), lambda channel: channel.pause())
+    return _each(_pausable(app.manager, request), Channel.pause)
 
 
 async def resume(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     """End the pause of the channels that are paused."""
-    return _each(
-        [one for one in _pausable(app.manager, request) if one.state == "paused"], lambda channel: channel.resume()
-    )
+    return _each([one for one in _pausable(app.manager, request) if one.state == "paused"], Channel.resume)
 
 
 async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
