@@ -58,6 +58,8 @@ def test_a_valid_request_is_returned_as_it_is(verb: str, args: dict[str, Any]) -
         ("wait", {"channels": ["a"], "for": ["ready"]}, "argument 'for' must be one of idle"),
         ("token", {"action": "steal"}, "invalid action: 'steal'"),
         ("token", {"name": "t"}, "invalid action: 'None'"),
+        ("queue", {"channel": "a", "key": "\udcff"}, "argument 'key' must be text in UTF-8"),
+        ("outbox", {"action": "rm", "channel": "rooms/\udcff"}, "argument 'channel' must be text in UTF-8"),
         ("outbox", {"action": "rm", "ids": [1.5]}, "argument 'ids' must be a list of whole numbers"),
     ],
 )

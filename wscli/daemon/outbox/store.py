@@ -202,7 +202,7 @@ class OutboxStore:
             return self._remove("state = ?", "expired")
 
     def remove_channel(self, channel: str) -> tuple[int, bool]:
-        """Remove the messages of a channel except the one being sent; return how many, and whether there is that one."""
+        """Remove the messages of a channel; return how many, and whether one was kept because it is being sent."""
         with self._changing():
             held = self._database.execute("SELECT 1 FROM held WHERE channel = ?", (channel,)).fetchone()
             return self._remove("channel = ?", channel), held is not None

@@ -21,24 +21,11 @@ async def boxed() -> AsyncIterator[Served]:
         yield running
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("k" * 1025, "the key 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk' is over 1024 bytes"),
-        ("\udcff", "argument 'key' must be text in UTF-8"),
-    ],
-)
-async def test_a_key_that_is_too_long_or_not_utf8_is_refused(boxed: Served, key: str, words: str) -> None:
-    with pytest.raises(WscliError) as refused:
-        await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": key}, b"a")
-    assert words in refused.value.message
+async def test_a_key_that_is_too_long_is_refused(boxed: Served) -> None:
+    with pytest.raises(WscliError, match=f"the key '{'k' * 40}' is over 1024 bytes") as refused:
+        await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": "k" * 1025}, b"a")
     assert refused.value.hint
     assert await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": "é" * 512}, b"a")
-
-
-async def test_a_channel_name_that_is_not_utf8_is_refused(boxed: Served) -> None:
-    with pytest.raises(WscliError, match="argument 'channel' must be text in UTF-8"):
-        await boxed.ask("outbox", {"action": "rm", "channel": "rooms/\udcff"})
 
 
 async def test_an_empty_block_queues_no_message_and_has_no_outcomes(boxed: Served) -> None:
