@@ -200,12 +200,8 @@ def capture(
 ) -> Iterator[None]:
     """Send the records of wscli and the warnings of libraries to a history and a stream while the context is open.
 
-    Args:
-        history: gets them as JSON.
-        stream: gets them as ``form`` says; default: stderr. Lines to the journal begin with their level.
-        form: ``text`` or ``json``.
-        file: the stream's file, if wscli rotates it.
-        environ: names the journal.
+    The history gets them as JSON, the stream (default: stderr) as ``form`` says; lines to the journal, which
+    ``environ`` names, begin with their level. ``file`` is the stream's file, if wscli rotates it.
     """
     stream = stream or sys.stderr
     journal = is_journal(stream, environ)

@@ -60,12 +60,8 @@ def run_manager(
 ) -> int:
     """Run a manager until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
-    Args:
-        plan: what it runs.
-        environ: locates the runtime and the state directory.
-        on_ready: called when the socket answers; no channel has to be ready.
-        log_format: format of the log on stderr.
-        log_file: the file of stdout and stderr, if wscli rotates it.
+    ``environ`` locates the runtime and the state directory. ``on_ready`` is called when the socket answers; no channel
+    has to be ready. ``log_format`` is for stderr; ``log_file`` is the file of stdout and stderr, if wscli rotates it.
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.
@@ -108,16 +104,9 @@ def make_manager(
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
-    Args:
-        plan: the channels.
-        clock: the time.
-        chance: the source of jitter.
-        open_connection: opens one connection.
-        reachable: whether a route leads to an IP address.
-        schedule: timers, on ``clock``.
-        environ: says where state is kept, and which proxies are used.
-        http: default: a client of the manager's own.
-        make_session: gives each upstream its session.
+    ``chance`` is the source of jitter, and ``schedule`` runs on ``clock``; ``reachable`` says whether a route leads to
+    an IP address, ``environ`` where state is kept and which proxies are used. Without ``http`` the manager has an HTTP
+    client of its own. ``make_session`` gives each upstream its session.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)

@@ -46,12 +46,9 @@ A ``WscliError`` becomes the error of the answer.
 
 
 class Server:
-    """Serves one listening socket until closed, with a task for each client.
+    """Serves one socket until closed, with a task for each client.
 
-    Args:
-        app: for the handlers.
-        listener: bound, listening, non-blocking; closed with the server.
-        handlers: by verb.
+    ``listener`` is bound, listening and non-blocking, and closed with the server.
     """
 
     def __init__(

@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 from typing import cast
 
-from wscli.control.messages import OutboxAnswer, OutboxMessage
+from wscli.control.messages import OutboxAnswer, OutboxMessage, QueueReceipt
 from wscli.control.protocol import ProtocolError, failure, success
-from wscli.control.requests import BlockLine, OutboxFlush, OutboxList, OutboxRemove, OutcomesLine, QueueRequest
+from wscli.control.requests import OutboxFlush, OutboxList, OutboxRemove, QueueRequest
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
@@ -34,10 +34,7 @@ async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
         raise ProtocolError(
             f"the key {key[:40]!r} is over {_MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
         )
-    block: BlockLine | OutcomesLine | None = first_block(request)
-    if block is None:
-        await peer.send_line(success({"queued": 0, "known": 0, "first": 0, "state": "queued"}))
-        block = await next_block("queue", peer)
+    block = await first_block("queue", request, peer, QueueReceipt(queued=0, known=0, first=0, state="queued"))
     with outbox.waiting() as waiter:
         binary, told = request.get("binary", False), waiter if request.get("watch", False) else None
         queue = functools.partial(outbox.queue, channel, binary=binary, ttl=request.get("ttl"), key=key, waiter=told)

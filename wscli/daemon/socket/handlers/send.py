@@ -14,6 +14,9 @@ Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
 from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
@@ -37,10 +40,7 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
         await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
         return
     with channel.use():
-        block: BlockLine | OutcomesLine | None = first_block(request)
-        if block is None:
-            await peer.send_line(success({"sent": 0}))  # confirms the channel before there is a message
-            block = await next_block("send", peer)
+        block = await first_block("send", request, peer, {"sent": 0})
         while block is not None and "bytes" in block:
             messages = await read_messages(block, peer)
             count, error = await peer.while_connected(_send(channel, messages, binary=binary, timeout=timeout))
@@ -52,10 +52,9 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
 
 
 async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *, binary: bool, timeout: float) -> None:
-    block = first_block(request)
-    if block is None:
+    if "bytes" not in request:
         raise ProtocolError("'refs' goes with 'bytes'", "announce the message by 'bytes' in the request")
-    payload = b"".join(await read_messages({"bytes": block["bytes"]}, peer))
+    payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
     message = Referring(payload.decode()) if request["refs"] and not binary else None
@@ -73,9 +72,14 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
     await peer.send_line(success(answer))
 
 
-def first_block(request: SendRequest | QueueRequest) -> BlockLine | None:
-    """Return the block that the request's own arguments announce, or None."""
-    return {"bytes": request["bytes"], "framing": request.get("framing", "whole")} if "bytes" in request else None
+async def first_block(
+    verb: str, request: SendRequest | QueueRequest, peer: Peer, nothing: Mapping[str, Any]
+) -> BlockLine | OutcomesLine | None:
+    """Return the block that the request's own arguments announce, else confirm the channel and read a header."""
+    if "bytes" in request:
+        return {"bytes": request["bytes"], "framing": request.get("framing", "whole")}
+    await peer.send_line(success(nothing))
+    return await next_block(verb, peer)
 
 
 async def next_block(verb: str, peer: Peer) -> BlockLine | OutcomesLine | None:
