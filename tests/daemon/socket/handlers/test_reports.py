@@ -1,4 +1,4 @@
-"""``ping``, ``stats``, ``status``, ``logs``, ``doctor``, ``complete``, ``down``: what the manager says of itself."""
+"""``ping``, ``stats``, ``status``, ``logs``, ``doctor`` and ``complete``: what the manager says of itself."""
 
 from __future__ import annotations
 
