@@ -161,24 +161,10 @@ class OneConnectionAName(ManagerMachine):
         rotating = {channel.name for channel in self.it.manager.channels() if channel.stats()["successor"] is not None}
         rotating |= set(names) - {name_of(link) for link in ours if not link.listener.retired}  # hung up, both of them
         assert all(count == 1 or (count == 2 and name in rotating) for name, count in names.items()), names
-        held = {
-            channel.subscription.upstream.attempts.present: channel.state
-            for channel in self.it.manager.channels()
-            if channel.subscription.upstream.attempts.present is not None
-        }
-        assert set(held.values()) <= HOLDS_CONNECTION
-        held |= {
-            second: S.READY
-            for channel in self.it.manager.channels()
-            for second in (
-                channel.subscription.upstream.attempts.successor,
-                channel.subscription.upstream.attempts.draining,
-            )
-            if second is not None
-        }
-        for link in ours:
-            if not link.listener.retired:
-                assert link.listener in held
+        attempts = [(one.subscription.upstream.attempts, one.state) for one in self.it.manager.channels()]
+        assert {state for one, state in attempts if one.present is not None} <= HOLDS_CONNECTION
+        held = {attempt for one, _ in attempts for attempt in (one.present, one.successor, one.draining)}
+        assert {link.listener for link in ours if not link.listener.retired} <= held
 
     @invariant()
     def no_state_lies(self) -> None:
@@ -208,9 +194,7 @@ class OneConnectionAName(ManagerMachine):
         """Once nothing is in its way any more, what is wanted is ready, and what is not closes; then all ends."""
         server, time = self.it.server, self.it.time
         server.refusals, server.on_open = [], lambda link: None
-        if server.hold is not None:
-            server.hold.set_result(None)
-            server.hold = None
+        self.let_dials_go_on()
         self.it.network(online=True)
         for sender in self.senders:
             sender.cancel()

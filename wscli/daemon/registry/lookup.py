@@ -28,10 +28,11 @@ def channel_for(plan: Plan, url: str) -> str | None:
     equal literal query values is chosen, then a literal channel over a template, then the first in the file.
     """
     try:
-        parsed = _ParsedUrl.read(url)
+        asked = urlsplit(url)
+        if asked.scheme not in ("ws", "wss") or not asked.hostname or asked.fragment:
+            return None
+        parsed = _ParsedUrl(origin_of(url), _canonical(asked.path or "/"), _pairs(asked.query))
     except ValueError:  # an invalid URL, port or encoding
-        return None
-    if parsed is None:
         return None
     found = []
     for place, channel in enumerate(plan.channels.values()):
@@ -49,13 +50,6 @@ class _ParsedUrl(NamedTuple):
     origin: Origin
     path: str
     query: _Query
-
-    @classmethod
-    def read(cls, url: str) -> _ParsedUrl | None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
-            return None
-        return cls(origin_of(url), _canonical(parts.path or "/"), _pairs(parts.query))
 
 
 def _pairs(query: str) -> _Query:

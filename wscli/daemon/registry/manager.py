@@ -76,7 +76,7 @@ class Manager:
         self._set_budgets()
         for name, channel in plan.channels.items():
             if not channel.params:
-                self._channels[name] = self._make(name, channel, {})
+                self._make(name, channel, {})
 
     def observe(self, observer: Observer) -> None:
         """Tell an observer of everything from now on, after the earlier observers."""
@@ -100,7 +100,7 @@ class Manager:
             self._require_open()
             plan, params = self._templates.match(name, self.plan)
             self._templates.make_room(name)
-            channel = self._channels[name] = self._make(name, plan, params)
+            channel = self._make(name, plan, params)
             self._templates.changed(channel)
             for observer in self._observers:
                 observer.channel_made(channel)
@@ -123,7 +123,7 @@ class Manager:
         return [self._channels[name] for name in dict.fromkeys(names)]
 
     def _make(self, name: str, plan: ChannelPlan, params: dict[str, str]) -> Channel:
-        return Channel(
+        channel = self._channels[name] = Channel(
             name,
             plan,
             params,
@@ -134,6 +134,7 @@ class Manager:
             totals=self.totals,
             on_change=self._changed,
         )
+        return channel
 
     def _drop(self, channel: Channel) -> None:
         name = channel.name
@@ -219,8 +220,7 @@ class Manager:
             self._apply_to(name, channel, plan, tokens, report)
         for name, declared in plan.channels.items():
             if not declared.params and name not in self._channels:
-                self._channels[name] = self._make(name, declared, {})
-                self._channels[name].open()
+                self._make(name, declared, {}).open()
                 report["added"].append(name)
         for observer in self._observers:
             observer.reloaded()
@@ -239,8 +239,7 @@ class Manager:
         tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
         if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
-            self._channels[name] = self._make(name, declared, params)
-            self._channels[name].open()
+            self._make(name, declared, params).open()
             report["restarted"].append(name)
         elif same and not tokens_changed:
             report["kept"].append(name)

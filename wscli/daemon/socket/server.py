@@ -65,13 +65,9 @@ class Server:
         self._handlers = handlers
         self._client_limit = client_limit
         self._request_deadline = request_deadline
-        self._clients: set[asyncio.Task[None]] = set()
+        self.clients: set[asyncio.Task[None]] = set()
+        """The tasks of the connected clients."""
         self._accepting: asyncio.Task[None] | None = None
-
-    @property
-    def clients(self) -> int:
-        """Number of connected clients."""
-        return len(self._clients)
 
     def start(self) -> None:
         """Start accepting."""
@@ -86,10 +82,10 @@ class Server:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
         self._listener.close()
-        for task in self._clients:
+        for task in self.clients:
             task.cancel()
-        if self._clients:
-            await asyncio.wait(list(self._clients), timeout=deadline)
+        if self.clients:
+            await asyncio.wait(list(self.clients), timeout=deadline)
 
     def _accepted(self, sock: socket.socket) -> None:
         if refusal := self._refusal(sock):
@@ -97,8 +93,8 @@ class Server:
                 sock.send(encode_line({**greeting(), **failure(refusal)}))
             return
         task = asyncio.create_task(self._serve(sock), name="control-client")
-        self._clients.add(task)
-        task.add_done_callback(self._clients.discard)
+        self.clients.add(task)
+        task.add_done_callback(self.clients.discard)
 
     def _refusal(self, sock: socket.socket) -> WscliError | None:
         try:
@@ -107,7 +103,7 @@ class Server:
             return WscliError("cannot tell the client's user")
         if uid not in (os.geteuid(), 0):
             return WscliError(f"this manager belongs to user {os.geteuid()}, and you are user {uid}")
-        if len(self._clients) >= self._client_limit:
+        if len(self.clients) >= self._client_limit:
             return WscliError(
                 f"the manager already has {self._client_limit} clients, which is its limit",
                 "end some of the commands that are connected to it",
