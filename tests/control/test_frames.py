@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from wscli.control.frames import (
     CHANNEL,
+    CONFIRMED,
     DATA,
     END,
     EPOCH,
+    GAP,
     HEADER,
     NOTICE,
+    STATE,
     End,
     FrameError,
     FrameReader,
@@ -41,8 +44,9 @@ def received(reader, data):
     return taken
 
 
-def test_the_header_is_length_kind_and_sequence_in_network_order():
+def test_the_header_is_length_kind_and_sequence_in_network_order_and_every_kind_has_its_own_number():
     assert header(DATA, 17, 5) == b"\x00\x00\x00\x05\x01\x00\x00\x00\x00\x00\x00\x00\x11"
+    assert [DATA, GAP, STATE, END, CHANNEL, NOTICE, CONFIRMED, EPOCH] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 @given(frames, st.lists(st.integers(1, 400)))
@@ -102,7 +106,3 @@ def test_a_broken_end_is_refused(body):
 
 def test_a_name_with_a_lone_surrogate_survives_json():
     assert read_json(memoryview(json_body({"channel": "a\udc80"}))) == {"channel": "a\udc80"}
-
-
-def test_every_kind_has_its_own_number():
-    assert [DATA, END, CHANNEL, NOTICE] == [1, 4, 5, 6]

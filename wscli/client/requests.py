@@ -132,13 +132,15 @@ def tail_request(
     if sum(one is not None for one in (last, since, after)) > 1:
         raise UsageError("last, since and after exclude each other", "each says where to begin: give one")
     names = _names(channels, required=True)
+    if last is not None and last < 0:
+        raise UsageError(f"invalid last: {last}", "it must be at least 0")
     if isinstance(after, str):
         if len(set(names)) > 1:
             raise UsageError("after, a cursor, goes with one channel", "give {channel: cursor} where there are several")
         after = {names[0]: after}
     options: ReadingOptions = {
         "format": "json",
-        "last": None if last is None else _count(last),
+        "last": None if last is None else min(last, COUNT_LIMIT),
         "since": since,
         "after": None if after is None else dict(after),
         "follow": follow,
@@ -222,12 +224,6 @@ def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:
     if required and not channels:
         raise UsageError("no channel is given", "`wscli status` lists the channels")
     return list(channels)
-
-
-def _count(number: int) -> int:
-    if number < 0:
-        raise UsageError(f"invalid last: {number}", "it must be at least 0")
-    return min(number, COUNT_LIMIT)
 
 
 def _seconds(timeout: float) -> float:
