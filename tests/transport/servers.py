@@ -15,28 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-__all__ = [
-    "BINARY",
-    "CLOSE",
-    "CONT",
-    "PING",
-    "PONG",
-    "TEXT",
-    "Frame",
-    "Peer",
-    "Server",
-    "accept_key",
-    "answering",
-    "close_payload",
-    "echo",
-    "frame",
-    "read_nothing",
-    "refusing",
-    "sending",
-    "serve",
-    "silent",
-]
-
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

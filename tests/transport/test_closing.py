@@ -12,6 +12,7 @@ from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, fram
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.frames.base import CLOSE_TIMEOUT
+from wscli.transport.frames.close_codes import peer_closed
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])
@@ -27,6 +28,18 @@ async def test_a_close_frame_of_the_server_is_answered_and_told(dial: Dials, cod
 async def test_an_empty_close_frame_is_1005(dial: Dials) -> None:
     failure, answer, _ = await dial.ended_by(frame(CLOSE))
     assert (failure.code, failure.by, failure.close_reason, answer) == (1005, "peer", "", None)
+
+
+def test_a_close_without_a_reason_is_told_by_the_meaning_of_its_code() -> None:
+    """Whatever words the library has for it."""
+    texts = [
+        *("1000 normal closure", "1001 going away", "1002 protocol error", "1003 unsupported data"),
+        *("1005 no code given", "1007 invalid data", "1008 policy violation", "1009 message too big"),
+        *("1010 mandatory extension", "1011 internal error", "1012 service restart", "1013 try again later"),
+        *("1014 bad gateway", "4000"),
+    ]
+    told = [peer_closed(int(text[:4]), "").text for text in texts]
+    assert told == [f"closed by the server: {text}" for text in texts]
 
 
 async def test_a_reason_is_the_servers_own_text_of_up_to_123_bytes(dial: Dials) -> None:

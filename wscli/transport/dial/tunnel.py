@@ -104,9 +104,9 @@ async def _through_http(dial: DialContext, proxy: Proxy) -> Conduit:
     loop = asyncio.get_running_loop()
     conduit = Conduit(await connect_tcp(dial, proxy.server))
     over_tls = proxy.scheme == "https"
-    request = _connect_request(proxy, dial.url.server)
     dial.begin("proxy")
     try:
+        request = _connect_request(proxy, dial.url.server)
         if over_tls:
             # Default settings: the endpoint's client certificate is not for the proxy.
             tls, name = make_tls(TlsSettings()), proxy.server.host
