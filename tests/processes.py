@@ -272,6 +272,15 @@ class Wscli:
         path.write_text(text)
         return path
 
+    @contextlib.contextmanager
+    def detached(self, text: str, *options: str) -> Iterator[subprocess.CompletedProcess[str]]:
+        """Run ``up -d`` on a configuration, and ``down`` at the end."""
+        file = self.file(text)
+        try:
+            yield self("up", "-d", "-c", file.name, *options)
+        finally:
+            assert self("down").returncode == 0
+
     def up(self, text: str, *options: str, name: str = "app.yaml") -> Manager:
         """Start a manager on a configuration: ``with wscli.up(YAML) as manager``."""
         manager = Manager(self, self.file(text, name), *options)
