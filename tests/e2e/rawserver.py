@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Self
 
 from websockets.frames import Frame, Opcode
@@ -132,13 +132,9 @@ class RawServer:
             self._spawn(self._serve, sock, len(self.dials))
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        with self._left(sock), contextlib.suppress(OSError):
-            self._script(Conn(sock, number))
-
-    @contextlib.contextmanager
-    def _left(self, sock: socket.socket) -> Iterator[None]:
         try:
-            yield
+            with contextlib.suppress(OSError):
+                self._script(Conn(sock, number))
         finally:
             with self._changed:
                 self._open.discard(sock)

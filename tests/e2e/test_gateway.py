@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psutil
@@ -78,19 +78,14 @@ class Faced:
 
 @asynccontextmanager
 async def faced(wscli: Wscli) -> AsyncIterator[Faced]:
-    async with upstream() as server:
+    async with upstream() as server, AsyncExitStack() as stack:
         manager = wscli.up(CONFIG.format(upstream=server.port, token=TOKEN, port=0))
         await asyncio.to_thread(manager.__enter__)
-        try:
-            [place] = (await asyncio.to_thread(manager.stats))["gateway"]["listen"]
-            it = Faced(manager, server, int(place.rpartition(":")[2]))
-            await it.until(state="ready")
-            yield it
-        except BaseException as error:
-            error.add_note(manager.shown())
-            await asyncio.to_thread(manager.kill)
-            raise
-        await asyncio.to_thread(manager.__exit__, None, None, None)
+        stack.push_async_exit(lambda *exc: asyncio.to_thread(manager.__exit__, *exc))
+        [place] = (await asyncio.to_thread(manager.stats))["gateway"]["listen"]
+        it = Faced(manager, server, int(place.rpartition(":")[2]))
+        await it.until(state="ready")
+        yield it
 
 
 def test_a_port_that_is_taken_is_in_status_and_heals(wscli: Wscli) -> None:
