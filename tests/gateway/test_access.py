@@ -25,9 +25,8 @@ PLAN = GatewayPlan(
 )
 OWN = ("Host", "127.0.0.1:8787")
 BEARER = ("Authorization", f"Bearer {TOKEN}")
-
-
 UNCHECKED = GatewayAuth.model_construct
+LET_IN = Refusal(200, "")
 
 
 def other(**changes: Any) -> GatewayPlan:
@@ -45,9 +44,6 @@ class Unchecked(Headers):
 
 def carrying(token: str) -> str:
     return "wscli.token." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
-
-
-LET_IN = Refusal(200, "", {})
 
 
 def asked(
