@@ -84,7 +84,7 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.kill()
 
     @property
@@ -271,6 +271,15 @@ class Wscli:
         path = self.directory / name
         path.write_text(text)
         return path
+
+    @contextlib.contextmanager
+    def detached(self, text: str, *options: str) -> Iterator[subprocess.CompletedProcess[str]]:
+        """Run ``up -d`` on a configuration, and ``down`` at the end."""
+        file = self.file(text)
+        try:
+            yield self("up", "-d", "-c", file.name, *options)
+        finally:
+            assert self("down").returncode == 0
 
     def up(self, text: str, *options: str, name: str = "app.yaml") -> Manager:
         """Start a manager on a configuration: ``with wscli.up(YAML) as manager``."""

@@ -17,6 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from tests.examples import EXAMPLES
 from tests.processes import Manager, Wscli
+from tests.waiting import until
 
 KILLS = 50 if EXAMPLES >= 10_000 else 6
 MESSAGES = 200_000 // 50
@@ -108,7 +109,8 @@ def test_a_manager_killed_under_a_stream_loses_and_repeats_nothing_recorded(wscl
             manager.wait_for("feed")
         server.until_sent(1)
     manager.until_stats(lambda stats: stats["channels"]["feed"]["state"] != "ready")
-    last = manager.until_stats(lambda stats: _settled(stats["channels"]["feed"]))["channels"]["feed"]["history"]["last"]
+    until(lambda: (feed := manager.stats()["channels"]["feed"])["committed"] == feed["history"]["last"])
+    last = manager.stats()["channels"]["feed"]["history"]["last"]
     everything = wscli("tail", "feed", "--no-follow", "--json", timeout=120)
     recorded = check([json.loads(line) for line in everything.stdout.splitlines()], KILLS)
     assert list(recorded) == list(range(1, last + 1))
@@ -121,7 +123,3 @@ def test_a_manager_killed_under_a_stream_loses_and_repeats_nothing_recorded(wscl
     assert check(follower.records(), KILLS) == recorded
     follower.stop()
     assert manager.stop() == 0
-
-
-def _settled(channel: dict[str, Any]) -> bool:
-    return bool(channel["committed"] == channel["history"]["last"])

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from tests.e2e.rawserver import Conn, RawServer
 from tests.processes import Wscli
@@ -51,24 +54,16 @@ class Received:
         try:
             yield read
         finally:
-            self.numbers.update(int(payload[:6]) for payload in frames(bytes(data)))
+            self.numbers.update(int(payload[:6]) for payload in payloads(bytes(data)))
 
 
-def frames(data: bytes) -> Iterator[bytes]:
-    """Unmask the frames of a client that are whole (RFC 6455, section 5.2)."""
-    at = 0
-    while at + 2 <= len(data):
-        length, head = data[at + 1] & 0x7F, 2
-        if length >= 126:
-            wide = 2 if length == 126 else 8
-            length, head = int.from_bytes(data[at + 2 : at + 2 + wide], "big"), 2 + wide
-        begin = at + head + 4
-        if begin + length > len(data):
-            return
-        mask = data[at + head : begin]
-        if data[at] & 0x0F in (1, 2):
-            yield bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[begin : begin + min(length, 6)]))
-        at = begin + length
+def payloads(data: bytes) -> Iterator[bytes]:
+    """Unmask the messages of a client that are whole (RFC 6455, section 5.2)."""
+    protocol = ServerProtocol(state=State.OPEN, max_size=None)
+    protocol.receive_data(data)
+    for frame in protocol.events_received():
+        if isinstance(frame, Frame) and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            yield frame.data
 
 
 def resets(conn: Conn) -> None:

@@ -184,7 +184,9 @@ class Session:
 
     def _look_for_hangup(self) -> None:
         """Detect a disconnect while reading is suspended by a full forward buffer."""
-        if _hung_up(self._sock):
+        poll = select.poll()
+        poll.register(self._sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are always reported
+        if poll.poll(0):
             self._hang_up()
         else:
             self._look.start(DRAIN, self._look_for_hangup)
@@ -243,9 +245,3 @@ class Session:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT):
                 await self._gone
-
-
-def _hung_up(sock: socket.socket) -> bool:
-    poll = select.poll()
-    poll.register(sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are always reported
-    return bool(poll.poll(0))

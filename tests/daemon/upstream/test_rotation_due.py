@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from wscli.daemon.registry.report import ReloadReport
-
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, scripted, status, with_token
 from wscli.config.models.upstream import Rotate
+from wscli.control.messages import Reload
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.tokens.models import TokenSource
@@ -19,7 +18,7 @@ HOURLY = Rotate(max_age=3600.0)
 ELSEWHERE = Secret("ws://192.0.2.1/v2")
 
 
-def reload(it: Scripted, **changes: Any) -> ReloadReport:
+def reload(it: Scripted, **changes: Any) -> Reload:
     """Apply changes to the channel."""
     return it.manager.apply(replace(it.manager.plan, channels={"news": changed(it.channel.plan, **changes)}))
 

@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from wscli.daemon.registry.report import ReloadReport
-
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
+from wscli.control.messages import Reload
 from wscli.daemon.channel.intake.requests import ATTEMPTS
 from wscli.history.records import GapRecord
 from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
@@ -143,7 +142,7 @@ def problems(it: Scripted) -> list[str]:
     return it.channel.problems.texts()
 
 
-def reload(it: Scripted, declared: ChannelPlan) -> ReloadReport:
+def reload(it: Scripted, declared: ChannelPlan) -> Reload:
     return it.manager.apply(replace(it.plan, channels={declared.name: declared}))
 
 

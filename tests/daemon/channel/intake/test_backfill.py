@@ -173,7 +173,7 @@ async def test_what_the_channel_dedupes_by_changes_no_order() -> None:
 async def test_a_reload_that_takes_the_backfill_away_lets_in_what_is_held() -> None:
     async with lost([2], held=True) as (it, _):
         it.server.link.say(message(3))
-        assert reload(it, WITHOUT).updated == ["news"]
+        assert reload(it, WITHOUT)["updated"] == ["news"]
         assert told(it) == ["1", ("outage", None), "3"]
 
 
