@@ -7,7 +7,6 @@ import json
 import math
 import pickle
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,34 +60,27 @@ def refusal(**fields: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("500ms", 0.5), ("10s", 10.0), ("1m30s", 90.0), ("1.5h", 5400.0), ("1d", 86400.0), ("0s", 0.0),
+        ("500ms", 0.5),
+        ("10s", 10.0),
+        ("1m30s", 90.0),
+        ("1.5h", 5400.0),
+        ("1d", 86400.0),
+        ("0s", 0.0),
         ("2h5ms", 7200.005),
     ],
-)  # fmt: skip
+)
 def test_a_duration_is_read_into_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
     assert read(wait=Scalar(text)).wait == pytest.approx(seconds)
 
 
-INVALID: dict[tuple[Callable[[str], object], str], list[str]] = {
-    (parse_duration, "is not a duration; write a number with its unit, such as 500ms"): [
-        "", "10", "s", "10 s", "-1s", "1.s", ".5s", "1,5s", "1m 30s", "10S", "1.5.5s", "5 minutes", "٣s", "1e3s", "nan",
-    ],
-    (parse_size, "is not a size; write a whole number with B, KiB, MiB or GiB"): [
-        "", "64", "64KB", "64kib", "1.5MiB", "-1B", "٣B", "9" * 20 + "B", "1 MiB",
-    ],
-    (parse_rate, "is not a rate; write a count and a time, such as 5/s or 300/5m"): [
-        "", "5", "/s", "0/s", "5/0s", "5/0.0ms", "-5/s", "5/ s", "5 / s", "1.5/s", "5/s/s", "٣/s", "5/99999d",
-    ],
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
-    ("parse", "words", "text"), [(*kind, text) for kind, all_texts in INVALID.items() for text in all_texts]
+    "text",
+    ["", "10", "s", "10 s", "-1s", "1.s", ".5s", "1,5s", "1m 30s", "10S", "1.5.5s", "5 minutes", "٣s", "1e3s", "nan"],
 )
-def test_a_value_needs_its_unit_and_nothing_else(parse: Callable[[str], object], words: str, text: str) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
-        parse(text)
+def test_a_duration_needs_its_unit_and_nothing_else(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration; write a number with its unit, such as 500ms") as caught:
+        parse_duration(text)
     assert repr(text) in str(caught.value)
 
 
@@ -109,10 +101,21 @@ def test_a_long_text_is_refused_at_once() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.25, "250ms"), (0.0, "0ms"), (0.9996, "1s"), (1.0, "1s"), (1.04, "1s"), (1.25, "1.2s"), (9.96, "10s"),
-        (14.4, "14s"), (59.7, "1m"), (90.0, "1m30s"), (3600.0, "1h"), (3599.7, "1h"), (90061.0, "1d1h"),
+        (0.25, "250ms"),
+        (0.0, "0ms"),
+        (0.9996, "1s"),
+        (1.0, "1s"),
+        (1.04, "1s"),
+        (1.25, "1.2s"),
+        (9.96, "10s"),
+        (14.4, "14s"),
+        (59.7, "1m"),
+        (90.0, "1m30s"),
+        (3600.0, "1h"),
+        (3599.7, "1h"),
+        (90061.0, "1d1h"),
     ],
-)  # fmt: skip
+)
 def test_a_duration_is_written_as_a_person_reads_it(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
@@ -133,6 +136,13 @@ def test_a_written_duration_reads_back_as_about_the_same(seconds: float) -> None
 def test_a_size_is_read_into_bytes(text: str, size: int) -> None:
     assert parse_size(text) == size
     assert read(size=Scalar(text)).size == size
+
+
+@pytest.mark.parametrize("text", ["", "64", "64KB", "64kib", "1.5MiB", "-1B", "٣B", "9" * 20 + "B", "1 MiB"])
+def test_a_size_is_a_whole_number_with_its_unit(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size; write a whole number with B, KiB, MiB or GiB") as caught:
+        parse_size(text)
+    assert repr(text) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +168,15 @@ def test_a_written_rate_reads_back_as_the_same(count: int, time: str) -> None:
     assert parse_rate(str(rate)) == rate
 
 
+@pytest.mark.parametrize(
+    "text", ["", "5", "/s", "0/s", "5/0s", "5/0.0ms", "-5/s", "5/ s", "5 / s", "1.5/s", "5/s/s", "٣/s", "5/99999d"]
+)
+def test_a_rate_needs_a_count_and_a_time(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a rate; write a count and a time, such as 5/s or 300/5m") as caught:
+        parse_rate(text)
+    assert repr(text) in str(caught.value)
+
+
 @pytest.mark.parametrize(("text", "share"), [("80%", 0.8), ("100%", 1.0), ("0.5%", 0.005)])
 def test_a_percentage_is_a_share(text: str, share: float) -> None:
     assert read(share=Scalar(text)).share == pytest.approx(share)
@@ -178,14 +197,35 @@ def test_counts_and_flags_are_read_from_text_and_nothing_is_guessed() -> None:
         assert f"{text!r} is neither true nor false" in refusal(flag=Scalar(text))
 
 
-AS_JSON = [("true", True), ("false", False), ("null", None), ("10", 10), ("-10", -10), ("1.5", 1.5), ("1e3", 1000.0)]
-AS_TEXT = [
-    "10 ", "010", "+1", ".5", "12:30", "no", "True", "~", "", "NaN", "-Infinity", "1e999", "[1]", '{"a": 1}',
-    '"quoted"', "9" * 5000, "[" * 100_000,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "value"), [*AS_JSON, *((text, text) for text in AS_TEXT)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("false", False),
+        ("null", None),
+        ("10", 10),
+        ("-10", -10),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ("10 ", "10 "),
+        ("010", "010"),
+        ("+1", "+1"),
+        (".5", ".5"),
+        ("12:30", "12:30"),
+        ("no", "no"),
+        ("True", "True"),
+        ("~", "~"),
+        ("", ""),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("1e999", "1e999"),
+        ("[1]", "[1]"),
+        ('{"a": 1}', '{"a": 1}'),
+        ('"quoted"', '"quoted"'),
+        ("9" * 5000, "9" * 5000),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
 def test_a_plain_scalar_of_a_message_is_what_json_would_read_else_text(text: str, value: object) -> None:
     """RFC 8259, sections 3 and 6."""
     found = parse_json_scalar(Scalar(text))
@@ -201,9 +241,9 @@ def test_whatever_a_scalar_comes_to_can_be_sent_as_json(text: str) -> None:
     assert isinstance(value, str) or value is None or json.loads(text) == value
 
 
-@pytest.mark.parametrize(("text", "value"), AS_JSON)
-def test_a_quoted_scalar_is_text(text: str, value: object) -> None:
-    assert parse_json_scalar(Scalar(text, plain=False)) == text
+def test_a_quoted_scalar_is_text() -> None:
+    assert parse_json_scalar(Scalar("10", plain=False)) == "10"
+    assert type(parse_json_scalar(Scalar("true", plain=False))) is str
 
 
 def test_a_tree_of_scalars_is_read_leaf_by_leaf() -> None:
@@ -248,11 +288,21 @@ def test_a_validation_error_does_not_hold_the_input() -> None:
 def test_a_secret_is_shown_by_nothing() -> None:
     secret = Secret("hunter2")
     model = read(secret=Scalar("hunter2"))
-    formatted = [str(secret), repr(secret), f"{secret}", f"{secret!r:>10}", f"{secret:>10}", str([secret])]
-    formatted.append("%s %r" % (secret, secret))  # noqa: UP031 - one of the ways
-    formatted.append(json.dumps({"token": secret}, default=str))
-    dumped = [repr(model), str(model.model_dump()), model.model_dump_json(), repr(model.model_dump(mode="json"))]
-    for way in formatted + dumped:
+    ways = [
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        f"{secret!r:>10}",
+        f"{secret:>10}",
+        "%s %r" % (secret, secret),  # noqa: UP031 - one of the ways
+        str([secret]),
+        json.dumps({"token": secret}, default=str),
+        repr(model),
+        str(model.model_dump()),
+        model.model_dump_json(),
+        repr(model.model_dump(mode="json")),
+    ]
+    for way in ways:
         assert "hunter2" not in way
         assert "***" in way
     assert f"{secret:>5}" == "  ***"
@@ -268,9 +318,12 @@ def test_a_secret_cannot_be_pickled_or_copied_away() -> None:
 
 
 def test_secrets_compare_by_their_text_and_with_nothing_else() -> None:
-    assert {Secret("a"), Secret("a"), Secret("b")} == {Secret("b"), Secret("a")}
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
-    assert (bool(Secret("")), bool(Secret("a"))) == (False, True)
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert not Secret("")
+    assert Secret("a")
 
 
 @settings(max_examples=200)
