@@ -128,7 +128,8 @@ class Process:
         for thread in self._threads:
             thread.join(timeout)
             assert not thread.is_alive(), f"a child of it holds its output open\n{self.shown()}"
-        self._close_streams()
+        for stream in filter(None, (self.popen.stdin, self.popen.stdout, self.popen.stderr)):
+            stream.close()
         return code
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = _PATIENCE) -> int:
@@ -147,11 +148,6 @@ class Process:
     def shown(self) -> str:
         """Its last lines, for a failure's message."""
         return "\n".join([f"command: {self.popen.args!r}", "stdout:", *self.out[-20:], "stderr:", *self.err[-40:]])
-
-    def _close_streams(self) -> None:
-        for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
-            if stream is not None:
-                stream.close()
 
 
 class Manager(Process):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from wscli import errors
-from wscli.errors import ExitCode, WscliError, error_for
+from wscli.errors import AuthError, ExitCode, WscliError, error_for
 
 CONTRACT = {
     "OK": 0,
@@ -51,6 +51,17 @@ def test_an_error_survives_its_way_across_the_socket(kind: type[WscliError]) -> 
 @pytest.mark.parametrize("code", [0, 42, -1, 130, 143])
 def test_an_unassigned_code_is_a_plain_error(code: int) -> None:
     assert type(error_for(code, "what")) is WscliError
+
+
+def test_no_two_kinds_share_a_code() -> None:
+    assert len({kind.exit_code for kind in KINDS}) == len(KINDS)
+
+
+def test_a_hint_is_kept_apart_from_the_message() -> None:
+    error = AuthError("token 'session' could not be had", "see `wscli token ls`")
+    assert str(error) == "token 'session' could not be had"
+    assert error.hint == "see `wscli token ls`"
+    assert AuthError("x").hint is None
 
 
 def test_the_thin_client_may_load_it() -> None:

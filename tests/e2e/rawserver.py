@@ -13,7 +13,7 @@ from typing import Self
 from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
-__all__ = ["Conn", "RawServer"]
+__all__ = ["Conn", "RawServer", "welcomes"]
 
 
 class Conn:
@@ -60,6 +60,12 @@ class Conn:
         with contextlib.suppress(OSError):
             while self.sock.recv(65536):
                 pass
+
+
+def welcomes(conn: Conn) -> None:
+    """Upgrade, and say nothing until the client hangs up: a script."""
+    conn.upgrade()
+    conn.until_closed()
 
 
 class RawServer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -184,12 +183,6 @@ def test_a_closed_stdout_ends_a_reader_well(wscli: Wscli, backend: BackendProces
 
 
 def test_the_end_of_stdin_ends_a_sender_well(wscli: Wscli, backend: BackendProcess, manager: Manager) -> None:
-    read, write = os.pipe()
-    with Process([*COMMAND, "send", "feed"], env=wscli.env, cwd=wscli.directory) as nothing:
-        assert nothing.wait() == 0
-    sender = subprocess.Popen([*COMMAND, "send", "feed"], env=wscli.env, cwd=wscli.directory, stdin=read)
-    os.close(read)
-    os.write(write, b"one\ntwo\nthree, without its newline")
-    os.close(write)
-    assert sender.wait(20) == 0
+    assert wscli.start("send", "feed").wait() == 0, "of /dev/null there is nothing to send"
+    assert wscli("send", "feed", input="one\ntwo\nthree, without its newline").returncode == 0
     assert manager.stats()["channels"]["feed"]["sent"] == 3

@@ -8,13 +8,13 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
+from tests.e2e.upstream import in_background
 from tests.examples import EXAMPLES
 from tests.processes import Manager, Wscli
 from tests.waiting import until
@@ -36,7 +36,6 @@ class Counting:
     """A server that counts: each message is the next number, whoever is connected."""
 
     def __init__(self) -> None:
-        self.port = 0
         self._numbers = itertools.count(1)
         self._sent = 0
         self._more = threading.Condition()
@@ -47,7 +46,7 @@ class Counting:
             goal = self._sent + more
             assert self._more.wait_for(lambda: self._sent >= goal, 60)
 
-    def _feed(self, connection: ServerConnection) -> None:
+    def feed(self, connection: ServerConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 for _ in range(100):
@@ -56,18 +55,6 @@ class Counting:
                 with self._more:
                     self._sent += 100
                     self._more.notify_all()
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Counting]:
-        with serve(self._feed, "127.0.0.1", 0, compression=None) as server:
-            self.port = server.socket.getsockname()[1]
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
 
 
 def check(records: list[dict[str, Any]], kills: int) -> dict[int, str]:
@@ -92,8 +79,9 @@ def check(records: list[dict[str, Any]], kills: int) -> dict[int, str]:
 @pytest.mark.timeout(900)
 def test_a_manager_killed_under_a_stream_loses_and_repeats_nothing_recorded(wscli: Wscli) -> None:
     chance = random.Random(3)
-    with Counting().running() as server:
-        text = CONFIG.format(port=server.port)
+    server = Counting()
+    with in_background(server.feed, compression=None) as port:
+        text = CONFIG.format(port=port)
         manager: Manager = wscli.up(text).__enter__()
         follower = wscli.start("tail", "feed", "--consumer", "follower", "--json", "--retry")
         visits: list[dict[str, Any]] = []

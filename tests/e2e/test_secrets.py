@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.rawserver import Conn, RawServer
+from tests.e2e.rawserver import Conn, RawServer, welcomes
 from tests.inline import Here
 from tests.processes import Wscli
 
@@ -72,11 +72,6 @@ def token_server(*, echo: bool) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def welcomes(conn: Conn) -> None:
-    conn.upgrade()
-    conn.until_closed()
 
 
 def quotes_as_it_closes(conn: Conn) -> None:

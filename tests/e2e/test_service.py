@@ -9,14 +9,13 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.processes import Wscli
+from tests.processes import COMMAND, Wscli
 
 CONFIG = """
 version: 1
@@ -28,7 +27,6 @@ channels:
   c: {endpoint: e}
 """
 MORE = CONFIG + "  d: {endpoint: e, open: lazy}\n"
-COMMAND = [sys.executable, "-m", "wscli", "up", "-c", "app.yaml"]
 
 
 class ServiceManager:
@@ -113,7 +111,8 @@ def test_in_the_journal_each_line_has_its_level(wscli: Wscli) -> None:
     with ours, theirs:
         facts = os.fstat(theirs.fileno())
         env = {**wscli.env, "JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}
-        with subprocess.Popen(COMMAND, cwd=wscli.directory, env=env, stderr=theirs) as manager:
+        command = [*COMMAND, "up", "-c", "app.yaml"]
+        with subprocess.Popen(command, cwd=wscli.directory, env=env, stderr=theirs) as manager:
             theirs.close()
             with ours.makefile() as journal:
                 assert next(journal).startswith("<6>info wscli ")

@@ -30,6 +30,7 @@ channels:
   feed: {{endpoint: api}}
 """
 MESSAGES = 150
+LINES = "".join(f"{number:06d}\n" for number in range(MESSAGES))
 ALL = 1 << 40
 LARGE = 300_000
 """Bytes, more than a socket takes at once, so that a server can die in the middle of a message."""
@@ -64,6 +65,17 @@ def payloads(data: bytes) -> Iterator[bytes]:
     for frame in protocol.events_received():
         if isinstance(frame, Frame) and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             yield frame.data
+
+
+def notes(received: Received, first: int = ALL) -> Callable[[Conn], None]:
+    """Make a server that notes what it gets; its first connection ends after so many bytes."""
+
+    def script(conn: Conn) -> None:
+        conn.upgrade()
+        with received.reading(conn) as read:
+            read(first if conn.number == 1 else ALL)
+
+    return script
 
 
 def resets(conn: Conn) -> None:
@@ -158,15 +170,8 @@ def test_a_message_of_unknown_outcome_may_arrive_and_the_one_behind_it_that_was_
 
 def test_a_server_that_lives_gets_all_that_was_sent_and_no_more(wscli: Wscli) -> None:
     received = Received()
-
-    def script(conn: Conn) -> None:
-        conn.upgrade()
-        with received.reading(conn) as read:
-            read(ALL)
-
-    lines = "".join(f"{number:06d}\n" for number in range(MESSAGES))
-    with RawServer(script) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
-        done = wscli("send", "feed", "--json", input=lines)
+    with RawServer(notes(received)) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
+        done = wscli("send", "feed", "--json", input=LINES)
         assert (done.returncode, done.stdout.count('"outcome":"sent"')) == (0, MESSAGES)
         assert wscli("down").returncode == 0
     assert received.numbers == set(range(MESSAGES))
@@ -176,15 +181,8 @@ def test_a_server_that_lives_gets_all_that_was_sent_and_no_more(wscli: Wscli) ->
 def test_each_line_of_stdin_is_reported_with_its_true_outcome(wscli: Wscli, budget: int) -> None:
     """The server dies once: the lines before that are sent, the one concerned says what it was, and none is skipped."""
     received = Received()
-
-    def script(conn: Conn) -> None:
-        conn.upgrade()
-        with received.reading(conn) as read:
-            read(budget if conn.number == 1 else ALL)
-
-    lines = "".join(f"{number:06d}\n" for number in range(MESSAGES))
-    with RawServer(script) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
-        done = wscli("send", "feed", "--json", input=lines)
+    with RawServer(notes(received, budget)) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
+        done = wscli("send", "feed", "--json", input=LINES)
         told = [line.split('"outcome":"')[1].split('"')[0] for line in done.stdout.splitlines()]
         assert wscli("down").returncode == 0
     if done.returncode == 0:

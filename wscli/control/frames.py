@@ -130,6 +130,11 @@ class FrameReader:
         self._start = 0
         self._end = len(rest)
 
+    @property
+    def pending(self) -> int:
+        """Bytes of a frame that is not whole yet."""
+        return self._end - self._start
+
     def space(self) -> memoryview:
         """Give room to receive into, at least as much as the frame under way still lacks, up to what has arrived.
 
