@@ -84,7 +84,7 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.kill()
 
     @property
@@ -128,7 +128,8 @@ class Process:
         for thread in self._threads:
             thread.join(timeout)
             assert not thread.is_alive(), f"a child of it holds its output open\n{self.shown()}"
-        self._close_streams()
+        for stream in filter(None, (self.popen.stdin, self.popen.stdout, self.popen.stderr)):
+            stream.close()
         return code
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = _PATIENCE) -> int:
@@ -147,11 +148,6 @@ class Process:
     def shown(self) -> str:
         """Its last lines, for a failure's message."""
         return "\n".join([f"command: {self.popen.args!r}", "stdout:", *self.out[-20:], "stderr:", *self.err[-40:]])
-
-    def _close_streams(self) -> None:
-        for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
-            if stream is not None:
-                stream.close()
 
 
 class Manager(Process):
@@ -271,6 +267,15 @@ class Wscli:
         path = self.directory / name
         path.write_text(text)
         return path
+
+    @contextlib.contextmanager
+    def detached(self, text: str, *options: str) -> Iterator[subprocess.CompletedProcess[str]]:
+        """Run ``up -d`` on a configuration, and ``down`` at the end."""
+        file = self.file(text)
+        try:
+            yield self("up", "-d", "-c", file.name, *options)
+        finally:
+            assert self("down").returncode == 0
 
     def up(self, text: str, *options: str, name: str = "app.yaml") -> Manager:
         """Start a manager on a configuration: ``with wscli.up(YAML) as manager``."""

@@ -10,11 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import descriptors
 from wscli.child import ERROR_TAIL, Child
-
-
-def descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 async def started(*argv: str, stdin: bytes | None = None, **limits: int) -> Child:

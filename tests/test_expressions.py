@@ -20,8 +20,11 @@ def test_an_expression_that_does_not_compile_by_itself_is_invalid_in_one_line(ex
 
 @pytest.mark.parametrize(
     ("expression", "true"),
-    [(".a == 1", True), (".a", True), (".b", False), ("false, .a", True), ("empty", False), ("halt", False)],
-)
+    [
+        (".a == 1", True), (".a", True), (".b", False), ("false, .a", True), ("false, 0", True), ("null, .b", False),
+        ("empty", False), ("halt", False), (".a # a comment", True), ("select(.a > 1)", False),
+    ],
+)  # fmt: skip
 def test_a_condition_holds_where_any_result_is_neither_false_nor_null(expression: str, true: bool) -> None:
     assert compile_condition(expression)('{"a":1}') is true
 

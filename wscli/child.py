@@ -27,7 +27,6 @@ class Child(asyncio.SubprocessProtocol):
     Args:
         most_output: bytes on stdout that are too much.
         most_errors: bytes on stderr that are too much; None: any number, of which the end is kept.
-
     """
 
     def __init__(self, *, most_output: int = 0, most_errors: int | None = None) -> None:
@@ -57,7 +56,6 @@ class Child(asyncio.SubprocessProtocol):
         Raises:
             OSError: it cannot be started.
             ValueError: an argument holds a NUL.
-
         """
         loop = asyncio.get_running_loop()
         starting = loop.create_task(

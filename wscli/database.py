@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
+from typing import NamedTuple
 
 from wscli.errors import WscliError
 
@@ -33,6 +33,7 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 BUSY = 5.0
 """Seconds to wait for another connection's lock."""
 _PASSING = ("SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
+_SETTINGS = ("journal_size_limit=16777216", "trusted_schema=OFF", "cell_size_check=ON")
 _ASIDE = "move the file away, and a new one is made; or mend it with `sqlite3 FILE .recover`"
 
 
@@ -40,19 +41,16 @@ class DatabaseError(WscliError):
     """A file is damaged, belongs to another program, or cannot be written."""
 
 
-class Kind:
+class Kind(NamedTuple):
     """A kind of file: the application id in its header, the version of its schema, and the schema.
 
     ``upgrades`` maps an earlier version to the statements that upgrade it to the next one.
     """
 
-    def __init__(
-        self, application_id: int, version: int, schema: str, upgrades: Mapping[int, str] = MappingProxyType({})
-    ) -> None:
-        self.application_id = application_id
-        self.version = version
-        self.schema = schema
-        self.upgrades = upgrades
+    application_id: int
+    version: int
+    schema: str
+    upgrades: Mapping[int, str] = {}
 
 
 def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Connection:
@@ -62,7 +60,6 @@ def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Conn
 
     Raises:
         DatabaseError: it is not a database of this kind, is damaged, or cannot be read and written.
-
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,11 +72,10 @@ def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Conn
     database.text_factory = lenient_text
     try:
         _prepare(database, path, kind, sync)
-    except FAULTS as error:
+    except BaseException as error:
         database.close()
-        raise fault(path, error) from None
-    except BaseException:
-        database.close()
+        if isinstance(error, FAULTS):
+            raise fault(path, error) from None
         raise
     return database
 
@@ -94,26 +90,14 @@ def _prepare(database: sqlite3.Connection, path: Path, kind: Kind, sync: str) ->
         raise DatabaseError(
             f"{str(path)!r} is of version {version}, and this wscli reads version {kind.version}", _ASIDE
         )
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute(f"PRAGMA synchronous={sync}")
-    database.execute("PRAGMA journal_size_limit=16777216")
-    database.execute("PRAGMA trusted_schema=OFF")
-    database.execute("PRAGMA cell_size_check=ON")
-    if not tables:
+    for setting in ("journal_mode=WAL", f"synchronous={sync}", *_SETTINGS):
+        database.execute(f"PRAGMA {setting}")
+    if not tables or version != kind.version:
+        steps = [kind.upgrades[earlier] for earlier in range(version, kind.version)] if tables else [kind.schema]
+        marks = f"PRAGMA application_id={kind.application_id}; PRAGMA user_version={kind.version}"
         with transaction(database):
-            _execute_all(database, kind.schema)
-            database.execute(f"PRAGMA application_id={kind.application_id}")
-            database.execute(f"PRAGMA user_version={kind.version}")
-    elif version != kind.version:
-        with transaction(database):
-            for earlier in range(version, kind.version):
-                _execute_all(database, kind.upgrades[earlier])
-            database.execute(f"PRAGMA user_version={kind.version}")
-
-
-def _execute_all(database: sqlite3.Connection, statements: str) -> None:
-    for statement in statements.split(";"):
-        database.execute(statement)
+            for statement in ";".join((*steps, marks)).split(";"):
+                database.execute(statement)
 
 
 @contextmanager

@@ -63,9 +63,6 @@ class WscliError(Exception):
         self.message = message
         self.hint = hint
 
-    def __str__(self) -> str:
-        return self.message
-
 
 class UsageError(WscliError):
     """The command line asks for something that cannot be."""
@@ -110,7 +107,7 @@ class ChannelUnavailable(WscliError):
 
 
 class OutcomeUnknown(WscliError):
-    """The message was handed over, and the connection died before anybody could know."""
+    """The message was handed over, and the connection died before the outcome was known."""
 
     exit_code = ExitCode.OUTCOME_UNKNOWN
 
@@ -121,18 +118,7 @@ class TimedOut(WscliError):
     exit_code = ExitCode.TIMED_OUT
 
 
-_BY_CODE: dict[int, type[WscliError]] = {
-    ExitCode.ERROR: WscliError,
-    ExitCode.USAGE: UsageError,
-    ExitCode.CONFIG: ConfigError,
-    ExitCode.AUTH: AuthError,
-    ExitCode.NO_INSTANCE: NoInstance,
-    ExitCode.UNKNOWN_CHANNEL: UnknownChannel,
-    ExitCode.NOT_SENT: NotSent,
-    ExitCode.CHANNEL_UNAVAILABLE: ChannelUnavailable,
-    ExitCode.OUTCOME_UNKNOWN: OutcomeUnknown,
-    ExitCode.TIMED_OUT: TimedOut,
-}
+_BY_CODE: dict[int, type[WscliError]] = {kind.exit_code: kind for kind in WscliError.__subclasses__()}
 
 
 def error_for(exit_code: int, message: str, hint: str | None = None) -> WscliError:

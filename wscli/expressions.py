@@ -23,7 +23,6 @@ def check_expression(expression: str, variables: tuple[str, ...] = ()) -> None:
 
     Raises:
         InvalidExpression: it does not compile.
-
     """
     _compile(expression, dict.fromkeys(variables, 0))
 
@@ -37,7 +36,6 @@ def compile_condition(expression: str, values: Mapping[str, object] | None = Non
 
     Raises:
         InvalidExpression: it does not compile.
-
     """
     check_expression(expression, tuple(values or ()))
     program = _compile(f"any(({expression}\n); .)", values or {})
@@ -49,7 +47,6 @@ def compile_program(expression: str) -> Callable[[str], Iterator[str]]:
 
     Raises:
         InvalidExpression: it does not compile.
-
     """
     check_expression(expression)
     program = _compile(f'({expression}\n) | if type == "string" then . else tojson end', {})

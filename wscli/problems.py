@@ -19,7 +19,6 @@ class Problems:
     Args:
         prefix: what the log puts before them: a channel's name, or nothing.
         on_change: called after each change.
-
     """
 
     def __init__(self, prefix: str = "", on_change: Callable[[], None] = lambda: None) -> None:

@@ -22,22 +22,20 @@ def listen_at_path(path: Path) -> socket.socket:
 
     Raises:
         OSError: EADDRINUSE where a process listens there, EEXIST where the file is not a socket.
-
     """
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)  # a full backlog would block
-        try:
-            probe.connect(os.fspath(path))
-        except FileNotFoundError:
-            pass
-        except ConnectionRefusedError:
-            if not stat.S_ISSOCK(path.lstat().st_mode):  # other files refuse as well
-                raise OSError(errno.EEXIST, "the file there is not a socket") from None
-            path.unlink(missing_ok=True)
-        except BlockingIOError:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
-        else:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        match probe.connect_ex(os.fspath(path)):
+            case errno.ENOENT:
+                pass
+            case errno.ECONNREFUSED if stat.S_ISSOCK(path.lstat().st_mode):
+                path.unlink(missing_ok=True)
+            case errno.ECONNREFUSED:  # other files refuse as well
+                raise OSError(errno.EEXIST, "the file there is not a socket")
+            case 0 | errno.EAGAIN:
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            case other:
+                raise OSError(other, os.strerror(other))
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:

@@ -26,11 +26,7 @@ class Tasks:
         return len(self._running)
 
     def spawn(
-        self,
-        work: Coroutine[Any, Any, Any],
-        *,
-        name: str,
-        on_crash: Callable[[BaseException], None] | None = None,
+        self, work: Coroutine[Any, Any, Any], *, name: str, on_crash: Callable[[BaseException], None] | None = None
     ) -> asyncio.Task[Any]:
         """Start a task, keep it until it ends, and hand its failure on."""
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -38,12 +34,14 @@ class Tasks:
 
         def ended(task: asyncio.Task[Any]) -> None:
             self._running.discard(task)
-            error = _failure(task)
-            if error is None:
-                return
-            logger.error("task %s failed: %r", name, error, exc_info=error)
-            if on_crash is not None:
-                on_crash(error)
+            if not task.cancelled():
+                error = task.exception()
+            else:  # an error as well, unless it was requested
+                error = None if task.cancelling() else asyncio.CancelledError("cancelled without a request")
+            if error is not None:
+                logger.error("task %s failed: %r", name, error, exc_info=error)
+                if on_crash is not None:
+                    on_crash(error)
 
         task.add_done_callback(ended)
         return task
@@ -55,10 +53,3 @@ class Tasks:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-
-
-def _failure(task: asyncio.Task[Any]) -> BaseException | None:
-    """Give the error of a task that ended; an unrequested cancellation is an error as well."""
-    if not task.cancelled():
-        return task.exception()
-    return None if task.cancelling() else asyncio.CancelledError("cancelled without a request")

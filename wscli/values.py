@@ -12,14 +12,7 @@ import math
 import re
 from typing import Annotated, Any, NamedTuple, NoReturn
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
@@ -44,12 +37,11 @@ __all__ = [
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 100 * 366 * 86400.0
 _LONGEST_QUOTE = 100
-_PIECE = r"[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)"
-_PIECES = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_DURATION = re.compile(f"(?:{_PIECE})+")
+_PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(f"(?:{_PIECE.pattern})+")
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|TiB)")
-_RATE = re.compile(rf"([0-9]{{1,9}})/(ms|s|m|h|d|(?:{_PIECE})+)")
+_RATE = re.compile(rf"([0-9]{{1,9}})/(ms|s|m|h|d|{_DURATION.pattern})")
 _COUNT = re.compile(r"[0-9]{1,18}")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
 _JSON_SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -102,7 +94,7 @@ def parse_duration(text: object) -> float:
 
 
 def _in_seconds(pieces: str) -> float:
-    return sum(float(number) * _UNITS[unit] for number, unit in _PIECES.findall(pieces))
+    return sum(float(number) * _UNITS[unit] for number, unit in _PIECE.findall(pieces))
 
 
 def format_duration(seconds: float) -> str:
@@ -199,10 +191,8 @@ def _parse_json(value: object) -> Any:
     return parse_json_scalar(value) if isinstance(value, Scalar) else value
 
 
-def _text_schema(pattern: str, description: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {"type": "string", "pattern": pattern, "description": description, "examples": list(examples)}
-    )
+def _text_schema(pattern: str, what: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": what, "examples": list(examples)})
 
 
 Duration = Annotated[
@@ -224,10 +214,6 @@ Count = Annotated[
 ]
 Flag = Annotated[bool, BeforeValidator(_parse_flag), WithJsonSchema({"type": "boolean"})]
 Json = Annotated[Any, BeforeValidator(_parse_json), WithJsonSchema({"description": "any JSON value"})]
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # a value of the environment need not be UTF-8 (PEP 383)
 
 
 class Secret:
@@ -256,7 +242,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
+        # a value of the environment need not be UTF-8 (PEP 383)
+        return hmac.compare_digest(*(text.encode("utf-8", "surrogatepass") for text in (self._text, other._text)))
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
@@ -270,10 +257,8 @@ class Secret:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Take text, and serialise to ``***``."""
-        from_text = core_schema.no_info_plain_validator_function(cls._from_config)
-        return core_schema.json_or_python_schema(
-            from_text, from_text, serialization=core_schema.plain_serializer_function_ser_schema(repr)
-        )
+        as_shown = core_schema.plain_serializer_function_ser_schema(repr)
+        return core_schema.no_info_plain_validator_function(cls._from_config, serialization=as_shown)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

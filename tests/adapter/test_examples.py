@@ -63,33 +63,6 @@ async def test_either_kind_can_be_sent_and_received_as_the_other(url: Address) -
         assert await websocket.recv(decode=True) == "text"
 
 
-async def test_the_consumer_pattern(url: Address) -> None:
-    consumed = []
-
-    async def consumer_handler(websocket: ClientConnection) -> None:
-        async for message in websocket:
-            consumed.append(message)
-            if len(consumed) == 3:
-                await websocket.close()
-
-    async with connect(url("echo")) as websocket:
-        for message in ("a", "b", "c"):
-            await websocket.send(message)
-        await consumer_handler(websocket)
-    assert consumed == ["a", "b", "c"]
-
-
-async def test_the_producer_pattern(url: Address) -> None:
-    async with connect(url("end/4000")) as websocket:
-        while True:
-            try:
-                await websocket.send("more")
-                await websocket.recv()
-            except ConnectionClosed:
-                break
-    assert websocket.close_code == 4000
-
-
 async def test_consumer_and_producer_at_once(url: Address) -> None:
     to_send: asyncio.Queue[str] = asyncio.Queue()
     received: asyncio.Queue[str | bytes] = asyncio.Queue()

@@ -70,25 +70,19 @@ def test_without_a_manager_it_is_direct_and_says_so_once(
     )
 
 
-@pytest.mark.parametrize("module", ["wscli.adapter", "wscli.adapter.sync"])
-def test_the_warning_is_on_stderr_by_default(module: str, echo: str) -> None:
-    program = f"""
-import asyncio
-from {module} import connect
-url = {echo.replace("ws://", "ws://me:pa55@") + "?token=s3cret"!r}
-async def main():
-    for _ in range(2):
-        async with connect(url) as websocket:
-            await websocket.send("hello")
-            assert await websocket.recv() == "hello"
-def again():
-    for _ in range(2):
-        with connect(url) as websocket:
-            websocket.send("hello")
-            assert websocket.recv() == "hello"
-{"again()" if module.endswith("sync") else "asyncio.run(main())"}
+SYNC = "from wscli.adapter.sync import connect\nfor _ in range(2):\n    with connect({url!r}): pass\n"
+ASYNC = """\
+import asyncio, wscli.adapter
+async def connect():
+    async with wscli.adapter.connect({url!r}): pass
+for _ in range(2): asyncio.run(connect())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("program", [SYNC, ASYNC], ids=["sync", "async"])
+def test_the_warning_is_on_stderr_by_default(program: str, echo: str) -> None:
+    code = program.format(url=echo.replace("ws://", "ws://me:pa55@") + "?token=s3cret")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{echo} is dialled directly, and not shared: no instance is running")
@@ -147,11 +141,6 @@ def test_another_choice_is_a_mistake_even_where_nothing_falls_back(
     monkeypatch.setenv("WSCLI_FALLBACK", "maybe")
     with pytest.raises(UsageError, match="WSCLI_FALLBACK is 'maybe'"):
         talk(echo)
-
-
-def test_direct_can_be_spelled_out(talk: Talk, echo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WSCLI_FALLBACK", "direct")
-    assert talk(echo) == "hello"
 
 
 def test_a_real_manager_without_the_channel_is_gone_around(

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-__all__ = ["upstream"]
+__all__ = ["serving", "upstream"]
 
 
 @contextmanager
-def upstream(context: ssl.SSLContext | None = None) -> Iterator[int]:
+def serving(handle: Callable[[ServerConnection], None], **options: Any) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, and give it."""
-    with serve(_handle, "127.0.0.1", 0, ssl=context, select_subprotocol=_subprotocol) as server:
+    with serve(handle, "127.0.0.1", 0, **options) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        port = server.socket.getsockname()[1]
         try:
-            yield port
+            yield server.socket.getsockname()[1]
         finally:
             server.shutdown()
             thread.join()
+
+
+def upstream(context: ssl.SSLContext | None = None) -> AbstractContextManager[int]:
+    """Serve what the documentation has."""
+    return serving(_handle, ssl=context, select_subprotocol=_subprotocol)
 
 
 def _subprotocol(websocket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

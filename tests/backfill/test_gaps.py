@@ -26,7 +26,4 @@ def test_the_facts_of_a_gap_hold_all_of_it(last_at: float | None, since: int) ->
 def test_the_newest_message_that_has_everything_is_captured() -> None:
     messages = [b"no JSON", b'{"id": 3}', b'{"id": 2, "at": {"room": null}}', b'{"id": 1, "at": {"room": "a"}}']
     assert captured(ID, messages) == {"id": 1, "room": "a"}, "null says nothing that could be asked by"
-
-
-def test_where_none_has_nothing_is() -> None:
     assert captured(ID, [b"[" * 100_000, b"\xff"]) is None

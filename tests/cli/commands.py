@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import pytest_asyncio
 from tests.daemon.served import Served, serve
 from wscli.cli import main
 
-__all__ = ["Cli", "Result", "cli", "start"]
+__all__ = ["Cli", "Result", "cli", "start", "started"]
 
 
 class Result(NamedTuple):
@@ -33,6 +35,19 @@ class Result(NamedTuple):
 async def start(*args: str | bytes, **options: Any) -> asyncio.subprocess.Process:
     """Start ``wscli`` as a process of its own."""
     return await asyncio.create_subprocess_exec(sys.executable, "-m", "wscli", *args, **options)
+
+
+@asynccontextmanager
+async def started(*args: str, stdout: int = subprocess.PIPE) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run ``wscli`` as a process for a minute at most, and kill it if it still runs at the end."""
+    process = await start(*args, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE)
+    try:
+        async with asyncio.timeout(60):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 class Cli:

@@ -32,66 +32,39 @@ def one(
     }
 
 
+def test_durations_have_at_most_two_parts() -> None:
+    texts = {-1: "0ms", 0: "0ms", 0.0004: "0.4ms", 0.012: "12ms", 0.9999: "1s", 1: "1s", 4.25: "4.2s", 9.96: "10s"}
+    texts |= {59.6: "1m", 90: "1m30s", 3600: "1h", 3725: "1h2m", 90061: "1d1h"}
+    assert {seconds: duration(seconds) for seconds in texts} == texts
+
+
+def test_sizes_are_in_powers_of_1024() -> None:
+    texts = {0: "0B", 1023: "1023B", 1024: "1.0KiB", 3400: "3.3KiB", 5 << 30: "5.0GiB"}
+    assert {count: size(count) for count in texts} == texts
+
+
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("action", "at", "attempt", "words"),
     [
-        (-1, "0ms"),
-        (0, "0ms"),
-        (0.0004, "0.4ms"),
-        (0.012, "12ms"),
-        (0.9999, "1s"),
-        (1, "1s"),
-        (4.25, "4.2s"),
-        (9.96, "10s"),
-        (59.6, "1m"),
-        (90, "1m30s"),
-        (3600, "1h"),
-        (3725, "1h2m"),
-        (90061, "1d1h"),
+        ("retry", 1014.0, 0, "dials in 14s"),  # it was healthy: nothing is counted yet
+        ("retry", 1014.0, 1, "dials in 14s; attempt 2"),
+        ("retry", 1014.0, 3, "dials in 14s; attempt 4"),
+        ("retry", 999.0, 1, "dials now; attempt 2"),
+        ("dial", 1014.0, 1, "dials in 14s"),  # a dial says which attempt it is, and so did the wait before it
+        ("dial", 1014.0, 4, "dials in 14s; attempt 4"),
+        ("dial", None, 1, "dials now"),
+        ("network", None, 1, "dials when there is a network"),
+        ("use", None, 1, "opens when it is used"),
+        ("resume", None, 1, "`wscli resume calls`"),
+        ("start", None, 1, "`wscli start calls`"),
+        ("none", None, 1, ""),
+        ("levitate", None, 1, "levitate"),
     ],
 )
-def test_durations_have_at_most_two_parts(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0B"), (1023, "1023B"), (1024, "1.0KiB"), (3400, "3.3KiB"), (5 << 30, "5.0GiB")]
-)
-def test_sizes_are_in_powers_of_1024(count: int, text: str) -> None:
-    assert size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("action", "at", "words"),
-    [
-        ("retry", 1014.0, "dials in 14s; attempt 2"),
-        ("retry", 999.0, "dials now; attempt 2"),
-        ("dial", None, "dials now"),
-        ("network", None, "dials when there is a network"),
-        ("use", None, "opens when it is used"),
-        ("resume", None, "`wscli resume calls`"),
-        ("start", None, "`wscli start calls`"),
-        ("none", None, ""),
-        ("levitate", None, "levitate"),
-    ],
-)
-def test_the_next_step_is_said_in_words_that_can_be_acted_on(action: str, at: float | None, words: str) -> None:
-    assert next_step(one(action=action, at=at), now=1000.0) == words
-
-
-@pytest.mark.parametrize(
-    ("state", "action", "attempt", "words"),
-    [
-        ("waiting", "retry", 0, "dials in 14s"),  # it was healthy: nothing is counted yet
-        ("waiting", "retry", 3, "dials in 14s; attempt 4"),
-        ("connecting", "dial", 4, "dials in 14s; attempt 4"),
-        ("connecting", "dial", 1, "dials in 14s"),
-    ],
-)
-def test_a_dial_says_which_attempt_it_is_and_the_same_before_it_and_during_it(
-    state: str, action: str, attempt: int, words: str
+def test_the_next_step_is_said_in_words_that_can_be_acted_on(
+    action: str, at: float | None, attempt: int, words: str
 ) -> None:
-    assert next_step(one(state=state, action=action, at=1014.0, attempt=attempt), now=1000.0) == words
+    assert next_step(one(action=action, at=at, attempt=attempt), now=1000.0) == words
 
 
 def test_every_state_has_a_colour() -> None:
@@ -147,19 +120,13 @@ def test_a_manager_that_speaks_of_no_problems_and_consumers_has_none() -> None:
 
 
 def test_the_status_line_counts_what_is_ready_and_names_what_is_not() -> None:
-    states = [
-        one("a"),
-        one("b"),
-        one("c", "idle"),
-        one("d", "waiting", "retry", time.time() + 14.4),
-        one("e", "failed"),
-    ]
+    states = [one("a"), one("b"), one("c", "idle"), one("d", "waiting", "retry", time.time() + 14.4)]
+    states.append(one("e", "failed"))
     assert status_line("app", states) == "app: 2/4 ready, 1 idle; d waiting, dials in 14s; e failed"
     assert status_line("app", [one("a")]) == "app: 1/1 ready"
     assert status_line("app", []) == "app: 0/0 ready"
-    assert status_line("app", [one(f"c{n}", "failed") for n in range(5)]).endswith(
-        "c0 failed; c1 failed; c2 failed; 2 more"
-    )
+    many = [one(f"c{n}", "failed") for n in range(5)]
+    assert status_line("app", many).endswith("c0 failed; c1 failed; c2 failed; 2 more")
 
 
 def test_a_change_is_one_line_whatever_the_server_said() -> None:

@@ -13,13 +13,11 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.cli.commands import Cli, cli, start
+from tests.cli.commands import Cli, cli
 from tests.processes import Wscli, wscli
-from tests.waiting import eventually
 from wscli.cli import main
 from wscli.cli import root as root_module
 from wscli.cli.root import VERBS, root
-from wscli.core.states import ChannelState
 from wscli.version import __version__
 
 __all__ = ["cli", "wscli"]
@@ -90,6 +88,16 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
             "invalid value for '-n' / '--last': 'x' is not a valid number",
             "see `wscli tail -h`",
         ),
+        (["tail", "c", "--count", "0"], "0 is not in the range", "see `wscli tail -h`"),
+        (["tail", "c", "--last", "-1"], "-1 is not in the range", "see `wscli tail -h`"),
+        (["tail", "c", "--since", "yesterday"], "invalid time: 'yesterday'; it must be such as 10m", "`wscli tail -h`"),
+        (["tail", "c", "--last", "3", "--since", "1m"], "--last, --since and --after exclude each other", "give one"),
+        (["tail", "c", "--last", "0", "--after", "k3f9:1"], "--since and --after exclude each other", "give one"),
+        (["tail", "c", "d", "--after", "k3f9:1"], "--after goes with one channel", "one channel's history"),
+        (["tail", "c", "--json", "-0"], "--json and -0 exclude each other", "read --json by the line"),
+        (["send", "c", "--whole", "-0"], "--whole and -0 exclude each other", "give one of them"),
+        (["send", "c", "m", "-0"], "--whole and -0 say how stdin is cut", "leave one of them out"),
+        (["send", "c", "m", "--whole"], "--whole and -0 say how stdin is cut", "leave one of them out"),
         (["wait", "c", "--for", "redy"], "invalid value for '--for': 'redy' is not one of", "see `wscli wait -h`"),
         (
             ["wait", "c", "--timeout", "5 parsecs"],
@@ -138,7 +146,7 @@ async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> N
     assert (await cli("token", "ls", "-i", "app")).code == 0
 
 
-@pytest.mark.parametrize("args", [("down",), ("send", "calls", "m"), ("stats",)])
+@pytest.mark.parametrize("args", [("connect", "calls"), ("down",), ("send", "calls", "m"), ("stats",)])
 async def test_without_an_instance_a_verb_is_5(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
 ) -> None:
@@ -209,17 +217,6 @@ def test_a_stdout_that_is_full_is_1(wscli: Wscli) -> None:
             [sys.executable, "-m", "wscli", "ls"], env=wscli.env, stdout=full, stderr=subprocess.PIPE, check=False
         )
     assert (done.returncode, done.stderr) == (1, b"error: no space left on device\n")
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_signals_end_it_with_their_codes_and_without_a_word(cli: Cli, number: int, code: int) -> None:
-    calls = cli.served.calls
-    await cli.served.bring(calls, ChannelState.WAITING)
-    process = await start("wait", "calls", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    await eventually(lambda: calls.in_use)
-    process.send_signal(number)
-    out, err = await process.communicate()
-    assert (process.returncode, out, err) == (code, b"", b"")
 
 
 def on_a_terminal(*args: str, env: dict[str, str]) -> bytes:

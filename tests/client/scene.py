@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,19 +17,20 @@ from typing import Any, NamedTuple
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
+from tests.adapter.upstream import serving
 from tests.processes import Manager, Wscli
 from wscli import AsyncClient, Client
 from wscli.control import paths
 
-__all__ = ["Make", "Scene", "client", "free_registration", "make", "obedient_server", "running", "scene", "until"]
+__all__ = ["Make", "Scene", "client", "free_registration", "make", "running", "scene"]
 
 CONFIG = """
 version: 1
 name: {name}
 endpoints:
-  here: {{url: "{url}"}}
+  here: {{url: "ws://127.0.0.1:{port}"}}
   nowhere: {{url: "ws://127.0.0.1:1/"}}
 backoff:
   default: {{initial: 10ms, max: 20ms}}
@@ -96,24 +96,15 @@ def _obey(connection: ServerConnection) -> None:
 
 
 @contextmanager
-def obedient_server() -> Iterator[str]:
-    """Serve at a free port; gives the URL."""
-    quiet = logging.getLogger("tests.client.scene")
-    quiet.setLevel(logging.CRITICAL)
-    with serve(_obey, "127.0.0.1", 0, logger=quiet, compression=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
 def scene(name: str = "app") -> Iterator[Scene]:
     """Run a server and a manager, whose channels are ready."""
-    with obedient_server() as url, Wscli() as command, command.up(CONFIG.format(name=name, url=url)) as manager:
+    quiet = logging.getLogger("tests.client.scene")
+    quiet.setLevel(logging.CRITICAL)
+    with (
+        serving(_obey, logger=quiet, compression=None) as port,
+        Wscli() as command,
+        command.up(CONFIG.format(name=name, port=port)) as manager,
+    ):
         manager.wait_for("echo", "other", "held")
         yield Scene(command, manager)
 
@@ -124,14 +115,6 @@ def free_registration(directory: Path, name: str) -> str:
     facts = {"file": "/srv/app.yaml", "pid": os.getpid()}
     Path(paths.registration_path(str(directory), name)).write_text(json.dumps(facts))
     return paths.socket_path(str(directory), name)
-
-
-def until(predicate: Callable[[], bool], timeout: float = 30.0) -> None:
-    """Wait until something of another thread holds, which cannot wake us."""
-    deadline = time.monotonic() + timeout
-    while not predicate():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")

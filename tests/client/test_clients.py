@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import signal
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +13,6 @@ from typing import Any
 import pytest
 
 from tests.client.scene import Make, Scene, client, free_registration, make, running
-from tests.processes import Process
 from wscli import Client, Gap, Message
 from wscli.errors import ChannelUnavailable, NoInstance, NotSent, OutcomeUnknown, TimedOut, UnknownChannel, UsageError
 
@@ -220,38 +216,6 @@ def test_a_tail_that_is_dropped_leaves_nothing_open(client: Client, running: Sce
     tail.close()
     gc.collect()  # an open socket would warn here, which is an error
     running.until_readers(0)
-
-
-def test_another_thread_may_end_a_tail(client: Client, running: Scene) -> None:
-    found: list[object] = []
-    tail = client.tail("echo")
-    thread = threading.Thread(target=lambda: found.extend([*tail, "the end"]))
-    thread.start()
-    client.send("echo", order(say=["one"]))
-    running.until_readers(1)
-    tail.close()
-    thread.join(10)
-    assert found[-1] == "the end"
-
-
-def test_ctrl_c_ends_a_tail_without_a_word_of_ours(running: Scene) -> None:
-    code = (
-        "import wscli\n"
-        "tail = wscli.Client('app').tail('echo')\n"
-        "try: print('listening', flush=True); list(tail)\n"
-        "except KeyboardInterrupt: print('interrupted')\n"
-        "del tail\n"
-    )
-    script = Process(
-        [sys.executable, "-W", "error", "-c", code], env=running.command.env, cwd=running.command.directory
-    )
-    try:
-        script.until(lambda: script.out == ["listening"])
-        script.popen.send_signal(signal.SIGINT)
-        assert script.wait() == 0
-        assert (script.out[-1], script.err) == ("interrupted", [])
-    finally:
-        script.kill()
 
 
 def test_without_a_manager_every_call_says_so(make: Make, tmp_path: Path) -> None:

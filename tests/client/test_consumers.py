@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.client.scene import Scene, client, make, scene, until
+from tests.client.scene import Scene, client, make, scene
 from tests.processes import Process
+from tests.waiting import until
 from wscli import AsyncClient, Client, Gap, Message
 from wscli.errors import NoInstance, OutcomeUnknown, UnknownChannel, UsageError, WscliError
 
@@ -211,8 +212,10 @@ def test_consumers_are_listed_reset_and_removed(client: Client, at: Position, fi
 def test_ctrl_c_while_it_waits_leaves_nothing_to_come_again(running: Scene, client: Client, at: Position) -> None:
     code = (
         "import sys, wscli\n"
-        "with wscli.Client('app').tail('kept', consumer=sys.argv[1], last=2) as tail:\n"
-        "    for message in tail: print(message.seq, flush=True)\n"
+        "try:\n"
+        "    with wscli.Client('app').tail('kept', consumer=sys.argv[1], last=2) as tail:\n"
+        "        for message in tail: print(message.seq, flush=True)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
     )
     script = Process(
         [sys.executable, "-W", "error", "-c", code, at.name], env=running.command.env, cwd=running.command.directory
@@ -221,7 +224,8 @@ def test_ctrl_c_while_it_waits_leaves_nothing_to_come_again(running: Scene, clie
         script.until_lines(2)
         at.until(5, script.pid)  # by then it waits for the next one
         script.popen.send_signal(signal.SIGINT)
-        assert script.wait() != 0
+        assert script.wait() == 0
+        assert (script.out[-1], script.err) == ("interrupted", [])
         assert at.now() == (5, None)
 
 
@@ -261,7 +265,7 @@ async def test_a_tail_that_another_task_closes_while_there_is_no_room_to_acknowl
     tail = other.tail("kept", consumer=at.name, last=1, gaps=False)
     await anext(tail)
 
-    async def no_room(feed: object) -> None:
+    async def no_room() -> None:
         await tail.aclose()
 
     monkeypatch.setattr(tail._link, "acknowledged", no_room)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.config.plan import Plan
 from wscli.errors import ConfigError
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import Loads
-from wscli.config import load, redacted
+from wscli.config.loading import load
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.redact import redacted
 from wscli.values import Secret, shown
 
 FILE = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wscli.config import load, name_of
+from wscli.config.loading import load, name_of
 from wscli.errors import ConfigError
 
 UNSET = "endpoints: {api: {url: '${URL}'}}\nchannels: {a: {endpoint: nowhere}}\n"

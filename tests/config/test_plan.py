@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wscli.config import load
+from tests.config.conftest import Loads
+from wscli.config.loading import load
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.config.plan import EndpointPlan, Plan
 from wscli.core.backoff import BackoffPolicy, GiveUpAttempts
 from wscli.core.verdicts import parse_verdicts
 from wscli.errors import ConfigError
@@ -20,7 +20,6 @@ from wscli.net.tls import TlsSettings
 from wscli.templates.paths import compile_path_expression
 from wscli.values import Rate, Secret
 
-Loads = Callable[..., Plan]
 API = "endpoints: {api: {url: ws://h}}\n"
 
 
@@ -32,9 +31,9 @@ def rendered(templates: Any) -> dict[str, str]:
 def test_the_defaults(loads: Loads) -> None:
     plan = loads(API + "channels: {c: {endpoint: api}}\n")
     assert (plan.name, plan.file.name, plan.announce_after, plan.tokens) == ("app", "app.yaml", 5.0, {})
-    assert plan.endpoints == {"api": EndpointPlan("api", Rate(10, 1.0))}
+    assert plan.endpoints == {"api": Rate(10, 1.0)}
     channel = plan.channels["c"]
-    assert (channel.name, channel.params, channel.endpoint) == ("c", (), "api")
+    assert (channel.name, channel.params, channel.upstream.endpoint) == ("c", (), "api")
     assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
     assert channel.upstream.keepalive == Keepalive(ping=20.0, timeout=20.0)
     assert (channel.upstream.verdicts, channel.upstream.backoff) == ((), BackoffPolicy())
@@ -66,7 +65,6 @@ endpoints:
     headers: {Origin: https://a, X-Kept: "1"}
     subprotocols: [a, b]
     max_message: 2MiB
-    keepalive: {ping: 7s, timeout: 3s}
     verdicts: {4401: stop}
     backoff: {initial: 2s}
     connect: {timeout: 3s, rate: 300/5m}
@@ -82,10 +80,9 @@ channels:
     headers: {origin: https://b}
     subprotocols: [c]
     max_message: 1KiB
-    keepalive: {ping: 5s}
     verdicts: {4402: done}
     backoff: {give_up: {attempts: 3}}
-  quiet: {endpoint: api, keepalive: none, backoff: slow, subprotocols: []}
+  quiet: {endpoint: api, backoff: slow, subprotocols: [], verdicts: {}}
 """
 
 
@@ -105,58 +102,40 @@ def test_maps_merge_by_key_and_lists_replace(loads: Loads) -> None:
     assert same.shown_url == "wss://h/ws"
 
 
-ROTATING = """
-endpoints: {api: {url: wss://h, rotate: {before_expiry: 30s, max_age: 23h}}, plain: {url: wss://h}}
-channels:
-  same: {endpoint: api}
-  younger: {endpoint: api, rotate: {max_age: 1h}}
-  never: {endpoint: api, rotate: none}
-  plain: {endpoint: plain}
-  alone: {endpoint: plain, rotate: {before_expiry: 5s}}
-  empty: {endpoint: plain, rotate: {}}
-"""
+BOTH_CAUSES = "rotate: {before_expiry: 30s, max_age: 23h}"
+BOTH_TIMES = "keepalive: {ping: 7s, timeout: 3s}"
 
 
-def test_a_channel_changes_one_cause_of_a_rotation_or_cancels_all(loads: Loads) -> None:
-    channels = loads(ROTATING).channels
-    assert channels["same"].upstream.rotate == Rotate(before_expiry=30.0, max_age=23 * 3600.0)
-    assert channels["empty"].upstream.rotate is None
-    assert channels["younger"].upstream.rotate == Rotate(before_expiry=30.0, max_age=3600.0)
-    assert channels["never"].upstream.rotate is None
-    assert channels["plain"].upstream.rotate is None
-    assert channels["alone"].upstream.rotate == Rotate(before_expiry=5.0)
-
-
-def test_a_channel_tells_what_came_before_in_its_own_way_or_not_at_all(loads: Loads) -> None:
-    channels = loads(
-        "endpoints: {api: {url: wss://h, dedupe: .id}}\n"
-        "channels:\n  same: {endpoint: api}\n  own: {endpoint: api, dedupe: '.a[0]'}\n"
-        "  never: {endpoint: api, dedupe: none}\n"
-    ).channels
-    assert channels["same"].dedupe == compile_path_expression(".id")
-    assert channels["own"].dedupe == compile_path_expression(".a[0]")
-    assert channels["never"].dedupe is None
-
-
-def test_a_channel_changes_one_side_of_the_keepalive(loads: Loads) -> None:
-    plan = loads(OVERRIDES)
-    assert plan.channels["same"].upstream.keepalive == Keepalive(ping=7.0, timeout=3.0)
-    assert plan.channels["other/{id}"].upstream.keepalive == Keepalive(ping=5.0, timeout=3.0)
-    assert plan.channels["quiet"].upstream.keepalive.ping is None
-
-
-def test_a_channel_may_have_pings_where_its_endpoint_has_none(loads: Loads) -> None:
-    plan = loads(
-        "endpoints: {a: {url: ws://h, keepalive: none}}\nchannels: {c: {endpoint: a, keepalive: {ping: 1s}}}\n"
-    )
-    assert plan.channels["c"].upstream.keepalive == Keepalive(ping=1.0, timeout=20.0)
+@pytest.mark.parametrize(
+    ("part", "endpoint", "channel", "expected"),
+    [
+        ("upstream.rotate", BOTH_CAUSES, "", Rotate(before_expiry=30.0, max_age=23 * 3600.0)),
+        ("upstream.rotate", BOTH_CAUSES, "rotate: {max_age: 1h}", Rotate(before_expiry=30.0, max_age=3600.0)),
+        ("upstream.rotate", BOTH_CAUSES, "rotate: none", None),
+        ("upstream.rotate", "", "", None),
+        ("upstream.rotate", "", "rotate: {before_expiry: 5s}", Rotate(before_expiry=5.0)),
+        ("upstream.rotate", "", "rotate: {}", None),
+        ("upstream.keepalive", BOTH_TIMES, "", Keepalive(ping=7.0, timeout=3.0)),
+        ("upstream.keepalive", BOTH_TIMES, "keepalive: {ping: 5s}", Keepalive(ping=5.0, timeout=3.0)),
+        ("upstream.keepalive", BOTH_TIMES, "keepalive: none", Keepalive(ping=None)),
+        ("upstream.keepalive", "keepalive: none", "keepalive: {ping: 1s}", Keepalive(ping=1.0, timeout=20.0)),
+        ("dedupe", "dedupe: .id", "", compile_path_expression(".id")),
+        ("dedupe", "dedupe: .id", "dedupe: '.a[0]'", compile_path_expression(".a[0]")),
+        ("dedupe", "dedupe: .id", "dedupe: none", None),
+    ],
+)
+def test_a_channel_keeps_changes_or_cancels_what_its_endpoint_has(
+    loads: Loads, part: str, endpoint: str, channel: str, expected: object
+) -> None:
+    plan = loads(f"endpoints: {{api: {{url: wss://h, {endpoint}}}}}\nchannels: {{c: {{endpoint: api, {channel}}}}}\n")
+    assert attrgetter(part)(plan.channels["c"]) == expected
 
 
 def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -> None:
     plan = loads(OVERRIDES)
     own, endpoint, file = (parse_verdicts(table) for table in ({"4402": "done"}, {"4401": "stop"}, {"529": "stop"}))
     assert plan.channels["other/{id}"].upstream.verdicts == (own, endpoint, file)
-    assert plan.channels["same"].upstream.verdicts == (endpoint, file)
+    assert plan.channels["same"].upstream.verdicts == plan.channels["quiet"].upstream.verdicts == (endpoint, file)
 
 
 def test_backoff_merges_over_what_would_apply(loads: Loads) -> None:

@@ -9,11 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.config import redacted
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FileProblems
-from wscli.config.redact import to_yaml
+from wscli.config.redact import redacted, to_yaml
 from wscli.values import Scalar
 
 TEXT = """\
@@ -23,6 +22,7 @@ endpoints:
   api: {url: wss://h/ws, subprotocols: [a, "{token.t}"], verdicts: {4401: stop}}
 tokens:
   t: {command: [prog, --flag], expires_in: 50m}
+gateway: {auth: none}
 channels:
   c: &c {endpoint: api, critical: false, history: {keep: 10}}
   d: *c
@@ -46,6 +46,8 @@ tokens:
       - prog
       - --flag
     expires_in: 50m
+gateway:
+  auth: none
 channels:
   c: &c
     endpoint: api

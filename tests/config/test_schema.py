@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 import yaml
 
-from wscli.config import json_schema
+from wscli.config.schema import file_schema
 
-SCHEMA = json_schema()
+SCHEMA = file_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 

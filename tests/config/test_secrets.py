@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.conftest import said
-from wscli.config import redacted
+from wscli.config.redact import redacted
 
 FULL = """\
 version: 1

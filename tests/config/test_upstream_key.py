@@ -10,7 +10,7 @@ from wscli.config.plan import UpstreamKey
 API = """\
 endpoints:
   api:
-    url: wss://me:pw@h/ws?v=1
+    url: wss://me:pw@h/ws/?v=1
     query: {token: "{token.t}"}
     headers: {X-Key: "${KEY}"}
     subprotocols: [chat]
@@ -34,6 +34,7 @@ def test_channels_that_dial_alike_have_one_key(loads: Loads) -> None:
         "  old: {endpoint: api, path: /rooms/42, keepalive: none, backoff: {initial: 9s}, verdicts: {4401: stop}}\n",
     )
     assert len(set(found)) == 1
+    assert found[0].address == "wss://me:pw@h/ws/rooms/42?v=1"
 
 
 @pytest.mark.parametrize(
@@ -54,22 +55,19 @@ def test_channels_that_dial_differently_have_two_keys(loads: Loads, change: str)
     assert one != other
 
 
-def test_a_template_has_one_key_for_each_parameter_it_dials_with(loads: Loads) -> None:
+def test_a_template_has_one_key_for_each_parameter_that_it_can_dial_with(loads: Loads) -> None:
     plan = loads(
-        "endpoints: {api: {url: ws://h}}\n"
+        "endpoints: {api: {url: ws://h/ws}}\n"
         'channels: {"rooms/{id}": {endpoint: api, path: "/{id}"}, "same/{id}": {endpoint: api}}\n'
     )
     rooms, same = (channel.upstream for channel in plan.channels.values())
     assert rooms.key({"id": "1"}) == rooms.key({"id": "1"}) != rooms.key({"id": "2"})
+    assert rooms.key({"id": "1"}).address == "ws://h/ws/1"
     assert same.key({"id": "1"}) == same.key({"id": "2"})
+    with pytest.raises(ValueError, match=r"'\.\.' cannot be the parameter 'id'"):
+        rooms.key({"id": ".."})
 
 
 def test_a_key_shows_no_secret(loads: Loads) -> None:
     (key,) = keys(loads, "  one: {endpoint: api, path: /rooms/42}\n")
     assert repr(key) == str(key) == f"{key}" == "UpstreamKey(***)"
-
-
-def test_a_parameter_that_cannot_be_dialled_has_no_key(loads: Loads) -> None:
-    plan = loads('endpoints: {api: {url: ws://h}}\nchannels: {"rooms/{id}": {endpoint: api, path: "/{id}"}}\n')
-    with pytest.raises(ValueError, match=r"'\.\.' cannot be the parameter 'id'"):
-        plan.channels["rooms/{id}"].upstream.key({"id": ".."})

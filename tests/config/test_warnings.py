@@ -46,22 +46,9 @@ def test_text_that_looks_like_a_forgotten_template(loads: Loads, text: str, seen
 @pytest.mark.parametrize(
     "text",
     [
-        '\'{"a": {"b": [{}]}}\'',
-        "'{{token.s}'",
-        "'{other} is text'",
-        "$$API_KEY",
-        "pa$$word",
-        "pa$WORD",
-        "'$5'",
-        "'100%'",
-        "'%41%42%43'",
-        "'%ERROR%'",
-        "'a <b> c'",
-        "'${API_KEY}'",
-        "'${API_KEY:-none}'",
-        "'{token.s:base64}'",
-        "'{param.id}'",
-        "'a:b'",
+        *('\'{"a": {"b": [{}]}}\'', "'{{token.s}'", "'{other} is text'", "$$API_KEY", "pa$$word", "pa$WORD", "'$5'"),
+        *("'100%'", "'%41%42%43'", "'%ERROR%'", "'a <b> c'", "'${API_KEY}'", "'${API_KEY:-none}'"),
+        *("'{token.s:base64}'", "'{param.id}'", "'a:b'"),
     ],
 )
 def test_text_that_may_be_meant(loads: Loads, text: str) -> None:

@@ -18,22 +18,9 @@ def register(directory: Path, name: str, content: str | None = None) -> None:
     Path(paths.registration_path(str(directory), name)).write_text(facts)
 
 
-@pytest.mark.parametrize(
-    ("name", "valid"),
-    [
-        ("app", True),
-        ("a-b_9", True),
-        ("a" * 32, True),
-        ("a" * 33, False),
-        ("", False),
-        ("App", False),
-        ("a/b", False),
-        ("..", False),
-        ("ä", False),
-    ],
-)
-def test_the_rule_of_instance_names(name: str, valid: bool) -> None:
-    assert paths.is_instance_name(name) is valid
+def test_the_rule_of_instance_names() -> None:
+    names = ("app", "a-b_9", "a" * 32, "a" * 33, "", "App", "a/b", "..", "ä")
+    assert [name for name in names if paths.is_instance_name(name)] == ["app", "a-b_9", "a" * 32]
 
 
 def test_the_directories_are_tried_in_the_order_of_their_likelihood() -> None:

@@ -158,6 +158,9 @@ def test_without_patience_a_manager_whose_queue_is_full_is_busy_and_still_runnin
             with pytest.raises(Busy, match="'app' takes no connection"):
                 select(selection, runtime.environ, patient=False)
         assert [one.name for one in running(runtime.environ, patient=False)] == ["app"]
+        with pytest.raises(NoInstance) as caught:
+            select(Selection("apq"), runtime.environ, patient=False)
+        assert caught.value.hint == "running: app"
         runtime.sockets[0].accept()[0].close()
         _, sock = select(Selection("app"), runtime.environ, patient=False)
         with sock:

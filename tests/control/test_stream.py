@@ -20,23 +20,19 @@ from wscli.control.frames import (
     STATE,
     End,
     FrameError,
-    FrameReader,
     end_body,
     header,
     json_body,
 )
 from wscli.control.output import Output
-from wscli.control.stream import Acks, Stream
+from wscli.control.stream import FrameSocket, Stream, StreamSink
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, WscliError
 
 OK = End(0, "", None)
 
 
-class Sink:
+class Sink(StreamSink):
     """Notes what it is given, and has enough after so many messages."""
-
-    stopped_at = None
-    acknowledges = False
 
     def __init__(self, enough=None):
         self.got = []
@@ -78,6 +74,9 @@ def frame(kind, seq, body):
     return header(kind, seq, len(body)) + body
 
 
+OVER = frame(END, 0, end_body(0))
+
+
 def test_frames_reach_the_sink_in_order_until_the_end(ours, theirs):
     sink = Sink()
     theirs.sendall(
@@ -96,29 +95,21 @@ def test_frames_reach_the_sink_in_order_until_the_end(ours, theirs):
 
 def test_what_came_with_the_answer_comes_first(ours, theirs):
     sink = Sink()
-    whole = frame(DATA, 1, b"a\n") + frame(DATA, 2, b"b\n") + frame(END, 0, end_body(0))
+    whole = frame(DATA, 1, b"a\n") + frame(DATA, 2, b"b\n") + OVER
     theirs.sendall(whole[20:])
     assert Stream(ours, sink, channel="n", rest=whole[:20]).run() == OK
     assert sink.got == [("n", b"a\n"), ("n", b"b\n")]
 
 
-def test_channels_are_told_apart_and_each_has_its_cursor(ours, theirs):
+def test_channels_are_told_apart_and_each_has_its_cursor_and_its_epoch_where_that_changes(ours, theirs):
     sink = Sink()
     for name, seq, body in [("a", 5, b"1\n"), ("b/é", 2, b"2\n"), ("a", 6, b"3\n")]:
         theirs.sendall(frame(CHANNEL, 0, name.encode()) + frame(DATA, seq, body))
-    theirs.sendall(frame(END, 0, end_body(0)))
+    theirs.sendall(frame(EPOCH, 0, b"k3f9") + frame(DATA, 7, b"4\n") + OVER)
     stream = Stream(ours, sink)
     assert stream.run() == OK
-    assert sink.got == [("a", b"1\n"), ("b/é", b"2\n"), ("a", b"3\n")]
-    assert stream.cursors == {"a": 6, "b/é": 2}
-
-
-def test_an_epoch_that_changes_within_a_stream_is_known_by_channel(ours, theirs):
-    theirs.sendall(frame(CHANNEL, 0, b"a") + frame(DATA, 5, b"1\n") + frame(EPOCH, 0, b"k3f9") + frame(DATA, 6, b"2\n"))
-    theirs.sendall(frame(CHANNEL, 0, b"b") + frame(DATA, 2, b"3\n") + frame(END, 0, end_body(0)))
-    stream = Stream(ours, Sink())
-    assert stream.run() == OK
-    assert (stream.cursors, stream.epochs) == ({"a": 6, "b": 2}, {"a": "k3f9"})
+    assert sink.got == [("a", b"1\n"), ("b/é", b"2\n"), ("a", b"3\n"), ("a", b"4\n")]
+    assert (stream.cursors, stream.epochs) == ({"a": 7, "b/é": 2}, {"a": "k3f9"})
 
 
 def test_a_sink_that_has_enough_ends_it_well(ours, theirs):
@@ -143,13 +134,6 @@ def test_what_is_no_stream_is_refused(ours, theirs):
         Stream(ours, Sink()).run()
 
 
-def test_silence_for_the_idle_timeout_ends_it_with_124(ours):
-    times = iter([0.0, 5.0])
-    with pytest.raises(TimedOut, match="no message came for 5 s") as caught:
-        Stream(ours, Sink(), idle_timeout=5.0, clock=lambda: next(times)).run()
-    assert caught.value.exit_code == 124
-
-
 def test_a_message_restarts_the_idle_timeout_and_a_gap_does_not(ours, theirs):
     gap = frame(GAP, 0, json_body({"reason": "outage"}))
     coming = [gap, frame(DATA, 1, b"a\n"), gap, gap]
@@ -166,8 +150,9 @@ def test_a_message_restarts_the_idle_timeout_and_a_gap_does_not(ours, theirs):
 
     sink.gap = sink.data = come
     come()
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut, match="no message came for 6 s") as caught:
         Stream(ours, sink, idle_timeout=6.0, clock=lambda: now).run()
+    assert caught.value.exit_code == 124
     assert len(sink.got) == 5  # without the message in between, or with a restart by gaps, it were fewer or more
 
 
@@ -195,12 +180,12 @@ FAILED = frame(END, 0, end_body(8, "channel 'a' is failed"))
 NOT_KEPT = frame(END, 0, end_body(1, "the position is not kept: the disk is full", "make room"))
 
 
-@pytest.mark.parametrize("before", [b"", frame(DATA, 0, b"late\n"), frame(END, 0, end_body(0)), FAILED])
+@pytest.mark.parametrize("before", [b"", frame(DATA, 0, b"late\n"), OVER, FAILED])
 def test_what_still_comes_before_the_confirmation_is_dropped_be_it_a_failure(ours, theirs, before):
     theirs.sendall(before + frame(CONFIRMED, 0, b""))
-    acks = Acks(ours)
-    acks.send(17, 2)
-    acks.finish(FrameReader())
+    frames = FrameSocket(ours)
+    frames.acknowledge(17, 2)
+    frames.confirm()
     assert theirs.recv(1 << 10) == ACK.pack(17, 2)
     assert theirs.recv(1 << 10) == b"", "nothing more is said"
 
@@ -209,19 +194,17 @@ def test_what_still_comes_before_the_confirmation_is_dropped_be_it_a_failure(our
     ("said", "kind", "words"),
     [
         (b"", OutcomeUnknown, "was not confirmed"),
-        (frame(DATA, 0, b"late\n") + frame(END, 0, end_body(0)), OutcomeUnknown, "was not confirmed"),
+        (frame(DATA, 0, b"late\n") + OVER, OutcomeUnknown, "was not confirmed"),
         (FAILED + NOT_KEPT, WscliError, "the disk is full"),
         (FAILED, ChannelUnavailable, "is failed"),
+        (None, OutcomeUnknown, "was not confirmed"),
     ],
 )
-def test_without_a_confirmation_the_managers_last_word_is_the_error(ours, theirs, said, kind, words):
-    theirs.sendall(said)
-    theirs.close()
+def test_without_a_confirmation_the_managers_last_word_is_the_error(ours, theirs, said, kind, words, monkeypatch):
+    if said is None:  # nor does it hang up
+        monkeypatch.setattr("wscli.control.stream.CONFIRMATION_DEADLINE", 0.01)
+    else:
+        theirs.sendall(said)
+        theirs.close()
     with pytest.raises(kind, match=words):
-        Acks(ours).finish(FrameReader())
-
-
-def test_a_manager_that_says_nothing_does_not_confirm(ours, monkeypatch):
-    monkeypatch.setattr("wscli.control.stream.CONFIRMATION_DEADLINE", 0.01)
-    with pytest.raises(OutcomeUnknown, match="was not confirmed"):
-        Acks(ours).finish(FrameReader())
+        FrameSocket(ours).confirm()

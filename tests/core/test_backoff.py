@@ -72,11 +72,8 @@ def test_no_wait_is_longer_than_the_maximum_after_however_many_attempts(
         assert delay >= initial * 0.999999
 
 
-def test_never_is_never() -> None:
+def test_it_gives_up_never_or_after_so_many_attempts() -> None:
     assert not gives_up(BackoffPolicy(), 10**9, 1e9)
-
-
-def test_it_gives_up_after_so_many_attempts() -> None:
     the_policy = policy(give_up={"attempts": Scalar("3")})
     assert the_policy.give_up == GiveUpAttempts(attempts=3)
     assert [gives_up(the_policy, attempt, 1e9) for attempt in (1, 2, 3, 4)] == [False, False, True, True]

@@ -30,22 +30,17 @@ def test_paused_and_stopped_are_states_of_channels_and_never_of_an_upstream() ->
     assert set(CHANNEL_TABLE) == {(state, event) for state in own for event in get_args(ChannelEvent)}
 
 
-@pytest.mark.parametrize("state", sorted(OF_AN_UPSTREAM))
-def test_every_state_can_be_reached_from_a_new_upstream(state: ChannelState) -> None:
+def test_every_state_can_be_reached_from_a_new_upstream() -> None:
     reached = {S.IDLE}
     while (further := reached.union(*map(follows, reached))) != reached:
         reached = further
-    assert state in reached
+    assert reached == OF_AN_UPSTREAM
 
 
 @pytest.mark.parametrize("state", sorted(OF_AN_UPSTREAM))
-def test_every_state_can_be_left_for_a_dial_and_be_closed(state: ChannelState) -> None:
+def test_every_state_can_be_left_for_a_dial_be_closed_and_state_an_error_of_ours(state: ChannelState) -> None:
     assert state in HOLDS_CONNECTION or S.CONNECTING in follows(state)
     assert state is S.IDLE or S.IDLE in follows(state)
-
-
-@pytest.mark.parametrize("state", sorted(OF_AN_UPSTREAM))
-def test_an_error_of_ours_can_be_stated_from_everywhere(state: ChannelState) -> None:
     assert state is S.FAILED or S.FAILED in follows(state)
 
 

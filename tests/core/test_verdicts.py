@@ -10,18 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from tests.core.steps import close, status
 from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
 from wscli.core.verdicts import CodeRange, Verdicts, decide, parse_verdicts
 from wscli.values import Scalar
-
-
-def close(code: int | None) -> Failure:
-    return Failure(FailureKind.CLOSE, "closed", code=code)
-
-
-def status(code: int) -> Failure:
-    return Failure(FailureKind.STATUS, f"HTTP {code}", code=code)
 
 
 def judge(failure: Failure, *levels: dict[Any, Any], **more: Any) -> Verdict:
@@ -46,14 +39,15 @@ def test_statuses_and_close_codes_that_no_retry_mends_stop(failure: Failure) -> 
     assert judge(failure).action is Action.STOP
 
 
-@pytest.mark.parametrize("code", [404, 407, 408, 429, 500, 502, 503, 529])
-def test_all_other_statuses_are_tried_again(code: int) -> None:
-    assert judge(status(code)) == Verdict(Action.RETRY)
+ALL_OTHERS = [
+    *map(status, (404, 407, 408, 429, 500, 502, 503, 529)),
+    *map(close, (1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 1014, 1015, 4000, 4400, 4999, None)),
+]
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 1014, 1015, 4000, 4400, 4999, None])
-def test_all_other_ends_are_tried_again(code: int | None) -> None:
-    assert judge(close(code), token_used=True) == Verdict(Action.RETRY)
+@pytest.mark.parametrize("failure", ALL_OTHERS, ids=lambda failure: str(failure.code))
+def test_all_others_are_tried_again(failure: Failure) -> None:
+    assert judge(failure) == judge(failure, token_used=True) == Verdict(Action.RETRY)
 
 
 def test_policy_violations_stop_at_the_third_in_a_row() -> None:
@@ -108,8 +102,8 @@ def test_what_wins_names_the_code_and_nothing_narrower_does(entries: list[tuple[
     fitting = [key for key in table if key.low <= code <= key.high]
     verdict = decide(close(code), [table])
     if fitting:
-        narrowest = min(key.width for key in fitting)
-        assert verdict in [table[key] for key in fitting if key.width == narrowest]
+        narrowest = min(key.high - key.low for key in fitting)
+        assert verdict in [table[key] for key in fitting if key.high - key.low == narrowest]
     else:
         assert verdict == judge(close(code))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
 from wscli.config.models.upstream import Keepalive
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
+from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
@@ -81,10 +81,10 @@ class ScriptedLink:
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
         if self.slow_close:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            timer = self.server.time.schedule(min(self.slow_close, deadline), lambda: done.set_result(None))
+            done = asyncio.Event()
+            timer = self.server.time.schedule(min(self.slow_close, deadline), done.set)
             try:
-                await done
+                await done.wait()
             finally:
                 timer.cancel()
         self.end(closed(code, by="us"))
@@ -153,29 +153,12 @@ RATE = Rate(1000, 1.0)
 def channel_plan(name: str = "news", **changes: Any) -> ChannelPlan:
     """A plan without jitter, so that every wait is known: 1, 2, 4, 8, 8 seconds."""
     params = ("id",) if "{id}" in name else ()
-    dial = DialPlan(
-        url=Secret("ws://192.0.2.1/ws"),
-        shown_url="ws://192.0.2.1/ws",
-        path=compile_path(f"/{name}"),
-        query={},
-        headers={},
-    )
-    upstream = UpstreamPlan(
-        endpoint="api",
-        dial=dial,
-        keepalive=Keepalive(ping=20.0, timeout=10.0),
-        verdicts=(),
-        backoff=BackoffPolicy(initial=1.0, max=8.0, jitter="none"),
-    )
-    plan = ChannelPlan(
-        name=name,
-        params=params,
-        upstream=upstream,
-        history=HistoryLimits(),
-        eager=not params,
-        critical=True,
-        linger=0.0,
-    )
+    url = "ws://192.0.2.1/ws"
+    dial = DialPlan(url=Secret(url), shown_url=url, path=compile_path(f"/{name}"), query={}, headers={})
+    keepalive, backoff = Keepalive(ping=20.0, timeout=10.0), BackoffPolicy(initial=1.0, max=8.0, jitter="none")
+    upstream = UpstreamPlan(endpoint="api", dial=dial, keepalive=keepalive, verdicts=(), backoff=backoff)
+    history, eager = HistoryLimits(), not params
+    plan = ChannelPlan(name, params, upstream, history=history, eager=eager, critical=True, linger=0.0)
     return changed(plan, **changes)
 
 
@@ -213,13 +196,8 @@ class Scripted:
         self.routes: set[str] | None = None
         """The addresses that routes lead to while it is online; None for all."""
         channels = {plan.name: plan for plan in plans or (channel_plan(),)}
-        self.plan = Plan(
-            name="app",
-            file=Path("/nonexistent/app.yaml"),
-            endpoints={"api": EndpointPlan("api", rate)},
-            channels=channels,
-            tokens=tokens or {},
-        )
+        file = Path("/nonexistent/app.yaml")
+        self.plan = Plan("app", file, {"api": rate}, channels=channels, tokens=tokens or {})
         self.manager = make_manager(
             self.plan,
             clock=self.time,

@@ -19,18 +19,17 @@ from tests.daemon.framed import FarEnd
 from tests.daemon.scripted import Scripted, ScriptedLink, changed, channel_plan, closed, scripted, status
 from wscli.control.client import ManagerConnection
 from wscli.control.paths import Instance, registration_path
-from wscli.control.protocol import encode_line, greeting
+from wscli.control.protocol import request_line
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox import Outbox
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
-from wscli.daemon.socket.server import Handler, Server
+from wscli.daemon.socket.server import App, Handler, Server
 from wscli.gateway.server import Gateway
 from wscli.tokens.models import TokenSource
 
-__all__ = ["Served", "bring", "fill", "link_of", "serve", "served"]
+__all__ = ["Served", "block", "bring", "fill", "link_of", "serve", "served"]
 
 S = ChannelState
 DONE = (parse_verdicts({"4100": "done"}),)
@@ -45,6 +44,11 @@ def link_of(channel: Channel) -> ScriptedLink:
 def fill(channel: Channel, *messages: bytes | str, kinds: bytes | None = None) -> None:
     """Let messages arrive together."""
     link_of(channel).listener.on_batch([one.encode() if isinstance(one, str) else one for one in messages], kinds)
+
+
+def block(payload: bytes, framing: str = "line") -> bytes:
+    """Announce a block of messages, and give its bytes."""
+    return json.dumps({"bytes": len(payload), "framing": framing}).encode() + b"\n" + payload
 
 
 async def bring(it: Scripted, channel: Channel, state: ChannelState, *, refused: bool = False) -> None:
@@ -89,6 +93,7 @@ class Served:
         self.notifications, self.calls = self.manager.channels()
         self.token = Path(directory, "token")
         """The file of the token ``session``."""
+        self.token.write_text("s3cret")
         self.env = {"WSCLI_RUNTIME_DIR": directory}
         facts = {"file": self.instance.file, "pid": self.instance.pid}
         Path(registration_path(directory, "app")).write_text(json.dumps(facts))
@@ -143,7 +148,7 @@ class Served:
         loop = asyncio.get_running_loop()
         with self.dial() as sock:
             sock.setblocking(False)
-            await loop.sock_sendall(sock, encode_line({**greeting(), "verb": verb, "args": args}))
+            await loop.sock_sendall(sock, request_line(verb, args))
             line = bytearray()
             while not line.endswith(b"\n"):
                 line += await loop.sock_recv(sock, 1)
@@ -153,13 +158,6 @@ class Served:
     async def tail(self, *channels: str, **args: Any) -> AsyncIterator[tuple[dict[str, Any], FarEnd]]:
         async with self.stream("tail", **{"channels": channels, "follow": True, **args}) as streamed:
             yield streamed
-
-
-def token_file(directory: str) -> Path:
-    """Write a token."""
-    file = Path(directory, "token")
-    file.write_text("s3cret")
-    return file
 
 
 @asynccontextmanager
@@ -174,7 +172,7 @@ async def serve(handlers: Mapping[str, Handler] = HANDLERS, **options: Any) -> A
         listener.bind(str(Path(directory, "app.sock")))
         listener.listen(64)
         listener.setblocking(False)
-        session = TokenSource.model_validate({"file": str(token_file(directory)), "expires_in": "5m"})
+        session = TokenSource.model_validate({"file": f"{directory}/token", "expires_in": "5m"})
         async with scripted(*plans, tokens={"session": session}) as it:
             outbox = Outbox(it.manager, Path(directory, "outbox.db"))
             it.manager.observe(outbox)

@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 import yaml
 
-from wscli.config import json_schema, load
+from wscli.config.loading import load
+from wscli.config.schema import file_schema
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
-SCHEMA = json_schema()
+SCHEMA = file_schema()
 
 
 @pytest.fixture

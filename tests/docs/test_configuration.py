@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from wscli.config import json_schema, load
+from wscli.config.loading import load
+from wscli.config.schema import file_schema
 from wscli.core.actions import Action
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
-SCHEMA = json_schema()
+SCHEMA = file_schema()
 SECTIONS: Mapping[str, str] = {
     "Top level": "",
     "Endpoints": "EndpointModel",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.backend.server import Backend
 from wscli.clock import SystemClock
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import TracebackType
+from collections.abc import Callable
 from typing import Self
 
-__all__ = ["Conn", "RawServer"]
+from websockets.frames import Frame, Opcode
+from websockets.utils import accept_key
 
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+__all__ = ["Conn", "RawServer", "welcomes"]
 
 
 class Conn:
@@ -43,21 +41,14 @@ class Conn:
         head = self.read_request().decode("latin-1")
         lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
         key = next(text for name, text in lines.items() if name.lower() == "sec-websocket-key")
-        accept = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
         self.sock.sendall(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode()
         )
 
     def frame(self, payload: bytes, opcode: int = 1) -> None:
         """Send one unmasked frame."""
-        if len(payload) < 126:
-            head = struct.pack("!BB", 0x80 | opcode, len(payload))
-        elif len(payload) < 1 << 16:
-            head = struct.pack("!BBH", 0x80 | opcode, 126, len(payload))
-        else:
-            head = struct.pack("!BBQ", 0x80 | opcode, 127, len(payload))
-        self.sock.sendall(head + payload)
+        self.sock.sendall(Frame(Opcode(opcode), payload).serialize(mask=False))
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame, and wait for the client to go."""
@@ -69,6 +60,12 @@ class Conn:
         with contextlib.suppress(OSError):
             while self.sock.recv(65536):
                 pass
+
+
+def welcomes(conn: Conn) -> None:
+    """Upgrade, and say nothing until the client hangs up: a script."""
+    conn.upgrade()
+    conn.until_closed()
 
 
 class RawServer:
@@ -105,7 +102,7 @@ class RawServer:
         self._spawn(self._accept)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -141,13 +138,9 @@ class RawServer:
             self._spawn(self._serve, sock, len(self.dials))
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        with self._left(sock), contextlib.suppress(OSError):
-            self._script(Conn(sock, number))
-
-    @contextlib.contextmanager
-    def _left(self, sock: socket.socket) -> Iterator[None]:
         try:
-            yield
+            with contextlib.suppress(OSError):
+                self._script(Conn(sock, number))
         finally:
             with self._changed:
                 self._open.discard(sock)

@@ -51,10 +51,8 @@ def test_a_stream_without_a_hole_through_outages_and_kills_of_the_manager(
         tail.until(lambda: last in numbers(tail.out))
         assert numbers(tail.out) == list(range(1, last + 1)), "each once, and in order"
         gaps = [record for record in records(tail.out) if record["type"] == "gap"]
-        assert [(gap["after"], gap["reason"], gap["backfilled"]) for gap in gaps] == [
-            (10, "outage", MISSED),
-            (10 + MISSED, "outage", MISSED),
-        ]
+        assert [gap["after"] for gap in gaps] == [10, 10 + MISSED]
+        assert [(gap["reason"], gap["backfilled"]) for gap in gaps] == [("outage", MISSED)] * 2
         marked = [record["seq"] for record in records(tail.out) if record.get("backfill")]
         assert marked == list(range(11, 11 + 2 * MISSED))
         stats = wscli.json("stats", "--json")["channels"]["notifications"]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.rawserver import Conn, RawServer
 from tests.processes import Manager, Process, Wscli
+from tests.waiting import until
 
 CONFIG = """
 version: 1
@@ -28,7 +29,6 @@ channels:
 ENDPOINT = """
   {name}: {{url: "{url}", connect: {{timeout: 300ms, rate: 50/s}}, keepalive: {{ping: {ping}, timeout: 300ms}}}}
 """
-LONGEST = 60.0
 
 
 def config(server: RawServer, ping: str) -> str:
@@ -131,11 +131,7 @@ def bad() -> Iterator[Bad]:
 def test_a_bad_server_is_a_state_with_its_reason(bad: Bad, name: str) -> None:
     _, state, code, words = BAD[name]
     bad.manager.wait_for(name, state=state)
-    deadline = time.monotonic() + LONGEST
-    one = bad.wscli.json("status", name, "--json")
-    while one["state"] != state:  # it has dialled again
-        assert time.monotonic() < deadline
-        one = bad.wscli.json("status", name, "--json")
+    one = until(lambda: (now := bad.wscli.json("status", name, "--json"))["state"] == state and now)  # it dials again
     assert one["reason"]["code"] == code
     assert words in one["reason"]["text"]
     assert one["next"]["action"] == ("start" if state == "failed" else "retry")
@@ -201,11 +197,8 @@ def test_a_deaf_server_is_noticed_while_a_sender_is_blocked(wscli: Wscli) -> Non
 def test_a_message_whose_turn_never_came_was_certainly_not_sent(wscli: Wscli) -> None:
     with deaf(wscli, ping="1h"):
         first = send_more_than_fits(wscli, timeout="2s")
-        second = wscli("send", "feed", "second", "--timeout", "500ms")
-        deadline = time.monotonic() + LONGEST
-        while second.returncode == 0:  # until the first has filled every buffer on the way
-            assert time.monotonic() < deadline
-            second = wscli("send", "feed", "second", "--timeout", "500ms")
+        # until the first has filled every buffer on the way
+        second = until(lambda: (done := wscli("send", "feed", "second", "--timeout", "500ms")).returncode and done, 60)
         assert (second.returncode, "did not read the messages before it" in second.stderr) == (7, True), second.stderr
         assert first.wait() == 9
         assert "the server did not read the message" in first.stderr

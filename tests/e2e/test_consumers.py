@@ -13,6 +13,7 @@ import pytest
 
 from tests.backend.process import BackendProcess
 from tests.processes import COMMAND, Manager, Wscli
+from tests.waiting import until
 
 CONFIG = """
 version: 1
@@ -40,9 +41,9 @@ class Scene:
 
     def add(self, count: int) -> None:
         """Have so many messages committed."""
-        before = self.feed()["received"]
+        wanted = self.feed()["received"] + count
         self.demo.order("make_notifications", count=count)
-        self.manager.until_stats(lambda stats: _has(stats["channels"]["feed"], before + count))
+        until(lambda: (feed := self.feed())["received"] >= wanted and feed["committed"] == feed["history"]["last"])
 
     def feed(self) -> dict[str, Any]:
         stats: dict[str, Any] = self.manager.stats()["channels"]["feed"]
@@ -53,10 +54,6 @@ class Scene:
         done = self.wscli("tail", "feed", "--json", *args)
         assert done.returncode == code, done.stderr
         return [record["seq"] for record in map(json.loads, done.stdout.splitlines()) if record["type"] != "gap"]
-
-
-def _has(feed: dict[str, Any], received: int) -> bool:
-    return bool(feed["received"] >= received and feed["committed"] == feed["history"]["last"])
 
 
 @pytest.fixture
@@ -94,10 +91,8 @@ def test_one_process_reads_by_a_name_and_its_position_is_kept_however_it_ends(sc
         last = scene.feed()["history"]["last"]
         tail.until(lambda tail=tail, last=last: f'"seq":{last},' in "".join(tail.out))
         second = scene.wscli("tail", "feed", "--consumer", "a")
-        assert (second.returncode, second.stderr.splitlines()[0]) == (
-            1,
-            f"error: consumer 'a' is read by process {tail.pid}",
-        )
+        assert second.returncode == 1
+        assert second.stderr.splitlines()[0] == f"error: consumer 'a' is read by process {tail.pid}"
         assert tail.stop(number) == 128 + number
         assert scene.feed()["consumers"]["a"] == {"seq": last, "lag": 0, "held_by": None}
         scene.add(2)
@@ -126,10 +121,8 @@ def test_consumers_are_listed_reset_and_forgotten(scene: Scene) -> None:
     scene.read("--consumer", "b", "--count", "2")
     scene.read("--consumer", "a", "--count", "1")
     listed = [json.loads(line) for line in scene.wscli("consumer", "ls", "--json").stdout.splitlines()]
-    assert [(one["channel"], one["consumer"], one["lag"], one["held_by"]) for one in listed] == [
-        ("feed", "a", 2, None),
-        ("feed", "b", 1, None),
-    ]
+    assert [(one["channel"], one["held_by"]) for one in listed] == [("feed", None)] * 2
+    assert [(one["consumer"], one["lag"]) for one in listed] == [("a", 2), ("b", 1)]
     assert "feed     a         " in scene.wscli("consumer", "ls", "feed").stdout
     assert re.search(r"READ BY +MOVED\n.* ago\n", scene.wscli("consumer", "ls", "feed").stdout, re.DOTALL)
     for to, rest in (("end", []), ("start", [1, 2, 3]), (listed[0]["cursor"], [2, 3])):

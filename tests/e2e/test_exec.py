@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from tests.backend.process import BackendProcess
-from tests.client.scene import until
 from tests.e2e.test_consumers import Scene
 from tests.processes import Process, Wscli
+from tests.waiting import until
 
 BEGINS = "echo began $$ $WSCLI_SEQ"
 HANGS = f"#!/bin/sh\n{BEGINS}\nsleep 600 &\nwait\n"

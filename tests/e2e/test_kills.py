@@ -8,15 +8,16 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
+from tests.e2e.upstream import in_background
 from tests.examples import EXAMPLES
 from tests.processes import Manager, Wscli
+from tests.waiting import until
 
 KILLS = 50 if EXAMPLES >= 10_000 else 6
 MESSAGES = 200_000 // 50
@@ -35,7 +36,6 @@ class Counting:
     """A server that counts: each message is the next number, whoever is connected."""
 
     def __init__(self) -> None:
-        self.port = 0
         self._numbers = itertools.count(1)
         self._sent = 0
         self._more = threading.Condition()
@@ -46,7 +46,7 @@ class Counting:
             goal = self._sent + more
             assert self._more.wait_for(lambda: self._sent >= goal, 60)
 
-    def _feed(self, connection: ServerConnection) -> None:
+    def feed(self, connection: ServerConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 for _ in range(100):
@@ -55,18 +55,6 @@ class Counting:
                 with self._more:
                     self._sent += 100
                     self._more.notify_all()
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Counting]:
-        with serve(self._feed, "127.0.0.1", 0, compression=None) as server:
-            self.port = server.socket.getsockname()[1]
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
 
 
 def check(records: list[dict[str, Any]], kills: int) -> dict[int, str]:
@@ -91,8 +79,9 @@ def check(records: list[dict[str, Any]], kills: int) -> dict[int, str]:
 @pytest.mark.timeout(900)
 def test_a_manager_killed_under_a_stream_loses_and_repeats_nothing_recorded(wscli: Wscli) -> None:
     chance = random.Random(3)
-    with Counting().running() as server:
-        text = CONFIG.format(port=server.port)
+    server = Counting()
+    with in_background(server.feed, compression=None) as port:
+        text = CONFIG.format(port=port)
         manager: Manager = wscli.up(text).__enter__()
         follower = wscli.start("tail", "feed", "--consumer", "follower", "--json", "--retry")
         visits: list[dict[str, Any]] = []
@@ -108,7 +97,8 @@ def test_a_manager_killed_under_a_stream_loses_and_repeats_nothing_recorded(wscl
             manager.wait_for("feed")
         server.until_sent(1)
     manager.until_stats(lambda stats: stats["channels"]["feed"]["state"] != "ready")
-    last = manager.until_stats(lambda stats: _settled(stats["channels"]["feed"]))["channels"]["feed"]["history"]["last"]
+    until(lambda: (feed := manager.stats()["channels"]["feed"])["committed"] == feed["history"]["last"])
+    last = manager.stats()["channels"]["feed"]["history"]["last"]
     everything = wscli("tail", "feed", "--no-follow", "--json", timeout=120)
     recorded = check([json.loads(line) for line in everything.stdout.splitlines()], KILLS)
     assert list(recorded) == list(range(1, last + 1))
@@ -121,7 +111,3 @@ def test_a_manager_killed_under_a_stream_loses_and_repeats_nothing_recorded(wscl
     assert check(follower.records(), KILLS) == recorded
     follower.stop()
     assert manager.stop() == 0
-
-
-def _settled(channel: dict[str, Any]) -> bool:
-    return bool(channel["committed"] == channel["history"]["last"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.backend.server import Backend
@@ -53,20 +54,16 @@ async def test_after_an_abnormal_close_all_return_with_the_same_token(twenty: Li
     assert demo.token_requests == 1
 
 
-async def test_after_4401_with_a_revoked_token_all_return_with_one_new_token(twenty: Live) -> None:
-    demo, _ = twenty
-    await lose(twenty, demo.revoke)
-    assert demo.token_requests == 2
-
-
-async def test_after_401_all_return_with_one_new_token(twenty: Live) -> None:
+@pytest.mark.parametrize("close", [True, False], ids=["4401", "401"])
+async def test_with_a_revoked_token_all_return_with_one_new_token(twenty: Live, close: bool) -> None:
     demo, _ = twenty
 
-    async def refused() -> None:
-        await demo.revoke(close=False)
-        await demo.kick(abort=True)
+    async def revoked() -> None:
+        await demo.revoke(close=close)
+        if not close:
+            await demo.kick(abort=True)
 
-    await lose(twenty, refused)
+    await lose(twenty, revoked)
     assert demo.token_requests == 2
 
 

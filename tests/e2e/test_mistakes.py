@@ -195,10 +195,8 @@ def test_no_instance_is_5_and_an_ambiguous_instance_is_2() -> None:
                 for chosen in (["-i", "first"], ["-c", "second.yaml"]):
                     assert wscli(*chosen, "stats").returncode == 0
                 assert wscli("stats", WSCLI_INSTANCE="second").returncode == 0
-                assert [one["instance"] for one in map(json.loads, wscli("ls", "--json").stdout.splitlines())] == [
-                    "first",
-                    "second",
-                ]
+                listed = [json.loads(line)["instance"] for line in wscli("ls", "--json").stdout.splitlines()]
+                assert listed == ["first", "second"]
             finally:
                 assert wscli("down", "-i", "second").returncode == 0
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import random
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 from tests.e2e.rawserver import Conn, RawServer
+from tests.e2e.upstream import in_background
 from tests.processes import Process, Wscli
 from tests.waiting import until
 
@@ -28,31 +30,22 @@ class Recorder:
 
     def __init__(self) -> None:
         self.received: list[str] = []
-        self.server: Server = serve(self._take, "127.0.0.1", 0)
-        self.port = self.server.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self.server.serve_forever)
-        self._thread.start()
+        self.port = 0
 
-    def _take(self, connection: ServerConnection) -> None:
-        try:
+    def take(self, connection: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):  # the manager was killed
             for message in connection:
                 self.received.append(str(message))
-        except ConnectionClosed:
-            pass  # the manager was killed
 
     def until(self, wanted: str) -> None:
         until(lambda: wanted in self.received)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self._thread.join()
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recording = Recorder()
-    yield recording
-    recording.close()
+    with in_background(recording.take) as recording.port:
+        yield recording
 
 
 def config(server: Recorder | RawServer, channels: str = "calls: {endpoint: api, path: /calls}") -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.rawserver import Conn, RawServer
+from tests.e2e.rawserver import Conn, RawServer, welcomes
 from tests.inline import Here
 from tests.processes import Wscli
 
@@ -39,28 +39,13 @@ channels:
   feed: {{endpoint: api, path: /feed}}
 """
 THAT_REPORT = [
-    ["status"],
-    ["status", "--json"],
-    ["stats", "--json"],
-    ["doctor", "feed"],
-    ["doctor", "feed", "--json", "--dial"],
-    ["send", "feed", "x", "--timeout", "100ms"],
-    ["wait", "feed", "--timeout", "100ms"],
-    ["logs", "--json"],
-    ["ls", "--json"],
-]
+    "status", "status --json", "stats --json", "doctor feed", "doctor feed --json --dial",
+    "send feed x --timeout 100ms", "wait feed --timeout 100ms", "logs --json", "ls --json",
+]  # fmt: skip
 OTHERS = [
-    ["stats"],
-    ["status", "--line"],
-    ["token", "ls", "--json"],
-    ["token", "refresh", "session"],
-    ["config", "show", "app.yaml"],
-    ["config", "show", "app.yaml", "--json"],
-    ["config", "check", "app.yaml"],
-    ["tail", "feed", "--no-follow", "--json"],
-    ["reload"],
-    ["logs"],
-]
+    "stats", "status --line", "token ls --json", "token refresh session", "config show app.yaml",
+    "config show app.yaml --json", "config check app.yaml", "tail feed --no-follow --json", "reload", "logs",
+]  # fmt: skip
 
 
 @contextmanager
@@ -89,11 +74,6 @@ def token_server(*, echo: bool) -> Iterator[str]:
             thread.join()
 
 
-def welcomes(conn: Conn) -> None:
-    conn.upgrade()
-    conn.until_closed()
-
-
 def quotes_as_it_closes(conn: Conn) -> None:
     conn.upgrade()
     conn.close(4999, f"no {TOKEN} {QUERY} {HEADER} {VARIABLE} {COMMANDED} of Basic {USERINFO}")
@@ -113,41 +93,33 @@ def leads_elsewhere(conn: Conn) -> None:
     conn.sock.sendall(f"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.2:9/?t={TOKEN}\r\n\r\n".encode())
 
 
-@pytest.mark.parametrize(
-    ("script", "echo"),
-    [
-        (welcomes, False),
-        (quotes_as_it_closes, False),
-        (quotes_as_it_refuses, False),
-        (quotes_nonsense, False),
-        (leads_elsewhere, False),
-        (welcomes, True),
-    ],
-    ids=["welcomes", "close", "refusal", "nonsense", "redirect", "token"],
-)
+SCRIPTS = [welcomes, quotes_as_it_closes, quotes_as_it_refuses, quotes_nonsense, leads_elsewhere]
+
+
+@pytest.mark.parametrize(("script", "echo"), [*((script, False) for script in SCRIPTS), (welcomes, True)])
 def test_no_secret_appears_in_any_output_log_or_argument(
     wscli: Wscli, here: Here, script: Callable[[Conn], None], echo: bool
 ) -> None:
     wscli.env |= {"A_VARIABLE": VARIABLE, "A_KEY": KEY, "A_COMMANDED": COMMANDED}
     seen: dict[str, str] = {}
 
-    def run(*args: str) -> None:
-        done = wscli(*args) if args[0] == "up" else here(wscli, *args)
-        seen[" ".join(args)] = done.stdout + done.stderr
+    def run(line: str) -> None:
+        done = wscli(*line.split()) if line.startswith("up") else here(wscli, *line.split())
+        seen[line] = done.stdout + done.stderr
 
     with RawServer(script) as server, token_server(echo=echo) as http:
         url = server.url.replace("//", f"//bob:{USERINFO}@")
         text = CONFIG.format(url=url, http=http, query=QUERY, header=HEADER)
         wscli.file(text)
-        run("up", "-d", "-c", "app.yaml")
+        run("up -d -c app.yaml")
         try:
             state = "ready" if script is welcomes and not echo else "waiting"
             if script is leads_elsewhere:
                 state = "failed"
-            run("wait", "feed", "--for", state, "--timeout", "20s")
+            run(f"wait feed --for {state} --timeout 20s")
             assert seen[f"wait feed --for {state} --timeout 20s"] == ""
-            for verb in THAT_REPORT + OTHERS * (script is welcomes):
-                run(*verb)
+            for line in THAT_REPORT + OTHERS * (script is welcomes):
+                run(line)
             pid = json.loads(seen["ls --json"])["pid"]
             for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
                 seen[f"arguments of {process.pid}"] = " ".join(process.cmdline())

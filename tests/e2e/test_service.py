@@ -9,14 +9,13 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.processes import Wscli
+from tests.processes import COMMAND, Wscli
 
 CONFIG = """
 version: 1
@@ -28,7 +27,6 @@ channels:
   c: {endpoint: e}
 """
 MORE = CONFIG + "  d: {endpoint: e, open: lazy}\n"
-COMMAND = [sys.executable, "-m", "wscli", "up", "-c", "app.yaml"]
 
 
 class ServiceManager:
@@ -40,19 +38,16 @@ class ServiceManager:
         self.path = path
         self.told: list[dict[str, str]] = []
 
-    def until(self, predicate: Callable[[dict[str, str]], object]) -> dict[str, str]:
-        """Take messages until one is what is waited for, and give it."""
+    def until(self, name: str) -> dict[str, str]:
+        """Take messages until one has this variable, and give it."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             self.socket.settimeout(deadline - time.monotonic())
             message = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
             self.told.append(message)
-            if predicate(message):
+            if name in message:
                 return message
         raise AssertionError(self.told)
-
-    def until_line(self, name: str) -> dict[str, str]:
-        return self.until(lambda message: name in message)
 
 
 @pytest.fixture
@@ -65,26 +60,26 @@ def systemd(wscli: Wscli) -> Iterator[ServiceManager]:
 def test_a_manager_reports_each_stage_of_its_life_to_systemd(wscli: Wscli, systemd: ServiceManager) -> None:
     wscli.file(CONFIG)
     manager = wscli.start("up", "-c", "app.yaml", NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="400000")
-    assert systemd.until_line("READY")["STATUS"] == "0 of 1 channel ready"
+    assert systemd.until("READY")["STATUS"] == "0 of 1 channel ready"
     assert wscli("ls").returncode == 0, "the socket answers once it is ready"
     assert wscli("token", "get", "mine").stdout == "0\n", "a child is not told"
     for _ in range(3):
-        assert systemd.until_line("WATCHDOG") == {"WATCHDOG": "1"}
+        assert systemd.until("WATCHDOG") == {"WATCHDOG": "1"}
 
     wscli.file(MORE)
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     manager.popen.send_signal(signal.SIGHUP)
-    reloading = systemd.until_line("RELOADING")
+    reloading = systemd.until("RELOADING")
     assert before <= int(reloading["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-    assert systemd.until_line("READY")["STATUS"] == "0 of 1 channel ready, 1 idle"
+    assert systemd.until("READY")["STATUS"] == "0 of 1 channel ready, 1 idle"
     wscli.file("version: 2")
     assert wscli("reload").returncode == 3
-    assert int(systemd.until_line("RELOADING")["MONOTONIC_USEC"]) > int(reloading["MONOTONIC_USEC"])
-    assert "; not reloaded: app.yaml:1:" in systemd.until_line("READY")["STATUS"].replace(f"{wscli.directory}/", "")
+    assert int(systemd.until("RELOADING")["MONOTONIC_USEC"]) > int(reloading["MONOTONIC_USEC"])
+    assert "; not reloaded: app.yaml:1:" in systemd.until("READY")["STATUS"].replace(f"{wscli.directory}/", "")
 
     wscli("stop", "c")
     manager.popen.send_signal(signal.SIGTERM)
-    assert "STATUS" in systemd.until_line("STOPPING")
+    assert "STATUS" in systemd.until("STOPPING")
     assert manager.wait() == 0
     assert [sorted(message) for message in systemd.told].count(["WATCHDOG"]) >= 3
 
@@ -92,12 +87,12 @@ def test_a_manager_reports_each_stage_of_its_life_to_systemd(wscli: Wscli, syste
 def test_a_manager_that_hangs_is_noticed(wscli: Wscli, systemd: ServiceManager) -> None:
     wscli.file(CONFIG)
     manager = wscli.start("up", "-c", "app.yaml", NOTIFY_SOCKET=str(systemd.path), WATCHDOG_USEC="200000")
-    systemd.until_line("WATCHDOG")
+    systemd.until("WATCHDOG")
     manager.popen.send_signal(signal.SIGSTOP)
     while select.select([systemd.socket], [], [], 0.2)[0]:
         systemd.socket.recv(4096)
     manager.popen.send_signal(signal.SIGCONT)
-    systemd.until_line("WATCHDOG")
+    systemd.until("WATCHDOG")
     assert manager.stop() == 0
 
 
@@ -116,7 +111,8 @@ def test_in_the_journal_each_line_has_its_level(wscli: Wscli) -> None:
     with ours, theirs:
         facts = os.fstat(theirs.fileno())
         env = {**wscli.env, "JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}
-        with subprocess.Popen(COMMAND, cwd=wscli.directory, env=env, stderr=theirs) as manager:
+        command = [*COMMAND, "up", "-c", "app.yaml"]
+        with subprocess.Popen(command, cwd=wscli.directory, env=env, stderr=theirs) as manager:
             theirs.close()
             with ours.makefile() as journal:
                 assert next(journal).startswith("<6>info wscli ")
@@ -139,20 +135,16 @@ def test_as_json_stderr_holds_nothing_else_and_what_wscli_logs_prints(wscli: Wsc
 
 
 def test_the_log_of_a_manager_in_the_background_is_rotated_while_it_runs(wscli: Wscli) -> None:
-    wscli.file(CONFIG)
-    assert wscli("up", "-d", "-c", "app.yaml", "--log-format", "json").returncode == 0
     log = wscli.directory / "state" / "wscli" / "app.log"
-    try:
+    with wscli.detached(CONFIG, "--log-format", "json") as up:
+        assert up.returncode == 0
         pid = wscli.json("ls", "--json")["pid"]
         for round_ in range(1, 5):
             os.truncate(log, 8 << 20)
             assert wscli("reload").returncode == 0
-            assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["config-warning", None], (
-                round_
-            )
+            events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+            assert events == ["config-warning", None], round_
             for number in (1, 2):
                 assert Path(f"/proc/{pid}/fd/{number}").samefile(log)
         assert sorted(path.name for path in log.parent.iterdir()) == ["app.log", "app.log.1", "app.log.2", "app.log.3"]
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    finally:
-        assert wscli("down").returncode == 0

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from tests.backend.process import BackendProcess
-from tests.processes import Process, Wscli
+from tests.processes import Wscli
 
 CHANNELS = ("notifications", "calls", "rooms/7")
 READERS = 4
@@ -30,10 +30,14 @@ def numbers(lines: list[str]) -> list[int]:
     return [message["n"] for message in found if "pad" in message]
 
 
+def readers_of(stats: dict[str, Any]) -> dict[str, int]:
+    return {name: one["readers"] for name, one in stats["channels"].items()}
+
+
 def test_readers_and_senders_share_three_connections_and_one_token(wscli: Wscli, backend: BackendProcess) -> None:
     with wscli.up(config(backend)) as manager:
         readers = {name: [wscli.start("tail", name) for _ in range(READERS)] for name in CHANNELS}
-        wait_for_readers(wscli, dict.fromkeys(CHANNELS, READERS))
+        manager.until_stats(lambda stats: readers_of(stats) == dict.fromkeys(CHANNELS, READERS))
         manager.wait_for(*CHANNELS)
         senders = [wscli.start("send", "rooms/7", stdin=True) for _ in range(SENDERS)]
         backend.order("blast", count=MESSAGES)
@@ -64,7 +68,7 @@ def test_readers_and_senders_share_three_connections_and_one_token(wscli: Wscli,
         seen = backend.stats()
         assert (seen["dials"], seen["connections"]["peak"], seen["token_requests"]) == (3, 3, 1)
         assert stats["connections"]["active"] == 3
-        assert {name: one["readers"] for name, one in stats["channels"].items()} == dict.fromkeys(CHANNELS, READERS)
+        assert readers_of(stats) == dict.fromkeys(CHANNELS, READERS)
         assert stats["channels"]["rooms/7"]["sent"] == receipts
 
 
@@ -73,7 +77,7 @@ def test_a_stuck_reader_costs_one_batch_and_learns_what_it_missed(wscli: Wscli, 
     with wscli.up(config(backend, window)) as manager:
         good = wscli.start("tail", "notifications", "--json")
         stuck = wscli.start("tail", "notifications", "--json")
-        wait_for_readers(wscli, {"notifications": 2})
+        manager.until_stats(lambda stats: readers_of(stats)["notifications"] == 2)
         manager.wait_for("notifications")
         process = psutil.Process(manager.pid)
         os.kill(stuck.pid, signal.SIGSTOP)
@@ -90,7 +94,7 @@ def test_a_stuck_reader_costs_one_batch_and_learns_what_it_missed(wscli: Wscli, 
 
         os.kill(stuck.pid, signal.SIGCONT)
         last = read[-1]["seq"]
-        stuck.until(lambda: stuck.out and stuck.out[-1].startswith("{") and last_seq(stuck) == last)
+        stuck.until(lambda: stuck.out and json.loads(stuck.out[-1]).get("seq") == last)
         records = stuck.records()
         gaps = [record for record in records if record["type"] == "gap"]
         assert [gap["reason"] for gap in gaps] == ["lagged"]
@@ -99,18 +103,3 @@ def test_a_stuck_reader_costs_one_batch_and_learns_what_it_missed(wscli: Wscli, 
         assert gaps[0]["missed"] == records[at + 1]["seq"] - records[at - 1]["seq"] - 1
         assert len(records) - 1 + gaps[0]["missed"] == last
         assert manager.stats()["channels"]["notifications"]["reconnects"] == 0
-
-
-def last_seq(process: Process) -> Any:
-    return json.loads(process.out[-1]).get("seq")
-
-
-def wait_for_readers(wscli: Wscli, wanted: dict[str, int]) -> None:
-    """Watch the counters of another process, which wake nobody here."""
-    deadline = 20 * 20
-    while deadline:
-        found = wscli.json("stats", "--json")["channels"]
-        if all(name in found and found[name]["readers"] == count for name, count in wanted.items()):
-            return
-        deadline -= 1
-    raise AssertionError(f"the readers did not come: {found}")

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.client.scene import Scene, scene, until
+from tests.client.scene import Scene, scene
 from tests.processes import COMMAND, Process
+from tests.waiting import until
 
 READERS = {
     "whole": ["send", "echo", "--whole"],

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from tests.e2e.rawserver import Conn, RawServer
 from tests.processes import Wscli
@@ -27,6 +30,7 @@ channels:
   feed: {{endpoint: api}}
 """
 MESSAGES = 150
+LINES = "".join(f"{number:06d}\n" for number in range(MESSAGES))
 ALL = 1 << 40
 LARGE = 300_000
 """Bytes, more than a socket takes at once, so that a server can die in the middle of a message."""
@@ -51,24 +55,27 @@ class Received:
         try:
             yield read
         finally:
-            self.numbers.update(int(payload[:6]) for payload in frames(bytes(data)))
+            self.numbers.update(int(payload[:6]) for payload in payloads(bytes(data)))
 
 
-def frames(data: bytes) -> Iterator[bytes]:
-    """Unmask the frames of a client that are whole (RFC 6455, section 5.2)."""
-    at = 0
-    while at + 2 <= len(data):
-        length, head = data[at + 1] & 0x7F, 2
-        if length >= 126:
-            wide = 2 if length == 126 else 8
-            length, head = int.from_bytes(data[at + 2 : at + 2 + wide], "big"), 2 + wide
-        begin = at + head + 4
-        if begin + length > len(data):
-            return
-        mask = data[at + head : begin]
-        if data[at] & 0x0F in (1, 2):
-            yield bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[begin : begin + min(length, 6)]))
-        at = begin + length
+def payloads(data: bytes) -> Iterator[bytes]:
+    """Unmask the messages of a client that are whole (RFC 6455, section 5.2)."""
+    protocol = ServerProtocol(state=State.OPEN, max_size=None)
+    protocol.receive_data(data)
+    for frame in protocol.events_received():
+        if isinstance(frame, Frame) and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            yield frame.data
+
+
+def notes(received: Received, first: int = ALL) -> Callable[[Conn], None]:
+    """Make a server that notes what it gets; its first connection ends after so many bytes."""
+
+    def script(conn: Conn) -> None:
+        conn.upgrade()
+        with received.reading(conn) as read:
+            read(first if conn.number == 1 else ALL)
+
+    return script
 
 
 def resets(conn: Conn) -> None:
@@ -163,15 +170,8 @@ def test_a_message_of_unknown_outcome_may_arrive_and_the_one_behind_it_that_was_
 
 def test_a_server_that_lives_gets_all_that_was_sent_and_no_more(wscli: Wscli) -> None:
     received = Received()
-
-    def script(conn: Conn) -> None:
-        conn.upgrade()
-        with received.reading(conn) as read:
-            read(ALL)
-
-    lines = "".join(f"{number:06d}\n" for number in range(MESSAGES))
-    with RawServer(script) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
-        done = wscli("send", "feed", "--json", input=lines)
+    with RawServer(notes(received)) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
+        done = wscli("send", "feed", "--json", input=LINES)
         assert (done.returncode, done.stdout.count('"outcome":"sent"')) == (0, MESSAGES)
         assert wscli("down").returncode == 0
     assert received.numbers == set(range(MESSAGES))
@@ -181,15 +181,8 @@ def test_a_server_that_lives_gets_all_that_was_sent_and_no_more(wscli: Wscli) ->
 def test_each_line_of_stdin_is_reported_with_its_true_outcome(wscli: Wscli, budget: int) -> None:
     """The server dies once: the lines before that are sent, the one concerned says what it was, and none is skipped."""
     received = Received()
-
-    def script(conn: Conn) -> None:
-        conn.upgrade()
-        with received.reading(conn) as read:
-            read(budget if conn.number == 1 else ALL)
-
-    lines = "".join(f"{number:06d}\n" for number in range(MESSAGES))
-    with RawServer(script) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
-        done = wscli("send", "feed", "--json", input=lines)
+    with RawServer(notes(received, budget)) as server, wscli.up(CONFIG.format(url=server.url, compression="none")):
+        done = wscli("send", "feed", "--json", input=LINES)
         told = [line.split('"outcome":"')[1].split('"')[0] for line in done.stdout.splitlines()]
         assert wscli("down").returncode == 0
     if done.returncode == 0:

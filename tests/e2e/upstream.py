@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.sync import server as threaded
 
-__all__ = ["Upstream", "upstream"]
+__all__ = ["Upstream", "in_background", "upstream"]
 
 
 class Upstream:
@@ -54,3 +57,16 @@ async def upstream() -> AsyncIterator[Upstream]:
     async with serve(it.handle, "127.0.0.1", 0, process_request=it.answer, max_queue=4) as server:
         it.port = next(iter(server.sockets)).getsockname()[1]
         yield it
+
+
+@contextmanager
+def in_background(handler: Callable[[threaded.ServerConnection], None], **options: Any) -> Iterator[int]:
+    """Serve clients in threads, and give the port."""
+    with threaded.serve(handler, "127.0.0.1", 0, **options) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.socket.getsockname()[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -28,6 +28,14 @@ BAD = Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer")
 """An end of the upstream that fails its channel."""
 
 
+def upgrade_request(port: int, token: str, line: str = "GET /ws/news HTTP/1.1") -> bytes:
+    """Give the bytes of a client that asks for an upgrade."""
+    return (
+        f"{line}\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
+
+
 class Faced:
     """The gateway, its manager, and how clients reach it."""
 
@@ -53,7 +61,7 @@ class Faced:
         """Declare other addresses, or no gateway."""
         gateway = GatewayPlan(listen=listens, auth=GatewayAuth(token=Secret(TOKEN))) if listens else None
         self.manager.plan = replace(self.manager.plan, gateway=gateway)
-        self.gateway.apply()
+        self.gateway.reloaded()
 
     def url(self, path: str = "/ws/news") -> str:
         return f"ws://127.0.0.1:{self.port}{path}"
@@ -71,11 +79,7 @@ class Faced:
 
     def upgrade(self, line: str = "GET /ws/news HTTP/1.1") -> bytes:
         """An upgrade request with the token."""
-        return (
-            f"{line}\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Authorization: Bearer {TOKEN}\r\n\r\n"
-        ).encode()
+        return upgrade_request(self.port, TOKEN, line)
 
     async def raw_client(self, path: str = "/ws/news") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A client that can misbehave: a connected socket after its upgrade."""
@@ -94,7 +98,7 @@ async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         gateway = Gateway(it.manager)
         it.manager.observe(gateway)
-        gateway.apply()
+        gateway.reloaded()
         try:
             yield Faced(it, gateway)
         finally:

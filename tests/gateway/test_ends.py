@@ -117,23 +117,14 @@ async def test_a_strict_client_with_a_held_message_is_closed_at_once(monkeypatch
             assert (await closed(client))[0] == 4321
 
 
-async def test_messages_held_when_the_manager_stops_are_logged(it: Faced, caplog: pytest.LogCaptureFixture) -> None:
-    it.server.link.end(upstream_closed(1006))
-    client = await it.client()
-    await client.send("held")
-    await (await client.ping())
-    await it.gateway.close()
-    assert (await closed(client))[0] == 1001
-    assert "1 messages of a client of the gateway were not sent" in caplog.text
-
-
-async def test_a_message_of_unknown_outcome_is_not_logged_as_unsent(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, it: Faced, client: ClientConnection
+async def test_a_message_of_unknown_outcome_closes_the_client_and_is_not_logged_as_unsent(
+    caplog: pytest.LogCaptureFixture, it: Faced, client: ClientConnection
 ) -> None:
     caplog.set_level(logging.WARNING)
-    monkeypatch.setattr(it.server.link, "clogged", True)
+    it.server.link.clogged = True
     await client.send("who knows")
-    assert (await closed(client))[0] == 1011
+    code, reason = await closed(client)
+    assert (code, "had not read the message" in reason) == (1011, True)
     await eventually(lambda: it.channel.readers == 0)
     assert "were not sent" not in caplog.text
     assert OutcomeUnknown.__name__ not in caplog.text
@@ -220,15 +211,18 @@ async def test_messages_to_a_paused_or_stopped_channel_are_sent_once_when_it_goe
     assert it.server.link.sent == [(b"held %d" % number, False) for number in range(3)]
 
 
-async def test_messages_held_for_a_removed_channel_are_logged(
-    it: Faced, client: ClientConnection, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("removed", [True, False], ids=["its channel is removed", "the manager stops"])
+async def test_messages_that_are_held_at_the_end_are_logged(
+    it: Faced, client: ClientConnection, caplog: pytest.LogCaptureFixture, removed: bool
 ) -> None:
     channel = it.channel
     channel.pause()
     await client.send("held")
     await (await client.ping())
-    plan = replace(it.manager.plan, channels={"other": channel_plan("other")})
-    it.manager.apply(plan)
+    if removed:
+        it.manager.apply(replace(it.manager.plan, channels={"other": channel_plan("other")}))
+    else:
+        await it.gateway.close()
     assert (await closed(client))[0] == 1001
     await eventually(lambda: channel.readers == 0)
     assert not channel.in_use

@@ -18,18 +18,21 @@ from wscli.problems import Problems
 from wscli.timing import call_later
 
 
-def listener(listen: Listen, problems: Problems) -> GatewayListener:
-    return GatewayListener(listen, problems, call_later, lambda sock, place: sock.close())
+async def problems_of_listening(path: Path) -> list[str]:
+    """Listen at a path for a moment, and give the problems that were stated."""
+    problems = Problems()
+    one = GatewayListener(Listen(path=path), problems, call_later, lambda sock, place: sock.close())
+    one.open()
+    texts = problems.texts()
+    await one.close()
+    return texts
 
 
 async def test_a_file_that_is_not_a_socket_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary")
-    problems = Problems()
-    one = listener(Listen(path=path), problems)
-    one.open()
-    assert "the file there is not a socket" in problems.texts()[0]
-    await one.close()
+    (problem,) = await problems_of_listening(path)
+    assert "the file there is not a socket" in problem
     assert path.read_text() == "dear diary"
 
 
@@ -37,11 +40,7 @@ async def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "gateway.sock"
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    problems = Problems()
-    one = listener(Listen(path=path), problems)
-    one.open()
-    assert problems.texts() == []
-    await one.close()
+    assert await problems_of_listening(path) == []
 
 
 async def test_a_socket_with_a_full_backlog_is_in_use(tmp_path: Path) -> None:
@@ -53,11 +52,8 @@ async def test_a_socket_with_a_full_backlog_is_in_use(tmp_path: Path) -> None:
         for sock in queued:
             sock.setblocking(False)
             sock.connect_ex(str(path))
-        problems = Problems()
-        one = listener(Listen(path=path), problems)
-        one.open()
-        assert "in use" in problems.texts()[0]
-        await one.close()
+        (problem,) = await problems_of_listening(path)
+        assert "in use" in problem
         for sock in queued:
             sock.close()
         assert path.exists()

@@ -62,15 +62,6 @@ async def test_a_template_is_opened_by_its_path() -> None:
         assert [channel.name for channel in it.manager.channels()] == ["consultations/42"]
 
 
-async def test_a_late_client_replays_from_last_or_after(it: Faced) -> None:
-    it.server.link.say("1", "2", "3")
-    epoch = it.channel.history.epoch
-    async with it.client("/ws/news?last=2") as last, it.client(f"/ws/news?after={epoch}:1") as after:
-        it.server.link.say("4")
-        assert [await last.recv() for _ in range(3)] == ["2", "3", "4"]
-        assert [await after.recv() for _ in range(3)] == ["2", "3", "4"]
-
-
 async def test_json_gives_records_and_gaps() -> None:
     async with faced() as it, it.client("/ws/news?json=1") as client:
         it.server.link.say("before")
@@ -93,19 +84,20 @@ async def test_a_channel_that_is_not_declared_is_not_found(it: Faced, path: str)
     assert (await it.refused(path)).status_code == 404
 
 
-async def test_clients_stay_attached_while_the_upstream_is_down(it: Faced, client: ClientConnection) -> None:
-    it.server.link.end(upstream_closed(1006))
-    await it.it.time.advance(2.0)
-    it.server.link.say("back")
-    assert await client.recv() == "back"
-
-
-async def test_a_strict_client_is_closed_at_once_with_the_upstreams_code() -> None:
-    async with faced() as it, it.client("/ws/news?strict=1") as client:
+@pytest.mark.parametrize(
+    ("query", "code", "reason"),
+    [("?strict=1", 4321, "moving"), ("", 1002, "bad"), ("", 4000, "done")],
+    ids=["strict, and it is lost", "it failed", "it is done"],
+)
+async def test_a_client_whose_channel_ends_is_closed_with_the_upstreams_code(
+    query: str, code: int, reason: str
+) -> None:
+    plan = channel_plan(verdicts=(parse_verdicts({"4000": "done"}),))
+    async with faced(plan) as it, it.client(f"/ws/news{query}") as client:
         it.server.link.say("last words")
-        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=4321, close_reason="moving", by="peer"))
+        it.server.link.end(Failure(FailureKind.CLOSE, "x", code=code, close_reason=reason, by="peer"))
         assert await client.recv() == "last words"
-        assert await closed(client) == (4321, "moving")
+        assert await closed(client) == (code, reason)
 
 
 async def test_a_strict_client_is_not_let_in_without_an_upstream(it: Faced) -> None:
@@ -116,37 +108,20 @@ async def test_a_strict_client_is_not_let_in_without_an_upstream(it: Faced) -> N
     assert b"stopped" in refused.body
 
 
-async def test_a_channel_that_failed_closes_its_clients_with_the_upstreams_code(
-    it: Faced, client: ClientConnection
-) -> None:
+async def test_a_client_of_a_channel_that_failed_is_refused(it: Faced) -> None:
     it.server.link.end(BAD)
     assert it.channel.state is ChannelState.FAILED
-    assert await closed(client) == (1002, "bad")
     assert (await it.refused()).status_code == 502
 
 
-async def test_a_channel_that_is_done_closes_its_clients_with_the_upstreams_code() -> None:
-    plan = channel_plan(verdicts=(parse_verdicts({"4000": "done"}),))
-    async with faced(plan) as it, it.client() as client:
-        it.server.link.end(upstream_closed(4000))
-        assert (await closed(client))[0] == 4000
-
-
-async def test_a_channel_that_is_removed_or_a_manager_that_stops_says_going_away() -> None:
-    async with faced() as it, it.client() as client, it.client() as other:
-        it.manager.stopping.set()
-        it.channel.remove()
-        assert (await closed(client))[0] == 1001
-        await it.gateway.close()
-        assert (await closed(other))[0] == 1001
-
-
-async def test_what_is_sent_during_an_outage_is_held_and_then_delivered(it: Faced, client: ClientConnection) -> None:
+async def test_a_client_stays_through_an_outage_and_what_it_sends_is_held(it: Faced, client: ClientConnection) -> None:
     it.server.link.end(upstream_closed(1006))
     await client.send("held")
     await client.ping()
     await it.it.time.advance(2.0)
     await eventually(lambda: it.server.link.sent == [(b"held", False)])
+    it.server.link.say("back")
+    assert await client.recv() == "back"
 
 
 async def test_what_was_sent_before_the_close_goes_upstream() -> None:
@@ -159,14 +134,6 @@ async def test_what_was_sent_before_the_close_goes_upstream() -> None:
         await eventually(lambda: it.channel.readers == 0)
         assert it.server.most == 1
         assert it.channel.counters.sent == 2
-
-
-async def test_an_unknown_outcome_closes_the_client_with_1011(it: Faced, client: ClientConnection) -> None:
-    it.server.link.clogged = True
-    await client.send("where did it go")
-    code, reason = await closed(client)
-    assert code == 1011
-    assert "had not read the message" in reason
 
 
 async def test_a_client_that_vanishes_amid_a_message_sends_nothing_of_it() -> None:
@@ -227,18 +194,18 @@ async def test_a_client_that_sends_faster_than_the_upstream_takes_is_held_back(i
     it.server.link.end(upstream_closed(1006))
     client = await it.client(ping_interval=None)
     await client.send(["x" * 500_000 for _ in range(2)])
-    flood = asyncio.create_task(_flood(client))
+
+    async def send_all() -> None:
+        for _ in range(40):
+            await client.send("x" * 500_000)
+
+    flood = asyncio.create_task(send_all())
     await asyncio.wait([flood], timeout=0.3)
     assert not flood.done()
     await it.it.time.advance(2.0)
     await eventually(lambda: flood.done())
     await eventually(lambda: len(it.server.link.sent) == 41)
     await client.close()
-
-
-async def _flood(client) -> None:
-    for _ in range(40):
-        await client.send("x" * 500_000)
 
 
 async def test_the_upstreams_subprotocol_is_the_clients(it: Faced) -> None:

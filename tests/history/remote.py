@@ -20,9 +20,8 @@ class RemoteLog:
         self.name = "orders"
         self.limits = HistoryLimits()
         self.state: LogState | None = None
-        self.reachable, self.appending, self.reading = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.reachable, self.appending = asyncio.Event(), asyncio.Event()
         self.appending.set()
-        self.reading.set()
         self.failures: list[WscliError] = []
         self.closed: list[WriteBatch] = []
         self.batches: list[Batch] = []
@@ -80,7 +79,6 @@ class RemoteLog:
 
     async def read(self, number: int, upto: int) -> LogSegment:
         """Read one batch, or the gap before it."""
-        await self.reading.wait()
         batch = next(one for one in self.batches if one.last >= number)
         if batch.first > number:
             return LogSegment([GapRecord(number - 1, "disk", missed=batch.first - number)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import settings
@@ -12,17 +13,16 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from tests.history.ticking import Ticking
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
-from wscli.history.records import GapRecord, Position
+from wscli.history.records import Cursor, GapRecord, Position
 
 
+@dataclass
 class Follower:
     """A reader, and what the naive model says that it must get."""
 
-    def __init__(self, history: History, start: Any, seq: int, gaps: int) -> None:
-        self.history = history
-        self.cursor = start.cursor
-        self.seq = seq  # the last message that is behind it
-        self.gaps = gaps  # how many of all recorded gaps are behind it
+    cursor: Cursor
+    seq: int  # the last message that is behind it
+    gaps: int  # how many of all recorded gaps are behind it
 
 
 class Histories(RuleBasedStateMachine):
@@ -73,7 +73,7 @@ class Histories(RuleBasedStateMachine):
         assert start.gap == (GapRecord(wanted, "truncated", missed=missed) if missed else None)
         after = begins - 1 if missed else begins  # gaps that come after the asked range's beginning are in it
         hidden = len(self.gaps) if count == 0 else sum(gap.after <= after for gap in self.gaps)
-        return Follower(self.history, start, begins, hidden)
+        return Follower(start.cursor, begins, hidden)
 
     @rule(target=readers, back=st.integers(0, 20))
     def read_after(self, back: int) -> Follower:
@@ -82,7 +82,7 @@ class Histories(RuleBasedStateMachine):
         begins = max(seq, self.history.first - 1)
         missed = begins - seq
         assert start.gap == (GapRecord(seq, "truncated", missed=missed) if missed else None)
-        return Follower(self.history, start, begins, sum(gap.after < begins for gap in self.gaps))
+        return Follower(start.cursor, begins, sum(gap.after < begins for gap in self.gaps))
 
     @rule(target=readers, ago=st.floats(0, 100))
     def read_since(self, ago: float) -> Follower:
@@ -95,7 +95,7 @@ class Histories(RuleBasedStateMachine):
         if wanted == begins:  # of the gaps right before, only those that ended in time
             while hidden < len(self.gaps) and self.gaps[hidden].after == begins and self.gaps[hidden].end < since:
                 hidden += 1
-        return Follower(self.history, start, begins, hidden)
+        return Follower(start.cursor, begins, hidden)
 
     @rule(reader=readers, steps=st.integers(1, 30))
     def follow(self, reader: Follower, steps: int) -> None:

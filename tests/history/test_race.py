@@ -1,4 +1,4 @@
-"""A reader that joins while messages arrive: its replay meets what is live without loss or repeat, on disk as well."""
+"""A reader that joins a history on disk while messages arrive: its replay meets what is live without loss or repeat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples import EXAMPLES
-from tests.history.sqlite.opening import next_of
+from tests.history.sqlite.opening import fill, next_of
 from tests.history.ticking import Ticking
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
@@ -20,11 +20,14 @@ from wscli.history.write_behind import WriteBehindHistory
 WINDOW = HistoryLimits(keep=50)
 BACK = 150
 """Messages that a reader replays at most: on disk from behind the window in memory, often as it moves on."""
+REST = 0.001
+"""Seconds that the loop waits for a crowd of readers: one that never rests would keep the GIL from the thread that
+writes, as no loop does that reads from sockets."""
 
 
-def somewhere(history: History, chance: random.Random, back: int) -> tuple[Start, int]:
+def somewhere(history: History, chance: random.Random) -> tuple[Start, int]:
     """Begin at a random place; give the number of the first message to come, too."""
-    count = chance.randrange(min(back, history.last - history.first + 1))
+    count = chance.randrange(min(BACK, history.last - history.first + 1))
     if chance.random() < 0.5:
         return history.seek_last(count), history.last - count + 1
     after = history.last - count
@@ -50,39 +53,6 @@ async def read(history: History, start: Start, first: int, until: int) -> None:
             await asyncio.sleep(0)  # let it move on between two reads
 
 
-async def race(history: History, *, back: int, rest: float = 0.0) -> None:
-    """Append in random batches, with readers that join at each of them.
-
-    ``rest`` is how long the loop waits for a crowd of readers: one that never rests would keep the GIL from the thread
-    that writes, as no loop does that reads from sockets.
-    """
-    chance = random.Random(5)
-    readers: set[asyncio.Task[None]] = set()
-    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
-        for turn in range(EXAMPLES + 40):
-            numbers = range(history.last + 1, history.last + 1 + chance.randrange(1, 6))
-            history.append([b"%d" % number for number in numbers], None)
-            if chance.random() < 0.1:
-                history.record_gap("outage")
-            if turn < EXAMPLES and history.last > 5:
-                start, first = somewhere(history, chance, back)
-                task = group.create_task(read(history, start, first, history.last + 20))
-                readers.add(task)
-                task.add_done_callback(readers.discard)
-            await asyncio.sleep(0)
-            while len(readers) > 40:
-                history.append([b"%d" % (history.last + 1)], None)
-                await asyncio.sleep(rest)
-        while readers:
-            history.append([b"%d" % (history.last + 1)], None)
-            await asyncio.sleep(rest)
-
-
-@pytest.mark.timeout(600)
-async def test_readers_that_join_a_history_in_memory_lose_and_repeat_nothing() -> None:
-    await race(History(HistoryLimits(keep=2_000), clock=Ticking()), back=BACK)
-
-
 @pytest.mark.timeout(600)
 async def test_readers_that_join_a_history_on_disk_lose_and_repeat_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -91,5 +61,23 @@ async def test_readers_that_join_a_history_on_disk_lose_and_repeat_nothing(
     history = WriteBehindHistory(
         SqliteLog(tmp_path / "news.db", HistoryLimits(store="disk", sync="normal")), clock=Ticking()
     )
-    await race(history, back=BACK, rest=0.001)
+    chance = random.Random(5)
+    readers: set[asyncio.Task[None]] = set()
+    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
+        for turn in range(EXAMPLES + 40):
+            fill(history, chance.randrange(1, 6))
+            if chance.random() < 0.1:
+                history.record_gap("outage")
+            if turn < EXAMPLES and history.last > 5:
+                start, first = somewhere(history, chance)
+                task = group.create_task(read(history, start, first, history.last + 20))
+                readers.add(task)
+                task.add_done_callback(readers.discard)
+            await asyncio.sleep(0)
+            while len(readers) > 40:
+                fill(history, 1)
+                await asyncio.sleep(REST)
+        while readers:
+            fill(history, 1)
+            await asyncio.sleep(REST)
     await history.close()

@@ -94,18 +94,6 @@ async def test_messages_from_before_the_opening_follow_those_that_the_log_holds(
     assert history.gaps == {"outage": 1, "paused": 1}
 
 
-async def test_a_read_answers_none_while_a_segment_is_fetched(history: WriteBehindHistory, log: RemoteLog) -> None:
-    log.write_elsewhere(b"old")
-    log.reachable.set()
-    await history.opened()
-    log.reading.clear()
-    reading = asyncio.create_task(read(history, history.seek_start(), 1))
-    await asyncio.sleep(0.001)
-    assert not reading.done()
-    log.reading.set()
-    assert await reading == ["epoch1:1 old"]
-
-
 async def test_a_refused_append_is_stated_and_its_messages_are_committed_behind_the_other_owners(
     history: WriteBehindHistory, log: RemoteLog, faults: list[str | None]
 ) -> None:
@@ -199,22 +187,6 @@ async def test_a_consumer_keeps_its_position_through_epochs(history: WriteBehind
     (info,) = history.consumers.list()
     assert (info.position, info.lag) == (Position("epoch4", 3), 2)
     assert await read(history, Start(log.consumers["billing"].cursor), 2) == ["epoch3:4 theirs", "epoch4:5 b"]
-
-
-async def test_a_consumer_is_told_that_a_fenced_log_did_not_keep_its_position(
-    history: WriteBehindHistory, log: RemoteLog
-) -> None:
-    log.reachable.set()
-    history.append([b"a"], None)
-    await committed(history)
-    lease = history.consumers.take("billing", 41)
-    log.reachable.clear()
-    log.write_elsewhere()
-    lease.move(Cursor(1, 0, history.epoch))
-    with pytest.raises(WscliError, match=f"the position is not kept: {FENCED}"):
-        await lease.confirmed()
-    log.reachable.set()
-    await lease.confirmed()
 
 
 async def test_messages_of_a_log_that_never_opened_are_counted_at_the_end(log: RemoteLog) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.mock.recorded import Scene, gap, message, recorded, written
+from tests.waiting import eventually
 from wscli.clock import SystemClock
 from wscli.mock.recording import Recording, open_records
 from wscli.mock.replay import Replay, ReplayOptions, Sleep
@@ -24,20 +25,14 @@ from wscli.mock.server import MockOptions, MockServer
 PATIENCE = 30.0
 
 
-class Mock:
+class Mock(NamedTuple):
     """A server, and what it said."""
 
-    def __init__(self, server: MockServer, said: list[str], told: asyncio.Event) -> None:
-        self.server, self.said, self._told = server, said, told
+    server: MockServer
+    said: list[str]
 
     def dial(self, channel: str = "news", **options: Any) -> connect:
         return connect(self.server.urls[channel], proxy=None, **options)
-
-    async def until_said(self, predicate: Callable[[list[str]], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not predicate(self.said):
-                self._told.clear()
-                await self._told.wait()
 
 
 @asynccontextmanager
@@ -52,16 +47,10 @@ async def mock(
     **options: Any,
 ) -> AsyncIterator[Mock]:
     said: list[str] = []
-    told = asyncio.Event()
-
-    def tell(text: str) -> None:
-        said.append(text)
-        told.set()
-
     with recording or recorded(*records) as made:
         replay = Replay(made, ReplayOptions(speed, loop, outages), clock=clock or SystemClock(), sleep=sleep)
-        async with MockServer(made, replay, MockOptions(verbose=True, **options), tell=tell) as server:
-            yield Mock(server, said, told)
+        async with MockServer(made, replay, MockOptions(verbose=True, **options), tell=said.append) as server:
+            yield Mock(server, said)
 
 
 async def receive(client: ClientConnection, count: int) -> list[str | bytes]:
@@ -115,13 +104,13 @@ async def test_after_the_last_message_it_stays_and_takes_what_is_sent() -> None:
             await client.send(f"{number} \x1b")
         await client.send(b"abc")
         await client.send("y" * 1000)
-        await it.until_said(lambda said: len(said) == 103)
+        await eventually(lambda: len(it.said) == 103)
         assert it.said[:2] == ["news: client 1 came", "news: client 1 sent 0 \x1b"]
         assert it.said[-2] == "news: client 1 sent a binary message of 3 bytes"
         assert it.said[-1] == f"news: client 1 sent {'y' * 400}... (1000 characters)"
         await (await client.ping())
         await client.close()
-        await it.until_said(lambda said: said[-1] == "news: client 1 went, with 1000")
+        await eventually(lambda: it.said[-1] == "news: client 1 went, with 1000")
 
 
 async def test_the_option_close_ends_a_client_with_1000() -> None:

@@ -1,26 +1,21 @@
-"""The HTTP client against real servers: redirects, limits, deadlines, proxies, TLS, and nothing left open."""
+"""The HTTP client against real servers: redirects, limits, deadlines, proxies, and nothing left open."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from aiohttp import web
 
-from tests.waiting import eventually
+from tests.waiting import descriptors, eventually
 from wscli.net.http import HttpClient, HttpRequest, RequestFailed
 from wscli.net.proxy import ProxySettings
-from wscli.net.tls import TlsSettings
 from wscli.values import Secret
-
-CERTS = Path(__file__).parent / "certs"
 
 
 def request(url: str, **keys: Any) -> HttpRequest:
@@ -44,20 +39,17 @@ async def test_a_request_arrives_as_it_was_made(http: HttpClient, endpoint: Any)
     assert seen.headers["user-agent"].startswith("wscli/")
 
 
+@pytest.mark.parametrize(("after", "seconds"), [("7", 7.0), ("Fri, 15 Jan 2027 08:00:09 GMT", 9.0)])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
 async def test_a_status_is_an_error_that_names_the_url_and_nothing_of_the_body(
-    http: HttpClient, endpoint: Any, status: int
+    http: HttpClient, endpoint: Any, status: int, after: str, seconds: float
 ) -> None:
-    endpoint.say("hunter2", status=status, headers={"Retry-After": "7"})
+    """A date in Retry-After counts from the clock that was handed in."""
+    endpoint.say("hunter2", status=status, headers={"Retry-After": after})
     with pytest.raises(RequestFailed) as caught:
         (await http.fetch(request(endpoint.url))).text("https://shown/x")
     assert caught.value.text == f"HTTP {status} from https://shown/x"
-    assert (caught.value.retry_after, caught.value.refused) == (7.0, status in (401, 403))
-
-
-async def test_a_date_in_retry_after_counts_from_the_clock_that_was_handed_in(http: HttpClient, endpoint: Any) -> None:
-    endpoint.say(status=503, headers={"Retry-After": "Fri, 15 Jan 2027 08:00:09 GMT"})
-    assert (await http.fetch(request(endpoint.url))).retry_after == 9.0
+    assert (caught.value.retry_after, caught.value.refused) == (seconds, status in (401, 403))
 
 
 def redirecting(status: int, location: str) -> Callable[[web.Request], Any]:
@@ -72,13 +64,10 @@ def redirecting(status: int, location: str) -> Callable[[web.Request], Any]:
 @pytest.mark.parametrize(
     ("status", "method", "then", "body"),
     [
-        (301, "POST", "GET", b""),
-        (302, "POST", "GET", b""),
-        (303, "POST", "GET", b""),
+        *((status, "POST", "GET", b"") for status in (301, 302, 303)),
+        *((status, "POST", "POST", b"{}") for status in (307, 308)),
         (303, "PUT", "GET", b""),
         (302, "PUT", "PUT", b"{}"),
-        (307, "POST", "POST", b"{}"),
-        (308, "POST", "POST", b"{}"),
         (302, "GET", "GET", b""),
     ],
 )
@@ -144,9 +133,8 @@ async def test_the_deadline_covers_all_redirects_and_the_whole_answer(http: Http
         return response
 
     endpoint.answer = slow
-    text = await failure(http, request(endpoint.url, timeout=0.1))
+    assert await failure(http, request(endpoint.url, timeout=0.1)) == "no answer from https://shown/x within 0.1 s"
     over.set()
-    assert text == "no answer from https://shown/x within 0.1 s"
 
 
 async def test_a_huge_answer_is_cut_off(http: HttpClient, endpoint: Any) -> None:
@@ -174,66 +162,56 @@ async def test_the_body_of_an_error_is_read_only_on_request(http: HttpClient, en
 
 
 @asynccontextmanager
-async def raw(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], **keys: Any) -> AsyncIterator[int]:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await talk(reader, writer)
+async def raw(sent: bytes, **keys: Any) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Serve these bytes to each request, and hang up; give the host with its port, and the requests."""
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(sent)
+        await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, **keys)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, **keys)
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
     finally:
         server.close()
         await server.wait_closed()
 
 
-async def closed_port() -> int:
-    async with raw(lambda *_: asyncio.sleep(0)) as port:
-        return port
+async def closed_port() -> str:
+    async with raw(b"") as (host, _):
+        return host
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-async def test_a_server_that_hangs_up_is_asked_once(http: HttpClient, method: str) -> None:
-    calls = 0
-
-    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        nonlocal calls
-        calls += 1
-        await reader.readuntil(b"\r\n\r\n")
-
-    async with raw(hang_up) as port:
-        text = await failure(http, request(f"http://127.0.0.1:{port}/", method=method))
-    assert text == "the connection ended before the whole answer (https://shown/x)"
-    assert calls == 1
+BROKEN_OFF = "the connection ended before the whole answer"
 
 
 @pytest.mark.parametrize(
-    ("sent", "text"),
+    ("method", "sent", "text"),
     [
-        (b"SSH-2.0-hunter2\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhunter2", "the connection ended before the whole answer"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"hunter2" * 9999 + b"\r\n\r\n", "the answer is not HTTP"),
+        *((method, b"", BROKEN_OFF) for method in ("GET", "PUT", "POST")),
+        ("POST", b"SSH-2.0-hunter2\r\n\r\n", "the answer is not HTTP"),
+        ("POST", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhunter2", BROKEN_OFF),
+        ("POST", b"HTTP/1.1 200 OK\r\nX: " + b"hunter2" * 9999 + b"\r\n\r\n", "the answer is not HTTP"),
     ],
 )
-async def test_what_is_not_http_or_breaks_off_is_said_without_echo(http: HttpClient, sent: bytes, text: str) -> None:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(sent)
-
-    async with raw(talk) as port:
-        assert await failure(http, request(f"http://127.0.0.1:{port}/")) == f"{text} (https://shown/x)"
-
-
-async def test_a_closed_port_and_an_unknown_host_are_told_apart(http: HttpClient) -> None:
-    assert await failure(http, request(f"http://127.0.0.1:{await closed_port()}/")) == (
-        "cannot connect: connection refused (https://shown/x)"
-    )
-    assert (await failure(http, request("http://a..b/"))).endswith("(https://shown/x)")
+async def test_a_server_that_is_not_http_or_hangs_up_is_asked_once_and_not_quoted(
+    http: HttpClient, method: str, sent: bytes, text: str
+) -> None:
+    async with raw(sent) as (host, asked):
+        assert await failure(http, request(f"http://{host}/", method=method)) == f"{text} (https://shown/x)"
+    assert len(asked) == 1
 
 
-async def test_a_url_that_makes_no_request_is_said_without_quoting_it(http: HttpClient) -> None:
-    for url in ("http://hunter2:x/", "hunter2", "http://", "ftp://hunter2/"):
-        assert "hunter2" not in await failure(http, request(url))
+async def test_a_url_that_leads_nowhere_is_said_without_quoting_it(http: HttpClient) -> None:
+    text = await failure(http, request(f"http://{await closed_port()}/hunter2"))
+    assert text == "cannot connect: connection refused (https://shown/x)"
+    for url in ("http://a..b/hunter2", "http://hunter2:x/", "hunter2", "http://", "ftp://hunter2/"):
+        text = await failure(http, request(url))
+        assert text.endswith(" (https://shown/x)")
+        assert "hunter2" not in text
 
 
 async def test_a_proxy_is_asked_and_given_its_credentials(http: HttpClient, endpoint: Any) -> None:
@@ -249,6 +227,7 @@ async def test_a_socks_proxy_of_the_environment_is_refused_instead_of_ignored(tm
     client = HttpClient(base=tmp_path, clock=clock, environ={"all_proxy": "socks5://me:hunter2@a:1"})
     assert "must be an http:// or https:// URL" in (text := await failure(client, request("https://a/")))
     assert "hunter2" not in text
+    await client.close()  # which opened nothing
 
 
 async def test_the_environments_proxy_is_used_unless_none_is_asked_for(
@@ -265,89 +244,21 @@ async def test_the_environments_proxy_is_used_unless_none_is_asked_for(
 async def test_a_proxy_that_refuses_is_named_as_such(http: HttpClient, endpoint: Any) -> None:
     endpoint.say("hunter2", status=407)
     proxy = ProxySettings(url=Secret(endpoint.url))
-    text = await failure(http, request("https://api.example.com/t", proxy=proxy))
-    assert text == "the proxy answered HTTP 407 (https://shown/x)"
-    gone = ProxySettings(url=Secret(f"http://127.0.0.1:{await closed_port()}"))
-    text = await failure(http, request("http://api.example.com/t", proxy=gone))
-    assert text == "cannot connect to the proxy: connection refused (https://shown/x)"
-
-
-@asynccontextmanager
-async def secure(cert: str, *, client_ca: bool = False) -> AsyncIterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTS / cert)
-    if client_ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(CERTS / "ca.pem")
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntoken")
-        await writer.drain()
-
-    async with raw(talk, ssl=context) as port:
-        yield f"https://127.0.0.1:{port}/"
-
-
-CA = str(CERTS / "ca.pem")
-
-
-@pytest.mark.parametrize(
-    ("cert", "settings", "trusted"),
-    [
-        ("server.pem", TlsSettings(ca=CA), True),
-        ("server.pem", TlsSettings(), False),
-        ("server.pem", TlsSettings(insecure=True), True),
-        ("elsewhere.pem", TlsSettings(ca=CA), False),
-        ("elsewhere.pem", TlsSettings(ca=CA, server_name="elsewhere.test"), True),
-    ],
-)
-async def test_a_certificate_is_trusted_by_its_authority_and_its_name(
-    http: HttpClient, cert: str, settings: TlsSettings, trusted: bool
-) -> None:
-    async with secure(cert) as url:
-        if trusted:
-            assert (await http.fetch(request(url, tls=settings))).text("") == "token"
-        else:
-            assert (await failure(http, request(url, tls=settings))).startswith("the certificate is refused: ")
-
-
-async def test_our_own_certificate_is_shown(http: HttpClient) -> None:
-    keys = {"cert": str(CERTS / "client.pem"), "key": str(CERTS / "client-key.pem"), "ca": CA}
-    async with secure("server.pem", client_ca=True) as url:
-        known = TlsSettings(**keys, key_password=Secret("test-only"))
-        assert (await http.fetch(request(url, tls=known))).text("") == "token"
-        wrong = TlsSettings(**keys, key_password=Secret("wrong"))
-        assert (await failure(http, request(url, tls=wrong))).startswith("tls.key_password: wrong password for ")
-
-
-async def test_an_invalid_tls_file_is_a_failure_of_the_request(http: HttpClient) -> None:
-    wrong = request("https://127.0.0.1:1/", tls=TlsSettings(ca="gone.pem"))
-    assert await failure(http, wrong) == "tls.ca: cannot read 'gone.pem': no such file or directory"
-
-
-async def test_speaking_tls_to_a_plain_server_is_a_tls_failure(http: HttpClient, endpoint: Any) -> None:
-    endpoint.say("x")
-    text = await failure(http, request(endpoint.url.replace("http:", "https:")))
-    assert text.startswith("TLS failed: ")
+    gone = ProxySettings(url=Secret(f"http://{await closed_port()}"))
+    for url, asked, text in (
+        ("https://api.example.com/t", proxy, "the proxy answered HTTP 407"),
+        ("http://api.example.com/t", gone, "cannot connect to the proxy: connection refused"),
+    ):
+        assert await failure(http, request(url, proxy=asked)) == f"{text} (https://shown/x)"
 
 
 async def test_requests_leave_no_descriptor_open(http: HttpClient, endpoint: Any) -> None:
-    process = psutil.Process()
     endpoint.say("x")
     await http.fetch(request(endpoint.url))
     await asyncio.sleep(0)
     gc.collect()
-    before = process.num_fds()
+    before = descriptors()
     for _ in range(20):
         await http.fetch(request(endpoint.url))
     await http.close()
-    await eventually(lambda: process.num_fds() <= before)  # once the server notices that we hung up
-
-
-async def test_nothing_is_opened_before_the_first_request_and_closing_twice_is_harmless(
-    tmp_path: Path, clock: Any
-) -> None:
-    client = HttpClient(base=tmp_path, clock=clock, environ={})
-    await client.close()
-    await client.close()
+    await eventually(lambda: descriptors() <= before)  # once the server notices that we hung up

@@ -1,16 +1,19 @@
-"""Contexts are made once for the same settings and files, and an invalid file is explained in one line."""
+"""Contexts are made once for the same settings and files, invalid files are explained, and HTTP is checked by them."""
 
 from __future__ import annotations
 
 import os
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from tests.net.test_http import failure, raw, request
 from tests.transport.certificates import Certificates
 from wscli.errors import ConfigError
+from wscli.net.http import HttpClient
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.values import Scalar, Secret
 
@@ -36,11 +39,6 @@ def encrypted_key(certs: Certificates, tmp_path: Path) -> Path:
     path = tmp_path / "key.pem"
     path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, encryption))
     return path
-
-
-def test_an_encrypted_key_opens_with_its_password(certs: Certificates, tmp_path: Path) -> None:
-    key = str(encrypted_key(certs, tmp_path))
-    make_tls(TlsSettings(cert=str(certs.client), key=key, key_password=Secret("0pen")))
 
 
 @pytest.mark.parametrize(
@@ -73,3 +71,46 @@ def test_an_invalid_file_is_one_line_without_secrets(
     with pytest.raises(ConfigError) as caught:
         make_tls(TlsSettings.model_validate(settings), tmp_path)
     assert str(caught.value) == text
+
+
+TOKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntoken"
+
+
+@pytest.mark.parametrize(
+    ("chain", "settings", "trusted"),
+    [
+        ("good", {"ca": "ca.pem"}, True),
+        ("good", {}, False),
+        ("good", {"insecure": True}, True),
+        ("other_host", {"ca": "ca.pem"}, False),
+        ("other_host", {"ca": "ca.pem", "server_name": "elsewhere.example"}, True),
+    ],
+)
+async def test_a_certificate_is_trusted_by_its_authority_and_its_name(
+    http: HttpClient, tmp_path: Path, certs: Certificates, chain: str, settings: dict[str, Any], trusted: bool
+) -> None:
+    (tmp_path / "ca.pem").symlink_to(certs.ca)
+    async with raw(TOKEN, ssl=certs.serving(getattr(certs, chain))) as (host, _):
+        made = request(f"https://{host}/", tls=TlsSettings(**settings))
+        if trusted:
+            assert (await http.fetch(made)).text("") == "token"
+        else:
+            assert (await failure(http, made)).startswith("the certificate is refused: ")
+
+
+async def test_our_own_certificate_is_shown(http: HttpClient, tmp_path: Path, certs: Certificates) -> None:
+    key, password = str(encrypted_key(certs, tmp_path)), Secret("0pen")
+    settings = TlsSettings(ca=str(certs.ca), cert=str(certs.client), key=key, key_password=password)
+    async with raw(TOKEN, ssl=certs.serving(certs.good, client_ca=certs.ca)) as (host, _):
+        assert (await http.fetch(request(f"https://{host}/", tls=settings))).text("") == "token"
+
+
+async def test_an_invalid_tls_file_is_a_failure_of_the_request(http: HttpClient) -> None:
+    wrong = request("https://127.0.0.1:1/", tls=TlsSettings(ca="gone.pem"))
+    assert await failure(http, wrong) == "tls.ca: cannot read 'gone.pem': no such file or directory"
+
+
+async def test_speaking_tls_to_a_plain_server_is_a_tls_failure(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("x")
+    text = await failure(http, request(endpoint.url.replace("http:", "https:")))
+    assert text.startswith("TLS failed: ")

@@ -89,12 +89,13 @@ class Changes:
 
 @asynccontextmanager
 async def listening(**options: object):
-    monitor, changes = NetworkMonitor(**options), Changes()
-    monitor.start(changes.told)
+    changes = Changes()
+    monitor = NetworkMonitor(changes.told, **options)
+    monitor.start()
     try:
         yield changes
     finally:
-        await monitor.close()
+        monitor.close()
 
 
 async def empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,32 +16,20 @@ def bounce() -> tuple[VirtualTime, Debounce, list[float]]:
     return time, debounce, told
 
 
-async def test_a_lone_event_is_told_after_the_quiet() -> None:
+@pytest.mark.parametrize(
+    ("events", "times", "first"),
+    [(1, 1, 1000.3), (10, 1, 1001.2), (100, 5, 1002.0)],
+    ids=["a lone event after the quiet", "a burst once", "events without end every two seconds"],
+)
+async def test_events_in_a_short_time_are_told_once_and_by_one_timer(events: int, times: int, first: float) -> None:
     time, debounce, told = bounce()
-    debounce.event()
-    await time.advance(10.0)
-    assert told == [1000.3]
-    assert time.pending == []
-
-
-async def test_a_burst_is_told_once_and_by_one_timer() -> None:
-    time, debounce, told = bounce()
-    for _ in range(10):
+    for _ in range(events):
         debounce.event()
         assert len(time.pending) == 1
         await time.advance(0.1)
     await time.advance(10.0)
-    assert len(told) == 1
-    assert abs(told[0] - 1001.2) < 1e-3
-
-
-async def test_events_without_end_are_told_every_two_seconds() -> None:
-    time, debounce, told = bounce()
-    for _ in range(100):
-        debounce.event()
-        await time.advance(0.1)
-    assert len(told) == 5
-    assert abs(told[0] - 1002.0) < 1e-3
+    assert (len(told), time.pending) == (times, [])
+    assert abs(told[0] - first) < 1e-3
 
 
 async def test_what_was_cancelled_is_not_told() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
-import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -29,10 +29,12 @@ class Kernel:
         self.closed = False
         self.heard = asyncio.Event()
 
-    def say(self, *words: bytes | OSError, port: int = 0) -> None:
+    async def say(self, *words: bytes | OSError, port: int = 0) -> None:
+        """Say it, and wait until it was heard."""
         self.heard.clear()
         self.words += [word if isinstance(word, OSError) else (word, (port, 1)) for word in words]
         os.write(self._write, b"x" * len(words))
+        await self.heard.wait()
 
     def fileno(self) -> int:
         return -1 if self.closed else self._read
@@ -62,67 +64,64 @@ def kernel() -> Iterator[Kernel]:
         made.close()
 
 
-def listen(open_socket: Callable[[], Any], **options: Any) -> tuple[VirtualTime, list[float], NetworkMonitor]:
+@contextmanager
+def listening(open_socket: Callable[[], Any], **options: Any) -> Iterator[tuple[VirtualTime, list[float]]]:
+    """Run a monitor, which leaves no timer behind."""
     time, told = VirtualTime(), []
-    monitor = NetworkMonitor(clock=time, schedule=time.schedule, open_socket=open_socket, **options)
-    monitor.start(lambda: told.append(time.now))
-    return time, told, monitor
+    options |= {"clock": time, "schedule": time.schedule, "open_socket": open_socket}
+    monitor = NetworkMonitor(lambda: told.append(time.now), **options)
+    monitor.start()
+    yield time, told
+    monitor.close()
+    assert time.pending == []
+    monitor.close()
 
 
 async def test_a_change_is_told_after_a_moment_of_quiet(kernel: Kernel) -> None:
-    time, told, monitor = listen(lambda: kernel)
-    kernel.say(link(4, UP), port=4711)
-    await kernel.heard.wait()
-    await time.advance(10.0)
-    assert told == [], "only the kernel is believed"
-    kernel.say(link(4, UP), link(4, 0x1))
-    await kernel.heard.wait()
-    await time.advance(0.29)
-    assert told == []
-    await time.advance(0.02)
-    assert told == [1010.3]
-    kernel.say(link(4, 0x1))  # nothing new
-    await kernel.heard.wait()
-    await time.advance(10.0)
-    assert len(told) == 1
-    await monitor.close()
+    with listening(lambda: kernel) as (time, told):
+        await kernel.say(link(4, UP), port=4711)
+        await time.advance(10.0)
+        assert told == [], "only the kernel is believed"
+        await kernel.say(link(4, UP), link(4, 0x1))
+        await time.advance(0.29)
+        assert told == []
+        await time.advance(0.02)
+        assert told == [1010.3]
+        await kernel.say(link(4, 0x1))  # nothing new
+        await time.advance(10.0)
+        assert len(told) == 1
 
 
 async def test_lost_messages_are_a_change(kernel: Kernel) -> None:
-    time, told, monitor = listen(lambda: kernel)
-    for count, word in enumerate((link(4, UP), OSError(errno.ENOBUFS, "No buffer space available"), link(4, UP)), 1):
-        kernel.say(word)
-        await kernel.heard.wait()
-        await time.advance(10.0)
-        assert len(told) == count, "what was known before is not known any more"
-    await monitor.close()
+    with listening(lambda: kernel) as (time, told):
+        for count, word in enumerate(
+            (link(4, UP), OSError(errno.ENOBUFS, "No buffer space available"), link(4, UP)), 1
+        ):
+            await kernel.say(word)
+            await time.advance(10.0)
+            assert len(told) == count, "what was known before is not known any more"
 
 
 async def test_a_storm_is_taken_in_turns(kernel: Kernel) -> None:
-    time, told, monitor = listen(lambda: kernel)
-    kernel.say(*[link(number, UP) for number in range(3 * AT_ONCE)])
-    left = [len(kernel.words)]
-    for _ in range(20):
-        await asyncio.sleep(0)
-        left.append(len(kernel.words))
-    assert left[-1] == 0
-    assert max(before - after for before, after in itertools.pairwise(left)) == AT_ONCE
-    await time.advance(10.0)
-    assert len(told) == 1
-    await monitor.close()
+    with listening(lambda: kernel) as (time, told):
+        saying = asyncio.ensure_future(kernel.say(*[link(number, UP) for number in range(3 * AT_ONCE)]))
+        left = [3 * AT_ONCE]
+        for _ in range(20):
+            await asyncio.sleep(0)
+            left.append(len(kernel.words))
+        await saying
+        assert max(before - after for before, after in itertools.pairwise(left)) == AT_ONCE
+        await time.advance(10.0)
+        assert len(told) == 1
 
 
 async def test_a_socket_that_breaks_is_replaced_by_polling(kernel: Kernel, caplog: pytest.LogCaptureFixture) -> None:
-    time, told, monitor = listen(lambda: kernel)
-    with caplog.at_level(logging.WARNING):
-        kernel.say(OSError(errno.EIO, "Input/output error"))
-        await kernel.heard.wait()
-    assert "netlink is not available (Input/output error); polling the routes every 5s instead" in caplog.text
-    assert kernel.closed
-    await time.advance(1.0)
-    assert len(told) == 1, "whatever the socket would have said"
-    await monitor.close()
-    assert time.pending == []
+    with listening(lambda: kernel) as (time, told):
+        await kernel.say(OSError(errno.EIO, "Input/output error"))
+        assert "netlink is not available (Input/output error); polling the routes every 5s instead" in caplog.text
+        assert kernel.closed
+        await time.advance(1.0)
+        assert len(told) == 1, "whatever the socket would have said"
 
 
 def forbidden() -> Any:
@@ -144,65 +143,43 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
 async def test_without_netlink_the_routes_are_polled(
     ways: dict[str, str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING):
-        time, told, monitor = listen(forbidden, destinations=lambda: ["10.9.0.2"])
-    assert "netlink is not available (Operation not permitted)" in caplog.text
-    await time.advance(60.0)
-    assert told == []
-    ways["10.9.0.2"] = "10.9.0.1"
-    await time.advance(5.5)
-    assert len(told) == 1
-    ways["198.51.100.1"] = "10.9.0.1"  # the default route
-    await time.advance(5.5)
-    assert len(told) == 2
-    await monitor.close()
-    assert time.pending == []
+    with listening(forbidden, destinations=lambda: ["10.9.0.2"]) as (time, told):
+        assert "netlink is not available (Operation not permitted)" in caplog.text
+        await time.advance(60.0)
+        for count, address in enumerate(("10.9.0.2", "198.51.100.1")):  # the latter by the default route
+            assert len(told) == count
+            ways[address] = "10.9.0.1"
+            await time.advance(5.5)
+        assert len(told) == 2
 
 
 async def test_where_there_is_no_netlink_polling_is_the_way_and_no_warning(
     ways: dict[str, str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    time, told, monitor = listen(absent)
-    ways["2001:db8::1"] = "fd09::1"
-    await time.advance(6.0)
-    assert len(told) == 1
-    assert caplog.text == ""
-    await monitor.close()
+    with listening(absent) as (time, told):
+        ways["2001:db8::1"] = "fd09::1"
+        await time.advance(6.0)
+        assert len(told) == 1
+        assert caplog.text == ""
 
 
 async def test_a_new_destination_is_no_change(ways: dict[str, str | None]) -> None:
     destinations = ["10.9.0.2"]
-    time, told, monitor = listen(absent, destinations=lambda: destinations)
-    ways["10.9.0.3"] = "10.9.0.1"
-    destinations.append("10.9.0.3")
-    await time.advance(20.0)
-    destinations.remove("10.9.0.2")
-    await time.advance(20.0)
-    assert told == []
-    await monitor.close()
+    with listening(absent, destinations=lambda: destinations) as (time, told):
+        ways["10.9.0.3"] = "10.9.0.1"
+        destinations.append("10.9.0.3")
+        await time.advance(20.0)
+        destinations.remove("10.9.0.2")
+        await time.advance(20.0)
+        assert told == []
 
 
 async def test_close_forgets_what_was_about_to_be_told(kernel: Kernel) -> None:
-    time, told, monitor = listen(lambda: kernel)
-    kernel.say(link(4, UP))
-    await kernel.heard.wait()
-    await monitor.close()
-    await monitor.close()
+    with listening(lambda: kernel) as (time, told):
+        await kernel.say(link(4, UP))
     assert kernel.closed
-    assert time.pending == []
     await time.advance(10.0)
     assert told == []
-
-
-async def test_it_starts_once_and_again_after_a_close() -> None:
-    monitor = NetworkMonitor()
-    await monitor.close()
-    monitor.start(lambda: None)
-    with pytest.raises(RuntimeError, match="started before"):
-        monitor.start(lambda: None)
-    await monitor.close()
-    monitor.start(lambda: None)
-    await monitor.close()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.200.1.2", "::1", "::ffff:127.0.0.1"])

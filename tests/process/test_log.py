@@ -20,7 +20,7 @@ import pytest
 from wscli.clock import SystemClock
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History
-from wscli.process.log import Format, RotatingLog, capture, is_journal, release
+from wscli.process.log import Format, RotatingLog, capture, is_journal
 
 log = logging.getLogger("wscli.test")
 
@@ -41,11 +41,8 @@ def records(history: History) -> Iterator[dict[str, object]]:
 def captured(history: History, stream: TextIO | None = None, **options: Any) -> Iterator[TextIO]:
     """Log to a history and a stream."""
     stream = stream or io.StringIO()
-    handlers = capture(history, stream, **options)
-    try:
+    with capture(history, stream, **options):
         yield stream
-    finally:
-        release(handlers)
 
 
 async def test_a_record_is_a_line_for_people_and_an_object_for_machines(history: History) -> None:
@@ -132,7 +129,6 @@ async def test_a_stream_that_is_not_the_journal_s_has_no_levels(
     _, _, environ = journal
     with (tmp_path / "log").open("w+") as stream:
         for other in (environ, {"JOURNAL_STREAM": "junk"}, {}):
-            release(capture(history, stream, environ=other))
             assert not is_journal(stream, other)
     assert not is_journal(stream, environ), "a closed one"
     assert not is_journal(io.StringIO(), environ)

@@ -163,13 +163,10 @@ async def test_an_address_that_begins_with_an_at_is_an_abstract_socket() -> None
     name = f"wscli-test-{os.getpid()}"
     listener = Listener(f"\0{name}")
     with listener.socket:
-        async with scripted() as it:
-            notifier = Notifier(
-                it.manager, take_service_manager({"NOTIFY_SOCKET": f"@{name}"}), schedule=it.time.schedule
-            )
+        assert take_service_manager({"NOTIFY_SOCKET": f"@{name}"}) == ServiceManager(listener.socket.getsockname())
+        async with notified(listener) as (_, notifier):
             notifier.ready()
             assert listener.messages()[0][0] == "READY=1"
-            notifier.close()
 
 
 async def test_the_status_counts_failed_channels() -> None:

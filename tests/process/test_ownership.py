@@ -50,6 +50,12 @@ def plan(file: str = "/srv/app.yaml", name: str = "app") -> Plan:
     return Plan(name=name, file=Path(file), endpoints={}, channels={}, tokens={})
 
 
+def refusal(environ: dict[str, str], kind: type[WscliError] = InstanceHeld, **of: str) -> WscliError:
+    with pytest.raises(kind) as caught, own(plan(**of), environ):
+        pass
+    return caught.value
+
+
 def files(environ: dict[str, str]) -> list[str]:
     return sorted(entry.name for entry in Path(environ["WSCLI_RUNTIME_DIR"]).iterdir())
 
@@ -61,10 +67,11 @@ def mode(path: str | Path) -> int:
 def test_everything_is_private_and_nothing_is_left(environ: dict[str, str]) -> None:
     umask = os.umask(0o022)
     try:
-        with own(plan(), environ) as instance:
-            assert mode(environ["WSCLI_RUNTIME_DIR"]) == 0o700
+        with own(plan(), environ):
+            directory = Path(environ["WSCLI_RUNTIME_DIR"])
+            assert mode(directory) == 0o700
             assert files(environ) == ["app.json", "app.lock", "app.sock"]
-            assert all(mode(Path(instance.directory, name)) == 0o600 for name in files(environ))
+            assert all(mode(directory / name) == 0o600 for name in files(environ))
             assert os.umask(0o022) == 0o022
     finally:
         os.umask(umask)
@@ -73,33 +80,27 @@ def test_everything_is_private_and_nothing_is_left(environ: dict[str, str]) -> N
 
 def test_it_registers_its_file_and_its_process_and_listens(environ: dict[str, str]) -> None:
     with own(plan(), environ) as instance:
-        assert paths.registered(environ) == [paths.Instance("app", "/srv/app.yaml", os.getpid(), instance.directory)]
+        directory = environ["WSCLI_RUNTIME_DIR"]
+        assert paths.registered(environ) == [paths.Instance("app", "/srv/app.yaml", os.getpid(), directory)]
         assert instance.listener.getblocking() is False
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(paths.socket_path(instance.directory, "app"))
+            sock.connect(paths.socket_path(directory, "app"))
         assert not os.get_inheritable(instance.listener.fileno())
 
 
 def test_a_second_manager_of_a_file_is_told_which_process_runs_it(environ: dict[str, str]) -> None:
     with own(plan(), environ):
-        with (
-            pytest.raises(InstanceHeld, match=f"'app' is already running as pid {os.getpid()}") as caught,
-            _own(environ),
-        ):
-            pass
-        assert "wscli reload" in str(caught.value.hint)
+        held = refusal(environ)
+        assert held.message == f"instance 'app' is already running as pid {os.getpid()}"
+        assert "wscli reload" in str(held.hint)
         assert files(environ) == ["app.json", "app.lock", "app.sock"]
 
 
-def _own(environ: dict[str, str], **of: str) -> Any:
-    return own(plan(**of), environ)
-
-
 def test_a_name_held_by_another_file_is_an_error_that_names_it(environ: dict[str, str]) -> None:
-    with own(plan(), environ), pytest.raises(InstanceHeld) as caught, _own(environ, file="/srv/other.yaml"):
-        pass
-    assert f"pid {os.getpid()}, which runs '/srv/app.yaml'" in caught.value.message
-    assert "'name:'" in str(caught.value.hint)
+    with own(plan(), environ):
+        held = refusal(environ, file="/srv/other.yaml")
+    assert f"pid {os.getpid()}, which runs '/srv/app.yaml'" in held.message
+    assert "'name:'" in str(held.hint)
 
 
 def test_two_names_live_side_by_side(environ: dict[str, str]) -> None:
@@ -132,8 +133,7 @@ def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str], direct
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(directory / "app.sock"))
         alive.listen()
-        with pytest.raises(InstanceHeld, match="a process without the lock listens"), _own(environ):
-            pass
+        assert "a process without the lock listens" in refusal(environ).message
         assert (directory / "app.sock").exists()
 
 
@@ -160,8 +160,7 @@ def test_a_held_lock_without_a_registration_is_an_error_after_a_while(
 ) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     monkeypatch.setattr(instance_module, "LOCK_PATIENCE", 0.0)
-    with pytest.raises(InstanceHeld, match="held by another manager"), _own(environ):
-        pass
+    assert "held by another manager" in refusal(environ).message
 
 
 def _contend(environ: dict[str, str], start: Any, said: Connection, end: Any) -> None:
@@ -199,28 +198,27 @@ def test_of_many_at_once_one_wins_and_the_others_name_it(environ: dict[str, str]
 def test_a_directory_that_others_can_enter_is_refused(environ: dict[str, str]) -> None:
     Path(environ["WSCLI_RUNTIME_DIR"]).mkdir(mode=0o755)
     Path(environ["WSCLI_RUNTIME_DIR"]).chmod(0o755)
-    with pytest.raises(WscliError, match="open to other users") as caught, _own(environ):
-        pass
-    assert caught.value.hint == f"chmod 700 {environ['WSCLI_RUNTIME_DIR']}"
+    refused = refusal(environ, WscliError)
+    assert "open to other users" in refused.message
+    assert refused.hint == f"chmod 700 {environ['WSCLI_RUNTIME_DIR']}"
 
 
 def test_a_link_as_runtime_directory_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     Path(environ["WSCLI_RUNTIME_DIR"]).symlink_to(tmp_path / "real")
-    with pytest.raises(WscliError, match="is not a directory of user"), _own(environ):
-        pass
+    assert "is not a directory of user" in refusal(environ, WscliError).message
 
 
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(WscliError, match="cannot be made: not a directory"):
-        own(plan(), {"WSCLI_RUNTIME_DIR": str(tmp_path / "file" / "run")}).__enter__()
+    error = refusal({"WSCLI_RUNTIME_DIR": str(tmp_path / "file" / "run")}, WscliError)
+    assert "cannot be made: not a directory" in error.message
 
 
 def test_a_long_directory_keeps_its_socket_in_the_short_one(tmp_path: Path) -> None:
     environ = {"WSCLI_RUNTIME_DIR": str(tmp_path / ("d" * 100))}
-    with own(plan(), environ) as instance:
-        path = paths.socket_path(instance.directory, "app")
+    with own(plan(), environ):
+        path = paths.socket_path(environ["WSCLI_RUNTIME_DIR"], "app")
         assert path.startswith(paths.short_directory())
         assert mode(path) == 0o600
         assert mode(paths.short_directory()) == 0o700
@@ -232,9 +230,5 @@ def test_a_name_that_runs_in_another_directory_of_the_user_is_held(tmp_path: Pat
     elsewhere = {"XDG_RUNTIME_DIR": str(tmp_path / "xdg"), "TMPDIR": str(tmp_path)}
     (tmp_path / "xdg").mkdir()
     there = {"WSCLI_RUNTIME_DIR": f"{tmp_path}/wscli-{os.geteuid()}"}
-    with (
-        own(plan(name="elsewhere-test"), there),
-        pytest.raises(InstanceHeld),
-        own(plan("/srv/b.yaml", "elsewhere-test"), elsewhere),
-    ):
-        pass
+    with own(plan(name="elsewhere-test"), there):
+        refusal(elsewhere, file="/srv/b.yaml", name="elsewhere-test")

@@ -19,7 +19,7 @@ def test_a_path_is_filled_with_percent_encoded_segments() -> None:
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "a/b", "a#b", "a?b", "a\0b", "\udc80"])
-def test_a_value_that_is_no_single_segment_is_refused(value: str) -> None:
+def test_a_value_that_is_not_one_segment_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="cannot be the parameter 'id' of a path: it"):
         compile_path("/c/{id}").render({"id": value})
 
@@ -54,7 +54,7 @@ NAMES = ["c/{id}/{id}", "c/{a}{b}", "c/{a-b}", "c/{id"]
 @pytest.mark.parametrize(
     ("compiles", "text"), [*((compile_path, path) for path in PATHS), *((compile_name, name) for name in NAMES)]
 )
-def test_what_is_no_path_and_no_name_is_refused(compiles: Callable[[str], object], text: str) -> None:
+def test_what_is_neither_a_path_nor_a_name_is_refused(compiles: Callable[[str], object], text: str) -> None:
     with pytest.raises(TemplateError):
         compiles(text)
 

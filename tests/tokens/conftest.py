@@ -18,8 +18,8 @@ from tests.history.ticking import Ticking
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.tokens.broker import Broker
-from wscli.tokens.errors import TokenFailed
-from wscli.tokens.fetcher import BrokerToken, FetchContext
+from wscli.tokens.errors import SourceFailed, TokenFailed
+from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
@@ -122,6 +122,68 @@ async def make(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Make]:
     yield make_broker
     for broker in made:
         await broker.close()
+
+
+class Script:
+    """A source whose fetches wait until the test answers them."""
+
+    def __init__(self, needs: frozenset[str] = frozenset()) -> None:
+        self.waiting: list[asyncio.Future[SourceAnswer]] = []
+        self.begun = 0
+        self._needs = needs
+
+    async def fetch(self, context: FetchContext) -> SourceAnswer:
+        self.begun += 1
+        await context.scope(self._needs)
+        future: asyncio.Future[SourceAnswer] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        try:
+            return await future
+        finally:
+            self.waiting.remove(future)
+
+    def references(self) -> frozenset[str]:
+        return self._needs
+
+    async def answer(self, text: str = "t", life: float | None = None) -> None:
+        self.waiting[0].set_result(SourceAnswer(Secret(text), life))
+        await turns()
+
+    async def fail(self, error: Exception | None = None) -> None:
+        self.waiting[0].set_exception(error or SourceFailed("HTTP 500 from https://api.example.com/ws-token"))
+        await turns()
+
+
+async def turns() -> None:
+    """Let everything that can go on go on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def scripted(script: Script, **keys: Any) -> TokenSource:
+    return TokenSource.model_construct(value=script, **keys)
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def broker(make: Make, script: Script) -> Broker:
+    return make({"s": scripted(script)})
+
+
+async def ask(broker: Broker, name: str = "s", times: int = 1) -> list[asyncio.Task[BrokerToken]]:
+    tasks = [asyncio.create_task(broker.get(name)) for _ in range(times)]
+    await turns()
+    return tasks
+
+
+async def filled(broker: Broker, script: Script, text: str = "t", life: float | None = None) -> BrokerToken:
+    (task,) = await ask(broker)
+    await script.answer(text, life)
+    return task.result()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from wscli.tokens.answer import OAUTH_READ, ReadSettings, jwt_expiry, read_answer
 from wscli.tokens.errors import SourceFailed
@@ -168,8 +167,3 @@ def test_any_json_gives_a_usable_token_or_a_sentence(value: object, key: str) ->
         return
     assert token.reveal().isprintable()
     assert life is None or 0 < life <= CENTURY
-
-
-def test_one_expiry_is_enough() -> None:
-    with pytest.raises(ValidationError, match="expires_in and expires_at exclude each other"):
-        read(expires_in=".a", expires_at=".b")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
+from tests.daemon.machines import LoopMachine, in_loop
+from tests.tokens.conftest import turns
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
@@ -42,12 +44,11 @@ class TokenFetcher:
         return frozenset()
 
 
-class BrokerMachine(RuleBasedStateMachine):
+class BrokerMachine(LoopMachine):
     """The broker, and what it promises."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.now = 0.0
         self.broken: list[str] = []
         self.source = TokenFetcher(self)
@@ -81,10 +82,6 @@ class BrokerMachine(RuleBasedStateMachine):
             self.broken.append("an older token was served after a newer one")
         self.newest = token
 
-    async def settle(self) -> None:
-        for _ in range(8):
-            await asyncio.sleep(0)
-
     async def one_use(self) -> None:
         try:
             self.see(await self.broker.get("s"))
@@ -93,12 +90,10 @@ class BrokerMachine(RuleBasedStateMachine):
                 self.broken.append(str(error))
 
     @rule(users=st.integers(1, 5))
-    def use(self, users: int) -> None:
-        async def go() -> None:
-            self.users += [asyncio.create_task(self.one_use()) for _ in range(users)]
-            await self.settle()
-
-        self.runner.run(go())
+    @in_loop
+    async def use(self, users: int) -> None:
+        self.users += [asyncio.create_task(self.one_use()) for _ in range(users)]
+        await turns()
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 10.0, 100.0]))
     def wait(self, seconds: float) -> None:
@@ -106,29 +101,25 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.source.pending is not None)
     @rule(life=st.none() | st.sampled_from([1.0, 5.0, 50.0]))
-    def answer(self, life: float | None) -> None:
-        async def go() -> None:
-            assert self.source.pending is not None
-            text = f"t{len(self.lives)}"
-            self.lives[text] = life
-            self.source.pending.set_result(SourceAnswer(Secret(text), life))
-            await self.settle()
-
-        self.runner.run(go())
+    @in_loop
+    async def answer(self, life: float | None) -> None:
+        assert self.source.pending is not None
+        text = f"t{len(self.lives)}"
+        self.lives[text] = life
+        self.source.pending.set_result(SourceAnswer(Secret(text), life))
+        await turns()
         token = self.broker.peek("s")
         if token is not None:
             self.see(token)
 
     @precondition(lambda self: self.source.pending is not None)
     @rule(retry_after=st.none() | st.just(2.0))
-    def fail(self, retry_after: float | None) -> None:
-        async def go() -> None:
-            assert self.source.pending is not None
-            self.source.pending.set_exception(SourceFailed("no", retry_after=retry_after))
-            await self.settle()
-
+    @in_loop
+    async def fail(self, retry_after: float | None) -> None:
+        assert self.source.pending is not None
         before = self.broker.peek("s")
-        self.runner.run(go())
+        self.source.pending.set_exception(SourceFailed("no", retry_after=retry_after))
+        await turns()
         assert self.broker.peek("s") is before, "a failure took a valid token away"
 
     @precondition(lambda self: self.newest is not None)
@@ -142,12 +133,10 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: bool(self.users))
     @rule()
-    def give_up(self) -> None:
-        async def go() -> None:
-            self.users[-1].cancel()
-            await self.settle()
-
-        self.runner.run(go())
+    @in_loop
+    async def give_up(self) -> None:
+        self.users[-1].cancel()
+        await turns()
 
     @invariant()
     def promises_are_kept(self) -> None:
@@ -161,14 +150,11 @@ class BrokerMachine(RuleBasedStateMachine):
         assert (stats["state"] == "valid") == (self.broker.peek("s") is not None)
 
     def teardown(self) -> None:
-        async def go() -> None:
-            await self.broker.close()
-            await self.settle()
-            assert all(user.done() for user in self.users)
-
-        self.runner.run(go())
+        self.do(self.broker.close())
+        self.do(turns())
+        assert all(user.done() for user in self.users)
         self.promises_are_kept()
-        self.runner.close()
+        self.loop.close()
 
 
 def test_the_broker_keeps_its_promises_in_any_order() -> None:

@@ -105,6 +105,7 @@ def test_the_registry_and_the_fields_name_the_same_sources() -> None:
         ({"http": {"post": URL, "json": {"a": {"token.x": ""}}}}, "http.json", "quote it"),
         ({"value": "a", "read": {"token": "token"}}, "read.token", "invalid path 'token'"),
         ({"value": "a", "read": {}}, "read.token", "Field required"),
+        ({"value": "a", "read": {"token": ".t", "expires_in": ".a", "expires_at": ".b"}}, "read", "exclude each other"),
         ({"value": "a", "refresh": "0%"}, "refresh", "is not a percentage"),
         ({"value": "a", "expires_in": "0s"}, "expires_in", "greater than 0"),
         ({"oauth2": CLIENT}, "oauth2", "needs a client_secret"),

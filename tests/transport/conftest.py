@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
-from tests.transport.servers import Peer, Script, serve
+from tests.transport.servers import Peer, Script, Server, serve
 from wscli.core.events import Failure
+from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import Connection, DialTarget, DialTimeline
-from wscli.transport.open import Adapter, forget_fallbacks, open_connection
+from wscli.transport.open import Adapter, fallbacks, open_connection
+
+T = TypeVar("T")
 
 needs_picows = pytest.mark.skipif(
     importlib.util.find_spec("picows") is None, reason="the extra 'fast' (picows) is not installed"
 )
+over_tls_too = pytest.mark.parametrize("secure", [False, True], indirect=True, ids=["ws", "wss"])
+
+
+@pytest.fixture
+def secure(request: pytest.FixtureRequest) -> bool:
+    """Whether ``dial`` serves over TLS."""
+    return bool(getattr(request, "param", False))
 
 
 @pytest.fixture(params=["websockets", pytest.param("picows", marks=needs_picows)])
@@ -31,24 +42,40 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 @pytest.fixture(autouse=True)
 def _no_memory() -> Iterator[None]:
     """No test sees which servers another found picows to refuse."""
-    forget_fallbacks()
+    fallbacks.clear()
     yield
-    forget_fallbacks()
+    fallbacks.clear()
+
+
+async def begun(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start a call, and give it its first turns; what it writes, it writes at once."""
+    task = asyncio.ensure_future(call)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return task
 
 
 class Dials:
-    """Opens links with one adapter, directly, uncompressed and within twenty seconds unless told otherwise."""
+    """Opens links with one adapter, directly, uncompressed and within twenty seconds unless told otherwise.
 
-    def __init__(self, adapter: Adapter) -> None:
+    With certificates it serves over TLS, and trusts their authority alone.
+    """
+
+    server: Server
+    """The last one that a script was served with."""
+
+    def __init__(self, adapter: Adapter, certs: Certificates | None = None) -> None:
         self.adapter = adapter
+        self.serving = certs and certs.serving(certs.good)
+        self.trusting = certs and make_tls(TlsSettings(ca=str(certs.ca)))
         self.timeline = DialTimeline()
         self.links: list[Connection] = []
 
     async def __call__(self, url: str, listener: Any = None, **options: Any) -> tuple[Connection, Recorder]:
         recorder = listener or Recorder()
-        target = replace(DialTarget(url, compression="none", proxy="none", timeout=20.0), **options)
+        target = DialTarget(url, compression="none", tls=self.trusting, proxy="none", timeout=20.0)
         self.timeline = DialTimeline()
-        link = await open_connection(target, recorder, self.timeline, adapter=self.adapter)
+        link = await open_connection(replace(target, **options), recorder, self.timeline, adapter=self.adapter)
         self.links.append(link)
         return link, recorder
 
@@ -57,8 +84,8 @@ class Dials:
         self, script: Script, listener: Any = None, **options: Any
     ) -> AsyncIterator[tuple[Connection, Recorder]]:
         """Open a connection to a scripted server for the length of a block."""
-        async with serve(script) as server:
-            yield await self(server.url, listener, **options)
+        async with serve(script, tls=self.serving) as self.server:
+            yield await self(self.server.url, listener, **options)
             await self.close()
 
     @asynccontextmanager
@@ -89,10 +116,9 @@ class Dials:
                 await peer.send(piece)
             codes.append(await peer.read_close())
 
-        async with serve(script) as server:
-            _, seen = await self(server.url, **options)
+        async with self.served(script, **options) as (_, seen):
             failure = await seen.ended()
-            await server.scripts_done()
+            await self.server.scripts_done()
             return failure, codes[0], seen
 
     async def close(self) -> None:
@@ -102,9 +128,9 @@ class Dials:
 
 
 @pytest.fixture
-async def dial(adapter: Adapter) -> AsyncIterator[Dials]:
+async def dial(adapter: Adapter, secure: bool, request: pytest.FixtureRequest) -> AsyncIterator[Dials]:
     """Dial with each adapter in turn."""
-    dials = Dials(adapter)
+    dials = Dials(adapter, request.getfixturevalue("certs") if secure else None)
     yield dials
     await dials.close()
 

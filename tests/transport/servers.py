@@ -15,28 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-__all__ = [
-    "BINARY",
-    "CLOSE",
-    "CONT",
-    "PING",
-    "PONG",
-    "TEXT",
-    "Frame",
-    "Peer",
-    "Server",
-    "accept_key",
-    "answering",
-    "close_payload",
-    "echo",
-    "frame",
-    "read_nothing",
-    "refusing",
-    "sending",
-    "serve",
-    "silent",
-]
-
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -139,6 +117,13 @@ class Peer:
             while await self.reader.read(65536):
                 pass
 
+    def pause(self) -> None:
+        """Let what the client sends wait in buffers."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+
+    def resume(self) -> None:
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+
     def reset(self) -> None:
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -192,8 +177,7 @@ async def silent(_: Peer) -> None:
 
 
 async def read_nothing(peer: Peer) -> None:
-    """Let everything that the client sends wait in buffers."""
-    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+    peer.pause()
     await asyncio.Event().wait()
 
 

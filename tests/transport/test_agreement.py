@@ -7,11 +7,9 @@ import random
 
 import pytest
 
-from tests.transport.conftest import needs_picows
-from tests.transport.recorder import Recorder
-from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, serve
-from wscli.transport.connection import DialTarget, DialTimeline
-from wscli.transport.open import Adapter, open_connection
+from tests.transport.conftest import Dials, needs_picows
+from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame
+from wscli.transport.open import Adapter
 
 LIMIT = 2000
 
@@ -48,19 +46,14 @@ async def outcome(data: bytes, cuts: list[int], adapter: Adapter) -> tuple[objec
     """What becomes of a stream that ends with the connection's end."""
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
         for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
             await peer.send(data[start:end])
         peer.writer.write_eof()
         await peer.gone()
 
-    async with serve(script) as server:
-        recorder = Recorder()
-        target = DialTarget(server.url, compression="none", proxy="none", max_message=LIMIT)
-        await open_connection(target, recorder, DialTimeline(), adapter=adapter)
-        async with asyncio.timeout(30):
-            failure = await recorder.ended()
-        return recorder.messages, recorder.kinds, failure.code, failure.by, failure.close_reason
+    async with Dials(adapter).upgraded(script, max_message=LIMIT) as (_, seen), asyncio.timeout(30):
+        failure = await seen.ended()
+        return seen.messages, seen.kinds, failure.code, failure.by, failure.close_reason
 
 
 @needs_picows

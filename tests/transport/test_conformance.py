@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from tests.transport.conftest import Dials
+from tests.transport.conftest import Dials, over_tls_too
 from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, sending
 from wscli.core.events import FailureKind
 
@@ -51,6 +51,7 @@ async def test_messages_of_one_packet_come_in_order_with_their_kinds(dial: Dials
         assert seen.kinds == "tbtt"
 
 
+@over_tls_too
 async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
         await peer.upgrade(then=frame(TEXT, b"early") + frame(CLOSE, close_payload(4001, b"that is all")))
@@ -128,6 +129,7 @@ NOT_UTF8 = {
     "a slash in more bytes than it needs": frame(TEXT, b"\xc0\xaf"),
     "in a fragment": frame(TEXT, b"a", fin=False) + frame(CONT, b"\xff"),
     "cut over fragments": frame(TEXT, b"\xe2", fin=False) + frame(CONT, b"\x82"),
+    "a close reason": frame(CLOSE, close_payload(1000, b"\xff")),
 }
 FORBIDDEN = {
     "rsv1": frame(TEXT, b"x", rsv=4),
@@ -139,6 +141,11 @@ FORBIDDEN = {
     "masked": frame(TEXT, b"x", mask=b"\1\2\3\4"),
     "long ping": frame(PING, b"x" * 126),
     "ping in fragments": frame(PING, b"x", fin=False),
+    "half a close code": frame(CLOSE, b"\x03"),
+    **{
+        f"close code {code}": frame(CLOSE, close_payload(code))
+        for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535)
+    },
     "long close": frame(CLOSE, close_payload(1000, b"x" * 124)),
     "continuation of nothing": frame(CONT, b"of nothing"),
     "message inside a message": frame(TEXT, b"a", fin=False) + frame(TEXT, b"b"),

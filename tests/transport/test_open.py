@@ -20,9 +20,18 @@ from wscli.transport.open import open_connection
 from wscli.version import __version__
 
 
-async def accept(peer: Peer) -> None:
-    await peer.upgrade(then=frame(TEXT, b"welcome"))
-    await peer.gone()
+def welcoming(*headers: str, before: bytes = b"", connection: str = "Upgrade") -> Script:
+    """Accept the upgrade, with a first message."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(before + peer.answer(*headers, connection=connection) + frame(TEXT, b"welcome"))
+        await peer.gone()
+
+    return script
+
+
+accept = welcoming()
 
 
 def target(url: str, **options: object) -> DialTarget:
@@ -85,8 +94,9 @@ async def test_each_step_stands_in_the_timeline_with_its_time(dial: Dials) -> No
         await dial.close()
 
 
-async def test_ipv6(dial: Dials) -> None:
+async def test_an_ipv6_address_is_dialled_without_a_lookup(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serve(accept, host="::1") as server:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", None)
         _, seen = await dial(server.url)
         assert dial.timeline.peer == f"[::1]:{server.port}"
         await seen.received(1)
@@ -208,25 +218,16 @@ async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPa
             await open_connection(target(server.url), Recorder(), DialTimeline(), adapter="picows")
 
 
-async def keep_alive(peer: Peer) -> None:
-    await peer.read_request()
-    await peer.send(peer.answer(connection="keep-alive, Upgrade") + frame(TEXT, b"welcome"))
-    await peer.gone()
-
-
-async def early_hints(peer: Peer) -> None:
-    await peer.read_request()
-    await peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + peer.answer() + frame(TEXT, b"welcome"))
-    await peer.gone()
-
-
-async def long_headers(peer: Peer) -> None:
-    await peer.upgrade(*(f"X-{at}: {'x' * 5000}" for at in range(5)), then=frame(TEXT, b"welcome"))
-    await peer.gone()
-
-
 @needs_picows
-@pytest.mark.parametrize("script", [keep_alive, early_hints, long_headers])
+@pytest.mark.parametrize(
+    "script",
+    [
+        welcoming(connection="keep-alive, Upgrade"),
+        welcoming(before=b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+        welcoming(*(f"X-{at}: {'x' * 5000}" for at in range(5))),
+    ],
+    ids=["keep-alive", "early hints", "long headers"],
+)
 async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_from_then_on(
     script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:

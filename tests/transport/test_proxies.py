@@ -27,8 +27,12 @@ from wscli.values import Secret
 PROXY_VARIABLES = [f"{name}_proxy" for name in ("ws", "wss", "http", "https", "socks", "all", "no")]
 
 
+seen: list[Peer] = []
+
+
 @pytest.fixture(autouse=True)
-def _no_proxies_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_peers_and_no_proxies_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen.clear()
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -37,14 +41,6 @@ def _no_proxies_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 async def echo(peer: Peer) -> None:
     seen.append(peer)
     await servers.echo(peer)
-
-
-seen: list[Peer] = []
-
-
-@pytest.fixture(autouse=True)
-def _forget_peers() -> None:
-    seen.clear()
 
 
 def through(scheme: str, proxy: Server, userinfo: str = "") -> ProxySettings:
@@ -60,28 +56,22 @@ async def talk(dial: Dials, url: str, **options: object) -> None:
     assert (await recorder.ended()).code == 1000
 
 
-async def test_through_an_http_proxy(dial: Dials) -> None:
-    """The proxy learns the name and the port, and nothing of the request."""
+@pytest.mark.parametrize(("userinfo", "credentials"), [("", None), ("user:p%40ss@", "Basic dXNlcjpwQHNz")])
+async def test_through_an_http_proxy(dial: Dials, userinfo: str, credentials: str | None) -> None:
+    """The proxy learns the name and the port, and nothing of the request; its password goes to it alone."""
     asked: list[Peer] = []
     async with serve(echo) as server, serve(http_proxy(asked, port=server.port)) as proxy:
         headers = (("Authorization", "Bearer s3cret"),)
-        await talk(dial, "ws://far.example/x", headers=headers, proxy=through("http", proxy))
+        await talk(dial, "ws://far.example/x", headers=headers, proxy=through("http", proxy, userinfo))
         assert asked[0].request_line == "CONNECT far.example:80 HTTP/1.1"
         assert "authorization" not in asked[0].headers
-        assert "proxy-authorization" not in asked[0].headers
+        assert asked[0].headers.get("proxy-authorization") == credentials
+        assert "proxy-authorization" not in seen[0].headers
         assert seen[0].headers["host"] == "far.example"
         steps = dial.timeline.steps
         assert [(step.name, step.ok) for step in steps] == [(name, True) for name in ("dns", "tcp", "proxy", "upgrade")]
         assert steps[2].detail == "CONNECT through the proxy"
         assert dial.timeline.peer == "the proxy"
-
-
-async def test_the_proxys_password_goes_to_the_proxy_alone(dial: Dials) -> None:
-    asked: list[Peer] = []
-    async with serve(echo) as server, serve(http_proxy(asked, port=server.port)) as proxy:
-        await talk(dial, "ws://far.example/x", proxy=through("http", proxy, "user:p%40ss@"))
-        assert asked[0].headers["proxy-authorization"] == "Basic dXNlcjpwQHNz"
-        assert "proxy-authorization" not in seen[0].headers
 
 
 async def test_tls_through_an_http_proxy_is_with_the_server(dial: Dials, certs: Certificates) -> None:
@@ -171,8 +161,7 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_proxy(dial: Dials, answe
 
     async with serve(script) as proxy:
         failure = await refused(dial, "ws://far.example/x", proxy=through("http", proxy))
-        assert (failure.kind, failure.code) == (FailureKind.PROXY, None)
-        assert failure.text == f"the proxy {text}"
+        assert (failure.kind, failure.code, failure.text) == (FailureKind.PROXY, None, f"the proxy {text}")
 
 
 async def test_a_proxy_that_never_answers_is_left_at_the_deadline(dial: Dials) -> None:
@@ -191,10 +180,9 @@ async def test_a_proxy_that_never_answers_is_left_at_the_deadline(dial: Dials) -
 async def test_a_proxy_that_is_not_there(dial: Dials) -> None:
     async with serve(lambda peer: peer.gone()) as proxy:
         pass
-    failure = await refused(dial, "ws://far.example/x", proxy=through("http", proxy))
-    assert (failure.kind, failure.text) == (FailureKind.TCP, "cannot connect to the proxy: connection refused")
-    failure = await refused(dial, "ws://far.example/x", proxy=through("socks5h", proxy))
-    assert (failure.kind, failure.text) == (FailureKind.PROXY, "cannot connect to the proxy: connection refused")
+    for scheme, kind in (("http", FailureKind.TCP), ("socks5h", FailureKind.PROXY)):
+        failure = await refused(dial, "ws://far.example/x", proxy=through(scheme, proxy))
+        assert (failure.kind, failure.text) == (kind, "cannot connect to the proxy: connection refused")
 
 
 @pytest.mark.parametrize("url", ["ftp://h:1", "http://", "http://h:x", "socks6://s3cret@h", "s3cret", "http://[h"])
@@ -206,16 +194,17 @@ async def test_a_proxy_url_that_cannot_be_used_is_not_quoted(dial: Dials, url: s
 
 
 @pytest.mark.parametrize(
-    ("variables", "taken"),
+    ("choice", "variables", "taken"),
     [
-        ({"ws_proxy": "{proxy}", "all_proxy": "{none}"}, True),
-        ({"http_proxy": "{proxy}"}, True),
-        ({"all_proxy": "{bare}"}, True),
-        ({"http_proxy": "{none}", "NO_PROXY": "other.example, localhost:{port}"}, False),
+        ("auto", {"ws_proxy": "{proxy}", "all_proxy": "{none}"}, True),
+        ("auto", {"http_proxy": "{proxy}"}, True),
+        ("auto", {"all_proxy": "{bare}"}, True),
+        ("auto", {"http_proxy": "{none}", "NO_PROXY": "other.example, localhost:{port}"}, False),
+        ("none", {"all_proxy": "{none}"}, False),
     ],
 )
-async def test_auto_follows_the_environment(
-    dial: Dials, variables: dict[str, str], taken: bool, monkeypatch: pytest.MonkeyPatch
+async def test_auto_follows_the_environment_and_none_ignores_it(
+    dial: Dials, choice: str, variables: dict[str, str], taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Peer] = []
     async with serve(echo, host="localhost") as server, serve(http_proxy(asked, port=server.port)) as proxy:
@@ -227,7 +216,7 @@ async def test_auto_follows_the_environment(
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value.format(**texts))
-        await talk(dial, server.url, proxy="auto")
+        await talk(dial, server.url, proxy=choice)
         assert bool(asked) is taken
         if taken:
             assert dial.timeline.steps[2].detail == f"CONNECT through the proxy 127.0.0.1:{proxy.port}"
@@ -238,12 +227,6 @@ def test_a_proxy_of_scheme_socks_speaks_socks4_as_with_curl() -> None:
     found = find_proxy(target, parse_target_url(target))
     assert found is not None
     assert (found.scheme, found.server.port, found.username) == ("socks4", 1080, "me")
-
-
-async def test_none_ignores_the_environment(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
-    async with serve(echo) as server:
-        await talk(dial, server.url, proxy="none")
 
 
 async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dials) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
-from tests.transport.servers import Peer, accept_key, answering, refusing, serve
+from tests.transport.servers import Peer, Script, accept_key, answering, refusing, serve
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.connection import DialError
 
@@ -26,46 +28,43 @@ async def refused(dial: Dials, url: str, **options: object) -> Failure:
     return failure
 
 
+async def refused_by(dial: Dials, script: Script, *, scheme: str = "ws", **options: object) -> Failure:
+    """Dial a scripted server, once, until it saw us go; in the text ``SERVER`` stands for its host and port."""
+    async with serve(script) as server:
+        failure = await refused(dial, server.url.replace("ws:", f"{scheme}:"), **options)
+        assert server.connections == 1
+        await server.scripts_done()
+    return replace(failure, text=failure.text.replace(f"127.0.0.1:{server.port}", "SERVER"))
+
+
 @pytest.mark.parametrize(
-    ("status", "text"),
+    "status",
     [
-        ("401 Unauthorized", "HTTP 401 Unauthorized"),
-        ("403 Forbidden", "HTTP 403 Forbidden"),
-        ("404 Not Found", "HTTP 404 Not Found"),
-        ("429 Too Many Requests", "HTTP 429 Too Many Requests"),
-        ("500 ", "HTTP 500"),
-        ("529 Site is overloaded", "HTTP 529 Site is overloaded"),
-        ("200 OK", "HTTP 200 OK"),
-        ("204 No Content", "HTTP 204 No Content"),
+        *("401 Unauthorized", "403 Forbidden", "404 Not Found", "429 Too Many Requests", "500 "),
+        *("529 Site is overloaded", "200 OK", "204 No Content"),
     ],
 )
-async def test_another_status_is_the_failure(dial: Dials, status: str, text: str) -> None:
+async def test_another_status_is_the_failure(dial: Dials, status: str) -> None:
     """Unregistered ones, such as 529, as well."""
-
-    async with serve(refusing(status, body=b"no")) as server:
-        failure = await refused(dial, server.url)
-        assert (failure.kind, failure.code) == (FailureKind.STATUS, int(status[:3]))
-        assert failure.text == f"127.0.0.1:{server.port} answered the upgrade with {text}"
-        assert failure.retry_after is None
-        assert server.connections == 1
+    failure = await refused_by(dial, refusing(status, body=b"no"))
+    assert (failure.kind, failure.code, failure.retry_after) == (FailureKind.STATUS, int(status[:3]), None)
+    assert failure.text == f"SERVER answered the upgrade with HTTP {status.rstrip()}"
 
 
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.1 503\r\n\r\n", b"HTTP/1.0 503 Busy\r\n\r\n", b"HTTP/1.1 503 B\xfcsy\r\nodd\r\n\r\n"]
 )
 async def test_a_sloppy_answer_still_has_its_status(dial: Dials, head: bytes) -> None:
-    async with serve(answering(head)) as server:
-        assert (await refused(dial, server.url)).code == 503
+    assert (await refused_by(dial, answering(head))).code == 503
 
 
 async def test_retry_after_is_told_in_seconds_and_as_a_date(dial: Dials) -> None:
-    async with serve(refusing("503 Service Unavailable", "retry-after: 3")) as server:
-        failure = await refused(dial, server.url)
-        assert failure.retry_after == 3.0
-        assert failure.text.endswith("HTTP 503 Service Unavailable with Retry-After 3s")
+    failure = await refused_by(dial, refusing("503 Service Unavailable", "retry-after: 3"))
+    assert failure.retry_after == 3.0
+    assert failure.text.endswith("HTTP 503 Service Unavailable with Retry-After 3s")
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    async with serve(refusing("429 Too Many Requests", f"Retry-After: {then}")) as server:
-        assert 85 < ((await refused(dial, server.url)).retry_after or 0) <= 90
+    failure = await refused_by(dial, refusing("429 Too Many Requests", f"Retry-After: {then}"))
+    assert 85 < (failure.retry_after or 0) <= 90
 
 
 @pytest.mark.parametrize(
@@ -73,13 +72,10 @@ async def test_retry_after_is_told_in_seconds_and_as_a_date(dial: Dials) -> None
 )
 async def test_a_redirect_is_told_and_not_followed(dial: Dials, status: str) -> None:
     """The location may hold secrets: it stands in its field and in no text."""
-
-    async with serve(refusing(status, "Location: /elsewhere?token=s3cret")) as server:
-        failure = await refused(dial, server.url)
-        assert (failure.kind, failure.code) == (FailureKind.STATUS, int(status[:3]))
-        assert failure.location == "/elsewhere?token=s3cret"
-        assert "s3cret" not in failure.text
-        assert server.connections == 1
+    location = "/elsewhere?token=s3cret"
+    failure = await refused_by(dial, refusing(status, f"Location: {location}"))
+    assert (failure.kind, failure.code, failure.location) == (FailureKind.STATUS, int(status[:3]), location)
+    assert "s3cret" not in failure.text
 
 
 async def test_the_status_is_enough_although_the_body_never_ends(dial: Dials) -> None:
@@ -90,8 +86,8 @@ async def test_the_status_is_enough_although_the_body_never_ends(dial: Dials) ->
             await peer.send(b"x")
             await asyncio.sleep(0.01)
 
-    async with serve(script) as server, asyncio.timeout(10):
-        assert (await refused(dial, server.url, timeout=30.0)).code == 401
+    async with asyncio.timeout(10):
+        assert (await refused_by(dial, script, timeout=30.0)).code == 401
 
 
 @pytest.mark.parametrize(("scheme", "awaited"), [("ws", "upgrade"), ("wss", "TLS handshake")])
@@ -101,11 +97,8 @@ async def test_a_server_that_never_answers_is_left_at_the_deadline(dial: Dials, 
         let_pass(30.0)
         await peer.gone()
 
-    async with serve(script) as server:
-        failure = await refused(dial, server.url.replace("ws:", f"{scheme}:"), timeout=30.0)
-        assert failure.kind is FailureKind.TIMEOUT
-        assert failure.text == f"no answer to the {awaited} from 127.0.0.1:{server.port} within 30s"
-        await server.scripts_done()
+    failure = await refused_by(dial, script, scheme=scheme, timeout=30.0)
+    assert (failure.kind, failure.text) == (FailureKind.TIMEOUT, f"no answer to the {awaited} from SERVER within 30s")
 
 
 async def test_an_answer_in_drips_does_not_extend_the_deadline(dial: Dials) -> None:
@@ -118,8 +111,7 @@ async def test_an_answer_in_drips_does_not_extend_the_deadline(dial: Dials) -> N
             await asyncio.sleep(0.001)
         await peer.gone()
 
-    async with serve(script) as server:
-        assert (await refused(dial, server.url, timeout=30.0)).kind is FailureKind.TIMEOUT
+    assert (await refused_by(dial, script, timeout=30.0)).kind is FailureKind.TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -137,10 +129,9 @@ async def test_an_answer_in_drips_does_not_extend_the_deadline(dial: Dials) -> N
     ids=["ssh", "tls alert", "http 2", "status 99", "status abc", "empty lines", "a huge header", "many headers"],
 )
 async def test_what_is_not_http_or_huge_is_no_upgrade(dial: Dials, answer: bytes, said: str | None) -> None:
-    async with serve(answering(answer)) as server:
-        failure = await refused(dial, server.url)
-        assert failure.kind is FailureKind.UPGRADE
-        assert said is None or failure.text == f"127.0.0.1:{server.port} did not answer the upgrade with {said}"
+    failure = await refused_by(dial, answering(answer))
+    assert failure.kind is FailureKind.UPGRADE
+    assert said is None or failure.text == f"SERVER did not answer the upgrade with {said}"
 
 
 UPGRADE, CONNECTION, ACCEPT = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}"
@@ -167,15 +158,13 @@ async def test_a_101_that_is_no_upgrade_is_refused(dial: Dials, lines: list[str]
         await peer.send(block.format(key=accept_key(peer.headers["sec-websocket-key"])).encode())
         await peer.gone()
 
-    async with serve(script) as server:
-        failure = await refused(dial, server.url, subprotocols=("v1", "v2"))
-        assert failure.kind is FailureKind.UPGRADE
-        assert failure.text.startswith(f"127.0.0.1:{server.port} ")
-        await server.scripts_done()
+    failure = await refused_by(dial, script, subprotocols=("v1", "v2"))
+    assert failure.kind is FailureKind.UPGRADE
+    assert failure.text.startswith("SERVER ")
 
 
 @pytest.mark.parametrize(
-    ("reset", "text"), [(False, "{} closed the connection without answering the upgrade"), (True, "the connection")]
+    ("reset", "text"), [(False, "SERVER closed the connection without answering the upgrade"), (True, "the connection")]
 )
 async def test_a_server_that_leaves_instead_of_answering(dial: Dials, reset: bool, text: str) -> None:
     async def script(peer: Peer) -> None:
@@ -183,45 +172,42 @@ async def test_a_server_that_leaves_instead_of_answering(dial: Dials, reset: boo
         if reset:
             peer.reset()
 
-    async with serve(script) as server:
-        failure = await refused(dial, server.url)
-        assert failure.kind is FailureKind.UPGRADE
-        assert text.format(f"127.0.0.1:{server.port}") in failure.text
+    failure = await refused_by(dial, script)
+    assert failure.kind is FailureKind.UPGRADE
+    assert text in failure.text
 
 
 async def test_a_port_without_a_listener(dial: Dials) -> None:
     async with serve(lambda peer: peer.gone()) as server:
         pass
     failure = await refused(dial, server.url)
-    assert failure.kind is FailureKind.TCP
-    assert failure.text == f"cannot connect to 127.0.0.1:{server.port}: connection refused"
+    text = f"cannot connect to 127.0.0.1:{server.port}: connection refused"
+    assert (failure.kind, failure.text) == (FailureKind.TCP, text)
 
 
-async def test_a_name_that_does_not_exist(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
+@pytest.mark.parametrize(
+    ("hangs", "kind", "text"),
+    [
+        (False, FailureKind.DNS, "cannot resolve 'nowhere.invalid': name or service not known"),
+        (True, FailureKind.TIMEOUT, "no answer to the lookup of 'nowhere.invalid' within 30s"),
+    ],
+)
+async def test_a_name_that_does_not_exist_or_whose_lookup_hangs(
+    dial: Dials, hangs: bool, kind: FailureKind, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def getaddrinfo(*args: object, **options: object) -> object:
+        if hangs:
+            let_pass(30.0)
+            await asyncio.Event().wait()
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    failure = await refused(dial, "ws://nowhere.invalid/x")
-    assert failure.kind is FailureKind.DNS
-    assert failure.text == "cannot resolve 'nowhere.invalid': name or service not known"
+    failure = await refused(dial, "ws://nowhere.invalid/x", timeout=30.0)
+    assert (failure.kind, failure.text) == (kind, text)
 
 
 async def test_a_name_that_cannot_be(dial: Dials) -> None:
     assert (await refused(dial, f"ws://{'a' * 70}.invalid/x")).kind is FailureKind.DNS
-
-
-async def test_a_lookup_that_hangs_ends_at_the_deadline(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def getaddrinfo(*args: object, **options: object) -> object:
-        let_pass(30.0)
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    failure = await refused(dial, "ws://slow.invalid/x", timeout=30.0)
-    assert failure.text == "no answer to the lookup of 'slow.invalid' within 30s"
-    assert failure.kind is FailureKind.TIMEOUT
 
 
 @pytest.mark.parametrize(

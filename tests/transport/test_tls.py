@@ -12,35 +12,23 @@ from contextlib import suppress
 import pytest
 
 from tests.transport.certificates import Certificates
-from tests.transport.conftest import Dials
+from tests.transport.conftest import Dials, begun
 from tests.transport.recorder import Recorder
-from tests.transport.servers import (
-    BINARY,
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    Peer,
-    close_payload,
-    echo,
-    frame,
-    read_nothing,
-    serve,
-)
-from tests.transport.test_refusals import refused
+from tests.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, echo, frame, serve
+from tests.transport.test_refusals import refused, refused_by
 from wscli.core.events import FailureKind
-from wscli.errors import OutcomeUnknown
 from wscli.net.tls import TlsSettings, make_tls
 
 
-def trusting(certs: Certificates, **more: str) -> ssl.SSLContext:
-    """A context that trusts our authority alone."""
-    return make_tls(TlsSettings(ca=str(certs.ca), **more))
+@pytest.fixture
+def secure() -> bool:
+    """Every dial trusts our authority alone, unless told otherwise."""
+    return True
 
 
-async def test_messages_go_both_ways_over_tls(dial: Dials, certs: Certificates) -> None:
-    async with serve(echo, tls=certs.serving(certs.good), host="localhost") as server:
-        link, seen = await dial(server.url, tls=trusting(certs))
+async def test_messages_go_both_ways_over_tls(dial: Dials) -> None:
+    async with serve(echo, tls=dial.serving, host="localhost") as server:
+        link, seen = await dial(server.url)
         for size in (5, 70_000, 500_000):
             await link.send(b"x" * size, binary=True)
         assert [len(message) for message in await seen.received(3)] == [5, 70_000, 500_000]
@@ -49,17 +37,6 @@ async def test_messages_go_both_ways_over_tls(dial: Dials, certs: Certificates) 
         steps = {step.name: step.detail for step in dial.timeline.steps}
         assert list(steps) == ["dns", "tcp", "tls", "upgrade"]
         assert steps["tls"].startswith("TLSv1.3, TLS_")
-
-
-async def test_what_comes_right_behind_the_upgrade_is_not_lost(dial: Dials, certs: Certificates) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade(then=frame(TEXT, b"early") + frame(CLOSE, close_payload(4001)))
-        await peer.read_close()
-
-    async with serve(script, tls=certs.serving(certs.good)) as server:
-        _, seen = await dial(server.url, tls=trusting(certs))
-        assert await seen.received(1) == [b"early"]
-        assert (await seen.ended()).code == 4001
 
 
 @pytest.mark.parametrize(
@@ -74,7 +51,7 @@ async def test_a_certificate_that_does_not_hold_is_named(
     dial: Dials, certs: Certificates, chain: str, why: str
 ) -> None:
     async with serve(echo, tls=certs.serving(getattr(certs, chain))) as server:
-        failure = await refused(dial, server.url, tls=trusting(certs))
+        failure = await refused(dial, server.url)
         assert failure.kind is FailureKind.CERTIFICATE
         assert failure.text.startswith(f"the certificate of 127.0.0.1:{server.port} is refused: ")
         assert why in failure.text
@@ -82,22 +59,23 @@ async def test_a_certificate_that_does_not_hold_is_named(
 
 
 async def test_insecure_checks_nothing_and_server_name_another_name(dial: Dials, certs: Certificates) -> None:
-    async with serve(echo, tls=certs.serving(certs.self_signed)) as server:
-        await dial(server.url, tls=make_tls(TlsSettings(insecure=True)))
-        await dial.close()
-    async with serve(echo, tls=certs.serving(certs.other_host)) as server:
-        await dial(server.url, tls=trusting(certs), server_name="elsewhere.example")
-        await dial.close()
+    for chain, options in (
+        (certs.self_signed, {"tls": make_tls(TlsSettings(insecure=True))}),
+        (certs.other_host, {"server_name": "elsewhere.example"}),
+    ):
+        async with serve(echo, tls=certs.serving(chain)) as server:
+            await dial(server.url, **options)
+            await dial.close()
 
 
-async def test_without_a_context_the_systems_authorities_decide(dial: Dials, certs: Certificates) -> None:
-    async with serve(echo, tls=certs.serving(certs.good)) as server:
-        assert (await refused(dial, server.url)).kind is FailureKind.CERTIFICATE
+async def test_without_a_context_the_systems_authorities_decide(dial: Dials) -> None:
+    async with serve(echo, tls=dial.serving) as server:
+        assert (await refused(dial, server.url, tls=None)).kind is FailureKind.CERTIFICATE
 
 
 async def test_a_client_certificate_is_shown_to_who_asks(dial: Dials, certs: Certificates) -> None:
     async with serve(echo, tls=certs.serving(certs.good, client_ca=certs.ca)) as server:
-        await dial(server.url, tls=trusting(certs, cert=str(certs.client)))
+        await dial(server.url, tls=make_tls(TlsSettings(ca=str(certs.ca), cert=str(certs.client))))
         await dial.close()
 
 
@@ -117,7 +95,7 @@ async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certifi
     with ThreadPoolExecutor(1) as pool, listening:
         done = pool.submit(refuse)
         url = f"wss://127.0.0.1:{listening.getsockname()[1]}/"
-        failure = await refused(dial, url, tls=trusting(certs))
+        failure = await refused(dial, url)
         done.result(5)
     if dial.adapter == "websockets":
         assert failure.kind is FailureKind.CERTIFICATE
@@ -127,7 +105,11 @@ async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certifi
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"), (b"", "during the TLS handshake")]
+    ("answer", "text"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"),
+        (b"", "closed the connection during the TLS handshake"),
+    ],
 )
 async def test_a_port_that_does_not_speak_tls_or_closes_meanwhile(dial: Dials, answer: bytes, text: str) -> None:
     async def script(peer: Peer) -> None:
@@ -136,85 +118,28 @@ async def test_a_port_that_does_not_speak_tls_or_closes_meanwhile(dial: Dials, a
             await peer.send(answer)
             await peer.gone()
 
-    async with serve(script) as server:
-        failure = await refused(dial, server.url.replace("ws://", "wss://"))
-        assert failure.kind is FailureKind.TLS
-        assert failure.text.startswith(f"127.0.0.1:{server.port} ")
-        assert failure.text.endswith(text)
+    failure = await refused_by(dial, script, scheme="wss")
+    assert (failure.kind, failure.text) == (FailureKind.TLS, f"SERVER {text}")
 
 
-@pytest.mark.parametrize("end", ["close", "abort"])
-async def test_abort_and_close_work_with_a_full_write_buffer_over_tls(
-    dial: Dials, certs: Certificates, end: str
-) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        await read_nothing(peer)
-
-    async with serve(script, tls=certs.serving(certs.good)) as server:
-        link, seen = await dial(server.url, tls=trusting(certs))
-        sending = asyncio.ensure_future(link.send(os.urandom(1 << 20) * 32, binary=True))
-        await asyncio.sleep(0)
-        async with asyncio.timeout(20):
-            if end == "close":
-                await link.close(deadline=0.2)
-            else:
-                link.abort()
-                await seen.ended()
-        assert len(seen.ends) == 1
-        with pytest.raises(OutcomeUnknown):
-            await sending
-
-
-async def test_a_server_that_leaves_without_a_word_is_1006_over_tls(dial: Dials, certs: Certificates) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade(then=frame(TEXT, b"going"))
-        peer.writer.transport.abort()
-
-    async with serve(script, tls=certs.serving(certs.good)) as server:
-        _, seen = await dial(server.url, tls=trusting(certs))
-        failure = await seen.ended()
-        assert (failure.code, failure.by) == (1006, "peer")
-
-
-async def test_pausing_over_tls_loses_nothing(dial: Dials, certs: Certificates) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        for at in range(60):
-            await peer.send(frame(TEXT, b"%d" % at + b"x" * 100_000))
-        await peer.gone()
-
-    async with serve(script, tls=certs.serving(certs.good)) as server:
-        link, seen = await dial(server.url, tls=trusting(certs))
-        link.pause_reading()
-        await asyncio.sleep(0.05)  # nothing may come, so that there is nothing to wait for
-        assert seen.messages == []
-        link.resume_reading()
-        assert len(await seen.received(60)) == 60
-        await dial.close()
-
-
-async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dials, certs: Certificates) -> None:
+async def test_control_frames_never_stand_inside_a_message_that_waits(dial: Dials) -> None:
     """Over TLS a message is written in slices; pongs, pings and a close wait for its end, a cancelled sender too."""
     may_read = asyncio.Event()
     received: list[int] = []
 
     async def script(peer: Peer) -> None:
-        await peer.upgrade()
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        peer.pause()
         await may_read.wait()
         await peer.send(frame(PING, b"1") + frame(PING, b"2") + frame(TEXT, b"seen"))
         await heard.received(1)
-        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        peer.resume()
         while CLOSE not in received:
             received.append((await peer.read_frame()).opcode)
         await peer.send(frame(CLOSE, close_payload(1000)))
 
     heard = Recorder()
-    async with serve(script, tls=certs.serving(certs.good)) as server:
-        link, _ = await dial(server.url, heard, tls=trusting(certs))
-        sending = asyncio.ensure_future(link.send(os.urandom(16 << 20), binary=True))
-        await asyncio.sleep(0)
+    async with dial.upgraded(script, heard) as (link, _):
+        sending = await begun(link.send(os.urandom(16 << 20), binary=True))
         pinging = asyncio.ensure_future(link.ping())
         may_read.set()
         await heard.received(1)

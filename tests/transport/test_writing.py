@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.transport.conftest import Dials
+from tests.transport.conftest import Dials, begun, over_tls_too
 from tests.transport.recorder import Recorder
-from tests.transport.servers import BINARY, PING, PONG, TEXT, Peer, frame, read_nothing, serve, silent
+from tests.transport.servers import BINARY, PING, PONG, TEXT, Peer, frame, read_nothing, silent
 from wscli.errors import NotSent, OutcomeUnknown
 
 SIZES = [0, 1, 125, 126, 65535, 65536, 1_000_000]
@@ -59,31 +59,23 @@ async def test_send_returns_when_the_kernel_has_taken_the_message(dial: Dials) -
     may_read = asyncio.Event()
 
     async def script(peer: Peer) -> None:
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        peer.pause()
         await may_read.wait()
-        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        peer.resume()
         assert len((await peer.read_frame()).payload) == 16 << 20
 
     async with dial.upgraded(script) as (link, seen):
-        sending = asyncio.ensure_future(link.send(b"x" * (16 << 20), binary=True))
-        await link_has_tried(sending)
+        sending = await begun(link.send(b"x" * (16 << 20), binary=True))
         assert not sending.done()
         may_read.set()
         await sending
         await seen.ended()
 
 
-async def link_has_tried(sending: asyncio.Task[None]) -> None:
-    """Give the sender its first turns; what it writes, it writes at once."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-
-
 async def test_a_message_that_waits_its_turn_when_the_connection_dies_was_not_sent(dial: Dials) -> None:
     async with dial.upgraded(read_nothing) as (link, _):
         first = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
-        second = asyncio.ensure_future(link.send(b"y", binary=True))
-        await link_has_tried(second)
+        second = await begun(link.send(b"y", binary=True))
         link.abort()
         with pytest.raises(OutcomeUnknown):
             await first
@@ -96,16 +88,15 @@ async def test_a_cancelled_sender_leaves_the_turn_to_the_next(dial: Dials) -> No
     received: list[bytes] = []
 
     async def script(peer: Peer) -> None:
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        peer.pause()
         await may_read.wait()
-        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        peer.resume()
         received.extend([(await peer.read_frame()).payload[:1] for _ in range(2)])
 
     async with dial.upgraded(script) as (link, seen):
         first = asyncio.ensure_future(link.send(b"1" * (16 << 20), binary=True))
         second = asyncio.ensure_future(link.send(b"2", binary=True))
-        third = asyncio.ensure_future(link.send(b"3", binary=True))
-        await link_has_tried(third)
+        third = await begun(link.send(b"3", binary=True))
         second.cancel()
         may_read.set()
         await asyncio.gather(first, third)
@@ -115,8 +106,7 @@ async def test_a_cancelled_sender_leaves_the_turn_to_the_next(dial: Dials) -> No
 
 async def test_a_message_after_the_close_was_not_sent(dial: Dials) -> None:
     async with dial.upgraded(silent) as (link, _):
-        closing = asyncio.ensure_future(link.close(deadline=0.1))
-        await asyncio.sleep(0)
+        closing = await begun(link.close(deadline=0.1))
         with pytest.raises(NotSent):
             await link.send(b"x", binary=False)
         with pytest.raises(NotSent):
@@ -159,16 +149,14 @@ async def test_a_cancelled_ping_leaves_nothing_and_disturbs_no_other(dial: Dials
         await peer.gone()
 
     async with dial.upgraded(script) as (link, _):
-        first, second = asyncio.ensure_future(link.ping()), asyncio.ensure_future(link.ping())
-        await asyncio.sleep(0)
+        first, second = await begun(link.ping()), await begun(link.ping())
         first.cancel()
         assert await second > 0
 
 
 async def test_a_ping_that_never_gets_its_pong_ends_with_the_connection(dial: Dials) -> None:
     async with dial.upgraded(silent) as (link, _):
-        ping = asyncio.ensure_future(link.ping())
-        await asyncio.sleep(0)
+        ping = await begun(link.ping())
         link.abort()
         with pytest.raises(NotSent, match="before the pong"):
             await ping
@@ -177,8 +165,7 @@ async def test_a_ping_that_never_gets_its_pong_ends_with_the_connection(dial: Di
 async def test_a_ping_does_not_wait_for_a_full_write_buffer(dial: Dials) -> None:
     """Its deadline passes in the wheel; here it only must not raise, and ``abort`` must still work."""
     async with dial.upgraded(read_nothing) as (link, seen):
-        sending = asyncio.ensure_future(link.send(b"x" * (64 << 20), binary=True))
-        await link_has_tried(sending)
+        sending = await begun(link.send(b"x" * (64 << 20), binary=True))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(link.ping(), 0.05)
         link.abort()
@@ -193,13 +180,13 @@ async def test_pongs_do_not_pile_up_for_a_server_that_reads_nothing(dial: Dials)
     pongs: list[bytes] = []
 
     async def script(peer: Peer) -> None:
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own, a ReadTransport
+        peer.pause()
         await may_read.wait()
         for at in range(20_000):
             await peer.send(frame(PING, b"%d" % at))
         await peer.send(frame(TEXT, b"sent"))
         await flooded.received(1)
-        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        peer.resume()
         assert len((await peer.read_frame()).payload) == 16 << 20
         await peer.send(frame(PING, b"end"))
         while not pongs or pongs[-1] != b"end":
@@ -207,14 +194,14 @@ async def test_pongs_do_not_pile_up_for_a_server_that_reads_nothing(dial: Dials)
 
     flooded = Recorder()
     async with dial.upgraded(script, flooded) as (link, _):
-        sending = asyncio.ensure_future(link.send(b"x" * (16 << 20), binary=True))
-        await link_has_tried(sending)
+        sending = await begun(link.send(b"x" * (16 << 20), binary=True))
         may_read.set()
         await sending
         await flooded.ended()
         assert pongs == [b"19999", b"end"]
 
 
+@over_tls_too
 async def test_pausing_stops_the_server_and_resuming_loses_nothing(dial: Dials) -> None:
     """Backpressure is real: the server's own writes come to a stand."""
     stuck = asyncio.Event()
@@ -224,7 +211,7 @@ async def test_pausing_stops_the_server_and_resuming_loses_nothing(dial: Dials) 
     async def script(peer: Peer) -> None:
         nonlocal sent
         await peer.upgrade()
-        peer.writer.transport.set_write_buffer_limits(high=0)
+        peer.writer.transport.set_write_buffer_limits(high=1, low=0)
         for at in range(total):
             try:
                 async with asyncio.timeout(0.2):
@@ -241,18 +228,15 @@ async def test_pausing_stops_the_server_and_resuming_loses_nothing(dial: Dials) 
             if len(self.messages) < 10:
                 link.pause_reading()
 
-    async with serve(script) as server:
-        link, seen = await dial(server.url, Pausing())
+    async with dial.served(script, Pausing()) as (link, seen):
         await stuck.wait()
-        before = len(seen.messages)
-        assert before < 20
+        assert len(seen.messages) < 20
         assert sent < total
         for _ in range(10):
             link.resume_reading()
             await seen.received(len(seen.messages) + 1)
         messages = await seen.received(total)
         assert [int.from_bytes(message[:4], "big") for message in messages] == list(range(total))
-        await dial.close()
 
 
 async def test_a_listener_that_fails_ends_the_connection_and_is_told(dial: Dials) -> None:
@@ -268,9 +252,8 @@ async def test_a_listener_that_fails_ends_the_connection_and_is_told(dial: Dials
 
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: told.append(context))
-    async with serve(script) as server:
-        _, seen = await dial(server.url, Failing())
+    async with dial.served(script, Failing()) as (_, seen):
         failure = await seen.ended()
-        await server.scripts_done()
+        await dial.server.scripts_done()
         assert (failure.code, failure.by) == (1011, "us")
         assert [str(context["exception"]) for context in told] == ["a bug"]

@@ -32,7 +32,6 @@ class connect(client.connect):  # noqa: N801 - the library's own name, which pro
         WscliError: with WSCLI_FALLBACK=error, instead of a direct connection: NoInstance where no manager runs,
             UnknownChannel where none has the channel.
         UsageError: WSCLI_FALLBACK has another value.
-
     """
 
     _shared = False

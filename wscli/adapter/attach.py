@@ -34,20 +34,25 @@ def attach(url: str, environ: Mapping[str, str], *, within: float | None = None)
         NoInstance: none runs.
         UnknownChannel: it has no such channel, and neither has another.
         WscliError: one did not answer, or speaks another version.
-
     """
     if len(url) > _LONGEST:
         raise UnknownChannel(f"a URL of {len(url)} characters belongs to no channel")
     patience = ATTACH_PATIENCE if within is None else min(ATTACH_PATIENCE, within)
     refusals: list[WscliError] = []
-    for instance in _candidates(environ):
+    candidates, none_runs = _candidates(environ)
+    for instance in candidates:
         try:
             sock = dial(instance, environ, patient=False)
             if sock is not None:
                 return _attached(ManagerConnection(instance, sock), url, patience)
         except WscliError as error:
             refusals.append(error)
-    raise _reason(refusals, environ)
+    for refusal in refusals:
+        if not isinstance(refusal, UnknownChannel):
+            raise refusal  # one that did not answer may have the channel
+    if len(refusals) > 1:
+        raise UnknownChannel(f"none of {len(refusals)} running instances has a channel of this URL", refusals[0].hint)
+    raise refusals[0] if refusals else none_runs
 
 
 class Inquiry:
@@ -74,16 +79,19 @@ class Inquiry:
             sock.close()
 
 
-def _candidates(environ: Mapping[str, str]) -> list[Instance]:
+def _candidates(environ: Mapping[str, str]) -> tuple[list[Instance], NoInstance]:
+    """Give the managers that are meant, dead ones included, and the error if none of them runs."""
     try:
         found = registered(environ)
     except OSError as error:
         raise NoInstance(f"the running instances cannot be listed: {(error.strerror or str(error)).lower()}") from None
     if name := environ.get("WSCLI_INSTANCE"):
-        return [instance for instance in found if instance.name == name]
+        found = [instance for instance in found if instance.name == name]
+        return found, NoInstance(f"no instance named {name!r} is running", "see `wscli ls`")
     if file := find_file(os.curdir):
-        return [instance for instance in found if instance.file == file]
-    return found
+        found = [instance for instance in found if instance.file == file]
+        return found, NoInstance(f"no instance of {file!r} is running", f"start it with `wscli up -d -c {file}`")
+    return found, NoInstance("no instance is running", "start one with `wscli up -d -c FILE`")
 
 
 def _attached(client: ManagerConnection, url: str, patience: float) -> socket.socket:
@@ -97,17 +105,3 @@ def _attached(client: ManagerConnection, url: str, patience: float) -> socket.so
         client.close()
         raise
     return client.take_over()[0]
-
-
-def _reason(refusals: list[WscliError], environ: Mapping[str, str]) -> WscliError:
-    """Return why no manager has the channel; one that did not answer comes first, since it may have it."""
-    unknown = [error for error in refusals if isinstance(error, UnknownChannel)]
-    if len(unknown) > 1 and len(unknown) == len(refusals):
-        return UnknownChannel(f"none of {len(unknown)} running instances has a channel of this URL", unknown[0].hint)
-    if refusals:
-        return next((error for error in refusals if error not in unknown), refusals[0])
-    if name := environ.get("WSCLI_INSTANCE"):
-        return NoInstance(f"no instance named {name!r} is running", "see `wscli ls`")
-    if file := find_file(os.curdir):
-        return NoInstance(f"no instance of {file!r} is running", f"start it with `wscli up -d -c {file}`")
-    return NoInstance("no instance is running", "start one with `wscli up -d -c FILE`")

@@ -28,7 +28,6 @@ def check_choice(environ: Mapping[str, str] = os.environ) -> str:
 
     Raises:
         UsageError: it is another.
-
     """
     choice = environ.get("WSCLI_FALLBACK") or "direct"
     if choice not in _CHOICES:
@@ -43,14 +42,15 @@ def fall_back(error: WscliError, uri: WebSocketURI, environ: Mapping[str, str] =
 
     Raises:
         WscliError: the error itself, where that is the choice.
-
     """
     if check_choice(environ) == "error":
         raise error
     scheme = "wss" if uri.secure else "ws"
     url = f"{scheme}://{build_host(uri.host, uri.port, uri.secure)}{uri.path or '/'}"
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    level = logging.DEBUG if _tell_again() else logging.WARNING
+    global _told
+    with _lock:
+        level, _told = logging.DEBUG if _told else logging.WARNING, True
     logger.log(level, "%s is dialled directly, and not shared: %s", escape(url), escape(reason))
 
 
@@ -59,10 +59,3 @@ def manager_gone(error: InvalidMessage | ConnectionClosed) -> NoInstance | None:
     if isinstance(error, InvalidMessage) and not isinstance(error.__cause__, EOFError):
         return None
     return NoInstance("the manager went away during the handshake", "see `wscli ls`")
-
-
-def _tell_again() -> bool:
-    global _told
-    with _lock:
-        told, _told = _told, True
-    return told

@@ -18,15 +18,13 @@ def main(args: Sequence[str] | None = None) -> int:
     time: those while modules are imported (``root`` turns the collector on again), and those at the interpreter's end.
     """
     try:
-        if args is not None:
-            from wscli.cli.root import run_command_line
-
-            return run_command_line(list(args))
-        gc.disable()
+        if args is None:
+            gc.disable()
         from wscli.cli.root import run_command_line
 
-        code = run_command_line(sys.argv[1:])
-        gc.freeze()
+        code = run_command_line(sys.argv[1:] if args is None else list(args))
+        if args is None:
+            gc.freeze()
     except KeyboardInterrupt:
         return 130
     finally:

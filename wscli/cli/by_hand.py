@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -14,14 +13,16 @@ from wscli.control.selection import Selection
 from wscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from wscli.control.requests import ChannelsRequest, PauseRequest
+    from wscli.control.requests import PauseRequest
+
+_noncritical_option = click.option("--noncritical", is_flag=True, help="All channels that say critical: false.")
 
 
 def _by_hand(
-    selection: Selection,
-    verb: Literal["start", "stop", "restart", "pause", "resume"],
-    request: ChannelsRequest | PauseRequest,
+    selection: Selection, verb: Literal["start", "stop", "restart", "pause", "resume"], request: PauseRequest
 ) -> int:
+    if request.get("channels") and request.get("noncritical"):
+        raise UsageError("CHANNEL and --noncritical exclude each other", "give one of them")
     for one in ask(selection, verb, request)["channels"]:
         note(f"{one['channel']}: {one['state']}: {one['reason']['text']}")
     return 0
@@ -60,35 +61,26 @@ def restart(selection: Selection, channels: tuple[str, ...]) -> int:
     return _by_hand(selection, "restart", {"channels": list(channels)})
 
 
-def _hold(
-    selection: Selection, verb: Literal["pause", "resume"], channels: tuple[str, ...], *, noncritical: bool
-) -> int:
-    if channels and noncritical:
-        raise UsageError("CHANNEL and --noncritical exclude each other", "give one of them")
-    return _by_hand(selection, verb, {"channels": list(channels), "noncritical": noncritical})
-
-
-def _noncritical_options(function: Callable[[Selection, tuple[str, ...], bool], int]) -> Callable[..., int]:
-    option = click.option("--noncritical", is_flag=True, help="All channels that say critical: false.")
-    return with_instance(channels_argument(required=False)(option(function)))
-
-
 @click.command("pause")
-@_noncritical_options
+@with_instance
+@channels_argument(required=False)
+@_noncritical_option
 def pause(selection: Selection, channels: tuple[str, ...], noncritical: bool) -> int:
     """Hold channels without giving up.
 
     Their connections are closed until `wscli resume`. Without CHANNEL: all of them. A stopped or failed one stays as it
     is.
     """
-    return _hold(selection, "pause", channels, noncritical=noncritical)
+    return _by_hand(selection, "pause", {"channels": list(channels), "noncritical": noncritical})
 
 
 @click.command("resume")
-@_noncritical_options
+@with_instance
+@channels_argument(required=False)
+@_noncritical_option
 def resume(selection: Selection, channels: tuple[str, ...], noncritical: bool) -> int:
     """End a pause.
 
     Without CHANNEL: all that are paused. A lazy channel without a use is idle again.
     """
-    return _hold(selection, "resume", channels, noncritical=noncritical)
+    return _by_hand(selection, "resume", {"channels": list(channels), "noncritical": noncritical})

@@ -15,6 +15,7 @@ import click
 from wscli.cli.formatting import counted
 from wscli.cli.options import instance_options, json_option, selection_of
 from wscli.cli.printing import note
+from wscli.control.paths import registered
 from wscli.control.selection import Selection, find_file
 from wscli.errors import ExitCode, UsageError
 
@@ -26,29 +27,24 @@ def file_of(selection: Selection, given: str | None, environ: Mapping[str, str])
 
     Raises:
         UsageError: no file or two files are given.
-
     """
     if given and (selection.file or selection.name):
         raise UsageError(f"both {given!r} and an option choose a file", "give one of them")
     if given or selection.file:
         return Path(given or selection.file or "")
     if selection.name:
-        return _file_of_instance(selection.name, environ)
+        for instance in registered(environ):
+            if instance.name == selection.name:
+                return Path(instance.file)
+        raise UsageError(
+            f"no instance {selection.name!r} is registered, and only it would know its file", "name the file: -c FILE"
+        )
     found = find_file(".")
     if found is None:
         raise UsageError(
             "no file is named, and neither this directory nor a parent has a 'wscli.yaml'", "name it: -c FILE"
         )
     return Path(os.path.relpath(found))
-
-
-def _file_of_instance(name: str, environ: Mapping[str, str]) -> Path:
-    from wscli.control.paths import registered
-
-    for instance in registered(environ):
-        if instance.name == name:
-            return Path(instance.file)
-    raise UsageError(f"no instance {name!r} is registered, and only it would know its file", "name the file: -c FILE")
 
 
 def _with_file(function: Callable[..., int]) -> Callable[..., int]:
@@ -78,7 +74,7 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
 
     Warnings are of valid files: two channels that dial one URL, unused names, forgotten templates. The exit code is 0.
     """
-    from wscli.config import load
+    from wscli.config.loading import load
 
     plan = load(file, environ)
     for warning in plan.warnings:
@@ -96,7 +92,7 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
 @_with_file
 def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print the file without its secrets."""
-    from wscli.config import redacted
+    from wscli.config.redact import redacted
 
     sys.stdout.write(redacted(file, environ, as_json=as_json))
     return 0
@@ -105,7 +101,7 @@ def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
 @command.command("schema")
 def schema() -> int:
     """Print the JSON Schema of the file, for editors."""
-    from wscli.config import json_schema
+    from wscli.config.schema import file_schema
 
-    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(file_schema(), indent=2, ensure_ascii=False) + "\n")
     return 0

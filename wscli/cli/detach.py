@@ -5,12 +5,10 @@ It never forks: the manager is this program executed anew, in a session of its o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +35,6 @@ def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
 
     Raises:
         WscliError: why it did not come up.
-
     """
     for instance in running(os.environ):
         if instance.file == str(plan.file):
@@ -71,7 +68,7 @@ def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
     command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--log-format", log_format]
     command += ["--log-file", str(log), "--status-fd", str(theirs)]
     try:
-        with _opened(log) as output:
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as output:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -87,19 +84,6 @@ def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
     with open(ours, "rb") as words:  # noqa: PTH123 - a descriptor, no path
         said = words.read(1 << 20)  # until the manager closes its end, or dies
     process.returncode = 0  # it lives on, without a parent that waits: keeps Popen from warning
-    return _heard(said, plan, log)
-
-
-@contextlib.contextmanager
-def _opened(log: Path) -> Iterator[int]:
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _heard(said: bytes, plan: Plan, log: Path) -> int:
     try:
         words = json.loads(said)
     except ValueError:

@@ -33,19 +33,16 @@ def _text(result: Doctor) -> str:
         f"url      {result['url']}",
     ]
     if attempt is None:
-        return _joined([*lines, "attempt  none yet"])
-    tokens = ", with token " + ", ".join(attempt["tokens"]) if attempt["tokens"] else ""
-    peer = f", to {attempt['peer']}" if attempt["peer"] else ""
-    lines.append(f"attempt  {duration(now - attempt['started'])} ago{peer}{tokens}")
-    for part in attempt["steps"]:
-        mark = "ok" if part["ok"] else "FAILED"
-        lines.append(f"  {part['name']:<8} {mark:<6} {duration(part['seconds']):>7}  {part['detail']}")
-    if attempt["failure"]:
-        lines.append(f"ended    {attempt['failure']['text']}")
-    return _joined(lines)
-
-
-def _joined(lines: list[str]) -> str:
+        lines.append("attempt  none yet")
+    else:
+        tokens = ", with token " + ", ".join(attempt["tokens"]) if attempt["tokens"] else ""
+        peer = f", to {attempt['peer']}" if attempt["peer"] else ""
+        lines.append(f"attempt  {duration(now - attempt['started'])} ago{peer}{tokens}")
+        for part in attempt["steps"]:
+            mark = "ok" if part["ok"] else "FAILED"
+            lines.append(f"  {part['name']:<8} {mark:<6} {duration(part['seconds']):>7}  {part['detail']}")
+        if attempt["failure"]:
+            lines.append(f"ended    {attempt['failure']['text']}")
     return "".join(escape(line).rstrip() + "\n" for line in lines)
 
 

@@ -12,7 +12,7 @@ from wscli.cli.printing import styled
 from wscli.control.escape import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
-__all__ = ["report", "report_click", "report_crash", "suggestion", "unknown"]
+__all__ = ["report", "report_click", "report_crash", "unknown_verb"]
 
 
 def report(error: WscliError) -> int:
@@ -23,10 +23,9 @@ def report(error: WscliError) -> int:
         text = escape(error.message, keep="\n")
     else:
         text = f"{styled('error:', sys.stderr, fg='red', bold=True)} {escape(error.message)}"
-    lines = [text]
     if error.hint:
-        lines.append(f"{styled('hint:', sys.stderr, fg='cyan')} {escape(error.hint)}")
-    sys.stderr.write("\n".join(lines) + "\n")
+        text += f"\n{styled('hint:', sys.stderr, fg='cyan')} {escape(error.hint)}"
+    sys.stderr.write(text + "\n")
     sys.stderr.flush()
     return int(error.exit_code)
 
@@ -55,14 +54,9 @@ def report_crash(error: Exception) -> int:
     return report(WscliError(f"wscli itself failed: {type(error).__name__}: {text}", hint))
 
 
-def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """Give the known word that a misspelt one is closest to."""
+def unknown_verb(word: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a verb that does not exist, with the one that may be meant."""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(word, known, 1)), None)
-
-
-def unknown(kind: str, word: str, known: Iterable[str], otherwise: str) -> UsageError:
-    """Return the error for an unknown word."""
-    meant = suggestion(word, known)
-    return UsageError(f"no such {kind} {word!r}", f"did you mean {meant!r}?" if meant else otherwise)
+    meant = get_close_matches(word, known, 1)
+    return UsageError(f"no such command {word!r}", f"did you mean {meant[0]!r}?" if meant else "see `wscli -h`")

@@ -32,7 +32,6 @@ def follow(client: ManagerConnection, take: Callable[[dict[str, Any]], None]) ->
 
     Raises:
         WscliError: what the manager ended it with.
-
     """
     if sys.stdout is None:
         return

@@ -80,19 +80,13 @@ def problem_lines(states: Sequence[Status], own: Sequence[str] = ()) -> list[str
 
 def consumer_lines(states: Sequence[Status]) -> list[str]:
     """Say of each named consumer, after its channel's name, how far behind it is and who reads by its name."""
-    return [
-        f"{one['channel']}: {name} {_behind(lag['lag'])}; {_reader(lag['held_by'])}"
-        for one in states
-        for name, lag in one.get("consumers", {}).items()
-    ]
-
-
-def _behind(count: int) -> str:
-    return f"is {counted(count, 'message')} behind" if count else "has everything"
-
-
-def _reader(pid: int | None) -> str:
-    return "without a reader" if pid is None else f"read by process {pid}"
+    lines = []
+    for one in states:
+        for name, lag in one.get("consumers", {}).items():
+            behind = f"is {counted(lag['lag'], 'message')} behind" if lag["lag"] else "has everything"
+            reader = "without a reader" if lag["held_by"] is None else f"read by process {lag['held_by']}"
+            lines.append(f"{one['channel']}: {name} {behind}; {reader}")
+    return lines
 
 
 def state_style(state: str) -> str:

@@ -24,7 +24,6 @@ def interruptible(output: Output, timeout: float | None) -> Iterator[int | None]
         KeyboardInterrupt: SIGINT.
         SystemExit: SIGTERM, with 143.
         TimedOut: ``timeout`` seconds have passed.
-
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -51,13 +51,7 @@ def states_table(instance: str, states: list[Status], own: Sequence[str] = (), *
 
 
 class Lags:
-    """How far the consumers are, asked for now and then while a table is redrawn.
-
-    Args:
-        look: gives the states as they are.
-        clock: seconds that never step back.
-
-    """
+    """How far the consumers are: ``look`` asks for the states now and then, by ``clock``, while a table is redrawn."""
 
     def __init__(self, look: Callable[[], list[Status]], clock: Callable[[], float] = time.monotonic) -> None:
         self._look = look

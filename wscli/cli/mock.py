@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,19 +22,12 @@ _LARGE = 64 << 20
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 
 
-class ListenAddress(NamedTuple):
-    """The address to listen at."""
-
-    host: str
-    port: int
-
-
-def read_address(ctx: click.Context, param: click.Parameter, value: str) -> ListenAddress:
+def read_address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
     """Read ``HOST:PORT`` or ``[IPV6]:PORT``: an option's callback."""
     found = _ADDRESS.fullmatch(value)
     if found is None or int(found["port"]) > 65535:
         raise click.BadParameter(f"invalid address: {value!r}; it must be HOST:PORT or [IPV6]:PORT", ctx, param)
-    return ListenAddress(found["v6"] or found["name"], int(found["port"]))
+    return found["v6"] or found["name"], int(found["port"])
 
 
 def read_speed(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -65,6 +58,7 @@ def read_origins(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> None:
     import asyncio
+    import errno
     import signal
 
     from wscli.mock.server import MockServer
@@ -76,20 +70,14 @@ async def _serve(recording: Recording, replay: Replay, options: MockOptions) -> 
     try:
         await server.start()
     except OSError as error:
-        raise _cannot_listen(options, error) from None
+        hint = "--listen takes another address"
+        if error.errno == errno.EADDRINUSE:
+            hint += f"; {options.host}:0 is any port that is free"
+        reason = (error.strerror or str(error)).lower()
+        raise WscliError(f"cannot listen at {options.host}:{options.port}: {reason}", hint) from None
     async with server:
         _introduce(recording, replay, server.urls)
         await stopping.wait()
-
-
-def _cannot_listen(options: MockOptions, error: OSError) -> WscliError:
-    import errno
-
-    hint = "--listen takes another address"
-    if error.errno == errno.EADDRINUSE:
-        hint += f"; {options.host}:0 is any port that is free"
-    reason = (error.strerror or str(error)).lower()
-    return WscliError(f"cannot listen at {options.host}:{options.port}: {reason}", hint)
 
 
 def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> None:
@@ -142,7 +130,7 @@ def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> No
 @click.option("-v", "--verbose", is_flag=True, help="Tell who comes and goes, and what clients send.")
 def command(
     path: str,
-    address: ListenAddress,
+    address: tuple[str, int],
     speed: float,
     loop: bool,
     close: bool,
@@ -170,6 +158,6 @@ def command(
             note(f"reading {recording.name}, {size(recording.size)}")
         recording.check()
         replay = Replay(recording, ReplayOptions(speed, loop=loop, outages=outages))
-        options = MockOptions(address.host, address.port, close=close, origins=origins, verbose=verbose)
+        options = MockOptions(*address, close=close, origins=origins, verbose=verbose)
         asyncio.run(_serve(recording, replay, options))
     return 0

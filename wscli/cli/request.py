@@ -28,7 +28,6 @@ def decoded(payload: bytes) -> str:
 
     Raises:
         NotSent: it is not UTF-8.
-
     """
     try:
         return payload.decode()

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wscli.cli.errors import report, report_click, report_crash
+from wscli.cli.errors import report, report_click, report_crash, unknown_verb
 from wscli.cli.options import instance_options
 from wscli.errors import ExitCode, WscliError
 from wscli.version import __version__
@@ -105,9 +105,7 @@ class Root(click.Group):
         """Find the verb, or say which may be meant."""
         if args[0] in VERBS or args[0].startswith("-") or ctx.resilient_parsing:  # a shell that completes
             return super().resolve_command(ctx, args)
-        from wscli.cli.errors import unknown
-
-        raise unknown("command", args[0], VERBS, "see `wscli -h`")
+        raise unknown_verb(args[0], VERBS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""

@@ -15,7 +15,7 @@ from wscli.control.selection import Selection
 from wscli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Status, StatusAnswer
+    from wscli.control.messages import StatusAnswer
     from wscli.control.requests import StatusRequest
 
 _FINE = ("ready", "idle", "done")
@@ -67,11 +67,6 @@ def _watch(
     return 0
 
 
-def _verdict(states: list[Status]) -> int:
-    fine = all(one["state"] in _FINE for one in states if one["critical"])
-    return ExitCode.OK if fine else ExitCode.CHANNEL_UNAVAILABLE
-
-
 @click.command("status")
 @with_instance
 @channels_argument(required=False)
@@ -99,4 +94,5 @@ def command(
         if watch:
             return _watch(client, result, channels, as_json=as_json, line=line)
     put(_shown(result, as_json=as_json, line=line))
-    return _verdict(result["channels"]) if check else 0
+    fine = all(one["state"] in _FINE for one in result["channels"] if one["critical"])
+    return ExitCode.CHANNEL_UNAVAILABLE if check and not fine else ExitCode.OK

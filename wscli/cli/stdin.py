@@ -26,7 +26,6 @@ def chunks(manager: int | None = None) -> Iterator[bytes]:
 
     Raises:
         HungUp: it went.
-
     """
     descriptor = sys.stdin.fileno()
     with woken() as wake:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import io
 import json
 import os
 from pathlib import Path
@@ -60,43 +62,25 @@ def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
     return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
 
 
-class _Starter:
-    """The ``up -d`` that waits for our first words: that the manager is up, or why it is not.
-
-    Later words are not for it: its descriptor is closed, and the number may be another's by then.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
-        self._descriptor: int | None = descriptor
-
-    def is_up(self) -> None:
-        """Say that the socket answers."""
-        self._tell({"pid": os.getpid()})
-
-    def failed(self, error: WscliError) -> None:
-        """Say why it does not come up."""
-        self._tell(failure(error))
-
-    def _tell(self, words: dict[str, object]) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            with contextlib.suppress(BrokenPipeError):  # whoever started it is gone
-                os.write(descriptor, json.dumps(words).encode())
-            os.close(descriptor)
-
-
 def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
-    """Run the manager in this process, which ``up -d`` started; tell that one how it went."""
-    from wscli.config import load
+    """Run the manager in this process, which ``up -d`` started; tell that one whether it came up, or why not."""
+    from wscli.config.loading import load
     from wscli.process.run import run_manager
 
-    starter = _Starter(status_fd)
+    os.set_inheritable(status_fd, False)
+    starter = io.FileIO(status_fd, "w")
+
+    def tell(words: dict[str, object]) -> None:
+        if not starter.closed:  # an error of a manager that was up is not for it
+            with contextlib.suppress(BrokenPipeError), starter:  # whoever started it is gone
+                starter.write(json.dumps(words).encode())
+
     try:
         plan = load(file, os.environ)
-        return run_manager(plan, os.environ, on_ready=starter.is_up, log_format=log_format, log_file=log_file)
+        is_up = functools.partial(tell, {"pid": os.getpid()})
+        return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
     except WscliError as error:
-        starter.failed(error)
+        tell(failure(error))
         raise
 
 
@@ -115,12 +99,7 @@ def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: P
 @click.option("--log-file", type=click.Path(path_type=Path), hidden=True)
 @click.option("--status-fd", type=int, hidden=True)
 def command(
-    detach: bool,
-    wait: bool,
-    timeout: float | None,
-    log_format: LogFormat,
-    log_file: Path | None,
-    status_fd: int | None,
+    detach: bool, wait: bool, timeout: float | None, log_format: LogFormat, log_file: Path | None, status_fd: int | None
 ) -> int:
     """Run the manager of a file.
 
@@ -143,7 +122,7 @@ def command(
     _fill_standard_descriptors()
     if status_fd is not None:
         return _run_detached(file, status_fd, log_format, log_file)
-    from wscli.config import load
+    from wscli.config.loading import load
 
     plan = load(file, os.environ)
     if not detach:

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self, TypeVar, Unpack, cast, overload
 
 from wscli.client import requests
 from wscli.client.base import ManagerClient
-from wscli.client.feed import MessageFeed
 from wscli.client.link import AsyncManagerConnection
 from wscli.client.messages import Gap, Message
 from wscli.client.replies import Match
@@ -39,7 +38,6 @@ class AsyncTail(AsyncIterator[T_co]):
         self._wanted = wanted
         self._gaps = gaps
         self._link: AsyncManagerConnection | None = None
-        self._feed: MessageFeed | None = None
         self._closed = False
         self._taking = False
 
@@ -79,11 +77,11 @@ class AsyncTail(AsyncIterator[T_co]):
 
         Raises:
             UsageError: the tail has no consumer.
-
         """
         if not self._wanted.consumes:
             raise requests.no_consumer()
-        await self._acknowledge()
+        if self._link is not None:
+            await self._link.acknowledged()
 
     async def next_item(self) -> Message | Gap | None:
         """Give what comes next; None at the end. Cancelled, it loses nothing.
@@ -92,7 +90,6 @@ class AsyncTail(AsyncIterator[T_co]):
             OutcomeUnknown: at the end, where the manager did not confirm the position of a consumer.
             WscliError: what the stream ended with.
             RuntimeError: another task is at it.
-
         """
         if self._taking:
             raise RuntimeError("another task already waits for the next message of this tail")
@@ -105,15 +102,15 @@ class AsyncTail(AsyncIterator[T_co]):
     async def _next_item(self) -> Message | Gap | None:
         if not self._closed:
             await self._open()
-        if self._link is not None and self._feed is not None and self._wanted.consumes:
-            self._link.acknowledge(self._feed)  # where there is no room for it, the next one says it as well
-        while self._link is not None and self._feed is not None:
+        if self._link is not None:
+            self._link.acknowledge()  # where there is no room for it, the next one says it as well
+        while self._link is not None:
             try:
-                item = self._feed.next_item()
-                if item is None and not self._feed.ended:
-                    await self._acknowledge()
+                item = self._link.feed.next_item()
+                if item is None and not self._link.feed.ended:
+                    await self._link.acknowledged()
                     if not self._closed:  # by another task, meanwhile
-                        await self._link.receive(self._feed)
+                        await self._link.receive()
                     continue
             except Exception:
                 await self._part(done=True)
@@ -128,22 +125,18 @@ class AsyncTail(AsyncIterator[T_co]):
             return
         link = await self._connect(self._wanted.timeout)
         try:
-            after = self._wanted.begun(await link.request(self._wanted))
+            await link.listen(self._wanted, gaps=self._gaps)
         except BaseException:
             link.close()
             raise
-        self._link, self._feed = link, link.feed(gaps=self._gaps, after=after)
+        self._link = link
         if self._closed:  # by another task, meanwhile
             self._close()
 
-    async def _acknowledge(self) -> None:
-        if self._link is not None and self._feed is not None and self._wanted.consumes:
-            await self._link.acknowledged(self._feed)
-
     async def _finish(self, *, done: bool) -> None:
         try:
-            if self._link is not None and self._feed is not None and self._wanted.consumes:
-                await self._link.confirmed(self._feed, done=done)
+            if self._link is not None and self._wanted.consumes:
+                await self._link.confirmed(done=done)
         finally:
             self._close()
 
@@ -214,18 +207,15 @@ class AsyncClient(ManagerClient):
 
     async def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = await self._ask(requests.channels_request("stats", channels))
-        return stats
+        return cast("Stats", await self._ask(requests.channels_request("stats", channels)))
 
     async def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = (await self._ask(requests.channels_request("status", channels)))["channels"]
-        return states
+        return cast("list[Status]", (await self._ask(requests.channels_request("status", channels)))["channels"])
 
     async def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
-        found: list[ConsumerStatus] = (await self._ask(requests.consumers_request(channels)))["consumers"]
-        return found
+        return cast("list[ConsumerStatus]", (await self._ask(requests.consumers_request(channels)))["consumers"])
 
     async def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
         """Have a consumer begin elsewhere, as `Client.reset_consumer`."""
@@ -238,23 +228,20 @@ class AsyncClient(ManagerClient):
     async def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, as `Client.wait`."""
         waiting = requests.wait_request(channels, state, timeout)
-        states: list[Status]
+        states: list[Status] = []
         try:
             states = (await self._ask(waiting))["channels"]
         except TimedOut:
             if timeout is None:
                 raise
-            try:
+            with contextlib.suppress(WscliError):
                 states = (await self._ask(waiting.states()))["channels"]
-            except WscliError:
-                states = []
             waiting.check_reached(states)
         return states
 
     async def token(self, name: str) -> str:
         """Give a token, as `Client.token`."""
-        token: str = (await self._ask(requests.token_request(name)))["token"]
-        return token
+        return cast("str", (await self._ask(requests.token_request(name)))["token"])
 
     async def _connect(self, timeout: float | None) -> AsyncManagerConnection:
         return await AsyncManagerConnection.open(self._selection, self._environ, timeout)

@@ -23,7 +23,6 @@ class ManagerClient:
 
     Raises:
         UsageError: both are given.
-
     """
 
     def __init__(

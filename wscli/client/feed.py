@@ -22,43 +22,28 @@ class AckPosition(NamedTuple):
 
 
 class MessageFeed:
-    """Usage: receive into ``space()``, tell ``received(n)``, then take until there is nothing.
+    """What the frames of a tail hold.
 
     Args:
-        rest: what was received together with the manager's answer.
+        frames: receive more into them once there is nothing to take.
         gaps: give gaps as well.
-        after: the number before the first message.
+        after: the number before the first message of a consumer; None: no consumer reads.
 
-    ``ended`` is true once the manager has ended the stream without an error. ``frames`` are what it comes in.
+    ``ended`` is true once the manager has ended the stream without an error. ``said`` is how far the manager has been
+    told that everything is done.
     """
 
-    def __init__(self, rest: bytes = b"", *, gaps: bool = True, after: int = 0) -> None:
+    def __init__(self, frames: FrameReader, *, gaps: bool = True, after: int | None = None) -> None:
+        self.frames = frames
         self.ended = False
-        self.frames = FrameReader(rest)
+        self.consumes = after is not None
+        self.said = self._taken = AckPosition(after or 0, 0)
         self._gaps = gaps
-        self._taken = self._said = AckPosition(after, 0)
         self._lines: deque[str] = deque()
 
-    def space(self) -> memoryview:
-        """Give room to receive into."""
-        return self.frames.space()
-
-    def received(self, count: int) -> None:
-        """Say how many bytes were put into the space; none means that the manager hung up.
-
-        Raises:
-            NoInstance: it hung up.
-
-        """
-        self.frames.received(count)
-
     def due(self) -> AckPosition | None:
-        """Give how far what was taken goes, where that has not been `said` yet."""
-        return None if self._taken == self._said else self._taken
-
-    def said(self, position: AckPosition) -> None:
-        """The manager has been told that everything is done so far."""
-        self._said = position
+        """Give how far what a consumer took goes, where that has not been said yet."""
+        return self._taken if self.consumes and self._taken != self.said else None
 
     def next_item(self) -> Message | Gap | None:
         """Give what comes next; None until more has been received, and for ever once ``ended``.
@@ -66,7 +51,6 @@ class MessageFeed:
         Raises:
             WscliError: the stream ended so; the class is that of the exit code that ``wscli tail`` would have.
             FrameError: the stream is invalid.
-
         """
         while not self._lines:
             frame = None if self.ended else self.frames.next_frame()
@@ -79,16 +63,13 @@ class MessageFeed:
                 if self._gaps:
                     return parse_gap(read_json(frame.body))
             elif frame.kind == END:
-                self._finish(frame.body)
+                end = read_end(frame.body)
+                if end.exit_code:
+                    raise error_for(*end)
+                self.ended = True
         message = parse_message(self._lines.popleft())
         self._taken = self._taken._replace(seq=message.seq)
         return message
-
-    def _finish(self, body: memoryview) -> None:
-        end = read_end(body)
-        if end.exit_code:
-            raise error_for(end.exit_code, end.message, end.hint)
-        self.ended = True
 
 
 def _lines(body: memoryview) -> list[str]:

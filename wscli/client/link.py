@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from wscli.client.feed import MessageFeed
 from wscli.client.requests import ApiRequest
 from wscli.control.client import answer_timed_out, manager_hung_up
-from wscli.control.frames import ACK
+from wscli.control.frames import ACK, FrameReader
 from wscli.control.paths import Instance
 from wscli.control.protocol import AnswerReader, request_line, result_of
 from wscli.control.selection import Busy, Selection, select
 from wscli.control.stream import CONFIRMATION_DEADLINE, Confirmation
+from wscli.errors import NoInstance
 
 __all__ = ["AsyncManagerConnection"]
 
@@ -25,6 +27,9 @@ _AGAIN = 0.02  # seconds between two tries where the manager's queue is full: no
 
 class AsyncManagerConnection:
     """A connection; a context manager that closes it. One task at a time may wait for it."""
+
+    feed: MessageFeed
+    """The stream, once it is listened to."""
 
     def __init__(self, instance: Instance, sock: socket.socket) -> None:
         self._instance = instance
@@ -40,7 +45,6 @@ class AsyncManagerConnection:
             NoInstance: it is not running.
             UsageError: several are running and nothing says which.
             TimedOut: it takes no connection for so many seconds.
-
         """
         async with _deadline(timeout):
             while True:
@@ -74,7 +78,6 @@ class AsyncManagerConnection:
             WscliError: what the manager answered, as the class of its exit code.
             ManagerGone: it hung up.
             TimedOut: no answer came in time.
-
         """
         await self.start(one)
         return result_of(await self.answer(one.timeout))
@@ -95,7 +98,6 @@ class AsyncManagerConnection:
         Raises:
             ManagerGone: the manager hung up.
             TimedOut: none came within ``timeout`` seconds.
-
         """
         async with _deadline(timeout):
             while (message := self._answers.next_answer()) is None:
@@ -106,27 +108,27 @@ class AsyncManagerConnection:
                 self._answers.received(bytes(room[:count]))
         return message
 
-    def feed(self, *, gaps: bool, after: int) -> MessageFeed:
-        """Read the stream that follows the answer."""
-        return MessageFeed(self._answers.rest(), gaps=gaps, after=after)
+    async def listen(self, one: ApiRequest, *, gaps: bool) -> None:
+        """Ask for a stream, and begin to read it."""
+        after = one.begun(await self.request(one))
+        self.feed = MessageFeed(FrameReader(self._answers.rest()), gaps=gaps, after=after)
 
-    async def receive(self, feed: MessageFeed) -> None:
-        """Receive more of a stream; a task that is cancelled meanwhile loses nothing of it.
+    async def receive(self) -> None:
+        """Receive more of the stream; a task that is cancelled meanwhile loses nothing of it.
 
         Raises:
             NoInstance: the manager hung up.
-
         """
-        count = await self._receive(feed.space())
+        count = await self._receive(self.feed.frames.space())
         if not self.closed:
-            feed.received(count)
+            self.feed.frames.received(count)
 
-    def acknowledge(self, feed: MessageFeed) -> bool:
+    def acknowledge(self) -> bool:
         """Say how far a consumer is done, and whether that could be said now: there may be no room for it.
 
         A manager that is gone, and a link that was closed, hear nothing of it.
         """
-        if (position := feed.due()) is None:
+        if (position := self.feed.due()) is None:
             return True
         try:
             self._sock.send(ACK.pack(*position))  # whole or not at all: it is one piece to the kernel
@@ -134,42 +136,50 @@ class AsyncManagerConnection:
             return False
         except OSError:
             return True
-        feed.said(position)
+        self.feed.said = position
         return True
 
-    async def acknowledged(self, feed: MessageFeed) -> None:
+    async def acknowledged(self) -> None:
         """Say how far a consumer is done, once there is room for it."""
         while True:
-            if self.acknowledge(feed):
+            if self.acknowledge():
                 return
             await asyncio.sleep(_AGAIN)
 
-    async def confirmed(self, feed: MessageFeed, *, done: bool) -> None:
+    async def confirmed(self, *, done: bool) -> None:
         """Say no more, and wait until the position of a consumer is kept; ``done`` says first that all is done.
 
         Raises:
             OutcomeUnknown: the manager ended before it confirmed, or the link was closed.
             WscliError: the position cannot be kept.
-
         """
-        confirmation = Confirmation(feed.frames)
+        frames = self.feed.frames
+        confirmation = Confirmation(frames)
         try:
             async with asyncio.timeout(CONFIRMATION_DEADLINE):
                 if done:
-                    await self.acknowledged(feed)
+                    await self.acknowledged()
                 self._sock.shutdown(socket.SHUT_WR)
                 while not confirmation.received():
-                    count = await self._receive(feed.space())
-                    if not count:
-                        raise confirmation.missing()
-                    feed.frames.received(count)
-        except OSError:  # of which TimeoutError is one
+                    frames.received(await self._receive(frames.space()))
+        except (OSError, NoInstance):  # of OSError TimeoutError is one
             raise confirmation.missing() from None
 
     async def _receive(self, room: memoryview) -> int:
-        """Wait first, even for what is there already, so that a fast stream leaves the other tasks their turns."""
+        """Wait first, even for what is there already, so that a fast stream leaves the other tasks their turns.
+
+        Not by ``loop.sock_recv_into``: cancelled at the wrong moment, it loses the bytes it received.
+        """
+        loop = asyncio.get_running_loop()
         while True:
-            await self._readable()
+            self._waiting = loop.create_future()
+            loop.add_reader(self._sock, _settle, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+                if not self.closed and not loop.is_closed():
+                    loop.remove_reader(self._sock)
             try:
                 return 0 if self.closed else self._sock.recv_into(room)
             except (BlockingIOError, InterruptedError):
@@ -177,40 +187,17 @@ class AsyncManagerConnection:
             except ConnectionResetError:
                 return 0
 
-    async def _readable(self) -> None:
-        """Wait until there is something to receive.
-
-        Not ``loop.sock_recv_into``: cancelled at the wrong moment, it loses the bytes it received.
-        """
-        loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
-        loop.add_reader(self._sock, _settle, self._waiting)
-        try:
-            await self._waiting
-        finally:
-            self._waiting = None
-            if not self.closed and not loop.is_closed():
-                loop.remove_reader(self._sock)
-
 
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 
 
-class _deadline:  # noqa: N801 - it is used as a function is
+@contextlib.asynccontextmanager
+async def _deadline(timeout: float | None) -> AsyncIterator[None]:
     """``asyncio.timeout`` for the manager's answers: it raises `TimedOut`."""
-
-    def __init__(self, timeout: float | None) -> None:
-        self._scope = asyncio.timeout(timeout)
-
-    async def __aenter__(self) -> None:
-        await self._scope.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        try:
-            await self._scope.__aexit__(kind, error, tb)
-        except TimeoutError:
-            raise answer_timed_out() from None
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except TimeoutError:
+        raise answer_timed_out() from None

@@ -36,7 +36,6 @@ class Message(NamedTuple):
 
         Raises:
             ValueError: it is not JSON.
-
         """
         return json.loads(self.data)
 
@@ -63,7 +62,6 @@ def parse_message(line: str) -> Message:
 
     Raises:
         FrameError: it is invalid.
-
     """
     try:
         record = json.loads(line)
@@ -89,7 +87,6 @@ def parse_gap(record: Mapping[str, Any]) -> Gap:
 
     Raises:
         FrameError: it is invalid.
-
     """
     try:
         needed = [record[name] for name in Gap._fields[:-1]]

@@ -22,7 +22,6 @@ def check_match(match: Match, *, refers: bool) -> None:
 
     Raises:
         UsageError: the expression does not compile.
-
     """
     if isinstance(match, str):
         try:
@@ -42,7 +41,6 @@ def matcher(match: Match, ref: Ref | None = None) -> Callable[[Message], bool]:
 
     Raises:
         UsageError: the expression does not compile.
-
     """
     if not isinstance(match, str):
         return match
@@ -84,7 +82,6 @@ class PendingReply:
         called: what errors call it.
         timeout: seconds that were given for all of it.
         wall: seconds since the epoch.
-
     """
 
     def __init__(

@@ -71,10 +71,10 @@ class ApiRequest(NamedTuple):
         """Whether the messages of its stream are acknowledged."""
         return self.verb == "consume"
 
-    def begun(self, result: dict[str, Any]) -> int:
-        """Return the number before a consumer's first message, from the answer; 0 for other streams."""
+    def begun(self, result: dict[str, Any]) -> int | None:
+        """Return the number before a consumer's first message, from the answer; None for other streams."""
         begins = result["channels"].values()
-        return next(iter(begins))["after"] if self.consumes else 0
+        return next(iter(begins))["after"] if self.consumes else None
 
     def within(self, seconds: float) -> ApiRequest:
         """Return the same send with another deadline."""
@@ -94,7 +94,6 @@ class ApiRequest(NamedTuple):
 
         Raises:
             TimedOut: one is not, or the states are unknown.
-
         """
         wanted = self.args["for"]
         others = [one for one in states if one["state"] != wanted]
@@ -133,48 +132,41 @@ def tail_request(
     if sum(one is not None for one in (last, since, after)) > 1:
         raise UsageError("last, since and after exclude each other", "each says where to begin: give one")
     names = _names(channels, required=True)
+    if last is not None and last < 0:
+        raise UsageError(f"invalid last: {last}", "it must be at least 0")
     if isinstance(after, str):
         if len(set(names)) > 1:
             raise UsageError("after, a cursor, goes with one channel", "give {channel: cursor} where there are several")
         after = {names[0]: after}
     options: ReadingOptions = {
         "format": "json",
-        "last": None if last is None else _count(last),
+        "last": None if last is None else min(last, COUNT_LIMIT),
         "since": since,
         "after": None if after is None else dict(after),
         "follow": follow,
     }
     if consumer is None:
-        args: TailRequest = {**options, "channels": names}
-        return ApiRequest("tail", args, _ANSWER)
+        return ApiRequest("tail", TailRequest(**options, channels=names), _ANSWER)
     if len(set(names)) > 1:
         raise UsageError("consumer goes with one channel", "a consumer has a place in one channel's history")
-    consuming: ConsumeRequest = {
-        **options,
-        "channel": names[0],
-        "consumer": consumer,
-        "pid": os.getpid(),
-        "claim": None,
-    }
+    consuming = ConsumeRequest(**options, channel=names[0], consumer=consumer, pid=os.getpid(), claim=None)
     return ApiRequest("consume", consuming, _ANSWER)
 
 
 def consumers_request(channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the named consumers of channels."""
-    args: ConsumerList = {"action": "ls", "channels": _names(channels)}
-    return ApiRequest("consumer", args, _ANSWER)
+    return ApiRequest("consumer", ConsumerList(action="ls", channels=_names(channels)), _ANSWER)
 
 
 def reset_consumer_request(channel: str, name: str, to: str) -> ApiRequest:
     """Ask that a consumer begins elsewhere."""
-    args: ConsumerReset = {"action": "reset", "channel": _names((channel,))[0], "name": name, "to": to}
+    args = ConsumerReset(action="reset", channel=_names((channel,))[0], name=name, to=to)
     return ApiRequest("consumer", args, _ANSWER)
 
 
 def remove_consumer_request(channel: str, name: str) -> ApiRequest:
     """Ask that a consumer is forgotten."""
-    args: ConsumerChange = {"action": "rm", "channel": _names((channel,))[0], "name": name}
-    return ApiRequest("consumer", args, _ANSWER)
+    return ApiRequest("consumer", ConsumerChange(action="rm", channel=_names((channel,))[0], name=name), _ANSWER)
 
 
 def no_consumer() -> UsageError:
@@ -209,8 +201,7 @@ def exchange(
 
 def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the counters or the states."""
-    args: ChannelsRequest = {"channels": _names(channels)}
-    return ApiRequest(verb, args, _ANSWER)
+    return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:
@@ -223,8 +214,7 @@ def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -
 
 def token_request(name: str) -> ApiRequest:
     """Ask for a token."""
-    args: TokenRequest = {"action": "get", "name": name}
-    return ApiRequest("token", args, _FETCH)
+    return ApiRequest("token", TokenRequest(action="get", name=name), _FETCH)
 
 
 def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:
@@ -234,12 +224,6 @@ def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:
     if required and not channels:
         raise UsageError("no channel is given", "`wscli status` lists the channels")
     return list(channels)
-
-
-def _count(number: int) -> int:
-    if number < 0:
-        raise UsageError(f"invalid last: {number}", "it must be at least 0")
-    return min(number, COUNT_LIMIT)
 
 
 def _seconds(timeout: float) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Unpack, cast, overload
 
 from wscli.client import requests
 from wscli.client.base import ManagerClient
-from wscli.client.feed import MessageFeed
 from wscli.client.messages import Gap, Message
 from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, Exchange, TailOptions
@@ -17,7 +17,7 @@ from wscli.control.client import ManagerConnection, ManagerGone
 from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
 from wscli.control.selection import select
-from wscli.control.stream import Acks
+from wscli.control.stream import FrameSocket
 from wscli.errors import NoInstance, TimedOut, WscliError
 
 __all__ = ["Client", "run_exchange"]
@@ -63,7 +63,6 @@ class Client(ManagerClient):
         `AuthError` when a channel is of no use any more, `NoInstance` when the manager went.
         A consumer that another reader has is a `WscliError`; one whose position was not confirmed at the end is an
         `OutcomeUnknown`: its last messages may come again.
-
         """
         wanted = requests.tail_request(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return self._listen(wanted, gaps=gaps)
@@ -82,7 +81,6 @@ class Client(ManagerClient):
             ChannelUnavailable: the channel failed, or is stopped or paused.
             AuthError: it failed for its credentials.
             TypeError: the message is neither.
-
         """
         self._send(requests.send_request(channel, message, timeout))
 
@@ -104,31 +102,26 @@ class Client(ManagerClient):
             TimedOut: no reply came in time.
             UsageError: the jq expression does not compile, or the message has ids of two kinds; nothing was sent.
             WscliError: what ``send`` and ``tail`` raise.
-
         """
         return run_exchange(self, requests.exchange(channel, message, match, timeout, expand=expand))
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
-        stats: Stats = self._ask(requests.channels_request("stats", channels))
-        return stats
+        return cast("Stats", self._ask(requests.channels_request("stats", channels)))
 
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
-        states: list[Status] = self._ask(requests.channels_request("status", channels))["channels"]
-        return states
+        return cast("list[Status]", self._ask(requests.channels_request("status", channels))["channels"])
 
     def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
-        found: list[ConsumerStatus] = self._ask(requests.consumers_request(channels))["consumers"]
-        return found
+        return cast("list[ConsumerStatus]", self._ask(requests.consumers_request(channels))["consumers"])
 
     def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
         """Have a consumer begin at the ``start`` of what is kept, at its ``end``, or after a message's cursor.
 
         Raises:
             WscliError: there is no such consumer, or it has a reader.
-
         """
         self._ask(requests.reset_consumer_request(channel, name, to))
 
@@ -137,7 +130,6 @@ class Client(ManagerClient):
 
         Raises:
             WscliError: there is no such consumer, or it has a reader.
-
         """
         self._ask(requests.remove_consumer_request(channel, name))
 
@@ -153,19 +145,16 @@ class Client(ManagerClient):
             TimedOut: they are not within ``timeout``.
             ChannelUnavailable: one never will be.
             AuthError: one failed for its credentials.
-
         """
         waiting = requests.wait_request(channels, state, timeout)
-        states: list[Status]
+        states: list[Status] = []
         try:
             states = self._ask(waiting)["channels"]
         except TimedOut:
             if timeout is None:
                 raise
-            try:
+            with contextlib.suppress(WscliError):
                 states = self._ask(waiting.states())["channels"]
-            except WscliError:
-                states = []
             waiting.check_reached(states)
         return states
 
@@ -174,10 +163,8 @@ class Client(ManagerClient):
 
         Raises:
             AuthError: it cannot be had.
-
         """
-        token: str = self._ask(requests.token_request(name))["token"]
-        return token
+        return cast("str", self._ask(requests.token_request(name))["token"])
 
     def _connect(self) -> ManagerConnection:
         return ManagerConnection(*select(self._selection, self._environ))
@@ -199,8 +186,7 @@ class Client(ManagerClient):
         connection = self._connect()
         try:
             after = one.begun(connection.request(one.verb, one.args, timeout=one.timeout))
-            sock, rest = connection.take_over()
-            return Tail(sock, MessageFeed(rest, gaps=gaps, after=after), Acks(sock) if one.consumes else None)
+            return Tail(FrameSocket(*connection.take_over()), gaps=gaps, after=after)
         except BaseException:
             connection.close()
             raise
@@ -216,7 +202,6 @@ def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], No
 
     Raises:
         WscliError: what ``Client.request`` raises.
-
     """
     deadline = time.monotonic() + exchange.timeout
     with client._listen(exchange.listen, gaps=True) as replies:  # first, so that no reply is missed

@@ -13,7 +13,7 @@ from typing import Self, TypeVar, cast
 from wscli.client.feed import MessageFeed
 from wscli.client.messages import Gap, Message
 from wscli.client.requests import no_consumer
-from wscli.control.stream import CONFIRMATION_DEADLINE, Acks
+from wscli.control.stream import CONFIRMATION_DEADLINE, FrameSocket
 from wscli.errors import WscliError
 
 __all__ = ["Tail"]
@@ -33,10 +33,10 @@ class Tail(Iterator[T_co]):
     waited for.
     """
 
-    def __init__(self, sock: socket.socket, feed: MessageFeed, acks: Acks | None = None) -> None:
-        self._sock = sock
-        self._feed = feed
-        self._acks = acks
+    def __init__(self, frames: FrameSocket, *, gaps: bool, after: int | None) -> None:
+        self._frames = frames
+        self._sock = frames.sock
+        self._feed = MessageFeed(frames, gaps=gaps, after=after)
         self._closed = Event()
 
     def __iter__(self) -> Self:
@@ -75,9 +75,8 @@ class Tail(Iterator[T_co]):
 
         Raises:
             UsageError: the tail has no consumer.
-
         """
-        if self._acks is None:
+        if not self._feed.consumes:
             raise no_consumer()
         self._acknowledge()
 
@@ -91,7 +90,6 @@ class Tail(Iterator[T_co]):
             TimeoutError: nothing came until then; more may come.
             OutcomeUnknown: at the end, where the manager did not confirm the position of a consumer.
             WscliError: what the stream ended with.
-
         """
         self._acknowledge()
         while not self._closed.is_set():
@@ -118,27 +116,20 @@ class Tail(Iterator[T_co]):
         if left is not None and left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
-        try:
-            count = self._sock.recv_into(self._feed.space())
-        except ConnectionResetError:
-            count = 0
-        self._feed.received(count)
+        self._frames.receive()
 
     def _acknowledge(self) -> None:
-        if self._acks is None or self._closed.is_set():
+        if self._closed.is_set() or (position := self._feed.due()) is None:
             return
-        if (position := self._feed.due()) is not None:
-            with contextlib.suppress(
-                OSError
-            ):  # no room for it, or closed by another thread: it is said later, or never
-                self._sock.settimeout(CONFIRMATION_DEADLINE)
-                self._acks.send(*position)
-                self._feed.said(position)
+        with contextlib.suppress(OSError):  # no room for it, or closed by another thread: it is said later, or never
+            self._sock.settimeout(CONFIRMATION_DEADLINE)
+            self._frames.acknowledge(*position)
+            self._feed.said = position
 
     def _finish(self) -> None:
         try:
-            if self._acks is not None:
-                self._acks.finish(self._feed.frames)
+            if self._feed.consumes:
+                self._frames.confirm()
         finally:
             self.close()
 

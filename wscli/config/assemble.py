@@ -10,7 +10,7 @@ from wscli.config.checks.channels import CompiledChannel
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.config.plan import ChannelPlan, DialPlan, EndpointPlan, Plan, UpstreamPlan
+from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 
 __all__ = ["assemble"]
 
@@ -20,7 +20,7 @@ def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name:
     return Plan(
         name=name,
         file=file,
-        endpoints={name: EndpointPlan(name, one.connect.rate) for name, one in model.endpoints.items()},
+        endpoints={name: one.connect.rate for name, one in model.endpoints.items()},
         channels={
             channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
             for channel, compiled in channels.items()
@@ -81,7 +81,7 @@ def _merged(
 ) -> _Settings | None:
     """Merge by key: the keys that a channel does not set are its endpoint's; None where the nearest is ``none``."""
     if channel is None or channel == "none":
-        nearest = endpoint if channel is None else channel
+        nearest = channel or endpoint
         return None if nearest == "none" else nearest
     keys = {} if endpoint == "none" else endpoint.model_dump(exclude_unset=True)
     return kind(**{**keys, **channel.model_dump(exclude_unset=True)})

@@ -29,15 +29,20 @@ from wscli.config.translate import report_errors
 from wscli.config.warnings import check_templates, check_unused, check_urls
 from wscli.templates import unquoted_placeholder
 
-__all__ = ["read_name", "read_plan"]
+__all__ = ["load", "name_of", "read_plan"]
+
+
+def load(file: Path, environ: Mapping[str, str]) -> Plan:
+    """Read a file into a plan; ``-`` is stdin.
+
+    Raises:
+        ConfigError: with one line for each problem, sorted by place: ``app.yaml:12:5: channels.calls.backof: ...``.
+    """
+    return read_plan(file, environ)[1]
 
 
 def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
-    """Read a file into its tree, with variables expanded, and its plan.
-
-    Raises:
-        ConfigError: with every problem of the file.
-    """
+    """Read a file into its tree, with variables expanded, and its plan; raises as ``load`` does."""
     problems = FileProblems("<stdin>" if file == STDIN else str(file))
     root = _parse(file, problems)
     located, warnings = Located(root), FileProblems(problems.label)
@@ -52,8 +57,12 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     return root, replace(plan, secrets=secrets, warnings=warnings.lines())
 
 
-def read_name(file: Path, environ: Mapping[str, str]) -> str:
-    """Read a file's instance name alone; see ``wscli.config.name_of``."""
+def name_of(file: Path, environ: Mapping[str, str]) -> str:
+    """Give the name of a file's instance, whatever else may be wrong with the file.
+
+    Raises:
+        ConfigError: the file cannot be read, or its name is invalid.
+    """
     problems, elsewhere = FileProblems(str(file)), FileProblems(str(file))
     root = _parse(file, elsewhere)
     expand_tree(root, environ, elsewhere)
@@ -86,9 +95,8 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         check_names(section, what, context)
     check_tokens(tokens, context)
     policies = Policies(backoff, context)
-    verdicts = check_verdicts(root.get("verdicts"), context)
-    above = (verdicts,) if verdicts else ()
-    compiled = {name: compile_endpoint(one, policies, above, context) for name, one in root.section("endpoints")}
+    verdicts = check_verdicts(root.get("verdicts"), (), context)
+    compiled = {name: compile_endpoint(one, policies, verdicts, context) for name, one in root.section("endpoints")}
     known = compiled if _is_map(endpoints) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
     check_gateway(root.get("gateway"), None if model is None else model.gateway, context)

@@ -26,7 +26,7 @@ from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 
-__all__ = ["ChannelPlan", "DialPlan", "EndpointPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
+__all__ = ["ChannelPlan", "DialPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +145,6 @@ class ChannelPlan:
     on_state: StateHook | None = None
     on_message: MessageHook | None = None
 
-    @property
-    def endpoint(self) -> str:
-        """The name of its endpoint."""
-        return self.upstream.endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointPlan:
-    """What the channels of one endpoint share."""
-
-    name: str
-    connect_rate: Rate
-    """The connect budget."""
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -168,8 +154,8 @@ class Plan:
     """The instance, ``[a-z0-9_-]{1,32}``."""
     file: Path
     """The file's real path."""
-    endpoints: Mapping[str, EndpointPlan]
-    """All that are declared, used or not."""
+    endpoints: Mapping[str, Rate]
+    """The connect budget of each that is declared, used or not."""
     channels: Mapping[str, ChannelPlan]
     tokens: Mapping[str, TokenSource]
     announce_after: float = 5.0

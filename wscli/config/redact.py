@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
 
-from wscli.config.reading.nodes import Branch, Items, Leaf, Node, Path
+from wscli.config.loading import read_plan
+from wscli.config.reading.nodes import Branch, Items, Leaf, Node
+from wscli.config.reading.nodes import Path as TreePath
 from wscli.values import Json, Scalar
 
-__all__ = ["redact", "to_json", "to_yaml"]
+__all__ = ["redacted", "to_yaml"]
 
-REDACTED = Scalar("***", plain=False)
+_REDACTED = Scalar("***", plain=False)
 
 _SECRET = {"headers", "query", "username", "password", "key_password"}
 """Keys below which everything is secret, in an endpoint, a channel and a token source."""
@@ -33,32 +37,44 @@ _URL = re.compile(
 )
 
 
-def redact(node: Node, path: Path = ()) -> Any:
+def redacted(file: Path, environ: Mapping[str, str], *, as_json: bool = False) -> str:
+    """Give a valid file back as YAML that loads again (or JSON, typed) with ``***`` for every secret.
+
+    Raises:
+        ConfigError: as for ``load``.
+    """
+    root, _ = read_plan(file, environ)
+    if not as_json:
+        return to_yaml(root)
+    return json.dumps(TypeAdapter(Json).validate_python(_tree(root)), ensure_ascii=False, indent=2) + "\n"
+
+
+def _tree(node: Node, path: TreePath = ()) -> Any:
     """Give the tree as dicts, lists and ``Scalar``, with ``***`` for each secret."""
     if isinstance(node, Branch):
         # A code is written without quotes, as in the file.
         keys = {key: Scalar(key) if _CODE.fullmatch(key) else key for key in node.entries}
-        return {keys[key]: redact(entry.value, (*path, key)) for key, entry in node.entries.items()}
+        return {keys[key]: _tree(entry.value, (*path, key)) for key, entry in node.entries.items()}
     if isinstance(node, Items):
-        return [redact(item, (*path, place)) for place, item in enumerate(node.items)]
+        return [_tree(item, (*path, place)) for place, item in enumerate(node.items)]
     return _leaf(node, path)
 
 
-def _leaf(leaf: Leaf, path: Path) -> Scalar:
+def _leaf(leaf: Leaf, path: TreePath) -> Scalar:
     if path == _GATEWAY_TOKEN:
-        return REDACTED
+        return _REDACTED
     keys = [step for step in path[2:] if isinstance(step, str)]
     shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
     if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):
         return shown
     has_bodies = path[0] == "tokens" or keys[:2] == ["backfill", "http"]
     if _SECRET.intersection(keys) or (has_bodies and _BODIES.intersection(keys)):
-        return REDACTED
+        return _REDACTED
     last = keys[-1] if keys else ""
     if last in _URLS:
         return _url(shown)
     if path[0] == "tokens" and keys != ["command"] and last not in _OPEN_IN_TOKENS:
-        return REDACTED
+        return _REDACTED
     return shown
 
 
@@ -66,7 +82,7 @@ def _url(text: Scalar) -> Scalar:
     """Keep scheme, host and path, and mark the rest."""
     found = _URL.fullmatch(text)
     if found is None:
-        return REDACTED
+        return _REDACTED
     query = re.sub(r"=[^&]*", "=***", found["query"] or "")
     user = "***@" if found["user"] else ""
     shown = query if "=" in query else query and "?***"
@@ -95,14 +111,5 @@ _Dumper.add_representer(Scalar, _represent)
 
 def to_yaml(root: Branch) -> str:
     """Print as YAML that loads again."""
-    return yaml.dump(
-        redact(root), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100
-    )
-
-
-_JSON: TypeAdapter[Any] = TypeAdapter(Json)
-
-
-def to_json(root: Branch) -> str:
-    """Print as JSON; a plain number is a number."""
-    return json.dumps(_JSON.validate_python(redact(root)), ensure_ascii=False, indent=2) + "\n"
+    tree = _tree(root)
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100)

@@ -30,8 +30,7 @@ def _rewritten(schema: Any) -> Any:
         return schema
     # pydantic's titles are made of names, and editors would show them in place of the descriptions.
     notes = {key: schema[key] for key in ("description", "examples") if key in schema}
-    default = _written(schema)
-    if default is not None:
+    if (default := _written(schema)) is not None:
         notes["default"] = default
     rest = _without_null({key: value for key, value in schema.items() if key not in ("title", "default", *notes)})
     kind = rest.get("type")
@@ -39,8 +38,8 @@ def _rewritten(schema: Any) -> Any:
     if typed or "enum" in rest or "const" in rest:  # it would refuse the text of a variable
         return {**notes, "anyOf": [rest, _VARIABLE]}
     for key, value in rest.items():
-        named = {name: _rewritten(item) for name, item in value.items()} if key in _NAMED else None
-        rest[key] = _rewritten(value) if named is None else named
+        is_named = key in _NAMED
+        rest[key] = {name: _rewritten(item) for name, item in value.items()} if is_named else _rewritten(value)
     return {**notes, **rest, **notes}  # a key's description goes before its type's
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections import defaultdict
@@ -112,12 +111,11 @@ def _note(found: _LocatedError, problems: FileProblems) -> None:
 
 def _unknown(located: Located) -> str:
     known = _known_keys(located.path[:-1])
-    meant = difflib.get_close_matches(located.key, known, n=1, cutoff=_CLOSE)
-    near = f"; did you mean {meant[0]!r}?" if meant else ""
+    near = did_you_mean(located.key, known, cutoff=_CLOSE)
     if not near and (elsewhere := _misplaced(located.key)):
-        return f"unknown key; {elsewhere}"
-    if not near and 0 < len(known) <= 9:
-        return f"unknown key; it is one of {', '.join(known)}"
+        near = f"; {elsewhere}"
+    elif not near and 0 < len(known) <= 9:
+        near = f"; it is one of {', '.join(known)}"
     return f"unknown key{near}"
 
 

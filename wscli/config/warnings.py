@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
-from wscli.config.plan import ChannelPlan, Plan, UpstreamKey
+from wscli.config.plan import Plan
+from wscli.config.reading.expand import VARIABLE
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
 
@@ -50,7 +52,7 @@ def check_templates(root: Located, found: FileProblems) -> None:
 
 def _check_texts(located: Located, spaces: Mapping[str, str], found: FileProblems) -> None:
     for leaf in located.leaves():
-        text = re.sub(r"\$\$|\$\{[^}]*\}?", "\0", leaf.text or "")
+        text = VARIABLE.sub("\0", leaf.text or "")
         is_body = "json" in leaf.path or "form" in leaf.path  # which may be a program of its own, such as GraphQL
         for seen, meant in _foreign(text, spaces, is_path=leaf.path[-1] == "path"):
             if not is_body or seen == text:
@@ -133,22 +135,17 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     """Warn once of each URL that several channels dial with the same headers and so on."""
     dialled: dict[tuple[object, ...], list[Located]] = {}
     for name, located in root.section("channels"):
-        key = _dialled(plan.channels[name])
-        if key is not None:
+        channel = plan.channels[name]
+        # Parameters of two templates are the same where they have the same place in the name.
+        params = {name: f"parameter-{place}" for place, name in enumerate(channel.params)}
+        with contextlib.suppress(ValueError):  # a filter that takes numbers alone
+            key = channel.upstream.key(params)
             same = (key.address, key.query, key.headers, key.subprotocols, key.tls)
             dialled.setdefault(same, []).append(located)
     for first, *others in dialled.values():
         if others:
-            second, first_name = others[0], first.path[-1]
-            names = f"{second.path[-1]!r} and {first_name!r}"
+            second = others[0]
+            names = f"{second.key!r} and {first.key!r}"
             if len(others) > 1:
-                names = f"{first_name!r}, {second.path[-1]!r} and {len(others) - 1} more"
+                names = f"{first.key!r}, {second.key!r} and {len(others) - 1} more"
             found.add(second.key_at, second.path, f"the channels {names} dial the same URL, over one connection each")
-
-
-def _dialled(channel: ChannelPlan) -> UpstreamKey | None:
-    """Fill the dial; parameters of two templates are the same where they have the same place in the name."""
-    try:
-        return channel.upstream.key({name: f"parameter-{place}" for place, name in enumerate(channel.params)})
-    except ValueError:  # a filter that takes numbers alone
-        return None

@@ -69,7 +69,6 @@ class ManagerConnection:
             WscliError: what the manager answered, as the class of its exit code.
             ManagerGone: it hung up.
             TimedOut: no answer within ``timeout``.
-
         """
         self.start(verb, args, payload=payload)
         return result_of(self.answer(timeout=timeout))
@@ -81,19 +80,23 @@ class ManagerConnection:
         self._answers.any_version = verb in SPOKEN_BY_ALL
         return self._write(request_line(verb, args) + payload, timeout)
 
-    def send_block(self, header: "BlockLine", payload: bytes) -> bool:
-        """Send a header line and the bytes that it announces; say whether the manager was there to take all of it."""
-        return self._write(encode_line(dict(header)) + payload)
-
-    def send_line(self, message: "OutcomesLine") -> bool:
-        """Send a line of its own; return whether the manager took it."""
-        return self._write(encode_line(dict(message)))
+    def send_line(self, line: "BlockLine | OutcomesLine", payload: bytes = b"") -> bool:
+        """Send a line and the bytes that it announces; say whether the manager was there to take all of it."""
+        return self._write(encode_line(dict(line)) + payload)
 
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Read one answer line; the first is checked for the protocol's number."""
         self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
         while (message := self._answers.next_answer()) is None:
-            self._answers.received(self._receive())
+            try:
+                data = self.sock.recv(_CHUNK)
+            except TimeoutError:
+                raise answer_timed_out() from None
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise manager_hung_up(self.instance)
+            self._answers.received(data)
         return message
 
     def take_over(self) -> tuple[socket.socket, bytes]:
@@ -109,17 +112,6 @@ class ManagerConnection:
             return False  # a manager that refuses hangs up early; its answer, which says why, is still to be read
         return True
 
-    def _receive(self) -> bytes:
-        try:
-            data = self.sock.recv(_CHUNK)
-        except (TimeoutError, BlockingIOError):  # the latter where no time was given at all
-            raise answer_timed_out() from None
-        except ConnectionResetError:
-            data = b""
-        if not data:
-            raise manager_hung_up(self.instance)
-        return data
-
 
 def connect_to(selection: Selection, environ: Mapping[str, str] = os.environ) -> ManagerConnection:
     """Connect to the instance that is meant.
@@ -127,7 +119,6 @@ def connect_to(selection: Selection, environ: Mapping[str, str] = os.environ) ->
     Raises:
         NoInstance: it is not running.
         UsageError: several are running and nothing says which.
-
     """
     return ManagerConnection(*select(selection, environ))
 

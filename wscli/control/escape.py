@@ -4,6 +4,8 @@ Escaped are the C0 and C1 control characters and DEL (ECMA-48), the bidirectiona
 can make a line read as another, line and paragraph separators, and lone surrogates.
 """
 
+import functools
+
 __all__ = ["escape"]
 
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
@@ -17,14 +19,9 @@ def _written(code: int) -> str:
     return _NAMED.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
+@functools.cache
 def _table(keep: str) -> dict[int, str]:
-    if keep not in _TABLES:
-        codes = (*_CONTROLS, *_BIDI, *_SEPARATORS)
-        _TABLES[keep] = {code: _written(code) for code in codes if chr(code) not in keep}
-    return _TABLES[keep]
-
-
-_TABLES: dict[str, dict[int, str]] = {}
+    return {code: _written(code) for code in (*_CONTROLS, *_BIDI, *_SEPARATORS) if chr(code) not in keep}
 
 
 def escape(text: str, *, keep: str = "") -> str:

@@ -89,7 +89,6 @@ def read_json(body: memoryview) -> dict[str, Any]:
 
     Raises:
         FrameError: it is invalid.
-
     """
     try:
         value = json.loads(bytes(body))
@@ -110,7 +109,6 @@ def read_end(body: memoryview) -> End:
 
     Raises:
         FrameError: it is invalid.
-
     """
     if not body:
         raise FrameError("the manager sent an empty last frame", "see `wscli ls` for its version")
@@ -156,7 +154,6 @@ class FrameReader:
 
         Raises:
             NoInstance: none, since the manager hung up.
-
         """
         if not count:
             raise NoInstance("the manager ended unexpectedly", "see `wscli ls`; `wscli up` starts it again")
@@ -167,7 +164,6 @@ class FrameReader:
 
         Raises:
             FrameError: its kind is unknown.
-
         """
         held = self._end - self._start
         if held < HEADER.size:

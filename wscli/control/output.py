@@ -34,7 +34,6 @@ class Output:
         Raises:
             OutputClosed: the reader is gone.
             OSError: it cannot be written: no space, say.
-
         """
         self._busy = True
         try:

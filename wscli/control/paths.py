@@ -123,7 +123,6 @@ def state_directory(environ: Mapping[str, str]) -> str:
 
     Raises:
         WscliError: neither XDG_STATE_HOME nor HOME is set.
-
     """
     if base := environ.get("XDG_STATE_HOME"):
         return os.path.join(base, "wscli")  # noqa: PTH118

@@ -86,7 +86,6 @@ def decode_line(line: bytes) -> dict[str, Any]:
 
     Raises:
         ProtocolError: it is not a JSON object.
-
     """
     try:
         message = json.loads(line)
@@ -106,13 +105,12 @@ def check_version(first: dict[str, Any], other: str) -> None:
 
     Raises:
         ProtocolError: the numbers differ.
-
     """
     number, version = first.get("v"), first.get("wscli")
-    if type(number) is int and number == PROTOCOL:
-        return
     if type(number) is not int:
         raise ProtocolError(f"the {other} sent no protocol number", "the first line carries a 'v', a whole number")
+    if number == PROTOCOL:
+        return
     this = "manager" if other == "client" else "client"
     older = other if number < PROTOCOL else this
     raise ProtocolError(
@@ -148,7 +146,6 @@ def result_of(answer: dict[str, Any]) -> dict[str, Any]:
     Raises:
         WscliError: the error that the answer carries, of the class of its exit code.
         ProtocolError: it is not an answer.
-
     """
     match answer:
         case {"ok": True, "result": dict(result)}:
@@ -179,7 +176,6 @@ class AnswerReader:
 
         Raises:
             ProtocolError: it is not an answer, or of another version.
-
         """
         end = self._buffer.find(b"\n", self._searched)
         if end < 0:

@@ -14,6 +14,8 @@ from wscli.errors import NoInstance, UsageError, WscliError
 
 __all__ = ["Busy", "Selection", "dial", "find_file", "running", "select"]
 
+_START = "start one with `wscli up -d -c FILE`"
+
 
 class Selection(NamedTuple):
     """The options of the command line; at most one of the two is set."""
@@ -36,7 +38,6 @@ def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True
     Raises:
         Busy: it would have to be waited for.
         WscliError: it may listen, but cannot be reached.
-
     """
     path = instance.socket
     if not is_trusted(os.path.dirname(path), environ):  # noqa: PTH120 - pathlib costs the thin client milliseconds
@@ -45,14 +46,13 @@ def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True
     sock.setblocking(patient)
     try:
         sock.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        sock.close()
-        return None
-    except BlockingIOError:
-        sock.close()
-        raise Busy(f"the manager of {instance.name!r} takes no connection", "see `wscli ls` and `wscli logs`") from None
     except OSError as error:
         sock.close()
+        if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+            return None
+        if isinstance(error, BlockingIOError):
+            text = f"the manager of {instance.name!r} takes no connection"
+            raise Busy(text, "see `wscli ls` and `wscli logs`") from None
         reason = (error.strerror or str(error)).lower()
         raise WscliError(f"cannot reach the manager of {instance.name!r} at {path!r}: {reason}") from None
     return sock
@@ -64,12 +64,10 @@ def running(environ: Mapping[str, str], *, patient: bool = True) -> list[Instanc
     for instance in registered(environ):
         with contextlib.suppress(WscliError):
             try:
-                sock = dial(instance, environ, patient=patient)
+                if sock := dial(instance, environ, patient=patient):
+                    sock.close()
+                    alive.append(instance)
             except Busy:
-                alive.append(instance)
-                continue
-            if sock:
-                sock.close()
                 alive.append(instance)
     return alive
 
@@ -97,49 +95,31 @@ def select(selection: Selection, environ: Mapping[str, str], *, patient: bool = 
         Busy: without patience, it would have to be waited for.
         NoInstance: it is not running, or none is.
         UsageError: several are running and nothing says which.
-
     """
     if selection.name and selection.file:
         raise UsageError("-i and -c both choose an instance", "give one of them")
     if name := selection.name or (environ.get("WSCLI_INSTANCE") if not selection.file else None):
-        return _by_name(name, environ, patient=patient)
-    if selection.file:
-        return _by_file(os.path.realpath(selection.file), selection.file, environ, patient=patient)
-    if file := find_file("."):
-        return _by_file(file, file, environ, patient=patient)
-    return _only_one(environ, patient=patient)
-
-
-def _by_name(name: str, environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
-    if not is_instance_name(name):
-        raise UsageError(
-            f"invalid instance name: {name!r}", "a name has at most 32 of a-z, 0-9, _ and -; see `wscli ls`"
-        )
-    for instance in registered(environ):
-        if instance.name == name and (sock := dial(instance, environ, patient=patient)):
+        if not is_instance_name(name):
+            hint = "a name has at most 32 of a-z, 0-9, _ and -; see `wscli ls`"
+            raise UsageError(f"invalid instance name: {name!r}", hint)
+        found = [instance for instance in registered(environ) if instance.name == name]
+        missing, hint = f"no instance named {name!r} is running", ""
+    elif file := selection.file or find_file("."):
+        path = os.path.realpath(file)
+        found = [instance for instance in registered(environ) if instance.file == path]
+        missing, hint = f"no instance of {file!r} is running", f"start it with `wscli up -d -c {file}`"
+        if not os.path.exists(path):  # noqa: PTH110
+            missing, hint = f"{missing}, and there is no such file", ""
+    else:
+        found = running(environ, patient=patient)
+        if len(found) > 1:
+            candidates = ", ".join(f"{instance.name} ({instance.file})" for instance in found)
+            raise UsageError(f"{len(found)} instances are running: {candidates}", "choose one with -i NAME")
+        missing, hint = "no instance is running", _START
+    for instance in found:
+        if sock := dial(instance, environ, patient=patient):
             return instance, sock
-    raise NoInstance(f"no instance named {name!r} is running", _start_or_choose(environ))
-
-
-def _by_file(path: str, given: str, environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
-    for instance in registered(environ):
-        if instance.file == path and (sock := dial(instance, environ, patient=patient)):
-            return instance, sock
-    if not os.path.exists(path):  # noqa: PTH110
-        raise NoInstance(f"no instance of {given!r} is running, and there is no such file", _start_or_choose(environ))
-    raise NoInstance(f"no instance of {given!r} is running", f"start it with `wscli up -d -c {given}`")
-
-
-def _only_one(environ: Mapping[str, str], *, patient: bool) -> tuple[Instance, socket.socket]:
-    found = running(environ, patient=patient)
-    if len(found) > 1:
-        candidates = ", ".join(f"{instance.name} ({instance.file})" for instance in found)
-        raise UsageError(f"{len(found)} instances are running: {candidates}", "choose one with -i NAME")
-    if found and (sock := dial(found[0], environ, patient=patient)):
-        return found[0], sock
-    raise NoInstance("no instance is running", "start one with `wscli up -d -c FILE`")
-
-
-def _start_or_choose(environ: Mapping[str, str]) -> str:
-    names = ", ".join(instance.name for instance in running(environ))
-    return f"running: {names}" if names else "start one with `wscli up -d -c FILE`"
+    if not hint:
+        names = ", ".join(instance.name for instance in running(environ, patient=patient))
+        hint = f"running: {names}" if names else _START
+    raise NoInstance(missing, hint)

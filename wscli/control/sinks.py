@@ -66,9 +66,6 @@ class CopySink(StreamSink):
     With ``records``, gaps are records among the messages. ``show`` makes bytes fit for a terminal.
     """
 
-    stop_fd: int | None = None
-    """Becomes readable when it ends the stream by itself."""
-
     def __init__(
         self,
         output: Output,

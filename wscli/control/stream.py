@@ -4,11 +4,12 @@ acknowledgements of a consumer, with the confirmation of the last one.
 It blocks, and imports next to nothing: ``tail`` starts at once and copies what the manager has encoded.
 """
 
+import contextlib
 import math
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from wscli.control.frames import (
@@ -28,9 +29,9 @@ from wscli.control.frames import (
     read_json,
 )
 from wscli.control.output import Output, OutputClosed
-from wscli.errors import ExitCode, OutcomeUnknown, TimedOut, WscliError, error_for
+from wscli.errors import ExitCode, NoInstance, OutcomeUnknown, TimedOut, WscliError, error_for
 
-__all__ = ["CONFIRMATION_DEADLINE", "Acks", "Confirmation", "StreamSink", "Stream"]
+__all__ = ["CONFIRMATION_DEADLINE", "Confirmation", "FrameSocket", "StreamSink", "Stream"]
 
 CONFIRMATION_DEADLINE = 5.0
 """Seconds for the manager to confirm the last position."""
@@ -65,40 +66,48 @@ class Confirmation:
         )
 
 
-class Acks:
-    """Acknowledgements on a stream's socket."""
+class FrameSocket(FrameReader):
+    """The frames of a stream from a blocking socket, and the acknowledgements of a consumer to it."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, sock: socket.socket, rest: bytes = b"") -> None:
+        super().__init__(rest)
+        self.sock = sock
 
-    def send(self, seq: int, gaps: int) -> None:
+    def receive(self) -> None:
+        """Receive more, within the timeout that the socket has.
+
+        Raises:
+            TimeoutError: nothing came in time.
+            NoInstance: the manager hung up.
+        """
+        try:
+            count = self.sock.recv_into(self.space())
+        except ConnectionResetError:
+            count = 0
+        self.received(count)
+
+    def acknowledge(self, seq: int, gaps: int) -> None:
         """Acknowledge everything up to a number, and so many gaps of this stream.
 
         If the manager is gone, the next reader's claim tells it.
         """
-        try:
-            self._sock.sendall(ACK.pack(seq, gaps))
-        except (BrokenPipeError, ConnectionResetError):
-            return
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.sock.sendall(ACK.pack(seq, gaps))
 
-    def finish(self, frames: FrameReader) -> None:
+    def confirm(self) -> None:
         """Close the sending side, and wait until the position is kept.
 
         Raises:
             OutcomeUnknown: the manager ended before it confirmed.
             WscliError: the position cannot be kept.
-
         """
-        confirmation = Confirmation(frames)
+        confirmation = Confirmation(self)
         try:
-            self._sock.settimeout(CONFIRMATION_DEADLINE)
-            self._sock.shutdown(socket.SHUT_WR)
+            self.sock.settimeout(CONFIRMATION_DEADLINE)
+            self.sock.shutdown(socket.SHUT_WR)
             while not confirmation.received():
-                count = self._sock.recv_into(frames.space())
-                if not count:
-                    raise confirmation.missing()
-                frames.received(count)
-        except OSError:
+                self.receive()
+        except (OSError, NoInstance):
             raise confirmation.missing() from None
 
 
@@ -111,9 +120,11 @@ class StreamSink:
     """Whether it sends acknowledgements itself, once it has processed the messages."""
     failure: WscliError | None = None
     """The error for which it ended the stream, if any."""
+    stop_fd: int | None = None
+    """Becomes readable when it ends the stream by itself."""
 
-    def start(self, acks: Acks | None) -> None:
-        """Start a stream; acknowledgements go to ``acks``."""
+    def start(self, frames: FrameSocket | None) -> None:
+        """Start a stream; acknowledgements go to ``frames``, None: nowhere."""
 
     def settle(self, *, at_once: bool = False) -> None:
         """End the stream: finish all messages that were taken, or with ``at_once`` only those already started."""
@@ -147,8 +158,8 @@ class Stream:
         output: a pipe to notice the end of; None where nothing is written to one.
         idle_timeout: seconds without a message after which it ends.
         clock: seconds that never step back.
-        acks: where what was taken is acknowledged; None: nowhere.
-        stops: descriptors that become readable once the sink wants no more.
+        consumes: acknowledge what was taken.
+        wake: becomes readable when a signal came.
         cursors: the number before the first message, by channel.
         heard_at: when a message came last, in an earlier stream; None: now, by the clock.
 
@@ -166,29 +177,28 @@ class Stream:
         output: Output | None = None,
         idle_timeout: float | None = None,
         clock: Callable[[], float] = time.monotonic,
-        acks: Acks | None = None,
-        stops: Sequence[int] = (),
+        consumes: bool = False,
+        wake: int | None = None,
         cursors: dict[str, int] | None = None,
         heard_at: float | None = None,
     ) -> None:
         self.cursors: dict[str, int] = dict(cursors or {})
         self.epochs: dict[str, str] = {}
         self.shown = 0
-        self._sock = sock
+        self.frames = FrameSocket(sock, rest)
         self._sink = sink
         self._channel = channel
         self._idle_timeout = idle_timeout
         self._clock = clock
         self.heard_at = clock() if heard_at is None else heard_at
-        self._frames = FrameReader(rest)
-        self._acks = acks
+        self._consumes = consumes
         self._gaps = 0
-        self._stops = stops
+        self._stops = [fd for fd in (sink.stop_fd, wake) if fd is not None]
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-        for stop in stops:
-            self._poll.register(stop, select.POLLIN)
-        self._watched = output.watch(self._poll) if output is not None else None
+        for fd in (sock.fileno(), *self._stops):
+            self._poll.register(fd, select.POLLIN)
+        if output is not None and (watched := output.watch(self._poll)) is not None:
+            self._stops.append(watched)
 
     def run(self) -> End:
         """Take frames until the end, and say what it was; a sink that has had enough, or lost its reader, ends well.
@@ -197,13 +207,13 @@ class Stream:
             TimedOut: no message came for ``idle_timeout``.
             NoInstance: the manager hung up.
             FrameError: the stream is invalid.
-
         """
         try:
             while True:
-                frame = self._frames.next_frame()
+                frame = self.frames.next_frame()
                 if frame is None:
-                    self._receive()
+                    self._wait()
+                    self.frames.receive()
                 elif frame.kind == END:
                     return read_end(frame.body)
                 elif self._handle(frame):
@@ -216,10 +226,9 @@ class Stream:
 
         Raises:
             WscliError: it is not confirmed.
-
         """
-        if self._acks is not None:
-            self._acks.finish(self._frames)
+        if self._consumes:
+            self.frames.confirm()
 
     def _handle(self, frame: Frame) -> bool:
         kind, seq, body = frame
@@ -240,35 +249,24 @@ class Stream:
         elif kind == STATE:
             self._sink.state(read_json(body))
         elif kind == NOTICE:
-            self._notice(read_json(body))
+            record = read_json(body)
+            self.shown -= int(record.get("binary", 0))
+            self._sink.notice(record)
         if seq:
             self.cursors[self._channel] = seq
-        if self._acks is not None and not self._sink.acknowledges and kind in (DATA, GAP, NOTICE):
-            self._acks.send(self.cursors.get(self._channel, 0), self._gaps)
+        if self._consumes and not self._sink.acknowledges and kind in (DATA, GAP, NOTICE):
+            self.frames.acknowledge(self.cursors.get(self._channel, 0), self._gaps)
         return enough
 
-    def _notice(self, record: dict[str, Any]) -> None:
-        self.shown -= int(record.get("binary", 0))
-        self._sink.notice(record)
-
-    def _receive(self) -> None:
-        space = self._frames.space()
-        self._wait()
-        try:
-            count = self._sock.recv_into(space)
-        except ConnectionResetError:
-            count = 0
-        self._frames.received(count)
-
     def _wait(self) -> None:
-        while True:
-            left = None
+        ready: list[tuple[int, int]] = []
+        while not ready:
+            milliseconds = None
             if self._idle_timeout is not None:
                 left = self.heard_at + self._idle_timeout - self._clock()
                 if left <= 0:
                     raise TimedOut(f"no message came for {self._idle_timeout:g} s", "--idle-timeout waits longer")
-            ready = self._poll.poll(None if left is None else min(math.ceil(left * 1000), _LONGEST_POLL))
-            if any(fd in (self._watched, *self._stops) for fd, _ in ready):
-                raise OutputClosed
-            if ready:
-                return
+                milliseconds = min(math.ceil(left * 1000), _LONGEST_POLL)
+            ready = self._poll.poll(milliseconds)
+        if any(fd in self._stops for fd, _ in ready):
+            raise OutputClosed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from tenacity import RetryCallState, Retrying
-from tenacity.stop import stop_after_attempt, stop_after_delay, stop_base, stop_never
-from tenacity.wait import wait_base, wait_exponential
+from tenacity.stop import stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_exponential
 
 from wscli.values import Count, Duration, StrictModel, shown
 
@@ -67,36 +67,6 @@ class BackoffPolicy(StrictModel):
         return self
 
 
-class _FullJitter(wait_base):
-    """Draw evenly between zero and the wait, from a source of chance that is handed in.
-
-    tenacity's own random waits draw from the global ``random``, and its exponential jitter adds nothing once the cap
-    is reached: a thousand channels at the cap would return together.
-    """
-
-    def __init__(self, inner: wait_base, chance: random.Random) -> None:
-        self._inner = inner
-        self._chance = chance
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        return self._chance.uniform(0.0, self._inner(retry_state))
-
-
-def _wait(policy: BackoffPolicy, chance: random.Random) -> wait_base:
-    exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
-    return exponential if policy.jitter == "none" else _FullJitter(exponential, chance)
-
-
-def _stop(policy: BackoffPolicy) -> stop_base:
-    match policy.give_up:
-        case GiveUpAttempts(attempts=attempts):
-            return stop_after_attempt(attempts)
-        case GiveUpAfter(after=seconds):
-            return stop_after_delay(seconds)
-        case _:
-            return stop_never
-
-
 def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
@@ -105,11 +75,23 @@ def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
 
 
 def delay_for(policy: BackoffPolicy, attempt: int, chance: random.Random) -> float:
-    """Seconds to wait after ``attempt`` attempts (one or more) in a row without health."""
-    return float(_wait(policy, chance)(_call_state(attempt)))
+    """Seconds to wait after ``attempt`` attempts (one or more) in a row without health.
+
+    Jitter is drawn from ``chance``, evenly from zero to the whole wait: tenacity's own random waits draw from the
+    global ``random``, and its exponential jitter adds nothing once the cap is reached, so that a thousand channels at
+    the cap would return together.
+    """
+    exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
+    wait = float(exponential(_call_state(attempt)))
+    return wait if policy.jitter == "none" else chance.uniform(0.0, wait)
 
 
 def gives_up(policy: BackoffPolicy, attempt: int, without_health: float) -> bool:
     """Whether ``attempt`` attempts in a row, or ``without_health`` seconds since the last health, are enough."""
-    verdict: Any = _stop(policy)(_call_state(attempt, without_health))
-    return bool(verdict)
+    match policy.give_up:
+        case GiveUpAttempts(attempts=attempts):
+            return stop_after_attempt(attempts)(_call_state(attempt))
+        case GiveUpAfter(after=seconds):
+            return stop_after_delay(seconds)(_call_state(attempt, without_health))
+        case _:
+            return False

@@ -76,17 +76,19 @@ def _conclude(
     reason = Reason(reason_code(failure), failure.text)
     over = replace(snapshot, next=Next("start"), no_sooner=False, successor=None)
     leave_both = (*leave, *hang_up_successor(snapshot))
-    if verdict.action is Action.STOP:
-        return replace(over, state=S.FAILED, reason=reason), leave_both
-    if verdict.action is Action.DONE:
-        return replace(over, state=S.DONE, reason=reason), leave_both
+    if verdict.action in (Action.STOP, Action.DONE):
+        state = S.FAILED if verdict.action is Action.STOP else S.DONE
+        return replace(over, state=state, reason=reason), leave_both
     forgotten = forget(snapshot.generation, verdict.action)
     no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
     if snapshot.successor is not None and not no_sooner:
         after, commands = rotation.take_over(snapshot, snapshot.successor)
         return after, (*forgotten, *leave, *commands)
-    if _at_once(snapshot, verdict) and failure.retry_after is None:
-        after, commands = dial_next(_remember(snapshot, verdict), reason, attempt=snapshot.attempt + 1)
+    reauth = verdict.action is Action.REAUTH
+    waits = verdict.action is Action.RETRY or (snapshot.reauthed if reauth else snapshot.reconnected)
+    if not waits and failure.retry_after is None:  # at once, but only once per health
+        spent = replace(snapshot, reauthed=True) if reauth else replace(snapshot, reconnected=True)
+        after, commands = dial_next(spent, reason, attempt=snapshot.attempt + 1)
         return after, (*forgotten, *leave_both, *commands)
     if gives_up(policy.backoff, snapshot.attempt, without_health):
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
@@ -94,16 +96,3 @@ def _conclude(
     waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
     again = ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner)
     return waiting, (*forgotten, *leave_both, again)
-
-
-def _at_once(snapshot: Snapshot, verdict: Verdict) -> bool:
-    """Whether the verdict dials without a wait, which it does once per health."""
-    if verdict.action is Action.REAUTH:
-        return not snapshot.reauthed
-    return verdict.action in (Action.RECONNECT, Action.REPLACE, Action.FRESH) and not snapshot.reconnected
-
-
-def _remember(snapshot: Snapshot, verdict: Verdict) -> Snapshot:
-    if verdict.action is Action.REAUTH:
-        return replace(snapshot, reauthed=True)
-    return replace(snapshot, reconnected=True)

@@ -19,6 +19,7 @@ from wscli.core.states import HOLDS_CONNECTION, UPSTREAM_TABLE, ChannelState, Il
 __all__ = ["event_of_reload", "step"]
 
 S = ChannelState
+Kind = e.FailureKind
 
 
 def step(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move:
@@ -66,8 +67,7 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
         case e.AttemptProgressed():
             return replace(snapshot, reason=Reason(event.code, event.text)), ()
         case e.Opened():
-            reason = Reason("upgraded", "connected; the session is being opened")
-            return replace(snapshot, state=S.HANDSHAKING, reason=reason, next=Next("none")), ()
+            return replace(snapshot, state=S.HANDSHAKING, reason=rotation.UPGRADED, next=Next("none")), ()
         case e.HandshakeDone():
             return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
         case e.AttemptEnded():
@@ -76,8 +76,11 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
             return endings.judge_open(snapshot, event, policy)
         case e.RetryScheduled():
             return replace(snapshot, next=Next("retry", event.at)), ()
+        case e.RetryDue(wanted=False):
+            return close_unused(snapshot)
         case e.RetryDue():
-            return _retry(snapshot, event)
+            reason = Reason("retry", f"trying again: {snapshot.reason.text}")
+            return dial_next(snapshot, reason, attempt=snapshot.attempt + 1)
         case e.RotationDue():
             return _rotate(snapshot, event, policy)
         case e.NetworkLost():
@@ -106,12 +109,6 @@ def _redial(snapshot: Snapshot, event: e.RedialRequested | e.ReplaceRequested) -
     return after, (*hang_up_successor(snapshot), *commands)
 
 
-def _retry(snapshot: Snapshot, event: e.RetryDue) -> Move:
-    if not event.wanted:
-        return close_unused(snapshot)
-    return dial_next(snapshot, Reason("retry", f"trying again: {snapshot.reason.text}"), attempt=snapshot.attempt + 1)
-
-
 def _rotate(snapshot: Snapshot, event: e.RotationDue, policy: Policy) -> Move:
     if snapshot.successor is not None:
         return snapshot, ()
@@ -119,13 +116,7 @@ def _rotate(snapshot: Snapshot, event: e.RotationDue, policy: Policy) -> Move:
     return rotation.dial_successor(replace(forgive(snapshot), attempt=1) if healthy else snapshot)
 
 
-_FROM_THE_NETWORK = (
-    e.FailureKind.DNS,
-    e.FailureKind.TCP,
-    e.FailureKind.PROXY,
-    e.FailureKind.TIMEOUT,
-    e.FailureKind.KEEPALIVE,
-)
+_FROM_THE_NETWORK = (Kind.DNS, Kind.TCP, Kind.PROXY, Kind.TIMEOUT, Kind.KEEPALIVE)
 
 
 def _network_lost(snapshot: Snapshot) -> Move:
@@ -144,16 +135,12 @@ def _network_lost(snapshot: Snapshot) -> Move:
 
 
 def _network_returned(snapshot: Snapshot) -> Move:
-    match snapshot.state:
-        case S.READY:
-            return snapshot, (Probe(snapshot.generation),)
-        case S.OFFLINE:
-            pass
-        case S.WAITING if not snapshot.no_sooner and snapshot.failure and snapshot.failure.kind in _FROM_THE_NETWORK:
-            pass
-        case _:
-            return snapshot, ()
-    return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
+    if snapshot.state is S.READY:
+        return snapshot, (Probe(snapshot.generation),)
+    failure, waits = snapshot.failure, snapshot.state is S.WAITING and not snapshot.no_sooner
+    if snapshot.state is S.OFFLINE or (waits and failure and failure.kind in _FROM_THE_NETWORK):
+        return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
+    return snapshot, ()
 
 
 def event_of_reload(

@@ -56,13 +56,8 @@ def become(
 
 def forget(generation: int, action: Action) -> tuple[UpstreamCommand, ...]:
     """Forget what the action says that attempt ``generation`` used."""
-    match action:
-        case Action.REAUTH:
-            return (ForgetTokens(generation),)
-        case Action.FRESH:
-            return (ForgetSession(generation),)
-        case _:
-            return ()
+    forgets = {Action.REAUTH: ForgetTokens, Action.FRESH: ForgetSession}
+    return (forgets[action](generation),) if action in forgets else ()
 
 
 def dial_next(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:

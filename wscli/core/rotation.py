@@ -17,8 +17,9 @@ from wscli.core.snapshot import Next, Reason, Snapshot, Successor
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import VerdictTable, decide
 
-__all__ = ["READY", "dial_successor", "rotate_later", "step_successor", "take_over"]
+__all__ = ["READY", "UPGRADED", "dial_successor", "rotate_later", "step_successor", "take_over"]
 
+UPGRADED = Reason("upgraded", "connected; the session is being opened")
 READY = Reason("ready", "connected and ready")
 
 
@@ -39,8 +40,7 @@ def step_successor(
         case e.AttemptProgressed():
             return _rotating(snapshot, successor._replace(reason=Reason(event.code, event.text))), ()
         case e.Opened():
-            reason = Reason("upgraded", "connected; the session is being opened")
-            return _rotating(snapshot, successor._replace(state=ChannelState.HANDSHAKING, reason=reason)), ()
+            return _rotating(snapshot, successor._replace(state=ChannelState.HANDSHAKING, reason=UPGRADED)), ()
         case e.HandshakeDone():
             after = replace(
                 snapshot, generation=successor.generation, reason=READY, successor=None, rotation_failures=0

@@ -24,11 +24,6 @@ class CodeRange(NamedTuple):
     low: int
     high: int
 
-    @property
-    def width(self) -> int:
-        """The number of codes in the range, less one."""
-        return self.high - self.low
-
 
 VerdictTable = Mapping[CodeRange, Verdict]
 
@@ -113,17 +108,11 @@ _BY_THE_SERVER = (FailureKind.CLOSE, FailureKind.STATUS)
 """Kinds whose code the server itself sent; a proxy's 403 says nothing about the credentials for the server."""
 
 _NEEDS_CREDENTIALS = (401, 403, 4401)
-_BUILT_IN: dict[int, Verdict] = {
-    **dict.fromkeys((400, 405, 410, 426), _STOP),
-    **dict.fromkeys((1002, 1003, 1007, 1010), _STOP),
-}
+_FINAL = (400, 405, 410, 426, 1002, 1003, 1007, 1010)
+"""HTTP statuses, and close codes (RFC 6455, section 7.4.1), that another dial would only repeat."""
+
 POLICY_VIOLATION = 1008
 POLICY_VIOLATIONS_IN_A_ROW = 3
-
-
-def _narrowest(table: VerdictTable, code: int) -> Verdict | None:
-    fitting = [key for key in table if key.low <= code <= key.high]
-    return table[min(fitting, key=lambda key: key.width)] if fitting else None
 
 
 def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> Verdict:
@@ -133,7 +122,7 @@ def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> 
         return _STOP  # a redirect that may be followed was followed before
     if failure.kind is FailureKind.CLOSE and failure.code == POLICY_VIOLATION:
         return _STOP if policy_violations >= POLICY_VIOLATIONS_IN_A_ROW else _RETRY
-    return _BUILT_IN.get(failure.code or 0, _RETRY)
+    return _STOP if failure.code in _FINAL else _RETRY
 
 
 def decide(
@@ -150,9 +139,8 @@ def decide(
     """
     if failure.kind not in _BY_THE_SERVER:
         return _STOP if failure.kind is FailureKind.CERTIFICATE else _RETRY
-    if failure.code is not None:
+    if (code := failure.code) is not None:
         for table in levels:
-            declared = _narrowest(table, failure.code)
-            if declared is not None:
-                return declared
+            if fitting := [key for key in table if key.low <= code <= key.high]:
+                return table[min(fitting, key=lambda key: key.high - key.low)]
     return _built_in(failure, token_used=token_used, policy_violations=policy_violations)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -35,7 +36,7 @@ class Refusal(NamedTuple):
 
     status: int
     text: str
-    headers: Headers
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def admit(plan: GatewayPlan, listen: Listen, request: Request, *, needs_token: bool) -> Refusal | None:
@@ -60,9 +61,8 @@ def _host(plan: GatewayPlan, listen: Listen, headers: Headers) -> Host | Refusal
         return _refuse(400, what, "a request has one, which names the gateway (RFC 9110, section 7.2)")
     host = parse_host(given[0])
     if host is None:
-        return _refuse(
-            400, f"invalid Host: {_quoted(given[0])}", "Host must be NAME or NAME:PORT (RFC 9110, section 7.2)"
-        )
+        hint = "Host must be NAME or NAME:PORT (RFC 9110, section 7.2)"
+        return _refuse(400, f"invalid Host: {_quoted(given[0])}", hint)
     if not _is_ours(host, plan, listen):
         hint = "add it to gateway.hosts, if it is a name of this machine"
         return _refuse(421, f"{_quoted(given[0])} is not a name of this gateway", hint)
@@ -115,12 +115,15 @@ def _check_token(token: Secret, request: Request) -> Refusal | None:
     """Refuse a request without a token, or with any wrong token."""
     expected = token.reveal().encode("utf-8", "surrogatepass")
     right = [_equal(given, expected) for given in _tokens(request)]
-    right += [_equal(given, _base64url(expected)) for given in _carried(subprotocols(request.headers))]
+    # encoded as well: decoding would map several texts to one token
+    encoded = base64.urlsafe_b64encode(expected).rstrip(b"=")
+    offered = (one for one in subprotocols(request.headers) if one.startswith(TOKEN_PREFIX))
+    right += [_equal(sent_bytes(one.removeprefix(TOKEN_PREFIX)), encoded) for one in offered]
     if right and all(right):  # all were compared, so that the time tells nothing
         return None
     hint = "give it as 'Authorization: Bearer TOKEN', as ?token=TOKEN or as a subprotocol"
     what = "the token is wrong" if right else "a token is needed"
-    return _refuse(401, what, hint, Headers({"WWW-Authenticate": "Bearer"}))
+    return Refusal(401, f"{what}\nhint: {hint}", {"WWW-Authenticate": "Bearer"})
 
 
 def _tokens(request: Request) -> Iterator[bytes]:
@@ -134,15 +137,6 @@ def _tokens(request: Request) -> Iterator[bytes]:
             yield unquote_to_bytes(sent_bytes(value))
 
 
-def _carried(offered: Iterable[str]) -> Iterator[bytes]:
-    """Give the tokens among subprotocols, still encoded: decoding maps several texts to one token."""
-    return (sent_bytes(one.removeprefix(TOKEN_PREFIX)) for one in offered if one.startswith(TOKEN_PREFIX))
-
-
-def _base64url(token: bytes) -> bytes:
-    return base64.urlsafe_b64encode(token).rstrip(b"=")
-
-
 def _equal(given: bytes, expected: bytes) -> bool:
     """Compare in constant time, whatever the lengths."""
     return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
@@ -152,5 +146,5 @@ def _quoted(text: str) -> str:
     return escape(repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."))
 
 
-def _refuse(status: int, what: str, hint: str, headers: Headers | None = None) -> Refusal:
-    return Refusal(status, f"{what}\nhint: {hint}", headers if headers is not None else Headers())
+def _refuse(status: int, what: str, hint: str) -> Refusal:
+    return Refusal(status, f"{what}\nhint: {hint}")

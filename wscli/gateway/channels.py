@@ -1,4 +1,4 @@
-"""Opening a channel's session for a client: the options in its URL, and its subprotocol."""
+"""Serving a channel to a client: the options in its URL, its subprotocol, and its session."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from wscli.gateway.handshake import Handshake, response
 from wscli.gateway.session import Session, SessionOptions
 from wscli.history.records import Position
 
-__all__ = ["READY_WITHIN", "open_session", "read_options"]
+__all__ = ["READY_WITHIN", "read_options", "serve_channel"]
 
 READY_WITHIN = 5.0
 """Seconds to wait for the upstream where the answer depends on it."""
 _OVER = frozenset({ChannelState.FAILED, ChannelState.DONE})
+_DIGITS = 15
 
 
 class Refused(Exception):
@@ -33,7 +34,7 @@ class Refused(Exception):
         self.text = text
 
 
-async def open_session(
+async def serve_channel(
     manager: Manager,
     handshake: Handshake,
     request: Request,
@@ -42,8 +43,8 @@ async def open_session(
     offered: Sequence[str],
     spare: str | None = None,
     query: Mapping[str, str] = MappingProxyType({}),
-) -> Session | None:
-    """Accept a client's upgrade and give its session; None where it was refused, and answered.
+) -> None:
+    """Accept a client's upgrade and serve it until its session ends, or refuse it.
 
     Args:
         handshake: the client, whose request was read and let in.
@@ -52,24 +53,19 @@ async def open_session(
         offered: its subprotocols for the upstream.
         spare: the subprotocol to answer with where the upstream has none.
         query: of its URL.
-
     """
     try:
         channel = find()
         options = read_options(channel, query)
         subprotocol = await _negotiated(channel, offered, strict=options.strict)
     except Refused as refused:
-        text = f"{refused.text}\n".encode()
-        await handshake.answer(request, response(refused.status, text, "text/plain; charset=utf-8"))
-        return None
+        await handshake.answer(request, response(refused.status, f"{refused.text}\n".encode()))
     except WscliError as error:
         status = 404 if isinstance(error, UnknownChannel) else 503
-        text = f"{error.message}\nhint: {error.hint}\n".encode()
-        await handshake.answer(request, response(status, text, "text/plain; charset=utf-8"))
-        return None
-    if not await handshake.accept(request, subprotocol or spare):
-        return None
-    return Session(manager, channel, handshake, options)
+        await handshake.answer(request, response(status, f"{error.message}\nhint: {error.hint}\n".encode()))
+    else:
+        if await handshake.accept(request, subprotocol or spare):
+            await Session(manager, channel, handshake, options).run()
 
 
 def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:
@@ -77,7 +73,6 @@ def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:
 
     Raises:
         Refused: a value is invalid.
-
     """
     history = channel.history
     last, after = query.get("last"), query.get("after")
@@ -94,9 +89,6 @@ def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:
         except ValueError:
             raise Refused(400, f"invalid after: {after[:60]!r}; after must be a cursor such as k3f9:17") from None
     return SessionOptions(start, _flag(query, "json"), _flag(query, "strict"))
-
-
-_DIGITS = 15
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
@@ -119,7 +111,6 @@ async def _negotiated(channel: Channel, offered: Sequence[str], *, strict: bool)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(READY_WITHIN):
                 await channel.wait_for(SETTLED | {ChannelState.READY})
-        connection = channel.connection
-        if connection is None:
+        if (connection := channel.connection) is None:
             raise Refused(503, f"channel {channel.name!r} is {channel.state}: {channel.snapshot.reason.text}")
         return connection.subprotocol if connection.subprotocol in offered else None

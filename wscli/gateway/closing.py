@@ -15,6 +15,8 @@ GOING_AWAY = 1001
 INTERNAL_ERROR = 1011
 BAD_GATEWAY = 1014
 """Close codes (RFC 6455, section 7.4.1; 1014 is registered with IANA)."""
+_SENDABLE = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
+"""Codes that a close frame may carry (RFC 6455, section 7.4)."""
 
 
 class CloseReason(NamedTuple):
@@ -45,13 +47,7 @@ def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseRea
 
 def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:
     """Close as the upstream did; ``otherwise`` is the code where that sent none which may be passed on."""
-    snapshot = channel.snapshot
-    failure = snapshot.failure
-    if failure is not None and failure.kind is FailureKind.CLOSE and _may_be_sent(failure.code):
+    failure = channel.snapshot.failure
+    if failure is not None and failure.kind is FailureKind.CLOSE and failure.code in _SENDABLE:
         return CloseReason(failure.code or otherwise, failure.close_reason or "")
-    return CloseReason(otherwise, snapshot.reason.text)
-
-
-def _may_be_sent(code: int | None) -> bool:
-    """Whether a close frame may carry a code (RFC 6455, section 7.4)."""
-    return code is not None and (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
+    return CloseReason(otherwise, channel.snapshot.reason.text)

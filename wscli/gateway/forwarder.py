@@ -66,7 +66,6 @@ class Forwarder:
         Raises:
             OutcomeUnknown: the connection died after a message was handed over.
             WscliError: the channel ended.
-
         """
         try:
             while True:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
+from types import MappingProxyType
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -22,22 +24,23 @@ DEADLINE = 10.0
 _CHUNK = 1 << 14
 _LINGER = 1.0
 _LINGER_BYTES = 1 << 20
-_EARLY = "data before the upgrade was answered\n"
+_EARLY = b"data before the upgrade was answered\n"
 
 
 class ClientGone(Exception):
     """The client hung up, was too slow, or sent an invalid request, which was answered."""
 
 
-def response(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> Response:
+def response(
+    status: int,
+    body: bytes,
+    content_type: str = "text/plain; charset=utf-8",
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
     """Make an HTTP response that ends the connection."""
-    status_ = HTTPStatus(status)
     all_headers = Headers({"Date": formatdate(usegmt=True), "Connection": "close"})
-    all_headers["Content-Length"] = str(len(body))
-    all_headers["Content-Type"] = content_type
-    for name, value in headers.raw_items() if headers is not None else ():
-        all_headers[name] = value
-    return Response(status_.value, status_.phrase, all_headers, body)
+    all_headers.update({"Content-Length": str(len(body)), "Content-Type": content_type, **headers})
+    return Response(status, HTTPStatus(status).phrase, all_headers, body)
 
 
 class Handshake:
@@ -60,7 +63,6 @@ class Handshake:
 
         Raises:
             ClientGone: there was none, or it was malformed or too large, and was answered.
-
         """
         try:
             async with asyncio.timeout(DEADLINE):
@@ -79,31 +81,22 @@ class Handshake:
             if not data:
                 raise ClientGone
             if size > self._max_header:
-                text = f"the request is over {self._max_header} bytes\n"
+                text = b"the request is over %d bytes\n" % self._max_header
                 await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
             self.protocol.receive_data(data)
             events = self.protocol.events_received()
             if events and isinstance(events[0], Request):
-                if self._sent_more(len(events)):
+                if len(events) > 1 or self.protocol.reader.buffer or self.protocol.parser_exc is not None:
                     await self._refuse(HTTPStatus.BAD_REQUEST, _EARLY)
                 return events[0]
             if self.protocol.handshake_exc is not None:
-                await self._answer_malformed()
+                if not any(self.protocol.writes):  # the library answers what is too long, but not what is not HTTP
+                    await self._refuse(HTTPStatus.BAD_REQUEST, b"invalid HTTP request\n")
+                await self._finish(self.protocol.data_to_send())
+                raise ClientGone
 
-    def _sent_more(self, events: int) -> bool:
-        """Whether any data followed the request."""
-        return events > 1 or bool(self.protocol.reader.buffer) or self.protocol.parser_exc is not None
-
-    async def _answer_malformed(self) -> None:
-        if not any(self.protocol.writes):  # the library answers what is too long, but not what is not HTTP
-            await self._refuse(HTTPStatus.BAD_REQUEST, "invalid HTTP request\n")
-        await self._flush(self.protocol.data_to_send())
-        await self._linger()
-        raise ClientGone
-
-    async def _refuse(self, status: HTTPStatus, text: str) -> None:
-        await self._flush([response(status, text.encode(), "text/plain; charset=utf-8").serialize()])
-        await self._linger()
+    async def _refuse(self, status: HTTPStatus, text: bytes) -> None:
+        await self._finish([response(status, text).serialize()])
         raise ClientGone
 
     async def accept(self, request: Request, subprotocol: str | None) -> bool:
@@ -111,10 +104,10 @@ class Handshake:
         self._chosen = None if subprotocol is None else Subprotocol(subprotocol)
         answer = self.protocol.accept(request)
         self.protocol.send_response(answer)
-        await self._flush(self.protocol.data_to_send())
         if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            await self._flush(self.protocol.data_to_send())
             return True
-        await self._linger()
+        await self._finish(self.protocol.data_to_send())
         return False
 
     async def answer(self, request: Request, answer: Response) -> None:
@@ -122,11 +115,11 @@ class Handshake:
         data = answer.serialize()
         if request.method == "HEAD" and answer.body:
             data = data[: -len(answer.body)]
-        await self._flush([data])
-        await self._linger()
+        await self._finish([data])
 
-    async def _linger(self) -> None:
-        """Read on until the client has the answer: closing with unread data resets the connection and loses it."""
+    async def _finish(self, answer: list[bytes]) -> None:
+        """Answer, and read on until the client has it: closing with unread data resets the connection and loses it."""
+        await self._flush(answer)
         loop, left = asyncio.get_running_loop(), _LINGER_BYTES
         with contextlib.suppress(OSError, TimeoutError):
             self.sock.shutdown(socket.SHUT_WR)

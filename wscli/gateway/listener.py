@@ -31,7 +31,6 @@ class GatewayListener:
         problems: takes the problem.
         schedule: timers.
         on_client: takes each client's socket, non-blocking, and the address that it connected to.
-
     """
 
     def __init__(

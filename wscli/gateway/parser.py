@@ -52,7 +52,8 @@ class ClientParser:
             ClientMessage(payload, kinds is not None and kinds[index] == _BINARY)
             for index, payload in enumerate(payloads)
         ]
-        pong, close = self._replies()
+        replies = {frame[0] & 0x0F: frame for frame in self._protocol.data_to_send() if frame}  # the last of each kind
+        pong, close = replies.get(Opcode.PONG), replies.get(Opcode.CLOSE)
         violation = violation or bad
         if violation is not None:
             close = close_frame(violation.code, violation.text)
@@ -72,15 +73,6 @@ class ClientParser:
         except Violation as violation:
             return violation
         return None
-
-    def _replies(self) -> tuple[bytes | None, bytes | None]:
-        pong = close = None
-        for frame in self._protocol.data_to_send():
-            if frame and frame[0] & 0x0F == Opcode.PONG:
-                pong = frame
-            elif frame and frame[0] & 0x0F == Opcode.CLOSE:
-                close = frame
-        return pong, close
 
 
 _BINARY = ord("b")

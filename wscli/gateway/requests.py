@@ -66,18 +66,9 @@ def channel_name(path: str) -> str | None:
     path = path.partition("#")[0].partition("?")[0]
     if not path.startswith(_CHANNELS):
         return None
-    decoded: list[str] = []
-    for encoded in path.removeprefix(_CHANNELS).split("/"):
-        segment = _segment(encoded)
-        if segment is None:
-            return None
-        decoded.append(segment)
-    return "/".join(decoded) or None
-
-
-def _segment(encoded: str) -> str | None:
     try:
-        text = unquote_to_bytes(sent_bytes(encoded)).decode()
+        segments = [unquote_to_bytes(sent_bytes(one)).decode() for one in path.removeprefix(_CHANNELS).split("/")]
     except UnicodeDecodeError:
         return None
-    return text if text.isprintable() and "/" not in text else None
+    valid = all(one.isprintable() and "/" not in one for one in segments)
+    return "/".join(segments) or None if valid else None

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+from functools import partial
 from typing import Any
 
-from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from wscli.config.models.gateway import GatewayPlan, Listen
@@ -17,7 +17,7 @@ from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
 from wscli.errors import UnknownChannel
 from wscli.gateway.access import admit
-from wscli.gateway.channels import open_session
+from wscli.gateway.channels import serve_channel
 from wscli.gateway.handshake import ClientGone, Handshake, response
 from wscli.gateway.http.pages import PAGES, Page
 from wscli.gateway.listener import GatewayListener
@@ -31,10 +31,8 @@ logger = logging.getLogger("wscli.gateway")
 
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
-_PREFIX = "/ws/"
 _ATTACHED_HEADER, _ATTACHED_MESSAGE = 64 << 10, 16 << 20
 """Limits for attached clients, in bytes, whatever the plan's gateway says."""
-_PLAIN = "text/plain; charset=utf-8"
 _NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
 
 
@@ -50,7 +48,7 @@ class Gateway(Observer):
         """The clients' tasks, and whether each only refuses its client for the limit."""
         self._refused = 0
 
-    def apply(self) -> None:
+    def reloaded(self) -> None:
         """Listen at the addresses of the manager's plan and no others; connected clients stay."""
         plan = self._manager.plan.gateway
         if plan is not None and plan.token is None and (self._plan is None or self._plan.token is not None):
@@ -81,10 +79,6 @@ class Gateway(Observer):
         if self._clients:
             await asyncio.wait(list(self._clients), timeout=deadline)
 
-    def reloaded(self) -> None:
-        """Follow the manager's plan."""
-        self.apply()
-
     def stats(self) -> dict[str, Any]:
         """Give the gateway's part of ``stats --json``: None where the plan has no gateway."""
         if self._plan is None:
@@ -98,9 +92,7 @@ class Gateway(Observer):
             handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE)
             request = await handshake.request()
             offered = subprotocols(request.headers)
-            session = await open_session(self._manager, handshake, request, lambda: channel, offered=offered)
-            if session is not None:
-                await session.run()
+            await serve_channel(self._manager, handshake, request, lambda: channel, offered=offered)
 
     def _accept(self, sock: socket.socket, listen: Listen) -> None:
         plan = self._plan
@@ -124,7 +116,7 @@ class Gateway(Observer):
                 request = await handshake.request()
                 if full:
                     text = b"the gateway has as many clients as it takes\nhint: raise gateway.max_clients\n"
-                    await handshake.answer(request, response(503, text, _PLAIN))
+                    await handshake.answer(request, response(503, text))
                 else:
                     await self._answer(plan, handshake, request, listen)
         except Exception:  # a bug ends this client only
@@ -134,47 +126,30 @@ class Gateway(Observer):
 
     async def _answer(self, plan: GatewayPlan, handshake: Handshake, request: Request, listen: Listen) -> None:
         path = request.path.partition("?")[0]
-        upgrade = _wants_upgrade(request)
+        upgrade = any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))  # validly or not
+        offered, spare = offered_subprotocols(request.headers)
         page = None if upgrade else PAGES.get(path)
         refusal = admit(plan, listen, request, needs_token=page is None or page.needs_token)
         if refusal is not None:
             self._refused += 1
-            answer = response(refusal.status, f"{refusal.text}\n".encode(), _PLAIN, refusal.headers)
-            await handshake.answer(request, answer)
+            text = f"{refusal.text}\n".encode()
+            await handshake.answer(request, response(refusal.status, text, headers=refusal.headers))
         elif page is not None and request.method in ("GET", "HEAD"):
             await handshake.answer(request, _rendered(page, self._manager, request))
         elif page is not None:
-            await handshake.answer(request, response(405, _NOT_ALLOWED, _PLAIN, Headers({"Allow": "GET, HEAD"})))
+            await handshake.answer(request, response(405, _NOT_ALLOWED, headers={"Allow": "GET, HEAD"}))
         elif upgrade and path == "/status":
-            await self._serve_status(handshake, request)
-        elif path.startswith(_PREFIX):
-            await self._serve_channel(handshake, request)
+            if await handshake.accept(request, spare):
+                await StatusSession(self._manager, handshake).run()
+        elif path.startswith("/ws/"):
+            find, options = partial(self._find, request.path), query(request.path)
+            await serve_channel(self._manager, handshake, request, find, offered=offered, spare=spare, query=options)
         else:
-            text = f"there is nothing at this path\nhint: channels are at {_PREFIX}CHANNEL\n"
-            await handshake.answer(request, response(404, text.encode(), _PLAIN))
+            text = b"there is nothing at this path\nhint: channels are at /ws/CHANNEL\n"
+            await handshake.answer(request, response(404, text))
 
-    async def _serve_status(self, handshake: Handshake, request: Request) -> None:
-        _, spare = offered_subprotocols(request.headers)
-        if await handshake.accept(request, spare):
-            await StatusSession(self._manager, handshake).run()
-
-    async def _serve_channel(self, handshake: Handshake, request: Request) -> None:
-        offered, spare = offered_subprotocols(request.headers)
-        session = await open_session(
-            self._manager,
-            handshake,
-            request,
-            lambda: self._find(request),
-            offered=offered,
-            spare=spare,
-            query=query(request.path),
-        )
-        if session is not None:
-            await session.run()
-
-    def _find(self, request: Request) -> Channel:
-        name = channel_name(request.path)
-        if name is None:
+    def _find(self, path: str) -> Channel:
+        if (name := channel_name(path)) is None:
             raise UnknownChannel("this path names no channel", "`wscli status` lists the channels")
         return self._manager.channel(name)
 
@@ -189,13 +164,6 @@ async def _replace(leaving: list[GatewayListener], coming: list[GatewayListener]
 
 def _rendered(page: Page, manager: Manager, request: Request) -> Response:
     answer = page.respond(manager, ", ".join(request.headers.get_all("Accept")))
-    headers = Headers(answer.headers)
-    for origin in request.headers.get_all("Origin"):  # checked by `admit`
-        headers["Access-Control-Allow-Origin"] = origin
-        headers["Vary"] = "Origin"
-    return response(answer.status, answer.body, answer.content_type, headers)
-
-
-def _wants_upgrade(request: Request) -> bool:
-    """Whether a request asks for a WebSocket, validly or not."""
-    return any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))
+    origins = request.headers.get_all("Origin")  # checked by `admit`, which allows one
+    allowed = {"Access-Control-Allow-Origin": origins[0], "Vary": "Origin"} if origins else {}
+    return response(answer.status, answer.body, answer.content_type, {**answer.headers, **allowed})

@@ -23,6 +23,7 @@ from wscli.gateway.forwarder import Forwarder
 from wscli.gateway.handshake import Handshake
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.records import GapRecord, Start
+from wscli.timing import OneShot, call_later
 
 __all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Session", "SessionOptions"]
 
@@ -48,7 +49,7 @@ class SessionOptions(NamedTuple):
 
 
 class Session:
-    """Serves one client until it leaves, its channel ends, or ``close`` is called."""
+    """Serves one client until it leaves or its channel ends."""
 
     def __init__(self, manager: Manager, channel: Channel, handshake: Handshake, options: SessionOptions) -> None:
         self._manager = manager
@@ -68,12 +69,12 @@ class Session:
         self._ending = asyncio.Event()
         """Set once our close frame waits to be sent."""
         self._listening = False
-        self._look: asyncio.TimerHandle | None = None
+        self._look = OneShot(call_later)
         self._deadline: float | None = None
 
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
-        with self._held(), self._helpers():
+        with self._attached():
             self._listen()
             try:
                 await self._writer.run()
@@ -92,41 +93,35 @@ class Session:
                 self._ignore()
                 self._give_up()
 
-    def close(self, reason: CloseReason, *, at_once: bool = False) -> None:
+    def _close(self, reason: CloseReason, *, at_once: bool = False) -> None:
         """Close the client, after everything that the channel has received by now, or at once."""
         self._end(close_frame(*reason), at_once=at_once)
 
     def _end(self, frame: bytes, *, at_once: bool) -> None:
-        self._feed.close(frame, at_once=at_once)
+        self._feed.end(frame, at_once=at_once)
         self._ending.set()
         self._writer.wake()
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _attached(self) -> Iterator[None]:
+        spawn = self._manager.tasks.spawn
         with self._channel.use():
             self._channel.readers += 1
+            tasks = [
+                spawn(self._watch(), name="gateway-watch", on_crash=self._crashed),
+                spawn(self._forward(), name="gateway-forward", on_crash=self._crashed),
+                spawn(self._answer_close(), name="gateway-close"),
+                spawn(self._let_go(), name="gateway-end"),
+            ]
             try:
                 yield
             finally:
+                for task in tasks:
+                    task.cancel()
                 self._channel.readers -= 1
 
-    @contextmanager
-    def _helpers(self) -> Iterator[None]:
-        spawn = self._manager.tasks.spawn
-        tasks = [
-            spawn(self._watch(), name="gateway-watch", on_crash=self._crashed),
-            spawn(self._forward(), name="gateway-forward", on_crash=self._crashed),
-            spawn(self._answer_close(), name="gateway-close"),
-            spawn(self._let_go(), name="gateway-end"),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-
     def _crashed(self, error: BaseException) -> None:
-        self.close(CloseReason(INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"), at_once=True)
+        self._close(CloseReason(INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"), at_once=True)
 
     # what the channel does
 
@@ -138,7 +133,7 @@ class Session:
             ready = channel.state is ChannelState.READY
             lost = self._options.strict and ready_before and not ready
             if reason := reason_to_close(channel, stopping=self._manager.stopping.is_set(), lost=lost):
-                self.close(reason)
+                self._close(reason)
                 return
             ready_before = ready_before or ready
             await channel.wait_for(frozenset(ChannelState) - {channel.state})
@@ -152,20 +147,18 @@ class Session:
                 "%s: a client of the gateway %s missed %s messages", name, why, count, extra={"channel": name}
             )
             if self._options.strict:
-                self.close(CloseReason(BAD_GATEWAY, f"missed {count} messages"), at_once=True)
+                self._close(CloseReason(BAD_GATEWAY, f"missed {count} messages"), at_once=True)
 
     # what the client sends
 
     def _listen(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
+        self._look.cancel()
         if not self._listening and not self._left.done() and not self._forwarder.full:
             self._listening = True
             self._loop.add_reader(self._sock, self._hear)
 
     def _ignore(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
+        self._look.cancel()
         if self._listening:
             self._listening = False
             self._loop.remove_reader(self._sock)
@@ -178,7 +171,7 @@ class Session:
             return
         arrived = self._parser.receive(data)
         if arrived.pong is not None:
-            self._feed.control.pong(arrived.pong)
+            self._feed.pong(arrived.pong)
             self._writer.wake()
         self._forwarder.add(arrived.messages)
         if arrived.failed and arrived.close is not None:
@@ -187,14 +180,16 @@ class Session:
             self._left.set_result(arrived.close)
         if self._forwarder.full:
             self._ignore()
-            self._look = self._loop.call_later(DRAIN, self._look_for_hangup)
+            self._look.start(DRAIN, self._look_for_hangup)
 
     def _look_for_hangup(self) -> None:
         """Detect a disconnect while reading is suspended by a full forward buffer."""
-        if _hung_up(self._sock):
+        poll = select.poll()
+        poll.register(self._sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are always reported
+        if poll.poll(0):
             self._hang_up()
         else:
-            self._look = self._loop.call_later(DRAIN, self._look_for_hangup)
+            self._look.start(DRAIN, self._look_for_hangup)
 
     def _hang_up(self) -> None:
         self._ignore()
@@ -223,7 +218,7 @@ class Session:
         try:
             await self._forwarder.run()
         except OutcomeUnknown as error:
-            self.close(CloseReason(INTERNAL_ERROR, error.message), at_once=True)
+            self._close(CloseReason(INTERNAL_ERROR, error.message), at_once=True)
         except WscliError as error:  # the channel ended: `_watch` closes the client
             logger.debug("%s", error)
 
@@ -250,9 +245,3 @@ class Session:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT):
                 await self._gone
-
-
-def _hung_up(sock: socket.socket) -> bool:
-    poll = select.poll()
-    poll.register(sock, getattr(select, "POLLRDHUP", 0))  # errors and POLLHUP are always reported
-    return bool(poll.poll(0))

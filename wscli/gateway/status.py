@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
-from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, HistorySource
+from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
-from wscli.gateway.channel_feed import ControlFrames, json_frame
+from wscli.gateway.channel_feed import ClientFeed, json_frame
 from wscli.gateway.closing import STOPPED
 from wscli.gateway.handshake import Handshake
 from wscli.gateway.parser import ClientParser, close_frame
@@ -31,46 +30,27 @@ _ANNOUNCED = frozenset({"lost", "restored"})
 _CHUNK = 1 << 12
 
 
-class StatusFeed:
+class StatusFeed(ClientFeed):
     """The frames for a status page; statistics are made when the socket takes them, so that none pile up."""
 
     def __init__(self, manager: Manager) -> None:
-        self.control = ControlFrames()
         self._manager = manager
         self._changes = HistorySource("changes", manager.changes, manager.changes.seek_last(0))
-        self._log = HistorySource("log", manager.log, manager.log.seek_last(0))
-        self.sources: Sequence[HistorySource] = (self._changes, self._log)
+        super().__init__(self._changes, HistorySource("log", manager.log, manager.log.seek_last(0)))
         self._greeting: bytes | None = json_frame(self._snapshot())
         self._due = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether the close frame was taken."""
-        return self.control.closed
 
     def tick(self) -> None:
         """Send statistics next."""
         self._due = True
 
-    def take(self) -> list[bytes]:
-        """Take the next frames."""
-        if self.ended:
-            return []
-        pieces = self.control.take_pong()
+    def _next(self) -> list[bytes] | None:
         if self._greeting is not None:
-            pieces.append(self._greeting)
-            self._greeting = None
+            greeting, self._greeting = self._greeting, None
+            return [greeting]
         if self._due:
             self._due = False
-            pieces.append(json_frame({"type": "stats", **self._statistics()}))
-        while sum(map(len, pieces)) < GATHER_BYTES and len(pieces) < GATHER_PIECES:
-            frames = self._next()
-            if frames is None:
-                return [*pieces, *self.control.take_close()]
-            pieces += frames
-        return pieces
-
-    def _next(self) -> list[bytes] | None:
+            return [json_frame({"type": "stats", **self._statistics()})]
         for source in self.sources:
             found = source.next()
             if found is None:
@@ -156,8 +136,8 @@ class StatusSession:
             return
         arrived = self._parser.receive(data)
         if arrived.pong is not None:
-            self._feed.control.pong(arrived.pong)
+            self._feed.pong(arrived.pong)
         if arrived.close is not None:
-            self._feed.control.close(arrived.close)
+            self._feed.close(arrived.close)
             self._last_call.start(_STALL, self._writer.end)
         self._writer.wake()

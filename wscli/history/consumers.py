@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from wscli.clock import Clock
 from wscli.errors import UsageError, WscliError
 from wscli.history.log import ConsumerPosition
 from wscli.history.records import Cursor, Position, Start
-
-if TYPE_CHECKING:
-    from wscli.history.write_behind import WriteBehindHistory
 
 __all__ = ["MOST_CONSUMERS", "ConsumerInfo", "ConsumerLease", "NamedConsumers"]
 
@@ -22,6 +19,22 @@ MOST_CONSUMERS = 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SHOWN = 80
 """Characters of an invalid name that an error quotes."""
+
+
+class CommittedLog(Protocol):
+    """What consumers read: a history of which part is committed."""
+
+    epoch: str
+
+    @property
+    def committed(self) -> int:
+        """The number of the last committed message."""
+
+    def seek_start(self) -> Start:
+        """Begin with the oldest message."""
+
+    def seek_after(self, position: Position) -> Start:
+        """Begin with the message after a position."""
 
 
 class ConsumerInfo(NamedTuple):
@@ -50,7 +63,7 @@ class NamedConsumers:
 
     def __init__(
         self,
-        log: WriteBehindHistory,
+        log: CommittedLog,
         unwritten: dict[str, ConsumerPosition | None],
         changed: Callable[[], None],
         clock: Clock,
@@ -126,13 +139,6 @@ class NamedConsumers:
         self._changed()
         await self.confirmed(name)
 
-    # for a lease
-
-    def move(self, name: str, cursor: Cursor) -> None:
-        """Move a position forward."""
-        if cursor > self._positions[name].cursor:
-            self._put(name, cursor)
-
     async def confirmed(self, name: str) -> None:
         """Wait until the last position of a consumer is committed."""
         if name not in self._unwritten:
@@ -143,10 +149,6 @@ class NamedConsumers:
             await future
         finally:
             self._waiting.remove((name, future))
-
-    def release(self, name: str) -> None:
-        """Let another reader have the name."""
-        self._readers.pop(name, None)
 
     # for the history
 
@@ -202,7 +204,7 @@ def _check(name: str) -> None:
 class ConsumerLease:
     """The right of one reader to move a consumer's position, until ``release``; it begins at ``start``."""
 
-    def __init__(self, consumers: NamedConsumers, log: WriteBehindHistory, name: str, start: Start) -> None:
+    def __init__(self, consumers: NamedConsumers, log: CommittedLog, name: str, start: Start) -> None:
         self.start = start
         self._consumers = consumers
         self._log = log
@@ -215,7 +217,8 @@ class ConsumerLease:
 
     def move(self, cursor: Cursor) -> None:
         """Move the position forward; a cursor behind it changes nothing."""
-        self._consumers.move(self._name, cursor)
+        if cursor > self._consumers._positions[self._name].cursor:
+            self._consumers._put(self._name, cursor)
 
     async def confirmed(self) -> None:
         """Return once the last move is committed.
@@ -227,4 +230,4 @@ class ConsumerLease:
 
     def release(self) -> None:
         """Let another reader have the name."""
-        self._consumers.release(self._name)
+        self._consumers._readers.pop(self._name, None)

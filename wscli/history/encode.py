@@ -103,7 +103,7 @@ def gap_record(gap: GapRecord, channel: str) -> dict[str, Any]:
 
 def text_frame(payload: bytes) -> bytes:
     """Make one unmasked text frame (RFC 6455, section 5.2)."""
-    return _frame_head(_TEXT_FRAME, len(payload)) + payload
+    return _frame(_TEXT_FRAME, payload)
 
 
 class EncodedCache:
@@ -137,19 +137,20 @@ _TEXT_FRAME, _BINARY_FRAME = 0x81, 0x82
 """FIN and the opcode."""
 
 
-def _frame_head(first: int, length: int) -> bytes:
+def _frame(first: int, payload: bytes) -> bytes:
+    length = len(payload)
     if length < 126:
-        return bytes((first, length))
+        return bytes((first, length)) + payload
     if length < 1 << 16:
-        return pack("!BBH", first, 126, length)
-    return pack("!BBQ", first, 127, length)
+        return pack("!BBH", first, 126, length) + payload
+    return pack("!BBQ", first, 127, length) + payload
 
 
 def _frames(batch: Batch) -> list[bytes]:
     if batch.kinds is None:
-        return [_frame_head(_TEXT_FRAME, len(payload)) + payload for payload in batch.payloads]
+        return [_frame(_TEXT_FRAME, payload) for payload in batch.payloads]
     return [
-        _frame_head(_TEXT_FRAME if kind == TEXT else _BINARY_FRAME, len(payload)) + payload
+        _frame(_TEXT_FRAME if kind == TEXT else _BINARY_FRAME, payload)
         for payload, kind in zip(batch.payloads, batch.kinds, strict=True)
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 __all__ = ["KeyedQueue"]
 
@@ -24,7 +24,7 @@ class KeyedQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._keys: list[int] = []
-        self._items: list[Any] = []  # of T, and None before the head
+        self._items: list[T] = []
         self._head = 0
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class KeyedQueue(Generic[T]):
 
     def first(self) -> T:
         """Return the one at the front."""
-        return self._at(self._head)
+        return self._items[self._head]
 
     def first_key(self) -> int:
         """Return the key of the one at the front."""
@@ -45,7 +45,7 @@ class KeyedQueue(Generic[T]):
 
     def drop_first(self) -> None:
         """Drop the one at the front."""
-        self._items[self._head] = None
+        self._items[self._head] = None  # type: ignore[assignment]  # let go of it; none reads before the head
         self._head += 1
         if self._head > _SLACK and self._head * 2 > len(self._keys):
             del self._keys[: self._head]
@@ -54,7 +54,7 @@ class KeyedQueue(Generic[T]):
 
     def last(self) -> T:
         """Return the one at the back."""
-        return self._at(len(self._items) - 1)
+        return self._items[-1]
 
     def last_key(self) -> int:
         """Return the key of the one at the back."""
@@ -62,31 +62,23 @@ class KeyedQueue(Generic[T]):
 
     def drop_last(self) -> T:
         """Remove and return the one at the back."""
-        item = self.last()
         self._keys.pop()
-        self._items.pop()
-        return item
+        return self._items.pop()
 
     def first_where(self, measure: Callable[[T], float], least: float) -> tuple[int, T] | None:
         """Return the first whose measure (never falling from front to back) is at least ``least``, with its key."""
         index = bisect_left(self._items, least, self._head, key=measure)
-        return None if index == len(self._keys) else (self._keys[index], self._at(index))
+        return None if index == len(self._keys) else (self._keys[index], self._items[index])
 
     def holding(self, key: int) -> T:
         """Return the one with the greatest key that is not above ``key``."""
-        return self._at(bisect_right(self._keys, key, self._head) - 1)
+        return self._items[bisect_right(self._keys, key, self._head) - 1]
 
     def following(self, key: int) -> tuple[int, T] | None:
         """Return the first one above ``key``, with its key."""
         index = bisect_right(self._keys, key, self._head)
-        return None if index == len(self._keys) else (self._keys[index], self._at(index))
+        return None if index == len(self._keys) else (self._keys[index], self._items[index])
 
     def after(self, key: int) -> list[T]:
         """Return all above ``key``."""
         return self._items[bisect_right(self._keys, key, self._head) :]
-
-    def _at(self, index: int) -> T:
-        if index < self._head:
-            raise IndexError("the queue is empty")
-        item: T = self._items[index]
-        return item

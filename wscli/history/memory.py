@@ -180,11 +180,16 @@ class History:
 
     async def seek_since(self, ts: float) -> Start:
         """Begin with the first message, or gap before it, at or after a wall-clock time."""
-        found = self._batches.first_where(lambda batch: batch.horizon, ts)
-        after = self.last if found is None else found[0] - 1
+        found = await self._first_since(ts)
+        after = self.last if found is None else found - 1
         if self._dropped_at is not None and self._dropped_at >= ts:
             return self._truncated(after, None)
         return Start(Cursor(after, self._gaps.before(after, ts), self.epoch))
+
+    async def _first_since(self, ts: float) -> int | None:
+        """Return the number of the first message at or after a time."""
+        found = self._batches.first_where(lambda batch: batch.horizon, ts)
+        return None if found is None else found[0]
 
     def seek_after(self, position: Position) -> Start:
         """Begin with the message after a position, or the gaps that stand between.

@@ -213,21 +213,12 @@ class WriteBehindHistory(History):
 
     # reading
 
-    async def seek_since(self, ts: float) -> Start:
-        """Begin with the first message, or gap before it, at or after a wall-clock time."""
-        recent = self._batches.first_where(lambda batch: batch.horizon, ts)
-        if recent is not None and recent[0] > super().first:
-            found: int | None = recent[0]
-        else:
-            found = await self._log.find(ts)
-            if found is None and recent is not None:
-                found = recent[0]
-            elif found is not None:
-                found = max(found, self.first)
-        after = self.last if found is None else found - 1
-        if self._dropped_at is not None and self._dropped_at >= ts:
-            return self._truncated(after, None)
-        return Start(Cursor(after, self._gaps.before(after, ts), self.epoch))
+    async def _first_since(self, ts: float) -> int | None:
+        recent = await super()._first_since(ts)
+        if recent is not None and recent > super().first:
+            return recent
+        found = await self._log.find(ts)
+        return recent if found is None else max(found, self.first)
 
     def seek_after(self, position: Position) -> Start:
         """Begin with the message after a position, as a history in memory does.
@@ -264,10 +255,8 @@ class WriteBehindHistory(History):
             return _behind(GapRecord(cursor.seq, "disk", missed=end - number), cursor)
         item = self._ahead.get(number)
         if item is None and self._ended:
-            return _behind(GapRecord(cursor.seq, "truncated", missed=super().first - number), cursor)
-        if item is None:
-            return None
-        return _behind(item, cursor) if isinstance(item, GapRecord) else ReadResult(item, _at(item.last, cursor))
+            item = GapRecord(cursor.seq, "truncated", missed=super().first - number)
+        return None if item is None else _behind(item, cursor)
 
     def lag(self, cursor: Cursor) -> float:
         """Return the share of the window between a cursor and the end: a reader behind the window loses nothing."""
@@ -281,9 +270,6 @@ class WriteBehindHistory(History):
         return Start(cursor) if cursor.epoch == self.epoch else self.seek_after(Position(cursor.epoch, cursor.seq))
 
 
-def _behind(gap: GapRecord, cursor: Cursor) -> ReadResult:
-    return ReadResult(gap, _at(gap.after + (gap.missed or 0), cursor))
-
-
-def _at(seq: int, cursor: Cursor) -> Cursor:
-    return Cursor(seq, cursor.gaps, cursor.epoch)
+def _behind(item: Batch | GapRecord, cursor: Cursor) -> ReadResult:
+    last = item.last if isinstance(item, Batch) else item.after + (item.missed or 0)
+    return ReadResult(item, Cursor(last, cursor.gaps, cursor.epoch))

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
 from wscli.errors import UsageError, WscliError
@@ -122,7 +121,7 @@ class Recording:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._file.close()
 
     def check(self) -> None:
@@ -161,8 +160,7 @@ class Recording:
         try:
             for line in self._lines(start, self._end):
                 place += len(line)
-                record = _record(line)
-                if record is not None:
+                if (record := _record(line)) is not None:
                     yield LocatedRecord(record, place)
         except (OSError, InvalidRecord):
             raise changed from None

@@ -47,20 +47,17 @@ def parse_host(text: str) -> Host | None:
     if found is None:
         return None
     try:
-        name, port = (
-            found["name"] or str(IPv6Address(found["v6"])),
-            None if found["port"] is None else int(found["port"]),
-        )
+        name = found["name"] or str(IPv6Address(found["v6"]))
     except ValueError:
         return None
+    port = int(found["port"]) if found["port"] else None
     return None if len(name) > _MAX_NAME or (port or 0) > _MAX_PORT else Host(name, port)
 
 
 def parse_origin(text: str) -> Origin | None:
     """Read ``scheme://host`` or ``scheme://host:port``; None for anything else (RFC 6454, section 6.2)."""
     found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
-    host = parse_host(found["host"]) if found is not None else None
-    if found is None or host is None:
+    if found is None or (host := parse_host(found["host"])) is None:
         return None
     scheme = found["scheme"]
     return Origin(scheme, host.name, DEFAULT_PORTS.get(scheme) if host.port is None else host.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,6 @@ from wscli.errors import ConfigError
 from wscli.values import Flag, Scalar, Secret, StrictModel
 
 __all__ = ["TlsSettings", "describe", "make_tls"]
-
-_contexts: dict[object, ssl.SSLContext] = {}
-_MAX_CONTEXTS = 64
 
 
 def _file_name(value: object) -> str:
@@ -60,14 +58,7 @@ def make_tls(settings: TlsSettings, base: Path = Path()) -> ssl.SSLContext:
     """
     named = {"ca": settings.ca, "cert": settings.cert, "key": settings.key}
     paths = {option: base / Path(name).expanduser() for option, name in named.items() if name is not None}
-    stamps = tuple(_stamp(settings, option, path) for option, path in paths.items())
-    state = (settings, tuple(paths.items()), stamps)
-    if state not in _contexts:
-        context = _make(settings, paths)
-        while len(_contexts) >= _MAX_CONTEXTS:
-            del _contexts[next(iter(_contexts))]
-        _contexts[state] = context
-    return _contexts[state]
+    return _make(settings, *((option, path, _stamp(settings, option, path)) for option, path in paths.items()))
 
 
 def _stamp(settings: TlsSettings, option: str, path: Path) -> tuple[int, int]:
@@ -89,7 +80,9 @@ def _unreadable(settings: TlsSettings, option: str, error: OSError | ValueError)
     )
 
 
-def _make(settings: TlsSettings, paths: Mapping[str, Path]) -> ssl.SSLContext:
+@lru_cache(maxsize=64)
+def _make(settings: TlsSettings, *files: tuple[str, Path, tuple[int, int]]) -> ssl.SSLContext:
+    paths = {option: path for option, path, _ in files}
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=paths.get("ca"))
     except ssl.SSLError:

@@ -61,6 +61,7 @@ class NetworkMonitor:
 
     def __init__(
         self,
+        on_change: Callable[[], None],
         *,
         clock: Clock | None = None,
         destinations: Callable[[], Iterable[str]] = tuple,
@@ -68,51 +69,41 @@ class NetworkMonitor:
         open_socket: Callable[[], socket.socket | None] = open_netlink,
         poll_interval: float = INTERVAL,
     ) -> None:
-        self._clock = clock or SystemClock()
         self._destinations = destinations
         self._schedule = schedule
         self._open_socket = open_socket
         self._poll_interval = poll_interval
         self._watcher: NetlinkWatcher | RoutePoller | None = None
-        self._debounce: Debounce | None = None
+        self._debounce = Debounce(on_change, clock=clock or SystemClock(), schedule=schedule)
 
-    def start(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change`` once a burst of events.
-
-        Raises:
-            RuntimeError: it was started before.
-        """
-        if self._debounce is not None:
-            raise RuntimeError("the network monitor was started before")
-        self._debounce = Debounce(on_change, clock=self._clock, schedule=self._schedule)
-        self._watcher = self._listen(self._debounce)
-
-    async def close(self) -> None:
-        """Stop; there is no callback after this."""
-        if self._debounce is not None:
-            self._debounce.cancel()
-        if self._watcher is not None:
-            self._watcher.close()
-        self._watcher = self._debounce = None
-
-    def _listen(self, debounce: Debounce) -> NetlinkWatcher | RoutePoller:
+    def start(self) -> None:
+        """Watch from now on."""
         try:
             sock = self._open_socket()
         except OSError as error:
-            return self._poll(debounce, error)
+            self._poll(error)
+            return
         if sock is None:
-            return self._poll(debounce)
-        return NetlinkWatcher(sock, debounce.event, lambda error: self._broken(error, debounce))
+            self._poll()
+        else:
+            self._watcher = NetlinkWatcher(sock, self._debounce.event, self._broken)
 
-    def _broken(self, error: OSError, debounce: Debounce) -> None:
-        self._watcher = self._poll(debounce, error)
-        debounce.event()  # changes may have been lost
+    def close(self) -> None:
+        """Stop; there is no callback after this."""
+        self._debounce.cancel()
+        if self._watcher is not None:
+            self._watcher.close()
 
-    def _poll(self, debounce: Debounce, error: OSError | None = None) -> RoutePoller:
+    def _broken(self, error: OSError) -> None:
+        self._poll(error)
+        self._debounce.event()  # changes may have been lost
+
+    def _poll(self, error: OSError | None = None) -> None:
+        event, interval = self._debounce.event, self._poll_interval
         if error is not None:
             logger.warning(
                 "netlink is not available (%s); polling the routes every %s instead",
                 error.strerror or type(error).__name__,
-                format_duration(self._poll_interval),
+                format_duration(interval),
             )
-        return RoutePoller(debounce.event, self._destinations, schedule=self._schedule, interval=self._poll_interval)
+        self._watcher = RoutePoller(event, self._destinations, schedule=self._schedule, interval=interval)

@@ -17,8 +17,7 @@ BUFFER = 1 << 16
 AT_ONCE = 64
 """Datagrams read in one turn of the loop, so that many route changes do not block it."""
 
-_RTN_UNICAST = 1
-_RTN_REFUSING = (6, 7, 8, 9)  # blackhole, unreachable, prohibit, throw
+_RTN_ROUTES = (1, 6, 7, 8, 9)  # unicast; blackhole, unreachable, prohibit, throw
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """Interfaces, addresses and routes of IPv4, addresses and routes of IPv6 (RTMGRP_*)."""
 
@@ -103,18 +102,16 @@ class ChangeFilter:
                 return self._of_address(change)
             case RouteChange():
                 # Local, broadcast and multicast routes change with an address, which has a message of its own.
-                return not change.cached and (change.kind == _RTN_UNICAST or change.kind in _RTN_REFUSING)
+                return not change.cached and change.kind in _RTN_ROUTES
             case Trouble(errno=errno):
                 self.forget()
                 return errno == 0
 
     def _of_link(self, change: LinkChange) -> bool:
+        before = self._links.pop(change.interface, None)
         if change.gone:
-            self._links.pop(change.interface, None)
             return True
-        alive = change.flags & ALIVE
-        before = self._links.get(change.interface)
-        self._links[change.interface] = alive
+        self._links[change.interface] = alive = change.flags & ALIVE
         return before != alive
 
     def _of_address(self, change: AddressChange) -> bool:

@@ -31,7 +31,6 @@ _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, s
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, lengths of dst and src, tos, table, protocol, scope, type, flags
 _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _U32 = struct.Struct("=I")
-_I32 = struct.Struct("=i")
 
 _NLM_F_REQUEST = 1
 _ATTRIBUTE_TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
@@ -125,8 +124,8 @@ def _parse_one(kind: int, body: bytes) -> Change | None:
             *_, how, flags = _ROUTE.unpack_from(body)
             interface = _number(dict(_attributes(body, _ROUTE.size)).get(_RTA_OIF, b""))
             return RouteChange(interface, how, cached=bool(flags & _RTM_F_CLONED), gone=kind == Kind.DEL_ROUTE)
-        case Kind.ERROR if len(body) >= _I32.size:
-            return Trouble(-_I32.unpack_from(body)[0])
+        case Kind.ERROR if len(body) >= _U32.size:
+            return Trouble(-struct.unpack_from("=i", body)[0])
         case Kind.OVERRUN:
             return Trouble(0)
         case _:

@@ -10,14 +10,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
 from wscli.control.escape import escape
 from wscli.history.memory import History
 
-__all__ = ["Format", "HistoryHandler", "RotatingLog", "capture", "is_journal", "release"]
+__all__ = ["Format", "HistoryHandler", "RotatingLog", "capture", "is_journal"]
 
 logger = logging.getLogger("wscli.manager")
 
@@ -98,15 +98,13 @@ class HistoryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append a record."""
         try:
-            self._append(self.format(record).encode())
+            lines = [self.format(record).encode()]
+            if threading.get_ident() == self._thread:
+                self._history.append(lines, None)
+            elif not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._history.append, lines, None)
         except Exception:  # as the handlers of logging do
             self.handleError(record)
-
-    def _append(self, line: bytes) -> None:
-        if threading.get_ident() == self._thread:
-            self._history.append([line], None)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._history.append, [line], None)
 
 
 class RotatingLog:
@@ -119,7 +117,6 @@ class RotatingLog:
         path: the file; older ones are beside it as ``.1``, ``.2``...
         descriptors: those that write to it; the size of the last is watched.
         limit: bytes at which the file is full.
-
     """
 
     def __init__(self, path: Path, *, descriptors: Sequence[int] = (1, 2), limit: int = ROTATE_AT) -> None:
@@ -192,6 +189,7 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{facts.st_dev}:{facts.st_ino}"
 
 
+@contextlib.contextmanager
 def capture(
     history: History,
     stream: TextIO | None = None,
@@ -199,19 +197,11 @@ def capture(
     form: Format = "text",
     file: RotatingLog | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> list[logging.Handler]:
-    """Send the records of wscli and the warnings of libraries to a history and a stream.
+) -> Iterator[None]:
+    """Send the records of wscli and the warnings of libraries to a history and a stream while the context is open.
 
-    Args:
-        history: gets them as JSON.
-        stream: gets them as ``form`` says; default: stderr. Lines to the journal begin with their level.
-        form: ``text`` or ``json``.
-        file: the stream's file, if wscli rotates it.
-        environ: names the journal.
-
-    Returns:
-        the handlers, for ``release``.
-
+    The history gets them as JSON, the stream (default: stderr) as ``form`` says; lines to the journal, which
+    ``environ`` names, begin with their level. ``file`` is the stream's file, if wscli rotates it.
     """
     stream = stream or sys.stderr
     journal = is_journal(stream, environ)
@@ -224,11 +214,9 @@ def capture(
     logging.getLogger("wscli").setLevel(logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return handlers
-
-
-def release(handlers: list[logging.Handler]) -> None:
-    """Undo ``capture``."""
-    for handler in handlers:
-        logging.getLogger().removeHandler(handler)
-        handler.close()
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logging.getLogger().removeHandler(handler)
+            handler.close()

@@ -67,7 +67,8 @@ class Notifier(Observer):
         self._said = ""
         self._refused = ""
         """The failure of the last reload, for the status; empty where it succeeded."""
-        self._is_ready = self._is_stopping = False
+        self._is_ready = False
+        """Whether READY=1 was sent, and STOPPING=1 was not."""
         self._timers: dict[Callable[[], None], Timer] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -83,7 +84,7 @@ class Notifier(Observer):
     @contextlib.contextmanager
     def reloading(self) -> Iterator[None]:
         """Send RELOADING=1, and READY=1 with the outcome when the context closes."""
-        if self._is_ready and not self._is_stopping:
+        if self._is_ready:
             since = time.monotonic_ns() // 1000  # CLOCK_MONOTONIC, needed by Type=notify-reload
             self._tell(f"RELOADING=1\nMONOTONIC_USEC={since}\nSTATUS=reading the file again")
         self._refused = ""
@@ -94,12 +95,12 @@ class Notifier(Observer):
             self._refused = f"; not reloaded: {escape(first)}"
             raise
         finally:
-            if self._is_ready and not self._is_stopping:
+            if self._is_ready:
                 self._tell(f"READY=1\n{self._status()}")
 
     def stopping(self) -> None:
         """Send STOPPING=1."""
-        self._is_stopping = True
+        self._is_ready = False
         self._tell("STOPPING=1\nSTATUS=closing the connections")
 
     def close(self) -> None:
@@ -118,7 +119,7 @@ class Notifier(Observer):
 
     def _tell_status(self) -> None:
         before = self._said
-        if self._is_stopping or (text := self._status()) == f"STATUS={before}":
+        if not self._is_ready or (text := self._status()) == f"STATUS={before}":
             return
         if self._unsent or not self._send(text):  # it must not overtake an older status, which would then be the last
             self._said = before

@@ -39,10 +39,6 @@ class InstanceHeld(WscliError):
 class Ownership(NamedTuple):
     """An instance owned by this process."""
 
-    name: str
-    file: Path
-    pid: int
-    directory: str
     listener: socket.socket
     """Bound, listening, non-blocking; closed by the server."""
     lock: int
@@ -56,27 +52,26 @@ def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Ownership]:
     Raises:
         InstanceHeld: another manager owns the name.
         WscliError: the runtime directory or the socket cannot be used.
-
     """
     directory = paths.runtime_directory(environ)
     _make_private(directory)
     _refuse_namesakes(plan, directory, environ)
-    lock = _lock(plan, directory)
+    path, registration = (Path(of(directory, plan.name)) for of in (paths.socket_path, paths.registration_path))
+    lock_path = paths.lock_path(directory, plan.name)
+    lock = _lock(plan, directory, lock_path)
     try:
-        _unlink(paths.registration_path(directory, plan.name))
-        path = paths.socket_path(directory, plan.name)
-        if (parent := str(Path(path).parent)) != directory:
+        registration.unlink(missing_ok=True)
+        if (parent := str(path.parent)) != directory:
             _make_private(parent)
         with _bind(path) as listener:
-            pid = os.getpid()
-            _register(plan, directory, pid)
+            _register(plan, registration)
             try:
-                yield Ownership(plan.name, plan.file, pid, directory, listener, lock)
+                yield Ownership(listener, lock)
             finally:
-                _unlink(path)
-                _unlink(paths.registration_path(directory, plan.name))
+                path.unlink(missing_ok=True)
+                registration.unlink(missing_ok=True)
     finally:
-        _unlink(paths.lock_path(directory, plan.name))  # while it is held: the next holder's file has another inode
+        Path(lock_path).unlink(missing_ok=True)  # while it is held: the next holder's file has another inode
         os.close(lock)
 
 
@@ -122,14 +117,8 @@ def _held(plan: Plan, holder: paths.Instance | None) -> InstanceHeld:
     )
 
 
-def _lock(plan: Plan, directory: str) -> int:
-    """Take the lock.
-
-    Raises:
-        InstanceHeld: another manager has it.
-
-    """
-    path = paths.lock_path(directory, plan.name)
+def _lock(plan: Plan, directory: str, path: str) -> int:
+    """Take the lock. Raises InstanceHeld: another manager has it."""
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -166,32 +155,24 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _bind(path: str) -> socket.socket:
+def _bind(path: Path) -> socket.socket:
     try:
-        return listen_at_path(Path(path))
+        return listen_at_path(path)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise InstanceHeld(
-                f"a process without the lock listens at {path!r}", f"end it, then remove {path}"
-            ) from None
+            message = f"a process without the lock listens at {str(path)!r}"
+            raise InstanceHeld(message, f"end it, then remove {path}") from None
         reason = (error.strerror or str(error)).lower()
         hint = f"remove {path}, or set WSCLI_RUNTIME_DIR to another directory"
-        raise WscliError(f"cannot listen at {path!r}: {reason}", hint) from None
+        raise WscliError(f"cannot listen at {str(path)!r}: {reason}", hint) from None
 
 
-def _register(plan: Plan, directory: str, pid: int) -> None:
-    path = paths.registration_path(directory, plan.name)
+def _register(plan: Plan, path: Path) -> None:
+    pid = os.getpid()
     facts = {"v": PROTOCOL, "wscli": __version__, "name": plan.name, "file": str(plan.file), "pid": pid}
-    temporary = f"{path}.{pid}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(descriptor, json.dumps(facts).encode("ascii"))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    Path(temporary).replace(path)
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        Path(path).unlink()
+    temporary = Path(f"{path}.{pid}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+        json.dump(facts, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,9 +21,8 @@ from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import log_warnings, reload_file
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers import HANDLERS
-from wscli.daemon.socket.server import Server
+from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
@@ -33,9 +33,9 @@ from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
 from wscli.network import NetworkMonitor, reachable
-from wscli.process.log import Format, RotatingLog, capture, release
+from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
-from wscli.process.ownership import Ownership, own
+from wscli.process.ownership import own
 from wscli.process.threads import AbandonedThreads
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
@@ -60,28 +60,20 @@ def run_manager(
 ) -> int:
     """Run a manager until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
-    Args:
-        plan: what it runs.
-        environ: locates the runtime and the state directory.
-        on_ready: called when the socket answers; no channel has to be ready.
-        log_format: format of the log on stderr.
-        log_file: the file of stdout and stderr, if wscli rotates it.
+    ``environ`` locates the runtime and the state directory. ``on_ready`` is called when the socket answers; no channel
+    has to be ready. ``log_format`` is for stderr; ``log_file`` is the file of stdout and stderr, if wscli rotates it.
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.
-
     """
     _raise_open_files()
     service_manager = take_service_manager(os.environ)  # before commands of token sources and hooks inherit it
 
     async def serve() -> int:
-        process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
+        process = ManagerProcess(plan, environ, instance.listener, service_manager, on_ready)
         file = RotatingLog(log_file) if log_file is not None else None
-        handlers = capture(process.manager.log, form=log_format, file=file)
-        try:
+        with capture(process.manager.log, form=log_format, file=file):
             return await process.serve()
-        finally:
-            release(handlers)
 
     with own(plan, environ) as instance:
         os.dup(instance.lock)  # never closed: `down` waits for the lock until the process has ended
@@ -112,17 +104,9 @@ def make_manager(
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
-    Args:
-        plan: the channels.
-        clock: the time.
-        chance: jitter is drawn from it.
-        open_connection: opens one connection.
-        reachable: whether a route leads to an IP address.
-        schedule: timers.
-        environ: says where state is kept, and which proxies are used.
-        http: makes HTTP requests; default: a client of the manager's own.
-        make_session: gives each upstream its session.
-
+    ``chance`` is the source of jitter, and ``schedule`` runs on ``clock``; ``reachable`` says whether a route leads to
+    an IP address, ``environ`` where state is kept and which proxies are used. Without ``http`` the manager has an HTTP
+    client of its own. ``make_session`` gives each upstream its session.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
@@ -140,8 +124,8 @@ def make_manager(
         reachable=reachable,
         schedule=schedule,
     )
-    upstreams, histories = Upstreams(services, make_session), Histories(plan.name, environ, clock)
-    manager = Manager(plan, services, budgets, upstreams, histories)
+    histories = Histories(plan.name, environ, clock)
+    manager = Manager(plan, services, budgets, Upstreams(services, make_session), histories)
     return manager
 
 
@@ -152,7 +136,7 @@ class ManagerProcess:
         self,
         plan: Plan,
         environ: Mapping[str, str],
-        instance: Ownership,
+        listener: socket.socket,
         service_manager: ServiceManager,
         on_ready: Callable[[], None],
     ) -> None:
@@ -160,14 +144,13 @@ class ManagerProcess:
         self.manager = make_manager(
             plan, clock=clock, chance=chance, open_connection=open_connection, reachable=reachable, environ=environ
         )
-        self._instance = instance
         self._on_ready = on_ready
-        self._monitor = NetworkMonitor(clock=clock, destinations=self.manager.addresses)
+        self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
         self._outbox = Outbox(self.manager, Path(state_directory(environ), plan.name, "outbox.db"))
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
-        self._server = Server(App(self.manager, self._outbox, self._gateway), instance.listener, HANDLERS)
+        self._server = Server(App(self.manager, self._outbox, self._gateway), listener, HANDLERS)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
 
@@ -184,14 +167,14 @@ class ManagerProcess:
 
     async def startup(self) -> None:
         """Answer at the socket and begin to dial; no channel has to be ready."""
-        name, pid = self._instance.name, self._instance.pid
-        logger.info("wscli %s runs %s as pid %d", __version__, name, pid, extra={"event": "started"})
-        log_warnings(self.manager.plan)
-        self._monitor.start(self.manager.network_changed)
+        plan = self.manager.plan
+        logger.info("wscli %s runs %s as pid %d", __version__, plan.name, os.getpid(), extra={"event": "started"})
+        log_warnings(plan)
+        self._monitor.start()
         self._server.start()
         self.manager.open()
         await self._outbox.start()
-        self._gateway.apply()
+        self._gateway.reloaded()
         self._on_ready()
         self._notifier.ready()
 
@@ -204,7 +187,7 @@ class ManagerProcess:
         """Take leave of clients and servers, and end every task."""
         self.manager.stopping.set()
         self._notifier.stopping()
-        await self._monitor.close()
+        self._monitor.close()
         await self._gateway.close()
         await self._outbox.settle()
         await asyncio.gather(self._hooks.close(), self.manager.close())  # hooks first: channels close for them unseen

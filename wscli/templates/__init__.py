@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from wscli.templates.filters import Scope, TemplateError, did_you_mean
-from wscli.templates.names import NameTemplate, PathTemplate, compile_name, compile_path
+from wscli.templates.names import PathTemplate, compile_name, compile_path
 from wscli.templates.text import NAMESPACES, PartlyFilled, Template, compile_template, unquoted_placeholder
 from wscli.templates.trees import JsonTemplate, compile_json
 
 __all__ = [
     "NAMESPACES",
     "JsonTemplate",
-    "NameTemplate",
     "PartlyFilled",
     "PathTemplate",
     "Scope",

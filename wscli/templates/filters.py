@@ -23,9 +23,9 @@ class TemplateError(ValueError):
     """A template cannot be compiled or filled; the message quotes the placeholder, never a value."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Give ``; did you mean 'backoff'?`` for a misspelt word, or an empty text."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Give ``; did you mean 'backoff'?`` for a misspelt word, or an empty text; ``cutoff`` is difflib's."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

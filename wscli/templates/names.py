@@ -35,8 +35,7 @@ def _pieces(text: str) -> list[str]:
 class PathTemplate:
     """A URL path with parameters, each of which fills (part of) one segment."""
 
-    source: str = field(repr=False)
-    pieces: tuple[str, ...] = field(compare=False, repr=False)
+    pieces: tuple[str, ...] = field(repr=False)
     """Literals as in a URL (even indices), and the names of parameters (odd indices)."""
 
     @property
@@ -51,29 +50,24 @@ class PathTemplate:
             ValueError: a value is missing, or cannot be one segment of a path.
         """
         filled = list(self.pieces)
-        filled[1::2] = [_segment(name, params.get(name)) for name in filled[1::2]]
+        for name in self.params:
+            if name not in params:
+                raise ValueError(f"the parameter {name!r} has no value")
+            if why := _refusal(params[name]):
+                raise ValueError(f"{params[name]!r} cannot be the parameter {name!r} of a path: it {why}")
+        filled[1::2] = [quote(params[name], safe="") for name in filled[1::2]]
         return "".join(filled)
 
 
 def _refusal(value: str) -> str | None:
     """Say why a value cannot be one segment of a path; None: it can."""
     if value in ("", ".", ".."):
-        return "is empty" if not value else "means a directory"
-    found = next((sign for sign in "/#?\0" if sign in value), None)
-    if found:
+        return "means a directory" if value else "is empty"
+    if found := next((sign for sign in "/#?\0" if sign in value), None):
         return f"contains {found!r}"
     if any("\ud800" <= sign <= "\udfff" for sign in value):
         return "is not valid UTF-8"
     return None
-
-
-def _segment(name: str, value: str | None) -> str:
-    if value is None:
-        raise ValueError(f"the parameter {name!r} has no value")
-    why = _refusal(value)
-    if why:
-        raise ValueError(f"{value!r} cannot be the parameter {name!r} of a path: it {why}")
-    return quote(value, safe="")
 
 
 def compile_path(text: str) -> PathTemplate:
@@ -89,17 +83,16 @@ def compile_path(text: str) -> PathTemplate:
         if any(sign < " " or sign == "\x7f" for sign in literal):
             raise TemplateError(f"{shown(text)} contains a control character")
     pieces[::2] = [quote(literal, safe=_PATH_SAFE) for literal in pieces[::2]]
-    return PathTemplate(str(text), tuple(pieces))
+    return PathTemplate(tuple(pieces))
 
 
 @dataclass(frozen=True, slots=True)
 class NameTemplate:
     """The name of a channel type, such as ``consultations/{id}``."""
 
-    source: str
     params: tuple[str, ...]
     """In the order of the name; empty for a channel without parameters."""
-    pattern: re.Pattern[str] = field(compare=False, repr=False)
+    pattern: re.Pattern[str] = field(repr=False)
 
     def match(self, name: str) -> dict[str, str] | None:
         """Give the parameters of a channel's name; None: it is not of this type.
@@ -126,4 +119,4 @@ def compile_name(text: str) -> NameTemplate:
     if any(not literal for literal in pieces[2:-1:2]):
         raise TemplateError(f"{shown(text)} needs text between two parameters")
     pattern = "".join(f"(?P<{piece}>[^/]+)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces))
-    return NameTemplate(str(text), tuple(params), re.compile(pattern))
+    return NameTemplate(tuple(params), re.compile(pattern))

@@ -5,21 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from wscli.values import shown
 
-__all__ = ["ABSENT", "Absent", "JsonPath", "compile_path_expression"]
+__all__ = ["ABSENT", "JsonPath", "compile_path_expression"]
 
-
-class Absent(Enum):
-    """The type of ``ABSENT``."""
-
-    ABSENT = "absent"
-
-
-ABSENT: Final = Absent.ABSENT
+ABSENT = object()
 """The result of a path without a value."""
 
 _STEP = re.compile(

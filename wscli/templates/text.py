@@ -136,14 +136,13 @@ def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
     for found in _CANDIDATE.finditer(text):
         if found.group() not in written:
             continue
-        if found["escape"]:
-            if found["space"] in NAMESPACES or _FOREIGN_REST.fullmatch(found["rest"]):
-                pieces += [text[at : found.start()], found.group()[1:]]
-                at = found.end()
-            continue
-        placeholder = _placeholder(found, namespaces)
-        if placeholder is not None:
-            pieces += [text[at : found.start()], placeholder]
+        piece: Piece | None = None
+        if not found["escape"]:
+            piece = _placeholder(found, namespaces)
+        elif found["space"] in NAMESPACES or _FOREIGN_REST.fullmatch(found["rest"]):
+            piece = found.group()[1:]
+        if piece is not None:
+            pieces += [text[at : found.start()], piece]
             at = found.end()
     pieces.append(text[at:])
     return tuple(piece for piece in pieces if piece)

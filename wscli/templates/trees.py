@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from wscli.templates.filters import Placeholder, Scope, TemplateError
+from wscli.templates.filters import Scope, TemplateError
 from wscli.templates.text import Template, compile_template, unquoted_placeholder
 from wscli.values import Scalar, parse_json_scalar
 
@@ -47,8 +47,6 @@ class JsonTemplate:
 def _references(tree: Any) -> set[tuple[str, str]]:
     if isinstance(tree, (dict, list)):
         return set().union(*map(_references, tree.values() if isinstance(tree, dict) else tree))
-    if isinstance(tree, Placeholder):
-        return {(tree.space, tree.name)}
     return set(tree.references) if isinstance(tree, Template) else set()
 
 
@@ -57,9 +55,9 @@ def _render(tree: Any, scope: Scope) -> Any:
         return {key: _render(item, scope) for key, item in tree.items()}
     if isinstance(tree, list):
         return [_render(item, scope) for item in tree]
-    if isinstance(tree, Placeholder):
-        return tree.value(scope)
-    return tree.render(scope) if isinstance(tree, Template) else tree
+    if isinstance(tree, Template):
+        return tree.whole.value(scope) if tree.whole else tree.render(scope)
+    return tree
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -75,8 +73,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _compile(value: Any, namespaces: Collection[str]) -> Any:
     if isinstance(value, Mapping):
-        meant = unquoted_placeholder(value)
-        if meant is not None:
+        if meant := unquoted_placeholder(value):
             raise TemplateError(f"'{meant}' without quotes is a mapping to YAML; quote it")
         return {_compile_key(key, namespaces): _compile(item, namespaces) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -85,11 +82,11 @@ def _compile(value: Any, namespaces: Collection[str]) -> Any:
     if not isinstance(leaf, str):
         return leaf
     template = compile_template(value, namespaces)
-    return template.render({}) if template.is_literal else template.whole or template
+    return template.render({}) if template.is_literal else template
 
 
 def _compile_key(key: Any, namespaces: Collection[str]) -> str:
-    template = compile_template(str(key) if not isinstance(key, str) else key, namespaces)
+    template = compile_template(key if isinstance(key, str) else str(key), namespaces)
     if not template.is_literal:
         names = " and ".join(sorted(f"{{{space}.{name}}}" for space, name in template.references))
         raise TemplateError(f"'{names}' cannot be part of a key; a placeholder must be in a value")

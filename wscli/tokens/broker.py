@@ -74,7 +74,7 @@ class Broker:
                     # Start over: the token may have been refused, or its source replaced, while this task waited.
                     continue
                 token = outcome
-            elif entry.due(now):
+            elif entry.refresh_at is not None and now >= entry.refresh_at:
                 self._start(name, entry)
             entry.served += 1
             return token

@@ -46,10 +46,6 @@ class CacheEntry:
         token = self.token
         return None if token is None or (token.expires_at is not None and token.expires_at <= now) else token
 
-    def due(self, now: float) -> bool:
-        """Whether a use should start a background fetch."""
-        return self.refresh_at is not None and now >= self.refresh_at
-
     def keep(self, token: BrokerToken, made_of: Mapping[str, int], began: float) -> None:
         """Store a new token, whose life counts from ``began``."""
         self.token, self.made_of, self.failed = token, made_of, False

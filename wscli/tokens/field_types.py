@@ -76,11 +76,6 @@ class Url:
     def __repr__(self) -> str:
         return self.shown
 
-    @property
-    def has_credentials(self) -> bool:
-        """Whether the URL contains a user."""
-        return "@" in urlsplit(self.template.source).netloc
-
 
 def parse_url(value: object, namespaces: tuple[str, ...] = TOKENS) -> Url:
     """Compile a URL."""

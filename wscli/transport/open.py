@@ -18,21 +18,16 @@ from wscli.transport.dial.tunnel import Conduit, reach
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.websockets.upgrade import open_websockets
 
-__all__ = ["Adapter", "forget_fallbacks", "open_connection"]
+__all__ = ["Adapter", "fallbacks", "open_connection"]
 
 logger = logging.getLogger("wscli.transport")
 
 Adapter = Literal["auto", "websockets", "picows"]
 _Open = Callable[[DialContext, Conduit], Awaitable[BaseConnection]]
 
-_fallbacks: dict[str, str] = {}
+fallbacks: dict[str, str] = {}
 """The reason why picows refuses the upgrade, by origin."""
 _MAX_FALLBACKS = 1000
-
-
-def forget_fallbacks() -> None:
-    """Try picows again at every origin."""
-    _fallbacks.clear()
 
 
 async def open_connection(
@@ -79,7 +74,7 @@ async def _open(dial: DialContext, adapter: Adapter) -> BaseConnection:
     if through_tls and adapter == "picows":
         raise DialError(Failure(FailureKind.PROXY, "the adapter 'picows' does not speak TLS to a proxy"))
     # The native interface of picows has no compression.
-    suits = dial.target.compression == "none" and dial.url.origin not in _fallbacks and not through_tls
+    suits = dial.target.compression == "none" and dial.url.origin not in fallbacks and not through_tls
     if fast is not None and (adapter == "picows" or suits):
         opener, refusal = fast
         try:
@@ -90,9 +85,9 @@ async def _open(dial: DialContext, adapter: Adapter) -> BaseConnection:
                 raise DialError(Failure(FailureKind.UPGRADE, text)) from None
             dial.done(text, ok=False)
             logger.warning("%s; it is dialled with websockets from now on", text)
-            if len(_fallbacks) >= _MAX_FALLBACKS:
-                del _fallbacks[next(iter(_fallbacks))]
-            _fallbacks[dial.url.origin] = str(error)
+            if len(fallbacks) >= _MAX_FALLBACKS:
+                del fallbacks[next(iter(fallbacks))]
+            fallbacks[dial.url.origin] = str(error)
     return await open_websockets(dial, await reach(dial, proxy))
 
 

@@ -6,13 +6,12 @@ import itertools
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.backend.process import BackendProcess
-from tests.processes import Wscli
+from tests.processes import COMMAND, Wscli
 
 YAML = """
 version: 1
@@ -52,9 +51,14 @@ def url(up: Wscli, backend: BackendProcess, channel: str) -> str:
     return f"ws://127.0.0.1:{backend.port}/ws/{channel}?token={token}"
 
 
-@pytest.mark.parametrize("on_channel", [True, False])
-def test_a_line_sends_and_messages_print(up: Wscli, channel: str, url: str, on_channel: bool) -> None:
-    with up.start("connect", channel if on_channel else url, stdin=True) as session:
+@pytest.fixture(params=["channel", "url"])
+def where(request: pytest.FixtureRequest) -> str:
+    """A channel, and its URL without a manager."""
+    return str(request.getfixturevalue(request.param))
+
+
+def test_a_line_sends_and_messages_print(up: Wscli, where: str) -> None:
+    with up.start("connect", where, stdin=True) as session:
         session.until(lambda: any("welcome" in line for line in session.out))
         session.write('{"type": "chat", "text": "hi"}\n')
         session.until(lambda: any('"sent"' in line for line in session.out))
@@ -73,27 +77,19 @@ def test_a_channel_in_a_session_has_one_connection_that_others_share(up: Wscli, 
         assert up.json("stats", "--json", channel)["channels"][channel]["connects"] == 1
 
 
-def test_what_is_piped_in_is_sent_and_the_answers_are_still_printed(up: Wscli, channel: str, url: str) -> None:
-    for where in (channel, url):
-        done = up("connect", where, input='{"type": "chat", "text": "a"}\n{"type": "chat", "text": "b"}')
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count('"sent"') == 2
+def test_what_is_piped_in_is_sent_and_the_answers_are_still_printed(up: Wscli, where: str) -> None:
+    done = up("connect", where, input='{"type": "chat", "text": "a"}\n{"type": "chat", "text": "b"}')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"sent"') == 2
 
 
-def test_without_a_linger_a_pipe_ends_with_its_input(up: Wscli, channel: str, url: str) -> None:
-    for where in (channel, url):
-        assert up("connect", where, "--linger", "0").returncode == 0
+def test_without_a_linger_a_pipe_ends_with_its_input(up: Wscli, where: str) -> None:
+    assert up("connect", where, "--linger", "0").returncode == 0
 
 
-@pytest.mark.parametrize("on_channel", [True, False])
-def test_control_d_ends_a_terminals_session_and_control_characters_are_escaped(
-    up: Wscli, channel: str, url: str, on_channel: bool
-) -> None:
+def test_control_d_ends_a_terminals_session_and_control_characters_are_escaped(up: Wscli, where: str) -> None:
     ours, theirs = pty.openpty()
-    where = channel if on_channel else url
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wscli", "connect", where], stdin=theirs, stdout=theirs, stderr=theirs, env=up.env
-    )
+    process = subprocess.Popen([*COMMAND, "connect", where], stdin=theirs, stdout=theirs, stderr=theirs, env=up.env)
     os.close(theirs)
     seen = b""
     while b"welcome" not in seen:
@@ -107,23 +103,15 @@ def test_control_d_ends_a_terminals_session_and_control_characters_are_escaped(
     os.close(ours)
 
 
-def test_a_session_that_nobody_reads_any_more_ends_well(up: Wscli, channel: str, url: str) -> None:
-    for where in (channel, url):
-        command = [sys.executable, "-m", "wscli", "connect", where]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=up.env) as process:
-            assert process.stdout is not None
-            assert b"welcome" in process.stdout.readline()
-            process.stdout.close()
-            assert up("send", channel, '{"type": "chat", "text": "to all"}').returncode == 0
-            assert process.wait(20) == 0
-
-
-def test_a_channel_that_stops_ends_it_with_8(up: Wscli, channel: str) -> None:
-    with up.start("connect", channel, stdin=True) as session:
-        session.until_lines(1)
-        assert up("stop", channel).returncode == 0
-        assert session.wait() == 8
-        assert f"'{channel}' is stopped" in session.stderr
+def test_a_session_that_nobody_reads_any_more_ends_well(up: Wscli, channel: str, where: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "connect", where], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=up.env
+    ) as process:
+        assert process.stdout is not None
+        assert b"welcome" in process.stdout.readline()
+        process.stdout.close()
+        assert up("send", channel, '{"type": "chat", "text": "to all"}').returncode == 0
+        assert process.wait(20) == 0
 
 
 def test_a_server_that_closes_a_url_ends_it_as_its_code_says(up: Wscli, url: str, backend: BackendProcess) -> None:
@@ -142,11 +130,6 @@ def test_a_url_that_cannot_be_had_is_8_and_one_that_refuses_is_4(up: Wscli, back
     assert "wrong" not in refused.stderr
 
 
-def test_an_unknown_channel_is_6_and_no_manager_5(up: Wscli) -> None:
-    assert up("connect", "nowhere").returncode == 6
-    assert up("connect", "nowhere", WSCLI_RUNTIME_DIR="/nowhere").returncode == 5
-
-
 def test_a_line_that_is_no_text_is_an_error(up: Wscli, channel: str, url: str) -> None:
     done = up("connect", url, input=b"\xff\n")
     assert (done.returncode, "not UTF-8" in done.stderr) == (1, True)
@@ -154,17 +137,10 @@ def test_a_line_that_is_no_text_is_an_error(up: Wscli, channel: str, url: str) -
     assert (done.returncode, "not UTF-8" in done.stderr) == (7, True)
 
 
-def test_input_from_a_file_is_read_as_well(up: Wscli, channel: str, url: str) -> None:
+def test_input_from_a_file_is_read_as_well(up: Wscli, where: str) -> None:
     file = up.directory / "lines"
     file.write_text('{"type": "chat", "text": "a"}\n')
-    for where in (channel, url):
-        with file.open() as lines:
-            done = subprocess.run(
-                [sys.executable, "-m", "wscli", "connect", where],
-                stdin=lines,
-                env=up.env,
-                capture_output=True,
-                check=False,
-            )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count(b'"sent"') == 1
+    with file.open() as lines:
+        done = subprocess.run([*COMMAND, "connect", where], stdin=lines, env=up.env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(b'"sent"') == 1

@@ -131,8 +131,9 @@ def test_what_is_not_sent_is_rejected(running: Scene, args: list[str], code: int
 def test_bytes_are_acknowledged_as_well_and_what_is_no_text_is_not_sent(running: Scene) -> None:
     done = running.command("send", "echo", "--wait-ack", ".", "--binary", "--timeout", "1s", input=b"\xff")
     assert done.returncode == 124, "an echo in binary is no JSON"
-    done = running.command("send", "echo", "--wait-ack", ".", "--whole", input=b"\xff")
+    done = running.command("send", "echo", "--wait-ack", ".", "--json", input=b'{"id": 1}\n\xff\n')
     assert (done.returncode, "byte 0 of 1 is 0xff" in done.stderr) == (7, True)
+    assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["acked", "rejected"]
 
 
 def test_a_channel_that_is_stopped_while_the_acknowledgement_is_awaited_ends_it(running: Scene) -> None:

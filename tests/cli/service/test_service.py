@@ -100,10 +100,7 @@ def test_install_starts_it_and_uninstall_takes_it_all_back(home: Home, capsys: P
         "hint: `loginctl enable-linger`"
     )
     assert main(["service", "uninstall", "-c", "app.yaml"]) == 0
-    assert home.asked()[:2] == [
-        "systemctl --user daemon-reload",
-        "systemctl --user disable --now wscli-app.service",
-    ]
+    assert home.asked()[:2] == ["systemctl --user daemon-reload", "systemctl --user disable --now wscli-app.service"]
     assert not home.unit.exists()
     assert capsys.readouterr().err == f"wscli-app: stopped\nwscli-app: {home.unit} is removed\n"
     assert "error: wscli-app is not installed: " in home.says(1, "uninstall", "-i", "app")

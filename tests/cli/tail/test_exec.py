@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.client.scene import until
-from wscli.cli.tail.exec_pool import CommandPool, Job, JobFailure, Progress
+from tests.waiting import until
+from wscli.cli.tail.exec_pool import CommandPool, Job, Progress
 from wscli.cli.tail.exec_sink import ExecSink
 from wscli.control.output import Output
 
@@ -51,8 +51,8 @@ class Heard:
         self.done: list[int] = []
         self.failed: list[tuple[int, str]] = []
 
-    def fail(self, failed: JobFailure) -> None:
-        self.failed.append((failed.job.seq, failed.why))
+    def fail(self, job: Job, why: str) -> None:
+        self.failed.append((job.seq, why))
 
 
 def pool(heard: Heard, code: str, *args: str, parallel: int = 1, timeout: float = 30.0, **more: Any) -> CommandPool:

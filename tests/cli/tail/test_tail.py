@@ -1,4 +1,4 @@
-"""``wscli tail`` as a process: bytes, words, exit codes, signals."""
+"""``wscli tail`` as a process: bytes, words, exit codes, deadlines."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import contextlib
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from tests.daemon.served import fill, served
+from tests.cli.commands import cli, started
+from tests.daemon.served import fill
 from tests.waiting import eventually
 from wscli.core.states import ChannelState
 
-__all__ = ["served"]
+__all__ = ["cli"]
 
-COMMAND = [sys.executable, "-m", "wscli"]
+
+@pytest.fixture
+def served(cli):
+    return cli.served
 
 
 class Running:
@@ -32,15 +35,13 @@ class Running:
 
     async def reads(self, expected):
         """Read stdout until it is what is expected."""
-        async with asyncio.timeout(60):
-            while len(self.out) < len(expected) and (more := await self.process.stdout.read(1 << 16)):
-                self.out += more
+        while len(self.out) < len(expected) and (more := await self.process.stdout.read(1 << 16)):
+            self.out += more
         assert self.out == expected
 
     async def ends(self):
         """Wait for the end; give the exit code and stderr."""
-        async with asyncio.timeout(60):
-            out, err = await self.process.communicate()
+        out, err = await self.process.communicate()
         self.out += out or b""
         assert b"Traceback" not in err
         return self.process.returncode, err.decode()
@@ -48,25 +49,10 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def tail(served, *args, attached=True, stdout=subprocess.PIPE):
-    env = {name: text for name, text in os.environ.items() if not name.startswith("WSCLI_")}
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        "tail",
-        *args,
-        env={**env, **served.env},
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    )
-    running = Running(process)
-    try:
+    async with started("tail", *args, stdout=stdout) as process:
         if attached:
             await eventually(lambda: any(channel.readers for channel in served.manager.channels()))
-        yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+        yield Running(process)
 
 
 async def test_messages_are_printed_one_a_line_as_they_come(served):
@@ -125,16 +111,10 @@ async def test_gaps_and_binary_messages_are_words_on_stderr_without_json(served)
 async def test_replay_and_cursor(served):
     served.it.time.sleep(time.time() - served.it.time.wall())  # --since is read by the clock of the command
     fill(served.notifications, "a", "b", "c")
-    async with tail(served, "notifications", "-n", "2", "--no-follow", attached=False) as running:
-        assert await running.ends() == (0, "")
-        assert running.out == b"b\nc\n"
     cursor = f"{served.notifications.history.epoch}:1"
-    async with tail(served, "notifications", "--after", cursor, "--no-follow", attached=False) as running:
-        assert await running.ends() == (0, "")
-        assert running.out == b"b\nc\n"
-    async with tail(served, "notifications", "--since", "1h", "--no-follow", attached=False) as running:
-        assert await running.ends() == (0, "")
-        assert running.out == b"a\nb\nc\n"
+    for option, value, out in ("-n", "2", b"b\nc\n"), ("--after", cursor, b"b\nc\n"), ("--since", "1h", b"a\nb\nc\n"):
+        async with tail(served, "notifications", option, value, "--no-follow", attached=False) as running:
+            assert (await running.ends(), running.out) == ((0, ""), out), option
 
 
 async def test_count_ends_it_at_a_message(served):
@@ -171,34 +151,13 @@ async def test_a_deadline_holds_for_a_manager_that_does_not_answer(served):
 
 async def test_silence_ends_it_with_124(served):
     async with tail(served, "notifications", "--idle-timeout", "300ms") as running:
-        code, words = await running.ends()
-    assert code == 124
-    assert words == "error: no message came for 0.3 s\nhint: --idle-timeout waits longer\n"
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_ends_it_at_once_and_silently(served, number, code):
-    async with tail(served, "notifications") as running:
-        fill(served.notifications, "a")
-        await running.reads(b"a\n")
-        running.process.send_signal(number)
-        assert await running.ends() == (code, "")
-
-
-async def test_a_reader_of_the_pipe_that_leaves_ends_it_well_though_nothing_comes(served):
-    reading, writing = os.pipe()
-    async with tail(served, "notifications", stdout=writing) as running:
-        os.close(writing)
-        os.close(reading)
-        assert await running.ends() == (0, "")
-    await eventually(lambda: served.notifications.readers == 0)
+        assert await running.ends() == (124, "error: no message came for 0.3 s\nhint: --idle-timeout waits longer\n")
 
 
 async def test_a_stdout_that_was_closed_from_the_start_is_no_error(served):
     done = await asyncio.to_thread(
         subprocess.run,
         ["sh", "-c", '"$0" -m wscli tail notifications >&-', sys.executable],
-        env={**os.environ, **served.env},
         stderr=subprocess.PIPE,
         timeout=60,
         check=False,
@@ -258,62 +217,12 @@ async def test_a_channel_that_settles_ends_it_after_its_last_message(served, sta
     assert said == (f"error: channel 'notifications' is {words} notifications` opens it again\n" if words else "")
 
 
-async def test_a_manager_that_goes_ends_it_with_5(served):
-    async with tail(served, "notifications") as running:
-        await served.server.close()
-        code, words = await running.ends()
-    assert code == 5
-    assert "the manager was stopped" in words
-
-
-async def test_an_unknown_channel_is_6(served):
-    async with tail(served, "nope", attached=False) as running:
-        code, words = await running.ends()
-    assert code == 6
-    assert "'nope'" in words
-
-
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        ([], "missing argument"),
-        (["notifications", "--last", "3", "--since", "1m"], "exclude each other"),
-        (["notifications", "--last", "0", "--after", "k3f9:1"], "exclude each other"),
-        (["notifications", "calls", "--after", "k3f9:1"], "--after goes with one channel"),
-        (["notifications", "--json", "-0"], "--json and -0 exclude each other"),
-        (["notifications", "--count", "0"], "0 is not in the range"),
-        (["notifications", "--last", "-1"], "-1 is not in the range"),
-        (["notifications", "--since", "yesterday"], "invalid time: 'yesterday'; it must be such as 10m"),
-        (["notifications", "--since", "2026-13-01T00:00:00Z"], "invalid time"),
-        (["notifications", "--timeout", "soon"], "invalid duration: 'soon'"),
-        (["notifications", "--after", "seventeen"], "'seventeen' is not a cursor"),
-        (["notifications", "--jq", ".["], "--jq does not compile: syntax error"),
-    ],
-)
-async def test_a_mistake_on_the_command_line_is_one_line_a_hint_and_2(served, args, words):
-    async with tail(served, *args, attached=False) as running:
-        code, said = await running.ends()
-    assert code == 2
-    assert words in said.lower() if words == words.lower() else words in said
-    error, hint = said.splitlines()
-    assert error.startswith("error: ")
-    assert hint.startswith("hint: ")
-
-
 async def test_jq_prints_what_it_makes_of_each_message_and_counts_what_it_cannot(served):
     async with tail(served, "notifications", "--jq", ".a, (.b | select(. != null))", "--count", "3") as running:
-        fill(
-            served.notifications, '{"a": "text", "b": {"z": 1.10, "y": [1, 2]}}', "not json", '{"a": 1} {"a": 2}', "NaN"
-        )
-        fill(
-            served.notifications,
-            "[1]",
-            b"\xff",
-            '{"a": null}',
-            '{"a": "é\\u001b"}',
-            '{"a": "too much"}',
-            kinds=b"tbttt",
-        )
+        several = '{"a": 1} {"a": 2}'
+        fill(served.notifications, '{"a": "text", "b": {"z": 1.10, "y": [1, 2]}}', "not json", several, "NaN")
+        last = ('{"a": null}', '{"a": "é\\u001b"}', '{"a": "too much"}')
+        fill(served.notifications, "[1]", b"\xff", *last, kinds=b"tbttt")
         code, words = await running.ends()
     assert code == 0
     assert running.out == 'text\n{"z":1.10,"y":[1,2]}\nnull\né\x1b\n'.encode()

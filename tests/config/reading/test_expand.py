@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.config.conftest import Loads
 from wscli.config.reading.expand import expand
 from wscli.values import Scalar
 
@@ -60,7 +59,7 @@ def test_any_text_expands_or_says_why(text: str) -> None:
     ],
 )
 def test_what_is_expanded_and_what_is_not(text: str, full: str) -> None:
-    """Only braces make a variable; what came of one is not expanded again."""
+    """Only braces make a variable, and its value is not expanded again."""
     assert expand(Scalar(text), ENVIRON)[0] == full
 
 
@@ -86,7 +85,7 @@ channels:
 """
 
 
-def test_every_value_is_filled(loads: Callable[..., Any]) -> None:
+def test_every_value_is_filled(loads: Loads) -> None:
     plan = loads(FILLED, {"HOST": "h", "SUB": "chat", "NAME": "api", "LINGER": "3s", "PATH_OF_C": "/p"})
     channel = plan.channels["c"]
     assert channel.upstream.dial.url.reveal() == "ws://h:80/ws"
@@ -96,20 +95,20 @@ def test_every_value_is_filled(loads: Callable[..., Any]) -> None:
     assert (channel.linger, channel.upstream.dial.path.render({})) == (3.0, "/p")
 
 
-def test_a_placeholder_in_a_variable_is_text(loads: Callable[..., Any]) -> None:
+def test_a_placeholder_in_a_variable_is_text(loads: Loads) -> None:
     """Who sets a variable writes no template: a secret may look like one."""
     plan = loads(
         "endpoints: {api: {url: ws://h, headers: {X: '${V}', Y: '{token.t}${V}'}}}\n"
         "tokens: {t: {value: x}}\nchannels: {c: {endpoint: api}}\n",
-        {"V": "{token.nobody} {nospace.x}"},
+        {"V": "{token.other} {nospace.x}"},
     )
     headers = plan.channels["c"].upstream.dial.headers
-    assert headers["X"].render({}) == "{token.nobody} {nospace.x}"
-    assert headers["Y"].render({"token": {"t": "T"}}) == "T{token.nobody} {nospace.x}"
+    assert headers["X"].render({}) == "{token.other} {nospace.x}"
+    assert headers["Y"].render({"token": {"t": "T"}}) == "T{token.other} {nospace.x}"
 
 
 def test_the_plan_knows_what_variables_held_and_does_not_print_it(
-    loads: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who quotes a command's words cuts these out of them."""
     for name, value in {"V": "hunter2", "U": "not asked for", "W": ""}.items():

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.conftest import said
-from wscli.config.reading.nodes import Branch, Items, Leaf, Mark, Node
-from wscli.config.reading.nodes import Path as TreePath
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Mark
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FileProblems, path_text
 
@@ -54,34 +54,25 @@ channels:
 """
 """Of both forms, with folded text, so that lines and columns have something to be wrong about."""
 
-ROOT = parse_yaml(VALID, FileProblems("app.yaml"))
+ROOT = Located(parse_yaml(VALID, FileProblems("app.yaml")))
 FREE = ("headers", "query", "verdicts", "5xx", "form", "endpoints", "tokens", "backoff", "channels", "give_up")
 """Mappings whose keys are the file's own, or which without one of their keys are of no known form at all."""
 
 
-def nodes(node: Node, path: TreePath = ()) -> Iterator[tuple[TreePath, Node]]:
-    yield path, node
-    if isinstance(node, Branch):
-        for key, entry in node.entries.items():
-            yield from nodes(entry.value, (*path, key))
-    elif isinstance(node, Items):
-        for place, item in enumerate(node.items):
-            yield from nodes(item, (*path, place))
+def keyed(located: Located) -> Iterator[Located]:
+    """Give what has a key of ours, at any depth."""
+    for _, child in located.entries():
+        if located.key not in FREE or located.path == ("channels", "two/{id}", "backoff"):
+            yield child
+        yield from keyed(child)
+    for item in located.items():
+        yield from keyed(item)
 
 
-KEYED = [
-    (entry.key_mark, (*path, key))
-    for path, node in nodes(ROOT)
-    if isinstance(node, Branch) and not (path and path[-1] in FREE and path != ("channels", "two/{id}", "backoff"))
-    for key, entry in node.entries.items()
-]
-LEAVES = [(node.mark, path) for path, node in nodes(ROOT) if isinstance(node, Leaf)]
-
-
-def put(mark: Mark, text: str) -> str:
+def put(mark: Mark, text: str, *, instead_of: str = "") -> str:
     lines = VALID.split("\n")
-    line = lines[mark.line - 1]
-    lines[mark.line - 1] = line[: mark.column - 1] + text + line[mark.column - 1 :]
+    line, at = lines[mark.line - 1], mark.column - 1
+    lines[mark.line - 1] = line[:at] + text + line[at + len(instead_of) :]
     return "\n".join(lines)
 
 
@@ -96,36 +87,26 @@ def test_the_file_is_valid(tmp_path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.sampled_from(KEYED))
-def test_a_misspelt_key_is_found_at_its_line_and_column(tmp_path: Path, keyed: tuple[Mark, TreePath]) -> None:
+@given(st.sampled_from(list(keyed(ROOT))))
+def test_a_misspelt_key_is_found_at_its_line_and_column(tmp_path: Path, located: Located) -> None:
     """``xyzzy_`` before any key makes it unknown; what is missing then comes on top."""
-    mark, path = keyed
-    where = path_text((*path[:-1], f"xyzzy_{path[-1]}"))
+    mark = located.key_at
+    where = path_text((*located.path[:-1], f"xyzzy_{located.key}"))
     start = f"{mark.line}:{mark.column}: {where}: unknown key"
     assert [line for line in problems(tmp_path, put(mark, "xyzzy_")) if line.startswith(start)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.sampled_from([leaf for leaf in LEAVES if leaf[1][-1] != "X-Note"]))
-def test_an_unset_variable_is_found_at_its_line_and_column(tmp_path: Path, leaf: tuple[Mark, TreePath]) -> None:
-    mark, path = leaf
-    quoted = VALID.split("\n")[mark.line - 1][mark.column - 1] == '"'
-    found = problems(tmp_path, put(Mark(mark.line, mark.column + 1), "${UNSET}") if quoted else replaced(mark, path))
-    assert f"{mark.line}:{mark.column}: {path_text(path)}: ${{UNSET}} is not set" in "\n".join(found)
-
-
-def replaced(mark: Mark, path: TreePath) -> str:
-    """Put the variable in place of a plain scalar."""
-    lines = VALID.split("\n")
-    line = lines[mark.line - 1]
-    node: Node = ROOT
-    for step in path:
-        node = node.items[step] if isinstance(node, Items) else node.entries[str(step)].value  # type: ignore[union-attr]
-    assert isinstance(node, Leaf)
-    end = mark.column - 1 + len(node.value)
-    assert line[mark.column - 1 : end] == node.value
-    lines[mark.line - 1] = f"{line[: mark.column - 1]}'${{UNSET}}'{line[end:]}"
-    return "\n".join(lines)
+@given(st.sampled_from([leaf for leaf in ROOT.leaves() if leaf.key != "X-Note"]))
+def test_an_unset_variable_is_found_at_its_line_and_column(tmp_path: Path, leaf: Located) -> None:
+    (line, column), text = leaf.mark, leaf.text or ""
+    written = VALID.split("\n")[line - 1][column - 1 :]
+    if written.startswith('"'):
+        damaged = put(Mark(line, column + 1), "${UNSET}")
+    else:
+        assert written.startswith(text)
+        damaged = put(leaf.mark, "'${UNSET}'", instead_of=text)
+    assert f"{line}:{column}: {path_text(leaf.path)}: ${{UNSET}} is not set" in "\n".join(problems(tmp_path, damaged))
 
 
 def test_all_problems_come_at_once_and_in_order(tmp_path: Path) -> None:

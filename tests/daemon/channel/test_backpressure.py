@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.daemon.scripted import Scripted, closed
 from tests.daemon.virtual_time import VirtualTime
 from wscli.daemon.channel.backpressure import MOVING, PATIENCE, PAUSE_AT, RESUME_AT, STRETCH, Backpressure
 
@@ -69,13 +70,6 @@ def test_a_reader_that_took_nothing_for_a_second_never_pauses(upstream: Upstream
     assert upstream.reading
 
 
-def test_a_pause_ends_once_as_its_reader_leaves(upstream: Upstream) -> None:
-    upstream.lags("a", 0.9)
-    upstream.pressure.forget_reader("a")
-    upstream.pressure.forget_reader("a")
-    assert upstream.steps == ["pause", "resume"]
-
-
 def test_a_reset_ends_every_pause_once(upstream: Upstream) -> None:
     upstream.lags("a", 0.9)
     upstream.pressure.report_history(True)
@@ -107,6 +101,19 @@ async def test_reading_stays_paused_while_either_cause_remains(upstream: Upstrea
     assert not upstream.reading
     upstream.pressure.report_history(False)
     assert upstream.steps == ["pause", "resume"]
+
+
+async def test_reading_is_paused_and_resumed_on_the_open_link_only(it: Scripted) -> None:
+    channel, link = it.channel, it.server.link
+    reader = object()
+    channel.backpressure.report_lag(reader, 0.9, it.time.now)
+    assert not link.reading
+    await it.time.advance(0.26)
+    assert link.reading
+    channel.backpressure.report_lag(reader, 0.9, it.time.now)
+    link.end(closed(1006))
+    await it.time.advance(2)
+    assert it.server.link.reading
 
 
 reports = st.tuples(st.sampled_from("abc"), st.sampled_from([0.0, 0.3, 0.6, 2.0]), st.sampled_from([0.0, 0.9, 1.1]))

@@ -9,24 +9,16 @@ from dataclasses import replace
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status
+from wscli.core.events import Failure
 from wscli.core.states import SETTLED
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
-from wscli.history.records import GapRecord
+from wscli.history.records import Cursor, GapRecord
 
+ANNOUNCED = ["news: not connected for 5s: closed by the server: 1006", "news: ready again after 23s"]
 LAZY = channel_plan(eager=False, linger=30.0)
-
-
-def gaps(channel: object) -> list[tuple[int, str, float, float]]:
-    cursor = channel.history.seek_start().cursor  # type: ignore[attr-defined]  # a Channel
-    found = []
-    while (item := channel.history.read(cursor)) is not None:  # type: ignore[attr-defined]  # as above
-        cursor = item.cursor
-        if isinstance(item.item, GapRecord):
-            found.append((item.item.after, item.item.reason, item.item.start, item.item.end))
-    return found
 
 
 async def test_a_lazy_channel_opens_on_first_use_and_closes_its_linger_after_the_last() -> None:
@@ -66,17 +58,10 @@ async def test_one_gap_an_outage_however_many_attempts_it_took(it: Scripted) -> 
     it.server.link.end(closed(1006))
     await it.time.advance(60)
     it.server.link.say("three")
-    assert gaps(it.channel) == [(2, "outage", lost, lost + 15)]
-    assert it.channel.history.last == 3
-
-
-async def test_what_was_deliberate_is_a_gap_of_another_name(it: Scripted) -> None:
-    it.channel.pause()
-    await it.time.advance(5)
-    assert gaps(it.channel) == []
-    it.channel.resume()
-    await it.time.settle()
-    assert [gap[1] for gap in gaps(it.channel)] == ["paused"]
+    history = it.channel.history
+    gap = GapRecord(2, "outage", lost, lost + 15)
+    assert history.read(Cursor(2, 0, history.epoch)) == (gap, Cursor(2, 1, history.epoch))
+    assert (history.last, history.gaps) == (3, {"outage": 1})
 
 
 async def test_a_send_goes_out_on_the_shared_connection_and_is_counted(it: Scripted) -> None:
@@ -86,13 +71,11 @@ async def test_a_send_goes_out_on_the_shared_connection_and_is_counted(it: Scrip
     assert (it.channel.counters.sent, it.channel.counters.sent_bytes) == (2, 6)
 
 
-async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_the_order_on_the_wire(
-    lazy: Scripted,
-) -> None:
+async def test_a_message_that_is_made_as_it_is_sent_has_its_reference_in_their_order(lazy: Scripted) -> None:
     channel, message = lazy.channel, Referring("{ref.int}")
 
     async def ask() -> None:
-        await channel.send(lambda: message.fill(channel.refs)[1].encode(), binary=False, timeout=1)
+        await channel.send(lambda: message.fill(channel.subscription.refs)[1].encode(), binary=False, timeout=1)
 
     with channel.use():
         await asyncio.gather(*(ask() for _ in range(5)))
@@ -103,17 +86,19 @@ async def test_a_message_that_is_made_as_it_is_handed_over_has_its_reference_in_
         assert lazy.server.link.sent == [(b"6", False)], "numbers go on through a reconnect"
 
 
-async def test_a_send_opens_a_lazy_channel(lazy: Scripted) -> None:
-    await lazy.channel.send(b"hello", binary=False, timeout=1)
-    await lazy.time.advance(0.01)
-    assert len(lazy.server.dials) == 1
-    assert lazy.server.links == []
-
-
-async def test_a_send_that_no_connection_came_for_was_certainly_not_sent(lazy: Scripted) -> None:
-    lazy.server.always = REFUSED
-    with pytest.raises(NotSent, match=r"not ready within 10ms: waiting: connection refused"):
-        await lazy.channel.send(b"hello", binary=False, timeout=0.01)
+@pytest.mark.parametrize(
+    ("refusal", "timeout", "error", "words"),
+    [
+        (REFUSED, 0.01, NotSent, "not ready within 10ms: waiting: connection refused"),
+        (status(401), 60, AuthError, "'news' is failed: HTTP 401"),
+    ],
+)
+async def test_a_send_without_a_connection_says_why(
+    lazy: Scripted, refusal: Failure, timeout: float, error: type[Exception], words: str
+) -> None:
+    lazy.server.always = refusal
+    with pytest.raises(error, match=words):
+        await lazy.channel.send(b"hello", binary=False, timeout=timeout)
 
 
 async def test_a_send_whose_deadline_passes_in_a_full_buffer_has_an_unknown_outcome(it: Scripted) -> None:
@@ -128,14 +113,7 @@ async def test_a_send_to_a_channel_that_is_held_fails_at_once(it: Scripted, hold
     getattr(it.channel, hold)()
     with pytest.raises(ChannelUnavailable, match=f"'news' is {state}") as caught:
         await it.channel.send(b"hello", binary=False, timeout=60)
-    assert caught.value.hint is not None
-    assert "opens it again" in caught.value.hint
-
-
-async def test_refused_credentials_are_an_authentication_error(lazy: Scripted) -> None:
-    lazy.server.always = status(401)
-    with pytest.raises(AuthError, match="'news' is failed: HTTP 401"):
-        await lazy.channel.send(b"hello", binary=False, timeout=60)
+    assert "opens it again" in (caught.value.hint or "")
 
 
 async def test_a_done_channel_is_not_reopened_by_a_use() -> None:
@@ -154,33 +132,16 @@ async def test_wait_for_returns_for_a_channel_that_was_removed_before(it: Script
         assert await channel.wait_for({S.READY}) is S.STOPPED
 
 
-async def test_wait_for_returns_when_the_state_comes(it: Scripted) -> None:
-    it.server.link.end(closed(1006))
-    wait = asyncio.ensure_future(it.channel.wait_for({S.READY}))
-    await it.time.settle()
-    assert not wait.done()
-    await it.time.advance(2)
-    assert await wait is S.READY
-
-
-async def test_a_short_outage_is_counted_and_not_announced(it: Scripted, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "wscli.channel")
-    caplog.clear()
-    it.server.link.end(closed(1006))
-    await it.time.advance(4)
-    assert caplog.messages == []
-    assert it.channel.stats()["short_outages"] == 1
-
-
-async def test_a_long_outage_is_announced_once_with_its_reason_and_its_end(
-    it: Scripted, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("refused", "messages"), [(0, []), (4, ANNOUNCED)])
+async def test_an_outage_is_counted_if_it_is_short_and_else_announced_with_its_reason_and_its_end(
+    it: Scripted, caplog: pytest.LogCaptureFixture, refused: int, messages: list[str]
 ) -> None:
     caplog.set_level(logging.INFO, "wscli.channel")
     caplog.clear()
-    it.server.refusals = [REFUSED] * 4
+    it.server.refusals = [REFUSED] * refused
     it.server.link.end(closed(1006))
     await it.time.advance(60)
-    assert caplog.messages == ["news: not connected for 5s: closed by the server: 1006", "news: ready again after 23s"]
+    assert (it.channel.stats()["short_outages"], caplog.messages) == (not messages, messages)
 
 
 async def test_the_end_of_the_manager_is_announced_for_no_channel(caplog: pytest.LogCaptureFixture) -> None:
@@ -217,19 +178,6 @@ async def test_the_status_holds_every_key_of_the_contract(it: Scripted) -> None:
         "consumers": {},
         "problems": [],
     }
-
-
-async def test_reading_is_paused_and_resumed_on_the_open_link_only(it: Scripted) -> None:
-    channel, link = it.channel, it.server.link
-    reader = object()
-    channel.backpressure.report_lag(reader, 0.9, it.time.now)
-    assert not link.reading
-    await it.time.advance(0.26)
-    assert link.reading
-    channel.backpressure.report_lag(reader, 0.9, it.time.now)
-    link.end(closed(1006))
-    await it.time.advance(2)
-    assert it.server.link.reading
 
 
 @pytest.mark.parametrize("wanted_by", ["start", "reload"])
@@ -323,9 +271,7 @@ async def test_a_use_while_the_server_asked_to_wait_dials_when_the_wait_is_over(
 
 
 @pytest.mark.parametrize(("what", "state"), [("reload", S.IDLE), ("restart", S.READY)])
-async def test_a_wait_that_nobody_wants_any_more_is_dialled_for_nobody_but_by_hand(
-    lazy: Scripted, what: str, state: S
-) -> None:
+async def test_a_wait_that_nobody_wants_ends_in_a_dial_by_hand_only(lazy: Scripted, what: str, state: S) -> None:
     lazy.server.refusals = [status(503, retry_after=60.0)]
     await lazy.use_once()
     await lazy.time.advance(1)

@@ -49,9 +49,8 @@ class Hooked(Scripted):
     def lines(self, name: str = "out") -> list[str]:
         """The whole lines of a file that the hooks write to."""
         path = self.directory / name
-        return (
-            [line for line in path.read_text().splitlines(keepends=True) if line[-1] == "\n"] if path.exists() else []
-        )
+        text = path.read_text() if path.exists() else ""
+        return [line for line in text.splitlines(keepends=True) if line[-1] == "\n"]
 
     async def until_lines(self, count: int, name: str = "out") -> list[Any]:
         await eventually(lambda: len(self.lines(name)) >= count)
@@ -84,8 +83,7 @@ async def hooked(directory: Path, **changes: Any) -> AsyncIterator[Hooked]:
     finally:
         before = psutil.Process().children(recursive=True)
         await it.hooks.close()
-        closing = it.manager.close()
-        await closing
+        await it.manager.close()
     started = [child.pid for child in before if child.pid not in others]
     await eventually(lambda: not any(alive(pid) for pid in started))  # what is killed dies a moment later
     assert it.time.pending == [], "a timer outlived its manager"

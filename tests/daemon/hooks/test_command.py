@@ -35,18 +35,13 @@ def pid(path: Path) -> int:
         ("printf '\\033[2Jred\\tx\\377' >&2; exit 1", "exited with 1: \\x1b[2Jred\\tx\ufffd"),
         ("kill -SEGV $$", "killed by SIGSEGV"),
         ("head -c 100000 /dev/zero | tr '\\0' x; exit 1", "exited with 1"),
+        ("head -c 9999 /dev/zero | tr '\\0' x >&2; exit 1", f"exited with 1: {'x' * 200}..."),
     ],
 )
 async def test_a_failure_gives_the_code_and_the_last_line_of_stderr(
     tmp_path: Path, script: str, text: str | None
 ) -> None:
     assert await outcome(tmp_path, sh(script)) == text
-
-
-async def test_a_long_last_line_is_cut(tmp_path: Path) -> None:
-    text = await outcome(tmp_path, sh("head -c 9999 /dev/zero | tr '\\0' x >&2; exit 1"))
-    assert text is not None
-    assert len(text) < 230
 
 
 async def test_secrets_are_masked_in_the_quoted_line(tmp_path: Path) -> None:
@@ -74,20 +69,14 @@ async def test_no_shell_expands_the_arguments(tmp_path: Path) -> None:
     assert (tmp_path / "$HOME;`id`").exists()
 
 
-async def test_a_command_need_not_read_its_stdin(tmp_path: Path) -> None:
+async def test_a_large_event_arrives_whole_and_need_not_be_read(tmp_path: Path) -> None:
     assert await outcome(tmp_path, sh("exit 0"), b"x" * (1 << 20)) is None
-
-
-async def test_a_large_event_arrives_whole(tmp_path: Path) -> None:
     assert await outcome(tmp_path, sh("cat > out"), b"x" * (1 << 20)) is None
     assert (tmp_path / "out").stat().st_size == 1 << 20
 
 
-async def test_endless_stdout_is_killed_at_the_timeout(tmp_path: Path) -> None:
+async def test_endless_output_is_killed_at_the_timeout_or_for_its_size(tmp_path: Path) -> None:
     assert await outcome(tmp_path, MessageHook(exec=("yes",), timeout=0.1)) == "killed after 100ms"
-
-
-async def test_endless_stderr_is_killed(tmp_path: Path) -> None:
     assert await outcome(tmp_path, sh("yes >&2", timeout=60)) == "killed after 1 MiB on stderr"
 
 

@@ -5,45 +5,20 @@ removed or stays queued; a channel's messages leave in order; outcomes are true,
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import tempfile
 from collections import Counter
-from collections.abc import Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule
+from hypothesis.stateful import invariant, rule
 
-from tests.daemon.machines import LoopMachine, in_loop
-from tests.daemon.registry.test_manager_machine import name_of
-from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status
+from tests.daemon.machines import NAMES, in_loop, name_of
+from tests.daemon.outbox.world import PLANS, OutboxWorld
 from tests.examples import EXAMPLES
-from wscli.config.models.upstream import Rotate
-from wscli.control.messages import QueueOutcome
-from wscli.core.events import Failure
 from wscli.core.states import ChannelState as S
-from wscli.daemon.outbox import Outbox, delivery, store, thread
 from wscli.daemon.outbox.messages import NO_MESSAGES
-from wscli.daemon.outbox.waiters import OutcomeWaiter
-from wscli.database import transaction
-from wscli.errors import NotSent, OutcomeUnknown, UnknownChannel, WscliError
-
-PLANS = (
-    channel_plan("news", rotate=Rotate(max_age=20.0)),
-    channel_plan("calls", eager=False, linger=5.0),
-    channel_plan("rooms/{id}"),
-)
-NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
-CHANGES = st.sampled_from([None, {}, {"linger": 2.0}, {"max_message": 1}, {"max_message": 2}])
-ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006)])
-REFUSALS = st.sampled_from([REFUSED, status(410), status(503)])
-BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
+from wscli.errors import NotSent, UnknownChannel, WscliError
 
 
 class Request(NamedTuple):
@@ -68,127 +43,12 @@ class Accepted(NamedTuple):
     key: str | None
 
 
-class EachMessageOnce(LoopMachine):
-    """No time passes between two rules; each rule waits until the outbox is idle."""
-
+class EachMessageOnce(OutboxWorld):
     def __init__(self) -> None:
         super().__init__()
-        self.stack = ExitStack()
-        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(delivery, "AGAIN", 0.0)
-        patch.setattr(thread, "RETRY", 0.0)
-        patch.setattr(store, "transaction", self.failing)
-        self.patch = patch
-        self.state = self.stack.enter_context(tempfile.TemporaryDirectory())
-        self.plans = PLANS
-        self.disk_fails = 0
-        self.stalled = False
-        self.waiting: dict[asyncio.Future[bool], tuple[ScriptedLink, bytes]] = {}
-        """The messages handed to servers that do not read."""
         self.number = 0
         self.accepted: dict[int, Accepted] = {}
         self.removed: set[int] = set()
-        self.taken: list[tuple[str, bytes]] = []
-        """The messages that servers took, in order."""
-        self.doubted: set[bytes] = set()
-        """The messages that they may have taken."""
-        self.watched: set[int] = set()
-        self.told: dict[int, QueueOutcome] = {}
-
-    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        async def doing() -> Any:
-            result = await work
-            await self.quiet()
-            return result
-
-        return super().do(doing())
-
-    async def quiet(self) -> None:
-        """Wait until the file has carried out every call and no new one is made."""
-        idle = 0
-        while idle < 3:
-            await self.it.time.settle()
-            working = self.outbox._store._working
-            if working is None:
-                idle += 1
-            else:
-                idle = 0
-                await asyncio.wait({working})
-        while self.waiter._outcomes:
-            for one in await self.waiter.news():
-                assert one["id"] not in self.told, "an outcome is told once"
-                self.told[one["id"]] = one
-
-    @contextmanager
-    def failing(self, database: sqlite3.Connection) -> Iterator[None]:
-        """Refuse the next ``disk_fails`` transactions at their commit."""
-        with transaction(database):
-            yield
-            if self.disk_fails:
-                self.disk_fails -= 1
-                raise sqlite3.OperationalError("database or disk is full")
-
-    @initialize()
-    def begin(self) -> None:
-        self.do(self.up(1000.0, 0.0))
-
-    async def up(self, now: float, slept: float) -> None:
-        self.it = Scripted(*self.plans)
-        self.it.time.now, self.it.time.slept = now, slept
-        self.it.server.on_open = self.serve
-        self.outbox = Outbox(self.it.manager, Path(self.state, "outbox.db"))
-        self.it.manager.observe(self.outbox)
-        self.waiting_client = ExitStack()
-        self.waiter: OutcomeWaiter = self.waiting_client.enter_context(self.outbox.waiting())
-        self.it.manager.open()
-        await self.outbox.start()
-
-    async def down(self) -> None:
-        self.patch.setattr(delivery, "SETTLE", 0.01 if self.waiting else 30.0)
-        self.watched -= self.waiter.pending
-        self.waiting_client.close()
-        await self.outbox.settle()
-        await self.it.close()
-        await self.outbox.close()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert self.outbox._waiters == set()
-
-    # the server
-
-    def serve(self, link: ScriptedLink) -> None:
-        end = link.end
-
-        def ends(failure: Failure) -> None:
-            end(failure)
-            for future in [future for future, (owner, _) in self.waiting.items() if owner is link]:
-                self.settle(future, taken=False)
-
-        link.send = partial(self.take, link)  # type: ignore[method-assign]  # a link that may not read
-        link.end = ends  # type: ignore[method-assign]
-
-    @staticmethod
-    def settle(future: asyncio.Future[bool], *, taken: bool) -> None:
-        if not future.done():
-            future.set_result(taken)
-
-    async def take(self, link: ScriptedLink, payload: bytes, *, binary: bool, timeout: float) -> None:
-        if not link.open:
-            raise NotSent("the connection is closed")
-        if self.stalled:
-            future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            self.waiting[future] = link, payload
-            timer = self.it.time.schedule(timeout, partial(self.settle, future, taken=False))
-            taken = False
-            try:
-                taken = await future
-            finally:
-                del self.waiting[future]
-                timer.cancel()
-                if not taken:
-                    self.doubted.add(payload)
-            if not taken:
-                raise OutcomeUnknown("the connection ended while the message was being sent")
-        self.taken.append((name_of(link), payload))
 
     # requests
 
@@ -211,121 +71,37 @@ class EachMessageOnce(LoopMachine):
             assert (first.channel, first.key) == (name, request.key), "the known message has that key"
             return
         assert added["queued"] == request.count
-        for index, payload in enumerate(payloads):
-            assert added["first"] + index not in self.accepted
-            self.accepted[added["first"] + index] = Accepted(name, payload, request.key)
-            self.watched.add(added["first"] + index)
+        for number, payload in enumerate(payloads, added["first"]):
+            assert number not in self.accepted
+            self.accepted[number] = Accepted(name, payload, request.key)
+            self.watched.add(number)
 
     @rule(index=st.integers(0, 99))
-    def remove_one(self, index: int) -> None:
-        async def remove() -> None:
+    @in_loop
+    async def remove_one(self, index: int) -> None:
+        with suppress(WscliError):  # it is being sent, or the disk refuses
             if rows := await self.outbox.list([]):
                 number = rows[index % len(rows)]["id"]
                 await self.outbox.remove([number])
                 self.removed.add(number)
 
-        self.do(self.may_fail(remove()))
-
     @rule(name=NAMES)
-    def remove_all_of_a_channel(self, name: str) -> None:
-        async def remove() -> None:
+    @in_loop
+    async def remove_all_of_a_channel(self, name: str) -> None:
+        with suppress(WscliError):
             before = {row["id"] for row in await self.outbox.list([name])}
             try:
                 await self.outbox.remove_channel(name)
             finally:
                 self.removed |= before - {row["id"] for row in await self.outbox.list([name])} - self.gone()
 
-        self.do(self.may_fail(remove()))
-
     @rule()
-    def remove_what_expired(self) -> None:
-        async def remove() -> None:
+    @in_loop
+    async def remove_what_expired(self) -> None:
+        with suppress(WscliError):
             expired = {row["id"] for row in await self.outbox.list([]) if row["state"] == "expired"}
             await self.outbox.remove_expired()
             self.removed |= expired
-
-        self.do(self.may_fail(remove()))
-
-    @staticmethod
-    async def may_fail(work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except WscliError:  # it is being sent, or the disk refuses
-            return
-
-    @rule(name=NAMES, what=BY_HAND)
-    @in_loop
-    async def by_hand(self, name: str, what: str) -> None:
-        try:
-            getattr(self.it.manager.channel(name), what)()
-        except UnknownChannel:
-            return
-
-    @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES), at_once=st.booleans())
-    @in_loop
-    async def reload(self, changes: tuple[dict[str, Any] | None, ...], at_once: bool) -> None:
-        if not at_once:
-            self.apply(())
-        self.plans = tuple(
-            changed(plan, **change) for plan, change in zip(PLANS, changes, strict=True) if change is not None
-        )
-        self.apply(self.plans)
-
-    def apply(self, plans: tuple[Any, ...]) -> None:
-        self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
-
-    @rule()
-    def restart(self) -> None:
-        async def restart() -> None:
-            await self.down()
-            await self.up(self.it.time.now, self.it.time.slept)
-
-        self.disk_fails = 0
-        self.do(restart())
-
-    # faults and time
-
-    @rule(failure=ENDS, index=st.integers(0, 9))
-    @in_loop
-    async def a_link_ends(self, failure: Failure, index: int) -> None:
-        if links := self.it.server.links:
-            links[index % len(links)].end(failure)
-
-    @rule(refusals=st.lists(REFUSALS, max_size=3))
-    def refuse(self, refusals: list[Failure]) -> None:
-        self.it.server.refusals = list(refusals)
-
-    @rule()
-    def servers_stop_reading(self) -> None:
-        self.stalled = True
-
-    @rule()
-    @in_loop
-    async def servers_read_on(self) -> None:
-        self.stalled = False
-        for future in list(self.waiting):
-            self.settle(future, taken=True)
-
-    @rule(times=st.integers(1, 4))
-    def the_disk_is_full(self, times: int) -> None:
-        self.disk_fails = times
-
-    @rule(seconds=st.sampled_from([0.3, 1.0, 5.0, 30.0, 700.0]))
-    @in_loop
-    async def time_passes(self, seconds: float) -> None:
-        await self.it.time.advance(seconds)
-        await self.look_at_the_clock()
-
-    @rule(seconds=st.sampled_from([-100.0, -3.0, 3.0, 100.0]))
-    @in_loop
-    async def the_clock_is_set(self, seconds: float) -> None:
-        self.it.time.slept += seconds
-        await self.look_at_the_clock()
-
-    async def look_at_the_clock(self) -> None:
-        """Wake the expiry, which sleeps in the time of the event loop."""
-        await self.quiet()
-        self.outbox._expiry_changed.set()
 
     # invariants
 
@@ -385,42 +161,23 @@ class EachMessageOnce(LoopMachine):
             assert number > last.get(name, 0)
             last[name] = number
 
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "it"):
-                self.loop.run_until_complete(self.ends_in_time())
-        finally:
-            self.loop.run_until_complete(self.cancel_what_is_left())
-            self.stack.close()
-            self.loop.close()
-
-    async def cancel_what_is_left(self) -> None:
-        """Cancel the tasks that a failed test leaves, so that its failure is shown."""
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    async def ends_in_time(self) -> None:
-        async with asyncio.timeout(60):
-            await self.ends()
-
     async def ends(self) -> None:
-        """Remove every fault: all messages are sent, and all tasks end."""
+        """Remove every fault: all messages are sent in time, and all tasks end."""
         self.it.server.refusals, self.stalled, self.disk_fails = [], False, 0
         for future in list(self.waiting):
             self.settle(future, taken=True)
-        self.apply(PLANS)
-        await self.quiet()
-        for name in {row["channel"] for row in await self.outbox.list([]) if row["state"] == "queued"}:
-            self.it.manager.channel(name).start()
-        await self.it.time.advance(60.0)
-        await self.look_at_the_clock()
-        await self.quiet()
-        left = [row for row in await self.outbox.list([]) if row["state"] != "expired"]
-        assert left == [], [channel.status() for channel in self.it.manager.channels()]
-        await self.outbox.flush()
-        await self.down()
+        async with asyncio.timeout(60):
+            await self.apply(PLANS)
+            await self.quiet()
+            for name in {row["channel"] for row in await self.outbox.list([]) if row["state"] == "queued"}:
+                self.it.manager.channel(name).start()
+            await self.it.time.advance(60.0)
+            await self.look_at_the_clock()
+            await self.quiet()
+            left = [row for row in await self.outbox.list([]) if row["state"] != "expired"]
+            assert left == [], [channel.status() for channel in self.it.manager.channels()]
+            await self.outbox.flush()
+            await self.down()
 
 
 EachMessageOnce.TestCase.settings = settings(

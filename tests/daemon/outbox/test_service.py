@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -21,7 +22,6 @@ from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox import Outbox, delivery, thread
 from wscli.daemon.outbox.store import OutboxStore
-from wscli.daemon.registry.manager import Manager
 from wscli.database import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
@@ -36,15 +36,16 @@ class Scene(NamedTuple):
     channel: Channel
     it: Scripted
 
-    @property
-    def manager(self) -> Manager:
-        return self.it.manager
-
     async def bring(self, state: ChannelState) -> None:
         await bring(self.it, self.channel, state)
 
-    async def queue(self, *payloads: bytes, ttl: float | None = None) -> QueueReceipt:
-        return await self.outbox.queue("calls", payloads, binary=False, ttl=ttl, key=None)
+    async def queue(self, *payloads: bytes, channel: str = "calls", **options: Any) -> QueueReceipt:
+        return await self.outbox.queue(channel, payloads, **{"binary": False, "ttl": None, "key": None, **options})
+
+    async def attempted(self) -> None:
+        """Wait until the first message was tried."""
+        while not (await self.outbox.list([]))[0]["attempts"]:
+            pass
 
     def sent(self) -> list[bytes]:
         return [payload for payload, _ in link_of(self.channel).sent]
@@ -65,8 +66,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 async def test_a_failed_or_doubtful_message_is_sent_again_before_the_next(scene: Scene, error: WscliError) -> None:
     link_of(scene.channel).fails[0] = error
     await scene.queue(b"a", b"b")
-    while not (await scene.outbox.list([]))[0]["attempts"]:
-        pass
+    await scene.attempted()
     assert scene.sent() == []
     link_of(scene.channel).fails.clear()
     await scene.outbox.flush()
@@ -91,7 +91,7 @@ async def test_a_flush_fails_for_a_failed_or_removed_channel(scene: Scene) -> No
     with pytest.raises(ChannelUnavailable, match="channel 'calls' has 1 queued: channel 'calls' is failed"):
         await scene.outbox.flush()
     await scene.outbox.remove_channel("calls")
-    await scene.outbox.queue("gone", [b"a"], binary=False, ttl=None, key=None)
+    await scene.queue(b"a", channel="gone")
     with pytest.raises(ChannelUnavailable, match="no channel 'gone'"):
         await scene.outbox.flush()
     assert [one["channel"] for one in await scene.outbox.list([])] == ["gone"]
@@ -117,7 +117,7 @@ async def test_a_mark_that_the_disk_refuses_is_repeated_and_no_message_is(
     await scene.queue(b"a", b"b")
     await scene.outbox.flush()
     assert scene.sent() == [b"a", b"b"]
-    assert scene.manager.problems.texts() == []
+    assert scene.it.manager.problems.texts() == []
 
 
 async def test_a_disk_that_refuses_a_delivery_is_no_problem_once_its_messages_are_removed(
@@ -125,9 +125,9 @@ async def test_a_disk_that_refuses_a_delivery_is_no_problem_once_its_messages_ar
 ) -> None:
     refuse(monkeypatch, "next", repeat(True))
     await scene.queue(b"a")
-    await eventually(lambda: scene.manager.problems.texts() == ["outbox: the disk is full"])
+    await eventually(lambda: scene.it.manager.problems.texts() == ["outbox: the disk is full"])
     await scene.outbox.remove([1])
-    await eventually(lambda: not scene.manager.problems.texts() and not scene.channel.in_use)
+    await eventually(lambda: not scene.it.manager.problems.texts() and not scene.channel.in_use)
 
 
 async def test_an_unusable_state_directory_refuses_the_message(scene: Scene, tmp_path: Path) -> None:
@@ -136,35 +136,31 @@ async def test_an_unusable_state_directory_refuses_the_message(scene: Scene, tmp
         await scene.queue(b"a")
 
 
-async def block(scene: Scene, *payloads: bytes, ttl: float | None = None) -> None:
-    """Queue messages, and return while the first is being sent."""
-    link_of(scene.channel).full = asyncio.Event()
-    await scene.queue(*payloads, ttl=ttl)
+async def block(scene: Scene, *payloads: bytes, **options: Any) -> asyncio.Event:
+    """Queue messages, and return while the first is being sent; it is once the event is set."""
+    full = link_of(scene.channel).full = asyncio.Event()
+    await scene.queue(*payloads, **options)
     await eventually(scene.sent)
-
-
-def unblock(scene: Scene) -> None:
-    full = link_of(scene.channel).full
-    assert full is not None
-    full.set()
+    return full
 
 
 async def end(scene: Scene) -> list[dict[str, Any]]:
     """End as the manager does, and give what the next one finds."""
     await scene.outbox.settle()
-    await scene.manager.tasks.close()
+    await scene.it.manager.tasks.close()
     await scene.outbox.close()
-    store = OutboxStore(scene.outbox._store._path)
-    found = store.list()
-    store.close()
-    return found
+    with closing(OutboxStore(scene.outbox._store._path)) as store:
+        return store.list()
 
 
 async def test_a_clean_end_marks_the_message_that_is_being_sent_and_begins_no_other(scene: Scene) -> None:
-    await block(scene, b"a", b"b")
+    full = await block(scene, b"a", b"b")
+    timeout = link_of(scene.channel).timeout
+    assert timeout is not None
+    assert timeout > 86_400, "without a ttl an attempt has no limit: the keep-alive detects a server that reads nothing"
     ending = asyncio.create_task(end(scene))
     await asyncio.sleep(0)
-    unblock(scene)
+    full.set()
     assert [one["id"] for one in await ending] == [2]
     assert scene.sent() == [b"a"]
 
@@ -175,8 +171,8 @@ async def test_a_clean_end_marks_a_message_that_the_server_does_not_take_as_doub
     monkeypatch.setattr(delivery, "SETTLE", 0.01)
     await block(scene, b"a", b"b")
     first, second = await end(scene)
-    assert (first["state"], first["attempts"]) == ("queued", 1)
-    assert first["reason"] == "the manager was stopped while it was being sent"
+    reason = "the manager was stopped while it was being sent"
+    assert (first["state"], first["attempts"], first["reason"]) == ("queued", 1, reason)
     assert second["attempts"] == 0
 
 
@@ -187,13 +183,10 @@ async def test_a_clean_end_does_not_wait_for_a_channel_that_is_not_ready(scene: 
 
 
 async def test_a_message_that_is_being_sent_is_not_removed(scene: Scene) -> None:
-    await block(scene, b"a", b"b", b"c", b"d")
-    with pytest.raises(WscliError, match="message 1 is being sent at this moment, and none was removed") as refused:
-        await scene.outbox.remove([2, 1])
-    assert refused.value.hint
+    full = await block(scene, b"a", b"b", b"c", b"d")
     with pytest.raises(WscliError, match="a message of channel 'calls' is being sent at this moment; 3 others are"):
         await scene.outbox.remove_channel("calls")
-    unblock(scene)
+    full.set()
     await scene.outbox.flush()
     assert scene.sent() == [b"a"]
 
@@ -201,8 +194,7 @@ async def test_a_message_that_is_being_sent_is_not_removed(scene: Scene) -> None
 async def test_a_message_can_be_removed_between_two_attempts(scene: Scene) -> None:
     link_of(scene.channel).fails[0] = NotSent("closed")
     await scene.queue(b"a")
-    while not (await scene.outbox.list([]))[0]["attempts"]:
-        pass
+    await scene.attempted()
     assert await scene.outbox.remove([1]) == 1
     await scene.outbox.flush()
     assert scene.sent() == []
@@ -212,23 +204,20 @@ async def test_an_attempt_ends_when_its_message_expires(scene: Scene) -> None:
     link = link_of(scene.channel)
     link.clogged = True
     with scene.outbox.waiting() as waiter:
-        link.full = asyncio.Event()
-        await scene.outbox.queue("calls", [b"a"], binary=False, ttl=7, key=None, waiter=waiter)
-        await eventually(scene.sent)
+        full = await block(scene, b"a", ttl=7, waiter=waiter)
         assert link.timeout == 7
         scene.it.time.stall(7)
-        link.full.set()
+        full.set()
         reason = "it may have been sent: channel 'calls': the server had not read the message in time"
-        assert await waiter.news() == [outcome(1, "unknown", reason)]
-        assert await waiter.news() == []
+        assert [await waiter.news(), await waiter.news()] == [[outcome(1, "unknown", reason)], []]
     (row,) = await scene.outbox.list([])
     assert (row["state"], row["reason"], row["attempts"]) == ("expired", reason, 1)
 
 
 async def test_a_message_that_expired_behind_another_is_never_tried(scene: Scene) -> None:
-    await block(scene, b"a", b"b", ttl=5)
+    full = await block(scene, b"a", b"b", ttl=5)
     scene.it.time.stall(5)
-    unblock(scene)
+    full.set()
     await scene.outbox.flush()
     assert [(one["id"], one["state"]) for one in await scene.outbox.list([])] == [(2, "expired")]
     assert scene.sent() == [b"a"], "what was handed over in time was sent"
@@ -237,10 +226,9 @@ async def test_a_message_that_expired_behind_another_is_never_tried(scene: Scene
 async def test_each_waiter_is_told_the_outcome_of_each_of_its_messages(scene: Scene) -> None:
     await scene.bring(ChannelState.CONNECTING)
     with scene.outbox.waiting() as waiter, scene.outbox.waiting() as other:
-        options: dict[str, Any] = {"binary": False, "ttl": None, "key": "k"}
-        assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == receipt(1, "queued")
-        assert await scene.outbox.queue("calls", [b"a"], waiter=other, **options) == receipt(0, "queued")
-        await scene.outbox.queue("calls", [b"b"], binary=False, ttl=0, key=None, waiter=waiter)
+        assert await scene.queue(b"a", key="k", waiter=waiter) == receipt(1, "queued")
+        assert await scene.queue(b"a", key="k", waiter=other) == receipt(0, "queued")
+        await scene.queue(b"b", ttl=0, waiter=waiter)
         await scene.queue(b"c")
         await scene.bring(ChannelState.READY)
         await scene.outbox.flush()
@@ -249,7 +237,7 @@ async def test_each_waiter_is_told_the_outcome_of_each_of_its_messages(scene: Sc
             told += await waiter.news()
         assert sorted(told, key=lambda one: one["id"]) == [outcome(1, "sent"), outcome(2, "expired")]
         assert await other.news() == [outcome(1, "sent")]
-    assert await scene.outbox.queue("calls", [b"a"], waiter=waiter, **options) == receipt(0, "sent")
+    assert await scene.queue(b"a", key="k", waiter=waiter) == receipt(0, "sent")
     assert not waiter.pending
 
 
@@ -259,7 +247,7 @@ async def test_an_outcome_is_told_later_if_the_counts_cannot_be_read(
     refuse(monkeypatch, "report", [False, True])
     await scene.bring(ChannelState.STOPPED)
     with scene.outbox.waiting() as waiter:
-        await scene.outbox.queue("calls", [b"a"], binary=False, ttl=None, key=None, waiter=waiter)
+        await scene.queue(b"a", waiter=waiter)
         await scene.outbox.remove([1])
         assert scene.outbox.counts("calls")["queued"] == 1
         await scene.outbox.list([])
@@ -271,63 +259,42 @@ async def test_a_crashed_delivery_is_a_problem_until_it_goes_on(scene: Scene, mo
     monkeypatch.setattr(delivery, "AFTER_CRASH", 0.01)
     link_of(scene.channel).fails[0] = RuntimeError("a fault of ours")
     await scene.queue(b"a", b"b")
-    await eventually(lambda: scene.manager.problems.texts())
-    assert scene.manager.problems.texts() == [
-        "outbox of calls: delivery stopped: a fault of ours; tried again in 0.01 s"
-    ]
+    stated = ["outbox of calls: delivery stopped: a fault of ours; tried again in 0.01 s"]
+    await eventually(lambda: scene.it.manager.problems.texts() == stated)
     link_of(scene.channel).fails.clear()
     await scene.outbox.flush()
-    assert scene.manager.problems.texts() == []
+    assert scene.it.manager.problems.texts() == []
     assert scene.sent() == [b"a", b"b"]
 
 
 async def test_one_task_retries_expiry_on_a_disk_that_refuses_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = 0
+    counts = []
 
-    def refusing(store: OutboxStore, now: float) -> None:
-        nonlocal refused
-        refused += 1
-        raise DatabaseError("the disk is full")
+    def refusals() -> Iterator[bool]:
+        for _ in range(20):
+            counts.append(len(scene.it.manager.tasks))
+            yield True
 
+    refuse(monkeypatch, "expire", refusals())
     monkeypatch.setattr(thread, "RETRY", 0.01)
     await scene.bring(ChannelState.CONNECTING)
-    others = len(scene.manager.tasks)
+    others = len(scene.it.manager.tasks)
     await scene.queue(b"a", ttl=5)
     scene.it.time.stall(5)
-    with monkeypatch.context() as patch:
-        patch.setattr(OutboxStore, "expire", refusing)
-        scene.outbox._expiry_changed.set()
-        for count in range(1, 20):
-            await eventually(lambda count=count: refused >= count)  # type: ignore[misc]  # bound in its turn
-            assert len(scene.manager.tasks) == others + 2, "the delivery, and one that puts aside what expired"
+    scene.outbox._expiry_changed.set()
+    await eventually(lambda: len(counts) == 20)
+    assert set(counts) == {others + 2}, "the delivery, and one that puts aside what expired"
     await eventually(lambda: scene.channel.outbox["expired"] == 1)
-    await eventually(lambda: len(scene.manager.tasks) == others)
-    assert scene.manager.problems.texts() == []
-
-
-async def test_a_channel_is_in_use_only_while_it_has_queued_messages(scene: Scene) -> None:
-    await block(scene, b"a", ttl=5)
-    scene.it.time.stall(5)
-    await scene.bring(ChannelState.WAITING)
-    await eventually(lambda: scene.channel.outbox["expired"] == 1)
-    await eventually(lambda: not scene.channel.in_use)
-
-
-async def test_an_attempt_of_a_message_without_ttl_has_no_time_limit(scene: Scene) -> None:
-    await block(scene, b"a")
-    timeout = link_of(scene.channel).timeout
-    assert timeout is not None
-    assert timeout > 86_400, "the keep-alive detects a server that reads nothing"
-    unblock(scene)
-    await scene.outbox.flush()
+    await eventually(lambda: len(scene.it.manager.tasks) == others)
+    assert scene.it.manager.problems.texts() == []
 
 
 async def test_a_new_instance_of_a_template_shows_the_messages_of_its_name(scene: Scene) -> None:
     scene.it.server.always = REFUSED
-    await scene.outbox.queue("rooms/1", [b"a"], binary=False, ttl=None, key=None)
-    first = scene.manager.channel("rooms/1")
+    await scene.queue(b"a", channel="rooms/1")
+    first = scene.it.manager.channel("rooms/1")
     await eventually(lambda: first.outbox["queued"] == 1)
-    scene.manager.apply(replace(scene.it.plan, channels={}))
-    scene.manager.apply(scene.it.plan)
-    assert scene.manager.channel("rooms/1") is not first
-    assert scene.manager.channel("rooms/1").outbox["queued"] == 1
+    scene.it.manager.apply(replace(scene.it.plan, channels={}))
+    scene.it.manager.apply(scene.it.plan)
+    second = scene.it.manager.channel("rooms/1")
+    assert (second is first, second.outbox["queued"]) == (False, 1)

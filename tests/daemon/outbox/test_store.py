@@ -135,8 +135,9 @@ def test_a_message_that_is_being_sent_is_neither_removed_nor_expired(store: Outb
     assert store.next("calls", 0) == (1, b"a", False, 5)
     store.expire(now=9)
     assert [one["state"] for one in store.list()] == ["queued", "expired"]
-    with pytest.raises(WscliError, match="message 1 is being sent at this moment"):
+    with pytest.raises(WscliError, match="message 1 is being sent at this moment, and none was removed") as refused:
         store.remove([2, 1])
+    assert refused.value.hint
     assert store.remove_channel("calls") == (1, True)
     store.mark_failed(1, "the connection is closed", 9, doubt=False)
     assert [(one["state"], one["reason"]) for one in store.list()] == [("expired", "the connection is closed")]

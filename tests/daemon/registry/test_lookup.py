@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.daemon.scripted import changed, channel_plan
 from tests.examples import SOME
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.daemon.registry.lookup import channel_for
 from wscli.daemon.upstream.dial.target import make_target

@@ -7,27 +7,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from tests.daemon.machines import LoopMachine, in_loop
-from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, changed, channel_plan, closed, status, with_token
+from tests.daemon.machines import ENDS, NAMES, ManagerMachine, in_loop, name_of
+from tests.daemon.scripted import Scripted, ScriptedLink, changed, channel_plan, closed, with_token
 from tests.examples import EXAMPLES
 from wscli.config.models.upstream import Rotate
-from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure
 from wscli.core.states import HOLDS_CONNECTION, SETTLED
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
-from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.attempt import Attempt
-from wscli.errors import UnknownChannel, WscliError
+from wscli.errors import WscliError
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate
 
@@ -41,29 +37,11 @@ PLANS = (
 )
 TOKENS = {"session": TokenSource.model_validate({"value": "s3cret", "expires_in": "90s"})}
 
-NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
-ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006, 1008, 4000, 4029, 4100, 4401)])
-REFUSALS = st.sampled_from([REFUSED, status(401), status(410), status(503), status(503, retry_after=20.0)])
-BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
-CHANGES = st.sampled_from(
-    [
-        None,
-        {},
-        {"linger": 2.0},
-        {"rotate": None},
-        {"eager": True},
-        {"eager": False},
-        {"max_message": 1},
-        {"max_message": 2},
-    ]
-)
+KEYS = [{"linger": 2.0}, {"rotate": None}, {"eager": True}, {"eager": False}, {"max_message": 1}, {"max_message": 2}]
+CHANGES = st.sampled_from([None, {}, *KEYS])
 
 
-def name_of(link: ScriptedLink) -> str:
-    return link.target.url.partition("/ws/")[2].partition("?")[0]
-
-
-class OneConnectionAName(LoopMachine):
+class OneConnectionAName(ManagerMachine):
     def __init__(self) -> None:
         super().__init__()
         self.uses: list[tuple[str, ExitStack]] = []
@@ -75,12 +53,6 @@ class OneConnectionAName(LoopMachine):
         self.it = Scripted(*PLANS, tokens=TOKENS, rate=RATE)
         self.it.server.on_open = lambda link: setattr(link, "slow_close", 60.0 if slow else 0.0)
         self.it.manager.open()
-
-    def find(self, name: str) -> Channel | None:
-        try:
-            return self.it.manager.channel(name)
-        except UnknownChannel:
-            return None  # a reload took it away
 
     # what people do
 
@@ -98,12 +70,6 @@ class OneConnectionAName(LoopMachine):
         if self.uses:
             self.uses.pop(index % len(self.uses))[1].close()
 
-    @rule(name=NAMES, what=BY_HAND)
-    @in_loop
-    async def by_hand(self, name: str, what: str) -> None:
-        if channel := self.find(name):
-            getattr(channel, what)()
-
     @rule(changes=st.tuples(CHANGES, CHANGES, CHANGES.filter(lambda change: change != {"eager": True})))
     def reload(self, changes: tuple[dict[str, Any] | None, ...]) -> None:
         pairs = zip(PLANS, changes, strict=True)
@@ -113,9 +79,6 @@ class OneConnectionAName(LoopMachine):
     def rename_a_parameter(self) -> None:
         renamed = changed(channel_plan("rooms/{room}"), params=("room",), eager=False, **PACED)
         self.do(self.apply([*PLANS[:2], renamed]))
-
-    async def apply(self, plans: Iterable[ChannelPlan]) -> None:
-        self.it.manager.apply(replace(self.it.manager.plan, channels={plan.name: plan for plan in plans}))
 
     @rule()
     def reload_to_nothing_and_back(self) -> None:
@@ -148,21 +111,11 @@ class OneConnectionAName(LoopMachine):
     async def network(self, online: bool) -> None:
         self.it.network(online)
 
-    @rule(failure=ENDS, index=st.integers(0, 9))
-    @in_loop
-    async def a_link_ends(self, failure: Failure, index: int) -> None:
-        if links := self.it.server.links:
-            links[index % len(links)].end(failure)
-
     @rule(failure=ENDS)
     @in_loop
     async def all_links_end(self, failure: Failure) -> None:
         for link in list(self.it.server.links):
             link.end(failure)
-
-    @rule(refusals=st.lists(REFUSALS, max_size=4))
-    def refuse(self, refusals: list[Failure]) -> None:
-        self.it.server.refusals = list(refusals)
 
     @rule(slow=st.sampled_from([0.0, 0.5, 60.0]), at_once=st.sampled_from([None, None, closed(1006), closed(4000)]))
     def open_differently(self, slow: float, at_once: Failure | None) -> None:
@@ -208,24 +161,10 @@ class OneConnectionAName(LoopMachine):
         rotating = {channel.name for channel in self.it.manager.channels() if channel.stats()["successor"] is not None}
         rotating |= set(names) - {name_of(link) for link in ours if not link.listener.retired}  # hung up, both of them
         assert all(count == 1 or (count == 2 and name in rotating) for name, count in names.items()), names
-        held = {
-            channel.subscription.upstream.attempts.present: channel.state
-            for channel in self.it.manager.channels()
-            if channel.subscription.upstream.attempts.present is not None
-        }
-        assert set(held.values()) <= HOLDS_CONNECTION
-        held |= {
-            second: S.READY
-            for channel in self.it.manager.channels()
-            for second in (
-                channel.subscription.upstream.attempts.successor,
-                channel.subscription.upstream.attempts.draining,
-            )
-            if second is not None
-        }
-        for link in ours:
-            if not link.listener.retired:
-                assert link.listener in held
+        attempts = [(one.subscription.upstream.attempts, one.state) for one in self.it.manager.channels()]
+        assert {state for one, state in attempts if one.present is not None} <= HOLDS_CONNECTION
+        held = {attempt for one, _ in attempts for attempt in (one.present, one.successor, one.draining)}
+        assert {link.listener for link in ours if not link.listener.retired} <= held
 
     @invariant()
     def no_state_lies(self) -> None:
@@ -251,20 +190,11 @@ class OneConnectionAName(LoopMachine):
                 0, channel.counters.connects - channel.counters.rotations - 1
             )
 
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "it"):
-                self.do(self.settles_and_ends())
-        finally:
-            self.loop.close()
-
-    async def settles_and_ends(self) -> None:
+    async def ends(self) -> None:
         """Once nothing is in its way any more, what is wanted is ready, and what is not closes; then all ends."""
         server, time = self.it.server, self.it.time
         server.refusals, server.on_open = [], lambda link: None
-        if server.hold is not None:
-            server.hold.set_result(None)
-            server.hold = None
+        self.let_dials_go_on()
         self.it.network(online=True)
         for sender in self.senders:
             sender.cancel()

@@ -27,7 +27,7 @@ async def reload(it: Scripted, plan: Any = None, **changes: Any) -> dict[str, li
     plan = plan or changed(it.manager.plan.channels["news"], **changes)
     report = it.manager.apply(replace(it.manager.plan, channels={"news": plan}))
     await it.time.settle()
-    return {what: names for what, names in report._asdict().items() if names}
+    return {what: names for what, names in report.items() if names}
 
 
 async def refused(it: Scripted, failure: Failure) -> Channel:
@@ -94,7 +94,7 @@ async def test_a_token_that_could_not_be_had_is_asked_for_again_when_its_source_
         assert (it.channel.state, it.channel.snapshot.reason.code) == (S.WAITING, "token")
         report = it.manager.apply(replace(it.manager.plan, tokens=after))
         await it.time.settle()
-        assert report.restarted == ["news"]
+        assert report["restarted"] == ["news"]
         assert it.channel.state is S.READY
 
 
@@ -109,7 +109,7 @@ async def test_a_token_source_that_changed_disturbs_neither_a_healthy_channel_no
         other = {"session": TokenSource.model_validate({"value": "two"})}
         report = it.manager.apply(replace(it.manager.plan, tokens=other))
         await it.time.settle()
-        assert report.kept == ["news", "calls"]
+        assert report["kept"] == ["news", "calls"]
         assert len(it.server.dials) == 2
         assert it.manager.channel("calls").state is S.WAITING
 

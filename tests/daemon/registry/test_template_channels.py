@@ -47,11 +47,15 @@ async def test_channels_of_templates_are_bounded_and_dropped_some_time_after_the
         assert it.manager.channels() == []
 
 
-async def test_a_stopped_channel_is_not_dropped() -> None:
+async def test_a_channel_that_was_never_opened_is_dropped_too_and_a_stopped_one_is_not() -> None:
     async with scripted(CONSULTATIONS) as it:
-        it.manager.channel("consultations/7").stop()
-        await it.time.advance(FORGET_AFTER * 3)
-        assert it.manager.channel("consultations/7").state is S.STOPPED
+        it.manager.channel("consultations/42")
+        stopped = it.manager.channel("consultations/7")
+        stopped.stop()
+        await it.time.advance(FORGET_AFTER + 1)
+        assert it.manager.channels() == [stopped]
+        await it.time.advance(FORGET_AFTER * 2)
+        assert (it.manager.channels(), stopped.state) == ([stopped], S.STOPPED)
 
 
 async def test_a_reload_that_renames_a_parameter_redials() -> None:
@@ -78,13 +82,6 @@ async def test_a_channel_that_a_reload_moves_to_a_template_and_back_keeps_workin
         await it.time.advance(FORGET_AFTER * 2)
         assert it.manager.channel("consultations/42") is channel
         apply(it, CONSULTATIONS)
-        await it.time.advance(FORGET_AFTER + 1)
-        assert it.manager.channels() == []
-
-
-async def test_a_channel_that_was_never_opened_is_dropped_too() -> None:
-    async with scripted(CONSULTATIONS) as it:
-        it.manager.channel("consultations/42")
         await it.time.advance(FORGET_AFTER + 1)
         assert it.manager.channels() == []
 

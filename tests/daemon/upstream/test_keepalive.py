@@ -6,110 +6,25 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.daemon.upstream.peers import EVERY_20, ON_DEMAND, Bench, Peer, bench
 from tests.daemon.virtual_time import VirtualTime
 from wscli.clock import SystemClock
 from wscli.config.models.upstream import Keepalive
-from wscli.daemon.upstream.keepalive import GRACE, TICK, KeepaliveWatch, KeepaliveWheel
+from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.errors import NotSent
-
-EVERY_20 = Keepalive(ping=20.0, timeout=5.0)
-ON_DEMAND = Keepalive(ping=None, timeout=5.0)
-
-
-class Peer:
-    """A link whose pongs come when the test says so: after ``rtt`` seconds, by hand, or never (``rtt`` None)."""
-
-    adapter = "fake"
-    subprotocol = None
-
-    def __init__(self, time: VirtualTime, rtt: float | None = 0.0) -> None:
-        self.time = time
-        self.rtt = rtt
-        self.pinged: list[float] = []
-        self.waiting: list[asyncio.Future[float]] = []
-        self.cancelled = 0
-
-    async def ping(self) -> float:
-        self.pinged.append(self.time.now)
-        pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self.waiting.append(pong)
-        if self.rtt is not None:
-            rtt = self.rtt
-            self.time.schedule(rtt, lambda: pong.done() or pong.set_result(rtt))
-        try:
-            return await pong
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-
-    async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
-        raise AssertionError("the wheel sends nothing")
-
-    async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
-        raise AssertionError("the owner closes")
-
-    def abort(self) -> None:
-        raise AssertionError("the owner aborts")
-
-    def pause_reading(self) -> None:
-        raise AssertionError("the wheel reads nothing")
-
-    resume_reading = pause_reading
-
-
-@dataclass
-class Bench:
-    """A wheel in virtual time, and what it called back."""
-
-    time: VirtualTime
-    wheel: KeepaliveWheel
-    wakes: list[float]
-    rtts: list[float] = field(default_factory=list)
-    dead: list[float] = field(default_factory=list)
-
-    def add(self, peer: Peer, keepalive: Keepalive = EVERY_20) -> KeepaliveWatch:
-        return self.wheel.add(peer, keepalive, on_rtt=self.rtts.append, on_dead=lambda: self.dead.append(self.time.now))
-
-    def peer(self, rtt: float | None = 0.0) -> Peer:
-        return Peer(self.time, rtt)
-
-
-@asynccontextmanager
-async def bench(seed: int = 7) -> AsyncIterator[Bench]:
-    """Make a wheel, and see that it leaves neither timer nor task."""
-    time = VirtualTime()
-    wakes: list[float] = []
-    wheel = KeepaliveWheel(clock=time, chance=random.Random(seed), on_wake=wakes.append, schedule=time.schedule)
-    try:
-        yield Bench(time, wheel, wakes)
-    finally:
-        await wheel.close()
-        assert asyncio.all_tasks() == {asyncio.current_task()}, "close() left a task"
-        assert len(wheel) == 0
-
-
-@pytest_asyncio.fixture
-async def b() -> AsyncIterator[Bench]:
-    async with bench() as made:
-        yield made
 
 
 async def test_a_peer_that_answers_is_pinged_every_interval_and_its_round_trips_are_told(b: Bench) -> None:
     peer = b.peer(rtt=0.25)
     b.add(peer)
     await b.time.advance(100.0)
-    assert len(peer.pinged) == 5
-    steps = [later - sooner for sooner, later in zip(peer.pinged, peer.pinged[1:], strict=False)]
-    assert steps == pytest.approx([20.0] * 4)
+    first = peer.pinged[0]
+    assert peer.pinged == pytest.approx([first + 20.0 * number for number in range(5)])
     assert b.rtts == [0.25] * 5
     assert b.dead == []
 
@@ -152,19 +67,6 @@ async def test_a_dead_peer_is_noticed_within_ping_and_timeout(
         assert len(b.dead) == 1
         assert b.dead[0] - last_pong <= ping + timeout + 0.02
         assert len(b.wheel) == 0
-
-
-async def test_a_peer_that_never_takes_the_ping_is_dead_as_well(b: Bench) -> None:
-    """With a full write buffer the library's ping blocks without end: the deadline is ours."""
-
-    class Full(Peer):
-        async def ping(self) -> float:
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    b.add(Full(b.time))
-    await b.time.advance(25.0)
-    assert len(b.dead) == 1
 
 
 async def test_death_is_told_once_and_ends_the_watch(b: Bench) -> None:
@@ -299,18 +201,7 @@ async def test_a_new_timeout_concerns_the_ping_under_way(b: Bench, timeout: floa
 
 async def test_a_link_that_has_ended_reports_it_itself(b: Bench) -> None:
     """Its close code would be lost if the wheel declared it dead."""
-
-    class Ended(Peer):
-        async def ping(self) -> float:
-            self.pinged.append(self.time.now)
-            raise NotSent("the connection is closed")
-
-    class Dropped(Peer):
-        async def ping(self) -> float:
-            self.pinged.append(self.time.now)
-            raise asyncio.CancelledError
-
-    ended, dropped = Ended(b.time), Dropped(b.time)
+    ended, dropped = b.peer(error=NotSent("the connection is closed")), b.peer(error=asyncio.CancelledError())
     b.add(ended)
     b.add(dropped)
     await b.time.advance(40.0)
@@ -319,12 +210,8 @@ async def test_a_link_that_has_ended_reports_it_itself(b: Bench) -> None:
 
 
 async def test_a_ping_that_breaks_does_not_silence_the_watch(b: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(Peer):
-        async def ping(self) -> float:
-            raise KeyError("a text that may be secret")
-
     with caplog.at_level(logging.WARNING):
-        b.add(Broken(b.time), ON_DEMAND).probe()
+        b.add(b.peer(error=KeyError("a text that may be secret")), ON_DEMAND).probe()
         await b.time.settle()
     assert len(b.dead) == 1
     assert "KeyError" in caplog.text
@@ -348,115 +235,9 @@ async def test_a_callback_that_raises_does_not_stop_the_wheel(b: Bench) -> None:
     assert len(peer.pinged) == 3
 
 
-async def test_a_deadline_that_the_program_slept_through_leaves_time_for_the_pong(b: Bench) -> None:
-    """After a stall the pong may wait unread in the socket; the peer is not to blame."""
-    peer = b.peer(rtt=None)
-    b.add(peer, ON_DEMAND).probe()
-    await b.time.settle()
-    b.time.stall(30.0)
-    await b.time.advance(0.1)
-    assert b.dead == []
-    peer.waiting[0].set_result(30.1)
-    await b.time.advance(10.0)
-    assert (b.dead, b.rtts) == ([], [30.1])
-
-
-async def test_the_grace_after_a_stall_is_short_and_given_once_a_ping(b: Bench) -> None:
-    peer = b.peer(rtt=None)
-    watch = b.add(peer, ON_DEMAND)
-    watch.probe()
-    await b.time.settle()
-    b.time.stall(30.0)
-    await b.time.advance(0.1)
-    peer.waiting[0].set_result(30.1)
-    await b.time.settle()
-    watch.probe()
-    await b.time.settle()
-    b.time.stall(30.0)
-    await b.time.advance(GRACE / 2)
-    assert b.dead == []
-    b.time.stall(30.0)
-    await b.time.advance(0.0)
-    assert len(b.dead) == 1
-
-
-async def test_sleep_is_told_within_a_tick_of_the_wake(b: Bench) -> None:
-    b.add(b.peer(), ON_DEMAND)
-    await b.time.advance(10.0)
-    b.time.sleep(3600.0)
-    await b.time.advance(TICK)
-    assert b.wakes == [3600.0]
-    await b.time.advance(60.0)
-    assert b.wakes == [3600.0]
-
-
-async def test_a_started_wheel_notices_sleep_without_connections(b: Bench) -> None:
-    b.wheel.start()
-    b.wheel.start()
-    await b.time.advance(10.0)
-    b.time.sleep(2.0)
-    await b.time.advance(TICK)
-    assert b.wakes == [2.0]
-    assert len(b.time.pending) == 1
-
-
-async def test_less_than_a_second_is_no_sleep(b: Bench) -> None:
-    b.wheel.start()
-    for _ in range(10):
-        b.time.sleep(0.5)
-        await b.time.advance(TICK)
-    assert b.wakes == []
-
-
-async def test_what_was_slept_while_nobody_looked_is_not_told(b: Bench) -> None:
-    watch = b.add(b.peer())
-    watch.cancel()
-    b.time.sleep(3600.0)
-    b.add(b.peer())
-    await b.time.advance(60.0)
-    assert b.wakes == []
-
-
-async def test_a_wake_may_probe_every_connection() -> None:
-    time = VirtualTime()
-    peers = [Peer(time, rtt=0.1) for _ in range(20)]
-    watches: list[KeepaliveWatch] = []
-
-    def probe_all(slept: float) -> None:
-        for watch in watches:
-            watch.probe()
-
-    wheel = KeepaliveWheel(clock=time, chance=random.Random(1), on_wake=probe_all, schedule=time.schedule)
-    watches += [wheel.add(peer, ON_DEMAND, on_rtt=lambda _: None, on_dead=lambda: None) for peer in peers]
-    time.sleep(60.0)
-    await time.advance(TICK + 1)
-    assert [len(peer.pinged) for peer in peers] == [1] * 20
-    await wheel.close()
-
-
-async def test_a_silent_connection_costs_a_look_every_few_seconds_and_no_more(b: Bench) -> None:
-    rung = 0
-
-    look = b.time.boottime
-
-    def counted() -> float:
-        nonlocal rung
-        rung += 1
-        return look()
-
-    b.time.boottime = counted  # type: ignore[method-assign]  # counts the looks
-    b.add(b.peer(), ON_DEMAND)
-    await b.time.advance(300.0)
-    assert 90 <= rung <= 110
-
-
 async def test_on_a_real_loop_a_deaf_peer_is_noticed_in_time_and_a_living_one_is_not() -> None:
     clock, dead = SystemClock(), asyncio.Event()
     rtts: list[float] = []
-
-    class Deaf(Peer):
-        async def ping(self) -> float:
-            return await asyncio.get_running_loop().create_future()
 
     class Alive(Peer):
         async def ping(self) -> float:
@@ -468,7 +249,7 @@ async def test_on_a_real_loop_a_deaf_peer_is_noticed_in_time_and_a_living_one_is
     quick = Keepalive(ping=0.05, timeout=0.2)
     begun = clock.monotonic()
     wheel.add(Alive(VirtualTime()), quick, on_rtt=rtts.append, on_dead=lambda: pytest.fail("it lives"))
-    wheel.add(Deaf(VirtualTime()), quick, on_rtt=rtts.append, on_dead=dead.set)
+    wheel.add(Peer(VirtualTime(), rtt=None), quick, on_rtt=rtts.append, on_dead=dead.set)
     await asyncio.wait_for(dead.wait(), 30)
     assert clock.monotonic() - begun >= 0.2
     assert rtts

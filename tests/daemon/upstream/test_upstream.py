@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status
-from wscli.config.plan import ChannelPlan
-from wscli.core.backoff import GiveUpAfter
+from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted, status
+from wscli.core.backoff import BackoffPolicy, GiveUpAfter
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.net.tls import TlsSettings
 from wscli.values import Secret
 
-
-def gives_up_after_10_seconds(**changes: Any) -> ChannelPlan:
-    plan = channel_plan(**changes)
-    return changed(plan, backoff=plan.upstream.backoff.model_copy(update={"give_up": GiveUpAfter(after=10.0)}))
+GIVES_UP = BackoffPolicy(initial=1.0, max=8.0, jitter="none", give_up=GiveUpAfter(after=10.0))
 
 
 async def test_waits_grow_to_the_maximum_and_status_says_why(it: Scripted) -> None:
@@ -39,49 +34,41 @@ async def test_waits_grow_to_the_maximum_and_status_says_why(it: Scripted) -> No
 async def test_no_dial_before_retry_after(it: Scripted) -> None:
     it.server.refusals = [status(503, retry_after=3.0)]
     it.server.link.end(closed(1012))
-    await it.time.advance(1.0)
-    assert len(it.server.dials) == 2
-    await it.time.advance(2.99)
+    await it.time.advance(1.0 + 2.99)
     assert len(it.server.dials) == 2
     await it.time.advance(0.02)
     assert len(it.server.dials) == 3
 
 
-async def test_the_old_connection_is_gone_before_the_next_dial_however_slowly_it_closes(it: Scripted) -> None:
-    for _ in range(3):
+@pytest.mark.parametrize("restarts", [1, 5])
+async def test_the_old_connection_is_gone_before_the_next_dial_however_slowly_it_closes(
+    it: Scripted, restarts: int
+) -> None:
+    for cycle in (1, 2, 3):
         it.server.link.slow_close = 60.0
-        it.channel.restart()
+        for _ in range(restarts):
+            it.channel.restart()
+            await it.time.settle()
         await it.time.advance(0.99)
-        assert len(it.server.dials) == len({id(t) for _, t in it.server.dials})
+        assert len(it.server.dials) == cycle
         await it.time.advance(0.02)
-        assert it.channel.state is S.READY
-    assert it.server.most == 1
-
-
-async def test_restarts_in_a_row_while_the_first_is_still_closing_never_hold_two(it: Scripted) -> None:
-    it.server.link.slow_close = 60.0
-    for _ in range(5):
-        it.channel.restart()
         await it.time.settle()
-    assert len(it.server.dials) == 1
-    await it.time.advance(1.01)
-    await it.time.settle()
+        assert (it.channel.state, len(it.server.dials)) == (S.READY, cycle + 1)
     assert it.server.most == 1
-    assert len(it.server.dials) == 2
-    assert it.channel.state is S.READY
 
 
-async def test_stopping_in_mid_dial_leaves_nothing_open(lazy: Scripted) -> None:
+@pytest.mark.parametrize("opens", [False, True])
+async def test_a_channel_that_is_stopped_in_mid_dial_leaves_nothing_open(lazy: Scripted, opens: bool) -> None:
     lazy.server.hold = asyncio.get_running_loop().create_future()
+    lazy.server.on_open = lambda link: link.say("too late")
     lazy.channel.start()
     await lazy.time.settle()
-    assert len(lazy.server.dials) == 1
+    if opens:
+        lazy.server.hold.set_result(None)
     lazy.channel.stop()
     await lazy.time.settle()
-    lazy.server.hold.cancel()
-    await lazy.time.settle()
-    assert lazy.channel.state is S.STOPPED
-    assert lazy.server.links == []
+    assert (lazy.channel.state, lazy.channel.counters.connects, lazy.channel.history.last) == (S.STOPPED, 0, 0)
+    assert (len(lazy.server.dials), lazy.server.links) == (1, [])
 
 
 async def test_a_server_that_accepts_and_closes_at_once_is_backed_off_from(lazy: Scripted) -> None:
@@ -136,9 +123,7 @@ async def test_a_host_of_two_families_is_offline_only_when_no_route_leads_to_eit
     assert lazy.channel.state is S.OFFLINE
 
 
-async def test_a_change_of_the_network_pings_what_is_open_and_a_dead_one_is_noticed_by_its_deadline(
-    it: Scripted,
-) -> None:
+async def test_a_change_of_the_network_pings_what_is_open_and_a_dead_one_is_noticed(it: Scripted) -> None:
     it.server.link.deaf = True
     it.network(online=True)
     await it.time.settle()
@@ -206,32 +191,18 @@ async def test_endless_redirects_end(lazy: Scripted) -> None:
     lazy.server.always = status(302, location="/again")
     lazy.channel.start()
     await lazy.time.settle()
-    assert len(lazy.server.dials) == 6
-    assert lazy.channel.state is S.FAILED
+    assert (len(lazy.server.dials), lazy.channel.state) == (6, S.FAILED)
 
 
 async def test_giving_up_is_counted_in_time_without_health() -> None:
-    async with scripted(gives_up_after_10_seconds(eager=False)) as it:
+    async with scripted(channel_plan(backoff=GIVES_UP, eager=False)) as it:
         it.server.always = REFUSED
         it.channel.start()
         await it.time.advance(60)
         assert it.channel.state is S.FAILED
         assert [at - it.server.dials[0][0] for at, _ in it.server.dials] == [0, 1, 3, 7, 15]
-        assert it.channel.status()["reason"]["text"] == (
-            "gave up after 5 attempts in 15s: connection refused by 192.0.2.1:80"
-        )
-
-
-async def test_a_link_that_opens_while_it_is_hung_up_counts_for_nothing_and_is_closed(lazy: Scripted) -> None:
-    lazy.server.hold = asyncio.get_running_loop().create_future()
-    lazy.server.on_open = lambda link: link.say("too late")
-    lazy.channel.start()
-    await lazy.time.settle()
-    lazy.server.hold.set_result(None)
-    lazy.channel.stop()
-    await lazy.time.settle()
-    assert (lazy.channel.counters.connects, lazy.channel.history.last) == (0, 0)
-    assert (len(lazy.server.dials), lazy.server.links) == (1, [])
+        text = "gave up after 5 attempts in 15s: connection refused by 192.0.2.1:80"
+        assert it.channel.status()["reason"]["text"] == text
 
 
 async def test_what_arrives_between_a_stop_and_the_close_frame_is_not_the_channels_any_more(it: Scripted) -> None:
@@ -280,7 +251,7 @@ async def test_a_wait_that_is_asked_for_by_a_server_that_went_out_of_reach_is_wa
 
 @pytest.mark.parametrize("by_hand", ["start", "restart"])
 async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(by_hand: str) -> None:
-    async with scripted(gives_up_after_10_seconds()) as it:
+    async with scripted(channel_plan(backoff=GIVES_UP)) as it:
         it.server.always = REFUSED
         it.server.link.end(closed(1006))
         await it.time.advance(60)
@@ -293,7 +264,7 @@ async def test_what_is_started_by_hand_has_all_of_its_time_until_it_is_given_up(
 
 
 async def test_time_without_a_network_does_not_count_towards_giving_up() -> None:
-    async with scripted(gives_up_after_10_seconds()) as it:
+    async with scripted(channel_plan(backoff=GIVES_UP)) as it:
         it.server.always = REFUSED
         it.server.link.end(closed(1006))
         await it.time.advance(4)
@@ -314,9 +285,8 @@ async def test_a_first_dial_that_no_route_leads_to_waits_for_the_network(lazy: S
 
 
 async def test_a_file_of_tls_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
-    plan = channel_plan()
     tls = TlsSettings(ca=str(tmp_path / "ca.pem"))
-    async with scripted(changed(plan, url=Secret("wss://192.0.2.1/ws"), tls=tls)) as it:
+    async with scripted(channel_plan(url=Secret("wss://192.0.2.1/ws"), tls=tls)) as it:
         shown = it.channel.status()
         assert (shown["state"], shown["reason"]["code"]) == ("waiting", "tls")
         assert "ca.pem" in shown["reason"]["text"]

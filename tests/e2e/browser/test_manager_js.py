@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
+from collections.abc import Awaitable, Callable
+
+import pytest
 
 from tests.backend.process import BackendProcess
 from tests.e2e.browser.pages import App, Gateway, Page
@@ -20,21 +23,27 @@ def fetched(demo: BackendProcess) -> str:
     return found
 
 
-async def opened(page: Page, gateway: Gateway, application: App, body: str = "") -> None:
-    application.html = f"<!doctype html><p id=out></p>{gateway.script()}<script>window.got = []; {body}</script>"
-    await page.go(application.origin)
+Opened = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def opened(page: Page, gateway: Gateway, application: App) -> Opened:
+    """Opens a page that runs the given script beside ``manager.js``."""
+
+    async def go(body: str = "") -> None:
+        application.html = f"<!doctype html><p id=out></p>{gateway.script()}<script>window.got = []; {body}</script>"
+        await page.go(application.origin)
+
+    return go
 
 
 async def test_subscribers_share_one_connection_and_get_every_message_as_it_came(
-    page: Page, gateway: Gateway, application: App, backend: BackendProcess
+    page: Page, gateway: Gateway, opened: Opened, backend: BackendProcess
 ) -> None:
     await opened(
-        page,
-        gateway,
-        application,
         "window.other = []; const stop = webSocketManager.subscribe('notifications', (data, {channel, via}) =>"
         " { got.push(data); out.textContent = data; window.how = channel + via; });"
-        "webSocketManager.subscribe('notifications', (data) => other.push(data)); window.stop = stop;",
+        "webSocketManager.subscribe('notifications', (data) => other.push(data)); window.stop = stop;"
     )
     gateway.until("notifications", readers=1)
     sent = gateway.channel("calls")["sent"]
@@ -50,27 +59,21 @@ async def test_subscribers_share_one_connection_and_get_every_message_as_it_came
     assert gateway.channel("notifications")["readers"] == 1
     await page.run("await webSocketManager.send('calls', 'hello')")
     gateway.until("calls", sent=sent + 1)
-    assert (await page.run("await webSocketManager.stats()"))["connections"] == {
-        "active": 2,
-        "total": 2,
-        "successors": 0,
-    }
+    stats = await page.run("await webSocketManager.stats()")
+    assert stats["connections"] == {"active": 2, "total": 2, "successors": 0}
     assert (page.errors, page.warnings) == ([], [])
 
 
 async def test_a_connection_has_the_interface_of_a_websocket(
-    page: Page, gateway: Gateway, application: App, backend: BackendProcess
+    page: Page, gateway: Gateway, opened: Opened, backend: BackendProcess
 ) -> None:
-    await opened(page, gateway, application, "window.ws = webSocketManager.getConnection('notifications');")
+    await opened("window.ws = webSocketManager.getConnection('notifications');")
     missing = "(() => { const all = []; for (const key in WebSocket.prototype) all.push(key); return all; })()"
     assert await page.run(f"{missing}.filter((key) => !(key in ws))") == []
     await page.run("ws.onmessage = ({data}) => got.push(data), ws.onclose = ({code}) => got.push(code)")
     await page.until("ws.readyState === ws.OPEN")
-    assert await page.run("[ws.protocol, ws.url, ws.binaryType]") == [
-        "",
-        f"ws://127.0.0.1:{gateway.port}/ws/notifications",
-        "blob",
-    ]
+    url = f"ws://127.0.0.1:{gateway.port}/ws/notifications"
+    assert await page.run("[ws.protocol, ws.url, ws.binaryType]") == ["", url, "blob"]
     backend.order("say", message="one", path="/ws/notifications")
     await page.until("got.length === 1")
     await page.run("ws.send('upstream'), ws.close(1000, 'enough')")
@@ -80,16 +83,13 @@ async def test_a_connection_has_the_interface_of_a_websocket(
 
 
 async def test_connections_outlive_a_restart_of_the_manager_and_what_was_sent_meanwhile_is_sent_after_it(
-    page: Page, gateway: Gateway, application: App, backend: BackendProcess
+    page: Page, gateway: Gateway, opened: Opened, backend: BackendProcess
 ) -> None:
     await opened(
-        page,
-        gateway,
-        application,
         "window.ws = webSocketManager.getConnection('notifications'); window.events = [];"
         "for (const name of ['open', 'reconnecting', 'reconnected', 'close', 'error'])"
         " ws.addEventListener(name, () => events.push(name));"
-        "webSocketManager.subscribe('notifications', (data) => got.push(data));",
+        "webSocketManager.subscribe('notifications', (data) => got.push(data));"
     )
     await page.until("ws.readyState === 1")
     gateway.stop()
@@ -107,14 +107,11 @@ async def test_connections_outlive_a_restart_of_the_manager_and_what_was_sent_me
 
 
 async def test_a_channel_that_failed_for_good_closes_with_the_upstream_code(
-    page: Page, gateway: Gateway, application: App, backend: BackendProcess
+    page: Page, gateway: Gateway, opened: Opened, backend: BackendProcess
 ) -> None:
     await opened(
-        page,
-        gateway,
-        application,
         "window.ws = webSocketManager.getConnection('notifications');"
-        "ws.onclose = ({code, reason}) => { got.push([code, reason]); out.textContent = reason; };",
+        "ws.onclose = ({code, reason}) => { got.push([code, reason]); out.textContent = reason; };"
     )
     await page.until("ws.readyState === 1")
     backend.order("kick", path="/ws/notifications", code=1003, reason=HOSTILE)
@@ -126,9 +123,9 @@ async def test_a_channel_that_failed_for_good_closes_with_the_upstream_code(
 
 
 async def test_without_a_gateway_it_connects_directly_warns_once_and_comes_back_to_it(
-    page: Page, gateway: Gateway, application: App, backend: BackendProcess
+    page: Page, gateway: Gateway, opened: Opened, backend: BackendProcess
 ) -> None:
-    await opened(page, gateway, application)
+    await opened()
     gateway.stop()
     url = f"{backend.ws_url}/notifications?token={await asyncio.to_thread(fetched, backend)}"
     await page.run(f"webSocketManager.configure({{direct: {{notifications: '{url}'}}}})")
@@ -147,15 +144,8 @@ async def test_without_a_gateway_it_connects_directly_warns_once_and_comes_back_
     await page.until("later.readyState === 1 && later.via === 'gateway'")
 
 
-async def test_a_channel_that_is_not_declared_is_refused_in_words(
-    page: Page, gateway: Gateway, application: App
-) -> None:
-    await opened(
-        page,
-        gateway,
-        application,
-        "webSocketManager.getConnection('nothing').onclose = (event) => got.push(event.reason);",
-    )
+async def test_a_channel_that_is_not_declared_is_refused_in_words(page: Page, opened: Opened) -> None:
+    await opened("webSocketManager.getConnection('nothing').onclose = (event) => got.push(event.reason);")
     await page.until("got.length === 1")
     assert await page.run("got[0]") == 'the gateway has no channel "nothing"'
     assert page.warnings == ['webSocketManager: the gateway has no channel "nothing"']

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 
 from tests.e2e.peers.programs import absent, npm_package
 from tests.e2e.upstream import upstream
+from tests.gateway.faced import upgrade_request
 from tests.processes import Manager, Process, Wscli
 
 TOKEN = "a-token-for-peers"
@@ -117,17 +118,11 @@ async def test_a_hundred_clients_at_a_thousand_messages_a_second_lose_none(wscli
     clients, seconds = 100, 2
     async with upstream() as server, AsyncExitStack() as stack:
         manager, url = await started(wscli, stack, server.port)
-        host = url.split("/")[2]
-        request = (
-            f"GET /ws/news HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-        ).encode()
+        port = int(url.split("/")[2].rpartition(":")[2])
+        request = upgrade_request(port, TOKEN)
         loop, counting = asyncio.get_running_loop(), []
         for _ in range(clients):
-            transport, protocol = await loop.create_connection(
-                lambda: Counting(request),
-                *host.rsplit(":", 1),  # type: ignore[arg-type]
-            )
+            transport, protocol = await loop.create_connection(lambda: Counting(request), "127.0.0.1", port)
             stack.callback(transport.close)
             counting.append(protocol)
         await asyncio.to_thread(manager.until_stats, lambda stats: stats["channels"]["news"]["readers"] == clients)

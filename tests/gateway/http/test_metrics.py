@@ -67,11 +67,10 @@ def apply(it: Scripted, *plans: ChannelPlan) -> None:
         (PROMETHEUS, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
     ],
 )
-async def test_the_format_is_the_one_that_is_accepted(accept: str, content_type: str) -> None:
-    async with scripted() as it:
-        body, given_type = expose(it.manager, accept)
-        assert given_type == content_type
-        assert body.endswith(b"# EOF\n") is content_type.startswith("application/openmetrics-text")
+async def test_the_format_is_the_one_that_is_accepted(accept: str, content_type: str, it: Scripted) -> None:
+    body, given_type = expose(it.manager, accept)
+    assert given_type == content_type
+    assert body.endswith(b"# EOF\n") is content_type.startswith("application/openmetrics-text")
 
 
 MEDIA = ["application/openmetrics-text", "text/plain", "*/*", ";", ",", "=", "version", "version=", "1.0.0", "q=x", "é"]

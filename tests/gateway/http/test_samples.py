@@ -27,17 +27,16 @@ from wscli.tokens.models import TokenSource
 from wscli.version import __version__
 
 
-async def test_a_channel_is_connected_when_it_is_ready_and_in_one_state_at_a_time() -> None:
-    async with scripted() as it:
-        samples = scrape(it)
-        assert value(samples, "wscli_connected", channel="news") == 1
-        assert value(samples, "wscli_open_connections") == 1
-        it.server.link.end(closed(1006))
-        samples = scrape(it)
-        assert value(samples, "wscli_connected", channel="news") == 0
-        states = {state: value(samples, "wscli_channel_state", channel="news", state=state) for state in ChannelState}
-        assert states == {state: float(state == "waiting") for state in ChannelState}
-        assert value(samples, "wscli_channel_critical", channel="news") == 1
+async def test_a_channel_is_connected_when_it_is_ready_and_in_one_state_at_a_time(it: Scripted) -> None:
+    samples = scrape(it)
+    assert value(samples, "wscli_connected", channel="news") == 1
+    assert value(samples, "wscli_open_connections") == 1
+    it.server.link.end(closed(1006))
+    samples = scrape(it)
+    assert value(samples, "wscli_connected", channel="news") == 0
+    states = {state: value(samples, "wscli_channel_state", channel="news", state=state) for state in ChannelState}
+    assert states == {state: float(state == "waiting") for state in ChannelState}
+    assert value(samples, "wscli_channel_critical", channel="news") == 1
 
 
 async def test_a_template_is_one_channel_that_sums_its_instances() -> None:
@@ -76,33 +75,30 @@ async def test_the_outbox_and_the_consumers_of_a_template_are_added_up(monkeypat
         assert value(samples, "wscli_consumer_lag", channel="rooms/{id}", consumer="db") == 8
 
 
-async def test_rotations_are_not_counted_as_reconnections() -> None:
-    async with scripted() as it:
-        it.channel.counters.count_rotation()
-        samples = scrape(it)
-        assert value(samples, "wscli_rotations_total", channel="news") == 1
-        assert value(samples, "wscli_reconnects_total", channel="news", reason="rotation") is None
+async def test_rotations_are_not_counted_as_reconnections(it: Scripted) -> None:
+    it.channel.counters.count_rotation()
+    samples = scrape(it)
+    assert value(samples, "wscli_rotations_total", channel="news") == 1
+    assert value(samples, "wscli_reconnects_total", channel="news", reason="rotation") is None
 
 
-async def test_a_round_trip_is_given_for_open_connections_only() -> None:
-    async with scripted() as it:
-        assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
-        await it.time.advance(25)
-        assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") == 0.012
-        it.server.link.end(closed(1006))
-        assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
+async def test_a_round_trip_is_given_for_open_connections_only(it: Scripted) -> None:
+    assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
+    await it.time.advance(25)
+    assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") == 0.012
+    it.server.link.end(closed(1006))
+    assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
 
 
-async def test_reconnections_and_gaps_are_counted_by_reason() -> None:
-    async with scripted() as it:
-        it.server.link.end(closed(1006))
-        await it.time.advance(1.01)
-        it.channel.restart()
-        await it.time.advance(1.01)
-        samples = scrape(it)
-        for reason in ("close:1006", "redial"):
-            assert value(samples, "wscli_reconnects_total", channel="news", reason=reason) == 1
-        assert value(samples, "wscli_gaps_total", channel="news", reason="outage") == 2
+async def test_reconnections_and_gaps_are_counted_by_reason(it: Scripted) -> None:
+    it.server.link.end(closed(1006))
+    await it.time.advance(1.01)
+    it.channel.restart()
+    await it.time.advance(1.01)
+    samples = scrape(it)
+    for reason in ("close:1006", "redial"):
+        assert value(samples, "wscli_reconnects_total", channel="news", reason=reason) == 1
+    assert value(samples, "wscli_gaps_total", channel="news", reason="outage") == 2
 
 
 async def test_tokens_have_an_expiry_in_wall_time_and_a_count_of_fetches(tmp_path: Path) -> None:
@@ -121,26 +117,24 @@ async def test_tokens_have_an_expiry_in_wall_time_and_a_count_of_fetches(tmp_pat
         assert b"s3cret" not in expose(it.manager)[0]
 
 
-async def test_the_manager_gives_its_versions_its_start_and_its_problems() -> None:
-    async with scripted() as it:
-        started = it.time.wall()
-        await it.time.advance(10)
-        it.manager.problems.state("gateway", "the address is in use")
-        it.channel.problems.state("on_state", "exit code 1")
-        samples = scrape(it)
-        python = ".".join(map(str, sys.version_info[:3]))
-        assert value(samples, "wscli_build_info", version=__version__, python=python) == 1
-        assert value(samples, "wscli_start_time_seconds") == started
-        assert value(samples, "wscli_problems") == 2
+async def test_the_manager_gives_its_versions_its_start_and_its_problems(it: Scripted) -> None:
+    started = it.time.wall()
+    await it.time.advance(10)
+    it.manager.problems.state("gateway", "the address is in use")
+    it.channel.problems.state("on_state", "exit code 1")
+    samples = scrape(it)
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert value(samples, "wscli_build_info", version=__version__, python=python) == 1
+    assert value(samples, "wscli_start_time_seconds") == started
+    assert value(samples, "wscli_problems") == 2
 
 
 @pytest.mark.parametrize("gateway", [None, {"listen": ["127.0.0.1:8787"], "clients": 3, "refused": 1}])
-async def test_the_gateway_has_samples_where_it_is_declared(gateway: dict[str, Any] | None) -> None:
-    async with scripted() as it:
-        it.manager.observe(AddsStats({"gateway": gateway}))
-        samples = scrape(it)
-        assert value(samples, "wscli_gateway_clients") == (gateway and 3)
-        assert value(samples, "wscli_gateway_refused_total") == (gateway and 1)
+async def test_the_gateway_has_samples_where_it_is_declared(gateway: dict[str, Any] | None, it: Scripted) -> None:
+    it.manager.observe(AddsStats({"gateway": gateway}))
+    samples = scrape(it)
+    assert value(samples, "wscli_gateway_clients") == (gateway and 3)
+    assert value(samples, "wscli_gateway_refused_total") == (gateway and 1)
 
 
 # in any order

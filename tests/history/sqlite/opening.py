@@ -45,10 +45,10 @@ async def opened(
         await history.close()
 
 
-def fill(history: History, *sizes: int) -> None:
+def fill(history: History, *sizes: int, padding: bytes = b"") -> None:
     """Append batches of so many messages; each message is its own number."""
     for size in sizes:
-        history.append([b"%d" % (history.last + 1 + index) for index in range(size)], None)
+        history.append([b"%d" % (history.last + 1 + index) + padding for index in range(size)], None)
 
 
 def at(history: History, seq: int, gaps: int = 0) -> Cursor:
@@ -70,7 +70,7 @@ async def next_of(history: History, cursor: Cursor) -> ReadResult:
     return found
 
 
-async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
+async def drain(history: History, start: Start) -> list[Any]:
     """Read to the end: numbers of messages, and gaps as (reason, after, missed)."""
     cursor = start.cursor
     seen: list[Any] = [] if start.gap is None else [(start.gap.reason, start.gap.after, start.gap.missed)]
@@ -88,17 +88,14 @@ async def drain(history: WriteBehindHistory, start: Start) -> list[Any]:
 
 async def loaded(history: WriteBehindHistory, cursor: Cursor) -> Batch:
     """Read a batch that is in the file alone."""
-    await eventually(lambda: history.read(cursor) is not None)
-    found = history.read(cursor)
-    assert found is not None
-    assert isinstance(found.item, Batch)
-    return found.item
+    item, _ = await next_of(history, cursor)
+    assert isinstance(item, Batch)
+    return item
 
 
 async def beyond_the_window(history: WriteBehindHistory, messages: int = 200) -> None:
     """Append until the first messages are in the file alone."""
-    for _ in range(messages):
-        history.append([b"%d" % (history.last + 1) + BIG], None)
+    fill(history, *[1] * messages, padding=BIG)
     await committed(history)
     assert super(WriteBehindHistory, history).first > 1
 

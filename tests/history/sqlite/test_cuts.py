@@ -27,23 +27,23 @@ class Victim:
     def __init__(self, path: Path) -> None:
         command = [sys.executable, str(Path(__file__).with_name("victim.py")), str(path)]
         self.popen = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.popen.stdout is not None
+        self.output = self.popen.stdout
         self.promised = 0
 
     def until_promised(self, more: int) -> None:
         """Read its lines until so many messages more are promised."""
-        assert self.popen.stdout is not None
         goal = self.promised + more
         while self.promised < goal:
-            self.promised = int(self.popen.stdout.readline())
+            self.promised = int(self.output.readline())
 
     def stop(self) -> None:
         """Let it stand still, and read what it has promised by then."""
         self.popen.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WNOWAIT)
-        assert self.popen.stdout is not None
-        os.set_blocking(self.popen.stdout.fileno(), False)
-        lines = (self.popen.stdout.read() or b"").splitlines()
-        os.set_blocking(self.popen.stdout.fileno(), True)
+        os.set_blocking(self.output.fileno(), False)
+        lines = (self.output.read() or b"").splitlines()
+        os.set_blocking(self.output.fileno(), True)
         self.promised = max([self.promised, *map(int, lines)])
 
     def go_on(self) -> None:
@@ -52,10 +52,9 @@ class Victim:
     def kill(self) -> None:
         """End it, at once, and read what it had promised."""
         self.popen.kill()
-        assert self.popen.stdout is not None
-        lines = self.popen.stdout.read().splitlines()
+        lines = self.output.read().splitlines()
         self.popen.wait()
-        self.popen.stdout.close()
+        self.output.close()
         self.promised = max([self.promised, *map(int, lines)])
 
 
@@ -82,10 +81,10 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextlib.contextmanager
-def mounted(image: Path, at: Path) -> Iterator[Path]:
-    """Mount an image, or skip where that is not allowed."""
+def mounted(at: Path, *what: str) -> Iterator[Path]:
+    """Mount an image or a disk in memory, or skip where that is not allowed."""
     at.mkdir(exist_ok=True)
-    done = run("mount", "-o", "loop", str(image), str(at))
+    done = run("mount", *what, str(at))
     if done.returncode:
         pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
     try:
@@ -100,7 +99,7 @@ async def test_a_power_cut_loses_nothing_committed(tmp_path: Path) -> None:
     with image.open("wb") as file:
         file.truncate(64 << 20)
     assert run("mkfs.ext4", "-q", str(image)).returncode == 0
-    with mounted(image, tmp_path / "live") as live:
+    with mounted(tmp_path / "live", "-o", "loop", str(image)) as live:
         victim = Victim(live / "app" / "news.db")
         try:
             for _ in range(CUTS):
@@ -109,7 +108,7 @@ async def test_a_power_cut_loses_nothing_committed(tmp_path: Path) -> None:
                 assert run("cp", "--sparse=always", str(image), str(copy)).returncode == 0  # as far as it is on disk
                 promised = victim.promised
                 victim.go_on()
-                with mounted(copy, tmp_path / "after") as after:
+                with mounted(tmp_path / "after", "-o", "loop", str(copy)) as after:
                     kept = await everything(after / "app" / "news.db")
                 assert kept == list(range(1, len(kept) + 1))
                 assert len(kept) >= promised
@@ -119,13 +118,8 @@ async def test_a_power_cut_loses_nothing_committed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 async def test_a_disk_that_is_really_full_is_stated_and_heals(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    done = run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small))
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    told = Reports()
-    try:
+    told, small = Reports(), tmp_path / "small"
+    with mounted(small, "-t", "tmpfs", "-o", "size=2m", "tmpfs"):
         async with opened(small / "app" / "news.db", Ticking(), told) as history:
             fill(history, 5)
             await committed(history)
@@ -144,5 +138,3 @@ async def test_a_disk_that_is_really_full_is_stated_and_heals(tmp_path: Path) ->
             await committed(history)
             assert told.faults[-1] is None
             assert await drain(history, history.seek_start()) == list(range(1, history.last + 1)), "nothing is lost"
-    finally:
-        assert run("umount", str(small)).returncode == 0

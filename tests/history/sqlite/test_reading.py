@@ -10,7 +10,6 @@ import pytest
 
 from tests.history.sqlite.opening import BIG, Reports, at, beyond_the_window, committed, drain, fill, opened
 from tests.history.ticking import Ticking
-from tests.waiting import eventually
 from wscli.history.records import Position, Start
 from wscli.history.sqlite.reader import LogReader
 from wscli.history.write_behind import WriteBehindHistory
@@ -42,7 +41,7 @@ async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> 
     async with opened(path, clock) as history:
         for _ in range(200):
             clock.now += 1
-            history.append([b"%d" % (history.last + 1) + BIG], None)
+            fill(history, 1, padding=BIG)
         await committed(history)
         for back in (0, 1, 60, 150, 199):
             number = 200 - back
@@ -54,9 +53,8 @@ async def test_since_finds_its_place_in_the_file(path: Path, clock: Ticking) -> 
 async def test_messages_beyond_the_limits_are_dropped_and_a_reader_is_told_how_many(path: Path, clock: Ticking) -> None:
     async with opened(path, clock, max_size="4MiB") as history:
         await beyond_the_window(history, 600)
-        await eventually(lambda: history.committed == history.last)
         for _ in range(5):  # each commit drops a bounded number of rows
-            history.append([b"%d" % (history.last + 1) + BIG], None)
+            fill(history, 1, padding=BIG)
             await committed(history)
         recent = super(WriteBehindHistory, history).first
         assert 1 < history.first <= recent
@@ -81,14 +79,6 @@ async def test_messages_older_than_max_age_are_dropped(path: Path, clock: Tickin
         assert (history.first, history.last) == (4, 6)
         assert await drain(history, await history.seek_since(clock.now - 3600)) == [4, 5, 6]
         assert await drain(history, await history.seek_since(0.0)) == [("truncated", 3, None), 4, 5, 6]
-
-
-async def test_a_message_reaches_readers_before_it_is_committed(path: Path, clock: Ticking) -> None:
-    async with opened(path, clock) as history:
-        fill(history, 2)
-        found = history.read(at(history, 0))
-        assert found is not None
-        assert history.committed == 0
 
 
 async def test_a_reader_waits_for_a_file_that_cannot_be_read_at_the_moment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -74,13 +75,10 @@ class _Session:
                 else:
                     self._sink.write(memoryview(payload + b"\n"))
         except OutputClosed:
-            self._end(None)
+            self.on_end(None)
 
-    def on_end(self, failure: Failure) -> None:
-        """Note the end."""
-        self._end(failure)
-
-    def _end(self, failure: Failure | None) -> None:
+    def on_end(self, failure: Failure | None) -> None:
+        """Note the end, and what failed; None for an end of ours."""
         if not self._ended.done():
             self._ended.set_result(failure)
 
@@ -90,7 +88,6 @@ class _Session:
         Raises:
             ChannelUnavailable: the dial failed, or the connection ended otherwise than well.
             AuthError: it was refused for want of credentials.
-
         """
         import asyncio
 
@@ -123,55 +120,31 @@ class _Session:
         if error := sending.exception():
             self._ended.set_exception(error)
         else:
-            sending.get_loop().call_later(self._linger, self._end, None)
+            sending.get_loop().call_later(self._linger, self.on_end, None)
 
     async def _send_stdin(self, connection: Connection) -> None:
+        import asyncio
+        import select
+
         from wscli.cli.connect.talk import CHUNK, LineSplitter
 
-        lines, readable = LineSplitter(), _Readable(sys.stdin.fileno())
+        lines, descriptor = LineSplitter(), sys.stdin.fileno()
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        with contextlib.suppress(PermissionError):  # a file, which a loop cannot watch, and which is always ready
+            loop.add_reader(descriptor, ready.set)
         try:
             while True:
-                await readable.wait()
-                data = os.read(sys.stdin.fileno(), CHUNK)
+                await asyncio.sleep(0)
+                while not select.select([descriptor], [], [], 0)[0]:  # the loop may have told of what is read by now
+                    ready.clear()
+                    await ready.wait()
+                data = os.read(descriptor, CHUNK)
                 for line in lines.split(data):
                     await connection.send(_text(line), binary=False)
                 if not data:
                     return
         finally:
-            readable.close()
-
-
-class _Readable:
-    """Waits for a descriptor; a file, which a loop cannot watch, is always ready."""
-
-    def __init__(self, descriptor: int) -> None:
-        import asyncio
-
-        self._descriptor = descriptor
-        self._loop = asyncio.get_running_loop()
-        self._ready = asyncio.Event()
-        self._watched = True
-        try:
-            self._loop.add_reader(descriptor, self._ready.set)
-        except PermissionError:
-            self._watched = False
-
-    async def wait(self) -> None:
-        """Wait until reading does not block."""
-        import asyncio
-        import select
-
-        if not self._watched:
-            await asyncio.sleep(0)
-            return
-        while not select.select([self._descriptor], [], [], 0)[0]:  # the loop may have told of what is read by now
-            self._ready.clear()
-            await self._ready.wait()
-
-    def close(self) -> None:
-        """Watch no more."""
-        if self._watched:
-            self._loop.remove_reader(self._descriptor)
+            loop.remove_reader(descriptor)
 
 
 def _text(line: bytes) -> bytes:
@@ -183,9 +156,8 @@ def _text(line: bytes) -> bytes:
 
 
 def _as_error(failure: Failure) -> WscliError:
-    refused = failure.code in (401, 403, 4401)
     text = failure.text + (f": {failure.close_reason}" if failure.close_reason not in failure.text else "")
-    if refused:
+    if failure.code in (401, 403, 4401):
         return AuthError(text, "give credentials with --header, or in the URL's query")
     return ChannelUnavailable(text, "see that the URL is right, and that its server runs")
 

@@ -44,7 +44,6 @@ class LineSplitter:
 
         Raises:
             WscliError: a line is too long.
-
         """
         if not data:
             rest, self._rest = self._rest, b""
@@ -85,10 +84,6 @@ class Printer:
         finally:
             self._end.close()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long for its end, and say whether it came."""
-        return bool(select.select([self.ended], [], [], seconds)[0])
-
     def close(self) -> None:
         """End it; what it has taken is printed, if anybody still reads stdout."""
         self._sock.shutdown(socket.SHUT_RDWR)
@@ -102,7 +97,6 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
 
     Raises:
         WscliError: the channel or the manager is gone, or a line could not be sent.
-
     """
     with connect_to(selection) as listening, connect_to(selection) as sending:
         listening.request("tail", {"channels": [channel], "follow": True}, timeout=_PATIENCE)
@@ -110,7 +104,7 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
         sender.open()
         printer = Printer(*listening.take_over(), channel)
         try:
-            ended_first = not _send_stdin(sender, printer) or printer.wait(linger)
+            ended_first = not _send_stdin(sender, printer) or select.select([printer.ended], [], [], linger)[0]
         finally:
             printer.close()
     if ended_first and printer.error is not None:

@@ -74,15 +74,12 @@ class View:
             lines.append(line)
         return "\n".join(lines).encode()
 
-    def _tell_of_the_page(self) -> None:
-        gateway = ask(Selection(self._instance), "stats").get("gateway") or {}
-        for place in gateway.get("listen", ()):
-            note(f"the status page is at http://{place}/#token={self._token}")
-
     def _run(self) -> None:
         try:
             if self._token is not None:
-                self._tell_of_the_page()
+                gateway = ask(Selection(self._instance), "stats").get("gateway") or {}
+                for place in gateway.get("listen", ()):
+                    note(f"the status page is at http://{place}/#token={self._token}")
             with connect_to(Selection(self._instance)) as client:
                 client.request("tail", {"channels": self._channels, "follow": True}, timeout=30.0)
                 sock, rest = client.take_over()

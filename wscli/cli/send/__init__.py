@@ -16,18 +16,17 @@ from wscli.control.selection import Selection
 from wscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from wscli.control.requests import Framing, SendRequest
+    from wscli.control.requests import Framing, QueueRequest, SendRequest
 
 
 def _sender(
     selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, ack: str | None
 ) -> Sender:
-    patience = args["timeout"] + SEND_PATIENCE
     if ack is None:
-        return Sender(client, args, patience, outcomes)
+        return Sender(client, args, args["timeout"] + SEND_PATIENCE, outcomes)
     from wscli.cli.send.acked import AckedSender
 
-    return AckedSender(selection, client, args, patience, outcomes, ack=ack)
+    return AckedSender(selection, client, args, outcomes, ack=ack)
 
 
 def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Framing:
@@ -94,10 +93,8 @@ def command(
             raise UsageError("--queue and --wait-ack exclude each other", "what is queued is sent later")
         from wscli.cli.send.queued import queue_messages
 
-        until = timeout if wait else None
-        return queue_messages(
-            selection, channel, message, binary=binary, ttl=ttl, key=key, framing=framing, as_json=as_json, wait=until
-        )
+        queueing: QueueRequest = {"channel": channel, "binary": binary, "ttl": ttl, "key": key, "watch": wait}
+        return queue_messages(selection, queueing, message, framing, timeout, as_json=as_json)
     if ttl is not None or key is not None or wait:
         raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
     args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}

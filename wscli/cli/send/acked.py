@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wscli.cli.request import decoded
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import Sender
+from wscli.cli.send.sender import SEND_PATIENCE, Sender
 from wscli.client import requests
 from wscli.client.replies import check_match
 from wscli.client.sync import Client, run_exchange
@@ -26,21 +26,13 @@ class AckedSender(Sender):
 
     Raises:
         UsageError: the expression does not compile.
-
     """
 
     def __init__(
-        self,
-        selection: Selection,
-        connection: ManagerConnection,
-        args: SendRequest,
-        patience: float,
-        outcomes: Outcomes,
-        *,
-        ack: str,
+        self, selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, *, ack: str
     ) -> None:
         check_match(ack, refers=False)
-        super().__init__(connection, args, patience, outcomes)
+        super().__init__(client, args, args["timeout"] + SEND_PATIENCE, outcomes)
         self._asker = Client(selection.name, file=selection.file)
         self._ack = ack
         self._timeout = args["timeout"]
@@ -51,12 +43,10 @@ class AckedSender(Sender):
         Raises:
             TimedOut: a message was sent, and no acknowledgement came in time.
             WscliError: what ``Client.request`` raises for the first that failed.
-
         """
         if not self.begun:
             self.open()
         for message in split_block(payload, framing):
-            self._outcomes.next_message()
             with self._outcomes.reporting():
                 try:
                     self._ask(message if self._args["binary"] else decoded(message))

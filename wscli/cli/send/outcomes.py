@@ -23,12 +23,8 @@ class Outcomes:
         self._handed_over = False
         self._failing = 1
 
-    def next_message(self) -> None:
-        """Start the next message."""
-        self._handed_over = False
-
     def sent(self) -> None:
-        """Note that it was sent: a later failure does not change that."""
+        """Note that the message in ``reporting`` was sent: a later failure does not change that."""
         self._handed_over = True
 
     def lost(self, count: int) -> None:
@@ -46,18 +42,16 @@ class Outcomes:
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
         """Print the outcome of the message that fails in here, or of the lost ones, once."""
+        self._handed_over = False
         try:
             yield
         except WscliError as error:
             if self._failure is None:
                 self._failure = error
-                self._put([self._object(self._outcome(error), error.exit_code, error.message)] * self._failing)
+                failed = "unknown" if error.exit_code == ExitCode.OUTCOME_UNKNOWN else "rejected"
+                outcome = "sent" if self._handed_over else failed
+                self._put([self._object(outcome, error.exit_code, error.message)] * self._failing)
             raise
-
-    def _outcome(self, error: WscliError) -> str:
-        if self._handed_over:
-            return "sent"
-        return "unknown" if error.exit_code == ExitCode.OUTCOME_UNKNOWN else "rejected"
 
     def _object(self, outcome: str, code: int, error: str | None, **facts: int) -> bytes:
         told = {"channel": self._channel, "outcome": outcome, "code": int(code), "error": error, **facts}

@@ -52,7 +52,6 @@ class _QueueingSender(Sender):
             OutcomeUnknown: it expired or was removed, and may have been sent before.
             TimedOut: some are still queued after so many seconds.
             NoInstance: the manager went.
-
         """
         deadline = time.monotonic() + timeout
         if self._pending:
@@ -112,44 +111,22 @@ def _error(number: int, outcome: str, reason: str | None) -> WscliError | None:
 
 
 def queue_messages(
-    selection: Selection,
-    channel: str,
-    message: str | None,
-    *,
-    binary: bool,
-    ttl: float | None,
-    key: str | None,
-    framing: Framing,
-    as_json: bool,
-    wait: float | None,
+    selection: Selection, args: QueueRequest, message: str | None, framing: Framing, timeout: float, *, as_json: bool
 ) -> int:
-    """Queue the message, or what stdin has.
-
-    Args:
-        selection: the instance.
-        channel: where to.
-        message: the message; None or ``-`` is stdin.
-        binary: send binary messages.
-        ttl: seconds until it expires; None: never.
-        key: a second message of this key is not sent.
-        framing: how stdin is cut.
-        as_json: whether to tell what became of each message.
-        wait: seconds to wait until that is known, once all are queued; None waits for nothing.
+    """Queue the message, or what stdin has; with ``watch`` wait ``timeout`` seconds until all outcomes are known.
 
     Raises:
         UsageError: there is a key, and there may be many messages.
-
     """
-    if key is not None and framing != "whole":
+    if args.get("key") is not None and framing != "whole":
         raise UsageError("--key goes with one message, and stdin may have many", "give a MESSAGE, or --whole")
     with connect_to(selection) as client:
-        args: QueueRequest = {"channel": channel, "binary": binary, "ttl": ttl, "key": key, "watch": wait is not None}
-        sender = _QueueingSender(client, args, Outcomes(channel, enabled=as_json))
+        sender = _QueueingSender(client, args, Outcomes(args["channel"], enabled=as_json))
         try:
             hand_over(sender, message, framing)
         except WscliError:
             sender.leave()
             raise
-        if wait is not None:
-            sender.wait(wait)
+        if args.get("watch"):
+            sender.wait(timeout)
     return 0

@@ -53,7 +53,6 @@ class Sender:
         Raises:
             NotSent: and its siblings, as the manager answered, for the first message that failed.
             OutcomeUnknown: the manager took it, and never answered.
-
         """
         with self._outcomes.reporting():
             self._send_block(payload, framing)
@@ -65,7 +64,7 @@ class Sender:
             )
         header: BlockLine = {"bytes": len(payload), "framing": framing}
         if self.begun:
-            whole = self._client.send_block(header, payload)
+            whole = self._client.send_line(header, payload)
         else:
             whole = self._client.start(self.verb, {**self._args, **header}, payload=payload)
             self.begun = True
@@ -96,7 +95,6 @@ class Sender:
 
         Raises:
             NoInstance: it went.
-
         """
         try:
             yield from chunks(self._client.sock.fileno())  # where it says nothing between two blocks
@@ -110,16 +108,11 @@ class Sender:
 
 
 def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
-    """Give a sender the message, or what stdin has."""
+    """Send the message, or each of stdin as soon as its end has been read; those that came together go together."""
     if message is not None and message != "-":
         sender.block(os.fsencode(message), "whole")
-    else:
-        sender.open()  # at once, however long stdin takes
-        _stream_stdin(sender, framing)
-
-
-def _stream_stdin(sender: Sender, framing: Framing) -> None:
-    """Send every message as soon as its end has been read; those that came together go together."""
+        return
+    sender.open()  # at once, however long stdin takes
     end = ENDS.get(framing)
     pending = bytearray()
     for chunk in sender.stdin():

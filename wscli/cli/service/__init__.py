@@ -28,13 +28,13 @@ _LOGIN = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "XDG_RUNTIME_DIR")
 
 
 def _service(selection: Selection) -> Service:
-    from wscli import config
+    from wscli.config.loading import name_of
 
     file = file_of(selection, None, os.environ)
     if str(file) == "-":
         raise UsageError("a service reads its file at each start, and '-' is stdin", "give -c FILE")
     file = Path(os.path.realpath(file))
-    name = config.name_of(file, os.environ)
+    name = name_of(file, os.environ)
     base = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME") or "/", ".config")
     return Service(
         name=name,
@@ -47,7 +47,7 @@ def _service(selection: Selection) -> Service:
 
 def _check(service: Service, supervisor: Supervisor) -> None:
     """Refuse an invalid file; say what is missing where only this shell makes it valid."""
-    from wscli.config import load
+    from wscli.config.loading import load
 
     own = read_environment(service.environment)
     load(service.file, {**os.environ, **own})
@@ -68,7 +68,6 @@ def read_environment(path: Path) -> dict[str, str]:
 
     Raises:
         WscliError: it is there, and cannot be read.
-
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -88,10 +87,6 @@ def read_environment(path: Path) -> dict[str, str]:
                 value = " ".join(shlex.split(value))
             found[name.strip()] = value
     return found
-
-
-def _path(supervisor: Supervisor, title: str) -> Path:
-    return supervisor.directory(os.environ) / supervisor.file_name(title)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -120,12 +115,12 @@ def _installed(selection: Selection, supervisor: Supervisor) -> str:
             raise UsageError(f"invalid instance name: {selection.name!r}", "a name has at most 32 of a-z, 0-9, _ and -")
         return f"wscli-{selection.name}"
     file = os.path.realpath(file_of(selection, None, os.environ))
-    directory = supervisor.directory(os.environ)
-    for path in sorted(directory.glob(supervisor.file_name("wscli-*"))):
+    every = supervisor.path("wscli-*")
+    for path in sorted(every.parent.glob(every.name)):
         text = _read(path)
         if is_ours(text) and file_in(text) == file:
             return path.stem
-    raise WscliError(f"no service of {file!r} is installed in {str(directory)!r}", "name it: -i NAME")
+    raise WscliError(f"no service of {file!r} is installed in {str(every.parent)!r}", "name it: -i NAME")
 
 
 def _read(path: Path) -> str:
@@ -189,7 +184,7 @@ def install(no_start: bool) -> int:
     supervisor = SUPERVISORS[local()]
     service = _service(selection_of(click.get_current_context()))
     _check(service, supervisor)
-    title, path = service.title, _path(supervisor, service.title)
+    title, path = service.title, supervisor.path(service.title)
     _refuse_foreign(path)
     active = supervisor.is_active(title)
     if not (no_start or active):
@@ -197,16 +192,16 @@ def install(no_start: bool) -> int:
     changed = _write(path, supervisor.text(service))
     note(f"{title}: {path} {'is written' if changed else 'is up to date'}")
     if no_start:
-        note(f"hint: start it with `{supervisor.start_command(title, path)}`")
+        note(f"hint: start it with `{supervisor.start_command(title)}`")
         return 0
     if local() == "launchd":
         log_file(service.name)  # it makes no directory
-    supervisor.start(title, path)
+    supervisor.start(title)
     if not active:
         note(f"{title}: is up, and starts when you log in")
     elif changed:
         note(f"{title}: runs on as it was started")
-        note(f"hint: `{supervisor.restart_command(title, path)}` applies what changed")
+        note(f"hint: `{supervisor.restart_command(title)}` applies what changed")
     else:
         note(f"{title}: runs already")
     if not active and local() == "systemd" and not Path("/var/lib/systemd/linger", _user()).exists():
@@ -223,15 +218,16 @@ def uninstall() -> int:
     """
     supervisor = SUPERVISORS[local()]
     title = _installed(selection_of(click.get_current_context()), supervisor)
-    path = _path(supervisor, title)
+    path = supervisor.path(title)
     if not os.path.lexists(path):
         raise WscliError(
             f"{title} is not installed: {str(path)!r} does not exist", f"`ls {path.parent}` lists services"
         )
     _refuse_foreign(path)
-    stopped = supervisor.stop(title, path)
+    stopped = supervisor.stop(title)
     path.unlink()
-    supervisor.forget(title, path)
+    supervisor.forget(title)
+
     note(f"{title}: stopped" if stopped else f"{title}: not stopped, since it does not run")
     note(f"{title}: {path} is removed")
     return 0

@@ -88,7 +88,6 @@ def systemd_unit(service: Service) -> str:
 
     Raises:
         WscliError: a path cannot be written in it.
-
     """
     return _UNIT.format(
         mark=MARK,
@@ -135,7 +134,6 @@ def launchd_agent(service: Service) -> str:
 
     Raises:
         WscliError: a path cannot be written in it.
-
     """
     up = service.wscli("up", "-c", _plain(service.file), "--log-file", _plain(service.log))
     agent: dict[str, Any] = {

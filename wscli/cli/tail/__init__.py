@@ -20,15 +20,6 @@ from wscli.errors import UsageError, WscliError, error_for
 _EXEC_TIMEOUT = 60.0
 
 
-def _tailing(
-    selection: Selection, wanted: TailCommandOptions, sink: CopySink, output: Output, wake: int | None
-) -> TailSession:
-    """With --exec and --jq the messages come as records; --jq counts what it printed."""
-    records = wanted.jq is not None or wanted.exec is not None
-    stops = [one for one in (sink.stop_fd, wake) if one is not None]
-    return TailSession(selection, wanted, sink, output, records=records, counts=wanted.jq is not None, stops=stops)
-
-
 def _check(wanted: TailCommandOptions) -> None:
     if sum(one is not None for one in (wanted.last, wanted.since, wanted.after)) > 1:
         raise UsageError("--last, --since and --after exclude each other", "each says where to begin: give one")
@@ -120,7 +111,7 @@ def command(selection: Selection, /, **options: Any) -> int:
     sink = _sink(wanted, output, terminal=os.isatty(sys.stdout.fileno()))
     with interruptible(output, wanted.timeout) as wake:
         try:
-            end = _tailing(selection, wanted, sink, output, wake).run()
+            end = TailSession(selection, wanted, sink, output, wake=wake).run()
         except WscliError as error:
             raise sink.failure or error from None
         finally:

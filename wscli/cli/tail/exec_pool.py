@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["JobFailure", "Job", "CommandPool", "Progress"]
+__all__ = ["CommandPool", "Job", "Progress"]
 
 _GRACE = 5.0
 """Seconds for commands that are asked to end, before they are killed."""
@@ -31,13 +31,6 @@ class Job(NamedTuple):
     """Messages of one key are taken one after the other, in order; None: of no key."""
     payload: bytes
     environ: Mapping[str, str]
-
-
-class JobFailure(NamedTuple):
-    """The first command that failed."""
-
-    job: Job
-    why: str
 
 
 class Progress:
@@ -67,7 +60,6 @@ class MessageCommand:
     Raises:
         OSError: it cannot be.
         ValueError: an argument holds a NUL.
-
     """
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -108,9 +100,10 @@ class CommandPool:
         parallel: so many at a time.
         timeout: seconds, after which one is killed; it has failed then.
         done: called, by one thread at a time, with each job that was taken.
-        failed: called once, with the first job that was not; nothing is begun after it.
+        failed: called once, with the first job that was not, and why; nothing is begun after it.
         grace: seconds for what is under way once all is to end.
 
+    ``changed`` is held while ``done`` and ``failed`` are called.
     """
 
     def __init__(
@@ -120,7 +113,7 @@ class CommandPool:
         parallel: int,
         timeout: float,
         done: Callable[[Job], None],
-        failed: Callable[[JobFailure], None],
+        failed: Callable[[Job, str], None],
         grace: float = _GRACE,
     ) -> None:
         self._argv = argv
@@ -133,50 +126,45 @@ class CommandPool:
         self._busy: set[str] = set()
         self._running = 0
         self._commands: set[MessageCommand] = set()
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._over = self._has_failed = False
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(parallel)]
         for thread in self._threads:
             thread.start()
 
-    @property
-    def guard(self) -> threading.Condition:
-        """Held while ``done`` and ``failed`` are called."""
-        return self._changed
-
     def put(self, job: Job) -> bool:
         """Have a job done, once there is room for it; False: one has failed, and it is not begun."""
-        with self._changed:
+        with self.changed:
             while len(self._waiting) >= self._most and not self._has_failed:
-                self._changed.wait(_LOOK)
+                self.changed.wait(_LOOK)
             if not self._has_failed:
                 self._waiting.append(job)
-                self._changed.notify_all()
+                self.changed.notify_all()
             return not self._has_failed
 
     def drain(self, *, at_once: bool) -> None:
         """Return once everything that was put is done; ``at_once``, or after a failure, once what is under way is."""
-        with self._changed:
+        with self.changed:
             if at_once:
                 self._waiting.clear()
             while self._waiting or self._running:
-                self._changed.wait(_LOOK)
+                self.changed.wait(_LOOK)
 
     def terminate(self) -> None:
         """Begin nothing more, and have what is under way end: by SIGTERM, and by SIGKILL what stays.
 
         What then exits with 0 has taken its message; what does not has not failed for it.
         """
-        with self._changed:
+        with self.changed:
             self._over = True
             self._waiting.clear()
-            self._changed.notify_all()
+            self.changed.notify_all()
             for command in self._commands:
                 command.send_signal(signal.SIGTERM)
             killed_at = time.monotonic() + self._grace
             try:
                 while self._running and (left := killed_at - time.monotonic()) > 0:
-                    self._changed.wait(min(left, _LOOK))
+                    self.changed.wait(min(left, _LOOK))
             finally:  # a second signal does not wait
                 for command in self._commands:
                     command.send_signal(signal.SIGKILL)
@@ -190,7 +178,7 @@ class CommandPool:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             why = self._run(job)
-            with self._changed:
+            with self.changed:
                 self._running -= 1
                 if job.key is not None:
                     self._busy.discard(job.key)
@@ -199,11 +187,11 @@ class CommandPool:
                 elif not self._has_failed and not self._over:
                     self._has_failed = True
                     self._waiting.clear()
-                    self._failed(JobFailure(job, why))
-                self._changed.notify_all()
+                    self._failed(job, why)
+                self.changed.notify_all()
 
     def _next(self) -> Job | None:
-        with self._changed:
+        with self.changed:
             while True:
                 for job in self._waiting:
                     if job.key is None or job.key not in self._busy:
@@ -211,11 +199,11 @@ class CommandPool:
                         self._running += 1
                         if job.key is not None:
                             self._busy.add(job.key)
-                        self._changed.notify_all()
+                        self.changed.notify_all()
                         return job
                 if self._has_failed or self._over:
                     return None
-                self._changed.wait()
+                self.changed.wait()
 
     def _run(self, job: Job) -> str | None:
         """Run the command; None: it took the message."""
@@ -223,12 +211,12 @@ class CommandPool:
             command = MessageCommand(self._argv, job.environ)
         except (OSError, ValueError) as error:
             return f"cannot be started: {getattr(error, 'strerror', None) or error}".lower()
-        with self._changed:
+        with self.changed:
             self._commands.add(command)
             if self._over:
                 command.send_signal(signal.SIGTERM)
         try:
             return command.run(job.payload, self._timeout)
         finally:
-            with self._changed:
+            with self.changed:
                 self._commands.discard(command)

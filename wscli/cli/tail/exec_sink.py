@@ -11,10 +11,10 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-from wscli.cli.tail.exec_pool import CommandPool, Job, JobFailure, Progress
+from wscli.cli.tail.exec_pool import CommandPool, Job, Progress
 from wscli.control.output import Output
 from wscli.control.sinks import CopySink
-from wscli.control.stream import Acks
+from wscli.control.stream import FrameSocket
 from wscli.errors import UsageError, WscliError
 
 __all__ = ["ExecSink", "argv_of"]
@@ -25,7 +25,6 @@ def argv_of(command: str) -> list[str]:
 
     Raises:
         UsageError: it does not parse, or the program does not exist.
-
     """
     try:
         argv = shlex.split(command)
@@ -52,7 +51,6 @@ class ExecSink(CopySink):
         parallel: so many at a time.
         timeout: seconds for one.
         key: a jq program whose result keeps messages in order; None: any order, where several run at a time.
-
     """
 
     acknowledges = True
@@ -69,9 +67,8 @@ class ExecSink(CopySink):
     ) -> None:
         super().__init__(output, note)
         self._argv = argv
-        self._key = None if key is None else _key(key)
-        self._parallel = parallel
-        self._acks: Acks | None = None
+        self._key = None if key is None else _key_function(key)
+        self._frames: FrameSocket | None = None
         self._progress = Progress()
         self._gaps = 0
         self._pool = CommandPool(argv, parallel=parallel, timeout=timeout, done=self._was_done, failed=self._has_failed)
@@ -79,17 +76,17 @@ class ExecSink(CopySink):
         self._stop, self._say_stop = os.pipe()
         self.stop_fd = self._stop
 
-    def start(self, acks: Acks | None) -> None:
+    def start(self, frames: FrameSocket | None) -> None:
         """Acknowledge there from now on."""
-        self._acks = acks
+        self._frames = frames
         self._gaps = 0
 
     def data(self, channel: str, body: memoryview) -> bool:
         """Hand messages over, as soon as there is room for them."""
         for line in bytes(body).split(b"\n")[:-1]:
             record: dict[str, Any] = json.loads(line)
-            if self._acks is not None:  # then it is one channel, whose numbers are all different
-                with self._pool.guard:
+            if self._frames is not None:  # then it is one channel, whose numbers are all different
+                with self._pool.changed:
                     self._progress.began(record["seq"], self._gaps)
             if not self._pool.put(self._job(record)):
                 return True
@@ -119,38 +116,31 @@ class ExecSink(CopySink):
         text = record["type"] == "text"
         payload = record["data"].encode("utf-8", "surrogateescape") if text else b64decode(record["data"])
         environ = {f"WSCLI_{name.upper()}": str(record[name]) for name in ("channel", "epoch", "seq", "ts", "type")}
-        return Job(record["seq"], self._key_of(record["data"]) if text else self._key_of(None), payload, environ)
-
-    def _key_of(self, text: str | None) -> str | None:
-        if self._key is None:
-            return "" if self._parallel == 1 else None
-        return self._key(text)
+        key = None if self._key is None else self._key(record["data"] if text else "")
+        return Job(record["seq"], key, payload, environ)
 
     def _was_done(self, job: Job) -> None:
-        if self._acks is None:
-            return
-        far = self._progress.done(job.seq)
-        if far is not None:
+        if self._frames is not None and (far := self._progress.done(job.seq)) is not None:
             with contextlib.suppress(OSError):  # closed after a second signal: the message is delivered again
-                self._acks.send(*far)
+                self._frames.acknowledge(*far)
 
-    def _has_failed(self, failed: JobFailure) -> None:
+    def _has_failed(self, job: Job, why: str) -> None:
         self.failure = WscliError(
-            f"{self._argv[0]!r} {failed.why} on message {failed.job.seq} of {failed.job.environ['WSCLI_CHANNEL']}",
+            f"{self._argv[0]!r} {why} on message {job.seq} of {job.environ['WSCLI_CHANNEL']}",
             "its position stays before that message: run it again once the command is mended",
         )
         os.write(self._say_stop, b"!")
 
 
-def _key(program: str) -> Callable[[str | None], str]:
+def _key_function(program: str) -> Callable[[str], str]:
     """Make the function that gives a message's key; what is not JSON, or fails, is of one key with its like."""
     from wscli.cli.tail.jq_sink import program_of
 
     run = program_of(program, "--key")
 
-    def key(text: str | None) -> str:
+    def key(text: str) -> str:
         try:
-            return next(iter(run(text or "")), "")
+            return next(iter(run(text)), "")
         except ValueError:
             return ""
 

@@ -34,7 +34,6 @@ class JqSink(CopySink):
 
     Raises:
         UsageError: the program does not compile.
-
     """
 
     def __init__(
@@ -138,7 +137,6 @@ def program_of(expression: str, option: str) -> Callable[[str], Iterator[str]]:
 
     Raises:
         UsageError: it does not compile.
-
     """
     try:
         return compile_program(expression)

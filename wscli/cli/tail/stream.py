@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wscli.cli.printing import note
@@ -13,7 +13,7 @@ from wscli.control.frames import End
 from wscli.control.output import Output
 from wscli.control.protocol import COUNT_LIMIT, result_of
 from wscli.control.selection import Selection
-from wscli.control.stream import Acks, Stream, StreamSink
+from wscli.control.stream import Stream, StreamSink
 from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError, error_for
 
 if TYPE_CHECKING:
@@ -54,13 +54,10 @@ class TailSession:
     Args:
         selection: which manager.
         wanted: what of it.
-        sink: takes what comes.
+        sink: takes what comes: with --exec and --jq records. With --jq it counts what it printed.
         output: a pipe to notice the end of.
-        records: whether the sink takes records, whatever is printed.
-        counts: whether it counts messages by itself.
-        stops: descriptors that become readable once the sink wants no more, or a signal came.
+        wake: a descriptor that becomes readable when a signal came.
         clock, sleep: the time.
-
     """
 
     def __init__(
@@ -70,9 +67,7 @@ class TailSession:
         sink: StreamSink,
         output: Output,
         *,
-        records: bool = False,
-        counts: bool = False,
-        stops: Sequence[int] = (),
+        wake: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -80,9 +75,7 @@ class TailSession:
         self._wanted = wanted
         self._sink = sink
         self._output = output
-        self._records = records
-        self._counts = counts
-        self._stops = stops
+        self._wake = wake
         self._clock = clock
         self._sleep = sleep
         self._cursors: dict[str, str] = {}
@@ -98,7 +91,6 @@ class TailSession:
         Raises:
             NoInstance: no manager runs, or it ended, and --retry was not given.
             WscliError: a deadline passed, or the manager refused.
-
         """
         while True:
             try:
@@ -115,10 +107,10 @@ class TailSession:
         with connect_to(self._selection) as client:
             client.start("tail" if wanted.consumer is None else "consume", self._request())
             begins = result_of(client.answer(timeout=_ANSWER))["channels"]
-            self._back()
+            if self._away:
+                note("the manager is there")
+                self._away = 0.0
             sock, rest = client.take_over()
-            acks = None if wanted.consumer is None else Acks(sock)
-            self._sink.start(acks)
             stream = Stream(
                 sock,
                 self._sink,
@@ -129,9 +121,10 @@ class TailSession:
                 cursors={channel: begin["after"] for channel, begin in begins.items()},
                 heard_at=self._heard_at,
                 clock=self._clock,
-                acks=acks,
-                stops=self._stops,
+                consumes=wanted.consumer is not None,
+                wake=self._wake,
             )
+            self._sink.start(None if wanted.consumer is None else stream.frames)
             try:
                 end = stream.run()
                 self._sink.settle()
@@ -162,7 +155,7 @@ class TailSession:
             name: f"{stream.epochs.get(name, begin['epoch'])}:{stream.cursors[name]}" for name, begin in begins.items()
         }
         self._heard_at = stream.heard_at
-        if self._left is not None and not self._counts:
+        if self._left is not None and self._wanted.jq is None:
             self._left = max(0, self._left - stream.shown)
 
     def _wait(self, error: NoInstance) -> None:
@@ -175,20 +168,16 @@ class TailSession:
             raise TimedOut(f"no message came for {limit:g} s", "--idle-timeout waits longer")
         self._sleep(min(self._away, left))
 
-    def _back(self) -> None:
-        if self._away:
-            note("the manager is there")
-            self._away = 0.0
-
     def _request(self) -> TailRequest | ConsumeRequest:
         """Build the request: the first one as the command line says, later ones from where the last stream ended."""
         wanted, begun, channel = self._wanted, bool(self._cursors), self._wanted.channels[0]
+        records = wanted.as_json or wanted.jq is not None or wanted.exec is not None
         after = {channel: wanted.after} if wanted.after is not None and not begun else None
         common: ReadingOptions = {
-            "format": "json" if self._records or wanted.as_json else "nul" if wanted.nul else "plain",
+            "format": "json" if records else "nul" if wanted.nul else "plain",
             "last": None if begun or wanted.last is None else min(wanted.last, COUNT_LIMIT),
             "since": None if begun else wanted.since,
-            "count": None if self._left is None or self._counts else min(self._left, COUNT_LIMIT),
+            "count": None if self._left is None or wanted.jq is not None else min(self._left, COUNT_LIMIT),
             "follow": wanted.follow,
         }
         if wanted.consumer is None:

@@ -62,7 +62,7 @@ def _compile(
 ) -> CompiledChannel | None:
     path = _path(located.get("path"), params, context)
     endpoint = _endpoint(located.get("endpoint"), endpoints, context)
-    own = check_verdicts(located.get("verdicts"), context)
+    verdicts = check_verdicts(located.get("verdicts"), () if endpoint is None else endpoint.verdicts, context)
     for event in ("on_state", "on_message"):
         check_hook(located.get(event), context)
     check_backfill(located.get("backfill"), params, context)
@@ -83,7 +83,7 @@ def _compile(
         endpoint=endpoint,
         path=path,
         request=request,
-        verdicts=(own, *endpoint.verdicts) if own else endpoint.verdicts,
+        verdicts=verdicts,
         backoff=policies.resolve(located.get("backoff"), endpoint.backoff).policy,
     )
 

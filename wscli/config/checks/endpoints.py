@@ -75,8 +75,7 @@ def compile_endpoint(
     located: Located, policies: Policies, above: tuple[VerdictTable, ...], context: Context
 ) -> CompiledEndpoint:
     """Compile and check; problems go to the context."""
-    url = located.get("url")
-    address = (compile_url(url, context) if url is not None else None) or _NOWHERE
+    address = compile_url(located.get("url"), context) or _NOWHERE
     request = UpgradeRequest(
         compile_query(located.get("query"), context),
         compile_headers(located.get("headers"), context),
@@ -84,11 +83,10 @@ def compile_endpoint(
     )
     request.check_user(address, context)
     check_tls(located.get("tls"), context, secure=address.secure)
-    own = check_verdicts(located.get("verdicts"), context)
     return CompiledEndpoint(
         address=address,
         request=request,
         proxy=compile_proxy(located.get("proxy"), context),
-        verdicts=(own, *above) if own else above,
+        verdicts=check_verdicts(located.get("verdicts"), above, context),
         backoff=policies.resolve(located.get("backoff"), policies.default),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 from wscli.config.checks.context import Context
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.reading.located import Located
-from wscli.config.reading.nodes import Branch, Items, Leaf, MapEntry, Node
+from wscli.config.reading.nodes import Branch, Leaf, MapEntry
 from wscli.values import Scalar, shown
 
 __all__ = ["check_gateway", "conceal_token"]
@@ -14,26 +16,20 @@ __all__ = ["check_gateway", "conceal_token"]
 def conceal_token(root: Branch) -> None:
     """Make a literal token as unprintable as one from the environment, before any problem quotes it."""
     gateway = root.entries.get("gateway")
-    if gateway is not None and isinstance(gateway.value, Branch) and "auth" in gateway.value.entries:
-        entries = gateway.value.entries
-        entries["auth"] = MapEntry(entries["auth"].key_mark, _concealed(entries["auth"].value))
-
-
-def _concealed(node: Node) -> Node:
-    """Copy it: an alias may share the node with a place where it is not a secret."""
-    if isinstance(node, Branch):
-        entries = {key: MapEntry(entry.key_mark, _concealed(entry.value)) for key, entry in node.entries.items()}
-        return Branch(node.mark, entries, node.size, node.height, node.merges)
-    if isinstance(node, Items):
-        return Items(node.mark, [_concealed(item) for item in node.items], node.size, node.height)
-    if node.is_nothing or node.value in ("", "none"):
-        return node
-    return Leaf(node.mark, Scalar(str(node.value), plain=False, redacted="***"), node.size, node.height)
+    if gateway is None or not isinstance(gateway.value, Branch) or "auth" not in gateway.value.entries:
+        return
+    key_mark, auth = gateway.value.entries["auth"]
+    auth = copy.deepcopy(auth)  # an alias may share the node with a place where it is not a secret
+    gateway.value.entries["auth"] = MapEntry(key_mark, auth)
+    for leaf in (located.node for located in Located(auth).leaves()):
+        if isinstance(leaf, Leaf) and not leaf.is_nothing and leaf.value not in ("", "none"):
+            leaf.value = Scalar(str(leaf.value), plain=False, redacted="***")
 
 
 def check_gateway(located: Located | None, plan: GatewayPlan | None, context: Context) -> None:
     """Refuse two equal addresses; ``plan`` is the section as its types read it."""
-    listen = located.get("listen") if located is not None and plan is not None else None
-    for place, item in enumerate(listen.items() if listen is not None else ()):
-        if plan is not None and plan.listen[place] in plan.listen[:place]:
-            context.add(item, f"duplicate address: {shown(item.text)}")
+    listen = located.get("listen") if located is not None else None
+    if listen is not None and plan is not None:
+        for place, item in enumerate(listen.items()):
+            if plan.listen[place] in plan.listen[:place]:
+                context.add(item, f"duplicate address: {shown(item.text)}")

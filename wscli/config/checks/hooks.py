@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 from wscli.config.checks.context import Context
@@ -38,29 +37,18 @@ def _check_words(located: Located | None, context: Context) -> None:
             except ValueError as error:
                 context.add(item, f"{shown(text)}: {error}")
         elif number and text.redacted != text:
-            context.add(
-                item,
-                f"item {number} of the command is from the environment, and every user could read it in the process "
-                "list; the command inherits the manager's environment",
-            )
+            why = "every user could read it in the process list; the command inherits the manager's environment"
+            context.add(item, f"item {number} of the command is from the environment, and {why}")
 
 
 def _check_jq(located: Located | None, context: Context) -> None:
     if located is None or located.text is None or context.problems.at(located.mark):
         return
-    wrong = _why_not(str(located.text))
-    if wrong is not None:
-        # jq quotes the faulty part, which may come from the environment
-        why = f": {wrong}" if located.text.redacted == located.text else ""
-        context.add(located, f"invalid jq expression: {shown(located.text)}{why}")
-
-
-@functools.lru_cache(maxsize=256)
-def _why_not(expression: str) -> str | None:
-    """Give the reason why an expression does not compile, else None; many channels may share one."""
     try:
-        check_expression(expression)
+        check_expression(str(located.text))
     except InvalidExpression as error:
-        line = re.sub(r" at <top-level>, line (\d+), column (\d+)$", r" at its line \1, column \2", str(error))
-        return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
-    return None
+        reason = re.sub(r" at <top-level>, line (\d+), column (\d+)$", r" at its line \1, column \2", str(error))
+        cut = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
+        # jq quotes the faulty part, which may come from the environment
+        why = f": {cut}" if located.text.redacted == located.text else ""
+        context.add(located, f"invalid jq expression: {shown(located.text)}{why}")

@@ -56,11 +56,8 @@ def check_names(located: Located | None, what: str, context: Context) -> None:
 def channel_params(located: Located, context: Context) -> tuple[str, ...]:
     """Check a channel's name, and give its parameters; a plain channel has none."""
     name = located.key
-    wrong = _wrong_channel(name)
-    if wrong:
+    if wrong := _wrong_channel(name):
         context.add(located, f"{name!r} cannot name a channel: {wrong}", key=True)
-        return ()
-    if "{" not in name and "}" not in name:
         return ()
     try:
         return compile_name(name).params

@@ -19,13 +19,14 @@ from wscli.values import shown
 __all__ = ["Policies", "check_verdicts"]
 
 DEFAULT = "default"
-_NO_VERDICTS: VerdictTable = {}
 
 
-def check_verdicts(located: Located | None, context: Context) -> VerdictTable:
-    """Read a table of verdicts."""
+def check_verdicts(
+    located: Located | None, above: tuple[VerdictTable, ...], context: Context
+) -> tuple[VerdictTable, ...]:
+    """Read a table of verdicts, and put it before those above; an empty one is left out."""
     if located is None or not _is_mapping(located, context, "a mapping of codes to verdicts"):
-        return _NO_VERDICTS
+        return above
     table: dict[CodeRange, Verdict] = {}
     for key, value in located.entries():
         try:
@@ -42,7 +43,7 @@ def check_verdicts(located: Located | None, context: Context) -> VerdictTable:
             wrong = inner[0] if [located.key for located in inner] == ["retry"] else value
             if not context.problems.at(wrong.mark):
                 context.add(wrong, str(error))
-    return table
+    return (table, *above) if table else above
 
 
 def _is_mapping(located: Located, context: Context, wanted: str) -> bool:

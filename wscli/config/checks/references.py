@@ -27,16 +27,13 @@ def check_backfill(located: Located | None, params: Collection[str], context: Co
     call = None if located is None else located.get("http")
     if located is None or call is None:
         return
-    captured = located.get("capture")
-    fields = (*GAP_FIELDS, *(name for name, _ in captured.entries())) if captured is not None else GAP_FIELDS
+    fields = (*GAP_FIELDS, *dict(located.section("capture")))
     for leaf in call.leaves():
         if not context.problems.at(leaf.mark):
             for space, name in _references(leaf, CALL_NAMESPACES):
                 if wrong := _wrong(space, name, params, fields, context):
                     context.add(leaf, f"'{{{space}.{name}}}': {wrong}")
-    tls = call.get("tls")
-    if tls is not None:
-        check_tls_files(tls, context)
+    check_tls_files(call.get("tls"), context)
 
 
 def _wrong(space: str, name: str, params: Collection[str], fields: Collection[str], context: Context) -> str | None:
@@ -59,9 +56,7 @@ def check_tokens(located: Located | None, context: Context) -> None:
             for leaf in settings.leaves() if kind != "read" else ():
                 for _, other in _references(leaf, ("token",)):
                     uses[name].setdefault(other, leaf)
-            tls = settings.get("tls")
-            if tls is not None:
-                check_tls_files(tls, context)
+            check_tls_files(settings.get("tls"), context)
     for others in uses.values():
         for name, leaf in others.items():
             if name not in uses:

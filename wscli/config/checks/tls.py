@@ -13,10 +13,9 @@ from wscli.values import shown
 __all__ = ["check_tls", "check_tls_files"]
 
 
-def check_tls_files(located: Located, context: Context) -> None:
+def check_tls_files(located: Located | None, context: Context) -> None:
     """Check that ``ca``, ``cert`` and ``key`` are files that can be read."""
-    for key in ("ca", "cert", "key"):
-        named = located.get(key)
+    for named in (located.get("ca"), located.get("cert"), located.get("key")) if located is not None else ():
         if named is None or named.text is None or context.problems.at(named.mark):
             continue
         try:
@@ -43,8 +42,6 @@ def _unreadable(path: Path) -> str | None:
 
 def check_tls(located: Located | None, context: Context, *, secure: bool) -> None:
     """Check the ``tls:`` of an endpoint, ``secure`` being whether its url is wss://."""
-    if located is None:
-        return
     check_tls_files(located, context)
-    if not secure and isinstance(located.node, Branch):
+    if not secure and located is not None and isinstance(located.node, Branch):
         context.add(located, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)

@@ -54,13 +54,12 @@ def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
     return None
 
 
-def compile_url(located: Located, context: Context) -> EndpointUrl | None:
+def compile_url(located: Located | None, context: Context) -> EndpointUrl | None:
     """Check an endpoint's URL."""
-    text = located.text
-    if text is None or context.problems.at(located.mark):
+    if located is None or located.text is None or context.problems.at(located.mark):
         return None
-    wrong = _wrong(text, ("ws", "wss"))
-    if wrong:
+    text = located.text
+    if wrong := _wrong(text, ("ws", "wss")):
         context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)

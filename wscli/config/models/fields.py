@@ -11,13 +11,14 @@ from pydantic_core import PydanticKnownError
 from wscli.net.tls import TlsSettings
 from wscli.values import Scalar, Secret
 
-__all__ = ["TEXT_SCHEMA", "EndpointTls", "SecretText", "Text", "base_of", "expand_home"]
+__all__ = ["TEXT_SCHEMA", "EndpointTls", "SecretText", "Text", "base_of", "expand_home", "joined", "require_text"]
 
 TEXT_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _TEXT = WithJsonSchema(TEXT_SCHEMA)
 
 
-def _text(value: object) -> str:
+def require_text(value: object) -> str:
+    """Give text; refuse a list or a mapping in the words of the types."""
     if not isinstance(value, str):
         raise PydanticKnownError("string_type")
     return value
@@ -25,9 +26,7 @@ def _text(value: object) -> str:
 
 def base_of(info: ValidationInfo) -> Path:
     """Give the directory of the configuration file, which is the validation's context."""
-    context: dict[str, Any] = info.context or {}
-    base: Path = context.get("base", Path())
-    return base
+    return Path((info.context or {}).get("base", "."))
 
 
 def expand_home(text: str) -> Path:
@@ -50,20 +49,23 @@ def _absolute(settings: TlsSettings, info: ValidationInfo) -> TlsSettings:
 def _below(base: Path, name: str) -> str:
     """Give the path of a file; values of the environment stay redacted in it."""
     redacted = name.redacted if isinstance(name, Scalar) else name
-    return Scalar(_joined(base, name), redacted=_joined(base, redacted))
+    return Scalar(joined(base, name), redacted=joined(base, redacted))
 
 
-def _joined(base: Path, name: str) -> str:
+def joined(base: Path, name: str) -> str:
+    """Give the path of a file, relative to ``base``."""
     try:
         return str(base / expand_home(name))
     except ValueError:
         return str(base / name)  # which the check of the file reports
 
 
-Text = Annotated[str, PlainValidator(_text), _TEXT]
+Text = Annotated[str, PlainValidator(require_text), _TEXT]
 """Text that keeps what is known of it (``Scalar``)."""
 SecretText = Annotated[
-    Secret, PlainValidator(lambda value: value if isinstance(value, Secret) else Secret(str(_text(value)))), _TEXT
+    Secret,
+    PlainValidator(lambda value: value if isinstance(value, Secret) else Secret(str(require_text(value)))),
+    _TEXT,
 ]
 EndpointTls = Annotated[TlsSettings, AfterValidator(_absolute)]
 """TLS whose relative files start at the directory of the configuration file."""

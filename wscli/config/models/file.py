@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
-from pydantic_core import PydanticKnownError
 
 from wscli.backfill.models import BackfillModel
-from wscli.config.models.fields import EndpointTls, Text
+from wscli.config.models.fields import EndpointTls, Text, require_text
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import MessageHookOf, StateHookOf
 from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate
@@ -47,13 +46,11 @@ RotateOf = Annotated[
 ]
 
 
-def _dedupe(value: object) -> JsonPath | None:
-    if not isinstance(value, str):
-        raise PydanticKnownError("string_type")
-    return None if value == "none" else compile_path_expression(value)
-
-
-DedupeOf = Annotated[JsonPath | None, PlainValidator(_dedupe), WithJsonSchema({"type": "string"})]
+DedupeOf = Annotated[
+    JsonPath | None,
+    PlainValidator(lambda value: None if value == "none" else compile_path_expression(require_text(value))),
+    WithJsonSchema({"type": "string"}),
+]
 KeepaliveOf = Annotated[
     Literal["none"] | Keepalive, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
 ]

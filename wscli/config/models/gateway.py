@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticKnownError
 
-from wscli.config.models.fields import TEXT_SCHEMA, SecretText, Text, base_of, expand_home
+from wscli.config.models.fields import TEXT_SCHEMA, SecretText, Text, base_of, expand_home, require_text
 from wscli.net.origin import parse_host, parse_origin
 from wscli.values import Count, Secret, Size, StrictModel, shown
 
@@ -60,10 +59,9 @@ def _parse_listen(text: str, base: Path) -> Listen:
 def _listen(value: object, info: ValidationInfo) -> Listen:
     if isinstance(value, Listen):
         return value
-    if not isinstance(value, str):
-        raise PydanticKnownError("string_type")
+    text = str(require_text(value))
     try:
-        return _parse_listen(str(value), base_of(info))
+        return _parse_listen(text, base_of(info))
     except ValueError as error:
         raise ValueError(f"invalid address to listen at: {shown(value)}; {error}") from None
 

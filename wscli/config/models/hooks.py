@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from wscli.config.models.fields import Text, base_of, expand_home
+from wscli.config.models.fields import Text, base_of, joined
 from wscli.values import Count, Duration, Scalar, StrictModel
 
 __all__ = ["HookPlan", "MessageHook", "MessageHookOf", "StateHook", "StateHookOf"]
@@ -18,10 +17,7 @@ def _command(words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     if not words:
         raise ValueError("a command is a list, [PROGRAM, ARGUMENT...]; it is run without a shell")
     program, *arguments = words
-    found = str(program)
-    if info.context is not None and "/" in program:
-        with contextlib.suppress(ValueError):  # reported with its place by the check beside
-            found = str(base_of(info) / expand_home(program))
+    found = joined(base_of(info), program) if info.context is not None and "/" in program else str(program)
     written = program.redacted if isinstance(program, Scalar) else found
     return (Scalar(found, redacted=written), *map(str, arguments))  # shown as it is written where it cannot be run
 

@@ -14,9 +14,10 @@ from wscli.config.reading.problems import FileProblems
 from wscli.templates import NAMESPACES
 from wscli.values import Scalar
 
-__all__ = ["expand", "expand_tree"]
+__all__ = ["VARIABLE", "expand", "expand_tree"]
 
-_SIGN = re.compile(r"\$[${]")
+VARIABLE = re.compile(r"\$\$|\$\{[^}]*\}?")
+"""A ``$$``, or a variable to its brace or the end of the text."""
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<how>[-?])(?P<rest>.*))?", re.DOTALL)
 _ELSEWHERE = re.compile(rf"({'|'.join(NAMESPACES)})[.:].*|msg", re.DOTALL)
 _NAMED = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
@@ -24,29 +25,19 @@ _NAMED = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
 
 def expand(text: Scalar, environ: Mapping[str, str]) -> tuple[Scalar, list[str]]:
     """Expand one scalar; give it with its problems."""
-    found = _SIGN.search(text)
-    if found is None:
+    values = {written: _value(written, environ) for written in VARIABLE.findall(text)}
+    if not values:
         return text, []
-    full: list[str] = []
-    redacted: list[str] = []
-    wrong: list[str] = []
-    from_environment, at = False, 0
-    while found is not None:
-        value, shown, end = "$", "$", found.end()
-        if found.group() == "${":
-            end = text.find("}", found.end()) + 1 or len(text)
-            value, problem = _value(text[found.start() : end], environ)
-            shown, from_environment = "***", True
-            wrong += [problem] if problem else []
-        for pieces, piece in ((full, value), (redacted, shown)):
-            pieces += [text[at : found.start()], piece]
-        at, found = end, _SIGN.search(text, end)
-    plain = text.plain and not from_environment
-    return Scalar("".join(full) + text[at:], plain=plain, redacted="".join(redacted) + text[at:]), wrong
+    full = VARIABLE.sub(lambda found: values[found.group()][0], text)
+    redacted = VARIABLE.sub(lambda found: "$" if found.group() == "$$" else "***", text)
+    plain = text.plain and values.keys() == {"$$"}
+    return Scalar(full, plain=plain, redacted=redacted), [wrong for _, wrong in values.values() if wrong]
 
 
 def _value(written: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Give the value of ``${...}``, and a problem if there is one."""
+    """Give the value of ``$$`` or ``${...}``, and a problem if there is one."""
+    if written == "$$":
+        return "$", None
     if not written.endswith("}"):
         return "", "'${' without its '}'; '$$' writes a '$'"
     body = written[2:-1]

@@ -41,14 +41,13 @@ class Located:
 
     def get(self, *keys: str) -> Located | None:
         """Follow keys; None where they lead nowhere."""
-        located: Located | None = self
+        located = self
         for key in keys:
-            located = located._child(key) if located is not None else None
+            entry = located.node.entries.get(key) if isinstance(located.node, Branch) else None
+            if entry is None:
+                return None
+            located = Located(entry.value, (*located.path, key), entry.key_mark)
         return located
-
-    def _child(self, key: str) -> Located | None:
-        entry = self.node.entries.get(key) if isinstance(self.node, Branch) else None
-        return None if entry is None else Located(entry.value, (*self.path, key), entry.key_mark)
 
     def entries(self) -> Iterator[tuple[str, Located]]:
         """Give the entries of a mapping; other nodes have none."""
@@ -58,7 +57,7 @@ class Located:
 
     def section(self, key: str) -> list[tuple[str, Located]]:
         """Give the entries of the mapping under a key; a missing one has none."""
-        child = self._child(key)
+        child = self.get(key)
         return [] if child is None else list(child.entries())
 
     def items(self) -> Iterator[Located]:
@@ -81,7 +80,7 @@ class Located:
         located = self
         for done, step in enumerate(path):
             child = (
-                located._child(step)
+                located.get(step)
                 if isinstance(step, str)
                 else next((item for item in located.items() if item.path[-1] == step), None)
             )

@@ -138,9 +138,8 @@ class _Builder:
             self._problems.add(mark, path, "a key must be text")
             return None
         if _is_merge(node):
-            self._problems.add(
-                mark, path, "'<<' merges nothing here; give the keys themselves, or let the endpoint hold them"
-            )
+            text = "'<<' merges nothing here; give the keys themselves, or let the endpoint hold them"
+            self._problems.add(mark, path, text)
             return None
         if "${" in node.value:
             self._problems.add(mark, (*path, str(node.value)), "'${' in a key; only values are expanded")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import defaultdict
 
 from wscli.config.reading.nodes import Mark, Path
 from wscli.errors import ConfigError
 
 __all__ = ["FatalProblem", "FileProblems", "path_text"]
-
-
-class _Problem(NamedTuple):
-    mark: Mark
-    path: str
-    text: str
 
 
 class FatalProblem(Exception):
@@ -40,17 +34,16 @@ class FileProblems:
     def __init__(self, label: str) -> None:
         self.label = label
         """The file, as the user named it."""
-        self._found: dict[_Problem, None] = {}
-        self._marks: set[Mark] = set()
+        self._found: dict[Mark, set[tuple[str, str]]] = defaultdict(set)
+        """Path and text of each, by place."""
 
     def add(self, mark: Mark, path: Path, text: str) -> None:
         """Add a problem; an equal one of the same place is kept once."""
-        self._found[_Problem(mark, path_text(path), text)] = None
-        self._marks.add(mark)
+        self._found[mark].add((path_text(path), text))
 
     def at(self, mark: Mark) -> bool:
         """Whether a place has a problem already, whose consequences need no report."""
-        return mark in self._marks
+        return mark in self._found
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -59,7 +52,8 @@ class FileProblems:
         """Give a line for each, sorted by place: ``app.yaml:12:5: channels.calls: ...``."""
         return tuple(
             _on_one_line(": ".join(filter(None, (f"{self.label}:{mark.line}:{mark.column}", path, text))))
-            for mark, path, text in sorted(self._found)
+            for mark, found in sorted(self._found.items())
+            for path, text in sorted(found)
         )
 
     def error(self, fatal: FatalProblem | None = None) -> ConfigError:

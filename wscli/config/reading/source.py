@@ -65,12 +65,9 @@ def decode_text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode()
         raise FatalProblem(_end_of(before), f"byte 0x{data[error.start]:02x} is not UTF-8") from None
-    found = _FORBIDDEN.search(text)
-    if found:
-        name = f"U+{ord(found.group()):04X}"
-        raise FatalProblem(
-            _end_of(text[: found.start()]), f"the character {name} is not allowed in YAML; write it as an escape"
-        )
+    if found := _FORBIDDEN.search(text):
+        wrong = f"the character U+{ord(found.group()):04X} is not allowed in YAML; write it as an escape"
+        raise FatalProblem(_end_of(text[: found.start()]), wrong)
     return text
 
 

@@ -10,7 +10,6 @@ from wscli.config.reading.nodes import Mark
 
 __all__ = ["mark_of", "explain_error"]
 
-_QUOTE_BRACE = "'{' has a meaning of its own within {...} and [...]; quote the whole value"
 _FALLBACK = "this is not valid YAML"
 _SENTENCES = (
     # Words of PyYAML's two parsers, and our sentence; the first match applies.
@@ -53,9 +52,7 @@ def explain_error(error: yaml.YAMLError, text: str) -> tuple[Mark, str]:
     for words, sentence in _SENTENCES:
         if any(word in problem for word in words):
             return mark_of(begun if "quoted scalar" in (error.context or "") else at), sentence
-    if here == "\t":
-        return mark_of(at), _SENTENCES[0][1]
-    return mark_of(at), _FALLBACK
+    return mark_of(at), _SENTENCES[0][1] if here == "\t" else _FALLBACK
 
 
 def _line(text: str, mark: yaml.Mark) -> str:
@@ -73,7 +70,7 @@ def _unfinished(text: str, at: yaml.Mark, begun: yaml.Mark, problem: str) -> tup
             meant = line[at.column - 1 : end + 1] if end >= 0 else "${...}"
             text = f'quote "{meant}" here: within {{...}} and [...] a bare brace is YAML\'s'
             return Mark(at.line + 1, at.column), text
-        return mark_of(at), _QUOTE_BRACE
+        return mark_of(at), "'{' has a meaning of its own within {...} and [...]; quote the whole value"
     if not line[at.column :].strip():
         return mark_of(begun), f"this '{'{' if closing == '}' else '['}' is never closed"
     opened = f"; it began on line {begun.line + 1}" if begun.line != at.line else ""

@@ -38,7 +38,6 @@ class Backpressure:
     Args:
         hold: called with True as the channel begins to hold reading back, with False as it stops.
         overflow: stops persisting messages until the history's write queue has drained.
-
     """
 
     __slots__ = ("_clock", "_hold", "_lagging", "_overflow", "_patience", "_stretch", "holding")
@@ -62,7 +61,6 @@ class Backpressure:
             reader: the reader, by identity.
             lag: the share of the window by which it lags; 1 is all of it.
             moved_at: when it last took bytes, on ``Clock.monotonic``.
-
         """
         lags = lag > (RESUME_AT if reader in self._lagging else PAUSE_AT)
         if lags and self._clock.monotonic() - moved_at < MOVING:

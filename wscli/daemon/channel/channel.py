@@ -27,7 +27,6 @@ from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
-from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
@@ -105,11 +104,6 @@ class Channel:
     def connection(self) -> Connection | None:
         """The open connection, while the channel is ready."""
         return self.subscription.connection
-
-    @property
-    def refs(self) -> Refs:
-        """The references of its upstream."""
-        return self.subscription.refs
 
     @property
     def wanted(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wscli.control.messages import ChannelCounts, LastClose
+from wscli.control.messages import ChannelCounts
 from wscli.core.events import Failure
 
 __all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]
@@ -54,9 +54,15 @@ class Counters:
         if self.total is not None:
             self.total.count_sent(size)
 
-    def count_connection(self) -> None:
-        """Count an opened connection: a reconnection, if another ended before it."""
-        self._count_connection(self._left)
+    def count_connection(self, left: str | None = None) -> None:
+        """Count an opened connection: a reconnection, if one ended before it; ``left`` tells a total its reason."""
+        left = left or self._left
+        self.connects += 1
+        if left is not None:
+            reason = left if left in self.reconnects or len(self.reconnects) < MAX_REASONS else OTHER
+            self.reconnects[reason] = self.reconnects.get(reason, 0) + 1
+        if self.total is not None:
+            self.total.count_connection(left)
 
     def count_rotation(self) -> None:
         """Count a connection that replaced an open one."""
@@ -75,20 +81,9 @@ class Counters:
         if self.total is not None:
             self.total.count_gap(reason)
 
-    def _count_connection(self, left: str | None) -> None:
-        self.connects += 1
-        if left is not None:
-            reason = left if left in self.reconnects or len(self.reconnects) < MAX_REASONS else OTHER
-            self.reconnects[reason] = self.reconnects.get(reason, 0) + 1
-        if self.total is not None:
-            self.total._count_connection(left)
-
     def as_dict(self) -> ChannelCounts:
         """The counters as ``stats --json`` names them; times in seconds."""
-        last_close: LastClose | None = None
-        if self.last_close is not None:
-            code, reason, by = self.last_close.code, self.last_close.close_reason, self.last_close.by
-            last_close = {"code": code, "reason": reason, "by": by}
+        end = self.last_close
         return {
             "received": self.received,
             "received_bytes": self.received_bytes,
@@ -101,7 +96,7 @@ class Counters:
             "duplicates": self.duplicates,
             "backfilled": self.backfilled,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),
-            "last_close": last_close,
+            "last_close": None if end is None else {"code": end.code, "reason": end.close_reason, "by": end.by},
         }
 
 

@@ -39,7 +39,6 @@ class Histories:
 
         Raises:
             WscliError: its file cannot be used, or is damaged.
-
         """
         if limits.store == "memory":
             return History(limits, clock=self._clock)
@@ -51,7 +50,6 @@ class Histories:
 
         Raises:
             WscliError: it cannot.
-
         """
         open_database(self.path(channel), KIND).close()
 

@@ -48,7 +48,7 @@ def channel_status(channel: ReportedChannel) -> Status:
     snapshot, attempt = channel.snapshot, channel.subscription.last_attempt
     text = snapshot.reason.text
     if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
-        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.endpoint!r}"
+        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.upstream.endpoint!r}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),

@@ -89,7 +89,6 @@ class ConsumerReader(Reader):
 
         Raises:
             WscliError: it is not.
-
         """
         await self._source.lease.confirmed()
         await asyncio.get_running_loop().sock_sendall(self._sock, header(CONFIRMED, 0, 0))

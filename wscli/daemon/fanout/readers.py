@@ -13,7 +13,7 @@ from wscli.control.protocol import manager_stopped
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.fanout.sources import HistorySource, Merger, Options
 
-__all__ = ["Reader", "stream"]
+__all__ = ["Reader"]
 
 _STOPPED = manager_stopped()
 _GOING = End(_STOPPED.exit_code, _STOPPED.message, _STOPPED.hint)
@@ -28,11 +28,6 @@ class Reader:
         self._sock = sock
         self._merger = Merger(sources, options)
         self._writer = SocketWriter(sock, self._merger, clock=clock)
-
-    @property
-    def pinned(self) -> int:
-        """Bytes that it holds on to beside the histories: the unsent rest of what it is being sent."""
-        return self._writer.pinned
 
     async def run(self) -> None:
         """Send; return once the end frame is sent or the client has hung up.
@@ -83,10 +78,3 @@ class Reader:
         self._merger.sources = ()
         self._merger.finish(_GOING)
         self._writer.last_words(self._merger.take())
-
-
-async def stream(
-    sock: socket.socket, sources: Sequence[HistorySource], options: Options, *, clock: Clock | None = None
-) -> None:
-    """Send histories to a client until it has what it asked for, or hangs up: all that a feed needs."""
-    await Reader(sock, sources, options, clock=clock).run()

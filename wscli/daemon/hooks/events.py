@@ -6,10 +6,11 @@ import asyncio
 import json
 import time
 from collections import deque
+from collections.abc import Callable
 
 from wscli.config.models.hooks import HookPlan
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.hooks.filter import Filter, FilterFailed, NotJson
+from wscli.daemon.hooks.filter import FilterFailed, NotJson, compile_filter
 from wscli.daemon.hooks.report import HookReport
 from wscli.history.encode import Form, encode_batch
 from wscli.history.records import TEXT, Batch, Cursor, GapRecord
@@ -66,7 +67,7 @@ class MessageEvents:
         self._history = channel.history
         self._form = Form("json", channel.name)
         self._report = report
-        self._filter: Filter | None = None
+        self._fits_payload: Callable[[bytes], bool] | None = None
         self._cursor = channel.history.seek_last(0).cursor
         self._missed = 0
         self._wake = asyncio.Event()
@@ -74,7 +75,7 @@ class MessageEvents:
 
     def update(self, plan: HookPlan) -> None:
         """Filter by the plan's jq expression; raises ValueError where it does not compile."""
-        self._filter = None if plan.jq is None else Filter(plan.jq)
+        self._fits_payload = None if plan.jq is None else compile_filter(plan.jq)
 
     def state_changed(self) -> None:
         """Ignore the state."""
@@ -115,13 +116,13 @@ class MessageEvents:
         return None
 
     def _fits(self, batch: Batch, index: int) -> bool:
-        if self._filter is None:
+        if self._fits_payload is None:
             return True
         if batch.kinds is not None and batch.kinds[index] != TEXT:
             self._report.counts.not_json += 1
             return False
         try:
-            fits = self._filter.fits(batch.payloads[index])
+            fits = self._fits_payload(batch.payloads[index])
         except NotJson:
             self._report.counts.not_json += 1
             return False

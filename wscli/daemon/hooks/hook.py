@@ -47,14 +47,19 @@ class Hook:
         self._worker: asyncio.Task[None] | None = None
         self._restart = OneShot(schedule)
         self._ended = False
-        self._use(plan)
+        self.update(plan)
 
     def update(self, plan: HookPlan) -> None:
-        """Run another command from the next event on; running commands go on."""
+        """Run the plan's command from the next event on; running commands go on."""
         self.plan = plan
         self._stop()
         self._report.clear()
-        self._use(plan)
+        try:
+            self.events.update(plan)
+        except ValueError as error:  # `config check` reports it as well
+            self._report.state("jq", f"jq does not compile: {error}")
+        else:
+            self._start()
 
     def end(self) -> None:
         """Take no more events, and kill the running commands."""
@@ -64,14 +69,6 @@ class Hook:
         self._report.clear()
         for task in self._running:
             task.cancel()
-
-    def _use(self, plan: HookPlan) -> None:
-        try:
-            self.events.update(plan)
-        except ValueError as error:  # `config check` reports it as well
-            self._report.state("jq", f"jq does not compile: {error}")
-        else:
-            self._start()
 
     def _start(self) -> None:
         self._worker = self._tasks.spawn(self._work(), name=self._name, on_crash=self._crashed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from wscli.problems import Problems
 from wscli.timing import OneShot, Schedule
@@ -15,7 +15,7 @@ PROBLEMS_APART = 1.0
 
 @dataclass(slots=True)
 class HookCounts:
-    """A hook's counters since it was declared; only ``running`` falls."""
+    """A hook's counters since it was declared, by the names of ``stats --json``; only ``running`` falls."""
 
     runs: int = 0
     failures: int = 0
@@ -24,10 +24,6 @@ class HookCounts:
     """Events that were dropped or missed because the hook is too slow."""
     not_json: int = 0
     running: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Give the counters as ``stats --json`` names them."""
-        return asdict(self)
 
 
 class HookReport:

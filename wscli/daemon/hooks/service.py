@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
 
 from wscli.config.models.hooks import HookPlan
 from wscli.core.states import ChannelState
@@ -98,7 +100,7 @@ class Hooks(Observer):
             return await run_command(plan, event, cwd=cwd, environ=environ, secrets=self._secrets)
 
         report = HookReport(name, channel.problems, self._schedule)
-        channel.hook_stats[name] = report.counts.as_dict
+        channel.hook_stats[name] = partial(asdict, report.counts)
         events = (StateEvents if name == "on_state" else MessageEvents)(channel, report)
         return Hook(f"{name} {channel.name}", plan, events, once, report, tasks=self._tasks, schedule=self._schedule)
 

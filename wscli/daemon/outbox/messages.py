@@ -15,7 +15,6 @@ __all__ = [
     "CommitReport",
     "MessageCounts",
     "QueuedMessage",
-    "Removal",
 ]
 
 MAX_MESSAGES = 10_000
@@ -39,13 +38,6 @@ class QueuedMessage(NamedTuple):
     payload: bytes
     binary: bool
     expires: float | None
-
-
-class Removal(NamedTuple):
-    """How many messages were removed, and whether one was kept because it is being sent."""
-
-    messages: int
-    held: bool
 
 
 class CommitReport(NamedTuple):

@@ -51,7 +51,6 @@ def open_outbox(path: Path) -> sqlite3.Connection:
     Raises:
         DatabaseError: it is damaged, of another program, or cannot be read and written.
         sqlite3.Error: likewise, in the first statements.
-
     """
     killed = _log_left(path)
     database = open_database(path, _KIND)

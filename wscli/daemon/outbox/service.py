@@ -67,7 +67,6 @@ class Outbox(Observer):
 
         Raises:
             NotSent: the outbox is full, or its file cannot be written to.
-
         """
         if not payloads:
             return QueueReceipt(queued=0, known=0, first=0, state="queued")
@@ -114,18 +113,17 @@ class Outbox(Observer):
 
         Raises:
             WscliError: one of them is being sent; the others are removed.
-
         """
         if not self._store.exists():
             return 0
-        removal = await self._store.submit(lambda store: store.remove_channel(channel))
-        if removal.held:
-            others = "1 other is" if removal.messages == 1 else f"{removal.messages} others are"
+        removed, held = await self._store.submit(lambda store: store.remove_channel(channel))
+        if held:
+            others = "1 other is" if removed == 1 else f"{removed} others are"
             raise WscliError(
                 f"a message of channel {channel!r} is being sent at this moment; {others} removed",
                 f"`wscli outbox ls {channel}` says whether it still waits",
             )
-        return removal.messages
+        return removed
 
     async def flush(self) -> None:
         """Wait until nothing is queued.
@@ -133,7 +131,6 @@ class Outbox(Observer):
         Raises:
             ChannelUnavailable: a channel that has queued messages will not become ready by itself.
             DatabaseError: the file cannot be used.
-
         """
         await self._require_file()
         while waiting := [name for name, counts in self._counts.items() if counts["queued"]]:

@@ -18,7 +18,6 @@ from wscli.daemon.outbox.messages import (
     CommitReport,
     MessageCounts,
     QueuedMessage,
-    Removal,
 )
 from wscli.daemon.outbox.schema import open_outbox
 from wscli.database import DatabaseError, fault, savepoint, transaction
@@ -102,7 +101,6 @@ class OutboxStore:
 
         Raises:
             NotSent: the outbox would exceed a limit.
-
         """
         with self._changing():
             self._expire(now)
@@ -185,7 +183,6 @@ class OutboxStore:
         Raises:
             UsageError: a number is unknown.
             WscliError: one of them is being sent.
-
         """
         wanted = dict.fromkeys(numbers)
         with self._changing():
@@ -204,11 +201,11 @@ class OutboxStore:
         with self._changing():
             return self._remove("state = ?", "expired")
 
-    def remove_channel(self, channel: str) -> Removal:
-        """Remove all messages of a channel, except the one that is being sent."""
+    def remove_channel(self, channel: str) -> tuple[int, bool]:
+        """Remove the messages of a channel; return how many, and whether one was kept because it is being sent."""
         with self._changing():
             held = self._database.execute("SELECT 1 FROM held WHERE channel = ?", (channel,)).fetchone()
-            return Removal(self._remove("channel = ?", channel), held is not None)
+            return self._remove("channel = ?", channel), held is not None
 
     def _remove(self, condition: str, value: object) -> int:
         rows = self._database.execute(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
 from wscli.config.plan import ChannelPlan, DialPlan, Plan
 from wscli.net.origin import Origin, origin_of
-from wscli.templates import Template, TemplateError, compile_name
+from wscli.templates import TemplateError, compile_name
 
 __all__ = ["channel_for"]
 
-_PARAMETER = re.compile(r"\{([^{}]*)\}")
 _LONGEST = 256
 """Characters of a channel's name, and so at most of its parameters."""
 _ENCODED = 12
@@ -30,10 +28,11 @@ def channel_for(plan: Plan, url: str) -> str | None:
     equal literal query values is chosen, then a literal channel over a template, then the first in the file.
     """
     try:
-        parsed = _ParsedUrl.read(url)
+        asked = urlsplit(url)
+        if asked.scheme not in ("ws", "wss") or not asked.hostname or asked.fragment:
+            return None
+        parsed = _ParsedUrl(origin_of(url), _canonical(asked.path or "/"), _pairs(asked.query))
     except ValueError:  # an invalid URL, port or encoding
-        return None
-    if parsed is None:
         return None
     found = []
     for place, channel in enumerate(plan.channels.values()):
@@ -52,13 +51,6 @@ class _ParsedUrl(NamedTuple):
     path: str
     query: _Query
 
-    @classmethod
-    def read(cls, url: str) -> _ParsedUrl | None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
-            return None
-        return cls(origin_of(url), _canonical(parts.path or "/"), _pairs(parts.query))
-
 
 def _pairs(query: str) -> _Query:
     return parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
@@ -71,19 +63,16 @@ def _canonical(path: str) -> str:
 
 def _name(plan: Plan, channel: ChannelPlan, parts: SplitResult, parsed: _ParsedUrl) -> str | None:
     """Give the name under which this channel dials the path and the query, or None."""
-    known = _params_of_query(channel.upstream.dial, parsed.query)
+    dial = channel.upstream.dial
+    known = _params_of_query(dial, parsed.query)
     if known is None:
         return None
-    for params in _fits(_pieces(channel.upstream.dial, parts), parsed.path, known):
-        if params.keys() == set(channel.params) and _query_fits(channel.upstream.dial, parts, parsed.query, params):
-            name = _named(channel, params)
+    for params in _fits(_pieces(dial, parts), parsed.path, known):
+        if params.keys() == set(channel.params) and _query_fits(dial, parts, parsed.query, params):
+            name = channel.name.format_map(params)
             if not params or (name not in plan.channels and compile_name(channel.name).match(name) == params):
                 return name
     return None
-
-
-def _named(channel: ChannelPlan, params: Mapping[str, str]) -> str:
-    return _PARAMETER.sub(lambda found: params[found[1]], channel.name) if params else channel.name
 
 
 # the path
@@ -154,21 +143,16 @@ def _params_of_query(dial: DialPlan, query: _Query) -> dict[str, str] | None:
 
 def _query_fits(dial: DialPlan, parts: SplitResult, query: _Query, params: Mapping[str, str]) -> bool:
     declared: dict[str, set[str | None]] = {}
+    """The values that each key may have; None, where a token is part of it, equals any."""
     for key, value in _pairs(parts.query):
         declared.setdefault(key, set()).add(value)
     for key, template in dial.query.items():
+        has_token = any(space == "token" for space, _ in template.references)
         try:
-            declared.setdefault(key, set()).add(_value(template, params))
+            declared.setdefault(key, set()).add(None if has_token else template.render({"param": params}))
         except TemplateError:  # the filter rejects the parameter: the channel cannot dial either
             return False
     return all(not declared.get(key, set()).isdisjoint((value, None)) for key, value in query)
-
-
-def _value(template: Template, params: Mapping[str, str]) -> str | None:
-    """Fill a template; None, which equals any value, where it holds a token."""
-    if any(space == "token" for space, _ in template.references):
-        return None
-    return template.render({"param": params})
 
 
 def _equal_literals(dial: DialPlan, parts: SplitResult, query: _Query) -> int:

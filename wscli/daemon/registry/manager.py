@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 
 from wscli.config.plan import ChannelPlan, Plan
-from wscli.control.messages import Stats, Status
+from wscli.control.messages import Reload, Stats, Status
 from wscli.control.protocol import manager_stopped
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.registry.observer import Observer
-from wscli.daemon.registry.report import ReloadReport
 from wscli.daemon.registry.template_channels import TemplateChannels
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
@@ -77,7 +76,7 @@ class Manager:
         self._set_budgets()
         for name, channel in plan.channels.items():
             if not channel.params:
-                self._channels[name] = self._make(name, channel, {})
+                self._make(name, channel, {})
 
     def observe(self, observer: Observer) -> None:
         """Tell an observer of everything from now on, after the earlier observers."""
@@ -95,14 +94,13 @@ class Manager:
         Raises:
             UnknownChannel: the name is not declared and fits no template, or too many channels of templates exist.
             NoInstance: the manager is closed.
-
         """
         channel = self._channels.get(name)
         if channel is None:
             self._require_open()
             plan, params = self._templates.match(name, self.plan)
             self._templates.make_room(name)
-            channel = self._channels[name] = self._make(name, plan, params)
+            channel = self._make(name, plan, params)
             self._templates.changed(channel)
             for observer in self._observers:
                 observer.channel_made(channel)
@@ -113,7 +111,6 @@ class Manager:
 
         Raises:
             UnknownChannel: a name is not declared, or its channel was not made from the template yet.
-
         """
         if not names:
             return self.channels()
@@ -125,12 +122,8 @@ class Manager:
                 )
         return [self._channels[name] for name in dict.fromkeys(names)]
 
-    def noncritical(self) -> list[Channel]:
-        """Give the channels that may be paused."""
-        return [channel for channel in self.channels() if not channel.plan.critical]
-
     def _make(self, name: str, plan: ChannelPlan, params: dict[str, str]) -> Channel:
-        return Channel(
+        channel = self._channels[name] = Channel(
             name,
             plan,
             params,
@@ -141,6 +134,7 @@ class Manager:
             totals=self.totals,
             on_change=self._changed,
         )
+        return channel
 
     def _drop(self, channel: Channel) -> None:
         name = channel.name
@@ -204,13 +198,12 @@ class Manager:
                     observed.enter_context(observer.reloading())
                 yield
 
-    def apply(self, plan: Plan) -> ReloadReport:
-        """Take another plan, without disturbing the channels that it does not change.
+    def apply(self, plan: Plan) -> Reload:
+        """Take another plan without disturbing the channels that it does not change; give what it did to each.
 
         Raises:
             NoInstance: the manager is closed.
             WscliError: a history on disk cannot be opened; nothing was changed.
-
         """
         self._require_open()
         for name, declared in plan.channels.items():
@@ -218,7 +211,7 @@ class Manager:
             was_on_disk = channel is not None and channel.plan.history.store == "disk"
             if declared.history.store == "disk" and not declared.params and not was_on_disk:
                 self._histories.check(name)
-        report = ReloadReport([], [], [], [], [], [])
+        report = Reload(kept=[], updated=[], rotated=[], restarted=[], added=[], removed=[])
         tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
         self.broker.replace(plan.tokens)
@@ -227,44 +220,42 @@ class Manager:
             self._apply_to(name, channel, plan, tokens, report)
         for name, declared in plan.channels.items():
             if not declared.params and name not in self._channels:
-                self._channels[name] = self._make(name, declared, {})
-                self._channels[name].open()
-                report.added.append(name)
+                self._make(name, declared, {}).open()
+                report["added"].append(name)
         for observer in self._observers:
             observer.reloaded()
         return report
 
     def _apply_to(
-        self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: ReloadReport
+        self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: Reload
     ) -> None:
         found = self._templates.find(name, plan)
         if found is None:
             self._drop(channel)
-            report.removed.append(name)
+            report["removed"].append(name)
             return
         declared, params = found
         same = declared == channel.plan and plan.announce_after == channel.announcer.after
         tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
         if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
-            self._channels[name] = self._make(name, declared, params)
-            self._channels[name].open()
-            report.restarted.append(name)
+            self._make(name, declared, params).open()
+            report["restarted"].append(name)
         elif same and not tokens_changed:
-            report.kept.append(name)
+            report["kept"].append(name)
         else:
             applied = channel.update(
                 declared, params, announce_after=plan.announce_after, tokens_changed=tokens_changed
             )
-            getattr(report, "kept" if same and applied == "updated" else applied).append(name)
+            report["kept" if same and applied == "updated" else applied].append(name)
         self._templates.changed(self._channels[name])
 
     def _set_budgets(self) -> None:
-        for name, endpoint in self.plan.endpoints.items():
+        for name, rate in self.plan.endpoints.items():
             if name in self._budgets:
-                self._budgets[name].rate = endpoint.connect_rate
+                self._budgets[name].rate = rate
             else:
-                self._budgets[name] = ConnectBudget(endpoint.connect_rate, self.clock, schedule=self._services.schedule)
+                self._budgets[name] = ConnectBudget(rate, self.clock, schedule=self._services.schedule)
 
     # what it reports
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from typing import cast
 
-from wscli.config import load
+from wscli.config.loading import load
 from wscli.config.plan import Plan
+from wscli.control.messages import Reload
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.registry.report import ReloadReport
 from wscli.errors import ConfigError
 
 __all__ = ["log_warnings", "reload_file"]
@@ -23,13 +24,12 @@ def log_warnings(plan: Plan) -> None:
         logger.warning("%s", warning, extra={"event": "config-warning"})
 
 
-async def reload_file(manager: Manager) -> ReloadReport:
+async def reload_file(manager: Manager) -> Reload:
     """Validate the manager's file, then apply it; an invalid file changes nothing.
 
     Raises:
         ConfigError: the file is invalid, or names another instance.
         NoInstance: the manager was closed in the meantime.
-
     """
     async with manager.reloading():
         plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
@@ -40,5 +40,6 @@ async def reload_file(manager: Manager) -> ReloadReport:
             )
         report = manager.apply(plan)
     log_warnings(plan)
-    logger.info("reloaded: %s", ", ".join(f"{len(names)} {what}" for what, names in report._asdict().items() if names))
+    lists = cast("dict[str, list[str]]", report)
+    logger.info("reloaded: %s", ", ".join(f"{len(names)} {what}" for what, names in lists.items() if names))
     return report

@@ -49,7 +49,6 @@ class TemplateChannels:
 
         Raises:
             UnknownChannel: no plan is.
-
         """
         found = self.find(name, plan)
         if found is None:
@@ -61,7 +60,6 @@ class TemplateChannels:
 
         Raises:
             UnknownChannel: every channel is open or in use.
-
         """
         if sum(bool(channel.plan.params) for channel in self._channels.values()) < MAX_TEMPLATE_CHANNELS:
             return

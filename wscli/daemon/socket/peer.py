@@ -12,7 +12,7 @@ import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
-from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode_line, encode_line
+from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode_line, encode_line, greeting
 
 __all__ = ["Peer", "PeerGone", "peer_uid"]
 
@@ -45,12 +45,9 @@ class Peer:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._buffer = bytearray()
-        self._greeting: Mapping[str, Any] = {}
+        self._greeting: Mapping[str, Any] = greeting()
+        """Keys of the first line that is sent."""
         self._ended = False
-
-    def greet_with(self, greeting: Mapping[str, Any]) -> None:
-        """Add these keys to the first line that is sent."""
-        self._greeting = greeting
 
     async def read_line(self, limit: int = LINE_LIMIT) -> dict[str, Any]:
         """Read one JSON object.
@@ -61,7 +58,6 @@ class Peer:
         Raises:
             PeerGone: the client hung up before the end of the line.
             ProtocolError: the line is too long, or not a JSON object.
-
         """
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
@@ -81,7 +77,6 @@ class Peer:
 
         Raises:
             PeerGone: the client hung up earlier.
-
         """
         while len(self._buffer) < count:
             if not await self._fill():
@@ -99,7 +94,6 @@ class Peer:
 
         Raises:
             PeerGone: the client hung up, or does not read.
-
         """
         line = encode_line({**self._greeting, **message})
         self._greeting = {}
@@ -120,7 +114,6 @@ class Peer:
 
         Raises:
             PeerGone: the client hung up.
-
         """
         doing, gone = asyncio.ensure_future(work), asyncio.ensure_future(self.closed())
         try:
@@ -149,15 +142,9 @@ class Peer:
         return False
 
     async def _readable(self) -> None:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self.sock.fileno(), _settle, ready)
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.sock.fileno(), ready.set)
         try:
-            await ready
+            await ready.wait()
         finally:
             loop.remove_reader(self.sock.fileno())
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

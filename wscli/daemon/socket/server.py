@@ -7,17 +7,19 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 from wscli.control.protocol import SPOKEN_BY_ALL, ProtocolError, check_version, encode_line, failure, greeting, success
-from wscli.daemon.socket.app import App
+from wscli.daemon.outbox import Outbox
+from wscli.daemon.registry.manager import Manager
 from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.daemon.socket.validation import read_request
 from wscli.errors import TimedOut, WscliError
+from wscli.gateway.server import Gateway
 from wscli.sockets import accept_clients
 
-__all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "Handler", "Server"]
+__all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "App", "Handler", "Server"]
 
 CLIENT_LIMIT = 256
 REQUEST_DEADLINE = 10.0
@@ -28,21 +30,25 @@ CLOSE_DEADLINE = 1.0
 log = logging.getLogger(__name__)
 
 
-class Handler(Protocol):
-    """One verb: takes its validated request and gives the result, or None where it answered by itself."""
+class App(NamedTuple):
+    """What a handler is given besides the request."""
 
-    async def __call__(self, app: App, request: Any, peer: Peer, /) -> Mapping[str, Any] | None:
-        """Handle a request; a ``WscliError`` becomes the error of the answer."""
+    manager: Manager
+    outbox: Outbox
+    gateway: Gateway
+
+
+Handler = Callable[[App, Any, Peer], Awaitable[Mapping[str, Any] | None]]
+"""One verb: takes its validated request and gives the result, or None where it answered by itself.
+
+A ``WscliError`` becomes the error of the answer.
+"""
 
 
 class Server:
-    """Serves one listening socket until closed, with a task for each client.
+    """Serves one socket until closed, with a task for each client.
 
-    Args:
-        app: for the handlers.
-        listener: bound, listening, non-blocking; closed with the server.
-        handlers: by verb.
-
+    ``listener`` is bound, listening and non-blocking, and closed with the server.
     """
 
     def __init__(
@@ -59,13 +65,9 @@ class Server:
         self._handlers = handlers
         self._client_limit = client_limit
         self._request_deadline = request_deadline
-        self._clients: set[asyncio.Task[None]] = set()
+        self.clients: set[asyncio.Task[None]] = set()
+        """The tasks of the connected clients."""
         self._accepting: asyncio.Task[None] | None = None
-
-    @property
-    def clients(self) -> int:
-        """Number of connected clients."""
-        return len(self._clients)
 
     def start(self) -> None:
         """Start accepting."""
@@ -80,18 +82,19 @@ class Server:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
         self._listener.close()
-        for task in self._clients:
+        for task in self.clients:
             task.cancel()
-        if self._clients:
-            await asyncio.wait(list(self._clients), timeout=deadline)
+        if self.clients:
+            await asyncio.wait(list(self.clients), timeout=deadline)
 
     def _accepted(self, sock: socket.socket) -> None:
         if refusal := self._refusal(sock):
-            _refuse(sock, refusal)
+            with sock, contextlib.suppress(OSError):  # a client that does not read misses the reason
+                sock.send(encode_line({**greeting(), **failure(refusal)}))
             return
         task = asyncio.create_task(self._serve(sock), name="control-client")
-        self._clients.add(task)
-        task.add_done_callback(self._clients.discard)
+        self.clients.add(task)
+        task.add_done_callback(self.clients.discard)
 
     def _refusal(self, sock: socket.socket) -> WscliError | None:
         try:
@@ -100,7 +103,7 @@ class Server:
             return WscliError("cannot tell the client's user")
         if uid not in (os.geteuid(), 0):
             return WscliError(f"this manager belongs to user {os.geteuid()}, and you are user {uid}")
-        if len(self._clients) >= self._client_limit:
+        if len(self.clients) >= self._client_limit:
             return WscliError(
                 f"the manager already has {self._client_limit} clients, which is its limit",
                 "end some of the commands that are connected to it",
@@ -108,15 +111,10 @@ class Server:
         return None
 
     async def _serve(self, sock: socket.socket) -> None:
-        peer = Peer(sock)
-        try:
-            with contextlib.suppress(PeerGone):
-                await self._answer(peer)
-        finally:
-            sock.close()
+        with sock, contextlib.suppress(PeerGone):
+            await self._answer(Peer(sock))
 
     async def _answer(self, peer: Peer) -> None:
-        peer.greet_with(greeting())
         try:
             handler, request = await self._request(peer)
             result = await handler(self._app, request, peer)
@@ -147,8 +145,3 @@ class Server:
             )
         handler = self._handlers[verb]
         return handler, read_request(verb, request.get("args", {}), handler)
-
-
-def _refuse(sock: socket.socket, error: WscliError) -> None:
-    with sock, contextlib.suppress(OSError):  # a client that does not read misses the reason
-        sock.send(encode_line({**greeting(), **failure(error)}))

@@ -31,7 +31,6 @@ def read_request(verb: str, args: object, handler: Callable[..., Any]) -> Any:
 
     Raises:
         ProtocolError: they are not an object, a key is unknown or missing, or a value has the wrong type.
-
     """
     if not isinstance(args, dict):
         raise ProtocolError("the arguments must be a JSON object", "'args' is an object, {} where there are none")

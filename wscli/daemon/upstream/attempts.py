@@ -26,18 +26,9 @@ class Attempts:
     """
 
     __slots__ = (
-        "_closing",
-        "_listener",
-        "_name",
-        "_on_crash",
-        "_services",
-        "addresses",
-        "draining",
-        "ended",
-        "last_record",
-        "present",
-        "successor",
-    )
+        "_closing", "_listener", "_name", "_on_crash", "_services", "addresses", "draining", "ended", "last_record",
+        "present", "successor",
+    )  # fmt: skip
 
     def __init__(
         self,

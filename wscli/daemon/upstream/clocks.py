@@ -22,16 +22,7 @@ SPREAD = 0.1
 class RotationTimer:
     """Calls ``due`` when the ready connection should be replaced, as ``rotate`` declares."""
 
-    __slots__ = (
-        "_chance",
-        "_clock",
-        "_counts",
-        "_due",
-        "_expires_at",
-        "_part",
-        "_ready_at",
-        "_timer",
-    )
+    __slots__ = ("_chance", "_clock", "_counts", "_due", "_expires_at", "_part", "_ready_at", "_timer")
 
     def __init__(self, clock: Clock, chance: random.Random, schedule: Schedule, due: Callable[[], None]) -> None:
         self._clock = clock

@@ -59,8 +59,9 @@ class KeepaliveWatch:
     """Its entry in the wheel's agenda."""
 
     def probe(self) -> None:
-        """Ping now, unless a ping is in progress or the watch has ended."""
-        self._wheel.probe(self)
+        """Ping now, unless a ping is in progress or the watch has ended; the moments of later pings do not change."""
+        if self in self._wheel.watches and self.pending is None:
+            self._wheel.ping(self)
 
     def cancel(self) -> None:
         """End the watch and its ping; there is no callback after this."""
@@ -88,16 +89,17 @@ class KeepaliveWheel:
         self._chance = chance
         self._on_wake = on_wake
         self._started = False
-        self._watches: set[KeepaliveWatch] = set()
+        self.watches: set[KeepaliveWatch] = set()
         self._agenda: list[tuple[float, int, KeepaliveWatch]] = []
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[float]] = set()
         self._timer = OneShot(schedule)
         self._timer_due = math.inf
-        self._sleep = SleepDetector(clock)
+        self._ahead: float | None = None
+        """Seconds by which CLOCK_BOOTTIME, which runs during sleep, is ahead; None while the timer is not set."""
 
     def __len__(self) -> int:
-        return len(self._watches)
+        return len(self.watches)
 
     def start(self) -> None:
         """Detect sleep from now on, with or without watched connections."""
@@ -122,14 +124,14 @@ class KeepaliveWheel:
 
         """
         watch = KeepaliveWatch(self, connection, keepalive, on_rtt, on_dead)
-        self._watches.add(watch)
+        self.watches.add(watch)
         self._spread(watch)
         self._place(watch)
         return watch
 
     def update(self, watch: KeepaliveWatch, keepalive: Keepalive) -> None:
         """Change the times of a watch."""
-        if watch not in self._watches:
+        if watch not in self.watches:
             return
         before, watch.keepalive = watch.keepalive, keepalive
         if keepalive.ping != before.ping:
@@ -139,14 +141,9 @@ class KeepaliveWheel:
             watch.deadline = max(watch.sent + keepalive.timeout, min(watch.deadline, now + keepalive.timeout))
         self._place(watch)
 
-    def probe(self, watch: KeepaliveWatch) -> None:
-        """Ping a watched connection now; the moments of its later pings do not change."""
-        if watch in self._watches and watch.pending is None:
-            self._ping(watch)
-
     def drop(self, watch: KeepaliveWatch) -> None:
         """Remove a watch and cancel its ping."""
-        self._watches.discard(watch)
+        self.watches.discard(watch)
         self._unplace(watch)
         if watch.pending is not None:
             watch.pending.cancel()
@@ -156,17 +153,17 @@ class KeepaliveWheel:
     async def close(self) -> None:
         """End every watch, and wait for all tasks."""
         self._started = False
-        for watch in tuple(self._watches):
+        for watch in tuple(self.watches):
             self.drop(watch)
         self._set_timer()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _spread(self, watch: KeepaliveWatch) -> None:
         ping = watch.keepalive.ping
-        first = math.inf if ping is None else self._clock.monotonic() + self._chance.uniform(0.0, ping)
-        watch.next_ping = first
+        watch.next_ping = math.inf if ping is None else self._clock.monotonic() + self._chance.uniform(0.0, ping)
 
-    def _ping(self, watch: KeepaliveWatch) -> None:
+    def ping(self, watch: KeepaliveWatch) -> None:
+        """Ping a watched connection."""
         watch.sent = self._clock.monotonic()
         watch.deadline = watch.sent + watch.keepalive.timeout
         watch.graced = False
@@ -214,11 +211,12 @@ class KeepaliveWheel:
 
     def _set_timer(self) -> None:
         """Set the timer; one that rings too early is kept, and sets the next."""
-        if not self._watches and not self._started:
+        if not self.watches and not self._started:
             self._timer.cancel()
-            self._sleep.forget()
+            self._ahead = None
             return
-        self._sleep.begin()
+        if self._ahead is None:
+            self._ahead = self._clock.boottime() - self._clock.monotonic()
         now = self._clock.monotonic()
         due = min(now + TICK, self._agenda[0][0] if self._agenda else math.inf)
         if not self._timer.pending or due < self._timer_due:
@@ -227,7 +225,8 @@ class KeepaliveWheel:
 
     def _turn(self) -> None:
         try:
-            if slept := self._sleep.look():
+            before, self._ahead = self._ahead, self._clock.boottime() - self._clock.monotonic()
+            if before is not None and (slept := self._ahead - before) >= MIN_SLEEP:
                 self._on_wake(slept)
             now = self._clock.monotonic()
             while self._agenda and self._agenda[0][0] <= now + RESOLUTION:
@@ -239,34 +238,10 @@ class KeepaliveWheel:
 
     def _due(self, watch: KeepaliveWatch, *, late: float) -> None:
         if watch.pending is None:
-            self._ping(watch)
+            self.ping(watch)
         elif late >= STALLED and not watch.graced:
             watch.graced = True
             watch.deadline += late + min(GRACE, watch.keepalive.timeout)
             self._place(watch)
         else:
             self._give_up(watch)
-
-
-class SleepDetector:
-    """Detects that the machine slept: CLOCK_BOOTTIME runs during sleep, CLOCK_MONOTONIC does not."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._ahead: float | None = None
-
-    def begin(self) -> None:
-        """Start, unless started."""
-        if self._ahead is None:
-            self._ahead = self._clock.boottime() - self._clock.monotonic()
-
-    def look(self) -> float:
-        """Give the seconds slept since the last look or ``begin``; zero for less than a second."""
-        before = self._ahead
-        self._ahead = self._clock.boottime() - self._clock.monotonic()
-        slept = 0.0 if before is None else self._ahead - before
-        return slept if slept >= MIN_SLEEP else 0.0
-
-    def forget(self) -> None:
-        """Stop until ``begin``."""
-        self._ahead = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from wscli.core.events import Failure
@@ -45,19 +46,17 @@ class Subscriber(Protocol):
         """Learn the round-trip time, in seconds."""
 
 
+@dataclass(slots=True, eq=False)
 class Member:
     """One channel's place among the subscribers."""
 
-    __slots__ = ("held", "joined", "receives", "subscriber")
-
-    def __init__(self, subscriber: Subscriber) -> None:
-        self.subscriber = subscriber
-        self.joined = False
-        """Whether the channel is open."""
-        self.receives = False
-        """Whether it was ready since it joined: from then on it receives whatever comes."""
-        self.held = False
-        """Whether it holds back reading."""
+    subscriber: Subscriber
+    joined: bool = False
+    """Whether the channel is open."""
+    receives: bool = False
+    """Whether it was ready since it joined: from then on it receives whatever comes."""
+    held: bool = False
+    """Whether it holds back reading."""
 
 
 class Subscribers:

@@ -38,7 +38,7 @@ from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, Rotatio
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import NoSession, UpstreamSession
+from wscli.daemon.upstream.session import UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
@@ -72,8 +72,8 @@ class Upstream:
         params: Mapping[str, str],
         services: Services,
         *,
-        session: UpstreamSession | None = None,
-        after: asyncio.Task[None] | None = None,
+        session: UpstreamSession,
+        after: asyncio.Task[None] | None,
     ) -> None:
         self.plan = plan
         self.snapshot = Snapshot()
@@ -82,7 +82,7 @@ class Upstream:
         self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
-        self._session = session or NoSession()
+        self._session = session
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
         self._succeeded_at = 0.0
@@ -187,7 +187,9 @@ class Upstream:
             case commands.DialNext(generation=generation):
                 self._dial(generation)
             case commands.Hangup(generation=generation):
-                self._hang_up(generation)
+                attempt = self.attempts.hang_up(generation)
+                if attempt is not None and attempt.ready_at is not None:
+                    self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
             case commands.ScheduleRetry():
                 self._schedule(command)
             case commands.ForgetTokens(generation=generation):
@@ -198,7 +200,9 @@ class Upstream:
             case commands.DialSuccessor(generation=generation):
                 self._dial_successor(generation)
             case commands.Succeed():
-                self._succeed()
+                if self.attempts.succeed() is not None:
+                    self._succeeded_at = self._services.clock.wall()
+                    self.subscribers.moved()
             case commands.ScheduleRotation():
                 delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
                 self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
@@ -224,16 +228,6 @@ class Upstream:
         # one with a token that is almost due would be replaced at once
         lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
         self.attempts.dial_successor(generation, self.request(lasting=lasting), refused=refused)
-
-    def _succeed(self) -> None:
-        if self.attempts.succeed() is not None:
-            self._succeeded_at = self._services.clock.wall()
-            self.subscribers.moved()
-
-    def _hang_up(self, generation: int) -> None:
-        attempt = self.attempts.hang_up(generation)
-        if attempt is not None and attempt.ready_at is not None:
-            self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
 
     def _schedule(self, command: commands.ScheduleRetry) -> None:
         if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):

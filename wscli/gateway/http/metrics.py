@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ __all__ = ["expose"]
 _VERSIONS = ("", "0.0.1", "0.0.4", "1.0.0")
 """Format versions that are answered; prometheus-client would promise any version, and raises on an invalid one."""
 
+_VERSION = re.compile(r";\s*version\s*=\s*([^;]*)")
+
 
 def expose(manager: Manager, accept: str = "") -> tuple[bytes, str]:
     """Give the text of all metrics of this moment, and its content type.
@@ -24,24 +27,14 @@ def expose(manager: Manager, accept: str = "") -> tuple[bytes, str]:
     OpenMetrics where ``accept``, the request's Accept header, takes that; else Prometheus' text format 0.0.4.
     """
     from prometheus_client.exposition import choose_encoder
-    from prometheus_client.registry import CollectorRegistry
 
     encode, content_type = choose_encoder(_known(accept))
-    registry = CollectorRegistry(auto_describe=False)  # without the library's own metrics of the process
-    registry.register(_Collector(measure(manager)))
-    return encode(registry), content_type
+    return encode(_Collector(measure(manager))), content_type
 
 
 def _known(accept: str) -> str:
-    return ",".join(one for one in accept.split(",") if _version(one) in _VERSIONS)
-
-
-def _version(media_range: str) -> str:
-    for parameter in media_range.split(";")[1:]:
-        key, _, value = parameter.partition("=")
-        if key.strip() == "version":
-            return value.strip()
-    return ""
+    ranges = accept.split(",")
+    return ",".join(one for one in ranges if not (found := _VERSION.search(one)) or found[1].strip() in _VERSIONS)
 
 
 class _Collector:

@@ -7,7 +7,7 @@ numbers behind that record, and those are given again.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
@@ -61,11 +61,10 @@ class LogFile:
             self._first = self._oldest()
             self.state = self._read_state()
             self._commit_header(self._header, self._header.at)
-        except FAULTS as error:
+        except BaseException as error:
             self._database.close()
-            raise fault(path, error) from None
-        except BaseException:
-            self._database.close()
+            if isinstance(error, FAULTS):
+                raise fault(path, error) from None
             raise
 
     @property
@@ -171,7 +170,7 @@ class LogFile:
     # writing
 
     def _header_after(self, batch: WriteBatch) -> FileHeader:
-        header = FileHeader(**{name: getattr(self._header, name) for name in FileHeader.__slots__})
+        header = replace(self._header)
         if batch.batches:
             newest = batch.batches[-1]
             header.last, header.end, header.horizon = newest.last, newest.offset + newest.size, newest.horizon

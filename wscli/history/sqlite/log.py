@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from wscli.history.limits import HistoryLimits
@@ -55,18 +55,17 @@ class SqliteLog:
 
     def end(self, rest: WriteBatch, now: float) -> Commit:
         """Commit the rest and close, before this returns: the next owner may open the file at once."""
-        try:
-            return self._writer.submit(self._close, rest, now).result()
-        finally:
-            self._writer.shutdown(wait=False)
+        return self._close(rest, now).result()
 
     async def close(self, rest: WriteBatch, now: float) -> Commit:
         """Commit the rest and close."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._writer, self._close, rest, now)
-        finally:
-            self._writer.shutdown(wait=False)
+        return await asyncio.wrap_future(self._close(rest, now))
 
-    def _close(self, rest: WriteBatch, now: float) -> Commit:
-        self._reader.close()
-        return self._file.close(rest, now)
+    def _close(self, rest: WriteBatch, now: float) -> Future[Commit]:
+        def close() -> Commit:
+            self._reader.close()
+            return self._file.close(rest, now)
+
+        closing = self._writer.submit(close)
+        self._writer.shutdown(wait=False)
+        return closing

@@ -72,12 +72,12 @@ class LogReader:
         uri = f"{self._path.absolute().as_uri()}?mode=rw"
         database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         database.text_factory = lenient_text
+        database.execute("PRAGMA query_only=ON")
         return database
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             self._database = self._connect()
-            self._database.execute("PRAGMA query_only=ON")
         return self._database
 
     def _read(self, number: int, upto: int) -> LogSegment:

@@ -78,7 +78,8 @@ class HttpSource(HttpOptions):
             raise ValueError("json and form exclude each other; keep one")
         if self.get is not None and (self.body_json is not None or self.form is not None):
             raise ValueError("a GET has no body; use post or put")
-        if given[0].has_credentials and any(name.lower() == "authorization" for name in self.headers):
+        has_user = "@" in urlsplit(given[0].template.source).netloc
+        if has_user and any(name.lower() == "authorization" for name in self.headers):
             raise ValueError("the URL's user and the Authorization header exclude each other; keep one")
         return self
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.connection import DialError, DialTarget
 
-__all__ = ["ServerAddress", "TargetUrl", "bracketed", "parse_target_url"]
+__all__ = ["ServerAddress", "TargetUrl", "parse_target_url"]
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _PRINTABLE = string.ascii_letters + string.digits + string.punctuation
@@ -32,7 +32,7 @@ class ServerAddress(NamedTuple):
     @property
     def netloc(self) -> str:
         """The host and the port as in a URL."""
-        return f"{bracketed(self.host)}:{self.port}"
+        return f"{_bracketed(self.host)}:{self.port}"
 
     @property
     def where(self) -> str:
@@ -40,7 +40,7 @@ class ServerAddress(NamedTuple):
         return self.label or self.netloc
 
 
-def bracketed(host: str) -> str:
+def _bracketed(host: str) -> str:
     """Put brackets around an IPv6 address (RFC 3986, section 3.2.2)."""
     return f"[{host}]" if ":" in host else host
 
@@ -50,15 +50,11 @@ class TargetUrl:
     """A WebSocket URL; ``authorization`` is its userinfo as a header's value."""
 
     server: ServerAddress
-    secure: bool
-    path: str
-    query: str
+    scheme: str
+    """``wss`` or ``ws``."""
+    resource: str
+    """The path and query of the request line."""
     authorization: str | None
-
-    @property
-    def scheme(self) -> str:
-        """``wss`` or ``ws``."""
-        return "wss" if self.secure else "ws"
 
     @property
     def origin(self) -> str:
@@ -69,12 +65,7 @@ class TargetUrl:
     def host_header(self) -> str:
         """The ``Host`` header; it omits the scheme's default port (RFC 6455, section 4.1)."""
         is_default = self.server.port == _DEFAULT_PORTS[self.scheme]
-        return bracketed(self.server.host) if is_default else self.server.netloc
-
-    @property
-    def resource(self) -> str:
-        """The path and query of the request line."""
-        return f"{self.path}?{self.query}" if self.query else self.path
+        return _bracketed(self.server.host) if is_default else self.server.netloc
 
 
 def parse_target_url(target: DialTarget) -> TargetUrl:
@@ -95,12 +86,12 @@ def parse_target_url(target: DialTarget) -> TargetUrl:
         raise _invalid("it must begin with ws:// or wss://")
     if not host or port == 0:
         raise _invalid("it has no host" if not host else "its port is 0")
+    query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
     pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     return TargetUrl(
         server=ServerAddress(host, port or _DEFAULT_PORTS[parts.scheme], target.label),
-        secure=parts.scheme == "wss",
-        path=quote(parts.path, safe=_PRINTABLE) or "/",
-        query=quote(parts.query, safe=_PRINTABLE),
+        scheme=parts.scheme,
+        resource=(quote(parts.path, safe=_PRINTABLE) or "/") + query,
         authorization=None if parts.username is None else "Basic " + base64.b64encode(pair.encode()).decode(),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
 from typing import Any
 
 from wscli.core.events import Failure, FailureKind
@@ -13,7 +12,7 @@ from wscli.transport.connection import ConnectionListener, DialError, DialTarget
 from wscli.transport.dial.address import ServerAddress, TargetUrl
 from wscli.version import __version__
 
-__all__ = ["USER_AGENT", "DialContext", "no_upgrade", "request_headers"]
+__all__ = ["USER_AGENT", "DialContext", "no_upgrade"]
 
 USER_AGENT = f"wscli/{__version__}"
 
@@ -41,8 +40,8 @@ class DialContext:
         self.url = url
         self.listener = listener
         self.timeline = timeline
-        self.headers = request_headers(target, url)
-        self.tls = (target.tls or make_tls(TlsSettings())) if url.secure else None
+        self.headers = _request_headers(target, url)
+        self.tls = (target.tls or make_tls(TlsSettings())) if url.scheme == "wss" else None
         self.tls_options: dict[str, Any] = {}
         if self.tls is not None:
             self.tls_options = {
@@ -67,21 +66,13 @@ class DialContext:
         """Record the end of the current step."""
         self.timeline.add(self.step, self._time() - self._began, detail, ok=ok)
 
-    def amend(self, step: str, detail: str) -> None:
-        """Replace the detail of the last step of that name."""
-        steps = self.timeline.steps
-        for at in range(len(steps) - 1, -1, -1):
-            if steps[at].name == step:
-                steps[at] = replace(steps[at], detail=detail)
-                return
-
 
 def no_upgrade(dial: DialContext, text: str) -> DialError:
     """Make the error of an answer that is not an upgrade."""
     return DialError(Failure(FailureKind.UPGRADE, f"{dial.peer.where} {text}"))
 
 
-def request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]:
+def _request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]:
     """Give the target's headers, after ``Host``, ``User-Agent`` and the URL's credentials where the target has none.
 
     Raises:
@@ -91,13 +82,10 @@ def request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]
     headers = [("Host", url.host_header), ("User-Agent", USER_AGENT)]
     if url.authorization is not None:
         headers.append(("Authorization", url.authorization))
-    headers = [(name, value) for name, value in headers if name.lower() not in own]
     for name, value in target.headers:
-        problem = _problem(name, value)
-        if problem is not None:
+        if (problem := _problem(name, value)) is not None:
             raise DialError(Failure(FailureKind.UPGRADE, f"the header {name!r} cannot be sent: {problem}"))
-        headers.append((name, value))
-    return headers
+    return [*(header for header in headers if header[0].lower() not in own), *target.headers]
 
 
 def _problem(name: str, value: str) -> str | None:

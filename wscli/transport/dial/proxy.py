@@ -25,11 +25,6 @@ class Proxy:
     username: str | None = None
     password: str | None = None
 
-    @property
-    def is_socks(self) -> bool:
-        """Whether it speaks SOCKS rather than HTTP."""
-        return self.scheme.startswith("socks")
-
 
 def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
     """Give the proxy to dial through; None: dial directly.

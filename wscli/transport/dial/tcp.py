@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
-from typing import Any
 
 import aiohappyeyeballs
 
 from wscli.transport.dial.address import ServerAddress
 from wscli.transport.dial.context import DialContext
 
-__all__ = ["connect_tcp", "hang_up", "ignore_failure"]
+__all__ = ["connect_tcp", "hang_up"]
 
 _HEAD_START = 0.25
 """Seconds before the next address is tried as well: the recommended value (RFC 8305, section 8)."""
-
-_AddrInfo = tuple[
-    int | socket.AddressFamily,
-    int | socket.SocketKind,
-    int,
-    str,
-    tuple[str, int] | tuple[str, int, int, int],
-]
 
 
 async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket:
@@ -33,7 +23,6 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
     Raises:
         OSError: no address, or none that answers; ``socket.gaierror`` for the former.
         UnicodeError: DNS cannot carry the name.
-
     """
     dial.begin("dns", server)
     infos = await _resolve(server)
@@ -47,24 +36,14 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
     return sock
 
 
-async def _resolve(server: ServerAddress) -> list[_AddrInfo]:
-    loop = asyncio.get_running_loop()
-    infos: list[_AddrInfo]
-    if _is_address(server.host):  # needs no thread
-        infos = socket.getaddrinfo(  # type: ignore[assignment]  # typeshed knows of builds without IPv6
-            server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )
-    else:
-        infos = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)  # type: ignore[assignment]  # as above
+async def _resolve(server: ServerAddress) -> list[aiohappyeyeballs.AddrInfoType]:
+    host, port, kind = server.host, server.port, socket.SOCK_STREAM
+    infos: list[aiohappyeyeballs.AddrInfoType]
+    try:  # an address needs no look-up, and so no thread
+        infos = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)  # type: ignore[assignment]  # typeshed knows of builds without IPv6
+    except socket.gaierror:
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)  # type: ignore[assignment]  # as above
     return list(dict.fromkeys(infos))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def hang_up(sock: socket.socket) -> None:
@@ -75,9 +54,3 @@ def hang_up(sock: socket.socket) -> None:
     """
     with contextlib.suppress(OSError):  # already closed, or never connected
         sock.shutdown(socket.SHUT_RDWR)
-
-
-def ignore_failure(future: asyncio.Future[Any]) -> None:
-    """Mark a failure as retrieved (a done-callback): the dial may no longer await the future."""
-    if not future.cancelled():
-        future.exception()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from python_socks import ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
@@ -17,7 +19,7 @@ from wscli.transport.dial.address import ServerAddress
 from wscli.transport.dial.context import USER_AGENT, DialContext
 from wscli.transport.dial.proxy import Proxy
 from wscli.transport.dial.response import MAX_HEAD, parse_head
-from wscli.transport.dial.tcp import connect_tcp, hang_up, ignore_failure
+from wscli.transport.dial.tcp import connect_tcp, hang_up
 
 __all__ = ["Conduit", "reach"]
 
@@ -48,26 +50,20 @@ async def reach(dial: DialContext, proxy: Proxy | None) -> Conduit:
     server = dial.url.server
     if proxy is None:
         return Conduit(await connect_tcp(dial, server))
-    if proxy.is_socks:
-        return Conduit(await _through_socks(dial, proxy))
-    sock = await connect_tcp(dial, proxy.server)
-    dial.begin("proxy")
-    conduit = await (_through_tls if proxy.scheme == "https" else _through_http)(sock, proxy, server)
-    dial.done(f"CONNECT through {proxy.server.where}")
+    by_socks = proxy.scheme in _SOCKS
+    conduit = await (_through_socks if by_socks else _through_http)(dial, proxy)
+    dial.done(f"{proxy.scheme if by_socks else 'CONNECT'} through {proxy.server.where}")
     dial.peer = server
     return conduit
 
 
-async def _through_socks(dial: DialContext, proxy: Proxy) -> socket.socket:
+async def _through_socks(dial: DialContext, proxy: Proxy) -> Conduit:
     dial.begin("proxy", proxy.server)  # this step includes DNS and TCP, which the library does
     server = dial.url.server
     kind, by_name = _SOCKS[proxy.scheme]
     socks = SocksProxy(kind, proxy.server.host, proxy.server.port, proxy.username, proxy.password, by_name)
     # The dial's deadline is earlier than the library's.
-    sock = await socks.connect(server.host, server.port, timeout=dial.target.timeout + 60.0)
-    dial.done(f"{proxy.scheme} through {proxy.server.where}")
-    dial.peer = server
-    return sock
+    return Conduit(await socks.connect(server.host, server.port, timeout=dial.target.timeout + 60.0))
 
 
 def _connect_request(proxy: Proxy, server: ServerAddress) -> bytes:
@@ -78,13 +74,17 @@ def _connect_request(proxy: Proxy, server: ServerAddress) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _is_open(answer: bytes, proxy: Proxy) -> bool:
-    """Whether the proxy's answer is complete; an answer that refuses the tunnel raises ``DialError``."""
-    head, complete, rest = answer.partition(b"\r\n\r\n")
-    if not complete:
+async def _read_answer(receive: Callable[[int], Awaitable[bytes]], proxy: Proxy) -> None:
+    """Read the answer to CONNECT; one that does not open the tunnel raises ``DialError``."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
         if len(answer) > MAX_HEAD:
             raise _refused(proxy, f"answered CONNECT with more than {MAX_HEAD} bytes of headers")
-        return False
+        data = await receive(4096)
+        if not data:
+            raise _refused(proxy, "closed the connection without answering CONNECT")
+        answer += data
+    head, _, rest = answer.partition(b"\r\n\r\n")
     try:
         parsed = parse_head(head)
     except ValueError:
@@ -93,66 +93,47 @@ def _is_open(answer: bytes, proxy: Proxy) -> bool:
         raise _refused(proxy, f"answered CONNECT with {parsed.summary}")
     if rest:  # neither a TLS nor a WebSocket server speaks first
         raise _refused(proxy, "sent data before the tunnel was used")
-    return True
 
 
-def _refused(proxy: Proxy, text: str = "closed the connection without answering CONNECT") -> DialError:
+def _refused(proxy: Proxy, text: str) -> DialError:
     return DialError(Failure(FailureKind.PROXY, f"{proxy.server.where} {text}"))
 
 
-async def _through_http(sock: socket.socket, proxy: Proxy, server: ServerAddress) -> Conduit:
-    try:
-        await _ask(sock, proxy, server)
-    except BaseException:
-        sock.close()
-        raise
-    return Conduit(sock)
-
-
-async def _ask(sock: socket.socket, proxy: Proxy, server: ServerAddress) -> None:
+async def _through_http(dial: DialContext, proxy: Proxy) -> Conduit:
+    """Ask for the tunnel with CONNECT, over TLS where the proxy's scheme is https."""
     loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, _connect_request(proxy, server))
-    answer = b""
-    while not _is_open(answer, proxy):
-        data = await loop.sock_recv(sock, 4096)
-        if not data:
-            raise _refused(proxy)
-        answer += data
-
-
-async def _through_tls(sock: socket.socket, proxy: Proxy, server: ServerAddress) -> Conduit:
-    # Default settings: the endpoint's client certificate is not for the proxy.
-    loop = asyncio.get_running_loop()
+    conduit = Conduit(await connect_tcp(dial, proxy.server))
+    over_tls = proxy.scheme == "https"
+    dial.begin("proxy")
     try:
-        transport, tunnel = await loop.create_connection(
-            lambda: _Tunnel(proxy), sock=sock, ssl=make_tls(TlsSettings()), server_hostname=proxy.server.host
-        )
-        transport.write(_connect_request(proxy, server))
-        await tunnel.opened
+        request = _connect_request(proxy, dial.url.server)
+        if over_tls:
+            # Default settings: the endpoint's client certificate is not for the proxy.
+            tls, name = make_tls(TlsSettings()), proxy.server.host
+            conduit.transport, wire = await loop.create_connection(
+                _Received, sock=conduit.sock, ssl=tls, server_hostname=name
+            )
+            conduit.transport.write(request)
+            await _read_answer(wire.data.read, proxy)
+        else:
+            await loop.sock_sendall(conduit.sock, request)
+            await _read_answer(partial(loop.sock_recv, conduit.sock), proxy)
     except BaseException:
-        hang_up(sock)
+        (hang_up if over_tls else socket.socket.close)(conduit.sock)
         raise
-    return Conduit(sock, transport)
+    return conduit
 
 
-class _Tunnel(asyncio.Protocol):
-    def __init__(self, proxy: Proxy) -> None:
-        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.opened.add_done_callback(ignore_failure)
-        self._proxy = proxy
-        self._answer = b""
+class _Received(asyncio.Protocol):
+    """Keeps the data of a TLS connection until another protocol replaces this one."""
+
+    def __init__(self) -> None:
+        self.data = asyncio.StreamReader()
 
     def data_received(self, data: bytes) -> None:
-        self._answer += data
-        try:
-            if _is_open(self._answer, self._proxy) and not self.opened.done():
-                self.opened.set_result(None)
-        except DialError as error:
-            self._fail(error)
+        self.data.feed_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(exc or _refused(self._proxy))
-
-    def _fail(self, error: Exception) -> None:
-        if not self.opened.done():
-            self.opened.set_exception(error)
+        if exc is not None:
+            self.data.set_exception(exc)
+        self.data.feed_eof()

@@ -234,10 +234,6 @@ class BaseConnection:
         finally:
             self._pings.pop(payload, None)
 
-    def _heard_ping(self, payload: bytes) -> None:
-        if self._open:
-            self._writing.pong(self._frame(Opcode.PONG, payload))
-
     def _heard_pong(self, payload: bytes) -> None:
         """A pong answers its ping and all before it (RFC 6455, section 5.5.3)."""
         if payload not in self._pings:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from websockets.frames import CLOSE_CODE_EXPLANATIONS
+
 from wscli.core.events import Failure, FailureKind
 
 __all__ = ["NO_CLOSE", "NO_CODE", "Violation", "cut_reason", "dropped", "failed", "lost", "peer_closed", "we_closed"]
@@ -14,21 +16,7 @@ NO_CLOSE = 1006
 """No close frame."""
 _MAX_REASON = 123
 
-_MEANINGS = {
-    1000: "normal closure",
-    1001: "going away",
-    1002: "protocol error",
-    1003: "unsupported data",
-    NO_CODE: "no code given",
-    1007: "invalid data",
-    1008: "policy violation",
-    1009: "message too big",
-    1010: "mandatory extension",
-    1011: "internal error",
-    1012: "service restart",
-    1013: "try again later",
-    1014: "bad gateway",
-}
+_MEANINGS = {**CLOSE_CODE_EXPLANATIONS, 1000: "normal closure", NO_CODE: "no code given", 1007: "invalid data"}
 
 
 class Violation(Exception):

@@ -39,6 +39,7 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         """Take over after the upgrade, while picows still reads its answer."""
         transport = wire.underlying_transport
         super().__init__(transport, listener, frames.assembler)
+        self.subprotocol = frames.subprotocol
         self._wire = wire
         self._frames = frames
         self._inner = cast(asyncio.BufferedProtocol, transport.get_protocol())
@@ -97,8 +98,11 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._fail(Violation(code, reason))
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
-        """Handle a ping or a pong."""
-        (self._heard_ping if is_ping else self._heard_pong)(payload)
+        """Handle a pong, or answer a ping."""
+        if not is_ping:
+            self._heard_pong(payload)
+        elif self._open:
+            self._writing.pong(self._frame(Opcode.PONG, payload))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection; picows is not told, because its objects end with this one."""
@@ -122,7 +126,6 @@ class FrameListener(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Take over after an answer of 101."""
         self.connection = PicowsConnection(transport, self.listener, self)
-        self.connection.subprotocol = self.subprotocol
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Handle one frame; the common case first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from picows import (
     WSHandshakeError,
@@ -50,7 +51,8 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
             raise _judge(error, dial) from None  # its text quotes the answer
         raise
     if dial.tls is not None:
-        dial.amend("tls", describe(connection.tls))
+        steps = dial.timeline.steps
+        steps[-1] = replace(steps[-1], detail=describe(connection.tls))
     dial.done("HTTP 101" + (f", subprotocol {connection.subprotocol}" if connection.subprotocol else ""))
     return connection
 
@@ -62,9 +64,6 @@ async def _connect(dial: DialContext, conduit: Conduit) -> PicowsConnection:
         made.append(FrameListener(dial.listener, dial.target.max_message, _subprotocol(response, dial)))
         return made[0]
 
-    headers = list(dial.headers)
-    if dial.target.subprotocols:
-        headers.append(("Sec-WebSocket-Protocol", ", ".join(dial.target.subprotocols)))
     try:
         await ws_connect(
             listen,
@@ -74,7 +73,7 @@ async def _connect(dial: DialContext, conduit: Conduit) -> PicowsConnection:
             logger_name=SILENT_LOGGER,
             enable_auto_pong=False,
             max_frame_size=dial.target.max_message,
-            extra_headers=_Announced(headers, dial),
+            extra_headers=_headers(dial),
             max_redirects=0,
             read_buffer_init_size=_FIRST_BUFFER,
             socket_factory=lambda _: conduit.sock,
@@ -90,18 +89,14 @@ async def _connect(dial: DialContext, conduit: Conduit) -> PicowsConnection:
     return made[0].connection
 
 
-class _Announced:
-    """Headers that report their first use: right after the TLS handshake, which picows does not report."""
-
-    def __init__(self, headers: list[tuple[str, str]], dial: DialContext) -> None:
-        self._headers = headers
-        self._dial = dial
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        if self._dial.step == "tls":
-            self._dial.done("TLS")
-            self._dial.begin("upgrade")
-        return iter(self._headers)
+def _headers(dial: DialContext) -> Iterator[tuple[str, str]]:
+    """Give the headers; picows asks for them right after the TLS handshake, which it does not report."""
+    if dial.tls is not None:
+        dial.done("TLS")
+        dial.begin("upgrade")
+    yield from dial.headers
+    if dial.target.subprotocols:
+        yield "Sec-WebSocket-Protocol", ", ".join(dial.target.subprotocols)
 
 
 def _subprotocol(response: WSUpgradeResponse, dial: DialContext) -> str | None:

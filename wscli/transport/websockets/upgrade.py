@@ -17,7 +17,7 @@ from wscli.net.tls import describe
 from wscli.transport.connection import DialError
 from wscli.transport.dial.context import DialContext, no_upgrade
 from wscli.transport.dial.response import MAX_HEAD, parse_head, refusal
-from wscli.transport.dial.tcp import hang_up, ignore_failure
+from wscli.transport.dial.tcp import hang_up
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.frames.batch import Assembler
 from wscli.transport.silent_logger import SILENT_LOGGER
@@ -35,7 +35,7 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConn
     """
     target, address = dial.target, dial.url
     wire = ClientProtocol(
-        WebSocketURI(address.secure, address.server.host, address.server.port, address.path, address.query),
+        WebSocketURI(address.scheme == "wss", address.server.host, address.server.port, address.resource, ""),
         extensions=enable_client_permessage_deflate(None) if target.compression == "deflate" else None,
         subprotocols=[Subprotocol(name) for name in target.subprotocols] or None,
         max_size=target.max_message,
@@ -51,12 +51,6 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConn
             upgrade.transport.abort()
         hang_up(conduit.sock)
         raise
-
-
-def _request(wire: ClientProtocol, ours: list[tuple[str, str]]) -> Request:
-    request = wire.connect()
-    theirs = ((name, value) for name, value in request.headers.raw_items() if name.lower() != "host")
-    return Request(request.path, Headers([*ours, *theirs]))
 
 
 async def _attach(upgrade: _Upgrade, conduit: Conduit, dial: DialContext) -> None:
@@ -80,7 +74,8 @@ class _Upgrade(asyncio.Protocol):
 
     def __init__(self, dial: DialContext, wire: ClientProtocol) -> None:
         self.answered: asyncio.Future[WebsocketsConnection] = asyncio.get_running_loop().create_future()
-        self.answered.add_done_callback(ignore_failure)
+        # The dial may no longer await it when it fails.
+        self.answered.add_done_callback(lambda answered: answered.cancelled() or answered.exception())
         self.transport: asyncio.Transport | None = None
         self._dial = dial
         self._wire = wire
@@ -91,7 +86,9 @@ class _Upgrade(asyncio.Protocol):
         if self._dial.step == "tls":
             self._dial.done(describe(transport.get_extra_info("ssl_object")))
             self._dial.begin("upgrade")
-        self._wire.send_request(_request(self._wire, self._dial.headers))
+        request = self._wire.connect()
+        theirs = ((name, value) for name, value in request.headers.raw_items() if name.lower() != "host")
+        self._wire.send_request(Request(request.path, Headers([*self._dial.headers, *theirs])))
         transport.write(b"".join(self._wire.data_to_send()))
 
     def data_received(self, data: bytes) -> None:

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from tests.daemon.channel.intake.outages import WRONG_ANSWERS, NumberedLog, numbered
 from tests.daemon.machines import LoopMachine, in_loop
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed
 from tests.examples import EXAMPLES
@@ -25,27 +25,13 @@ from wscli.config.plan import ChannelPlan
 from wscli.core.states import ChannelState as S
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.intake.backfill import _Gap
-from wscli.daemon.channel.intake.requests import ATTEMPTS
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, GapRecord
-from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 from wscli.templates.paths import compile_path_expression
 from wscli.tokens.models import TokenSource
 
 TOKENS = {"session": TokenSource.model_validate({"value": "s3cret"})}
-FAILURES: dict[str, Any] = {
-    "refused": RequestFailed("connection refused"),
-    "401": HttpAnswer(401, b"", None),
-    "503": HttpAnswer(503, b"", 2.0),
-    "a day": HttpAnswer(503, b"", 86_400.0),
-    "junk": HttpAnswer(200, b"<html>", None),
-    "no list": HttpAnswer(200, b'{"id":1}', None),
-}
 BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
-
-
-def numbered(number: int) -> str:
-    return json.dumps({"id": number, "key": f"k{number}"}, separators=(",", ":"))
 
 
 def declared(plan: ChannelPlan, *, by: str = ".id", hold: str = "10s") -> ChannelPlan:
@@ -57,51 +43,15 @@ def declared(plan: ChannelPlan, *, by: str = ".id", hold: str = "10s") -> Channe
 NO_BACKFILL = SimpleNamespace(takes=False, _gaps=(), _held=(), _task=None)
 
 
-class Log:
-    """All that the server ever said, and the HTTP endpoint that has it."""
-
-    def __init__(self) -> None:
-        self.last = 0
-        self.page = 100
-        self.wrong: list[str] = []
-        self.hold: asyncio.Future[None] | None = None
-        self.answered: set[int] = set()
-        self.gave_up = False
-        self._failed = 0
-
-    async def fetch(self, request: HttpRequest, *, read_errors: bool = False) -> HttpAnswer:
-        if self.hold is not None:
-            await asyncio.shield(self.hold)
-        if self.wrong:
-            wrong = self.wrong.pop(0)
-            self._failed += 1
-            self.gave_up |= wrong == "a day" or self._failed >= ATTEMPTS
-            if isinstance(FAILURES[wrong], Exception):
-                raise FAILURES[wrong]
-            answer: HttpAnswer = FAILURES[wrong]
-            return answer
-        self._failed = 0
-        after = int(parse_qs(urlsplit(request.url).query)["after"][0])
-        page = range(after + 1, min(self.last, after + self.page) + 1)
-        self.answered |= set(page)
-        return HttpAnswer(200, f"[{','.join(map(numbered, page))}]".encode(), None)
-
-    async def close(self) -> None:
-        pass
-
-
 class EachOnce(LoopMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.log = Log()
+    @initialize(disk=st.booleans(), dedupes=st.booleans(), hold=st.sampled_from(["0s", "3s", "1m"]))
+    def begin(self, disk: bool, dedupes: bool, hold: str) -> None:
+        self.log = NumberedLog()
         self.live: set[int] = set()
         self.in_order = True
         """Whether the server says each message once over the channel."""
         self.asks = True
         """Whether every gap was asked about until there was nothing more."""
-
-    @initialize(disk=st.booleans(), dedupes=st.booleans(), hold=st.sampled_from(["0s", "3s", "1m"]))
-    def begin(self, disk: bool, dedupes: bool, hold: str) -> None:
         self.state = tempfile.TemporaryDirectory() if disk else None
         base = channel_plan("news", history=HistoryLimits(store="disk" if disk else "memory"))
         self.base = replace(base, dedupe=compile_path_expression(".id") if dedupes else None)
@@ -165,14 +115,14 @@ class EachOnce(LoopMachine):
     async def an_outage(self, missed: int, live: int, held: bool) -> None:
         """What the rules above and below do as well, together: it is what this is about."""
         if held:
-            self.log.hold = self.log.hold or asyncio.get_running_loop().create_future()
+            self.hold_answers()
         for link in list(self.it.server.links):
             link.end(closed(1006))
         await self.say_live(missed)
         await self.it.time.advance(1.0)
         await self.say_live(live)
 
-    @rule(wrong=st.lists(st.sampled_from(sorted(FAILURES)), max_size=6))
+    @rule(wrong=st.lists(st.sampled_from(sorted(WRONG_ANSWERS)), max_size=6))
     def answer_wrongly(self, wrong: list[str]) -> None:
         self.log.wrong = list(wrong)
 
@@ -186,16 +136,13 @@ class EachOnce(LoopMachine):
 
     @rule()
     def let_answers_go(self) -> None:
-        hold, self.log.hold = self.log.hold, None
-        if hold is not None:
-            hold.set_result(None)
+        self.log.go_on()
 
     @rule()
     @in_loop
     async def let_one_answer_go(self) -> None:
-        hold, self.log.hold = self.log.hold, asyncio.get_running_loop().create_future()
-        if hold is not None:
-            hold.set_result(None)
+        self.log.go_on()
+        self.log.hold = self.loop.create_future()
         await self.it.time.settle()
 
     # people
@@ -222,7 +169,7 @@ class EachOnce(LoopMachine):
     @rule()
     @in_loop
     async def remove_and_declare(self) -> None:
-        self.interrupted()
+        self.asks &= not self.backfill._gaps
         await self.apply()
         await self.it.time.advance(2.0)
         self.goes_on = True
@@ -232,14 +179,10 @@ class EachOnce(LoopMachine):
     @rule()
     @in_loop
     async def end_and_begin_again(self) -> None:
-        self.interrupted()
+        self.asks &= not self.backfill._gaps
         await self.close()
         self.goes_on = True
         await self.open()
-
-    def interrupted(self) -> None:
-        if self.backfill._gaps:
-            self.asks = False
 
     # time
 
@@ -270,16 +213,12 @@ class EachOnce(LoopMachine):
         """All in the history: ``("gap", backfilled)`` and ``("live", id)`` or ``("missed", id)``."""
         history = self.channel.history
         cursor, found = history.seek_start().cursor, []
-        while cursor.seq < history.last:
-            item = history.read(cursor)
+        while (item := history.read(cursor)) is not None or cursor.seq < history.last:
             if item is None:
                 await asyncio.sleep(0.001)  # the file is read in a thread
-                continue
-            cursor = item.cursor
-            found += of(item.item)
-        while (item := history.read(cursor)) is not None:
-            cursor = item.cursor
-            found += of(item.item)
+            else:
+                cursor = item.cursor
+                found += of(item.item)
         return found
 
     def judge(self, told: list[tuple[Any, ...]]) -> None:
@@ -311,9 +250,7 @@ class EachOnce(LoopMachine):
     async def settles_and_ends(self) -> None:
         """Once nothing is in its way any more, all that can be had is there; then all ends."""
         self.it.server.refusals, self.log.wrong = [], []
-        if self.log.hold is not None:
-            self.log.hold.set_result(None)
-            self.log.hold = None
+        self.log.go_on()
         self.channel.start()
         for _ in range(1000):
             await self.it.time.advance(10.0)

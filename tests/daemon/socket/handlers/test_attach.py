@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.daemon.served import Served, fill, link_of, served
+from tests.daemon.served import Served, fill, link_of
 from tests.waiting import eventually
 from wscli.control.client import ManagerConnection
 from wscli.errors import UnknownChannel, WscliError
-
-__all__ = ["served"]
 
 
 @asynccontextmanager

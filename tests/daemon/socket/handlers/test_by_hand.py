@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served
 from wscli.core.states import ChannelState
 from wscli.errors import UnknownChannel, WscliError
-
-__all__ = ["served"]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +38,8 @@ async def test_they_take_no_silence_for_all(served: Served, verb: str) -> None:
 
 async def test_pause_means_all_and_noncritical_those_that_say_so(served: Served) -> None:
     answer = await served.ask("pause", {"noncritical": True})
-    assert [one["channel"] for one in answer["channels"]] == ["calls"]
+    assert [(one["channel"], one["state"]) for one in answer["channels"]] == [("calls", "paused")]
+    assert served.notifications.state is ChannelState.READY
     answer = await served.ask("pause")
     assert [one["channel"] for one in answer["channels"]] == ["notifications", "calls"]
     with pytest.raises(WscliError, match="exclude each other"):

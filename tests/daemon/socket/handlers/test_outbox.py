@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.daemon.served import Served, serve
-from wscli.control.protocol import PROTOCOL
+from tests.daemon.served import Served, block, serve
+from wscli.control.protocol import request_line
 from wscli.core.states import ChannelState
 from wscli.errors import WscliError
 
@@ -23,36 +21,15 @@ async def boxed() -> AsyncIterator[Served]:
         yield running
 
 
-def request(**args: Any) -> bytes:
-    return json.dumps({"v": PROTOCOL, "verb": "queue", "args": {"channel": "calls", **args}}).encode() + b"\n"
-
-
-def block(payload: bytes, framing: str = "whole") -> bytes:
-    return json.dumps({"bytes": len(payload), "framing": framing}).encode() + b"\n" + payload
-
-
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("k" * 1025, "the key 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk' is over 1024 bytes"),
-        ("\udcff", "argument 'key' must be text in UTF-8"),
-    ],
-)
-async def test_a_key_that_is_too_long_or_not_utf8_is_refused(boxed: Served, key: str, words: str) -> None:
-    with pytest.raises(WscliError) as refused:
-        await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": key}, b"a")
-    assert words in refused.value.message
+async def test_a_key_that_is_too_long_is_refused(boxed: Served) -> None:
+    with pytest.raises(WscliError, match=f"the key '{'k' * 40}' is over 1024 bytes") as refused:
+        await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": "k" * 1025}, b"a")
     assert refused.value.hint
     assert await boxed.ask("queue", {"channel": "calls", "bytes": 1, "key": "é" * 512}, b"a")
 
 
-async def test_a_channel_name_that_is_not_utf8_is_refused(boxed: Served) -> None:
-    with pytest.raises(WscliError, match="argument 'channel' must be text in UTF-8"):
-        await boxed.ask("outbox", {"action": "rm", "channel": "rooms/\udcff"})
-
-
 async def test_an_empty_block_queues_no_message_and_has_no_outcomes(boxed: Served) -> None:
-    lines = request(watch=True) + block(b"", "line") + b'{"outcomes": true}\n'
-    begun, none = await boxed.exchange(lines, hang_up=False)
+    line = request_line("queue", {"channel": "calls", "watch": True})
+    begun, none = await boxed.exchange(line + block(b"") + b'{"outcomes": true}\n')
     assert begun["ok"]
     assert none["result"] == {"queued": 0, "known": 0, "first": 0, "state": "queued"}

@@ -1,4 +1,4 @@
-"""``ping``, ``stats``, ``status``, ``logs``, ``doctor``, ``complete``, ``down``: what the manager says of itself."""
+"""``ping``, ``stats``, ``status``, ``logs``, ``doctor`` and ``complete``: what the manager says of itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import os
 import pytest
 
 from tests.daemon.scripted import status
-from tests.daemon.served import Served, served
+from tests.daemon.served import Served
 from wscli.control.frames import DATA, END
 from wscli.core.states import ChannelState
 from wscli.errors import UnknownChannel
 from wscli.version import __version__
-
-__all__ = ["served"]
 
 
 async def test_ping_says_who_is_here(served: Served) -> None:
@@ -107,8 +105,3 @@ async def test_doctor_dials_beside_the_channel_only_when_told(served: Served) ->
 async def test_complete_gives_channels_and_where_templates_begin(served: Served) -> None:
     answer = await served.ask("complete")
     assert answer == {"channels": ["notifications", "calls", "rooms/"], "tokens": ["session"]}
-
-
-async def test_down_is_answered_before_it_happens(served: Served) -> None:
-    assert await served.ask("down") == {"pid": os.getpid()}
-    assert served.manager.stopping.is_set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from typing import Any
 
@@ -10,31 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.daemon.served import Served, fill, link_of, served
+from tests.daemon.served import Served, block, fill, link_of
 from tests.waiting import eventually
-from wscli.control.protocol import BLOCK_LIMIT, PROTOCOL, split_block
+from wscli.control.protocol import BLOCK_LIMIT, request_line, split_block
 from wscli.core.states import ChannelState
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown, UnknownChannel, WscliError
 
-__all__ = ["served"]
-
 
 def header(**args: Any) -> bytes:
-    return json.dumps({"v": PROTOCOL, "verb": "send", "args": {"channel": "calls", **args}}).encode() + b"\n"
+    return request_line("send", {"channel": "calls", **args})
 
 
-def block(payload: bytes, framing: str = "line") -> bytes:
-    return json.dumps({"bytes": len(payload), "framing": framing}).encode() + b"\n" + payload
-
-
-async def test_one_message_is_sent_whole_as_text(served: Served) -> None:
-    assert await served.ask("send", {"channel": "calls", "bytes": 5}, b"a\nb\0c") == {"sent": 1}
-    assert link_of(served.calls).sent == [(b"a\nb\0c", False)]
-
-
-async def test_an_empty_message_is_a_message(served: Served) -> None:
-    assert await served.ask("send", {"channel": "calls", "bytes": 0}) == {"sent": 1}
-    assert link_of(served.calls).sent == [(b"", False)]
+@pytest.mark.parametrize("payload", [b"a\nb\0c", b""])
+async def test_one_message_is_sent_whole_as_text(served: Served, payload: bytes) -> None:
+    assert await served.ask("send", {"channel": "calls", "bytes": len(payload)}, payload) == {"sent": 1}
+    assert link_of(served.calls).sent == [(payload, False)]
 
 
 async def test_bytes_go_as_binary_and_only_then_need_not_be_text(served: Served) -> None:
@@ -127,6 +116,7 @@ async def test_a_client_that_goes_while_its_message_waits_takes_it_along(served:
     await eventually(lambda: not served.server.clients)
     await served.bring(channel, ChannelState.READY)
     assert link_of(channel).sent == []
+    assert not channel.in_use
 
 
 async def test_half_a_block_is_not_sent(served: Served) -> None:
@@ -160,8 +150,3 @@ def test_the_last_line_needs_no_end() -> None:
     assert split_block(b"a\n\nb\n", "line") == [b"a", b"", b"b"]
     assert split_block(b"", "line") == []
     assert split_block(b"", "whole") == [b""]
-
-
-async def test_an_unknown_framing_is_refused(served: Served) -> None:
-    with pytest.raises(WscliError, match="'framing' must be one of whole, line, nul, not 'paragraph'"):
-        await served.ask("send", {"channel": "calls", "bytes": 0, "framing": "paragraph"})

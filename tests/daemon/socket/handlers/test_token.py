@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.served import Served, served
-from wscli.errors import AuthError, UsageError, WscliError
-
-__all__ = ["served"]
+from tests.daemon.served import Served
+from wscli.errors import AuthError, UsageError
 
 
 async def test_each_action_asks_the_broker_and_only_get_gives_the_value_away(served: Served) -> None:
@@ -31,8 +29,3 @@ async def test_an_undeclared_token_is_refused_with_those_that_are(served: Served
         await served.ask("token", {"action": action, "name": "sesion"})
     assert caught.value.hint == "the tokens of this instance: session"
     assert served.manager.broker.stats()["session"]["fetches"] == 0
-
-
-async def test_an_unknown_action_is_refused(served: Served) -> None:
-    with pytest.raises(WscliError, match="invalid action"):
-        await served.ask("token", {"action": "steal", "name": "session"})

@@ -35,4 +35,4 @@ def test_a_secret_that_was_cut_short_is_none_to_be_seen() -> None:
 
 def test_other_words_stand_as_they_are() -> None:
     failure = Failure(FailureKind.CLOSE, "closed by the server: 1012 v2 restarts", close_reason="v2 restarts")
-    assert scrubbed(failure, SECRETS) is failure
+    assert scrubbed(failure, SECRETS) == failure

@@ -21,7 +21,6 @@ class Intake:
 
     Raises:
         WscliError: the history's file cannot be used, or is damaged.
-
     """
 
     def __init__(

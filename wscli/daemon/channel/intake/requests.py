@@ -71,7 +71,6 @@ class BackfillRequests:
             after: the number of the last of them.
             start: when the gap began, and ``end`` when it ended: seconds since the epoch.
             seen: given the last messages of the history, then the missed ones.
-
         """
         before = await messages_before(history, after, COMPARED)
         since = await messages_before(history, history.last, COMPARED) if history.last > after else []

@@ -6,8 +6,8 @@ from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import AttachRequest
 from wscli.daemon.registry.lookup import channel_for
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import UnknownChannel
 
 __all__ = ["handle_attach"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from wscli.control.messages import ChannelStates, Reload
 from wscli.control.protocol import ProtocolError, success
@@ -12,37 +11,35 @@ from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import reload_file
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 
 __all__ = ["down", "pause", "reload", "restart", "resume", "start", "stop"]
 
 
 async def start(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Open the named channels; the instance of a template is created."""
-    return _each([app.manager.channel(name) for name in request["channels"]], lambda channel: channel.start())
+    return _each([app.manager.channel(name) for name in request["channels"]], Channel.start)
 
 
 async def stop(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels."""
-    return _each(app.manager.select(request["channels"]), lambda channel: channel.stop())
+    return _each(app.manager.select(request["channels"]), Channel.stop)
 
 
 async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels and open them anew; the instance of a template is created."""
-    return _each([app.manager.channel(name) for name in request["channels"]], lambda channel: channel.restart())
+    return _each([app.manager.channel(name) for name in request["channels"]], Channel.restart)
 
 
 async def pause(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     """Hold channels without giving up; a stopped or failed one stays as it is."""
-    return _each(_pausable(app.manager, request), lambda channel: channel.pause())
+    return _each(_pausable(app.manager, request), Channel.pause)
 
 
 async def resume(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     """End the pause of the channels that are paused."""
-    return _each(
-        [one for one in _pausable(app.manager, request) if one.state == "paused"], lambda channel: channel.resume()
-    )
+    return _each([one for one in _pausable(app.manager, request) if one.state == "paused"], Channel.resume)
 
 
 async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
@@ -50,7 +47,7 @@ async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
 
     An invalid file is an error and changes nothing.
     """
-    return cast("Reload", (await reload_file(app.manager))._asdict())
+    return await reload_file(app.manager)
 
 
 async def down(app: App, request: object, peer: Peer) -> None:
@@ -76,4 +73,4 @@ def _pausable(manager: Manager, request: PauseRequest) -> list[Channel]:
     names, noncritical = request.get("channels", []), request.get("noncritical", False)
     if names and noncritical:
         raise ProtocolError("'channels' and 'noncritical' exclude each other", "give one of them")
-    return manager.noncritical() if noncritical else manager.select(names)
+    return [one for one in manager.select(names) if not (noncritical and one.plan.critical)]

@@ -11,9 +11,9 @@ from wscli.control.protocol import success
 from wscli.control.requests import ConsumerChange, ConsumeRequest, ConsumerList, ConsumerReset
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.consumer_reader import ConsumerReader, ConsumerSource
-from wscli.daemon.socket.app import App
-from wscli.daemon.socket.handlers.tail import options_of, position, reading, start_of, watched
+from wscli.daemon.socket.handlers.tail import options_of, position, reading, run_reader, start_of
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import UsageError, WscliError
 from wscli.history.consumers import NamedConsumers
 from wscli.history.records import Start
@@ -39,10 +39,7 @@ async def consume(app: App, request: ConsumeRequest, peer: Peer) -> None:
         begins = {"epoch": lease.start.cursor.epoch, "after": lease.start.cursor.seq}
         await peer.send_line(success({"channels": {channel.name: begins}}))
         reader = ConsumerReader(peer.sock, source, options, clock=app.manager.clock)
-        with ExitStack() as watching:
-            if options.follow:
-                watching.enter_context(watched(app.manager, [channel], reader))
-            await reader.run()
+        await run_reader(reader, app.manager, [channel], follow=options.follow)
         await _confirm(reader, peer)
 
 
@@ -51,7 +48,6 @@ def _consumers_of(channel: Channel) -> NamedConsumers:
 
     Raises:
         UsageError: the channel keeps its history in memory, which has none.
-
     """
     if channel.history.consumers is None:
         raise UsageError(
@@ -102,7 +98,6 @@ def _start(channel: Channel, to: str) -> Start:
 
 
 def _list(channels: list[Channel]) -> ConsumersAnswer:
-    found = [(channel, channel.history.consumers) for channel in channels]
     return {
         "consumers": [
             {
@@ -113,8 +108,8 @@ def _list(channels: list[Channel]) -> ConsumersAnswer:
                 "held_by": one.held_by,
                 "moved_at": one.moved_at,
             }
-            for channel, named in found
-            if named is not None
-            for one in named.list()
+            for channel in channels
+            if channel.history.consumers is not None
+            for one in channel.history.consumers.list()
         ]
     }

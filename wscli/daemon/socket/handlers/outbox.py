@@ -8,29 +8,22 @@ hanging up.
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+import functools
+from typing import cast
 
 from wscli.control.messages import OutboxAnswer, OutboxMessage, QueueReceipt
 from wscli.control.protocol import ProtocolError, failure, success
-from wscli.control.requests import BlockLine, OutboxFlush, OutboxList, OutboxRemove, OutcomesLine, QueueRequest
+from wscli.control.requests import OutboxFlush, OutboxList, OutboxRemove, QueueRequest
 from wscli.daemon.outbox import Outbox
-from wscli.daemon.outbox.waiters import OutcomeWaiter
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import WscliError
 
 __all__ = ["handle_outbox", "handle_queue"]
 
 _MAX_KEY_BYTES = 1024
 """Bytes of a key; an instance remembers a hundred thousand keys."""
-
-
-class _Options(TypedDict):
-    binary: bool
-    ttl: float | None
-    key: str | None
-    waiter: OutcomeWaiter | None
 
 
 async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
@@ -41,21 +34,18 @@ async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
         raise ProtocolError(
             f"the key {key[:40]!r} is over {_MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
         )
-    block: BlockLine | OutcomesLine | None = first_block(request)
-    if block is None:
-        await peer.send_line(success({"queued": 0, "known": 0, "first": 0, "state": "queued"}))
-        block = await next_block("queue", peer)
+    block = await first_block("queue", request, peer, QueueReceipt(queued=0, known=0, first=0, state="queued"))
     with outbox.waiting() as waiter:
-        options: _Options = {
-            "binary": request.get("binary", False),
-            "ttl": request.get("ttl"),
-            "key": key,
-            "waiter": waiter if request.get("watch", False) else None,
-        }
+        binary, told = request.get("binary", False), waiter if request.get("watch", False) else None
+        queue = functools.partial(outbox.queue, channel, binary=binary, ttl=request.get("ttl"), key=key, waiter=told)
         while block is not None and "bytes" in block:
             messages = await read_messages(block, peer)
             try:
-                receipt = await _accept(outbox, channel, messages, options)
+                if key is not None and len(messages) != 1:
+                    raise ProtocolError("a key goes with one message", "send each message with a key of its own")
+                for message in () if binary else messages:
+                    check_text(message)
+                receipt = await queue(messages)
             except WscliError as error:
                 await peer.send_line(failure(error))
                 return
@@ -64,14 +54,6 @@ async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
         if block is not None:
             while outcomes := await peer.while_connected(waiter.news()):
                 await peer.send_line(success({"outcomes": outcomes}))
-
-
-async def _accept(outbox: Outbox, channel: str, messages: list[bytes], options: _Options) -> QueueReceipt:
-    if options["key"] is not None and len(messages) != 1:
-        raise ProtocolError("a key goes with one message", "send each message with a key of its own")
-    for message in messages if not options["binary"] else ():
-        check_text(message)
-    return await outbox.queue(channel, messages, **options)
 
 
 async def handle_outbox(app: App, request: OutboxList | OutboxRemove | OutboxFlush, peer: Peer) -> OutboxAnswer:

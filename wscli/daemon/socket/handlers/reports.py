@@ -7,10 +7,10 @@ import os
 from wscli.control.messages import AttemptReport, Complete, Doctor, Ping, Stats, StatusAnswer
 from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
-from wscli.daemon.fanout.readers import stream
+from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import HistorySource, Options
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.version import __version__
 
@@ -55,7 +55,7 @@ async def status(app: App, request: StatusRequest, peer: Peer) -> StatusAnswer |
     if not request.get("watch", False):
         return result
     await peer.send_line(success(result))
-    await stream(peer.sock, [source], Options(), clock=app.manager.clock)
+    await Reader(peer.sock, [source], Options(), clock=app.manager.clock).run()
     return None
 
 
@@ -63,7 +63,7 @@ async def logs(app: App, request: LogsRequest, peer: Peer) -> None:
     """Send the last ``n`` records of the manager's log, and with ``follow`` the next ones."""
     source = HistorySource("log", app.manager.log, app.manager.log.seek_last(request.get("n", 0)))
     await peer.send_line(success({}))
-    await stream(peer.sock, [source], Options(follow=request.get("follow", False)), clock=app.manager.clock)
+    await Reader(peer.sock, [source], Options(follow=request.get("follow", False)), clock=app.manager.clock).run()
 
 
 async def doctor(app: App, request: DoctorRequest, peer: Peer) -> Doctor:

@@ -14,12 +14,15 @@ Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
-from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import NotSent, WscliError
@@ -37,34 +40,31 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
         await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
         return
     with channel.use():
-        block: BlockLine | OutcomesLine | None = first_block(request)
-        if block is None:
-            await peer.send_line(success({"sent": 0}))  # confirms the channel before there is a message
-            block = await next_block("send", peer)
+        block = await first_block("send", request, peer, {"sent": 0})
         while block is not None and "bytes" in block:
-            sent = Sent()
             messages = await read_messages(block, peer)
-            try:
-                await peer.while_connected(_send(channel, messages, sent, binary=binary, timeout=timeout))
-            except WscliError as error:
-                await peer.send_line(failure(error, sent=sent.count))
+            count, error = await peer.while_connected(_send(channel, messages, binary=binary, timeout=timeout))
+            if error is not None:
+                await peer.send_line(failure(error, sent=count))
                 return
-            await peer.send_line(success({"sent": sent.count}))
+            await peer.send_line(success({"sent": count}))
             block = await next_block("send", peer)
 
 
 async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *, binary: bool, timeout: float) -> None:
-    block = first_block(request)
-    if block is None:
+    if "bytes" not in request:
         raise ProtocolError("'refs' goes with 'bytes'", "announce the message by 'bytes' in the request")
-    payload = b"".join(await read_messages({"bytes": block["bytes"]}, peer))
+    payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
     message = Referring(payload.decode()) if request["refs"] and not binary else None
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
     def write() -> bytes:
-        answer["ref"], filled = (None, payload) if message is None else _filled(message, channel)
+        filled = payload
+        if message is not None:
+            answer["ref"], text = message.fill(channel.subscription.refs)
+            filled = text.encode()
         answer["after"] = f"{channel.history.epoch}:{channel.history.last}"
         return filled
 
@@ -72,23 +72,14 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
     await peer.send_line(success(answer))
 
 
-def _filled(message: Referring, channel: Channel) -> tuple[Ref | None, bytes]:
-    ref, filled = message.fill(channel.refs)
-    return ref, filled.encode()
-
-
-class Sent:
-    """How many messages of a block left."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-def first_block(request: SendRequest | QueueRequest) -> BlockLine | None:
-    """Return the block that the request's own arguments announce, or None."""
-    return {"bytes": request["bytes"], "framing": request.get("framing", "whole")} if "bytes" in request else None
+async def first_block(
+    verb: str, request: SendRequest | QueueRequest, peer: Peer, nothing: Mapping[str, Any]
+) -> BlockLine | OutcomesLine | None:
+    """Return the block that the request's own arguments announce, else confirm the channel and read a header."""
+    if "bytes" in request:
+        return {"bytes": request["bytes"], "framing": request.get("framing", "whole")}
+    await peer.send_line(success(nothing))
+    return await next_block(verb, peer)
 
 
 async def next_block(verb: str, peer: Peer) -> BlockLine | OutcomesLine | None:
@@ -101,7 +92,6 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
 
     Raises:
         NotSent: the block is over `BLOCK_LIMIT`.
-
     """
     size = block["bytes"]
     if size > BLOCK_LIMIT:
@@ -109,12 +99,18 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
     return split_block(await peer.read_exactly(size), block.get("framing", "whole"))
 
 
-async def _send(channel: Channel, messages: list[bytes], sent: Sent, *, binary: bool, timeout: float) -> None:
-    for message in messages:
-        if not binary:
-            check_text(message)
-        await channel.send(message, binary=binary, timeout=timeout)
-        sent.count += 1
+async def _send(
+    channel: Channel, messages: list[bytes], *, binary: bool, timeout: float
+) -> tuple[int, WscliError | None]:
+    """Send messages until one fails; return how many were sent, and its error."""
+    for count, message in enumerate(messages):
+        try:
+            if not binary:
+                check_text(message)
+            await channel.send(message, binary=binary, timeout=timeout)
+        except WscliError as error:
+            return count, error
+    return len(messages), None
 
 
 def check_text(message: bytes) -> None:

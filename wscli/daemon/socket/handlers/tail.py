@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped, success
@@ -14,12 +14,12 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.readers import Reader
 from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.registry.manager import Manager
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
-from wscli.errors import ExitCode, UsageError, WscliError
+from wscli.daemon.socket.server import App
+from wscli.errors import ExitCode, UsageError
 from wscli.history.records import Position, Start
 
-__all__ = ["handle_tail", "options_of", "position", "reading", "start_of", "watched"]
+__all__ = ["handle_tail", "options_of", "position", "reading", "run_reader", "start_of"]
 
 _DONE = End(ExitCode.OK, "", None)
 _CURSOR = "a cursor is a record's epoch and seq, such as k3f9:17"
@@ -41,18 +41,13 @@ async def handle_tail(app: App, request: TailRequest, peer: Peer) -> None:
         await peer.send_line(success({"channels": begins}))
         sources = [HistorySource(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
         reader = Reader(peer.sock, sources, options, clock=app.manager.clock)
-        with ExitStack() as watching:
-            if options.follow:
-                watching.enter_context(watched(app.manager, channels, reader))
-            await reader.run()
+        await run_reader(reader, app.manager, channels, follow=options.follow)
 
 
 @contextmanager
 def reading(channel: Channel, *, follow: bool) -> Iterator[None]:
     """Count as a reader; one that follows holds the channel in use."""
-    with ExitStack() as held:
-        if follow:
-            held.enter_context(channel.use())
+    with channel.use() if follow else nullcontext():
         channel.readers += 1
         try:
             yield
@@ -60,32 +55,33 @@ def reading(channel: Channel, *, follow: bool) -> Iterator[None]:
             channel.readers -= 1
 
 
-@contextmanager
-def watched(manager: Manager, channels: list[Channel], reader: Reader) -> Iterator[None]:
-    """Finish a reader as soon as one channel settles, or once all are done."""
+async def run_reader(reader: Reader, manager: Manager, channels: list[Channel], *, follow: bool) -> None:
+    """Run a reader; one that follows ends as soon as one channel settles, or once all are done."""
+    if not follow:
+        return await reader.run()
     crashed = End(ExitCode.ERROR, "the manager failed at this", "see `wscli logs`; this is a bug of wscli")
     task = manager.tasks.spawn(
         _watch(manager, channels, reader), name="tail-watch", on_crash=lambda error: reader.finish(crashed)
     )
     try:
-        yield
+        await reader.run()
     finally:
         task.cancel()
 
 
 async def _watch(manager: Manager, channels: list[Channel], reader: Reader) -> None:
     """Finish the reader when a channel ends with an error, or the last one without."""
-    watching = [_watch_one(manager, channel, reader, alone=len(channels) == 1) for channel in channels]
     async with asyncio.TaskGroup() as group:
-        for one in watching:
-            group.create_task(one)
+        for channel in channels:
+            group.create_task(_watch_one(manager, channel, reader, alone=len(channels) == 1))
     reader.finish(_DONE)
 
 
 async def _watch_one(manager: Manager, channel: Channel, reader: Reader, *, alone: bool) -> None:
     while True:
         state = await channel.wait_for(SETTLED)
-        error = _error(manager, channel)
+        unavailable = None if channel.state is ChannelState.DONE else channel.unavailable()
+        error = manager_stopped() if manager.stopping.is_set() else unavailable
         if error is not None:
             reader.finish(End(error.exit_code, error.message, error.hint))
             return
@@ -93,13 +89,6 @@ async def _watch_one(manager: Manager, channel: Channel, reader: Reader, *, alon
             if not alone:
                 reader.tell({"channel": channel.name, "state": state, "text": channel.snapshot.reason.text})
             return
-
-
-def _error(manager: Manager, channel: Channel) -> WscliError | None:
-    """Return the error that ends a reader, or None for a channel that is done."""
-    if manager.stopping.is_set():
-        return manager_stopped()
-    return None if channel.state is ChannelState.DONE else channel.unavailable()
 
 
 def options_of(request: TailRequest | ConsumeRequest, *, several: bool = False) -> Options:
@@ -113,7 +102,6 @@ def position(cursor: str, hint: str = _CURSOR) -> Position:
 
     Raises:
         UsageError: it is invalid.
-
     """
     try:
         return Position.parse(cursor)
@@ -126,7 +114,6 @@ async def start_of(channel: Channel, request: TailRequest | ConsumeRequest, opti
 
     Raises:
         UsageError: the cursor is invalid.
-
     """
     history, after = channel.history, request.get("after") or {}
     await history.opened()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from wscli.control.messages import TokenAnswer
 from wscli.control.requests import TokenList, TokenRequest
-from wscli.daemon.registry.manager import Manager
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import UsageError
 
 
@@ -15,7 +14,10 @@ async def handle_token(app: App, request: TokenList | TokenRequest, peer: Peer) 
     broker = app.manager.broker
     if request["action"] == "ls":
         return {"tokens": broker.stats()}
-    name = _declared(app.manager, request["name"])
+    name, declared = request["name"], app.manager.plan.tokens
+    if name not in declared:
+        hint = f"the tokens of this instance: {', '.join(declared)}" if declared else "it declares none"
+        raise UsageError(f"no such token {name!r}", hint)
     if request["action"] == "get":
         return {"token": (await peer.while_connected(broker.get(name))).value.reveal()}
     if request["action"] == "forget":
@@ -24,12 +26,3 @@ async def handle_token(app: App, request: TokenList | TokenRequest, peer: Peer) 
     token = await peer.while_connected(broker.refresh(name))
     left = None if token.expires_at is None else round(token.expires_at - app.manager.clock.boottime(), 3)
     return {"version": token.version, "expires_in_s": left}
-
-
-def _declared(manager: Manager, name: str) -> str:
-    if name in manager.plan.tokens:
-        return name
-    known = ", ".join(manager.plan.tokens)
-    raise UsageError(
-        f"no such token {name!r}", f"the tokens of this instance: {known}" if known else "it declares none"
-    )

@@ -9,8 +9,8 @@ from wscli.control.messages import ChannelStates
 from wscli.control.requests import WaitRequest
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.socket.app import App
 from wscli.daemon.socket.peer import Peer
+from wscli.daemon.socket.server import App
 from wscli.errors import ChannelUnavailable
 
 __all__ = ["handle_wait", "settle"]
@@ -29,7 +29,6 @@ async def settle(channels: list[Channel], wanted: ChannelState) -> None:
     Raises:
         ChannelUnavailable: one of them settled in another state, or was removed.
         AuthError: one failed for its credentials.
-
     """
     with ExitStack() as uses:
         if wanted is ChannelState.READY:

@@ -24,57 +24,29 @@ BURST_WINDOW = 0.1
 
 
 class Ticket:
-    """A place in the queue of a budget, for one dial."""
+    """A place in the queue of a budget, for one dial; whoever enters awaits ``granted`` next, and leaves in the end."""
 
-    __slots__ = ("_budget", "_turn", "rank")
+    __slots__ = ("_budget", "rank", "turn")
 
     def __init__(self, budget: ConnectBudget, rank: tuple[bool, int]) -> None:
         self.rank = rank
         """Sorts critical before ordinary dials, earlier before later ones."""
+        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the dial may begin, cancelled with its waiter."""
         self._budget = budget
-        self._turn: asyncio.Future[None] | None = None
-
-    def __repr__(self) -> str:
-        return f"<Ticket ahead={self.ahead} critical={not self.rank[0]}>"
 
     @property
     def ahead(self) -> int:
         """How many are before it now; later critical dials still overtake an ordinary one."""
         return self._budget.ahead_of(self)
 
-    @property
-    def waits(self) -> bool:
-        """Whether its turn is awaited; otherwise it is skipped and keeps its rank."""
-        return self._turn is not None and not self._turn.done()
-
-    def call(self) -> None:
-        """Wake the waiting dial (called by the budget)."""
-        if self._turn is not None:
-            self._turn.set_result(None)
-
     async def granted(self) -> None:
-        """Wait for the turn; the dial counts when this returns. A cancelled caller leaves the queue.
-
-        Raises:
-            RuntimeError: it was granted, left or awaited before.
-
-        """
-        if self._turn is not None or not self._budget.holds(self):
-            raise RuntimeError("the ticket was granted, left or awaited before; enter again for another dial")
-        self._turn = asyncio.get_running_loop().create_future()
-        self._budget.pump()
-        try:
-            await self._turn
-        except asyncio.CancelledError:
-            self.leave()
-            raise
-        if not self._budget.take(self):
-            raise asyncio.CancelledError("the ticket was left")
+        """Wait for the turn; the dial counts when this returns."""
+        await self.turn
+        self._budget.take(self)
 
     def leave(self) -> None:
-        """Leave the queue, and cancel ``granted``; without effect once it was granted."""
-        if self._turn is not None:
-            self._turn.cancel()
+        """Leave the queue; without effect once it was granted."""
         self._budget.drop(self)
 
 
@@ -92,7 +64,6 @@ class ConnectBudget:
         self._tat = -math.inf
         """The theoretical arrival time of the next dial (GCRA)."""
         self._timer = OneShot(schedule)
-        self._timer_due = math.inf
         self._set_rate(rate)
 
     def __len__(self) -> int:
@@ -118,9 +89,10 @@ class ConnectBudget:
         self._burst = max(1, math.floor(BURST_WINDOW * rate.events / rate.seconds))
 
     def enter(self, *, critical: bool) -> Ticket:
-        """Join the queue; the dial is granted only while ``granted`` is awaited."""
+        """Join the queue."""
         ticket = Ticket(self, (not critical, next(self._numbers)))
         insort(self._queue, ticket, key=_rank)
+        self.pump()
         return ticket
 
     def ahead_of(self, ticket: Ticket) -> int:
@@ -132,45 +104,30 @@ class ConnectBudget:
         index = bisect_left(self._queue, ticket.rank, key=_rank)
         return index < len(self._queue) and self._queue[index] is ticket
 
-    def take(self, ticket: Ticket) -> bool:
-        """Count the dial of a ticket that was called; False: it was left since."""
-        if ticket not in self._called:
-            return False
+    def take(self, ticket: Ticket) -> None:
+        """Count the dial of a ticket that was called."""
         self._called.remove(ticket)
         self._tat = max(self._clock.monotonic(), self._tat) + self._interval
         self.pump()
-        return True
 
     def drop(self, ticket: Ticket) -> None:
         """Remove a ticket."""
         if self.holds(ticket):
             self._queue.remove(ticket)
-        elif ticket in self._called:
-            self._called.remove(ticket)
-        else:
-            return
+        self._called.discard(ticket)
         self.pump()
 
     def pump(self) -> None:
         """Call every ticket that is due, and set the timer for the next."""
-        while ticket := next((ticket for ticket in self._queue if ticket.waits), None):
+        while ticket := next((one for one in self._queue if not one.turn.done()), None):
+            # one that was called and has not taken its turn counts as well
             now = self._clock.monotonic()
-            due = self._next_due(now)
+            tat = max(now, self._tat) + len(self._called) * self._interval if self._called else self._tat
+            due = tat - (self._burst - 1) * self._interval
             if due > now + RESOLUTION:
-                self._set_timer(due, now)
+                self._timer.start(due - now, self.pump)
                 return
             self._queue.remove(ticket)
             self._called.add(ticket)
-            ticket.call()
+            ticket.turn.set_result(None)
         self._timer.cancel()
-
-    def _next_due(self, now: float) -> float:
-        """When one more may be called, counting those that were called and have not taken their turn."""
-        called = len(self._called)
-        tat = max(now, self._tat) + called * self._interval if called else self._tat
-        return tat - (self._burst - 1) * self._interval
-
-    def _set_timer(self, due: float, now: float) -> None:
-        if not self._timer.pending or due != self._timer_due:
-            self._timer.start(due - now, self.pump)
-            self._timer_due = due

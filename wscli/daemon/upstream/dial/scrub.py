@@ -33,10 +33,7 @@ def secrets_of(target: DialTarget, tokens: Iterable[str]) -> frozenset[str]:
 
 def scrubbed(failure: Failure, secrets: Collection[str]) -> Failure:
     """Give the failure without secrets."""
-    text, reason = _without(failure.text, secrets), _without(failure.close_reason, secrets)
-    if text == failure.text and reason == failure.close_reason:
-        return failure
-    return replace(failure, text=text, close_reason=reason)
+    return replace(failure, text=_without(failure.text, secrets), close_reason=_without(failure.close_reason, secrets))
 
 
 def scrub_steps(timeline: DialTimeline, secrets: Collection[str]) -> None:

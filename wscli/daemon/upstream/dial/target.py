@@ -20,6 +20,7 @@ def make_target(
     """Fill every template; ``url`` replaces the whole URL after a redirect."""
     scope = {"token": tokens, "param": params}
     address = url or _address(dial, params, scope)
+    shown = urlsplit(dial.shown_url).netloc
     return DialTarget(
         url=address,
         headers=tuple((name, template.render(scope)) for name, template in dial.headers.items()),
@@ -30,14 +31,8 @@ def make_target(
         proxy=dial.proxy,
         max_message=dial.max_message,
         timeout=dial.timeout,
-        label=_label(dial),
+        label=shown if "***" in shown else None,  # the host or the port came from the environment
     )
-
-
-def _label(dial: DialPlan) -> str | None:
-    """Give the name of the server in errors where its host or port came from the environment."""
-    shown = urlsplit(dial.shown_url).netloc
-    return shown if "***" in shown else None
 
 
 def _address(dial: DialPlan, params: Mapping[str, str], scope: Mapping[str, Mapping[str, str]]) -> str:

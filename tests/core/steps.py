@@ -1,0 +1,48 @@
+"""What the tests of an upstream's machine share: failures, policies, and the snapshots that events lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wscli.core import events as e
+from wscli.core.backoff import BackoffPolicy
+from wscli.core.machine import step
+from wscli.core.moves import Policy
+from wscli.core.snapshot import Snapshot
+from wscli.core.verdicts import parse_verdicts
+
+POLICY = Policy(BackoffPolicy())
+TCP = e.Failure(e.FailureKind.TCP, "connection refused")
+
+
+def close(code: int | None, **more: Any) -> e.Failure:
+    return e.Failure(e.FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer", **more)
+
+
+def status(code: int, **more: Any) -> e.Failure:
+    return e.Failure(e.FailureKind.STATUS, f"HTTP {code}", code=code, **more)
+
+
+def declared(verdicts: Mapping[Any, Any]) -> Policy:
+    """A policy with these verdicts, as a file says them."""
+    return Policy(BackoffPolicy(), (parse_verdicts(verdicts),))
+
+
+def run(
+    *events: e.UpstreamEvent, snapshot: Snapshot | None = None, policy: Policy = POLICY
+) -> tuple[Snapshot, list[Any]]:
+    """Apply events, to a new upstream or to ``snapshot``, and give the next snapshot with all commands."""
+    snapshot, commands = snapshot or Snapshot(), []
+    for event in events:
+        snapshot, more = step(snapshot, event, policy)
+        commands += more
+    return snapshot, commands
+
+
+def ready() -> Snapshot:
+    return run(e.Used(), e.Opened(1), e.HandshakeDone(1))[0]
+
+
+def rotating() -> Snapshot:
+    return run(e.RotationDue(1), snapshot=ready())[0]
