@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def lock(directory: Path) -> Iterator[int]:
 
 def plan(file: str = "/srv/app.yaml", name: str = "app") -> Plan:
     return Plan(name=name, file=Path(file), endpoints={}, channels={}, tokens={})
+
+
+@pytest.fixture
+def with_state(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who has a home."""
+    return {**environ, "XDG_STATE_HOME": str(tmp_path / "state")}
 
 
 def refusal(environ: dict[str, str], kind: type[WscliError] = InstanceHeld, **of: str) -> WscliError:
@@ -232,3 +239,182 @@ def test_a_name_that_runs_in_another_directory_of_the_user_is_held(tmp_path: Pat
     there = {"WSCLI_RUNTIME_DIR": f"{tmp_path}/wscli-{os.geteuid()}"}
     with own(plan(name="elsewhere-test"), there):
         refusal(elsewhere, file="/srv/b.yaml", name="elsewhere-test")
+
+
+# the lock in the state directory
+
+
+def test_a_second_manager_of_the_same_state_is_refused_wherever_it_would_register(
+    with_state: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = {**with_state, "WSCLI_RUNTIME_DIR": str(tmp_path / "other run")}
+    with own(plan(), with_state):
+        held = refusal(elsewhere)
+        assert held.message == f"instance 'app' is already running as pid {os.getpid()}"
+        assert f"`WSCLI_RUNTIME_DIR={with_state['WSCLI_RUNTIME_DIR']} wscli down` stops it" in str(held.hint)
+        other = refusal(elsewhere, file="/srv/other.yaml")
+        assert f"held by pid {os.getpid()}, which runs '/srv/app.yaml'" in other.message
+        assert files(elsewhere) == []
+    with own(plan(), elsewhere):
+        pass
+    assert list((tmp_path / "state" / "wscli").iterdir()) == []
+
+
+def test_a_second_manager_is_refused_after_the_runtime_directory_was_cleared(with_state: dict[str, str]) -> None:
+    with own(plan(), with_state):
+        shutil.rmtree(with_state["WSCLI_RUNTIME_DIR"])
+        assert refusal(with_state).message == f"instance 'app' is already running as pid {os.getpid()}"
+        assert files(with_state) == []
+
+
+def test_a_state_directory_that_cannot_be_used_is_no_reason_to_refuse(
+    environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    with own(plan(), {**environ, "XDG_STATE_HOME": str(tmp_path / "file")}) as owned:
+        owned.restore()
+    [record] = caplog.records
+    assert "app.lock': not a directory; only the runtime directory is locked" in record.getMessage()
+
+
+# files that go while they are owned
+
+
+def answers(environ: dict[str, str], listener: socket.socket) -> bool:
+    [instance] = paths.registered(environ)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(instance.socket)
+        listener.accept()[0].close()
+    return instance.pid == os.getpid()
+
+
+def remove_all(directory: Path) -> None:
+    shutil.rmtree(directory)
+
+
+def remove_one(name: str) -> Callable[[Path], None]:
+    return lambda directory: (directory / name).unlink()
+
+
+def truncate(directory: Path) -> None:
+    (directory / "app.json").write_text("")
+
+
+def put_another_in_place(directory: Path) -> None:
+    for name in ("app.lock", "app.json"):
+        (directory / name).unlink()
+        (directory / name).write_text("{}")
+    (directory / "app.sock").unlink()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "app.sock"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "made"),
+    [
+        (remove_all, ["app.lock", "app.sock", "app.json"]),
+        (remove_one("app.lock"), ["app.lock"]),
+        (remove_one("app.sock"), ["app.sock"]),
+        (remove_one("app.json"), ["app.json"]),
+        (truncate, ["app.json"]),
+        (put_another_in_place, ["app.lock", "app.sock", "app.json"]),
+    ],
+)
+def test_what_is_removed_or_replaced_is_made_anew(
+    with_state: dict[str, str], harm: Callable[[Path], None], made: list[str]
+) -> None:
+    directory = Path(with_state["WSCLI_RUNTIME_DIR"])
+    with own(plan(), with_state) as owned:
+        assert owned.restore() == []
+        first = owned.listener
+        harm(directory)
+        assert owned.restore() == [str(directory / name) for name in made]
+        assert answers(with_state, owned.listener)
+        assert "already running" in refusal(with_state).message
+        if owned.listener is not first:
+            first.close()
+    assert files(with_state) == []
+
+
+def test_the_lock_in_the_state_directory_is_made_anew(with_state: dict[str, str], tmp_path: Path) -> None:
+    with own(plan(), with_state) as owned:
+        shutil.rmtree(tmp_path / "state")
+        assert owned.restore() == [str(tmp_path / "state" / "wscli" / "app.lock")]
+        refusal({**with_state, "WSCLI_RUNTIME_DIR": str(tmp_path / "elsewhere")})
+
+
+def test_files_of_another_are_neither_replaced_nor_removed(environ: dict[str, str]) -> None:
+    """Without a state directory, a second manager may start between two looks at a cleared runtime directory."""
+    directory = Path(environ["WSCLI_RUNTIME_DIR"])
+    with own(plan(), environ) as owned:
+        shutil.rmtree(directory)
+        second = subprocess.Popen(
+            [sys.executable, "-c", HOLDING, str(Path(__file__).parents[2])],
+            env={**os.environ, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert second.stdin is not None
+        assert second.stdout is not None
+        second.stdout.readline()
+        with pytest.raises(InstanceHeld, match=f"already running as pid {second.pid}"):
+            owned.restore()
+    assert files(environ) == ["app.json", "app.lock", "app.sock"]
+    second.communicate()
+    assert files(environ) == []
+
+
+HOLDING = """
+import os, sys
+sys.path.append(sys.argv[1])
+from tests.process.test_ownership import plan
+from wscli.process.ownership import own
+with own(plan(), {"WSCLI_RUNTIME_DIR": os.environ["WSCLI_RUNTIME_DIR"]}):
+    print("owned", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_directory_that_a_logout_removed_is_left_for_the_next_one_that_can_exist(tmp_path: Path) -> None:
+    (tmp_path / "xdg").mkdir()
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path / "xdg"), "TMPDIR": str(tmp_path)}
+    with own(plan(name="logout-test"), environ) as owned:
+        shutil.rmtree(tmp_path / "xdg")
+        owned.listener.close()
+        assert owned.restore()
+        owned.restore()
+        [instance] = [one for one in paths.registered(environ) if one.name == "logout-test"]
+        assert instance.directory in paths.candidate_directories(environ)[1:]
+        assert not (tmp_path / "xdg").exists()
+    assert [one for one in paths.registered(environ) if one.name == "logout-test"] == []
+
+
+@pytest.mark.parametrize("name", ["app.lock", "app.json", "app.sock"])
+def test_a_directory_in_place_of_a_file_is_one_line_with_the_way_out(
+    environ: dict[str, str], directory: Path, name: str
+) -> None:
+    (directory / name).mkdir()
+    error = refusal(environ, WscliError)
+    assert str(directory / name) in error.message
+    assert str(directory / name) in str(error.hint)
+    assert files(environ) == [name]
+
+
+# directories of systemd
+
+
+def test_the_directories_of_a_service_are_used_as_its_unit_made_them(tmp_path: Path) -> None:
+    for name in ("run", "state", "xdg"):
+        (tmp_path / name).mkdir(mode=0o755)
+    (tmp_path / "link").symlink_to(tmp_path / "run")  # as with DynamicUser=
+    environ = {
+        "RUNTIME_DIRECTORY": f"{tmp_path}/link:/elsewhere",
+        "STATE_DIRECTORY": f"{tmp_path}/state",
+        "XDG_RUNTIME_DIR": f"{tmp_path}/xdg",
+        "XDG_STATE_HOME": f"{tmp_path}/xdg",
+    }
+    with own(plan(), environ):
+        assert [one.directory for one in paths.registered(environ) if one.name == "app"] == [str(tmp_path / "run")]
+        assert (tmp_path / "state" / "app.lock").exists()
+        assert list((tmp_path / "xdg").iterdir()) == []
+    assert list((tmp_path / "run").iterdir()) == []

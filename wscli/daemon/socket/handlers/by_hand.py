@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 
@@ -51,10 +52,12 @@ async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
 
 
 async def down(app: App, request: object, peer: Peer) -> None:
-    """Stop the manager; the client sees that it stopped by taking its lock.
+    """Stop the manager; it answers before that, and a client that has hung up already is obeyed too.
 
-    It answers before that, which ends this connection; a client that has hung up already is obeyed too.
+    The client sees the process end by the end of this connection, which no file can feign.
     """
+    with contextlib.suppress(OSError):  # out of descriptors; the client waits for the lock as well
+        app.leaving.append(os.dup(peer.sock.fileno()))
     try:
         await peer.send_line(success({"pid": os.getpid()}))
     finally:
