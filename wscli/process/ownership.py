@@ -40,8 +40,8 @@ logger = logging.getLogger("wscli.manager")
 class InstanceHeld(WscliError):
     """Another manager owns the name."""
 
-    file: str | None = None
-    """The real path of the YAML file that it runs, where that is known."""
+    passing = False
+    """Whether it runs the same file as far as is known, and commands here will reach it or find it gone in a moment."""
 
 
 class Ownership:
@@ -139,9 +139,12 @@ class Ownership:
             except LockHeld as held:
                 lives = held.pid is not None and _lives(held.pid)
                 if lives or time.monotonic() >= deadline:
-                    holder = paths.read_registration(held.note, self._plan.name) if held.note else None
-                    raise _refusal(self._plan, self._environ, held, holder) from None
+                    raise _refusal(self._plan, self._environ, held, self._holder(held)) from None
             time.sleep(0.02)
+
+    def _holder(self, held: LockHeld) -> paths.Instance | None:
+        holder = paths.read_registration(held.note, self._plan.name) if held.note else None
+        return holder if holder is not None and holder.pid == held.pid else None
 
     def _owns_socket(self) -> bool:
         path = paths.socket_path(self._directory, self._plan.name)
@@ -241,18 +244,18 @@ def _refusal(plan: Plan, environ: Mapping[str, str], held: LockHeld, holder: pat
     here = held.note in paths.candidate_directories(environ)
     wscli = "wscli" if here else f"WSCLI_RUNTIME_DIR={shlex.quote(held.note)} wscli"
     if holder is not None and holder.file != str(plan.file):
-        error = InstanceHeld(
+        return InstanceHeld(
             f"the name {plan.name!r} is held by pid {holder.pid}, which runs {holder.file!r}",
             f"give one of the two files another 'name:', or stop the other with `{wscli} down -i {plan.name}`",
         )
-    elif held.pid is None:
+    if held.pid is None:
         error = InstanceHeld(f"instance {plan.name!r} is held by another manager", "see `wscli ls`")
     else:
         error = InstanceHeld(
             f"instance {plan.name!r} is already running as pid {held.pid}",
-            f"`{wscli} reload` applies changes of its file, `{wscli} down` stops it",
+            f"`{wscli} reload -i {plan.name}` applies changes of its file, `{wscli} down -i {plan.name}` stops it",
         )
-    error.file = None if holder is None else holder.file
+    error.passing = here or held.pid is None
     return error
 
 

@@ -73,20 +73,18 @@ class Server:
 
     def start(self) -> None:
         """Start accepting."""
-        self._accepting = asyncio.create_task(self._accept(self._listener), name="control-accept")
+        accepting = accept_clients(
+            self._listener, self._accepted, lambda reason: log.warning("cannot accept a client: %s", reason)
+        )
+        self._accepting = asyncio.create_task(accepting, name="control-accept")
 
     def listen(self, listener: socket.socket) -> None:
         """Accept at another socket from now on; the one before is closed."""
+        before, self._listener = self._listener, listener
         if self._accepting is not None:
+            self._accepting.add_done_callback(lambda _: before.close())  # the loop does not watch it any more then
             self._accepting.cancel()
-        self._listener = listener
         self.start()
-
-    async def _accept(self, listener: socket.socket) -> None:
-        with listener:  # closed only once the loop does not watch it any more
-            await accept_clients(
-                listener, self._accepted, lambda reason: log.warning("cannot accept a client: %s", reason)
-            )
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
         """Stop accepting, end every client's task, and wait ``deadline`` seconds at most."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from wscli.control.messages import ChannelStates, Reload
+from wscli.control.environment import digest_variables
+from wscli.control.messages import ChannelStates
 from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
 from wscli.daemon.channel.channel import Channel
@@ -43,12 +45,13 @@ async def resume(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     return _each([one for one in _pausable(app.manager, request) if one.state == "paused"], Channel.resume)
 
 
-async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
-    """Have the manager read its file again; return the names of channels by what became of them.
+async def reload(app: App, request: NoArguments, peer: Peer) -> dict[str, Any]:
+    """Have the manager read its file again; return its ``Reload`` with an ``EnvironmentDigests`` as ``environment``.
 
     An invalid file is an error and changes nothing.
     """
-    return await reload_file(app.manager)
+    report = await reload_file(app.manager)
+    return {**report, "environment": digest_variables(app.manager.plan.variables)}
 
 
 async def down(app: App, request: object, peer: Peer) -> None:
