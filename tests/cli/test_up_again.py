@@ -101,6 +101,17 @@ def test_variables_that_differ_from_the_managers_are_named_and_never_their_value
         assert wscli("down").returncode == 0
 
 
+def test_a_variable_that_the_manager_lacks_is_told_apart_from_one_that_this_command_lacks(wscli: Wscli) -> None:
+    with wscli.detached(LAZY):
+        wscli.file(LAZY.replace("{url:", "{headers: {X: '${NEW}'}, url:"))
+        for verb in (("up", "-d", "-c", "app.yaml"), ("reload",)):
+            done = wscli(*verb, NEW="s3cret")
+            assert (done.returncode, "${NEW} is not set" in done.stderr) == (3, True)
+            assert "hint: the manager has the environment that it was started with; `wscli down -i app`" in done.stderr
+        mine = wscli("up", "-d", "-c", "app.yaml")
+        assert (mine.returncode, "the manager has" in mine.stderr) == (3, False)
+
+
 def test_a_relative_runtime_directory_is_that_of_the_command(wscli: Wscli) -> None:
     wscli.env["WSCLI_RUNTIME_DIR"] = "run"
     with wscli.detached(LAZY):

@@ -7,9 +7,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wscli.control import paths
 from wscli.errors import WscliError
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
 
 
 def register(directory: Path, name: str, content: str | None = None) -> None:
@@ -137,6 +144,15 @@ def test_registrations_are_found_in_all_directories_and_broken_ones_passed_over_
         f"{name}.json` removes it" for name in [*BROKEN, "directory", "fifo", "link"]
     )
     assert f"broken registration '{first}/nested.json' is passed over: it is not JSON; `rm -r" in caplog.text
+
+
+@given(
+    content=st.binary(max_size=100)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode)
+)
+def test_whatever_a_registration_holds_it_is_read_or_passed_over(directory: Path, content: bytes) -> None:
+    Path(paths.registration_path(str(directory), "any")).write_bytes(content)
+    assert paths.read_registration(str(directory), "any") is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -36,16 +36,17 @@ class _Held(WscliError):
     """Another manager is about to run the file, or about to end."""
 
 
-def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
+def start_or_reload(plan: Plan, *, log_format: LogFormat, patience: float | None = None) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
 
     Of several that are started at once one runs, and the others have it apply the file. A manager that runs already
-    goes on logging as it does.
+    goes on logging as it does. One that starts or ends is waited for ``patience`` seconds at most, as long as it should
+    take where that is None.
 
     Raises:
         WscliError: why it did not come up.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + (_PATIENCE if patience is None else min(patience, _PATIENCE))
     while True:
         try:
             if not _applied(plan):

@@ -111,7 +111,15 @@ def _remember(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
         chosen[key] = value
 
 
+def _silence_warnings() -> None:
+    """Say nothing of broken registrations: the cursor stands in the line that is completed."""
+    import logging
+
+    logging.disable(logging.WARNING)
+
+
 def _complete_instances(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    _silence_warnings()
     return [one.name for one in registered(os.environ) if one.name.startswith(incomplete)]
 
 
@@ -127,6 +135,7 @@ def _complete_tokens(ctx: click.Context, param: click.Parameter, incomplete: str
 def _names(ctx: click.Context, key: Literal["channels", "tokens"]) -> list[str]:
     from wscli.control.client import ask
 
+    _silence_warnings()
     try:
         return list(ask(selection_of(ctx), "complete", timeout=COMPLETION_DEADLINE)[key])
     except (WscliError, OSError):  # a shell that completes shows no errors
