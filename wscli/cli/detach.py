@@ -95,9 +95,8 @@ def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
 
 def wait_until_ready(plan: Plan, timeout: float | None) -> int:
     """Wait for every eager critical channel of a plan."""
-    names = [one.name for one in plan.channels.values() if one.eager and one.critical and not one.params]
-    if names:
+    if any(one.eager and one.critical and not one.params for one in plan.channels.values()):
         from wscli.cli.wait import wait
 
-        return wait(Selection(plan.name), tuple(names), "ready", timeout)
+        return wait(Selection(plan.name), (), "ready", timeout)
     return 0

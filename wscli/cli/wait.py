@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def wait(selection: Selection, channels: tuple[str, ...], state: State, timeout: float | None) -> int:
-    """Wait until all of them are in the state."""
+    """Wait until all of them are in the state; without a name: every eager critical one."""
     try:
         request: WaitRequest = {"channels": list(channels), "for": state}
         ask(selection, "wait", request, timeout=timeout)
@@ -37,7 +37,7 @@ def _stands(selection: Selection, channels: tuple[str, ...], state: State) -> st
     with contextlib.suppress(WscliError):  # the deadline is the news; how they stand is a courtesy
         request: ChannelsRequest = {"channels": list(channels)}
         for one in ask(selection, "status", request, timeout=2.0)["channels"]:
-            if one["state"] != state:
+            if one["state"] != state and (channels or (one["critical"] and one["state"] != "idle")):
                 return f": {one['channel']} is {one['state']}: {one['reason']['text']}"
         return None
     return ""

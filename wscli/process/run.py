@@ -24,6 +24,7 @@ from wscli.daemon.registry.reload import log_warnings, reload_file
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
@@ -111,8 +112,9 @@ def make_manager(
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
     budgets: dict[str, ConnectBudget] = {}
+    descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
     services = Services(
-        dialer=Dialer(broker, budgets, open_connection, clock),
+        dialer=Dialer(broker, budgets, descriptors, open_connection, clock),
         broker=broker,
         http=http,
         wheel=KeepaliveWheel(
