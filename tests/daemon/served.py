@@ -29,10 +29,10 @@ from wscli.daemon.socket.server import App, Handler, Server
 from wscli.gateway.server import Gateway
 from wscli.tokens.models import TokenSource
 
-__all__ = ["Served", "block", "bring", "fill", "link_of", "serve", "served"]
+__all__ = ["ENDS", "Served", "block", "bring", "fill", "link_of", "serve", "served"]
 
 S = ChannelState
-DONE = (parse_verdicts({"4100": "done"}),)
+ENDS = (parse_verdicts({"4100": "done", "1002": "stop", "401": "stop"}),)
 
 
 def link_of(channel: Channel) -> ScriptedLink:
@@ -164,8 +164,8 @@ class Served:
 async def serve(handlers: Mapping[str, Handler] = HANDLERS, **options: Any) -> AsyncIterator[Served]:
     """Serve an instance of two eager channels, ``notifications`` and the uncritical ``calls``, both ready."""
     plans = (
-        channel_plan("notifications", verdicts=DONE),
-        channel_plan("calls", verdicts=DONE, critical=False),
+        channel_plan("notifications", verdicts=ENDS),
+        channel_plan("calls", verdicts=ENDS, critical=False),
         channel_plan("rooms/{id}"),
     )
     with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:

@@ -16,7 +16,8 @@ from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.core.backoff import BackoffPolicy
+from wscli.core.backoff import BackoffPolicy, LookAgain
+from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
 from wscli.net.proxy import ProxyChoice
@@ -106,6 +107,13 @@ class UpstreamPlan:
     rotate: Rotate | None = None
     share: bool = False
     """Whether channels with equal keys use one connection; no key of a file sets it yet."""
+    look_again: LookAgain | None = None
+    """When it is dialled again after it failed; None: never."""
+
+    @property
+    def policy(self) -> Policy:
+        """What its machine goes by."""
+        return Policy(self.backoff, self.verdicts, self.look_again)
 
     def key(self, params: Mapping[str, str]) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.

@@ -97,8 +97,10 @@ async def test_a_send_without_a_connection_says_why(
     lazy: Scripted, refusal: Failure, timeout: float, error: type[Exception], words: str
 ) -> None:
     lazy.server.always = refusal
+    send = asyncio.create_task(lazy.channel.send(b"hello", binary=False, timeout=timeout))
+    await lazy.time.advance(5)
     with pytest.raises(error, match=words):
-        await lazy.channel.send(b"hello", binary=False, timeout=timeout)
+        await send
 
 
 async def test_a_send_whose_deadline_passes_in_a_full_buffer_has_an_unknown_outcome(it: Scripted) -> None:

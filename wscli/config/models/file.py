@@ -35,7 +35,15 @@ VerdictsOf = Annotated[
     SkipValidation[Verdicts],
     Field(
         default_factory=dict,
-        description="what to do about close codes (4401), ranges (4000-4099) and HTTP statuses (503, 5xx)",
+        description="what to do about close codes (4401), ranges (4000-4099), HTTP statuses (503, 5xx) and kinds (dns)",
+    ),
+]
+
+LookAgainOf = Annotated[
+    Literal["never"] | Annotated[Duration, Field(ge=1)] | None,
+    Field(
+        description="a failed channel is dialled again this often, at the latest; never. "
+        "Default: 10m for critical channels, unless the file itself says that the failure is final"
     ),
 ]
 
@@ -85,6 +93,7 @@ class EndpointModel(StrictModel):
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf = "default"
+    look_again: LookAgainOf = None
 
 
 class ChannelModel(StrictModel):
@@ -124,6 +133,7 @@ class ChannelModel(StrictModel):
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None
+    look_again: LookAgainOf = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
     on_state: Annotated[
         StateHookOf | None,

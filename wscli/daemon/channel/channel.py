@@ -16,7 +16,7 @@ from wscli.core import events
 from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent, Failure
-from wscli.core.snapshot import Snapshot
+from wscli.core.snapshot import Next, Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -273,7 +273,7 @@ class Channel:
         if after.state is not before.state:
             self.since = self._services.clock.wall()
         self.announcer.changed(before, after)
-        if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
+        if after.next != Next("retry"):  # the wait is drawn in the same turn
             self._changed()
 
     def _changed(self) -> None:

@@ -65,7 +65,7 @@ def channel_status(channel: ReportedChannel) -> Status:
 def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
     snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
-    at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
+    at = snapshot.next.at if snapshot.next.action == "retry" else None
     return {
         "state": str(snapshot.state),
         "since": channel.since,

@@ -92,6 +92,8 @@ class Subscription:
         connection = self.connection
         while connection is not None:
             message = payload if isinstance(payload, bytes) else payload()
+            if (present := self.upstream.attempts.present) is not None:
+                present.sent = True
             try:
                 await connection.send(message, binary=binary, timeout=left())
                 return len(message)
