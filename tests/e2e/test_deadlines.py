@@ -40,5 +40,5 @@ def test_a_tail_of_a_channel_that_is_down_says_so_before_its_deadline(running: S
 
 def test_a_wait_of_the_api_names_the_reason_of_the_last_attempt(make: Make, running: Scene) -> None:
     for _ in range(3):
-        with pytest.raises(TimedOut, match="lost is .*connection refused"):
+        with pytest.raises(TimedOut, match=r"lost is .*connection refused"):
             make(environ=running.environ).wait("lost", timeout=0.3)
