@@ -89,7 +89,7 @@ async def test_a_message_that_is_made_as_it_is_sent_has_its_reference_in_their_o
 @pytest.mark.parametrize(
     ("refusal", "timeout", "error", "words"),
     [
-        (REFUSED, 0.01, NotSent, "not ready within 10ms: waiting: connection refused"),
+        (REFUSED, 0.01, NotSent, "not ready within 10ms: waiting [0-9.]+ s: connection refused"),
         (status(401), 60, AuthError, "'news' is failed: HTTP 401"),
     ],
 )

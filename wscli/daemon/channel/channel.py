@@ -166,6 +166,10 @@ class Channel:
         if self.plan.eager:
             self._feed(events.Used())
 
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on its state holds; the caller bounds the wait."""
+        await self._tracker.wait_until(condition)
+
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
         await self._tracker.wait_until(lambda: self.state in states or self.removed)

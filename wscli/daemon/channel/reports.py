@@ -19,6 +19,9 @@ from wscli.transport.connection import Connection
 __all__ = ["channel_stats", "channel_status"]
 
 
+_OPENING = (ChannelState.CONNECTING, ChannelState.HANDSHAKING)
+
+
 class ReportedChannel(Protocol):
     """What the reports read of a channel."""
 
@@ -49,6 +52,9 @@ def channel_status(channel: ReportedChannel) -> Status:
     text = snapshot.reason.text
     if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
         text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.upstream.endpoint!r}"
+    failure = snapshot.failure
+    if snapshot.state in _OPENING and failure is not None and failure.text not in text:
+        text = f"{text}; last attempt: {failure.text}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),
