@@ -57,6 +57,7 @@ def _channel(
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,
+        silence=None if model.silence == "none" else model.silence,
     )
     return ChannelPlan(
         name=name,

@@ -60,6 +60,8 @@ class FailureKind(StrEnum):
     """The connection ended; ``code`` holds the close code, 1006 without a close frame (RFC 6455, 7.1.5)."""
     KEEPALIVE = "keepalive"
     """No pong arrived in time."""
+    SILENCE = "silence"
+    """No message arrived in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wscli.control.messages import AttemptReport, Complete, Doctor, Ping, Stats, StatusAnswer
+from wscli.control.attempts import AttemptReport, Doctor
+from wscli.control.messages import Complete, Ping, Stats, StatusAnswer
 from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
 from wscli.daemon.fanout.readers import Reader
