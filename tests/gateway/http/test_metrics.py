@@ -104,7 +104,7 @@ async def test_exactly_the_declared_metrics_are_exposed() -> None:
         with_token(channel_plan()), tokens={"session": TokenSource.model_validate({"value": "t"})}
     ) as it:
         it.server.link.say("hello")
-            it.server.link.end(closed(1006))
+        it.server.link.end(closed(1006))
         await it.time.advance(30)
         it.manager.observe(AddsStats({"gateway": {"listen": [], "clients": 2, "refused": 5}}))
         families = list(parse_openmetrics(expose(it.manager, OPENMETRICS)[0].decode()))
