@@ -21,6 +21,7 @@ from wscli.errors import WscliError, error_for
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
+    from wscli.control.requests import LogLevel
 
 __all__ = ["log_file", "start_or_reload", "wait_until_ready"]
 
@@ -28,7 +29,7 @@ _NOT_HANDED_ON = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """Of a service that `up -d` is typed in: the manager is not that service, and does not speak for it."""
 
 
-def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
+def start_or_reload(plan: Plan, *, log_format: LogFormat, log_level: LogLevel) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
 
     A manager that runs already goes on logging as it does.
@@ -45,7 +46,7 @@ def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
             put(report_text(report))
             return
     log = log_file(plan.name)
-    pid = _start(plan, log, log_format)
+    pid = _start(plan, log, log_format, log_level)
     note(f"{plan.name} is up as pid {pid}; it logs to {log}")
 
 
@@ -62,11 +63,11 @@ def log_file(name: str) -> Path:
     return directory / f"{name}.log"
 
 
-def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
+def _start(plan: Plan, log: Path, log_format: LogFormat, log_level: LogLevel) -> int:
     """Execute the manager, and give its pid once its socket answers."""
     ours, theirs = os.pipe()
     command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--log-format", log_format]
-    command += ["--log-file", str(log), "--status-fd", str(theirs)]
+    command += ["--log-level", log_level, "--log-file", str(log), "--status-fd", str(theirs)]
     try:
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as output:
             process = subprocess.Popen(

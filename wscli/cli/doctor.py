@@ -16,7 +16,7 @@ from wscli.control.selection import Selection
 from wscli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Doctor
+    from wscli.control.attempts import Doctor
     from wscli.control.requests import DoctorRequest
 
 DIAL_DEADLINE = 300.0

@@ -105,6 +105,8 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    silence: float | None = None
+    """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
     """Whether channels with equal keys use one connection; no key of a file sets it yet."""
     look_again: LookAgain | None = None

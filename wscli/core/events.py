@@ -64,6 +64,8 @@ class FailureKind(StrEnum):
     """The server violated the protocol, and we closed; ``code`` holds our close code (RFC 6455, section 7.1.7)."""
     TOO_BIG = "too_big"
     """A message was larger than ``max_message``, and we closed with 1009."""
+    SILENCE = "silence"
+    """No message arrived in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.subscribers import DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -80,7 +81,9 @@ class Channel:
             upstreams.remove(self.subscription)
             raise
         self.history = self.intake.history
-        self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
+        self.announcer = Announcer(
+            name, self.problems, after=announce_after, clock=services.clock, schedule=services.schedule
+        )
         self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
@@ -248,6 +251,7 @@ class Channel:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages to the intake."""
+        self.counters.last_message_at = self._services.clock.wall()
         self.intake.received(payloads, kinds)
 
     def moved(self) -> None:
@@ -264,6 +268,10 @@ class Channel:
     def measured(self, rtt: float) -> None:
         """Keep the round-trip time."""
         self.counters.rtt = rtt
+
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+        self.counters.count_dial(what)
 
     # for itself
 

@@ -62,7 +62,8 @@ def channel_status(channel: ReportedChannel) -> Status:
         "reason": {"code": snapshot.reason.code, "text": text},
         "next": {"action": snapshot.next.action, "at": snapshot.next.at},
         "critical": channel.plan.critical,
-        "attempt": snapshot.attempt,
+        "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
+        "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }

@@ -37,6 +37,11 @@ class Subscription:
         return self.upstream.connection if self._member.joined else None
 
     @property
+    def healthy(self) -> bool:
+        """Whether the upstream has been ready for ``reset_after``."""
+        return self.upstream.healthy
+
+    @property
     def refs(self) -> Refs:
         """The references of the upstream."""
         return self.upstream.refs

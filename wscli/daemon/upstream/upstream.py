@@ -39,6 +39,7 @@ from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
+from wscli.daemon.upstream.trace import Trace
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
@@ -60,7 +61,7 @@ class Upstream:
     """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
     __slots__ = (
-        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping", "_succeeded_at",
+        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping",
         "attempts", "plan", "refs", "snapshot", "subscribers",
     )  # fmt: skip
 
@@ -78,13 +79,13 @@ class Upstream:
         self.snapshot = Snapshot()
         self.refs = Refs()
         self.subscribers = Subscribers()
-        self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
+        trace = Trace(name, self.subscribers)
+        self.attempts = Attempts(name, services, self, trace, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._session = session
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
-        self._succeeded_at = 0.0
         self._rotation = RotationTimer(services.clock, services.chance, services.schedule, self._rotation_due)
         self._retry = OneShot(services.schedule)
         self._health = HealthClock(services.clock)
@@ -96,14 +97,15 @@ class Upstream:
         return present.connection if present is not None and self.snapshot.state is S.READY else None
 
     @property
+    def healthy(self) -> bool:
+        """Whether the connection has been ready for ``reset_after``."""
+        present = self.attempts.present
+        return present is not None and self._health.healthy_for(present.ready_at) >= self.plan.backoff.reset_after
+
+    @property
     def successor(self) -> tuple[str, float] | None:
         """The state of the successor and its start, from its dial until the connection before it is closed."""
-        successor = self.attempts.successor
-        if self.attempts.draining is not None and self.connection is not None:
-            return str(S.READY), self._succeeded_at
-        if successor is not None and self.snapshot.successor is not None:
-            return str(self.snapshot.successor.state), successor.record.started
-        return None
+        return self.attempts.describe_successor(self.snapshot)
 
     def feed(self, event: UpstreamEvent) -> None:
         """Apply an event; one that comes while another is being carried out waits for its turn."""
@@ -121,6 +123,8 @@ class Upstream:
     def regulate(self) -> None:
         """Pause reading while every channel that receives holds it back."""
         self.subscribers.regulate(self.connection)
+        if (present := self.attempts.present) is not None and present.silence is not None:
+            present.silence.heard()
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
         """Dial or ping if a route leads to the server, else wait for one."""
@@ -143,6 +147,8 @@ class Upstream:
             self.attempts.addresses = ()  # the old server's
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
+            if present.ready_at is not None and plan.silence != before.silence:
+                self._limit_silence(present)
         event = event_of_reload(
             self.snapshot,
             dials_otherwise=dials_otherwise,
@@ -179,7 +185,11 @@ class Upstream:
         """Count the age of the ready connection, and pass on what it brought so far."""
         self.regulate()
         self._rotation.start(self.plan.rotate, attempt.record.expires_at)
+        self._limit_silence(attempt)
         attempt.pass_on_early()
+
+    def _limit_silence(self, attempt: Attempt) -> None:
+        attempt.limit_silence(self.plan.silence, self._services, lambda: self.subscribers.paused)
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
@@ -202,7 +212,6 @@ class Upstream:
                 self._dial_successor(generation)
             case commands.Succeed():
                 if self.attempts.succeed() is not None:
-                    self._succeeded_at = self._services.clock.wall()
                     self.subscribers.moved()
             case commands.ScheduleRotation():
                 delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
@@ -235,7 +244,9 @@ class Upstream:
             self.feed(events.NetworkLost())
             return
         delay = delay_for(self.plan.backoff, command.attempt, self._services.chance)
-        self._wait(command.generation, max(delay, command.no_sooner))
+        delay = max(delay, command.no_sooner)
+        self.attempts.trace.waiting(delay, command.attempt)
+        self._wait(command.generation, delay)
 
     def _wait(self, generation: int, delay: float) -> None:
         at = self._services.clock.wall() + delay
