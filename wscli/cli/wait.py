@@ -11,7 +11,7 @@ from wscli.cli.options import channels_argument, timeout_option, with_instance
 from wscli.control.client import connect_to, states_after_deadline
 from wscli.control.protocol import STATES, State
 from wscli.control.selection import Selection
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.errors import TimedOut
 
 if TYPE_CHECKING:

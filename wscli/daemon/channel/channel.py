@@ -71,9 +71,8 @@ class Channel:
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
-        self.backpressure = Backpressure(
-            self.subscription.hold, lambda: self.intake.overflow(), services.clock, services.schedule
-        )
+        clock, schedule = services.clock, services.schedule
+        self.backpressure = Backpressure(self.subscription.hold, lambda: self.intake.overflow(), clock, schedule)
         kept = (self.counters, self.problems, self.backpressure)
         try:
             self.intake = Intake(name, plan, params, services, histories, *kept)
@@ -81,15 +80,13 @@ class Channel:
             upstreams.remove(self.subscription)
             raise
         self.history = self.intake.history
-        self.announcer = Announcer(
-            name, self.problems, after=announce_after, clock=services.clock, schedule=services.schedule
-        )
+        self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
         self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, services.schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
 
     # what it is
 

@@ -54,7 +54,7 @@ class Subscription:
     @property
     def successor(self) -> tuple[str, float] | None:
         """The state of a rotation's successor and its start, while there is one."""
-        return self.upstream.successor
+        return self.upstream.attempts.describe_successor(self.upstream.snapshot)
 
     def join(self, event: Used | StartRequested) -> None:
         """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""

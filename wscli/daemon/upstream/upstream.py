@@ -102,11 +102,6 @@ class Upstream:
         present = self.attempts.present
         return present is not None and self._health.healthy_for(present.ready_at) >= self.plan.backoff.reset_after
 
-    @property
-    def successor(self) -> tuple[str, float] | None:
-        """The state of the successor and its start, from its dial until the connection before it is closed."""
-        return self.attempts.describe_successor(self.snapshot)
-
     def feed(self, event: UpstreamEvent) -> None:
         """Apply an event; one that comes while another is being carried out waits for its turn."""
         self._events.append(event)
