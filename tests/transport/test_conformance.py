@@ -176,6 +176,23 @@ async def test_what_must_not_be_ends_the_connection_with_its_code(dial: Dials, b
     assert (seen.messages, answer) == ([b"good", b"\xff"], code)
 
 
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("size", [1, 64])
+async def test_a_message_may_have_as_many_fragments_as_max_message_allows(dial: Dials, opcode: int, size: int) -> None:
+    """Autobahn 9.3.1 and 9.4.1: 4 MiB in fragments of 64 bytes, and more than 65,536 of them."""
+    count = 70_000 if size == 1 else (4 << 20) // size + 1
+    data = frame(opcode, b"x" * size, fin=False) + frame(CONT, b"x" * size, fin=False) * (count - 2)
+    async with dial.upgraded(sending(data + frame(CONT, b"x" * size)), max_message=5 << 20) as (_, seen):
+        assert await seen.received(1) == [b"x" * (size * count)]
+
+
+async def test_a_message_in_fragments_holds_no_more_memory_than_max_message(dial: Dials) -> None:
+    """The limit ends it before its bytes are kept, however small its fragments are."""
+    data = frame(BINARY, b"x", fin=False) + frame(CONT, b"x", fin=False) * 1000
+    failure, code, seen = await dial.ended_by(data, max_message=1000)
+    assert (failure.code, code, seen.messages) == (1009, 1009, [])
+
+
 async def test_900_000_empty_fragments_end_in_1009(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
         await peer.send(frame(TEXT, b"", fin=False))

@@ -10,19 +10,42 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame, Opcode
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
 
-from wscli.transport.connection import ConnectionListener
+from wscli.transport.dial.agreement import Agreement
+from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.tunnel import Conduit
+from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import Assembler
 from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.silent_logger import SILENT_LOGGER
 
-__all__ = ["WebsocketsConnection"]
+__all__ = ["open_websockets"]
 
 _SLICE = 4096
 """Bytes of compressed data between two checks for a pause; they inflate to 4 MiB at most."""
+
+
+async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConnection:
+    """Upgrade a connection; see ``dial.upgrade``."""
+
+    def take_over(transport: asyncio.Transport, agreement: Agreement, rest: bytes) -> WebsocketsConnection:
+        return WebsocketsConnection(transport, dial, agreement, rest)
+
+    deflate = dial.target.compression == "deflate"
+    return await upgrade(dial, conduit, take_over, enable_client_permessage_deflate(None) if deflate else ())
+
+
+class _Wire(Protocol):
+    """The protocol of the library, which takes a close frame between fragments for an error."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # a control frame may come inside a message (RFC 6455, section 5.4)
+        super().recv_frame(frame)
 
 
 class WebsocketsConnection(BaseConnection, asyncio.Protocol):
@@ -32,20 +55,14 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
 
     adapter = "websockets"
 
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        listener: ConnectionListener,
-        wire: ClientProtocol,
-        assembler: Assembler,
-        rest: bytes,
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, dial: DialContext, agreement: Agreement, rest: bytes) -> None:
         """Take over after the upgrade; ``rest`` is the data received with its answer."""
-        super().__init__(transport, listener, assembler)
-        self.subprotocol = wire.subprotocol
-        self._wire = wire
+        super().__init__(transport, dial.listener, Assembler(dial.target.max_message))
+        self.subprotocol = agreement.subprotocol
+        self._wire = _Wire(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
+        self._wire.extensions = list(agreement.extensions)
         self._backlog = rest
-        self._slice = _SLICE if wire.extensions else None
+        self._slice = _SLICE if agreement.extensions else None
         self._ended = False
         """Whether the wire's failure or close frame was handled."""
 
