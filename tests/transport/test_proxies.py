@@ -17,9 +17,6 @@ from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
-from wscli.transport.connection import DialTarget
-from wscli.transport.dial.address import parse_target_url
-from wscli.transport.dial.proxy import find_proxy
 from wscli.values import Secret
 
 PROXY_VARIABLES = [f"{name}_proxy" for name in ("ws", "wss", "http", "https", "socks", "all", "no")]
@@ -215,13 +212,6 @@ async def test_auto_follows_the_environment_and_none_ignores_it(
         assert bool(asked) is taken
         if taken:
             assert dial.timeline.steps[2].detail == f"CONNECT through the proxy 127.0.0.1:{proxy.port}"
-
-
-def test_a_proxy_of_scheme_socks_speaks_socks4_as_with_curl() -> None:
-    target = DialTarget("ws://h.example/", proxy=ProxySettings(url=Secret("socks://me@p")))
-    found = find_proxy(target, parse_target_url(target))
-    assert found is not None
-    assert (found.scheme, found.server.port, found.username) == ("socks4", 1080, "me")
 
 
 async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dials) -> None:

@@ -8,10 +8,11 @@ deadline before it closes, reads without bound, masks with ``rand()``, and conti
 from __future__ import annotations
 
 import asyncio
+import re
+from typing import cast
 
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
-from websockets.exceptions import ProtocolError
 from websockets.frames import Close, Frame, Opcode
 from websockets.utils import accept_key
 
@@ -21,7 +22,7 @@ from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.frames.close_codes import NO_CODE, Violation, find_bad_close, read_close
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_picows"]
@@ -29,6 +30,8 @@ __all__ = ["open_picows"]
 _TEXT = WSMsgType.TEXT
 _FIRST_BUFFER = 2048
 """Bytes; small for idle connections, it grows with the traffic."""
+_OF_A_CLOSE = re.compile("CLOSE|opcode=0x8|fragmented control")
+"""In an error of picows: the frame is a close frame, or HTTP text, which looks like one."""
 _waste = bytearray(1 << 16)
 """The buffer for discarded data."""
 
@@ -104,7 +107,7 @@ def _feed(parser: WSProtocol, data: bytes) -> None:
 class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
-    __slots__ = ("_backlog", "_frames", "_parser", "_wire")
+    __slots__ = ("_backlog", "_frames", "_parser", "_raw", "_wire")
 
     adapter = "picows"
 
@@ -116,6 +119,8 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._parser = _frame_parser(self._frames, dial.target.max_message)
         self._wire: WSTransport = self._parser.transport
         self._backlog = rest
+        self._raw: memoryview | None = None
+        """The received data that is being parsed."""
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
         return Frame(opcode, payload).serialize(mask=True)
@@ -128,20 +133,23 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         """Give the buffer of picows, limited to a batch."""
         if self._deaf:
             return memoryview(_waste)
-        buffer: memoryview = self._parser.get_buffer(sizehint)
-        return buffer[:MAX_BATCH]
+        self._raw = cast(memoryview, self._parser.get_buffer(sizehint))[:MAX_BATCH]
+        return self._raw
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse received data, then deliver it."""
         if not self._deaf:
             self._parser.buffer_updated(nbytes)
             self._hand_over()
+        self._raw = None
 
     def _read_on(self) -> None:
         if self._backlog and not self._paused and not self._over:
             backlog, self._backlog = self._backlog, b""
+            self._raw = memoryview(backlog)
             _feed(self._parser, backlog)
             self._hand_over()
+            self._raw = None
         super()._read_on()
 
     def _hand_over(self) -> None:
@@ -152,20 +160,26 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         if frames.violation is not None:
             self._fail(frames.violation)
         elif frames.closed is not None:
-            self._answer_close(*frames.closed)
+            self._answer_close(*read_close(frames.closed))
         elif self._wire.is_close_frame_sent:
             self._own_failure()
 
-    def _answer_close(self, code: int, reason: str) -> None:
-        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours."""
-        if self._open:
+    def _answer_close(self, code: int, reason: str, fault: Violation | None) -> None:
+        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours or breaks a rule."""
+        if self._open and fault is None:
             self._writing.control(self._close_frame(code, ""))
-        self._heard_close(code, reason)
+        self._heard_close(code, reason, fault)
 
     def _own_failure(self) -> None:
         """Fail for an error that picows found."""
         sent = self._wire.close_handshake.sent
-        self._fail(Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason))
+        violation = Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason)
+        of_a_close = _OF_A_CLOSE.search(violation.text)
+        payload = find_bad_close(bytes(self._raw)) if of_a_close and self._raw is not None else None
+        if payload is None:
+            self._fail(violation)
+        else:
+            self._heard_bad_close(payload, violation)
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
         """Handle a pong, or answer a ping."""
@@ -189,7 +203,8 @@ class FrameListener(WSListener):
         self.assembler = assembler
         self.connection: PicowsConnection | None = connection
         self.violation: Violation | None = None
-        self.closed: tuple[int, str] | None = None
+        self.closed: bytes | None = None
+        """The payload of the server's close frame."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Handle one frame; the common case first."""
@@ -216,18 +231,7 @@ class FrameListener(WSListener):
         elif kind == WSMsgType.CONTINUATION:
             self.assembler.more(payload, fin=frame.fin)
         elif kind == WSMsgType.CLOSE:
-            self.closed = _read_close(payload)
+            self.closed = payload
             self.assembler.plain = False
         elif self.connection is not None:
             self.connection.heard_control(kind == WSMsgType.PING, payload)
-
-
-def _read_close(payload: bytes) -> tuple[int, str]:
-    """Parse the code and the reason of a close frame (RFC 6455, sections 5.5.1 and 7.4)."""
-    try:
-        close = Close.parse(payload)
-    except ProtocolError as error:
-        raise Violation(1002, str(error)) from None
-    except UnicodeDecodeError:
-        raise Violation(1007, "a close reason that is not UTF-8") from None
-    return int(close.code), close.reason
