@@ -37,9 +37,7 @@ class _Held(WscliError):
     """Another manager is about to run the file, or about to end."""
 
 
-def start_or_reload(
-    plan: Plan, *, log_format: LogFormat, log_level: LogLevel, patience: float | None = None
-) -> None:
+def start_or_reload(plan: Plan, *, log_format: LogFormat, log_level: LogLevel, patience: float | None = None) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
 
     Of several that are started at once one runs, and the others have it apply the file. A manager that runs already
