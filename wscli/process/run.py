@@ -15,6 +15,7 @@ from pathlib import Path
 from wscli.clock import Clock, SystemClock
 from wscli.config.plan import Plan
 from wscli.control.paths import find_state_directory
+from wscli.control.requests import LogLevel
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
@@ -23,6 +24,7 @@ from wscli.daemon.registry.reload import log_warnings, reload_file
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
@@ -56,12 +58,14 @@ def run_manager(
     *,
     on_ready: Callable[[], None] = lambda: None,
     log_format: Format = "text",
+    log_level: LogLevel = "info",
     log_file: Path | None = None,
 ) -> int:
     """Run a manager until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
     ``environ`` locates the runtime and the state directory. ``on_ready`` is called when the socket answers; no channel
-    has to be ready. ``log_format`` is for stderr; ``log_file`` is the file of stdout and stderr, if wscli rotates it.
+    has to be ready. ``log_format`` and ``log_level``, the lowest level written, are for stderr; ``log_file`` is their
+    file, if wscli rotates it.
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.
@@ -72,7 +76,8 @@ def run_manager(
     async def serve() -> int:
         process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
         file = RotatingLog(log_file) if log_file is not None else None
-        with capture(process.manager.log, form=log_format, file=file):
+        process.manager.log_level = log_level
+        with capture(process.manager.logs, form=log_format, level=log_level, file=file):
             return await process.serve()
 
     with own(plan, environ) as instance:
@@ -113,8 +118,9 @@ def make_manager(
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
     budgets: dict[str, ConnectBudget] = {}
+    descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
     services = Services(
-        dialer=Dialer(broker, budgets, open_connection, clock),
+        dialer=Dialer(broker, budgets, descriptors, open_connection, clock),
         broker=broker,
         http=http,
         wheel=KeepaliveWheel(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.daemon.socket.validation import read_request
 from wscli.errors import TimedOut, WscliError
 from wscli.gateway.server import Gateway
-from wscli.sockets import accept_clients
+from wscli.sockets import DescriptorReserve, accept_clients
 
 __all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "App", "Handler", "Server"]
 
@@ -26,6 +27,9 @@ REQUEST_DEADLINE = 10.0
 """Seconds for a client to send its request."""
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
+RESERVE = 16
+"""Descriptors kept for clients, so that `status` and `down` reach a manager that has used up all others; of a low limit
+a quarter."""
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +74,11 @@ class Server:
         self.clients: set[asyncio.Task[None]] = set()
         """The tasks of the connected clients."""
         self._accepting: asyncio.Task[None] | None = None
+        self._reserve = DescriptorReserve(min(RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
 
     def start(self) -> None:
         """Start accepting."""
-        accepting = accept_clients(
-            self._listener, self._accepted, lambda reason: log.warning("cannot accept a client: %s", reason)
-        )
+        accepting = accept_clients(self._listener, self._accepted, self._not_accepted, self._reserve)
         self._accepting = asyncio.create_task(accepting, name="control-accept")
 
     def listen(self, listener: socket.socket) -> None:
@@ -96,6 +99,7 @@ class Server:
             task.cancel()
         if self.clients:
             await asyncio.wait(list(self.clients), timeout=deadline)
+        self._reserve.close()
 
     def _accepted(self, sock: socket.socket) -> None:
         if refusal := self._refusal(sock):
@@ -104,7 +108,15 @@ class Server:
             return
         task = asyncio.create_task(self._serve(sock), name="control-client")
         self.clients.add(task)
-        task.add_done_callback(self.clients.discard)
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self.clients.discard(task)
+        self._reserve.refill()
+
+    def _not_accepted(self, reason: str | None) -> None:
+        text = reason and f"cannot accept a client: {reason}"
+        self._app.manager.problems.report("control socket", text)
 
     def _refusal(self, sock: socket.socket) -> WscliError | None:
         try:
