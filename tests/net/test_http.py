@@ -202,6 +202,21 @@ async def test_a_server_that_is_not_http_or_hangs_up_is_asked_once_and_not_quote
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Big: " + b"x" * 60_000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + b"".join(b"X-%d: x\r\n" % at for at in range(120)),
+        b"HTTP/1.0 200 OK\r\n",
+    ],
+    ids=["no phrase", "a header of 60 KiB", "120 headers", "HTTP/1.0"],
+)
+async def test_a_valid_answer_is_read_however_unusual(http: HttpClient, head: bytes) -> None:
+    async with raw(head + b"\r\nok") as (host, _):
+        assert (await http.fetch(request(f"http://{host}/"))).body == b"ok"
+
+
 async def test_a_url_that_leads_nowhere_is_said_without_quoting_it(http: HttpClient) -> None:
     text = await failure(http, request(f"http://{await closed_port()}/hunter2"))
     assert text == "cannot connect: connection refused (https://shown/x)"

@@ -136,6 +136,14 @@ async def test_a_url_may_name_its_host_in_every_written_form(http: HttpClient, e
     assert (await http.fetch(request(f"http://{host}:{port}/t"))).text("") == "x"
 
 
+async def test_a_proxy_may_be_named_in_every_written_form(http: HttpClient, endpoint: Any) -> None:
+    endpoint.say("through")
+    port = urlsplit(endpoint.url).port
+    for host in ("127.1", "LOCALHOST", "localhost."):
+        proxy = ProxySettings(url=Secret(f"HTTP://{host}:{port}"))
+        assert (await http.fetch(request("http://api.example.com/t", proxy=proxy))).body == b"through"
+
+
 async def test_a_host_beyond_ascii_is_named_by_its_idna_form(http: HttpClient, endpoint: Any) -> None:
     endpoint.say("x")
     proxy = ProxySettings(url=Secret(endpoint.url))
