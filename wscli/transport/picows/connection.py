@@ -20,20 +20,24 @@ from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
 from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.frames.writer import MOST_PONGS
 
 __all__ = ["PicowsConnection", "FrameListener"]
 
 _TEXT = WSMsgType.TEXT
-_waste = bytearray(1 << 16)
-"""The buffer for discarded data."""
+_SLICE = 1 << 14
+"""Bytes of received data that are parsed at once; 8,192 empty frames take some 4 ms."""
+_read = bytearray(MAX_BATCH)
+"""Every connection reads into this buffer, and is done with it before another one reads."""
 
 
 class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
-    __slots__ = ("_frames", "_inner", "_wire")
+    __slots__ = ("_frames", "_heard_pings", "_inner", "_wire")
 
     adapter = "picows"
+    _slice = _SLICE
 
     def __init__(self, wire: WSTransport, listener: ConnectionListener, frames: FrameListener) -> None:
         """Take over after the upgrade, while picows still reads its answer."""
@@ -43,6 +47,7 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._wire = wire
         self._frames = frames
         self._inner = cast(asyncio.BufferedProtocol, transport.get_protocol())
+        self._heard_pings: list[bytes] = []
         transport.set_protocol(self)
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
@@ -61,19 +66,30 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         return found
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the buffer of picows, limited to a batch."""
-        if self._deaf:
-            return memoryview(_waste)
-        return cast(memoryview, self._inner.get_buffer(sizehint))[:MAX_BATCH]
+        """Give the buffer to read into."""
+        return memoryview(_read)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse received data, then deliver it."""
         if not self._deaf:
-            self._inner.buffer_updated(nbytes)
-            self._hand_over()
+            self._received(memoryview(_read)[:nbytes])
+
+    def _parse(self, data: memoryview) -> bool:
+        while data:
+            room = cast(memoryview, self._inner.get_buffer(-1))
+            size = min(len(room), len(data))
+            room[:size] = data[:size]
+            self._inner.buffer_updated(size)
+            data = data[size:]
+        frames = self._frames
+        return frames.violation is None and frames.closed is None and not self._wire.is_close_frame_sent
 
     def _hand_over(self) -> None:
         super()._hand_over()
+        if self._heard_pings:
+            pings, self._heard_pings = self._heard_pings[-MOST_PONGS:], []
+            if self._open:
+                self._writing.pongs([self._frame(Opcode.PONG, ping) for ping in pings])
         frames = self._frames
         if self._deaf:
             return
@@ -98,11 +114,11 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._fail(Violation(code, reason))
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
-        """Handle a pong, or answer a ping."""
-        if not is_ping:
-            self._heard_pong(payload)
-        elif self._open:
-            self._writing.pong(self._frame(Opcode.PONG, payload))
+        """Handle a pong, or keep a ping, which is answered after the messages of this turn."""
+        if is_ping:
+            self._heard_pings.append(payload)
+        else:
+            self._pings.heard(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection; picows is not told, because its objects end with this one."""
