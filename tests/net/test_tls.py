@@ -30,6 +30,11 @@ def test_contexts_are_shared_until_a_file_changes(certs: Certificates, tmp_path:
     assert make_tls(TlsSettings()).verify_mode is ssl.CERT_REQUIRED
 
 
+def test_the_oldest_version_is_declared() -> None:
+    assert make_tls(TlsSettings()).minimum_version is ssl.TLSVersion.TLSv1_2
+    assert make_tls(TlsSettings(min_version="1.3")).minimum_version is ssl.TLSVersion.TLSv1_3
+
+
 ENCRYPTED = {"cert": "client.pem", "key": "key.pem"}
 
 

@@ -43,6 +43,8 @@ def _channel(
     dial = DialPlan(
         url=endpoint.address.url,
         shown_url=endpoint.address.shown,
+        connect_to=endpoint.address.connect_to,
+        shown_connect_to=endpoint.address.shown_connect_to,
         path=compiled.path,
         query=compiled.request.query,
         headers=compiled.request.headers,

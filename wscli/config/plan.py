@@ -37,7 +37,10 @@ class DialPlan:
     url: Secret
     """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
     shown_url: str
-    """The URL without userinfo and query, with ``***`` for values of the environment."""
+    """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
+    connect_to: Secret | None = None
+    """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
+    shown_connect_to: str = ""
     path: PathTemplate | None = None
     query: Mapping[str, Template] = field(default_factory=dict)
     headers: Mapping[str, Template] = field(default_factory=dict)
@@ -80,6 +83,7 @@ class UpstreamKey:
 
     address: str
     """The URL with its path."""
+    connect_to: Secret | None
     query: tuple[tuple[str, PartlyFilled], ...]
     headers: frozenset[tuple[str, PartlyFilled]]
     """By lower-case name."""
@@ -126,6 +130,7 @@ class UpstreamPlan:
         dial, scope = self.dial, {"param": params}
         return UpstreamKey(
             address=dial.address(params),
+            connect_to=dial.connect_to,
             query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
             headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
             subprotocols=tuple(template.partly_filled(scope) for template in dial.subprotocols),

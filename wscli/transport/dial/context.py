@@ -17,7 +17,7 @@ __all__ = ["USER_AGENT", "DialContext", "no_upgrade"]
 USER_AGENT = f"wscli/{__version__}"
 
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _RESERVED = frozenset(
     {
         *("connection", "upgrade", "content-length", "transfer-encoding"),
@@ -99,5 +99,5 @@ def _problem(name: str, value: str) -> str | None:
     if name.lower() in _RESERVED:
         return "it belongs to the upgrade itself"
     if not _VALUE.fullmatch(value):
-        return "its value contains a line break or a character beyond ASCII"
+        return "its value contains a line break or a character beyond Latin-1"
     return None

@@ -36,3 +36,9 @@ def test_a_secret_that_was_cut_short_is_none_to_be_seen() -> None:
 def test_other_words_stand_as_they_are() -> None:
     failure = Failure(FailureKind.CLOSE, "closed by the server: 1012 v2 restarts", close_reason="v2 restarts")
     assert scrubbed(failure, SECRETS) == failure
+
+
+def test_a_header_host_that_names_the_urls_host_is_no_secret() -> None:
+    for host, secret in (("api.example.com", False), ("front.internal", True)):
+        target = DialTarget("wss://api.example.com/ws", (("Host", host),))
+        assert (host in secrets_of(target, [])) is secret

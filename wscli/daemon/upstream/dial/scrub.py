@@ -25,8 +25,9 @@ def secrets_of(target: DialTarget, tokens: Iterable[str]) -> frozenset[str]:
     pairs = [pair.partition("=")[2] for pair in parts.query.split("&")]
     userinfo = parts.netloc.rpartition("@")[0]
     texts = [*tokens, *pairs, userinfo, *userinfo.split(":")]
-    for _, value in target.headers:
-        texts += [value, *value.split()]
+    for name, value in target.headers:
+        if name.lower() != "host" or value != parts.hostname:  # the URL shows its host
+            texts += [value, *value.split()]
     texts += [form for text in texts for form in (unquote_plus(text), quote(text, safe=""))]
     return frozenset(text for text in texts if len(text) >= SHORTEST)
 
