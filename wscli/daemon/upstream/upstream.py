@@ -34,7 +34,8 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer
+from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer, retry_delay
+from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
@@ -62,7 +63,7 @@ class Upstream:
 
     __slots__ = (
         "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping", "_succeeded_at",
-        "attempts", "plan", "refs", "snapshot", "subscribers",
+        "attempts", "destination", "plan", "refs", "snapshot", "subscribers",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +80,10 @@ class Upstream:
         self.snapshot = Snapshot()
         self.refs = Refs()
         self.subscribers = Subscribers()
-        self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
+        self.destination = Destination(
+            services.reachable, services.lookups, services.schedule, lambda: self.feed(events.NetworkReturned())
+        )
+        self.attempts = Attempts(name, services, self, self.destination, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._session = session
@@ -95,6 +99,11 @@ class Upstream:
         """The open connection, while the upstream is ready."""
         present = self.attempts.present
         return present.connection if present is not None and self.snapshot.state is S.READY else None
+
+    @property
+    def healthy_for(self) -> float:
+        """Seconds that the open connection has been ready."""
+        return self._health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
 
     @property
     def successor(self) -> tuple[str, float] | None:
@@ -124,8 +133,10 @@ class Upstream:
         self.subscribers.regulate(self.connection)
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
-        """Dial or ping if a route leads to the server, else wait for one."""
-        self.feed(events.NetworkReturned() if self.attempts.lead_anywhere(reachable) else events.NetworkLost())
+        """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
+        if self.subscribers.wanted:
+            self.feed(events.NetworkReturned() if self.destination.is_reachable(reachable) else events.NetworkLost())
+            self.destination.look_again()
 
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
@@ -141,7 +152,7 @@ class Upstream:
         if plan.rotate != before.rotate:
             self._rotation.reset(plan.rotate)
         if dials_otherwise:
-            self.attempts.addresses = ()  # the old server's
+            self.destination.forget()  # the old server
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
         event = event_of_reload(
@@ -160,8 +171,14 @@ class Upstream:
         before = self.snapshot
         after, decided = step(before, event, Policy(self.plan.backoff, self.plan.verdicts))
         self.snapshot = after
-        if after.state is not S.WAITING or after.generation != before.generation:
+        moved = (after.state, after.generation) != (before.state, before.generation)
+        if moved:
             self._retry.cancel()
+            self.destination.unwatch()
+        if after.state is S.OFFLINE and before.state is not S.OFFLINE:
+            self.destination.watch(delay_for(self.plan.backoff, max(1, after.attempt), self._services.chance))
+        elif after.state is S.IDLE:
+            self.destination.forget()  # the next use may be much later
         if after.state is S.READY and before.state is not S.READY:
             self.subscribers.ready()
         if after != before:
@@ -171,21 +188,17 @@ class Upstream:
             self._carry_out(command)
         if after.state in SETTLED or after.state is S.IDLE:
             self.attempts.stop_draining()
-        if (after.state, after.generation) != (before.state, before.generation):
+        if moved:
             self._rotation.cancel()
-            if after.state is S.READY and self.attempts.present is not None:
-                self._ready(self.attempts.present)
-
-    def _ready(self, attempt: Attempt) -> None:
-        """Count the age of the ready connection, and pass on what it brought so far."""
-        self.regulate()
-        self._rotation.start(self.plan.rotate, attempt.record.expires_at)
-        attempt.pass_on_early()
+            if after.state is S.READY and (present := self.attempts.present) is not None:
+                self.regulate()
+                self._rotation.start(self.plan.rotate, present.record.expires_at)
+                present.pass_on_early()
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
-            case commands.DialNext(generation=generation):
-                self._dial(generation)
+            case commands.DialNext(generation=generation, by_hand=by_hand):
+                self._dial(generation, by_hand=by_hand)
             case commands.Hangup(generation=generation):
                 attempt = self.attempts.hang_up(generation)
                 if attempt is not None and attempt.ready_at is not None:
@@ -209,39 +222,33 @@ class Upstream:
             case commands.Probe():
                 self.probe()
 
-    def request(self, *, lasting: float = 0.0) -> DialRequest:
+    def request(self, *, lasting: float = 0.0, by_hand: bool = False) -> DialRequest:
         """Give what is dialled now, with tokens that last so many seconds."""
-        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting)
+        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting, by_hand)
 
-    def _dial(self, generation: int) -> None:
-        if not self.attempts.lead_anywhere(self._services.reachable):
+    def _dial(self, generation: int, *, by_hand: bool) -> None:
+        if not by_hand and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
-        self.attempts.dial(generation, self.request())
+        self.attempts.dial(generation, self.request(by_hand=by_hand))
         self._health.dialled()
 
     def _dial_successor(self, generation: int) -> None:
-        refused = None
-        if not self.attempts.lead_anywhere(self._services.reachable):
-            refused = Failure(FailureKind.TCP, "no network leads to the server")
         expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
         # one with a token that is almost due would be replaced at once
         lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
-        self.attempts.dial_successor(generation, self.request(lasting=lasting), refused=refused)
+        self.attempts.dial_successor(generation, self.request(lasting=lasting))
 
     def _schedule(self, command: commands.ScheduleRetry) -> None:
-        if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):
+        if not self.snapshot.no_sooner and self.subscribers.wanted and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
-        delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
-        at = self._services.clock.wall() + delay
+        delay = retry_delay(self.plan.backoff, command, self.snapshot.failure, self._services.chance)
         self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
-        self.feed(events.RetryScheduled(command.generation, delay, at))
+        self.feed(events.RetryScheduled(command.generation, delay, self._services.clock.wall() + delay))
 
     def _rotation_due(self) -> None:
-        present = self.attempts.present
-        if present is not None and present.ready_at is not None:
-            self.feed(events.RotationDue(self.snapshot.generation, self._health.healthy_for(present.ready_at)))
+        self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for))
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
@@ -269,8 +276,12 @@ class Upstream:
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
-        measured = self.subscribers.measured
-        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=measured, on_dead=dead)
+        def pong(rtt: float) -> None:
+            self.subscribers.measured(rtt)
+            if self.snapshot.probing:
+                self.feed(events.PongReceived(attempt.generation))
+
+        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
         self._session.start(connection, ready, judge)
 

@@ -57,6 +57,8 @@ class DialRequest:
     """Whether it goes before those that are not, in the queue of the connect budget."""
     lasting: float = 0.0
     """Seconds that each token is to last at least: one that does not is renewed first."""
+    by_hand: bool = False
+    """Whether a person asked for it: the waits of the endpoint and of token sources hold it not back."""
 
 
 class Dialer:
