@@ -11,12 +11,15 @@ from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
+from wscli.core.backoff import BackoffPolicy
 
 __all__ = ["assemble"]
 
 
-def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path) -> Plan:
-    """Assemble the plan; channels share with their endpoint what they do not change."""
+def assemble(
+    model: FileModel, channels: Mapping[str, CompiledChannel], backoff: BackoffPolicy, *, name: str, file: Path
+) -> Plan:
+    """Assemble the plan; channels share with their endpoint what they do not change. ``backoff`` is the default."""
     return Plan(
         name=name,
         file=file,
@@ -26,6 +29,7 @@ def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name:
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
+        backoff=backoff,
         announce_after=model.announce_after,
         gateway=model.gateway,
     )
@@ -57,6 +61,7 @@ def _channel(
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,
+        retry_after_max=above.retry_after_max,
     )
     return ChannelPlan(
         name=name,

@@ -111,7 +111,7 @@ def make_manager(
     client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
+    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance)
     budgets: dict[str, ConnectBudget] = {}
     tasks = Tasks()
     services = Services(

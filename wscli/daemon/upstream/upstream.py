@@ -153,6 +153,7 @@ class Upstream:
             self._rotation.reset(plan.rotate)
         if dials_otherwise:
             self.destination.forget()  # the old server
+            self._services.dialer.release(plan.endpoint)
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
         event = event_of_reload(
