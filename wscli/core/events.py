@@ -230,8 +230,14 @@ class NetworkLost(_Bare):
     """No route leads to the server any more."""
 
 
-class NetworkReturned(_Bare):
-    """A route leads to the server again; it may still be unreachable."""
+@dataclass(frozen=True, slots=True)
+class NetworkReturned:
+    """A route leads to the server, or again; it may still be unreachable.
+
+    ``moved`` says that it begins at another address of ours than the open connection does.
+    """
+
+    moved: bool = False
 
 
 class TaskCrashed(_Said):

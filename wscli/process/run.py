@@ -33,7 +33,7 @@ from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
-from wscli.network import NetworkMonitor, reachable, resolve
+from wscli.network import NetworkMonitor, reachable, resolve, source_address
 from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
 from wscli.process.ownership import own
@@ -103,12 +103,14 @@ def make_manager(
     http: HttpClient | None = None,
     make_session: Callable[[], UpstreamSession] = NoSession,
     resolve_name: Callable[[str], Awaitable[tuple[str, ...]]] = resolve,
+    source: Callable[[str], str | None] = source_address,
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
     ``chance`` is the source of jitter, and ``schedule`` runs on ``clock``; ``reachable`` says whether a route leads to
     an IP address, ``environ`` where state is kept and which proxies are used. Without ``http`` the manager has an HTTP
-    client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name.
+    client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name,
+    ``source`` the address of ours at which a route begins.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance)
@@ -125,6 +127,7 @@ def make_manager(
         clock=clock,
         chance=chance,
         reachable=reachable,
+        source=source,
         lookups=Lookups(resolve_name, tasks),
         schedule=schedule,
     )

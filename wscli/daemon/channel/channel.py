@@ -287,7 +287,7 @@ class Channel:
 
     def status(self) -> Status:
         """The object of ``status --json``."""
-        return channel_status(self)
+        return channel_status(self, self._services.clock.wall())
 
     def stats(self) -> ChannelStats:
         """The channel's part of ``stats --json``."""

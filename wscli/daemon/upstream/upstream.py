@@ -132,10 +132,10 @@ class Upstream:
         """Pause reading while every channel that receives holds it back."""
         self.subscribers.regulate(self.connection)
 
-    def network_changed(self, reachable: Callable[[str], bool]) -> None:
+    def network_changed(self, reachable: Callable[[str], bool], source: Callable[[str], str | None]) -> None:
         """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
         if self.subscribers.wanted:
-            self.feed(events.NetworkReturned() if self.destination.is_reachable(reachable) else events.NetworkLost())
+            self.feed(self.destination.judge(reachable, source))
             self.destination.look_again()
 
     def probe(self) -> None:

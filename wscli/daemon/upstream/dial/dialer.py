@@ -197,7 +197,9 @@ class Dialer:
         place = budget.enter(critical=request.critical, by_hand=request.by_hand)
         record.place = place
         try:
-            if place.ahead or place.held:
+            if (held := place.held) is not None:
+                progress("held", f"endpoint {endpoint!r} is held back: {held[1]}")
+            elif place.ahead:
                 progress("budget", f"queued for the connect budget of endpoint {endpoint!r} ({budget.rate})")
             await place.granted()
             record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {endpoint!r}")
