@@ -8,13 +8,13 @@ from collections.abc import Callable
 from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
 from wscli.core.backoff import BackoffPolicy, delay_for
-from wscli.core.commands import ScheduleRetry
+from wscli.core.commands import ScheduleRetry, ScheduleRotation
 from wscli.core.events import Failure, FailureKind
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import OneShot, Schedule
 
-__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer", "retry_delay"]
+__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer", "least_life", "retry_delay"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
@@ -30,6 +30,11 @@ def retry_delay(policy: BackoffPolicy, command: ScheduleRetry, failure: Failure 
     if command.no_sooner and failure is not None and failure.kind is FailureKind.TOKEN:
         return command.no_sooner + delay_for(policy, 1, chance)
     return max(delay_for(policy, command.attempt, chance), command.no_sooner)
+
+
+def least_life(rotate: Rotate | None) -> float:
+    """Give the seconds that a successor's tokens must last; one with less would be replaced at once."""
+    return 0.0 if rotate is None or rotate.before_expiry is None else rotate.before_expiry + SHORTEST_ROTATION
 
 
 class RotationTimer:
@@ -63,10 +68,11 @@ class RotationTimer:
             if delay is not None:
                 self._timer.start(delay, self._fire)
 
-    def retry(self, delay: float) -> None:
-        """Be due again in so many seconds."""
+    def retry(self, policy: BackoffPolicy, command: ScheduleRotation) -> None:
+        """Be due again after the wait for failed successors."""
         self._counts = False
-        self._timer.start(delay, self._fire)
+        delay = delay_for(policy, command.failures, self._chance)
+        self._timer.start(max(delay, command.no_sooner, SHORTEST_ROTATION), self._fire)
 
     def cancel(self) -> None:
         """Never be due, until the next ``start``."""

@@ -34,7 +34,7 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer, retry_delay
+from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
@@ -212,14 +212,14 @@ class Upstream:
             case commands.ForgetSession():
                 self._session.forget()
             case commands.DialSuccessor(generation=generation):
-                self._dial_successor(generation)
+                request = self.request(lasting=least_life(self.plan.rotate))
+                self.attempts.dial_successor(generation, request)
             case commands.Succeed():
                 if self.attempts.succeed() is not None:
                     self._succeeded_at = self._services.clock.wall()
                     self.subscribers.moved()
             case commands.ScheduleRotation():
-                delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
-                self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
+                self._rotation.retry(self.plan.backoff, command)
             case commands.Probe():
                 self.probe()
 
@@ -233,12 +233,6 @@ class Upstream:
             return
         self.attempts.dial(generation, self.request(by_hand=by_hand))
         self._health.dialled()
-
-    def _dial_successor(self, generation: int) -> None:
-        expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
-        # one with a token that is almost due would be replaced at once
-        lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
-        self.attempts.dial_successor(generation, self.request(lasting=lasting))
 
     def _schedule(self, command: commands.ScheduleRetry) -> None:
         if not self.snapshot.no_sooner and self.subscribers.wanted and not self.destination.is_reachable():
