@@ -112,7 +112,7 @@ class ChannelStats(ChannelCounts):
 
 
 class TokenStats(TypedDict):
-    """A token source in ``stats --json``."""
+    """A token source in ``stats --json``: why its last fetch failed, and in how many seconds it is asked again."""
 
     state: str
     expires_in_s: float | None
@@ -120,9 +120,7 @@ class TokenStats(TypedDict):
     served: int
     failures: int
     reason: str | None
-    """Why the last fetch failed."""
     retry_in_s: float | None
-    """Seconds until the source is asked again."""
 
 
 class GatewayStats(TypedDict):
