@@ -237,13 +237,11 @@ class OutboxAnswer(TypedDict, total=False):
 
 
 class SendReceipt(TypedDict):
-    """``send`` with ``refs``: what the one message became."""
+    """``send`` with ``refs``: what they were filled with, and the ``epoch:seq`` of the last message before it."""
 
     sent: int
     ref: int | str | None
-    """What its references were filled with."""
     after: str
-    """``epoch:seq`` of the last message that came before it was handed over."""
 
 
 class TokenAnswer(TypedDict, total=False):
