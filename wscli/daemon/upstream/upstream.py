@@ -4,8 +4,8 @@ An upstream is a socket with its session, its keep-alive, its rotation, its back
 A channel is a subscription on it (``subscription``). Each has a state, and each state has one owner:
 
 - The upstream is ``idle`` while no channel wants it, and else where its connection is: ``connecting``, ``handshaking``,
-  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. It knows no pause and
-  no stop.
+  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. A wait goes on after
+  the last use, and the failures before it count after ``idle``. It knows no pause and no stop.
 - A channel (``core.channel``) is ``idle``, ``paused`` or ``stopped``, or ``failed`` or ``done`` by a verdict on its own
   subscription; or it is open, and then shows the state of its upstream. It has no backoff of its own meanwhile.
 
