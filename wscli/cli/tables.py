@@ -112,10 +112,10 @@ def tokens_text(tokens: dict[str, TokenStats]) -> str:
 
 
 def _token_failure(one: TokenStats) -> str:
-    if one["reason"] is None:
+    reason, left = one.get("reason"), one.get("retry_in_s")  # a manager of an earlier version has neither
+    if reason is None:
         return "-"
-    left = one["retry_in_s"]
-    return one["reason"] if left is None else f"{one['reason']}; asked again in {duration(left)}"
+    return reason if left is None else f"{reason}; asked again in {duration(left)}"
 
 
 def instances_text(instances: Sequence[Ping]) -> str:
