@@ -131,6 +131,17 @@ def test_a_channel_keeps_changes_or_cancels_what_its_endpoint_has(
     assert attrgetter(part)(plan.channels["c"]) == expected
 
 
+def test_a_failed_channel_is_dialled_again_where_it_is_critical_or_the_file_says_so(loads: Loads) -> None:
+    plan = loads(
+        "endpoints: {api: {url: ws://h}, often: {url: ws://h, look_again: 1m}}\n"
+        "channels:\n  a: {endpoint: api}\n  b: {endpoint: api, critical: false}\n"
+        "  c: {endpoint: often, critical: false}\n"
+        "  d: {endpoint: often, look_again: never}\n  e/{id}: {endpoint: often, look_again: 2m}\n"
+    )
+    found = {name: channel.upstream.look_again for name, channel in plan.channels.items()}
+    assert found == {"a": (600.0, False), "b": None, "c": (60.0, True), "d": None, "e/{id}": (120.0, True)}
+
+
 def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -> None:
     plan = loads(OVERRIDES)
     own, endpoint, file = (parse_verdicts(table) for table in ({"4402": "done"}, {"4401": "stop"}, {"529": "stop"}))

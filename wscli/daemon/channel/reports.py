@@ -19,6 +19,9 @@ from wscli.transport.connection import Connection
 __all__ = ["channel_stats", "channel_status"]
 
 
+_OPENING = (ChannelState.CONNECTING, ChannelState.HANDSHAKING)
+
+
 class ReportedChannel(Protocol):
     """What the reports read of a channel."""
 
@@ -52,6 +55,9 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
         text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {endpoint!r}"
         if (held := attempt.place.held) is not None:
             text, at = f"endpoint {endpoint!r} is held back: {held[1]}; {text}", now + held[0]
+    failure = snapshot.failure
+    if snapshot.state in _OPENING and failure is not None and failure.text not in text:
+        text = f"{text}; last attempt: {failure.text}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),
@@ -59,7 +65,8 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
         "reason": {"code": snapshot.reason.code, "text": text},
         "next": {"action": snapshot.next.action, "at": at},
         "critical": channel.plan.critical,
-        "attempt": snapshot.attempt,
+        "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
+        "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }
@@ -68,7 +75,7 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
 def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
     snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
-    at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
+    at = snapshot.next.at if snapshot.next.action == "retry" else None
     return {
         "state": str(snapshot.state),
         "since": channel.since,

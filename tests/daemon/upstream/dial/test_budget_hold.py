@@ -51,7 +51,7 @@ async def test_status_says_that_the_endpoint_is_held_back_why_and_how_long() -> 
         shown = it.manager.channel("calls").status()
         assert shown["state"] == "connecting"
         held = "endpoint 'api' is held back: HTTP 429; place 1 in the connect budget of endpoint 'api'"
-        assert shown["reason"]["text"] == held
+        assert shown["reason"]["text"] == f"{held}; last attempt: closed by the server: 1006"
         assert shown["next"] == {"action": "dial", "at": pytest.approx(it.time.wall() + 18)}
         with pytest.raises(NotSent, match="connecting: endpoint 'api' is held back: HTTP 429"):
             await it.manager.channel("calls").send(b"x", binary=False, timeout=0.01)
