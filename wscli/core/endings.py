@@ -8,9 +8,9 @@ from wscli.core import rotation
 from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import gives_up
 from wscli.core.commands import Hangup, ScheduleRetry, UpstreamCommand
-from wscli.core.events import AttemptEnded, Failure, VerdictGiven
+from wscli.core.events import AttemptEnded, Failure, FailureKind, VerdictGiven
 from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
-from wscli.core.snapshot import Next, Reason, Snapshot
+from wscli.core.snapshot import Next, Reason, Snapshot, Successor
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import POLICY_VIOLATION, decide
 from wscli.values import format_duration
@@ -26,6 +26,10 @@ def judge_end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
         return snapshot, ()  # the same end, reported twice
     failure = event.failure
     snapshot = _after_health(snapshot, event, policy)
+    if snapshot.successor is not None and failure.kind is FailureKind.CLOSE and failure.retry_after is None:
+        verdict = decide(failure, policy.verdicts, token_used=event.token_used)
+        if not verdict.no_sooner:
+            return _hand_over(snapshot, snapshot.successor, verdict)
     violations = snapshot.policy_violations + 1 if failure.code == POLICY_VIOLATION else 0
     snapshot = replace(snapshot, failure=failure, policy_violations=violations)
     verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
@@ -62,6 +66,12 @@ def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
         text = f"connected and ready; to be rotated: {event.failure.text}"
         return rotation.rotate_later(snapshot, text, event.failure.retry_after or 0.0)
     return rotation.dial_successor(replace(snapshot, reconnected=True))
+
+
+def _hand_over(snapshot: Snapshot, successor: Successor, verdict: Verdict) -> Move:
+    """Go on with the successor, which is judged by itself: a server that allows one connection closed the old one."""
+    after, commands = rotation.take_over(snapshot, successor)
+    return after, (*forget(snapshot.generation, verdict.action), *commands)
 
 
 def _conclude(

@@ -60,6 +60,8 @@ class FailureKind(StrEnum):
     """The connection ended; ``code`` holds the close code, 1006 without a close frame (RFC 6455, 7.1.5)."""
     KEEPALIVE = "keepalive"
     """No pong arrived in time."""
+    HOOK = "hook"
+    """The command of ``on_connect`` failed, so that the connection is not ready."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ class Announcer:
         elif before.state is ChannelState.READY or (after.failure and self._lost_at is None):
             self._lost(after)
 
+    def handed_over(self) -> None:
+        """Count no outage: a successor took over from the connection that ended."""
+        self._timer.cancel()
+        self._lost_at = None
+
     def close(self) -> None:
         """Announce nothing more: the manager is stopping."""
         self._closed = True

@@ -28,6 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.subscribers import ConnectionHook
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -67,6 +68,7 @@ class Channel:
         """Problems beside its state, such as a hook that fails."""
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
         """What hooks count, by their names."""
+        self.on_connect: ConnectionHook | None = None
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
@@ -175,9 +177,12 @@ class Channel:
         await self._tracker.wait_until(lambda: self.state in states or self.removed)
         return self.state
 
-    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
+    async def send(
+        self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
+    ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        await send_message(self, payload, binary=binary, timeout=timeout, clock=self._services.clock)
+        clock = self._services.clock
+        await send_message(self, payload, binary=binary, timeout=timeout, clock=clock, preparing=preparing)
 
     # its life
 
@@ -251,8 +256,10 @@ class Channel:
         self.intake.received(payloads, kinds)
 
     def moved(self) -> None:
-        """Count the rotation."""
+        """Count the rotation; that the connection before ended a moment ago is not an outage."""
         self.counters.count_rotation()
+        self.intake.handed_over()
+        self.announcer.handed_over()
 
     def ended(self, failure: Failure) -> None:
         """Count the end, and begin the outage; where it was closed by us, the state says why."""

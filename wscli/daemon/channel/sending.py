@@ -12,6 +12,7 @@ from wscli.control.messages import Status
 from wscli.control.states import state_text
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.counters import Counters
+from wscli.daemon.upstream.subscribers import ConnectionHook
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.transport.connection import Connection
@@ -26,6 +27,7 @@ class SendingChannel(Protocol):
     name: str
     counters: Counters
     subscription: Subscription
+    on_connect: ConnectionHook | None
 
     @property
     def connection(self) -> Connection | None:
@@ -45,7 +47,13 @@ class SendingChannel(Protocol):
 
 
 async def send_message(
-    channel: SendingChannel, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, clock: Clock
+    channel: SendingChannel,
+    payload: bytes | Callable[[], bytes],
+    *,
+    binary: bool,
+    timeout: float,
+    clock: Clock,
+    preparing: int | None = None,
 ) -> None:
     """Hand a message to the open, ready connection of a channel.
 
@@ -55,6 +63,8 @@ async def send_message(
         binary: whether it goes as a binary message.
         timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
         clock: the time.
+        preparing: the number of the connection that ``on_connect`` prepares, if it sends this; once it is ready, or
+            gone, the message goes the usual way.
 
     Raises:
         NotSent: it did not become ready in time, or the connection ended or was busy until then: nothing was written.
@@ -65,10 +75,13 @@ async def send_message(
     """
     end = clock.monotonic() + timeout
     with channel.use():
-        await _until_ready(channel, timeout, clock)
+        hook = channel.on_connect
+        connection = None if hook is None or preparing is None else hook.connection(preparing)
+        if connection is None:
+            await _until_ready(channel, timeout, clock)
         try:
             size = await channel.subscription.send(
-                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic())
+                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection
             )
         except (NotSent, OutcomeUnknown) as error:
             hint = error.hint or "`wscli status` says how the channel is by now"

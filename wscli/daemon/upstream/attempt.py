@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wscli.core.events import Failure
+from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.transport.connection import Connection
 
 __all__ = ["Attempt", "AttemptListener"]
+
+EARLY_LIMIT = 16 << 20
+"""Bytes of messages that are kept until the connection is ready."""
 
 
 class AttemptListener(Protocol):
@@ -45,6 +49,8 @@ class Attempt:
     connection: Connection | None = None
     task: asyncio.Task[None] | None = None
     watch: KeepaliveWatch | None = None
+    end_session: Callable[[], None] = lambda: None
+    """Ends what its session does on the open connection."""
     ready_at: float | None = None
     """On ``Clock.monotonic``; set once its session is ready."""
     retired: bool = False
@@ -52,6 +58,7 @@ class Attempt:
     over: Failure | None = None
     """How it ended, even if that was not reported yet."""
     _early: list[tuple[list[bytes], bytes | None]] = field(default_factory=list)
+    _early_bytes: int = 0
     _superseded: bool = False
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
@@ -60,6 +67,10 @@ class Attempt:
             return
         if self.ready_at is None:
             self._early.append((payloads, kinds))
+            self._early_bytes += sum(map(len, payloads))
+            if self._early_bytes > EARLY_LIMIT:
+                text = f"over {EARLY_LIMIT >> 20} MiB arrived before the connection was ready"
+                self.fail(Failure(FailureKind.HOOK, text))
         else:
             self._owner.attempt_received(payloads, kinds)
 
@@ -100,6 +111,7 @@ class Attempt:
             self._owner.attempt_ended(self, failure)
 
     def _unwatch(self) -> None:
+        self.end_session()
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from wscli.core.events import Failure
 from wscli.core.snapshot import Snapshot
 from wscli.transport.connection import Connection
 
-__all__ = ["Member", "Subscriber", "Subscribers"]
+__all__ = ["ConnectionHook", "Member", "Subscriber", "Subscribers"]
+
+
+class ConnectionHook(Protocol):
+    """What a channel has done on a new connection before it is ready."""
+
+    def __call__(self, connection: Connection) -> Coroutine[Any, Any, str | None]:
+        """Do it, and give the text of a failure, or None."""
+
+    def connection(self, number: int) -> Connection | None:
+        """Give the connection that it is at work on under this number."""
 
 
 class Subscriber(Protocol):
     """A channel, as its upstream sees it."""
+
+    on_connect: ConnectionHook | None
 
     @property
     def kept_open(self) -> bool:
@@ -37,7 +49,10 @@ class Subscriber(Protocol):
         """Receive messages; the list is shared by all subscribers, which do not change it."""
 
     def moved(self) -> None:
-        """Expect messages over another connection: a successor took the place of one that was open."""
+        """Expect messages over another connection: a successor took the place of one that was open.
+
+        That one may have ended a moment earlier, as servers do that allow one connection: that is not an outage.
+        """
 
     def ended(self, failure: Failure) -> None:
         """Expect no more messages: the connection ended, or the subscription does."""
@@ -86,10 +101,17 @@ class Subscribers:
         for one in tuple(self.members):
             one.subscriber.mirror(snapshot)
 
-    def ready(self) -> None:
-        """Tell the open channels that they are ready."""
+    def preparations(self, connection: Connection) -> list[Coroutine[Any, Any, str | None]]:
+        """Give what the open channels do on a new connection before it is ready."""
+        return [one.subscriber.on_connect(connection) for one in self._joined() if one.subscriber.on_connect]
+
+    def ready(self, *, handed_over: bool = False) -> None:
+        """Tell the open channels that they are ready; ``handed_over`` is that of ``HealthClock``."""
         for one in self._joined():
-            self.admit(one)
+            if handed_over and one.receives:
+                one.subscriber.moved()
+            else:
+                self.admit(one)
 
     def admit(self, member: Member) -> None:
         """Tell a channel that it is ready, and what it may have missed."""

@@ -38,7 +38,7 @@ from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, Rotatio
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import UpstreamSession
+from wscli.daemon.upstream.session import PreparedSession, UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
@@ -82,7 +82,7 @@ class Upstream:
         self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
-        self._session = session
+        self._session = PreparedSession(session, self.subscribers.preparations, services.tasks)
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
         self._succeeded_at = 0.0
@@ -163,7 +163,9 @@ class Upstream:
         if after.state is not S.WAITING or after.generation != before.generation:
             self._retry.cancel()
         if after.state is S.READY and before.state is not S.READY:
-            self.subscribers.ready()
+            self.subscribers.ready(handed_over=self._health.handed_over())
+        elif after.state is S.READY and after.generation != before.generation:
+            self.subscribers.moved()
         if after != before:
             self.subscribers.mirror(after)
         self._health.changed(before, after)
@@ -200,9 +202,8 @@ class Upstream:
             case commands.DialSuccessor(generation=generation):
                 self._dial_successor(generation)
             case commands.Succeed():
-                if self.attempts.succeed() is not None:
-                    self._succeeded_at = self._services.clock.wall()
-                    self.subscribers.moved()
+                self.attempts.succeed()
+                self._succeeded_at = self._services.clock.wall()
             case commands.ScheduleRotation():
                 delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
                 self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
@@ -272,7 +273,7 @@ class Upstream:
         measured = self.subscribers.measured
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=measured, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
-        self._session.start(connection, ready, judge)
+        attempt.end_session = self._session.start(connection, ready, judge)
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
@@ -286,4 +287,6 @@ class Upstream:
             self.subscribers.ended(failure)
         healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
         used = bool(attempt.record.tokens)
+        if self.snapshot.successor is not None and attempt.ready_at is not None and failure.kind is FailureKind.CLOSE:
+            self._health.hand_over()
         self.feed(events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, used))
