@@ -12,7 +12,23 @@ from wscli.cli.printing import styled
 from wscli.control.escape import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
-__all__ = ["report", "report_click", "report_crash", "unknown_verb"]
+__all__ = ["hint_of_selection", "report", "report_click", "report_crash", "unknown_verb"]
+
+_OF_INSTANCE = (
+    "consumer|doctor|down|logs|outbox|pause|reload|request|restart|resume|send|start|stats|status|stop|tail|token|wait"
+)
+"""Verbs that are for an instance."""
+
+
+def hint_of_selection(hint: str, name: str | None, file: str | None) -> str:
+    """Give the commands of a hint the -i or -c of the command line, without which they may mean another instance."""
+    import re
+    import shlex
+
+    option = f"-i {shlex.quote(name)}" if name else f"-c {shlex.quote(file)}" if file else ""
+    return (
+        re.sub(f"`wscli (?=(?:{_OF_INSTANCE})[ `])(?![^`]* -[ich]\\b)", f"`wscli {option} ", hint) if option else hint
+    )
 
 
 def report(error: WscliError) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wscli.cli.errors import report, report_click, report_crash, unknown_verb
+from wscli.cli.errors import hint_of_selection, report, report_click, report_crash, unknown_verb
 from wscli.cli.options import instance_options, selection_of
 from wscli.errors import ExitCode, WscliError
 from wscli.version import __version__
@@ -166,9 +166,12 @@ def run_command_line(args: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # for the same reason
     with contextlib.suppress(ValueError):  # not the main thread: then whoever owns it decides
         signal.signal(signal.SIGTERM, _on_sigterm)
+    chosen: dict[str, str] = {}  # what -i and -c said, which `options` keeps
     try:
-        return int(root.main(args, "wscli", standalone_mode=False) or 0)
+        return int(root.main(args, "wscli", standalone_mode=False, obj=chosen) or 0)
     except WscliError as error:
+        if error.hint:
+            error.hint = hint_of_selection(error.hint, chosen.get("instance_name"), chosen.get("instance_file"))
         return report(error)
     except click.ClickException as error:
         return report_click(error, args)
