@@ -82,7 +82,7 @@ def test_a_successor_is_the_one_attempt_once_the_connection_before_it_ends(
     assert commands == [c.Succeed(2)]
     assert (snapshot.state, snapshot.generation, snapshot.successor) == (state, 2, None)
     snapshot, commands = run(e.AttemptEnded(2, TCP), snapshot=snapshot)
-    assert commands == [c.ScheduleRetry(2, 2, 0.0)]
+    assert commands == [c.ScheduleRetry(2, 1, 0.0)]
     assert run(e.RetryDue(2), snapshot=snapshot)[1] == [c.DialNext(3)]
 
 

@@ -71,6 +71,7 @@ def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
 def _hand_over(snapshot: Snapshot, successor: Successor, verdict: Verdict) -> Move:
     """Go on with the successor, which is judged by itself: a server that allows one connection closed the old one."""
     after, commands = rotation.take_over(snapshot, successor)
+    after = replace(after, attempt=max(1, snapshot.attempt))  # the old connection has not failed
     return after, (*forget(snapshot.generation, verdict.action), *commands)
 
 

@@ -100,5 +100,5 @@ async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) ->
         raise NotSent(
             f"channel {channel.name!r} was not ready within {format_duration(timeout)}:"
             f" {state_text(channel.status(), clock.wall())}",
-            "`wscli status` says what it waits for; --timeout waits longer",
+            "`wscli status` says what it waits for",
         ) from None
