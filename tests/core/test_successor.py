@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.steps import POLICY, TCP, close, ready, rotating, run, status
+from tests.core.steps import POLICY, TCP, close, declared, ready, rotating, run, status
 from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.actions import Action, Verdict
@@ -60,11 +60,11 @@ def test_a_successor_that_fails_leaves_the_connection_and_the_rotation_is_due_ag
 @pytest.mark.parametrize(
     ("event", "commands"),
     [
-        (e.AttemptEnded(2, status(401), token_used=True), [c.ForgetTokens(2), c.ScheduleRotation(1, 1, 0.0)]),
-        (e.AttemptEnded(2, status(410)), []),
+        (e.AttemptEnded(2, status(401), token=1), [c.ForgetTokens(2), c.ScheduleRotation(1, 1, 0.0)]),
+        (e.AttemptEnded(2, status(410)), [c.ScheduleRotation(1, 1, 0.0)]),
         (e.VerdictGiven(2, Verdict(Action.RETRY), close(4000)), [c.ScheduleRotation(1, 1, 0.0), c.Hangup(2)]),
     ],
-    ids=["its token is dropped, and it is not dialled at once", "refused for good", "by a verdict"],
+    ids=["its token is dropped, and it is not dialled at once", "a refusal is not final", "by a verdict"],
 )
 def test_a_successor_that_is_refused_leaves_the_ready_connection_alone(
     event: e.UpstreamEvent, commands: list[c.UpstreamCommand]
@@ -99,10 +99,11 @@ def test_a_successor_is_hung_up_where_the_server_asks_to_wait() -> None:
 
 @pytest.mark.parametrize("code", [1000, 1002, 1008, 4000, 4409])
 def test_a_close_of_the_old_connection_is_not_judged_while_its_successor_is_opened(code: int) -> None:
-    snapshot, commands = run(e.AttemptEnded(1, close(code)), snapshot=rotating())
+    policy = declared({4409: "stop"})
+    snapshot, commands = run(e.AttemptEnded(1, close(code)), snapshot=rotating(), policy=policy)
     assert commands == [c.Succeed(2)]
     assert (snapshot.state, snapshot.generation) == (S.CONNECTING, 2)
-    assert (snapshot.failure, snapshot.policy_violations) == (None, 0)
+    assert (snapshot.failure, snapshot.in_a_row.refusals) == (None, 0)
     refused, _ = run(e.AttemptEnded(2, close(1002)), snapshot=snapshot)
     assert refused.failure == close(1002), "the successor's own end is"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from wscli.cli.printing import styled
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
 __all__ = ["hint_of_selection", "report", "report_click", "report_crash", "unknown_verb"]

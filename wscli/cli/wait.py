@@ -11,7 +11,7 @@ from wscli.cli.options import channels_argument, timeout_option, with_instance
 from wscli.control.client import connect_to, states_after_deadline
 from wscli.control.protocol import STATES, State
 from wscli.control.selection import Selection
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.errors import TimedOut
 
 if TYPE_CHECKING:
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 def wait(selection: Selection, channels: tuple[str, ...], state: State, timeout: float | None) -> int:
-    """Wait until all of them are in the state."""
+    """Wait until all of them are in the state; without a name: every eager critical one."""
     request: WaitRequest = {"channels": list(channels), "for": state}
     with connect_to(selection) as client:
         try:
             client.request("wait", request, timeout=timeout)
         except TimedOut:
             states = states_after_deadline(selection, channels)
-            others = [one for one in states if one["state"] != state]
+            waited_for = [one for one in states if channels or (one["critical"] and one["state"] != "idle")]
+            others = [one for one in waited_for if one["state"] != state]
             if states and not others:  # by now they all are
                 return 0
             stands = "".join(f": {one['channel']} is {state_text(one)}" for one in others[:1])

@@ -9,7 +9,7 @@ from functools import lru_cache
 from wscli.client.messages import Gap, Message
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.requests import Ref
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, UsageError
 from wscli.expressions import InvalidExpression, check_expression, compile_condition, is_json
 

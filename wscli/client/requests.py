@@ -23,7 +23,7 @@ from wscli.control.requests import (
     WaitRequest,
     refers,
 )
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
 __all__ = [

@@ -40,6 +40,7 @@ _TEXTS = {
 """Examples of text, by key, where the schema has none."""
 _VALUES: Mapping[str, Any] = {
     "proxy.url": "http://proxy.example.com:3128",
+    "look_again": "10m",
     "rotate.max_age": "23h",
     "backfill.capture": {"id": ".id"},
     "tokens.oauth2": {

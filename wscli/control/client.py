@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from wscli.control.paths import Instance
 from wscli.control.protocol import SPOKEN_BY_ALL, AnswerReader, encode_line, request_line, result_of
 from wscli.control.selection import Selection, select
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from wscli.control.escape import escape
 from wscli.control.frames import json_body
 from wscli.control.output import Output
 from wscli.control.stream import StreamSink
+from wscli.control.text import escape
 
 __all__ = ["CopySink", "gap_text", "shown_json", "shown_text"]
 

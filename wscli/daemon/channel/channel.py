@@ -16,7 +16,7 @@ from wscli.core import events
 from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent, Failure
-from wscli.core.snapshot import Snapshot
+from wscli.core.snapshot import Next, Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -28,7 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.subscribers import ConnectionHook
+from wscli.daemon.upstream.subscribers import ConnectionHook, DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -72,9 +72,8 @@ class Channel:
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
-        self.backpressure = Backpressure(
-            self.subscription.hold, lambda: self.intake.overflow(), services.clock, services.schedule
-        )
+        clock, schedule = services.clock, services.schedule
+        self.backpressure = Backpressure(self.subscription.hold, lambda: self.intake.overflow(), clock, schedule)
         kept = (self.counters, self.problems, self.backpressure)
         try:
             self.intake = Intake(name, plan, params, services, histories, *kept)
@@ -82,20 +81,20 @@ class Channel:
             upstreams.remove(self.subscription)
             raise
         self.history = self.intake.history
-        self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
-        self._tracker = StateTracker(self.subscription, self._state_changed)
+        self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
+        self.tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, services.schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
 
     # what it is
 
     @property
     def snapshot(self) -> Snapshot:
         """Its state, with its reason and what happens next."""
-        return self._tracker.snapshot
+        return self.tracker.snapshot
 
     @property
     def state(self) -> ChannelState:
@@ -125,7 +124,7 @@ class Channel:
             )
         if self._shut:
             return manager_stopped()
-        return self._tracker.unavailable(self.name)
+        return self.tracker.unavailable(self.name)
 
     # by hand
 
@@ -168,13 +167,9 @@ class Channel:
         if self.plan.eager:
             self._feed(events.Used())
 
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on its state holds; the caller bounds the wait."""
-        await self._tracker.wait_until(condition)
-
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
-        await self._tracker.wait_until(lambda: self.state in states or self.removed)
+        await self.tracker.wait_until(lambda: self.state in states or self.removed)
         return self.state
 
     async def send(
@@ -241,7 +236,7 @@ class Channel:
 
     def mirror(self, upstream: Snapshot) -> None:
         """Show the state of the upstream, where the channel has no state of its own."""
-        self._tracker.mirror(kept_open=self.kept_open)
+        self.tracker.mirror(kept_open=self.kept_open)
 
     def gap(self) -> None:
         """Record the gap since it was last ready."""
@@ -253,6 +248,7 @@ class Channel:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages to the intake."""
+        self.counters.last_message_at = self._services.clock.wall()
         self.intake.received(payloads, kinds)
 
     def moved(self) -> None:
@@ -272,11 +268,15 @@ class Channel:
         """Keep the round-trip time."""
         self.counters.rtt = rtt
 
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+        self.counters.count_dial(what)
+
     # for itself
 
     def _feed(self, event: ChannelEvent) -> None:
         if not self._shut:
-            self._tracker.feed(event)
+            self.tracker.feed(event)
 
     def _state_changed(self, before: Snapshot) -> None:
         """Announce it, and tell those who wait."""
@@ -284,11 +284,11 @@ class Channel:
         if after.state is not before.state:
             self.since = self._services.clock.wall()
         self.announcer.changed(before, after)
-        if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
+        if after.next != Next("retry"):  # the wait is drawn in the same turn
             self._changed()
 
     def _changed(self) -> None:
-        self._tracker.wake()
+        self.tracker.wake()
         self._on_change(self)
 
     def status(self) -> Status:

@@ -62,7 +62,8 @@ def channel_status(channel: ReportedChannel) -> Status:
         "reason": {"code": snapshot.reason.code, "text": text},
         "next": {"action": snapshot.next.action, "at": snapshot.next.at},
         "critical": channel.plan.critical,
-        "attempt": snapshot.attempt,
+        "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
+        "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }
@@ -71,7 +72,7 @@ def channel_status(channel: ReportedChannel) -> Status:
 def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
     snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
-    at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
+    at = snapshot.next.at if snapshot.next.action == "retry" else None
     return {
         "state": str(snapshot.state),
         "since": channel.since,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from wscli.clock import Clock
 from wscli.control.messages import Status
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.subscribers import ConnectionHook

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from wscli.core.events import Failure
 from wscli.core.snapshot import Snapshot
+from wscli.core.states import ChannelState
 from wscli.transport.connection import Connection
 
-__all__ = ["ConnectionHook", "Member", "Subscriber", "Subscribers"]
+__all__ = ["ConnectionHook", "DialCount", "Member", "Subscriber", "Subscribers"]
+
+DialCount = Literal["dials", "dial_failures", "refusals", "retries"]
+"""What channels count of the attempts to connect, by the names of ``stats --json``."""
 
 
 class ConnectionHook(Protocol):
@@ -60,6 +64,9 @@ class Subscriber(Protocol):
     def measured(self, rtt: float) -> None:
         """Learn the round-trip time, in seconds."""
 
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+
 
 @dataclass(slots=True, eq=False)
 class Member:
@@ -96,6 +103,15 @@ class Subscribers:
         """Whether one of the channels is critical."""
         return any(one.subscriber.critical for one in self.members)
 
+    def changed(self, before: Snapshot, after: Snapshot, handed_over: Callable[[], bool]) -> None:
+        """Tell the channels what a step of the machine means to them; ``handed_over`` is that of ``HealthClock``."""
+        if after.state is ChannelState.READY and before.state is not ChannelState.READY:
+            self.ready(handed_over=handed_over())
+        elif after.state is ChannelState.READY and after.generation != before.generation:
+            self.moved()
+        if after != before:
+            self.mirror(after)
+
     def mirror(self, snapshot: Snapshot) -> None:
         """Tell every channel of the upstream's state: an idle one may show it too."""
         for one in tuple(self.members):
@@ -106,7 +122,7 @@ class Subscribers:
         return [one.subscriber.on_connect(connection) for one in self._joined() if one.subscriber.on_connect]
 
     def ready(self, *, handed_over: bool = False) -> None:
-        """Tell the open channels that they are ready; ``handed_over`` is that of ``HealthClock``."""
+        """Tell the open channels that they are ready."""
         for one in self._joined():
             if handed_over and one.receives:
                 one.subscriber.moved()
@@ -139,6 +155,16 @@ class Subscribers:
         """Tell the open channels the round-trip time."""
         for one in self._joined():
             one.subscriber.measured(rtt)
+
+    def count(self, what: DialCount) -> None:
+        """Have the open channels count what an attempt to connect did."""
+        for one in self._joined():
+            one.subscriber.counted(what)
+
+    @property
+    def paused(self) -> bool:
+        """Whether reading is paused."""
+        return self._paused is not None
 
     def regulate(self, connection: Connection | None) -> None:
         """Pause reading from the connection while every receiving channel holds it back, and only then."""

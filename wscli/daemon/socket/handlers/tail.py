@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped, success
 from wscli.control.requests import ConsumeRequest, TailRequest
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 from wscli.core.endings import reason_code
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
@@ -112,7 +112,7 @@ async def _tell_outages(manager: Manager, channel: Channel, reader: Reader) -> N
             _tell(manager, channel, reader)
             told = _outage(channel, told)
         was_ready = channel.state is ChannelState.READY
-        await channel.wait_until(functools.partial(_is_news, channel, told))
+        await channel.tracker.wait_until(functools.partial(_is_news, channel, told))
         if was_ready:  # the gap tells of a short one
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SHORT_OUTAGE):
@@ -123,7 +123,9 @@ async def _opens_soon(channel: Channel) -> bool:
     """Wait until a channel that is being opened is ready, or has failed; False: it takes long."""
     try:
         async with asyncio.timeout(SLOW_OPENING):
-            await channel.wait_until(lambda: channel.state in (ChannelState.READY, *SETTLED) or _is_news(channel, None))
+            await channel.tracker.wait_until(
+                lambda: channel.state in (ChannelState.READY, *SETTLED) or _is_news(channel, None)
+            )
     except TimeoutError:
         return False
     return True

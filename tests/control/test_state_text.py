@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wscli.control.states import state_text
+from wscli.control.text import state_text
 
 
 def status(state: str, text: str, *, attempt: int = 1, at: float | None = None) -> Any:
