@@ -108,7 +108,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["token", "xyz"], "no such command 'xyz'", "see `wscli token -h`"),
         (["token", "refesh"], "no such command 'refesh'", "did you mean 'refresh'?"),
         (["stats", "-i"], "option '-i' requires an argument", "see `wscli -h`"),
-        (["ls", "extra"], "got unexpected extra argument (extra)", "see `wscli ls -h`"),
+        (["ls", "extra"], "got unexpected extra argument (extra)", "did you mean `wscli status extra`?"),
         (["pause", "c", "--noncritical"], "CHANNEL and --noncritical exclude each other", "give one of them"),
         (["status", "--json", "--line"], "--json and --line exclude each other", "give one of them"),
         (["up", "--wait"], "--wait goes with -d", "`wscli wait`"),

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
-from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy, LookAgain
@@ -80,6 +80,7 @@ def _channel(
         linger=model.linger,
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
+        on_connect=ConnectHook(exec=model.on_connect) if isinstance(model.on_connect, tuple) else model.on_connect,
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
     )

@@ -17,6 +17,7 @@ from wscli.config.checks.gateway import check_gateway, conceal_token
 from wscli.config.checks.names import check_names, instance_name
 from wscli.config.checks.policies import Policies, check_verdicts
 from wscli.config.checks.references import check_tokens
+from wscli.config.keys import hint_for
 from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
 from wscli.config.reading.expand import expand_tree
@@ -51,7 +52,7 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     conceal_token(root)
     plan = _plan(located, file, problems)
     if plan is None:
-        raise problems.error()
+        raise problems.error(hint=hint_for(problems.paths()))
     check_unused(located, warnings)
     check_urls(located, plan, warnings)
     variables |= {one.env.name: environ.get(one.env.name, "") for one in plan.tokens.values() if one.env is not None}
@@ -70,7 +71,7 @@ def name_of(file: Path, environ: Mapping[str, str]) -> str:
     real = Path(os.path.realpath(file))
     name = instance_name(Located(root).get("name"), real, Context(problems, base=real.parent, tokens=None))
     if problems:
-        raise problems.error()
+        raise problems.error(hint=hint_for(problems.paths()))
     return name or read_plan(file, environ)[1].name  # which reports what stands in place of a name
 
 

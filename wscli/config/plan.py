@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
-from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.moves import Policy
@@ -159,6 +159,7 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
+    on_connect: ConnectHook | None = None
     on_state: StateHook | None = None
     on_message: MessageHook | None = None
 

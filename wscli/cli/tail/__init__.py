@@ -92,7 +92,9 @@ def _sink(wanted: TailCommandOptions, output: Output, *, terminal: bool) -> Copy
 @click.option("--parallel", type=Number(1, 64), metavar="N", help="Run so many at a time.  [default: 1]")
 @click.option("--key", metavar="JQ", help="Keep messages in order for which this jq program gives the same.")
 @click.option("--exec-timeout", type=DURATION, metavar="T", help="Kill a command that takes longer.  [default: 1m]")
-@click.option("--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]")
+@click.option(
+    "-f", "--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]"
+)
 def command(selection: Selection, /, **options: Any) -> int:
     """Print the messages of channels, one a line.
 

@@ -63,7 +63,7 @@ def _compile(
     path = _path(located.get("path"), params, context)
     endpoint = _endpoint(located.get("endpoint"), endpoints, context)
     verdicts = check_verdicts(located.get("verdicts"), () if endpoint is None else endpoint.verdicts, context)
-    for event in ("on_state", "on_message"):
+    for event in ("on_connect", "on_state", "on_message"):
         check_hook(located.get(event), context)
     check_backfill(located.get("backfill"), params, context)
     if endpoint is None:

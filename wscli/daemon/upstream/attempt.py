@@ -18,6 +18,9 @@ from wscli.values import format_duration
 
 __all__ = ["Attempt", "AttemptListener"]
 
+EARLY_LIMIT = 16 << 20
+"""Bytes of messages that are kept until the connection is ready."""
+
 
 class AttemptListener(Protocol):
     """Receives what happens to the attempts."""
@@ -49,6 +52,8 @@ class Attempt:
     connection: Connection | None = None
     task: asyncio.Task[None] | None = None
     watch: KeepaliveWatch | None = None
+    end_session: Callable[[], None] = lambda: None
+    """Ends what its session does on the open connection."""
     silence: SilenceTimer | None = None
     ready_at: float | None = None
     """On ``Clock.monotonic``; set once its session is ready."""
@@ -59,6 +64,7 @@ class Attempt:
     over: Failure | None = None
     """How it ended, even if that was not reported yet."""
     _early: list[tuple[list[bytes], bytes | None]] = field(default_factory=list)
+    _early_bytes: int = 0
     _superseded: bool = False
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
@@ -69,6 +75,10 @@ class Attempt:
             self.silence.heard()
         if self.ready_at is None:
             self._early.append((payloads, kinds))
+            self._early_bytes += sum(map(len, payloads))
+            if self._early_bytes > EARLY_LIMIT:
+                text = f"over {EARLY_LIMIT >> 20} MiB arrived before the connection was ready"
+                self.fail(Failure(FailureKind.HOOK, text))
         else:
             self._owner.attempt_received(payloads, kinds)
 
@@ -121,6 +131,7 @@ class Attempt:
             self._owner.attempt_ended(self, failure)
 
     def _unwatch(self) -> None:
+        self.end_session()
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None

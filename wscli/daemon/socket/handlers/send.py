@@ -14,7 +14,8 @@ Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from wscli.control.messages import SendReceipt
@@ -39,11 +40,12 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     if "refs" in request:
         await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
         return
+    send = functools.partial(channel.send, binary=binary, timeout=timeout, preparing=request.get("connection"))
     with channel.use():
         block = await first_block("send", request, peer, {"sent": 0})
         while block is not None and "bytes" in block:
             messages = await read_messages(block, peer)
-            count, error = await peer.while_connected(_send(channel, messages, binary=binary, timeout=timeout))
+            count, error = await peer.while_connected(_send(send, messages, binary=binary))
             if error is not None:
                 await peer.send_line(failure(error, sent=count))
                 return
@@ -100,14 +102,14 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
 
 
 async def _send(
-    channel: Channel, messages: list[bytes], *, binary: bool, timeout: float
+    send: Callable[[bytes], Awaitable[None]], messages: list[bytes], *, binary: bool
 ) -> tuple[int, WscliError | None]:
     """Send messages until one fails; return how many were sent, and its error."""
     for count, message in enumerate(messages):
         try:
             if not binary:
                 check_text(message)
-            await channel.send(message, binary=binary, timeout=timeout)
+            await send(message)
         except WscliError as error:
             return count, error
     return len(messages), None
