@@ -68,12 +68,13 @@ def ssl_errors(kind: type[Exception]) -> list[type[Exception]]:
 def test_every_exception_becomes_a_line_in_our_words(step: str) -> None:
     """Of the kind that it may be, and without what must not be shown."""
     any_kind, own_kind = set(FailureKind), {FailureKind(step)}
+    closed = {FailureKind.UPGRADE} if step == "upgrade" else set()  # after the handshake of TLS
     picows = [importlib.import_module("picows")] if importlib.util.find_spec("picows") else []
     expected: list[tuple[Exception, set[FailureKind]]] = [
         *((made(kind), any_kind) for module in (websockets.exceptions, *picows) for kind in classes(module)),
         *((kind("Could not connect"), {FailureKind.PROXY, *own_kind}) for kind in classes(python_socks)),
         *((OSError(number, SECRET), own_kind) for number in (*errno.errorcode, 0, 99999)),
-        *((kind(1, SECRET), {FailureKind.TLS, FailureKind.CERTIFICATE}) for kind in ssl_errors(ssl.SSLError)),
+        *((kind(1, SECRET), {FailureKind.TLS, FailureKind.CERTIFICATE, *closed}) for kind in ssl_errors(ssl.SSLError)),
         *((kind(SECRET), any_kind) for kind in (EOFError, UnicodeError, OSError)),
         *((kind(), any_kind) for kind in (TimeoutError, ConnectionResetError)),
     ]

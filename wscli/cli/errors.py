@@ -38,7 +38,7 @@ def report_click(error: click.ClickException) -> int:
     if meant:
         hint = f"did you mean {meant[0]!r}?"
     message = " ".join((error.message if meant else error.format_message()).split())
-    message = (message[:1].lower() + message[1:]).rstrip(".")
+    message = (message if message[1:2].isupper() else message[:1].lower() + message[1:]).rstrip(".")
     ours = UsageError(message, hint) if error.exit_code == UsageError.exit_code else WscliError(message, hint)
     return report(ours)
 

@@ -15,39 +15,53 @@ from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 __all__ = ["assemble"]
 
 
-def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path) -> Plan:
-    """Assemble the plan; channels share with their endpoint what they do not change."""
+def assemble(
+    model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path, secrets: frozenset[str]
+) -> Plan:
+    """Assemble the plan; channels share with their endpoint what they do not change.
+
+    ``secrets`` are the values of ``${VAR}``.
+    """
     return Plan(
         name=name,
         file=file,
         endpoints={name: one.connect.rate for name, one in model.endpoints.items()},
         channels={
-            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints, secrets)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
         announce_after=model.announce_after,
         gateway=model.gateway,
+        secrets=secrets,
     )
 
 
 def _channel(
-    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]
+    name: str,
+    compiled: CompiledChannel,
+    model: ChannelModel,
+    endpoints: Mapping[str, EndpointModel],
+    secrets: frozenset[str],
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
     endpoint = compiled.endpoint
     dial = DialPlan(
         url=endpoint.address.url,
         shown_url=endpoint.address.shown,
+        shown_query=endpoint.address.query_names,
         path=compiled.path,
+        shown_path=compiled.shown_path,
         query=compiled.request.query,
         headers=compiled.request.headers,
         subprotocols=compiled.request.subprotocols,
         compression=above.compression,
         tls=above.tls,
         proxy=endpoint.proxy,
+        shown_proxy=endpoint.shown_proxy,
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
+        secrets=secrets,
     )
     rotate = _merged(Rotate, above.rotate, model.rotate)
     upstream = UpstreamPlan(

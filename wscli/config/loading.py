@@ -49,12 +49,12 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     check_templates(located, warnings)
     secrets = expand_tree(root, environ, problems)
     conceal_token(root)
-    plan = _plan(located, file, problems)
+    plan = _plan(located, file, problems, secrets)
     if plan is None:
         raise problems.error()
     check_unused(located, warnings)
     check_urls(located, plan, warnings)
-    return root, replace(plan, secrets=secrets, warnings=warnings.lines())
+    return root, replace(plan, warnings=warnings.lines())
 
 
 def name_of(file: Path, environ: Mapping[str, str]) -> str:
@@ -80,7 +80,7 @@ def _parse(file: Path, problems: FileProblems) -> Branch:
         raise problems.error(fatal) from None
 
 
-def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
+def _plan(root: Located, file: Path, problems: FileProblems, secrets: frozenset[str]) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
     _refuse_nulls(root, problems)
     endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
@@ -104,7 +104,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         problems.add(root.mark, (), "nothing is declared; declare 'channels:' or 'tokens:'")
     if problems or model is None:
         return None
-    return assemble(model, channels, name=name, file=real)
+    return assemble(model, channels, name=name, file=real, secrets=secrets)
 
 
 def _typed(root: Located, context: Context) -> FileModel | None:

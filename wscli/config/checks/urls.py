@@ -11,7 +11,7 @@ from wscli.config.reading.located import Located
 from wscli.net.proxy import ProxyChoice, ProxySettings
 from wscli.values import Scalar, Secret
 
-__all__ = ["EndpointUrl", "compile_url", "compile_proxy"]
+__all__ = ["EndpointUrl", "compile_proxy", "compile_url", "shown_proxy"]
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
 _MEANT = {"http": "ws", "https": "wss", "socks": "socks5"}
@@ -25,6 +25,8 @@ class EndpointUrl(NamedTuple):
     shown: str
     secure: bool
     has_user: bool
+    query_names: tuple[str, ...] = ()
+    """The names of its own query."""
 
 
 def _quoted(text: Scalar) -> str:
@@ -63,8 +65,9 @@ def compile_url(located: Located | None, context: Context) -> EndpointUrl | None
         context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)
-    shown = re.split("[?#]", _USERINFO.sub(r"\1", text.redacted), maxsplit=1)[0]  # without userinfo and query
-    return EndpointUrl(Secret(str(text)), shown, parts.scheme == "wss", "@" in parts.netloc)
+    shown, _, query = _USERINFO.sub(r"\1", text.redacted).partition("?")  # without userinfo and query
+    names = tuple(pair.partition("=")[0] for pair in query.split("&") if pair)
+    return EndpointUrl(Secret(str(text)), shown, parts.scheme == "wss", "@" in parts.netloc, names)
 
 
 def compile_proxy(located: Located | None, context: Context) -> ProxyChoice:
@@ -83,6 +86,14 @@ def compile_proxy(located: Located | None, context: Context) -> ProxyChoice:
         return "auto"
     parts = urlsplit(url.text)
     return ProxySettings(url=Secret(_with_user(parts, located, context)))
+
+
+def shown_proxy(located: Located | None) -> str | None:
+    """Give a declared proxy's URL without userinfo, and with ``***`` for values of the environment."""
+    url = located if located is None or located.text is not None else located.get("url")
+    if url is None or url.text is None or url.text in ("auto", "none"):
+        return None
+    return _USERINFO.sub(r"\1", url.text.redacted)
 
 
 def _with_user(parts: SplitResult, located: Located, context: Context) -> str:

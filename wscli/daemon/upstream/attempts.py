@@ -155,7 +155,7 @@ class Attempts:
         return Attempt(generation, record, self._listener)
 
     def _start(self, attempt: Attempt, request: DialRequest) -> None:
-        self.trace.dialling(request.plan.dial.shown_url)
+        self.trace.dialling(request.plan.dial.shown_address(request.params))
         attempt.task = self._services.tasks.spawn(
             self._run(attempt, request, self._closing), name=f"dial {self._name}", on_crash=self._on_crash
         )

@@ -22,6 +22,8 @@ class Proxy:
 
     scheme: str
     server: ServerAddress
+    shown: str
+    """The URL without secrets."""
     username: str | None = None
     password: str | None = None
 
@@ -52,6 +54,7 @@ def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
         server=server._replace(
             label="the proxy" if isinstance(target.proxy, ProxySettings) else f"the proxy {server.where}"
         ),
+        shown=target.shown_proxy or f"{scheme}://{server.netloc}",
         username=None if parts.username is None else unquote(parts.username),
         password=None if parts.username is None else unquote(parts.password or ""),
     )

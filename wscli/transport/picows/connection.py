@@ -8,8 +8,9 @@ deadline before it closes, reads without bound, masks with ``rand()``, and conti
 from __future__ import annotations
 
 import asyncio
+import re
 
-from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close, Frame, Opcode
@@ -29,6 +30,8 @@ __all__ = ["open_picows"]
 _TEXT = WSMsgType.TEXT
 _FIRST_BUFFER = 2048
 """Bytes; small for idle connections, it grows with the traffic."""
+_SIZES = re.compile(r"(\d+) > \d+")
+"""In the reason of picows for a frame that is too large."""
 _waste = bytearray(1 << 16)
 """The buffer for discarded data."""
 
@@ -165,6 +168,10 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     def _own_failure(self) -> None:
         """Fail for an error that picows found."""
         sent = self._wire.close_handshake.sent
+        if sent is not None and sent.code == WSCloseCode.MESSAGE_TOO_BIG:
+            sizes = _SIZES.search(sent.reason or "")
+            self._fail(self._assembler.too_large(int(sizes[1]) if sizes else None))
+            return
         self._fail(Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason))
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:

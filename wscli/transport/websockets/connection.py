@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
@@ -115,10 +116,16 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif not self._ended and wire.parser_exc is not None:
             self._ended = True
-            close = wire.close_sent
-            violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+            violation = self._violation(wire.parser_exc)
             self._sent_close = violation.code  # the wire has sent it
             self._fail(violation)
+
+    def _violation(self, error: Exception) -> Violation:
+        if isinstance(error, PayloadTooBig):
+            known = error.size is not None and not self._wire.extensions  # else it may be compressed
+            return self._assembler.too_large((error.size or 0) + (error.current_size or 0) if known else None)
+        close = self._wire.close_sent
+        return Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
         """Collect messages and handle pongs; the wire has answered pings and close frames."""

@@ -9,7 +9,7 @@ from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
-from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrub_timeline, scrubbed, secrets_of
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
 from wscli.tokens.broker import Broker
@@ -43,8 +43,8 @@ class AttemptRecord:
     place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """Texts that must not be shown."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Texts that must not be shown, the longest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +96,16 @@ class Dialer:
                 target = make_target(plan.dial, request.params, tokens, url=url)
             except ConfigError as error:  # a TLS file, which may be replaced later
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
-            record.secrets = secrets_of(target, tokens.values())
+            record.secrets = secrets_of(target, tokens.values(), plan.dial.secrets)
             progress("dialling", f"dialling {plan.dial.shown_url}")
             try:
                 return await self._open_connection(target, listener, record.timeline)
             except DialError as error:
                 url = redirected(target, error.failure)
-                scrub_steps(record.timeline, record.secrets)
                 if url is None:
                     raise DialError(scrubbed(error.failure, record.secrets)) from None
+            finally:
+                scrub_timeline(record.timeline, record.secrets)
         raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
 
     async def dial_once(self, request: DialRequest) -> AttemptRecord:
