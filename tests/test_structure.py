@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {path: path.read_text() for path in sorted((ROOT / "wscli").rglob("*.py"))}
+TESTS = {path: path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))}
 MOST_LINES = 300
 MOST_LINES_OF_A_FUNCTION = 50
 MOST_FILES = 12
@@ -40,6 +41,10 @@ def functions(text: str) -> Iterator[tuple[str, int]]:
 def test_a_file_and_its_functions_are_short(path: Path) -> None:
     assert SOURCES[path].count("\n") <= MOST_LINES
     assert [(name, lines) for name, lines in functions(SOURCES[path]) if lines > MOST_LINES_OF_A_FUNCTION] == []
+
+
+def test_a_file_of_tests_is_short() -> None:
+    assert [path.name for path, text in TESTS.items() if text.count("\n") > MOST_LINES] == []
 
 
 def test_an_exported_name_is_unique() -> None:

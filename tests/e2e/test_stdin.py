@@ -95,13 +95,9 @@ def test_a_deadline_whose_signal_another_thread_takes_ends_a_tail(running: Scene
 def test_ctrl_c_on_a_terminal_ends_a_message_that_is_typed(running: Scene) -> None:
     ours, its = pty.openpty()
     typing = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    command, where = [sys.executable, "-c", typing, *COMMAND, "send", "echo", "--whole", "-"], running.command.directory
     process = subprocess.Popen(
-        [sys.executable, "-c", typing, *COMMAND, "send", "echo", "--whole", "-"],
-        stdin=its,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env=running.command.env,
-        cwd=running.command.directory,
+        command, stdin=its, stderr=subprocess.PIPE, start_new_session=True, env=running.command.env, cwd=where
     )
     try:
         os.write(ours, b"half of it\n")
