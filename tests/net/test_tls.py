@@ -50,6 +50,11 @@ def test_a_text_of_openssl_begins_in_lower_case_unless_it_begins_with_an_abbrevi
     assert tls_words(error) == expected
 
 
+def test_the_oldest_version_is_declared() -> None:
+    assert make_tls(TlsSettings()).minimum_version is ssl.TLSVersion.TLSv1_2
+    assert make_tls(TlsSettings(min_version="1.3")).minimum_version is ssl.TLSVersion.TLSv1_3
+
+
 ENCRYPTED = {"cert": "client.pem", "key": "key.pem"}
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tests.transport.servers import Peer, Script
 
-__all__ = ["http_proxy", "socks4_proxy", "socks5_proxy"]
+__all__ = ["http_proxy", "pipe", "socks4_proxy", "socks5_proxy"]
 
 
 async def pipe(peer: Peer, host: str, port: int, granted: bytes) -> None:
@@ -30,6 +30,8 @@ async def pipe(peer: Peer, host: str, port: int, granted: bytes) -> None:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def http_proxy(asked: list[Peer], *, port: int) -> Script:

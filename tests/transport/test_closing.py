@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.transport.servers import CLOSE, CONT, PING, TEXT, Peer, close_payload
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.frames.base import CLOSE_TIMEOUT
-from wscli.transport.frames.close_codes import lost, peer_closed
+from wscli.transport.frames.close_codes import peer_closed
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1011, 1013, 1014, 3000, 4401, 4999])
@@ -41,14 +40,6 @@ def test_a_close_without_a_reason_is_told_by_the_meaning_of_its_code() -> None:
     ]
     told = [peer_closed(int(text[:4]), "").text for text in texts]
     assert told == [f"closed by the server: {text}" for text in texts]
-
-
-def test_a_tls_error_after_the_upgrade_is_told_in_words() -> None:
-    """Its number is OpenSSL's, and means something else to the system."""
-    error = ssl.SSLError(1, "s3cret")
-    error.reason = "TLSV1_ALERT_INTERNAL_ERROR"
-    failure = lost(error)
-    assert (failure.code, failure.text) == (1006, "TLS failed: internal error")
 
 
 async def test_a_reason_is_the_servers_own_text_of_up_to_123_bytes(dial: Dials) -> None:

@@ -11,15 +11,12 @@ from tests.daemon.passing import let_pass
 from tests.transport import servers
 from tests.transport.certificates import Certificates
 from tests.transport.conftest import Dials
-from tests.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
+from tests.transport.proxies import http_proxy, pipe, socks4_proxy, socks5_proxy
 from tests.transport.servers import Peer, Server, serve
 from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
-from wscli.transport.connection import DialTarget
-from wscli.transport.dial.address import parse_target_url
-from wscli.transport.dial.proxy import find_proxy
 from wscli.values import Secret
 
 PROXY_VARIABLES = [f"{name}_proxy" for name in ("ws", "wss", "http", "https", "socks", "all", "no")]
@@ -159,6 +156,24 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_proxy(dial: Dials, answe
         assert (failure.kind, failure.code, failure.text) == (FailureKind.PROXY, None, f"the proxy {text}")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200\r\n\r\n",
+        b"HTTP/1.0 200 Connection established\n\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: a\r\n folded\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+    ],
+    ids=["no phrase", "line feeds", "long"],
+)
+async def test_every_valid_answer_to_connect_opens_the_tunnel(dial: Dials, answer: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await pipe(peer, "127.0.0.1", server.port, answer)
+
+    async with serve(echo) as server, serve(script) as proxy:
+        await talk(dial, "ws://far.example/x", proxy=through("http", proxy))
+
+
 async def test_a_proxy_that_never_answers_is_left_at_the_deadline(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
         await peer.reader.read(1)
@@ -215,13 +230,6 @@ async def test_auto_follows_the_environment_and_none_ignores_it(
         assert bool(asked) is taken
         if taken:
             assert dial.timeline.steps[2].detail == f"CONNECT through the proxy 127.0.0.1:{proxy.port}"
-
-
-def test_a_proxy_of_scheme_socks_speaks_socks4_as_with_curl() -> None:
-    target = DialTarget("ws://h.example/", proxy=ProxySettings(url=Secret("socks://me@p")))
-    found = find_proxy(target, parse_target_url(target))
-    assert found is not None
-    assert (found.scheme, found.server.port, found.username) == ("socks4", 1080, "me")
 
 
 async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dials) -> None:

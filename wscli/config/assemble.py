@@ -45,28 +45,10 @@ def _channel(
     secrets: frozenset[str],
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
-    endpoint = compiled.endpoint
-    dial = DialPlan(
-        url=endpoint.address.url,
-        shown_url=endpoint.address.shown,
-        shown_query=endpoint.address.query_names,
-        path=compiled.path,
-        shown_path=compiled.shown_path,
-        query=compiled.request.query,
-        headers=compiled.request.headers,
-        subprotocols=compiled.request.subprotocols,
-        compression=above.compression,
-        tls=above.tls,
-        proxy=endpoint.proxy,
-        shown_proxy=endpoint.shown_proxy,
-        max_message=above.max_message if model.max_message is None else model.max_message,
-        timeout=above.connect.timeout,
-        secrets=secrets,
-    )
     rotate = _merged(Rotate, above.rotate, model.rotate)
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
-        dial=dial,
+        dial=_dial(compiled, model, above, secrets),
         keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or Keepalive(ping=None),
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
@@ -85,6 +67,29 @@ def _channel(
         backfill=model.backfill,
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
+    )
+
+
+def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, secrets: frozenset[str]) -> DialPlan:
+    endpoint = compiled.endpoint
+    return DialPlan(
+        url=endpoint.address.url,
+        shown_url=endpoint.address.shown,
+        shown_query=endpoint.address.query_names,
+        connect_to=endpoint.address.connect_to,
+        shown_connect_to=endpoint.address.shown_connect_to,
+        path=compiled.path,
+        shown_path=compiled.shown_path,
+        query=compiled.request.query,
+        headers=compiled.request.headers,
+        subprotocols=compiled.request.subprotocols,
+        compression=above.compression,
+        tls=above.tls,
+        proxy=endpoint.proxy,
+        shown_proxy=endpoint.shown_proxy,
+        max_message=above.max_message if model.max_message is None else model.max_message,
+        timeout=above.connect.timeout,
+        secrets=secrets,
     )
 
 

@@ -36,9 +36,12 @@ class DialPlan:
     url: Secret
     """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
     shown_url: str
-    """The URL without userinfo and query, with ``***`` for values of the environment."""
+    """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
     shown_query: tuple[str, ...] = ()
     """The names of the URL's own query."""
+    connect_to: Secret | None = None
+    """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
+    shown_connect_to: str = ""
     path: PathTemplate | None = None
     shown_path: PathTemplate | None = None
     """The path with ``***`` for values of the environment."""
@@ -95,6 +98,7 @@ class UpstreamKey:
 
     address: str
     """The URL with its path."""
+    connect_to: Secret | None
     query: tuple[tuple[str, PartlyFilled], ...]
     headers: frozenset[tuple[str, PartlyFilled]]
     """By lower-case name."""
@@ -134,6 +138,7 @@ class UpstreamPlan:
         dial, scope = self.dial, {"param": params}
         return UpstreamKey(
             address=dial.address(params),
+            connect_to=dial.connect_to,
             query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
             headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
             subprotocols=tuple(template.partly_filled(scope) for template in dial.subprotocols),

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
@@ -15,6 +15,9 @@ from wscli.errors import ConfigError
 from wscli.values import Flag, Scalar, Secret, StrictModel
 
 __all__ = ["TlsSettings", "describe", "lowered", "make_tls", "tls_words"]
+
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def _file_name(value: object) -> str:
@@ -39,6 +42,11 @@ class TlsSettings(StrictModel):
     server_name: Annotated[str | None, Field(description="the name to ask for and to check, instead of the URL's")] = (
         None
     )
+    min_version: Annotated[
+        Literal["1.2", "1.3"],
+        Field(description="the oldest version of TLS to accept"),
+        WithJsonSchema({"enum": ["1.2", "1.3", 1.2, 1.3], "description": "the oldest version of TLS to accept"}),
+    ] = "1.2"
     insecure: Annotated[Flag, Field(description="true: check no certificate; for development only")] = False
 
     @model_validator(mode="after")
@@ -91,6 +99,7 @@ def _make(settings: TlsSettings, *files: tuple[str, Path, tuple[int, int]]) -> s
         ) from None
     except OSError as error:
         raise _unreadable(settings, "ca", error) from None
+    context.minimum_version = _VERSIONS[settings.min_version]
     context.set_alpn_protocols(["http/1.1"])  # the upgrade is one of HTTP/1.1 (RFC 6455, section 4.1)
     if "cert" in paths:
         _load_certificate(context, settings, paths)

@@ -76,7 +76,7 @@ def compile_endpoint(
     located: Located, policies: Policies, above: tuple[VerdictTable, ...], context: Context
 ) -> CompiledEndpoint:
     """Compile and check; problems go to the context."""
-    address = compile_url(located.get("url"), context) or _NOWHERE
+    address = compile_url(located.get("url"), located.get("connect_to"), context) or _NOWHERE
     request = UpgradeRequest(
         compile_query(located.get("query"), context),
         compile_headers(located.get("headers"), context),
@@ -87,7 +87,7 @@ def compile_endpoint(
     return CompiledEndpoint(
         address=address,
         request=request,
-        proxy=compile_proxy(located.get("proxy"), context),
+        proxy=compile_proxy(located.get("proxy"), address, context),
         shown_proxy=shown_proxy(located.get("proxy")),
         verdicts=check_verdicts(located.get("verdicts"), above, context),
         backoff=policies.resolve(located.get("backoff"), policies.default),

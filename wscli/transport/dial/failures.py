@@ -1,4 +1,4 @@
-"""Translates every exception of the libraries below into a ``Failure``."""
+"""Translates every exception of the system and of python-socks into a ``Failure``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import ssl
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
-from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import lowered, tls_words
@@ -18,15 +17,8 @@ from wscli.values import format_duration
 __all__ = ["FOREIGN", "timed_out", "failure_of"]
 
 _OF_PROXIES = (ProxyConnectionError, ProxyError, ProxyTimeoutError)
-FOREIGN: tuple[type[Exception], ...] = (OSError, EOFError, UnicodeError, WebSocketException, *_OF_PROXIES)
+FOREIGN: tuple[type[Exception], ...] = (OSError, EOFError, UnicodeError, *_OF_PROXIES)
 """The exceptions that ``failure_of`` translates; any other is a bug of ours and is not caught."""
-
-try:
-    from picows import WSError
-except ImportError:  # without the extra
-    pass
-else:
-    FOREIGN = (*FOREIGN, WSError)
 
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
@@ -51,11 +43,7 @@ def failure_of(error: Exception, step: str, server: ServerAddress) -> Failure:
         return _broken(error, step, server)
     if isinstance(error, UnicodeError):
         return Failure(FailureKind(step), f"invalid host name: {server.name}")
-    if isinstance(error, EOFError):
-        return Failure(FailureKind(step), f"{server.where} closed the connection{_during(step)}")
-    if isinstance(error, ConnectionClosed):
-        return Failure(FailureKind.CLOSE, f"{server.where} closed the connection", code=1006, by="peer")
-    return Failure(FailureKind.UPGRADE, f"{server.where} did not answer with a valid upgrade: {_what(error)}")
+    return Failure(FailureKind(step), f"{server.where} closed the connection{_during(step)}")
 
 
 def _broken(error: OSError, step: str, server: ServerAddress) -> Failure:
@@ -97,14 +85,6 @@ def _tls(error: ssl.SSLError, step: str, server: ServerAddress) -> Failure:
 
 def _lower(text: str | None) -> str:
     return lowered((text or "unknown")[:_MAX_DETAIL])
-
-
-def _what(error: Exception) -> str:
-    """The sort of error in words, by its class: ``InvalidUpgrade`` as ``invalid upgrade``."""
-    name = type(error).__name__.removeprefix("WS").removesuffix("Error")
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
-    detail = getattr(error, "name", None)
-    return f"{words} ({detail})" if isinstance(detail, str) else words
 
 
 _AWAITED = {

@@ -117,7 +117,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
             headers.append(("Sec-WebSocket-Protocol", ", ".join(self._dial.target.subprotocols)))
         self._dial.exchange.headers = tuple(name for name, _ in headers)
         lines = [f"GET {self._dial.url.resource} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-        return "\r\n".join([*lines, "", ""]).encode()
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def data_received(self, data: bytes) -> None:
         """Read until the head is complete; the rest belongs to the connection."""

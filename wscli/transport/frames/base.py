@@ -8,13 +8,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from websockets.frames import Opcode
+from websockets.frames import Close, Frame, Opcode
 
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
+from wscli.transport.frames.close_codes import (
+    NO_CODE,
+    Violation,
+    cut_reason,
+    dropped,
+    failed,
+    lost,
+    peer_closed,
+    we_closed,
+)
 from wscli.transport.frames.writer import FrameWriter
 from wscli.values import format_duration
 
@@ -72,15 +81,11 @@ class BaseConnection:
         self._timer: asyncio.TimerHandle | None = None
         transport.pause_reading()
 
-    # Implemented by an adapter.
+    # Extended by an adapter.
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
         """Serialise one message or control frame."""
-        raise NotImplementedError
-
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        """Serialise a close frame, which is the last frame."""
-        raise NotImplementedError
+        return Frame(opcode, payload).serialize(mask=True)
 
     def _read_on(self) -> None:
         """Parse the data held during a pause, then read from the socket again."""
@@ -126,14 +131,17 @@ class BaseConnection:
     def _say_close(self, code: int, reason: str) -> None:
         self._sent_close = code
         self._writing.drop_pong()
-        self._writing.control(self._close_frame(code, cut_reason(reason)))
+        payload = b"" if code == NO_CODE else Close(code, cut_reason(reason)).serialize()
+        self._writing.control(self._frame(Opcode.CLOSE, payload))
 
     def _heard_close(self, code: int, reason: str) -> None:
-        """Handle a close frame, which the adapter has answered if necessary."""
-        self._deaf = True
+        """Handle a close frame: echo its code (RFC 6455, section 5.5.1), unless it answers ours."""
         if self._cause is None:
             mine = self._sent_close
             self._cause = peer_closed(code, reason) if mine is None else we_closed(mine, (code, reason))
+        if self._open:
+            self._say_close(code, "")
+        self._deaf = True
         self._wind_down(CLOSE_TIMEOUT)
 
     def _wind_down(self, deadline: float) -> None:

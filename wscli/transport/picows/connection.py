@@ -13,7 +13,7 @@ import re
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 from websockets.exceptions import ProtocolError
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import Close, Opcode
 from websockets.utils import accept_key
 
 from wscli.transport.dial.agreement import Agreement
@@ -22,7 +22,7 @@ from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.frames.close_codes import Violation
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_picows"]
@@ -46,7 +46,7 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
 
 
 class _Nowhere:
-    """The transport of picows, and its socket: what picows writes reaches nobody."""
+    """The transport of picows, and its socket: what picows writes is discarded."""
 
     def get_extra_info(self, name: str) -> _Nowhere | None:
         return self if name == "socket" else None
@@ -120,13 +120,6 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._wire: WSTransport = self._parser.transport
         self._backlog = rest
 
-    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
-        return Frame(opcode, payload).serialize(mask=True)
-
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        payload = b"" if code == NO_CODE else Close(code, reason).serialize()
-        return Frame(Opcode.CLOSE, payload).serialize(mask=True)
-
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the buffer of picows, limited to a batch."""
         if self._deaf:
@@ -155,15 +148,9 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         if frames.violation is not None:
             self._fail(frames.violation)
         elif frames.closed is not None:
-            self._answer_close(*frames.closed)
+            self._heard_close(*frames.closed)
         elif self._wire.is_close_frame_sent:
             self._own_failure()
-
-    def _answer_close(self, code: int, reason: str) -> None:
-        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours."""
-        if self._open:
-            self._writing.control(self._close_frame(code, ""))
-        self._heard_close(code, reason)
 
     def _own_failure(self) -> None:
         """Fail for an error that picows found."""

@@ -21,7 +21,7 @@ from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.frames.close_codes import Violation
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_websockets"]
@@ -40,15 +40,6 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConn
     return await upgrade(dial, conduit, take_over, enable_client_permessage_deflate(None) if deflate else ())
 
 
-class _Wire(Protocol):
-    """The protocol of the library, which takes a close frame between fragments for an error."""
-
-    def recv_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            self.current_size = None  # a control frame may come inside a message (RFC 6455, section 5.4)
-        super().recv_frame(frame)
-
-
 class WebsocketsConnection(BaseConnection, asyncio.Protocol):
     """A connection whose frames ``websockets`` parses and serialises."""
 
@@ -60,7 +51,7 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         """Take over after the upgrade; ``rest`` is the data received with its answer."""
         super().__init__(transport, dial.listener, Assembler(dial.target.max_message))
         self.subprotocol = agreement.subprotocol
-        self._wire = _Wire(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
+        self._wire = Protocol(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
         self._wire.extensions = list(agreement.extensions)
         self._backlog = rest
         self._slice = _SLICE if agreement.extensions else None
@@ -68,18 +59,9 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         """Whether the wire's failure or close frame was handled."""
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
-        if opcode >= Opcode.PING:
-            return Frame(opcode, payload).serialize(mask=True)
+        if opcode >= Opcode.CLOSE:
+            return super()._frame(opcode, payload)
         (self._wire.send_text if opcode is Opcode.TEXT else self._wire.send_binary)(payload)
-        return b"".join(self._wire.data_to_send())
-
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        if self._wire.state is not State.OPEN:
-            pass  # the wire has answered a close frame
-        elif code == NO_CODE:
-            self._wire.send_close()
-        else:
-            self._wire.send_close(code, reason)
         return b"".join(self._wire.data_to_send())
 
     def data_received(self, data: bytes) -> None:
@@ -113,12 +95,11 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             self._fail(violation)
         elif not self._ended and wire.close_rcvd is not None:
             self._ended = True
+            # Inside a message, too, where the library takes it for an error (RFC 6455, section 5.4).
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif not self._ended and wire.parser_exc is not None:
             self._ended = True
-            violation = self._violation(wire.parser_exc)
-            self._sent_close = violation.code  # the wire has sent it
-            self._fail(violation)
+            self._fail(self._violation(wire.parser_exc))
 
     def _violation(self, error: Exception) -> Violation:
         if isinstance(error, PayloadTooBig):
@@ -128,7 +109,7 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         return Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
-        """Collect messages and handle pongs; the wire has answered pings and close frames."""
+        """Collect messages and handle pongs; the wire has answered pings."""
         assembler = self._assembler
         try:
             for event in events:
@@ -146,9 +127,7 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         return None
 
     def _reply(self) -> None:
-        """Write the answers of the wire: a pong for each ping, then perhaps one close frame."""
+        """Write the pongs of the wire, one for each ping; its close frames are dropped, because they are ours."""
         for frame in self._wire.data_to_send():
             if frame and frame[0] & 0x0F == Opcode.PONG:
                 self._writing.pong(frame)
-            elif frame:
-                self._writing.control(frame)

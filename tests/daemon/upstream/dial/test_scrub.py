@@ -88,3 +88,9 @@ def test_an_answer_of_many_large_headers_is_kept_in_part() -> None:
     scrub_timeline(timeline, SECRETS)
     answer = timeline.exchanges[0].answer
     assert (len(answer), max(len(value) for _, value in answer)) == (50, 200)
+
+
+def test_a_header_host_that_names_the_urls_host_is_no_secret() -> None:
+    for host, secret in (("api.example.com", False), ("front.internal", True)):
+        target = DialTarget("wss://api.example.com/ws", (("Host", host),))
+        assert (host in secrets_of(target, [])) is secret

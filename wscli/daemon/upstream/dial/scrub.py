@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from wscli.core.events import Failure
 from wscli.net.origin import without_query
@@ -33,7 +34,10 @@ def secrets_of(target: DialTarget, tokens: Iterable[str], environment: Collectio
     ``environment`` has values of ``${VAR}``; those that are part of the URL or of a subprotocol are secrets too. The
     longest secret is the first.
     """
-    texts = [*tokens, *in_url(target.url), *(text for _, value in target.headers for text in in_header(value))]
+    texts = [*tokens, *in_url(target.url)]
+    for name, value in target.headers:
+        if name.lower() != "host" or value != urlsplit(target.url).hostname:  # the URL shows its host
+            texts += in_header(value)
     public = "\n".join((target.url, *target.subprotocols))
     return tuple(forms_of([*texts, *(one for one in environment if one in public)]))
 
