@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.scripted import REFUSED, channel_plan, closed, scripted, status, with_token
+from wscli.config.models.upstream import Rotate
 from wscli.tokens.models import TokenSource
 
 
@@ -43,6 +45,22 @@ async def test_every_step_of_a_connection_has_a_line_at_level_debug(caplog: pyte
     assert steps[3][1] == "news: waiting 1s before attempt 2"
     assert steps[5][1] == "news: not connected: HTTP 503"
     assert all(one.channel == "news" for one in caplog.records if one.name == "wscli.upstream")  # type: ignore[attr-defined]  # as above
+
+
+async def test_a_dial_that_is_given_up_and_a_connection_that_is_replaced_have_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "wscli.upstream")
+    async with scripted(channel_plan(rotate=Rotate(max_age=60.0))) as it:
+        await it.time.advance(61)
+        assert it.channel.counters.rotations == 1
+        assert "news: closed by us, the next connection being ready" in caplog.messages
+        it.server.hold = asyncio.get_running_loop().create_future()
+        it.channel.restart()
+        await it.time.settle()
+        it.channel.stop()
+        await it.time.settle()
+    assert caplog.messages[-1] == "news: dial given up"
 
 
 async def test_token_fetches_are_in_the_log_without_the_token(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
