@@ -118,11 +118,11 @@ async def test_an_answer_in_drips_does_not_extend_the_deadline(dial: Dials) -> N
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP"),
-        (b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n", "HTTP"),
-        (b"HTTP/2 200\r\n\r\n", "HTTP"),
-        (b"HTTP/1.1 99 Too Few\r\n\r\n", "HTTP"),
-        (b"HTTP/1.1 abc\r\n\r\n", "HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP: SSH-2.0-OpenSSH_9.2"),
+        (b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n", "HTTP, but with TLS: is it wss://?"),
+        (b"HTTP/2 200\r\n\r\n", "HTTP: HTTP/2 200"),
+        (b"HTTP/1.1 99 Too Few\r\n\r\n", "HTTP: HTTP/1.1 99 Too Few"),
+        (b"HTTP/1.1 abc\r\n\r\n", "HTTP: HTTP/1.1 abc"),
         (b"\r\n\r\n\r\n", "HTTP"),
         (b"HTTP/1.1 101 Switching Protocols\r\nX-Long: " + b"x" * 100_000, None),
         (b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 20_000, None),

@@ -8,6 +8,7 @@ cached: retries belong to the backoff.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import os
@@ -188,6 +189,7 @@ class Broker:
         task = asyncio.create_task(self._fetch(name, entry), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(functools.partial(_trace, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -228,7 +230,6 @@ class Broker:
             entry.failed = False
         else:
             entry.keep(token, fetched.made_of, began)
-        _log.debug("token %r: fetched", name, extra={"event": "token"})
         return token
 
     def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:
@@ -243,3 +244,10 @@ class Broker:
     def _failed(self, entry: CacheEntry, text: str, retry_after: float | None) -> Failure:
         entry.fail(self._clock.boottime(), retry_after)
         return Failure(FailureKind.TOKEN, text, retry_after=retry_after)
+
+
+def _trace(name: str, fetch: asyncio.Task[Outcome]) -> None:
+    """Log how a fetch ended, without the token."""
+    outcome = None if fetch.cancelled() else fetch.result()
+    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
+    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

@@ -74,3 +74,13 @@ async def test_token_fetches_are_in_the_log_without_the_token(caplog: pytest.Log
         "token 'session': fetched",
     ]
     assert "s3cret" not in caplog.text
+
+
+async def test_a_token_fetch_that_fails_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "wscli")
+    async with scripted(with_token(channel_plan()), tokens={"session": TokenSource.model_validate({"env": "NOWHERE"})}):
+        pass
+    said = [one.message for one in caplog.records if getattr(one, "event", "") == "token"]
+    assert said[0] == "token 'session': fetching"
+    assert said[1].startswith("token 'session': ")
+    assert "NOWHERE" in said[1]

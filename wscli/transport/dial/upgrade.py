@@ -17,7 +17,7 @@ from wscli.net.origin import REDIRECTS
 from wscli.net.tls import describe
 from wscli.transport.connection import DialError
 from wscli.transport.dial.agreement import Agreement, agree
-from wscli.transport.dial.body import first_line, read_body
+from wscli.transport.dial.body import MAX_BODY, first_line, read_body
 from wscli.transport.dial.context import DialContext, no_upgrade
 from wscli.transport.dial.response import HEAD_END, MAX_HEAD, ResponseHead, parse_head, refusal
 from wscli.transport.dial.tcp import hang_up
@@ -26,6 +26,8 @@ from wscli.transport.dial.tunnel import Conduit
 __all__ = ["upgrade"]
 
 _HTTP = re.compile(rb"HTTP/", re.IGNORECASE)
+_TLS_ALERT = b"\x15\x03"
+"""The type and version of a TLS record (RFC 8446, section 5.1)."""
 _BODY_WAIT = 0.5
 """Seconds for the beginning of a refusal's body to follow its head."""
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
@@ -136,7 +138,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         dial = self._dial
         while True:
             if not _HTTP.match(self._answer + b"HTTP/"[len(self._answer) :]):
-                raise no_upgrade(dial, "did not answer the upgrade with HTTP")
+                raise self._not_http()
             end = HEAD_END.search(self._answer, 0, MAX_HEAD + 4)
             if end is None and len(self._answer) > MAX_HEAD:
                 raise no_upgrade(dial, f"answered the upgrade with more than {MAX_HEAD} bytes of headers")
@@ -146,7 +148,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
             try:
                 head = parse_head(self._answer[: end.start()])
             except ValueError:
-                raise no_upgrade(dial, "did not answer the upgrade with HTTP") from None
+                raise self._not_http() from None
             if head.status == 101 or head.status >= 200:
                 exchange = dial.exchange
                 exchange.status, exchange.phrase, exchange.answer = head.status, head.phrase, head.headers
@@ -161,6 +163,13 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
                 self._finish(agreement, rest)
                 return
             self._answer = rest  # an interim answer (RFC 9110, section 15.2)
+
+    def _not_http(self) -> DialError:
+        """Say what the server speaks instead, as far as that is known."""
+        if self._answer.startswith(_TLS_ALERT):
+            return no_upgrade(self._dial, "did not answer the upgrade with HTTP, but with TLS: is it wss://?")
+        said = first_line(self._answer[:MAX_BODY].decode(errors="replace"))
+        return no_upgrade(self._dial, "did not answer the upgrade with HTTP" + (f": {said}" if said else ""))
 
     def _refuse(self, head: ResponseHead, rest: bytes) -> None:
         """Read the beginning of the body, which says why, unless it is the page of a redirect."""
