@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wscli.core.events import Failure, FailureKind
-from wscli.daemon.upstream.dial.scrub import scrub_timeline, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
 TARGET = DialTarget(
@@ -57,7 +57,7 @@ SHOWN = {
 def test_of_an_answer_harmless_values_are_shown_and_secret_ones_hidden() -> None:
     references = {"location": "/new?ticket=1", "content-location": "https://a/b?c"}
     timeline = DialTimeline(exchanges=[UpgradeExchange("", answer=tuple({**HIDDEN, **SHOWN, **references}.items()))])
-    scrub_timeline(timeline, SECRETS)
+    timeline = scrubbed_timeline(timeline, SECRETS)
     answer = dict(timeline.exchanges[0].answer)
     assert {name: answer[name] for name in HIDDEN} == dict.fromkeys(HIDDEN, "***")
     assert {name: answer[name] for name in SHOWN} == SHOWN
@@ -74,7 +74,7 @@ def test_what_was_asked_and_answered_has_no_secret_of_the_dial() -> None:
     )  # fmt: skip
     timeline = DialTimeline(exchanges=[exchange])
     timeline.add("upgrade", 0.1, "subprotocol bearer.jwt1", ok=False)
-    scrub_timeline(timeline, SECRETS)
+    timeline = scrubbed_timeline(timeline, SECRETS)
     after = timeline.exchanges[0]
     assert (after.url, after.subprotocols) == ("wss://api.example.com/***?token=***", ("bearer.***",))
     assert (after.phrase, after.body) == ("no ***", '{"error":"*** is bad: ***')
@@ -85,7 +85,7 @@ def test_what_was_asked_and_answered_has_no_secret_of_the_dial() -> None:
 def test_an_answer_of_many_large_headers_is_kept_in_part() -> None:
     many = tuple((f"x-{number}", "v" * 5000) for number in range(500))
     timeline = DialTimeline(exchanges=[UpgradeExchange("", answer=many)])
-    scrub_timeline(timeline, SECRETS)
+    timeline = scrubbed_timeline(timeline, SECRETS)
     answer = timeline.exchanges[0].answer
     assert (len(answer), max(len(value) for _, value in answer)) == (50, 200)
 

@@ -108,7 +108,7 @@ def _answer(exchange: UpgradeExchange, status: int) -> AnswerReport:
 
 
 def _attempt(record: AttemptRecord) -> AttemptReport:
-    timeline, failure = record.timeline, record.failure
+    timeline, failure = record.shown_timeline(), record.failure
     return {
         "started": record.started,
         "peer": timeline.peer,

@@ -15,7 +15,7 @@ from wscli.net.origin import without_query
 from wscli.net.scrub import SHOWN, cleaned, forms_of, in_header, in_url, without
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
-__all__ = ["scrub_timeline", "scrubbed", "secrets_of"]
+__all__ = ["scrubbed", "scrubbed_timeline", "secrets_of"]
 
 MAX_HEADERS = 50
 MAX_VALUE = 200
@@ -47,10 +47,13 @@ def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:
     return replace(failure, text=cleaned(failure.text, secrets), close_reason=cleaned(failure.close_reason, secrets))
 
 
-def scrub_timeline(timeline: DialTimeline, secrets: Sequence[str]) -> None:
-    """Remove secrets from the steps of a dial, and from what was asked and answered."""
-    timeline.steps = [replace(step, detail=cleaned(step.detail, secrets)) for step in timeline.steps]
-    timeline.exchanges = [_scrubbed_exchange(one, secrets) for one in timeline.exchanges]
+def scrubbed_timeline(timeline: DialTimeline, secrets: Sequence[str]) -> DialTimeline:
+    """Give the steps of a dial, and what was asked and answered, without secrets."""
+    return replace(
+        timeline,
+        steps=[replace(step, detail=cleaned(step.detail, secrets)) for step in timeline.steps],
+        exchanges=[_scrubbed_exchange(one, secrets) for one in timeline.exchanges],
+    )
 
 
 def _scrubbed_exchange(exchange: UpgradeExchange, secrets: Sequence[str]) -> UpgradeExchange:
