@@ -41,6 +41,13 @@ class Problems:
                 logger.warning("%s%s: %s", self._prefix, key, text, extra={"event": "problem"})
             self._on_change()
 
+    def report(self, key: str, text: str | None) -> None:
+        """State a problem, or with None forget it."""
+        if text is None:
+            self.mended(key)
+        else:
+            self.state(key, text)
+
     def mended(self, key: str, *, log: bool = True) -> None:
         """Forget a problem."""
         if self._texts.pop(key, None) is not None:

@@ -11,9 +11,9 @@ import click
 from wscli.cli.options import Number, json_option, level_option, with_instance
 from wscli.cli.printing import json_lines, put, styled
 from wscli.control.client import connect_to
-from wscli.control.escape import escape
 from wscli.control.protocol import COUNT_LIMIT
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.requests import LogLevel, LogsRequest

@@ -82,8 +82,8 @@ class PauseRequest(ChannelsRequest):
     noncritical: NotRequired[bool]
 
 
-WaitRequest = TypedDict("WaitRequest", {"channels": Names, "for": NotRequired[State]})
-"""``wait``."""
+WaitRequest = TypedDict("WaitRequest", {"channels": NotRequired[list[str]], "for": NotRequired[State]})
+"""``wait``; empty or missing: every eager critical channel."""
 
 
 class ReadingOptions(TypedDict):

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
-from wscli.control.escape import escape
 from wscli.control.requests import LogLevel
+from wscli.control.text import escape
 from wscli.history.memory import History
 
 __all__ = ["Format", "HistoryHandler", "RotatingLog", "capture", "is_journal"]

@@ -16,7 +16,7 @@ from wscli.core import events
 from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent, Failure
-from wscli.core.snapshot import Snapshot
+from wscli.core.snapshot import Next, Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -71,9 +71,8 @@ class Channel:
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
-        self.backpressure = Backpressure(
-            self.subscription.hold, lambda: self.intake.overflow(), services.clock, services.schedule
-        )
+        clock, schedule = services.clock, services.schedule
+        self.backpressure = Backpressure(self.subscription.hold, lambda: self.intake.overflow(), clock, schedule)
         kept = (self.counters, self.problems, self.backpressure)
         try:
             self.intake = Intake(name, plan, params, services, histories, *kept)
@@ -81,15 +80,13 @@ class Channel:
             upstreams.remove(self.subscription)
             raise
         self.history = self.intake.history
-        self.announcer = Announcer(
-            name, self.problems, after=announce_after, clock=services.clock, schedule=services.schedule
-        )
+        self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
         self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, services.schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
 
     # what it is
 
@@ -168,6 +165,10 @@ class Channel:
         """Open it, if it is eager."""
         if self.plan.eager:
             self._feed(events.Used())
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on its state holds; the caller bounds the wait."""
+        await self._tracker.wait_until(condition)
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
@@ -281,7 +282,7 @@ class Channel:
         if after.state is not before.state:
             self.since = self._services.clock.wall()
         self.announcer.changed(before, after)
-        if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
+        if after.next != Next("retry"):  # the wait is drawn in the same turn
             self._changed()
 
     def _changed(self) -> None:

@@ -277,7 +277,7 @@ class Manager:
             "connections": {
                 "active": sum(upstream.attempts.holds_a_connection for upstream in self._upstreams),
                 "total": len(self._upstreams),
-                "successors": sum(upstream.successor is not None for upstream in self._upstreams),
+                "successors": sum(one.attempts.describe_successor(one.snapshot) is not None for one in self._upstreams),
             },
             "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),

@@ -53,6 +53,8 @@ class Attempt:
     """On ``Clock.monotonic``; set once its session is ready."""
     retired: bool = False
     """Whether it was given up, or its end is reported."""
+    sent: bool = False
+    """Whether a program's message was sent over it."""
     over: Failure | None = None
     """How it ended, even if that was not reported yet."""
     _early: list[tuple[list[bytes], bytes | None]] = field(default_factory=list)

@@ -11,12 +11,12 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer", "SilenceTimer"]
+__all__ = ["SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
 SPREAD = 0.1
-"""The part of ``max_age`` by which it is shortened at most, so that connections of one start are replaced apart."""
+"""The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
 
 
 class RotationTimer:

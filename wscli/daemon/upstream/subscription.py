@@ -54,7 +54,7 @@ class Subscription:
     @property
     def successor(self) -> tuple[str, float] | None:
         """The state of a rotation's successor and its start, while there is one."""
-        return self.upstream.successor
+        return self.upstream.attempts.describe_successor(self.upstream.snapshot)
 
     def join(self, event: Used | StartRequested) -> None:
         """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""
@@ -97,6 +97,8 @@ class Subscription:
         connection = self.connection
         while connection is not None:
             message = payload if isinstance(payload, bytes) else payload()
+            if (present := self.upstream.attempts.present) is not None:
+                present.sent = True
             try:
                 await connection.send(message, binary=binary, timeout=left())
                 return len(message)

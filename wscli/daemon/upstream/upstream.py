@@ -29,12 +29,11 @@ from wscli.core.actions import Verdict
 from wscli.core.backoff import delay_for
 from wscli.core.events import Failure, FailureKind, UpstreamEvent
 from wscli.core.machine import event_of_reload, step
-from wscli.core.moves import Policy
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer
+from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, SPREAD, HealthClock, RotationTimer
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
@@ -103,11 +102,6 @@ class Upstream:
         present = self.attempts.present
         return present is not None and self._health.healthy_for(present.ready_at) >= self.plan.backoff.reset_after
 
-    @property
-    def successor(self) -> tuple[str, float] | None:
-        """The state of the successor and its start, from its dial until the connection before it is closed."""
-        return self.attempts.describe_successor(self.snapshot)
-
     def feed(self, event: UpstreamEvent) -> None:
         """Apply an event; one that comes while another is being carried out waits for its turn."""
         self._events.append(event)
@@ -153,7 +147,7 @@ class Upstream:
         event = event_of_reload(
             self.snapshot,
             dials_otherwise=dials_otherwise,
-            judges_otherwise=tokens_changed or (plan.verdicts, plan.backoff) != (before.verdicts, before.backoff),
+            judges_otherwise=tokens_changed or plan.policy != before.policy,
             wanted=self.subscribers.wanted,
             rotates=plan.rotate is not None,
         )
@@ -164,9 +158,9 @@ class Upstream:
 
     def _step(self, event: UpstreamEvent) -> None:
         before = self.snapshot
-        after, decided = step(before, event, Policy(self.plan.backoff, self.plan.verdicts))
+        after, decided = step(before, event, self.plan.policy)
         self.snapshot = after
-        if after.state is not S.WAITING or after.generation != before.generation:
+        if after.state not in (S.WAITING, S.FAILED) or after.generation != before.generation:
             self._retry.cancel()
         if after.state is S.READY and before.state is not S.READY:
             self.subscribers.ready()
@@ -202,6 +196,8 @@ class Upstream:
                     self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
             case commands.ScheduleRetry():
                 self._schedule(command)
+            case commands.ScheduleLook(generation=generation, after=after):
+                self._wait(generation, after * (1.0 - SPREAD * self._services.chance.random()))
             case commands.ForgetTokens(generation=generation):
                 for name, version in self.attempts.tokens_of(generation).items():
                     self._services.broker.invalidate(name, version)
@@ -242,11 +238,15 @@ class Upstream:
         if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):
             self.feed(events.NetworkLost())
             return
-        delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
-        at = self._services.clock.wall() + delay
-        self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
+        delay = delay_for(self.plan.backoff, command.attempt, self._services.chance)
+        delay = max(delay, command.no_sooner)
         self.attempts.trace.waiting(delay, command.attempt)
-        self.feed(events.RetryScheduled(command.generation, delay, at))
+        self._wait(command.generation, delay)
+
+    def _wait(self, generation: int, delay: float) -> None:
+        at = self._services.clock.wall() + delay
+        self._retry.start(delay, lambda: self.feed(events.RetryDue(generation, self.subscribers.wanted)))
+        self.feed(events.RetryScheduled(generation, delay, at))
 
     def _rotation_due(self) -> None:
         present = self.attempts.present
@@ -295,5 +295,6 @@ class Upstream:
         if attempt.ready_at is not None:
             self.subscribers.ended(failure)
         healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        used = bool(attempt.record.tokens)
-        self.feed(events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, used))
+        token = max(self.attempts.tokens_of(attempt.generation).values(), default=0)
+        ended = events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, token, attempt.sent)
+        self.feed(ended)

@@ -20,10 +20,12 @@ from wscli.transport.frames.close_codes import (
     cut_reason,
     dropped,
     failed,
+    http_text,
     lost,
     peer_closed,
+    read_close,
     we_closed,
-)
+)  # fmt: skip
 from wscli.transport.frames.writer import FrameWriter
 from wscli.values import format_duration
 
@@ -134,15 +136,26 @@ class BaseConnection:
         payload = b"" if code == NO_CODE else Close(code, cut_reason(reason)).serialize()
         self._writing.control(self._frame(Opcode.CLOSE, payload))
 
-    def _heard_close(self, code: int, reason: str) -> None:
-        """Handle a close frame: echo its code (RFC 6455, section 5.5.1), unless it answers ours."""
+    def _heard_close(self, code: int, reason: str, fault: Violation | None = None) -> None:
+        """Handle a close frame: echo its code (RFC 6455, section 5.5.1), unless it answers ours or breaks a rule."""
         if self._cause is None:
             mine = self._sent_close
-            self._cause = peer_closed(code, reason) if mine is None else we_closed(mine, (code, reason))
-        if self._open:
+            self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
+        if fault is not None:
+            self._fail(fault)
+        elif self._open:
             self._say_close(code, "")
         self._deaf = True
         self._wind_down(CLOSE_TIMEOUT)
+
+    def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
+        """Handle a close frame that the parser refused, or HTTP text that looks like one."""
+        http = http_text(payload)
+        if http is None:
+            self._heard_close(*read_close(payload))
+        else:
+            self._cause = self._cause or http
+            self._fail(violation)
 
     def _wind_down(self, deadline: float) -> None:
         """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""

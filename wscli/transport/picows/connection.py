@@ -12,8 +12,7 @@ import re
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
-from websockets.exceptions import ProtocolError
-from websockets.frames import Close, Opcode
+from websockets.frames import Opcode
 from websockets.utils import accept_key
 
 from wscli.transport.dial.agreement import Agreement
@@ -22,7 +21,7 @@ from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import Violation
+from wscli.transport.frames.close_codes import Violation, find_bad_close, read_close
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_picows"]
@@ -32,8 +31,10 @@ _FIRST_BUFFER = 2048
 """Bytes; small for idle connections, it grows with the traffic."""
 _SIZES = re.compile(r"(\d+) > \d+")
 """In the reason of picows for a frame that is too large."""
-_waste = bytearray(1 << 16)
-"""The buffer for discarded data."""
+_OF_A_CLOSE = re.compile("CLOSE|opcode=0x8|fragmented control")
+"""In an error of picows: the frame is a close frame, or HTTP text, which looks like one."""
+_read = bytearray(MAX_BATCH)
+"""The buffer into which every connection reads: the parser moves its own."""
 
 
 async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
@@ -90,13 +91,12 @@ def _frame_parser(listener: FrameListener, max_frame: int) -> WSProtocol:
     parser.connection_made(_NOWHERE)
     key = accept_key(parser.transport.request.headers["Sec-WebSocket-Key"])
     head = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + key + "\r\n\r\n"
-    _feed(parser, head.encode())
+    _feed(parser, memoryview(head.encode()))
     return parser
 
 
-def _feed(parser: WSProtocol, data: bytes) -> None:
+def _feed(parser: WSProtocol, left: memoryview) -> None:
     """Give data to the parser, up to an error that it finds: it would go on behind it."""
-    left = memoryview(data)
     while left and not parser.transport.is_close_frame_sent:
         buffer = parser.get_buffer(-1)
         size = min(len(buffer), len(left))
@@ -107,7 +107,7 @@ def _feed(parser: WSProtocol, data: bytes) -> None:
 class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
-    __slots__ = ("_backlog", "_frames", "_parser", "_wire")
+    __slots__ = ("_backlog", "_frames", "_parser", "_raw", "_wire")
 
     adapter = "picows"
 
@@ -119,26 +119,29 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._parser = _frame_parser(self._frames, dial.target.max_message)
         self._wire: WSTransport = self._parser.transport
         self._backlog = rest
+        self._raw: memoryview | None = None
+        """The received data that is being parsed."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the buffer of picows, limited to a batch."""
-        if self._deaf:
-            return memoryview(_waste)
-        buffer: memoryview = self._parser.get_buffer(sizehint)
-        return buffer[:MAX_BATCH]
+        """Give the buffer to read into."""
+        return memoryview(_read)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse received data, then deliver it."""
         if not self._deaf:
-            self._parser.buffer_updated(nbytes)
-            self._hand_over()
+            self._parse(memoryview(_read)[:nbytes])
 
     def _read_on(self) -> None:
         if self._backlog and not self._paused and not self._over:
             backlog, self._backlog = self._backlog, b""
-            _feed(self._parser, backlog)
-            self._hand_over()
+            self._parse(memoryview(backlog))
         super()._read_on()
+
+    def _parse(self, data: memoryview) -> None:
+        self._raw = data
+        _feed(self._parser, data)
+        self._hand_over()
+        self._raw = None
 
     def _hand_over(self) -> None:
         super()._hand_over()
@@ -148,18 +151,23 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         if frames.violation is not None:
             self._fail(frames.violation)
         elif frames.closed is not None:
-            self._heard_close(*frames.closed)
+            self._heard_close(*read_close(frames.closed))
         elif self._wire.is_close_frame_sent:
             self._own_failure()
 
     def _own_failure(self) -> None:
         """Fail for an error that picows found."""
         sent = self._wire.close_handshake.sent
-        if sent is not None and sent.code == WSCloseCode.MESSAGE_TOO_BIG:
-            sizes = _SIZES.search(sent.reason or "")
-            self._fail(self._assembler.too_large(int(sizes[1]) if sizes else None))
-            return
-        self._fail(Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason))
+        violation = Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason)
+        if violation.code == WSCloseCode.MESSAGE_TOO_BIG.value:
+            sizes = _SIZES.search(violation.text or "")
+            violation = self._assembler.too_large(int(sizes[1]) if sizes else None)
+        of_a_close = _OF_A_CLOSE.search(violation.text)
+        payload = find_bad_close(bytes(self._raw)) if of_a_close and self._raw is not None else None
+        if payload is None:
+            self._fail(violation)
+        else:
+            self._heard_bad_close(payload, violation)
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
         """Handle a pong, or answer a ping."""
@@ -183,7 +191,8 @@ class FrameListener(WSListener):
         self.assembler = assembler
         self.connection: PicowsConnection | None = connection
         self.violation: Violation | None = None
-        self.closed: tuple[int, str] | None = None
+        self.closed: bytes | None = None
+        """The payload of the server's close frame."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Handle one frame; the common case first."""
@@ -210,18 +219,7 @@ class FrameListener(WSListener):
         elif kind == WSMsgType.CONTINUATION:
             self.assembler.more(payload, fin=frame.fin)
         elif kind == WSMsgType.CLOSE:
-            self.closed = _read_close(payload)
+            self.closed = payload
             self.assembler.plain = False
         elif self.connection is not None:
             self.connection.heard_control(kind == WSMsgType.PING, payload)
-
-
-def _read_close(payload: bytes) -> tuple[int, str]:
-    """Parse the code and the reason of a close frame (RFC 6455, sections 5.5.1 and 7.4)."""
-    try:
-        close = Close.parse(payload)
-    except ProtocolError as error:
-        raise Violation(1002, str(error)) from None
-    except UnicodeDecodeError:
-        raise Violation(1007, "a close reason that is not UTF-8") from None
-    return int(close.code), close.reason

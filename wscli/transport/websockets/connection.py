@@ -8,6 +8,7 @@ real back-pressure, deadlines that hold. The library's asyncio interface decodes
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 
 from websockets.exceptions import PayloadTooBig
@@ -21,11 +22,13 @@ from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import Assembler
-from wscli.transport.frames.close_codes import Violation
+from wscli.transport.frames.close_codes import Violation, http_text
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_websockets"]
 
+_LINE = 100
+"""Bytes of received data in which HTTP text is looked for."""
 _SLICE = 4096
 """Bytes of compressed data between two checks for a pause; they inflate to 4 MiB at most."""
 
@@ -38,6 +41,17 @@ async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConn
 
     deflate = dial.target.compression == "deflate"
     return await upgrade(dial, conduit, take_over, enable_client_permessage_deflate(None) if deflate else ())
+
+
+def _refused_frame(error: Exception) -> Frame | None:
+    """Give the frame that the library refused: only the parser's own variables still hold it."""
+    found = [
+        value
+        for caller, _ in traceback.walk_tb(error.__traceback__)
+        for value in caller.f_locals.values()
+        if isinstance(value, Frame)
+    ]
+    return found[-1] if found else None  # the outer ones have the frame before it
 
 
 class WebsocketsConnection(BaseConnection, asyncio.Protocol):
@@ -99,7 +113,11 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif not self._ended and wire.parser_exc is not None:
             self._ended = True
-            self._fail(self._violation(wire.parser_exc))
+            violation = self._violation(wire.parser_exc)
+            refused = _refused_frame(wire.parser_exc)
+            if refused is not None and refused.opcode is Opcode.CLOSE:
+                self._heard_bad_close(bytes(refused.data), violation)
+            self._fail(violation)
 
     def _violation(self, error: Exception) -> Violation:
         if isinstance(error, PayloadTooBig):
@@ -107,6 +125,12 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             return self._assembler.too_large((error.size or 0) + (error.current_size or 0) if known else None)
         close = self._wire.close_sent
         return Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection."""
+        if self._sent_close is None:  # HTTP text that is shorter than the frame that it looks like
+            self._cause = self._cause or http_text(bytes(self._wire.reader.buffer[:_LINE]))
+        super().connection_lost(exc)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
         """Collect messages and handle pongs; the wire has answered pings."""
