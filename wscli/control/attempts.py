@@ -22,6 +22,34 @@ class AttemptFailure(TypedDict):
     text: str
 
 
+class AnswerReport(TypedDict):
+    """The answer to an upgrade: all remote text, without secrets."""
+
+    status: int
+    phrase: str
+    headers: dict[str, str]
+    """By name in lower case, several values joined by commas; ``***`` for those that may be secret."""
+    subprotocol: str | None
+    extensions: str | None
+    location: str | None
+    """The target of a redirect, its query hidden."""
+    body: str
+    """The first 300 bytes of the body of a refusal."""
+
+
+class ExchangeReport(TypedDict):
+    """A request to upgrade, and its answer."""
+
+    url: str
+    """With ``***`` for each value of the query."""
+    proxy: str | None
+    headers: list[str]
+    """The names of the request's headers."""
+    subprotocols: list[str]
+    extensions: str | None
+    answer: AnswerReport | None
+
+
 class AttemptReport(TypedDict):
     """An attempt, step by step."""
 
@@ -29,6 +57,7 @@ class AttemptReport(TypedDict):
     peer: str | None
     tokens: list[str]
     steps: list[AttemptStep]
+    exchanges: list[ExchangeReport]
     failure: AttemptFailure | None
 
 

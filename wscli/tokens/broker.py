@@ -10,6 +10,7 @@ every user gets the failure at once, with the time that is left. A file, a varia
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import os
@@ -226,6 +227,7 @@ class Broker:
         entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(functools.partial(_trace, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -271,7 +273,6 @@ class Broker:
         token = BrokerToken(fetched.text, next(self._versions), expires_at)
         if not entry.source.single_use:
             entry.keep(token, fetched.made_of, began)
-        _log.debug("token %r: fetched", name, extra={"event": "token"})
         return token
 
     def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:
@@ -298,3 +299,10 @@ class Broker:
             _log.warning("%s", failure.text, extra={"event": "token-failed"})
         entry.fail(failure, self._clock.boottime())
         return failure
+
+
+def _trace(name: str, fetch: asyncio.Task[Outcome]) -> None:
+    """Log how a fetch ended, without the token."""
+    outcome = None if fetch.cancelled() else fetch.result()
+    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
+    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

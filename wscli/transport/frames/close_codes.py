@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
 
 from websockets.frames import CLOSE_CODE_EXPLANATIONS, Close
 
 from wscli.core.events import Failure, FailureKind
+from wscli.net.tls import tls_words
 
 __all__ = [
     "NO_CLOSE", "NO_CODE", "Violation", "close_payload", "cut_reason", "dropped", "failed", "lost", "peer_closed",
@@ -80,6 +82,8 @@ def lost(error: Exception | None) -> Failure:
         return _closed("the server closed the connection without a close frame", NO_CLOSE, "peer")
     if isinstance(error, (ConnectionResetError, BrokenPipeError)):
         return _closed("the server reset the connection", NO_CLOSE, "peer")
+    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
+        return _closed(f"TLS failed: {tls_words(error) or type(error).__name__}", NO_CLOSE, "none")
     why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else type(error).__name__
     return _closed(f"the connection broke: {why}", NO_CLOSE, "none")
 
