@@ -18,7 +18,7 @@ __all__ = ["Commit", "ConsumerPosition", "LogBackend", "LogFenced", "LogSegment"
 
 
 class LogFenced(WscliError):
-    """The append was refused because another owner writes the log; it must be opened again."""
+    """The append was refused because another owner writes the log, or it is gone; it must be opened again."""
 
 
 class ConsumerPosition(NamedTuple):
@@ -89,6 +89,9 @@ class LogBackend(Protocol):
     @property
     def state(self) -> LogState | None:
         """What it held when it was opened; None until then."""
+
+    def intact(self) -> bool:
+        """Whether an append may succeed; called every few seconds, it blocks nothing."""
 
     async def open(self) -> LogState:
         """Become the owner, also after `LogFenced`.

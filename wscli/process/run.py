@@ -126,7 +126,7 @@ def make_manager(
         reachable=reachable,
         schedule=schedule,
     )
-    histories = Histories(plan.name, environ, clock)
+    histories = Histories(plan.name, environ, clock, schedule=schedule)
     manager = Manager(plan, services, budgets, Upstreams(services, make_session), histories)
     return manager
 

@@ -15,7 +15,7 @@ from wscli.control.messages import QueueOutcome
 from wscli.daemon.outbox import store as store_module
 from wscli.daemon.outbox.messages import KEY_LIFETIME, CommitReport
 from wscli.daemon.outbox.store import OutboxStore
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.errors import NotSent, UsageError, WscliError
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples import EXAMPLES
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.history.gaps import Gaps
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import ConsumerPosition, WriteBatch

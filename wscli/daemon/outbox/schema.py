@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from wscli.database import Kind, open_database, transaction
+from wscli.database.opening import Kind, open_database, transaction
 
 __all__ = ["open_outbox"]
 

@@ -19,7 +19,7 @@ from wscli.daemon.outbox.thread import StoreThread
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
 
 __all__ = ["Outbox"]

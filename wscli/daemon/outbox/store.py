@@ -20,7 +20,7 @@ from wscli.daemon.outbox.messages import (
     QueuedMessage,
 )
 from wscli.daemon.outbox.schema import open_outbox
-from wscli.database import DatabaseError, fault, savepoint, transaction
+from wscli.database.opening import DatabaseError, fault, savepoint, transaction
 from wscli.errors import NotSent, UsageError, WscliError
 
 __all__ = ["OutboxStore"]

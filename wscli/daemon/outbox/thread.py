@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from wscli.daemon.outbox.messages import CommitReport
 from wscli.daemon.outbox.store import OutboxStore
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.problems import Problems
 
 __all__ = ["StoreThread"]
