@@ -14,7 +14,7 @@ import click
 
 from wscli.control.paths import registered
 from wscli.control.selection import Selection
-from wscli.errors import WscliError
+from wscli.errors import UsageError, WscliError
 
 __all__ = [
     "COMPLETION_DEADLINE",
@@ -101,13 +101,25 @@ class Number(click.IntRange):
     name = "number"
 
 
-def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _remember(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> None:
+    """Keep the value of -i or -c, which chooses one instance: before the verb or after it."""
     chosen: dict[str, str] = ctx.find_root().ensure_object(dict)
-    if value is not None and param.name is not None:
-        chosen[param.name] = value
+    key, option = str(param.name), param.opts[0]
+    for value in values:
+        if key in chosen:
+            raise UsageError(f"{option} is given twice: {chosen[key]!r} and {value!r}", f"give {option} once")
+        chosen[key] = value
+
+
+def _silence_warnings() -> None:
+    """Say nothing of broken registrations: the cursor stands in the line that is completed."""
+    import logging
+
+    logging.disable(logging.WARNING)
 
 
 def _complete_instances(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    _silence_warnings()
     return [one.name for one in registered(os.environ) if one.name.startswith(incomplete)]
 
 
@@ -123,6 +135,7 @@ def _complete_tokens(ctx: click.Context, param: click.Parameter, incomplete: str
 def _names(ctx: click.Context, key: Literal["channels", "tokens"]) -> list[str]:
     from wscli.control.client import ask
 
+    _silence_warnings()
     try:
         return list(ask(selection_of(ctx), "complete", timeout=COMPLETION_DEADLINE)[key])
     except (WscliError, OSError):  # a shell that completes shows no errors
@@ -130,12 +143,13 @@ def _names(ctx: click.Context, key: Literal["channels", "tokens"]) -> list[str]:
 
 
 def file_option(help_text: str) -> Callable[[F], F]:
-    """Accept -c; before the verb or after it, the later wins."""
+    """Accept -c, once, before the verb or after it."""
     return click.option(
         "-c",
         "--file",
         "instance_file",
         type=click.Path(),
+        multiple=True,  # to refuse a second one
         metavar="FILE",
         expose_value=False,
         callback=_remember,
@@ -146,11 +160,12 @@ def file_option(help_text: str) -> Callable[[F], F]:
 def instance_options(
     function: F, *, name_help: str = "The instance of this name.", file_help: str = "The instance that runs this file."
 ) -> F:
-    """Accept -i and -c, which choose the instance; before the verb or after it, the later wins."""
+    """Accept -i and -c, which choose the instance, once, before the verb or after it."""
     name_option = click.option(
         "-i",
         "--instance",
         "instance_name",
+        multiple=True,
         metavar="NAME",
         expose_value=False,
         callback=_remember,

@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
 def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
     """Run the manager in this process, which ``up -d`` started; tell that one whether it came up, or why not."""
     from wscli.config.loading import load
+    from wscli.process.ownership import InstanceHeld
     from wscli.process.run import run_manager
 
     os.set_inheritable(status_fd, False)
@@ -79,6 +81,9 @@ def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: P
         plan = load(file, os.environ)
         is_up = functools.partial(tell, {"pid": os.getpid()})
         return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
+    except InstanceHeld as error:  # without a word in the log, which is that of the other manager
+        tell(failure(error, passing=error.passing))
+        return int(error.exit_code)
     except WscliError as error:
         tell(failure(error))
         raise
@@ -108,7 +113,8 @@ def command(
 
     -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli); a log of 8 MiB
     is put aside as NAME.log.1, and three of them are kept. On an instance that runs already it applies what changed in
-    the file, as `wscli reload` does: with the environment that the manager was started with.
+    the file, as `wscli reload` does: with the environment that the manager was started with. Where a variable of the
+    file has another value now, its name is said on stderr. Several at once start one manager.
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
@@ -131,5 +137,7 @@ def command(
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
-    start_or_reload(plan, log_format=log_format)
-    return wait_until_ready(plan, timeout) if wait else 0
+    began = time.monotonic()
+    start_or_reload(plan, log_format=log_format, patience=timeout)
+    left = None if timeout is None else max(began + timeout - time.monotonic(), 0.0)
+    return wait_until_ready(plan, left) if wait else 0

@@ -162,5 +162,10 @@ class Plan:
     gateway: GatewayPlan | None = None
     warnings: tuple[str, ...] = ()
     """Warnings, a line each: ``app.yaml:12:5: channels.calls: ...``."""
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """The values of ``${VAR}``, which must not be printed."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The value of each variable of the environment that the file names; empty where it is not set."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of variables, which must not be printed."""
+        return frozenset(filter(None, self.variables.values()))

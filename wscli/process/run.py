@@ -9,13 +9,12 @@ import os
 import random
 import resource
 import signal
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from wscli.clock import Clock, SystemClock
 from wscli.config.plan import Plan
-from wscli.control.paths import state_directory
+from wscli.control.paths import find_state_directory
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
@@ -36,8 +35,9 @@ from wscli.net.http import HttpClient
 from wscli.network import NetworkMonitor, reachable
 from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
-from wscli.process.ownership import own
+from wscli.process.ownership import Ownership, own
 from wscli.process.threads import AbandonedThreads
+from wscli.process.watch import OwnershipWatch
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
@@ -71,14 +71,16 @@ def run_manager(
     service_manager = take_service_manager(os.environ)  # before commands of token sources and hooks inherit it
 
     async def serve() -> int:
-        process = ManagerProcess(plan, environ, instance.listener, service_manager, on_ready)
+        process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
         file = RotatingLog(log_file) if log_file is not None else None
         with capture(process.manager.log, form=log_format, file=file):
             return await process.serve()
 
     with own(plan, environ) as instance:
-        os.dup(instance.lock)  # never closed: `down` waits for the lock until the process has ended
-        return asyncio.run(serve())
+        try:
+            return asyncio.run(serve())
+        finally:
+            instance.keep_locks()
 
 
 def _raise_open_files() -> None:
@@ -138,7 +140,7 @@ class ManagerProcess:
         self,
         plan: Plan,
         environ: Mapping[str, str],
-        listener: socket.socket,
+        instance: Ownership,
         service_manager: ServiceManager,
         on_ready: Callable[[], None],
     ) -> None:
@@ -149,10 +151,13 @@ class ManagerProcess:
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
-        self._outbox = Outbox(self.manager, Path(state_directory(environ), plan.name, "outbox.db"))
+        state = find_state_directory(environ)
+        self._outbox = Outbox(self.manager, None if state is None else Path(state, plan.name, "outbox.db"))
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
-        self._server = Server(App(self.manager, self._outbox, self._gateway), listener, HANDLERS)
+        app = App(self.manager, self._outbox, self._gateway, leaving=[])
+        self._server = Server(app, instance.listener, HANDLERS)
+        self._watch = OwnershipWatch(instance, self.manager.problems, self._server.listen)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
 
@@ -174,6 +179,7 @@ class ManagerProcess:
         log_warnings(plan)
         self._monitor.start()
         self._server.start()
+        self._watch.start()
         self.manager.open()
         await self._outbox.start()
         self._gateway.reloaded()
@@ -190,6 +196,7 @@ class ManagerProcess:
         self.manager.stopping.set()
         self._notifier.stopping()
         self._monitor.close()
+        self._watch.close()
         await self._gateway.close()
         await self._outbox.settle()
         await asyncio.gather(self._hooks.close(), self.manager.close())  # hooks first: channels close for them unseen

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.waiting import descriptors, eventually
 from wscli.control.protocol import LINE_LIMIT, PROTOCOL, request_line
 from wscli.core.states import ChannelState
 from wscli.daemon.socket import server as server_module
+from wscli.sockets import listen_at_path
 from wscli.version import __version__
 
 
@@ -59,9 +62,24 @@ async def test_a_client_of_another_version_is_told_which_side_to_upgrade(served:
 
 
 async def test_a_client_of_any_version_can_take_the_manager_down(served: Served) -> None:
-    [answer] = await served.exchange(b'{"v":%d,"wscli":"9.0.0","verb":"down"}\n' % (PROTOCOL + 1))
+    exchange = asyncio.create_task(served.exchange(b'{"v":%d,"wscli":"9.0.0","verb":"down"}\n' % (PROTOCOL + 1)))
+    await served.manager.stopping.wait()
+    served.end_process()
+    [answer] = await exchange
     assert (answer["ok"], answer["result"]) == (True, {"pid": os.getpid()})
     assert served.manager.stopping.is_set()
+
+
+async def test_a_removed_socket_is_replaced_without_disturbing_its_clients(served: Served) -> None:
+    with served.dial() as before:
+        before.sendall(b'{"v":%d,"verb":' % PROTOCOL)
+        await eventually(lambda: served.server.clients)
+        os.remove(served.instance.socket)  # noqa: PTH107 - as a cleaner does
+        served.server.listen(listen_at_path(Path(served.instance.socket)))
+        assert (await served.ask("ping"))["instance"] == "app"
+        before.sendall(b'"ping"}\n')
+        answer = await asyncio.to_thread(before.makefile().readline)
+        assert json.loads(answer)["ok"] is True
 
 
 async def test_a_client_that_sends_no_request_is_refused_after_the_deadline() -> None:

@@ -40,6 +40,8 @@ class App(NamedTuple):
     manager: Manager
     outbox: Outbox
     gateway: Gateway
+    leaving: list[int]
+    """Descriptors of the connections of ``down``: never closed, so that these clients see the process end."""
 
 
 Handler = Callable[[App, Any, Peer], Awaitable[Mapping[str, Any] | None]]
@@ -78,6 +80,14 @@ class Server:
         """Start accepting."""
         accepting = accept_clients(self._listener, self._accepted, self._not_accepted, self._reserve)
         self._accepting = asyncio.create_task(accepting, name="control-accept")
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept at another socket from now on; the one before is closed."""
+        before, self._listener = self._listener, listener
+        if self._accepting is not None:
+            self._accepting.add_done_callback(lambda _: before.close())  # the loop does not watch it any more then
+            self._accepting.cancel()
+        self.start()
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
         """Stop accepting, end every client's task, and wait ``deadline`` seconds at most."""
