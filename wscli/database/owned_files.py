@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 from wscli.database.opening import DatabaseError, unusable
 from wscli.locks import LockHeld, is_same_file, lock_file, release_lock
@@ -31,6 +32,7 @@ class OwnedFiles:
         self.path = path
         self._lock_path = path.with_name(f"{path.name}.lock")
         self._lock = self._locked()
+        self._looking = Lock()
         self._seen: dict[str, os.stat_result | None] = dict.fromkeys(_SUFFIXES)
 
     def note(self) -> None:
@@ -43,18 +45,27 @@ class OwnedFiles:
         Their sizes are compared as well, unless their owner has ``written`` since then: the main file grows and the log
         shrinks only as it writes.
         """
-        if not is_same_file(self._lock, self._lock_path):
-            try:
-                lock = self._locked()
-            except DatabaseError as error:
-                return error.message
-            os.close(self._lock)
-            self._lock = lock
+        try:
+            self.lock_again()
+        except DatabaseError as error:
+            return error.message
         for suffix in _SUFFIXES:
             change = self._change(suffix)
             if change is not None and not (written and change in _BY_WRITING):
                 return f"{f'{self.path}{suffix}'!r} was {change} while it was in use"
         return None
+
+    def lock_again(self) -> None:
+        """Lock them again, where somebody removed the lock's file.
+
+        Raises:
+            DatabaseError: another process has locked them since.
+        """
+        with self._looking:
+            if self._lock >= 0 and not is_same_file(self._lock, self._lock_path):
+                lock = self._locked()
+                os.close(self._lock)
+                self._lock = lock
 
     def abandon(self, close: Callable[[], None]) -> None:
         """Close the connections to files that were lost, such that nothing is written into another's file.
@@ -87,8 +98,11 @@ class OwnedFiles:
         return aside
 
     def release(self) -> None:
-        """Give them up; the database is closed."""
-        release_lock(self._lock, self._lock_path)
+        """Give them up; the database is closed. Repeated, it does nothing."""
+        self._seen = dict.fromkeys(_SUFFIXES)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            release_lock(lock, self._lock_path)
 
     def _locked(self) -> int:
         try:

@@ -104,8 +104,8 @@ class SqliteLog:
 
     def _reopen(self) -> None:
         oldest = self._file.committed.first
+        self._owned.lock_again()
         self._owned.abandon(self._close_file)
-        self._require_owned()
         try:
             self._file = LogFile(self._path, self.limits, self._header)
         except DatabaseDamaged:
