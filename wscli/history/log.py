@@ -57,6 +57,8 @@ class LogState(NamedTuple):
     past: Mapping[str, int] = {}
     """Earlier epochs, each with the number of its last committed message."""
     consumers: Mapping[str, ConsumerPosition] = {}
+    seen: Sequence[bytes] = ()
+    """The last digests of `SeenDigests`, oldest first."""
     damage: str | None = None
     """What could not be read and was left out."""
 
@@ -68,6 +70,8 @@ class WriteBatch(NamedTuple):
     gaps: Sequence[NumberedGap] = ()
     consumers: Mapping[str, ConsumerPosition | None] = {}
     """Positions by name; None forgets the consumer."""
+    seen: Sequence[bytes] = ()
+    """Digests of `SeenDigests`, in the order in which they were seen last."""
 
 
 class LogSegment(NamedTuple):

@@ -56,6 +56,7 @@ class WriteBehindHistory(History):
         self._log = log
         self._on_fault, self._on_full = on_fault, on_full
         self._queue = WriteQueue()
+        self.seen.unwritten = self._queue.seen
         self._skipped = -1  # the last number that is never written
         self._commit = Commit(0, None, None)
         self._past: dict[str, int] = {}
@@ -189,6 +190,7 @@ class WriteBehindHistory(History):
         lossy = self._opened.is_set() and state.damage is not None
         if state.damage is not None:  # later: once the caller is ready to be told, and after the fault that led here
             asyncio.get_running_loop().call_soon(self._on_fault, state.damage)
+        self.seen.restore(state.seen)
         if lossy:
             self.consumers.write_again()
         if state.epoch == self.epoch:

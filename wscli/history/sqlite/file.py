@@ -16,11 +16,12 @@ from wscli.database.opening import FAULTS, DatabaseDamaged, DatabaseError, Kind,
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogFenced, LogState, WriteBatch
 from wscli.history.records import new_epoch
+from wscli.history.seen import MOST_SEEN
 from wscli.history.sqlite.rows import SCHEMA, UPGRADES, batch_row, gap_row, position_row, read_gap_row, read_position
 
 __all__ = ["KIND", "FileHeader", "LogFile"]
 
-KIND = Kind(0x77734831, 2, SCHEMA, UPGRADES)
+KIND = Kind(0x77734831, 3, SCHEMA, UPGRADES)
 EPOCHS = 64
 """Number of earlier epochs remembered, so that their positions stay valid."""
 TRIM_ROWS = 64
@@ -88,6 +89,7 @@ class LogFile:
             [one for one in batch.batches if one.last > self.header.last],
             [one for one in batch.gaps if one.number > self.header.gaps],
             batch.consumers,
+            batch.seen,
         )
         header = self._header_after(batch)
         try:
@@ -183,6 +185,7 @@ class LogFile:
             gap_count=header.gaps,
             past=dict(header.past),
             consumers=dict(filter(None, positions)),
+            seen=[row[0] for row in self._database.execute("SELECT digest FROM seen ORDER BY number")],
             damage=f"{str(self.path)!r}: {'; '.join(self.damage)}" if self.damage else None,
         )
 
@@ -229,6 +232,13 @@ class LogFile:
                 execute("DELETE FROM consumers WHERE name = ?", (name,))
             else:
                 execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
+
+        if batch.seen:
+            many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
+            execute(
+                "DELETE FROM seen WHERE number <= (SELECT number FROM seen ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (MOST_SEEN,),
+            )
 
     def _drop_old(self, header: FileHeader, now: float, most_rows: int) -> int | None:
         """Drop rows from the front, and return the first number left; only age drops the newest row."""
