@@ -42,7 +42,7 @@ async def test_wait_that_times_out_is_124_and_says_what_it_waited_for(cli: Cli) 
     result = await cli("wait", "notifications", "calls", "--timeout", "10ms")
     assert result.code == 124
     assert result.err.startswith(
-        "error: not ready within 10ms: calls is waiting: closed by the server: 1006\nhint: `wscli status` "
+        "error: not ready within 10ms: calls is waiting 0 s: closed by the server: 1006; attempt 2\nhint: `wscli "
     )
 
 

@@ -29,10 +29,10 @@ from wscli.daemon.socket.server import App, Handler, Server
 from wscli.gateway.server import Gateway
 from wscli.tokens.models import TokenSource
 
-__all__ = ["Served", "block", "bring", "fill", "link_of", "serve", "served"]
+__all__ = ["ENDS", "Served", "block", "bring", "fill", "link_of", "serve", "served"]
 
 S = ChannelState
-DONE = (parse_verdicts({"4100": "done"}),)
+ENDS = (parse_verdicts({"4100": "done", "1002": "stop", "401": "stop"}),)
 
 
 def link_of(channel: Channel) -> ScriptedLink:
@@ -175,8 +175,8 @@ async def serve(
     ``leaving`` takes the descriptors that a manager's process leaves to its end.
     """
     plans = (
-        channel_plan("notifications", verdicts=DONE),
-        channel_plan("calls", verdicts=DONE, critical=False),
+        channel_plan("notifications", verdicts=ENDS),
+        channel_plan("calls", verdicts=ENDS, critical=False),
         channel_plan("rooms/{id}"),
     )
     with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:

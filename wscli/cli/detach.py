@@ -22,6 +22,7 @@ from wscli.errors import NoInstance, WscliError, error_for
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
+    from wscli.control.requests import LogLevel
 
 __all__ = ["log_file", "start_or_reload", "wait_until_ready"]
 
@@ -36,7 +37,7 @@ class _Held(WscliError):
     """Another manager is about to run the file, or about to end."""
 
 
-def start_or_reload(plan: Plan, *, log_format: LogFormat, patience: float | None = None) -> None:
+def start_or_reload(plan: Plan, *, log_format: LogFormat, log_level: LogLevel, patience: float | None = None) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
 
     Of several that are started at once one runs, and the others have it apply the file. A manager that runs already
@@ -51,7 +52,7 @@ def start_or_reload(plan: Plan, *, log_format: LogFormat, patience: float | None
         try:
             if not _applied(plan):
                 log = log_file(plan.name)
-                pid = _start(plan, log, log_format)
+                pid = _start(plan, log, log_format, log_level)
                 note(f"{plan.name} is up as pid {pid}; it logs to {log}")
         except (_Held, NoInstance):
             if time.monotonic() >= deadline:
@@ -88,11 +89,11 @@ def log_file(name: str) -> Path:
     return directory / f"{name}.log"
 
 
-def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
+def _start(plan: Plan, log: Path, log_format: LogFormat, log_level: LogLevel) -> int:
     """Execute the manager, and give its pid once its socket answers."""
     ours, theirs = os.pipe()
     command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--log-format", log_format]
-    command += ["--log-file", str(log), "--status-fd", str(theirs)]
+    command += ["--log-level", log_level, "--log-file", str(log), "--status-fd", str(theirs)]
     try:
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as output:
             process = subprocess.Popen(

@@ -26,6 +26,7 @@ __all__ = [
     "file_option",
     "instance_options",
     "json_option",
+    "level_option",
     "read_time",
     "selection_of",
     "timeout_option",
@@ -50,6 +51,8 @@ _LONGEST = 10_000 * 86_400.0
 
 
 if TYPE_CHECKING:
+    from wscli.control.requests import LogLevel
+
     _FloatType = click.ParamType[float]
 else:
     _FloatType = click.ParamType  # generic since click 8.2 only
@@ -216,6 +219,12 @@ def token_argument(function: F) -> F:
 def json_option(help_text: str = "Print JSON.") -> Callable[[F], F]:
     """Accept --json."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def level_option(name: str, help_text: str, default: LogLevel | None = None) -> Callable[[F], F]:
+    """Accept a level of the log."""
+    levels = click.Choice(["debug", "info", "warning", "error"])
+    return click.option(name, type=levels, default=default, show_default=default is not None, help=help_text)
 
 
 def timeout_option(help_text: str, default: str | None = None) -> Callable[[F], F]:

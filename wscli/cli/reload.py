@@ -10,8 +10,8 @@ import click
 from wscli.cli.options import json_option, with_instance
 from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ManagerConnection, connect_to
-from wscli.control.escape import escape
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.messages import Reload

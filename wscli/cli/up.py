@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wscli.cli.options import LogFormat, file_option, selection_of, timeout_option
+from wscli.cli.options import LogFormat, file_option, level_option, selection_of, timeout_option
 from wscli.cli.printing import note
 from wscli.control.protocol import failure
 from wscli.control.selection import Selection, find_file
@@ -21,6 +21,7 @@ from wscli.errors import UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
+    from wscli.control.requests import LogLevel
 
 
 def _chosen_file(selection: Selection) -> Path:
@@ -48,7 +49,7 @@ def _fill_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
 
 
-def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
+def _run_here(plan: Plan, log_format: LogFormat, log_level: LogLevel, log_file: Path | None) -> int:
     from wscli.process.run import run_manager
 
     def is_up() -> None:
@@ -60,10 +61,10 @@ def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
         else:
             note(words)
 
-    return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
+    return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_level=log_level, log_file=log_file)
 
 
-def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
+def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_level: LogLevel, log_file: Path | None) -> int:
     """Run the manager in this process, which ``up -d`` started; tell that one whether it came up, or why not."""
     from wscli.config.loading import load
     from wscli.process.ownership import InstanceHeld
@@ -80,7 +81,9 @@ def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: P
     try:
         plan = load(file, os.environ)
         is_up = functools.partial(tell, {"pid": os.getpid()})
-        return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
+        return run_manager(
+            plan, os.environ, on_ready=is_up, log_format=log_format, log_level=log_level, log_file=log_file
+        )
     except InstanceHeld as error:  # without a word in the log, which is that of the other manager
         tell(failure(error, passing=error.passing))
         return int(error.exit_code)
@@ -101,10 +104,21 @@ def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: P
     show_default=True,
     help="How the log is written; json: one object a line, as `wscli logs --json` prints them.",
 )
+@level_option(
+    "--log-level",
+    "The lowest level that is written; debug: each dial, open, close, wait, refusal and token fetch.",
+    default="info",
+)
 @click.option("--log-file", type=click.Path(path_type=Path), hidden=True)
 @click.option("--status-fd", type=int, hidden=True)
 def command(
-    detach: bool, wait: bool, timeout: float | None, log_format: LogFormat, log_file: Path | None, status_fd: int | None
+    detach: bool,
+    wait: bool,
+    timeout: float | None,
+    log_format: LogFormat,
+    log_level: LogLevel,
+    log_file: Path | None,
+    status_fd: int | None,
 ) -> int:
     """Run the manager of a file.
 
@@ -127,17 +141,17 @@ def command(
     file = _chosen_file(selection_of(click.get_current_context()))
     _fill_standard_descriptors()
     if status_fd is not None:
-        return _run_detached(file, status_fd, log_format, log_file)
+        return _run_detached(file, status_fd, log_format, log_level, log_file)
     from wscli.config.loading import load
 
     plan = load(file, os.environ)
     if not detach:
-        return _run_here(plan, log_format, log_file)
+        return _run_here(plan, log_format, log_level, log_file)
     from wscli.cli.detach import start_or_reload, wait_until_ready
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
     began = time.monotonic()
-    start_or_reload(plan, log_format=log_format, patience=timeout)
+    start_or_reload(plan, log_format=log_format, log_level=log_level, patience=timeout)
     left = None if timeout is None else max(began + timeout - time.monotonic(), 0.0)
     return wait_until_ready(plan, left) if wait else 0

@@ -16,7 +16,8 @@ from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.core.backoff import BackoffPolicy
+from wscli.core.backoff import BackoffPolicy, LookAgain
+from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
 from wscli.net.proxy import ProxyChoice
@@ -104,8 +105,17 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    silence: float | None = None
+    """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
     """Whether channels with equal keys use one connection; no key of a file sets it yet."""
+    look_again: LookAgain | None = None
+    """When it is dialled again after it failed; None: never."""
+
+    @property
+    def policy(self) -> Policy:
+        """What its machine goes by."""
+        return Policy(self.backoff, self.verdicts, self.look_again)
 
     def key(self, params: Mapping[str, str]) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.

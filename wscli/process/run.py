@@ -15,6 +15,7 @@ from pathlib import Path
 from wscli.clock import Clock, SystemClock
 from wscli.config.plan import Plan
 from wscli.control.paths import find_state_directory
+from wscli.control.requests import LogLevel
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
@@ -57,12 +58,14 @@ def run_manager(
     *,
     on_ready: Callable[[], None] = lambda: None,
     log_format: Format = "text",
+    log_level: LogLevel = "info",
     log_file: Path | None = None,
 ) -> int:
     """Run a manager until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
     ``environ`` locates the runtime and the state directory. ``on_ready`` is called when the socket answers; no channel
-    has to be ready. ``log_format`` is for stderr; ``log_file`` is the file of stdout and stderr, if wscli rotates it.
+    has to be ready. ``log_format`` and ``log_level``, the lowest level written, are for stderr; ``log_file`` is their
+    file, if wscli rotates it.
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.
@@ -73,7 +76,8 @@ def run_manager(
     async def serve() -> int:
         process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
         file = RotatingLog(log_file) if log_file is not None else None
-        with capture(process.manager.log, form=log_format, file=file):
+        process.manager.log_level = log_level
+        with capture(process.manager.logs, form=log_format, level=log_level, file=file):
             return await process.serve()
 
     with own(plan, environ) as instance:

@@ -14,7 +14,17 @@ from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
+from wscli.transport.frames.close_codes import (
+    Violation,
+    cut_reason,
+    dropped,
+    failed,
+    http_text,
+    lost,
+    peer_closed,
+    read_close,
+    we_closed,
+)  # fmt: skip
 from wscli.transport.frames.writer import FrameWriter
 from wscli.values import format_duration
 
@@ -128,13 +138,24 @@ class BaseConnection:
         self._writing.drop_pong()
         self._writing.control(self._close_frame(code, cut_reason(reason)))
 
-    def _heard_close(self, code: int, reason: str) -> None:
-        """Handle a close frame, which the adapter has answered if necessary."""
+    def _heard_close(self, code: int, reason: str, fault: Violation | None = None) -> None:
+        """Handle a close frame, which the adapter has answered if necessary; one that breaks a rule is a close too."""
         self._deaf = True
         if self._cause is None:
             mine = self._sent_close
-            self._cause = peer_closed(code, reason) if mine is None else we_closed(mine, (code, reason))
+            self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
+        if fault is not None:
+            self._fail(fault)
         self._wind_down(CLOSE_TIMEOUT)
+
+    def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
+        """Handle a close frame that the parser refused, or HTTP text that looks like one."""
+        http = http_text(payload)
+        if http is None:
+            self._heard_close(*read_close(payload))
+        else:
+            self._cause = self._cause or http
+            self._fail(violation)
 
     def _wind_down(self, deadline: float) -> None:
         """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
