@@ -116,7 +116,14 @@ def make_manager(
     client of its own. ``make_session`` gives each upstream its session.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
+    state = find_state_directory(environ)
+    broker = Broker(
+        plan.tokens,
+        base=plan.file.parent,
+        clock=clock,
+        http=http,
+        state=None if state is None else Path(state, plan.name),
+    )
     budgets: dict[str, ConnectBudget] = {}
     descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
     services = Services(

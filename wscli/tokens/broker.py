@@ -23,6 +23,7 @@ from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
+from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
@@ -43,9 +44,11 @@ class Broker:
         clock: Clock,
         environ: Mapping[str, str] = os.environ,
         http: HttpClient | None = None,
+        state: Path | None = None,
     ) -> None:
-        """``base`` is the directory that file names are relative to."""
+        """``base`` is the directory that file names are relative to, ``state`` that of what outlives the manager."""
         self._base = base
+        self._state = state
         self._clock = clock
         self._environ = environ
         self._http = http or HttpClient(base=base, clock=clock, environ=environ)
@@ -100,12 +103,15 @@ class Broker:
         return True
 
     def forget(self, name: str) -> None:
-        """Discard the token; the next use fetches another.
+        """Discard the token, and a refresh token that is remembered; the next use fetches another.
 
         Raises:
             TokenFailed: the name is unknown.
         """
-        self._entry(name).drop()
+        entry = self._entry(name)
+        entry.drop()
+        if entry.source.remember:
+            entry.memory.forget()
 
     async def refresh(self, name: str) -> BrokerToken:
         """Fetch now, or join the fetch in progress; the old token is served until the new one arrives.
@@ -150,7 +156,7 @@ class Broker:
         """Apply a reloaded file: an unchanged source keeps its token and counters."""
         old = self._entries
         self._entries = {
-            name: old[name] if name in old and old[name].source == source else CacheEntry(source)
+            name: old[name] if name in old and old[name].source == source else self._new_entry(name, source)
             for name, source in sources.items()
         }
         for name, entry in old.items():
@@ -175,6 +181,11 @@ class Broker:
             hint = did_you_mean(name, self._entries).removeprefix("; ") or f"declared: {known}"
             raise TokenFailed(Failure(FailureKind.TOKEN, f"unknown token: {name!r}"), hint)
         return self._entries[name]
+
+    def _new_entry(self, name: str, source: TokenSource) -> CacheEntry:
+        if not source.remember or source.oauth2 is None or self._state is None:
+            return CacheEntry(source)
+        return CacheEntry(source, memory=TokenMemory(memory_path(self._state, name), source.oauth2.identity))
 
     def _start(self, name: str, entry: CacheEntry) -> asyncio.Task[Outcome]:
         """Give the fetch in progress, or a new one."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
 from wscli.tokens.fetcher import BrokerToken
+from wscli.tokens.memory import TokenMemory
 from wscli.tokens.models import TokenSource
-from wscli.values import Secret
 
 __all__ = ["CacheEntry"]
 
@@ -29,7 +29,7 @@ class CacheEntry:
     """Seconds from the token's fetch to its expiry."""
     made_of: Mapping[str, int] = field(default_factory=dict)
     task: asyncio.Task[BrokerToken | Failure] | None = None
-    memory: dict[str, Secret] = field(default_factory=dict)
+    memory: TokenMemory = field(default_factory=TokenMemory)
     fetches: int = 0
     served: int = 0
     failures: int = 0

@@ -58,6 +58,9 @@ class TokenSource(StrictModel):
         Duration | None, Field(gt=0, description="the token's life, where the answer does not say it")
     ] = None
     single_use: Annotated[Flag, Field(description="true: each use fetches a token of its own")] = False
+    remember: Annotated[
+        Flag, Field(description="with oauth2, true: keep a rotated refresh token in the state directory")
+    ] = False
 
     @model_validator(mode="after")
     def _one_source(self) -> TokenSource:
@@ -65,6 +68,8 @@ class TokenSource(StrictModel):
         if len(given) != 1:
             what = f"given: {', '.join(given)}" if given else "none is given"
             raise ValueError(f"a token must have exactly one of {', '.join(SOURCES)}; {what}")
+        if self.remember and (self.oauth2 is None or not self.oauth2.rotates):
+            raise ValueError("remember must stand beside oauth2 with a refresh_token")
         return self
 
     @property
