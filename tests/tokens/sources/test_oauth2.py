@@ -76,7 +76,7 @@ async def test_a_new_refresh_token_is_used_until_it_gives_way_to_the_declared_on
 async def test_a_refresh_token_to_client_credentials_is_not_kept(context: FetchContext, endpoint: Any) -> None:
     grant(endpoint, refresh_token="r2")
     await fetch(context, endpoint, client_secret="s")
-    assert context.memory == {}
+    assert await context.memory.recall() is None
 
 
 @pytest.mark.parametrize(
