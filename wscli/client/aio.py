@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, cast, overload
@@ -202,7 +203,12 @@ class AsyncClient(ManagerClient):
                     raise awaited.gone(error) from None
                 if item is None:
                     raise awaited.done()
-                if awaited.is_reply(item):
+                if not awaited.evaluates:
+                    found = awaited.is_reply(item)
+                else:
+                    until = time.monotonic() + deadline - asyncio.get_running_loop().time()
+                    found = await asyncio.to_thread(awaited.is_reply, item, until)
+                if found:
                     return cast(Message, item)
 
     async def stats(self, *channels: str) -> Stats:

@@ -218,5 +218,5 @@ def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], No
                 raise awaited.gone(error) from None
             if item is None:
                 raise awaited.done()
-            if awaited.is_reply(item):
+            if awaited.is_reply(item, deadline):
                 return cast(Message, item)
