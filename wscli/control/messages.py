@@ -126,6 +126,7 @@ class GatewayStats(TypedDict):
 
     listen: list[str]
     clients: int
+    strangers: int
     refused: int
 
 
