@@ -12,7 +12,7 @@ import click
 from wscli.cli.formatting import duration
 from wscli.cli.options import timeout_option, with_instance
 from wscli.cli.printing import note
-from wscli.control.client import ManagerGone, connect_to
+from wscli.control.client import ManagerGone, connect_to, left_until
 from wscli.control.paths import lock_path
 from wscli.control.selection import Selection
 from wscli.errors import TimedOut
@@ -40,7 +40,7 @@ def command(selection: Selection, timeout: float) -> int:
     Every channel gets a close frame, and a second to answer it. Returns once the manager is gone.
     """
     deadline = time.monotonic() + timeout
-    with connect_to(selection) as client:
+    with connect_to(selection, timeout=timeout) as client:
         instance = client.instance
         try:
             lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY)
@@ -48,7 +48,7 @@ def command(selection: Selection, timeout: float) -> int:
             return 0
         try:
             with contextlib.suppress(ManagerGone):
-                client.request("down", timeout=timeout)
+                client.request("down", timeout=left_until(deadline))
             gone = _await_free(lock, deadline)
         except TimedOut:
             gone = False

@@ -36,7 +36,7 @@ def _stands(selection: Selection, channels: tuple[str, ...], state: State) -> st
     """Say which channel is not there yet; None: by now they all are, or always were, with no time to say so."""
     with contextlib.suppress(WscliError):  # the deadline is the news; how they stand is a courtesy
         request: ChannelsRequest = {"channels": list(channels)}
-        for one in ask(selection, "status", request, timeout=2.0)["channels"]:
+        for one in ask(selection, "status", request, timeout=0.5)["channels"]:
             if one["state"] != state:
                 return f": {one['channel']} is {one['state']}: {one['reason']['text']}"
         return None

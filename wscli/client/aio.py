@@ -15,7 +15,7 @@ from wscli.client.link import AsyncManagerConnection
 from wscli.client.messages import Gap, Message
 from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, TailOptions
-from wscli.control.client import ManagerGone
+from wscli.control.client import ManagerGone, deadline_after, left_until
 from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
 from wscli.errors import NoInstance, TimedOut, WscliError
@@ -124,9 +124,10 @@ class AsyncTail(AsyncIterator[T_co]):
     async def _open(self) -> None:
         if self._link is not None:
             return
+        deadline = deadline_after(self._wanted.timeout)
         link = await self._connect(self._wanted.timeout)
         try:
-            await link.listen(self._wanted, gaps=self._gaps)
+            await link.listen(self._wanted._replace(timeout=left_until(deadline)), gaps=self._gaps)
         except BaseException:
             link.close()
             raise
@@ -253,14 +254,16 @@ class AsyncClient(ManagerClient):
         return await AsyncManagerConnection.open(self._selection, self._environ, timeout)
 
     async def _ask(self, one: ApiRequest) -> Any:
+        deadline = deadline_after(one.timeout)
         with await self._connect(one.timeout) as link:
-            return await link.request(one)
+            return await link.request(one._replace(timeout=left_until(deadline)))
 
     async def _send(self, one: ApiRequest) -> Any:
+        deadline = deadline_after(one.timeout)
         with await self._connect(one.timeout) as link:
-            whole = await link.start(one)
+            whole = await link.start(one._replace(timeout=left_until(deadline)))
             try:
-                answer = await link.answer(one.timeout)
+                answer = await link.answer(left_until(deadline))
             except (ManagerGone, TimedOut) as error:
                 raise one.lost(error, whole=whole) from None
             return result_of(answer)

@@ -5,6 +5,7 @@ Reading from one blocks like any other call: a signal's handler runs, and a dead
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -141,7 +142,7 @@ _MOST_IDLE = 4
 
 
 def _take() -> EvaluatorProcess:
-    idle = _idle.setdefault(os.getpid(), [])
+    idle = _own_idle()
     while True:
         try:
             process = idle.pop()
@@ -153,11 +154,24 @@ def _take() -> EvaluatorProcess:
 
 
 def _give_back(process: EvaluatorProcess) -> None:
-    idle = _idle.setdefault(os.getpid(), [])
+    idle = _own_idle()
     if len(idle) < _MOST_IDLE:
         idle.append(process)
     else:
         process.end()
+
+
+def _own_idle() -> list[EvaluatorProcess]:
+    pid = os.getpid()
+    if pid not in _idle:
+        _idle[pid] = []
+        atexit.register(_end_idle, pid)
+    return _idle[pid]
+
+
+def _end_idle(pid: int) -> None:
+    while pid == os.getpid() and _idle[pid]:
+        _idle[pid].pop().end()
 
 
 def warm_up(expression: str) -> None:
