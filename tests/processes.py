@@ -45,13 +45,7 @@ class Process:
     """
 
     def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        stdin: bool = False,
-        group: bool = False,
+        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: bool = False, group: bool = False
     ) -> None:
         self._group = group
         self.popen = subprocess.Popen(
@@ -235,15 +229,9 @@ class Wscli:
         **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end; stdin is empty unless given."""
-        data = input.encode() if isinstance(input, str) else input
+        data, whole_env = input.encode() if isinstance(input, str) else input, {**self.env, **env}
         done = subprocess.run(
-            [*COMMAND, *args],
-            input=data,
-            capture_output=True,
-            env={**self.env, **env},
-            cwd=self.directory,
-            timeout=timeout,
-            check=False,
+            [*COMMAND, *args], input=data, capture_output=True, env=whole_env, cwd=self.directory, timeout=timeout
         )
         out, err = (text.decode(errors="surrogateescape") for text in (done.stdout, done.stderr))
         assert "Traceback" not in err, err

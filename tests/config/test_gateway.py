@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import Loads
-from wscli.config.loading import load
+from wscli.config.loading import load, read_plan
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.redact import redacted
@@ -61,7 +61,7 @@ def test_the_token_is_never_shown(tmp_path: Path, token: str) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(FILE.format(gateway=f'gateway: {{auth: {{token: "{token}"}}}}', channel=""))
     environ = {"TOKEN": "from-the-environment"}
-    shown = redacted(file, environ)
+    shown = redacted(read_plan(file, environ)[0])
     assert 'token: "***"' in shown
     assert "literal-token" not in shown + repr(load(file, environ))
 

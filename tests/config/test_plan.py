@@ -34,7 +34,7 @@ def test_the_defaults(loads: Loads) -> None:
     assert plan.endpoints == {"api": Rate(10, 1.0)}
     channel = plan.channels["c"]
     assert (channel.name, channel.params, channel.upstream.endpoint) == ("c", (), "api")
-    assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
+    assert (channel.eager, channel.critical, channel.linger) == (True, True, 5.0)
     assert channel.upstream.keepalive == Keepalive(ping=20.0, timeout=20.0)
     assert (channel.upstream.verdicts, channel.upstream.backoff) == ((), BackoffPolicy())
     assert channel.history == HistoryLimits()
@@ -129,6 +129,17 @@ def test_a_channel_keeps_changes_or_cancels_what_its_endpoint_has(
 ) -> None:
     plan = loads(f"endpoints: {{api: {{url: wss://h, {endpoint}}}}}\nchannels: {{c: {{endpoint: api, {channel}}}}}\n")
     assert attrgetter(part)(plan.channels["c"]) == expected
+
+
+def test_a_failed_channel_is_dialled_again_where_it_is_critical_or_the_file_says_so(loads: Loads) -> None:
+    plan = loads(
+        "endpoints: {api: {url: ws://h}, often: {url: ws://h, look_again: 1m}}\n"
+        "channels:\n  a: {endpoint: api}\n  b: {endpoint: api, critical: false}\n"
+        "  c: {endpoint: often, critical: false}\n"
+        "  d: {endpoint: often, look_again: never}\n  e/{id}: {endpoint: often, look_again: 2m}\n"
+    )
+    found = {name: channel.upstream.look_again for name, channel in plan.channels.items()}
+    assert found == {"a": (600.0, False), "b": None, "c": (60.0, True), "d": None, "e/{id}": (120.0, True)}
 
 
 def test_verdicts_come_nearest_first_and_empty_levels_not_at_all(loads: Loads) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.conftest import said
+from wscli.config.loading import read_plan
 from wscli.config.redact import redacted
 
 FULL = """\
@@ -73,7 +74,7 @@ def test_a_plan_prints_none(loads: Callable[..., object]) -> None:
 def test_show_prints_none(tmp_path: Path, as_json: bool) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(FULL)
-    printed = redacted(file, ENVIRON, as_json=as_json)
+    printed = redacted(read_plan(file, ENVIRON)[0], as_json=as_json)
     assert not SECRET.search(printed)
     urls = ("wss://***@h/ws?key=***", "ws://***/ws", "https://***@h/token?k=***")
     assert [kept for kept in (*urls, "client_id", "proxy:3128", "/x/***") if kept not in printed] == []

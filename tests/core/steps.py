@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.machine import step
 from wscli.core.moves import Policy
 from wscli.core.snapshot import Snapshot
+from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts
 
 POLICY = Policy(BackoffPolicy())
@@ -46,3 +48,17 @@ def ready() -> Snapshot:
 
 def rotating() -> Snapshot:
     return run(e.RotationDue(1), snapshot=ready())[0]
+
+
+def refused(
+    *failures: e.Failure, snapshot: Snapshot | None = None, policy: Policy = POLICY, token: int = 0, sent: bool = False
+) -> tuple[Snapshot, list[Any]]:
+    """End an attempt with each of the failures in turn, starting the next one where the upstream waits."""
+    after, commands = snapshot or run(e.Used())[0], [] if snapshot else [c.DialNext(1)]
+    for failure in failures:
+        due = [e.RetryDue(after.generation)] if after.state is ChannelState.WAITING else []
+        after, _ = run(*due, snapshot=after)
+        ended = e.AttemptEnded(after.generation, failure, token=token, sent=sent)
+        after, more = run(ended, snapshot=after, policy=policy)
+        commands += more
+    return after, commands

@@ -11,21 +11,30 @@ from tests.examples import EXAMPLES
 from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.actions import Action, Verdict
-from wscli.core.backoff import BackoffPolicy
+from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.machine import step
 from wscli.core.moves import Policy
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
+from wscli.core.verdicts import decide
 
 S = ChannelState
 FAILURES = st.sampled_from([TCP, *map(close, (1000, 1002, 1006, 1008, 4000, 4100, 4401)), *map(status, (401, 503))])
 POLICIES = [
     POLICY,
-    declared({"4000": "reconnect", "4100": "done", "503": "fresh"}),
+    declared({"4000": "reconnect", "4100": "done", "503": "fresh", "tcp": "stop"}),
+    POLICY._replace(look_again=LookAgain(600.0, declared=False)),
+    declared({"1002": "stop", "tcp": "stop"})._replace(look_again=LookAgain(600.0, declared=True)),
     Policy(BackoffPolicy(give_up={"attempts": "3"})),  # type: ignore[arg-type]  # as a file says it
 ]
 SURROUNDINGS = [e.Used(), e.Unused(), e.NetworkLost(), e.NetworkReturned(), e.TaskCrashed("x")]
 BY_HAND = [e.StartRequested(), e.CloseRequested(), e.RedialRequested("reload"), e.ReplaceRequested("reload")]
+
+
+def declares(policy: Policy, failure: e.Failure) -> bool:
+    return decide(failure, policy.verdicts) != decide(failure, ())
+
+
 STAGES = {S.CONNECTING: "dialling", S.HANDSHAKING: "open", S.READY: "ready"}
 
 
@@ -45,7 +54,7 @@ class OneConnection(RuleBasedStateMachine):
     def feed(self, event: e.UpstreamEvent) -> None:
         before = self.snapshot
         self.snapshot, commands = step(before, event, self.policy)
-        if self.snapshot.state is not S.WAITING or self.snapshot.generation != before.generation:
+        if self.snapshot.state not in (S.WAITING, S.FAILED) or self.snapshot.generation != before.generation:
             self.scheduled = None
         for command in commands:
             self.carry_out(command)
@@ -73,7 +82,7 @@ class OneConnection(RuleBasedStateMachine):
                 assert generation == self.successor == self.snapshot.generation
                 self.live, self.successor = self.successor, None
                 self.stage = STAGES[self.snapshot.state]
-            case c.ScheduleRetry(generation):
+            case c.ScheduleRetry(generation) | c.ScheduleLook(generation):
                 assert self.scheduled is None
                 self.scheduled = generation
 
@@ -98,11 +107,14 @@ class OneConnection(RuleBasedStateMachine):
             self.stage = "ready"
             self.feed(e.HandshakeDone(self.live))
 
-    @rule(failure=FAILURES, healthy_for=st.sampled_from([0.0, 1.0, 60.0]), token_used=st.booleans())
-    def attempt_ends(self, failure: e.Failure, healthy_for: float, token_used: bool) -> None:
+    @rule(failure=FAILURES, healthy_for=st.sampled_from([0.0, 1.0, 60.0]), token=st.integers(0, 2), sent=st.booleans())
+    def attempt_ends(self, failure: e.Failure, healthy_for: float, token: int, sent: bool) -> None:
         if self.live is not None:
             ended, self.live = self.live, None
-            self.feed(e.AttemptEnded(ended, failure, healthy_for=healthy_for, token_used=token_used))
+            before = self.snapshot.in_a_row
+            self.feed(e.AttemptEnded(ended, failure, healthy_for=healthy_for, token=token, sent=sent))
+            if healthy_for < 10.0 and self.snapshot.state is S.FAILED and not declares(self.policy, failure):
+                assert before.refusals >= 2 or self.snapshot.reason.code == "gave_up", "final at first sight"
 
     @rule(
         failure=FAILURES, action=st.sampled_from(Action), healthy_for=st.sampled_from([0.0, 60.0]), late=st.booleans()
@@ -124,11 +136,11 @@ class OneConnection(RuleBasedStateMachine):
             self.successor_open = True
             self.feed(e.HandshakeDone(self.successor) if opened else e.Opened(self.successor))
 
-    @rule(failure=FAILURES, token_used=st.booleans())
-    def successor_fails(self, failure: e.Failure, token_used: bool) -> None:
+    @rule(failure=FAILURES, token=st.integers(0, 2))
+    def successor_fails(self, failure: e.Failure, token: int) -> None:
         if self.successor is not None:
             before, ended, self.successor = self.snapshot, self.successor, None
-            self.feed(e.AttemptEnded(ended, failure, token_used=token_used))
+            self.feed(e.AttemptEnded(ended, failure, token=token))
             assert (self.snapshot.state, self.snapshot.generation) == (S.READY, before.generation)
 
     @rule(back=st.integers(1, 3), failure=FAILURES)
@@ -156,8 +168,11 @@ class OneConnection(RuleBasedStateMachine):
         assert named is None or self.snapshot.state is S.READY
 
     @invariant()
-    def every_wait_has_its_timer(self) -> None:
-        assert (self.scheduled is not None) == (self.snapshot.state is S.WAITING)
+    def every_wait_has_its_timer_and_so_has_a_failure_that_is_looked_at_again(self) -> None:
+        waits = self.snapshot.state is S.WAITING or (
+            self.snapshot.state is S.FAILED and self.snapshot.next.action == "retry"
+        )
+        assert (self.scheduled is not None) == waits
 
     @invariant()
     def every_state_has_a_reason_and_a_next_step(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.steps import POLICY, TCP, close, ready, rotating, run, status
+from tests.core.steps import POLICY, TCP, close, declared, ready, rotating, run, status
 from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.actions import Action, Verdict
@@ -60,11 +60,11 @@ def test_a_successor_that_fails_leaves_the_connection_and_the_rotation_is_due_ag
 @pytest.mark.parametrize(
     ("event", "commands"),
     [
-        (e.AttemptEnded(2, status(401), token_used=True), [c.ForgetTokens(2), c.ScheduleRotation(1, 1, 0.0)]),
-        (e.AttemptEnded(2, status(410)), []),
+        (e.AttemptEnded(2, status(401), token=1), [c.ForgetTokens(2), c.ScheduleRotation(1, 1, 0.0)]),
+        (e.AttemptEnded(2, status(410)), [c.ScheduleRotation(1, 1, 0.0)]),
         (e.VerdictGiven(2, Verdict(Action.RETRY), close(4000)), [c.ScheduleRotation(1, 1, 0.0), c.Hangup(2)]),
     ],
-    ids=["its token is dropped, and it is not dialled at once", "refused for good", "by a verdict"],
+    ids=["its token is dropped, and it is not dialled at once", "a refusal is not final", "by a verdict"],
 )
 def test_a_successor_that_is_refused_leaves_the_ready_connection_alone(
     event: e.UpstreamEvent, commands: list[c.UpstreamCommand]
@@ -93,7 +93,8 @@ def test_a_verdict_lets_a_successor_take_the_place_of_the_connection_that_it_clo
 
 @pytest.mark.parametrize("failure", [close(1002), close(1012, retry_after=9.0)])
 def test_a_successor_is_hung_up_where_the_end_says_not_to_dial(failure: e.Failure) -> None:
-    snapshot, commands = run(e.AttemptEnded(1, failure), snapshot=rotating())
+    policy = declared({1002: "stop"})
+    snapshot, commands = run(e.AttemptEnded(1, failure), snapshot=rotating(), policy=policy)
     assert commands[0] == c.Hangup(2)
     assert snapshot.successor is None
     assert snapshot.state is (S.WAITING if failure.retry_after else S.FAILED)

@@ -21,22 +21,35 @@ def judge(failure: Failure, *levels: dict[Any, Any], **more: Any) -> Verdict:
     return decide(failure, [parse_verdicts(level) for level in levels], **more)
 
 
-@pytest.mark.parametrize("failure", [status(401), status(403), close(4401)], ids=lambda failure: str(failure.code))
-def test_refused_credentials_are_renewed_where_a_token_was_used_and_final_where_not(failure: Failure) -> None:
-    assert judge(failure, token_used=True) == Verdict(Action.REAUTH)
-    assert judge(failure) == Verdict(Action.STOP)
+CREDENTIALS = [status(401), status(403), close(4401)]
 
 
-NO_RETRY_MENDS = [
+@pytest.mark.parametrize("failure", [*CREDENTIALS, close(3000), close(3003)], ids=lambda failure: str(failure.code))
+def test_refused_credentials_are_renewed_where_a_token_was_used(failure: Failure) -> None:
+    assert judge(failure, token_used=True, refusals=9) == Verdict(Action.REAUTH)
+    assert judge(failure).action is Action.RETRY
+
+
+LIKELY_REPEATED = [
+    *CREDENTIALS,
     *map(status, (400, 405, 410, 426)),
     *map(status, (300, 301, 302, 307, 308, 399)),  # redirects that were not followed
-    *map(close, (1002, 1003, 1007, 1010)),  # RFC 6455, section 7.4.1
+    *map(close, (1002, 1003, 1007, 1008, 1010)),  # RFC 6455, section 7.4.1
+    Failure(FailureKind.CERTIFICATE, "expired"),
+    Failure(FailureKind.VIOLATION, "masked", code=1002),
+    Failure(FailureKind.TOKEN, "invalid_grant", refused=True),
+    Failure(FailureKind.PROXY, "wrong password", code=407, refused=True),
 ]
 
 
-@pytest.mark.parametrize("failure", NO_RETRY_MENDS, ids=lambda failure: str(failure.code))
-def test_statuses_and_close_codes_that_no_retry_mends_stop(failure: Failure) -> None:
-    assert judge(failure).action is Action.STOP
+@pytest.mark.parametrize("failure", LIKELY_REPEATED, ids=lambda failure: f"{failure.kind}-{failure.code}")
+def test_what_another_dial_is_likely_to_repeat_stops_at_the_third_in_a_row(failure: Failure) -> None:
+    found = [judge(failure, refusals=count) for count in (1, 2, 3, 4)]
+    assert [one.action for one in found] == [Action.RETRY, Action.RETRY, Action.STOP, Action.STOP]
+    assert found[-1].mends
+    key = failure.code if failure.kind in (FailureKind.CLOSE, FailureKind.STATUS) else failure.kind
+    assert judge(failure, {key: "retry"}, refusals=9).action is Action.RETRY
+    assert judge(failure, {key: "stop"}) == Verdict(Action.STOP), "declared: at once, and final"
 
 
 ALL_OTHERS = [
@@ -50,27 +63,21 @@ def test_all_others_are_tried_again(failure: Failure) -> None:
     assert judge(failure) == judge(failure, token_used=True) == Verdict(Action.RETRY)
 
 
-def test_policy_violations_stop_at_the_third_in_a_row() -> None:
-    found = [judge(close(1008), policy_violations=count).action for count in (1, 2, 3, 4)]
-    assert found == [Action.RETRY, Action.RETRY, Action.STOP, Action.STOP]
-    assert judge(close(1008), {1008: "retry"}, policy_violations=9).action is Action.RETRY
-
-
 @pytest.mark.parametrize("kind", FailureKind)
-def test_a_failure_without_a_code_is_tried_again_unless_it_is_a_refused_certificate(kind: FailureKind) -> None:
-    expected = Action.STOP if kind is FailureKind.CERTIFICATE else Action.RETRY
-    assert judge(Failure(kind, "failed"), {"100-599": "done", "1000-4999": "done"}).action is expected
+def test_no_kind_is_final_at_first_sight(kind: FailureKind) -> None:
+    for code in (None, 1002, 4401):
+        assert judge(Failure(kind, "failed", code=code), refusals=1) == Verdict(Action.RETRY)
 
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in FailureKind if kind not in (FailureKind.CLOSE, FailureKind.STATUS, FailureKind.CERTIFICATE)],
+    [kind for kind in FailureKind if kind not in ("close", "status", "violation", "too_big", "certificate")],
 )
 @pytest.mark.parametrize("code", [400, 401, 403, 407, 1002, 1008, 4401])
 def test_only_the_servers_own_codes_are_judged(kind: FailureKind, code: int) -> None:
     """A proxy's 403 or a token server's 401 says nothing about what the server thinks of our credentials."""
     failure = Failure(kind, "failed", code=code)
-    assert judge(failure, {code: "stop"}, token_used=True, policy_violations=9) == Verdict(Action.RETRY)
+    assert judge(failure, {code: "stop"}, token_used=True, refusals=9) == Verdict(Action.RETRY)
 
 
 def test_the_nearest_level_that_names_the_code_wins_however_wide_its_range() -> None:
@@ -91,6 +98,26 @@ def test_within_a_level_the_narrowest_key_wins_wherever_it_stands() -> None:
         assert judge(close(1012), written).action is Action.RETRY
     assert judge(status(503), {"5xx": "stop", 503: "retry"}).action is Action.RETRY
     assert judge(status(599), {"5xx": "stop", 503: "retry"}).action is Action.STOP
+
+
+KINDS = ["dns", "tcp", "tls", "certificate", "proxy", "timeout", "keepalive", "token", "violation", "too_big"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_names_failures_at_every_level(kind: str) -> None:
+    failure = Failure(FailureKind(kind), "failed", code=407 if kind == "proxy" else None)
+    others = dict.fromkeys((key for key in KINDS if key != kind), "stop")
+    assert judge(failure, {kind: "done"}, {kind: "stop"}).action is Action.DONE
+    assert judge(failure, others, {}, {kind: {"retry": "60s"}}) == Verdict(Action.RETRY, 60.0)
+    assert judge(failure, {"100-599": "done", "1000-4999": "done"}).action is Action.RETRY
+
+
+def test_within_a_level_a_code_beats_a_kind_and_a_kind_beats_a_range() -> None:
+    too_big = Failure(FailureKind.TOO_BIG, "too big", code=1009, by="us")
+    assert judge(too_big, {"1000-1015": "done", "too_big": "stop", 1009: "fresh"}).action is Action.FRESH
+    assert judge(too_big, {"1000-1015": "done", "too_big": "stop"}).action is Action.STOP
+    assert judge(too_big, {"1000-1015": "done"}, {"too_big": "stop"}).action is Action.DONE
+    assert judge(close(1009), {"too_big": "stop"}).action is Action.RETRY, "the server's own limit"
 
 
 @given(
@@ -115,13 +142,15 @@ def test_every_way_of_writing_a_key_and_a_verdict_is_read() -> None:
         "5xx": "reconnect",
         529: {Scalar("retry"): Scalar("1m")},
         "1000": "done",
+        Scalar("too_big"): "stop",
     }
     assert parse_verdicts(written) == {
-        (4401, 4401): (Action.REAUTH, 0.0),
-        (4000, 4099): (Action.STOP, 0.0),
-        (500, 599): (Action.RECONNECT, 0.0),
-        (529, 529): (Action.RETRY, 60.0),
-        (1000, 1000): (Action.DONE, 0.0),
+        (4401, 4401): Verdict(Action.REAUTH),
+        (4000, 4099): Verdict(Action.STOP),
+        (500, 599): Verdict(Action.RECONNECT),
+        (529, 529): Verdict(Action.RETRY, 60.0),
+        (1000, 1000): Verdict(Action.DONE),
+        FailureKind.TOO_BIG: Verdict(Action.STOP),
     }
     assert parse_verdicts(parse_verdicts(written)) == parse_verdicts(written)
 
@@ -134,9 +163,12 @@ def test_every_action_can_be_declared(action: Action) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("stop", "verdicts must be a mapping of codes to verdicts, not 'stop'"),
-        ([], "verdicts must be a mapping of codes to verdicts, not a list"),
-        ({"44o1": "stop"}, "'44o1' is neither a code (4401), a range (4000-4099) nor a class of statuses (5xx)"),
+        ("stop", "verdicts must be a mapping of codes and kinds to verdicts, not 'stop'"),
+        ([], "verdicts must be a mapping of codes and kinds to verdicts, not a list"),
+        (
+            {"44o1": "stop"},
+            "'44o1' is neither a code (4401), a range (4000-4099), a class of statuses (5xx) nor a kind",
+        ),
         ({"٤٤٠١": "stop"}, "is neither a code"),
         ({"-1": "stop"}, "'-1' is neither a code"),
         ({"44": "stop"}, "'44' is neither a code"),
@@ -158,6 +190,8 @@ def test_every_action_can_be_declared(action: Action) -> None:
         ({"4401": {"retry": "60"}}, "'60' is not a duration"),
         ({"4401": {"retry": {"a": "hunter2"}}}, "a mapping is not a duration"),
         ({"4401": "stop", "4401-4401": "retry"}, "'4401-4401' names the same codes as a key before it"),
+        ({"status": "stop"}, "'status' is neither a code"),
+        ({"Dns": "stop"}, "'Dns' is neither a code"),
         ({"500-599": "stop", "5xx": "retry"}, "'5xx' names the same codes as a key before it"),
     ],
 )
@@ -177,5 +211,6 @@ def test_what_came_from_the_environment_is_not_quoted() -> None:
 def test_the_schema_names_every_action_and_takes_the_same_keys() -> None:
     schema = TypeAdapter(Verdicts).json_schema()
     ((pattern, verdicts),) = schema["patternProperties"].items()
-    assert pattern == r"^(\d{3,4}|\d{3,4}-\d{3,4}|[1-5]xx)$"
+    kinds = "dns|tcp|tls|certificate|proxy|timeout|keepalive|token|violation|too_big"
+    assert pattern == rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{kinds})$"
     assert verdicts["oneOf"][0]["enum"] == [str(action) for action in Action]

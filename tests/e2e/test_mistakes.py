@@ -161,22 +161,13 @@ def test_long_times_and_large_counts_are_no_mistakes(one: Wscli) -> None:
 def test_send_without_a_message_on_a_terminal_is_2(one: Wscli) -> None:
     ours, theirs = pty.openpty()
     try:
-        done = subprocess.run(
-            [*COMMAND, "send", "feed"],
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            env=one.env,
-            cwd=one.directory,
-            timeout=60,
-            check=False,
-        )
+        command = [*COMMAND, "send", "feed"]
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, env=one.env, cwd=one.directory)
     finally:
         os.close(ours)
         os.close(theirs)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "error: MESSAGE is missing, and stdin is a terminal"
-    assert done.stderr.splitlines()[1].startswith("hint: ")
+    assert done.stderr.startswith("error: MESSAGE is missing, and stdin is a terminal\nhint: ")
 
 
 def test_no_instance_is_5_and_an_ambiguous_instance_is_2() -> None:

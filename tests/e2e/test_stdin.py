@@ -95,13 +95,9 @@ def test_a_deadline_whose_signal_another_thread_takes_ends_a_tail(running: Scene
 def test_ctrl_c_on_a_terminal_ends_a_message_that_is_typed(running: Scene) -> None:
     ours, its = pty.openpty()
     typing = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    command, where = [sys.executable, "-c", typing, *COMMAND, "send", "echo", "--whole", "-"], running.command.directory
     process = subprocess.Popen(
-        [sys.executable, "-c", typing, *COMMAND, "send", "echo", "--whole", "-"],
-        stdin=its,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env=running.command.env,
-        cwd=running.command.directory,
+        command, stdin=its, stderr=subprocess.PIPE, start_new_session=True, env=running.command.env, cwd=where
     )
     try:
         os.write(ours, b"half of it\n")
@@ -115,6 +111,45 @@ def test_ctrl_c_on_a_terminal_ends_a_message_that_is_typed(running: Scene) -> No
         process.wait()
         os.close(ours)
         os.close(its)
+
+
+@pytest.mark.parametrize("words", [["connect", "echo"], ["send", "echo", "-"]])
+def test_on_a_terminal_nothing_is_sent_that_enter_did_not_follow(running: Scene, words: list[str]) -> None:
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        stdin=its,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=running.command.env,
+        cwd=running.command.directory,
+    )
+    before = received(running)
+    try:
+        os.write(ours, b'{"say": ["entered"]}\n')
+        until(lambda: received(running) == before + 1)
+        os.write(ours, b'{"say": ["given up"]}\4')
+        until(lambda: unread(its) == 0)
+        os.write(ours, b"\4")
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert err.splitlines()[-1] == "the last line was not sent: Enter did not follow it"
+        assert received(running) == before + 1
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(its)
+
+
+@pytest.mark.parametrize("reader", ["connect", "lines"])
+def test_the_last_line_of_a_pipe_needs_no_newline(running: Scene, reader: str) -> None:
+    before = received(running)
+    done = running.command(*READERS[reader], input='{"say": ["one"]}\n{"say": ["two"]}')
+    assert done.returncode == 0, done.stderr
+    until(lambda: received(running) == before + 2)
 
 
 def test_a_whole_message_may_take_its_time_as_the_manager_is_asked_at_once(running: Scene) -> None:

@@ -15,10 +15,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
-from tests.daemon.scripted import Scripted, scripted
+from tests.daemon.scripted import Scripted, changed, channel_plan, scripted
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure, FailureKind
+from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.gateway.server import Gateway
 from wscli.values import Secret
@@ -26,6 +27,7 @@ from wscli.values import Secret
 TOKEN = "s3cret-token"
 BAD = Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer")
 """An end of the upstream that fails its channel."""
+STOPS = parse_verdicts({1002: "stop"})
 
 
 def upgrade_request(port: int, token: str, line: str = "GET /ws/news HTTP/1.1") -> bytes:
@@ -93,7 +95,8 @@ class Faced:
 @asynccontextmanager
 async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
     """Open a gateway at a free port."""
-    async with scripted(*plans) as it:
+    stops = [changed(one, verdicts=(*one.upstream.verdicts, STOPS)) for one in plans or (channel_plan(),)]
+    async with scripted(*stops) as it:
         plan = GatewayPlan(listen=(Listen(),), auth=GatewayAuth(token=Secret(TOKEN)), **options)
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         gateway = Gateway(it.manager)

@@ -68,6 +68,8 @@ async def test_foreign_hosts_and_origins_are_refused() -> None:
         assert (await get(it, "/healthz", host="evil.example"))[0] == 421
         assert (await get(it, "/stats", more="Origin: http://evil.example\r\n"))[0] == 403
         assert (await get(it, "/stats", more="Origin: http://localhost:3000\r\n"))[0] == 200
+        page = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nOrigin: http://localhost:3000\r\n\r\n".encode()
+        assert b"\r\nAccess-Control-Allow-Origin: http://localhost:3000\r\nVary: Origin\r\n" in await ask(it.port, page)
         assert (await it.refused(origin="http://evil.example")).status_code == 403
         async with it.client(origin="http://localhost:3000"):
             pass

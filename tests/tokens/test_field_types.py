@@ -18,6 +18,8 @@ adapter: TypeAdapter[object] = TypeAdapter(ProxyText)
         ("http://u:p@proxy:3128", "http://u:p@proxy:3128"),
         ({"url": "http://proxy:3128", "username": "me@x", "password": "a/b"}, "http://me%40x:a%2Fb@proxy:3128"),
         ({"url": "http://proxy", "username": "me"}, "http://me@proxy"),
+        ("socks5h://proxy:1080", "socks5h://proxy:1080"),
+        ({"url": "socks4://[::1]:1080", "username": "me"}, "socks4://me@[::1]:1080"),
     ],
 )
 def test_a_url_and_its_credentials_are_joined_and_a_word_stays_a_word(value: object, url: str) -> None:
@@ -30,7 +32,7 @@ def test_a_url_and_its_credentials_are_joined_and_a_word_stays_a_word(value: obj
 
 
 @pytest.mark.parametrize(
-    "value", ["socks5://a:1", "proxy:3128", "http://", "http://a:x", "http://[", {"url": "ftp://a"}]
+    "value", ["socks6://a:1", "proxy:3128", "http://", "http://a:x", "http://[", "http://a b", {"url": "ftp://a"}]
 )
 def test_another_kind_of_proxy_is_refused_at_load(value: object) -> None:
     with pytest.raises(ValidationError, match="must be 'auto', 'none', or a URL"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from tests.transport.servers import Peer, Script, Server, serve
 from wscli.core.events import Failure
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import Connection, DialTarget, DialTimeline
-from wscli.transport.open import Adapter, fallbacks, open_connection
+from wscli.transport.open import Adapter, open_connection
 
 T = TypeVar("T")
 
@@ -37,14 +37,6 @@ def secure(request: pytest.FixtureRequest) -> bool:
 def adapter(request: pytest.FixtureRequest) -> Adapter:
     found: Adapter = request.param
     return found
-
-
-@pytest.fixture(autouse=True)
-def _no_memory() -> Iterator[None]:
-    """No test sees which servers another found picows to refuse."""
-    fallbacks.clear()
-    yield
-    fallbacks.clear()
 
 
 async def begun(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

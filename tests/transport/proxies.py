@@ -30,6 +30,8 @@ async def pipe(peer: Peer, host: str, port: int, granted: bytes) -> None:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def http_proxy(asked: list[Peer], *, port: int) -> Script:

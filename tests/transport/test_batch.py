@@ -67,7 +67,7 @@ def test_a_message_over_two_batches_belongs_to_the_second() -> None:
     assert assembler.take() == (["€".encode()], None, None)
 
 
-def test_limits_hold_for_bytes_and_for_fragments() -> None:
+def test_limits_hold_for_bytes_and_for_empty_fragments() -> None:
     with pytest.raises(Violation, match="more than 10 bytes"):
         Assembler(10).first(b"x" * 11, text=True, fin=False)
     assembler = Assembler(10)
@@ -76,9 +76,9 @@ def test_limits_hold_for_bytes_and_for_fragments() -> None:
         assembler.more(b"x", fin=True)
     assembler = Assembler(10)
     assembler.first(b"", text=True, fin=False)
-    for _ in range(65_535):
+    for _ in range(65_536):
         assembler.more(b"", fin=False)
-    with pytest.raises(Violation, match="in more than 65536 fragments"):
+    with pytest.raises(Violation, match="more than 65536 empty fragments"):
         assembler.more(b"", fin=False)
 
 

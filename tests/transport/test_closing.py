@@ -8,7 +8,7 @@ import pytest
 
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials, begun, over_tls_too
-from tests.transport.servers import CLOSE, PING, TEXT, Peer, close_payload, frame, read_nothing, silent
+from tests.transport.servers import CLOSE, CONT, PING, TEXT, Peer, close_payload, frame, read_nothing, silent
 from wscli.core.events import FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.frames.base import CLOSE_TIMEOUT
@@ -224,11 +224,60 @@ async def test_a_close_while_the_listener_has_paused_is_still_answered(dial: Dia
         assert ((await seen.ended()).code, seen.messages) == (1000, [b"held back" * 10_000])
 
 
-async def test_a_close_inside_a_fragmented_message_is_a_close(dial: Dials) -> None:
-    data = frame(TEXT, b"never fin", fin=False) + frame(CLOSE, close_payload(1001))
+CLOSES_OF_THE_SERVER = {
+    "a second close": frame(CLOSE, close_payload(1000)) + frame(CLOSE, close_payload(1001)),
+    "a second close without a code": frame(CLOSE, close_payload(1000)) + frame(CLOSE),
+    "a ping": frame(CLOSE, close_payload(1000)) + frame(PING, b"late"),
+    "a message": frame(CLOSE, close_payload(1000)) + frame(TEXT, b"late"),
+    "an invalid frame": frame(CLOSE, close_payload(1000)) + frame(0x3, b"late"),
+    "a frame that is too large": frame(CLOSE, close_payload(1000)) + b"\x82\x7f\x7f" + bytes(7),
+    "a second close that is invalid": frame(CLOSE, close_payload(1000)) + frame(CLOSE, close_payload(999)),
+    "a continuation": frame(TEXT, b"never", fin=False) + frame(CLOSE, close_payload(1000)) + frame(CONT, b"fin"),
+    "text that is no frame": frame(CLOSE, close_payload(1000)) + b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("data", CLOSES_OF_THE_SERVER.values(), ids=CLOSES_OF_THE_SERVER)
+@pytest.mark.parametrize("pieces", [1, 2], ids=["in one read", "in two"])
+async def test_a_close_frame_is_answered_with_its_code_whatever_follows_it(
+    dial: Dials, data: bytes, pieces: int
+) -> None:
+    """Autobahn 7.1.2 to 7.1.6: data behind a close frame is discarded (RFC 6455, sections 1.4 and 5.5.1)."""
+    codes: list[int | None] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade()
+        for at in range(pieces):
+            await peer.send(data[at * len(data) // pieces : (at + 1) * len(data) // pieces])
+            await asyncio.sleep(0)
+        codes.append(await peer.read_close())
+        assert await peer.reader.read(2) == b"", "more than one frame answers a close"
+
+    async with dial.served(script) as (_, seen):
+        failure = await seen.ended()
+        await dial.server.scripts_done()
+        assert (failure.code, failure.by, codes, seen.messages) == (1000, "peer", [1000], [])
+
+
+async def test_a_close_inside_a_fragmented_message_ends_it_without_a_violation(dial: Dials) -> None:
+    """Autobahn 7.1.5: control frames may come inside a message (RFC 6455, section 5.4)."""
+    data = frame(TEXT, b"whole") + frame(TEXT, b"never fin", fin=False) + frame(CLOSE, close_payload(1001))
     failure, answer, seen = await dial.ended_by(data)
-    assert (failure.code, failure.by, seen.messages) == (1001, "peer", [])
-    assert answer in (1001, 1002)
+    assert (failure.code, failure.by, answer, seen.messages) == (1001, "peer", 1001, [b"whole"])
+
+
+async def test_a_close_inside_a_fragmented_message_answers_ours(dial: Dials) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(frame(TEXT, b"never fin", fin=False))
+        received = await peer.read_frame()
+        await peer.send(frame(CLOSE, received.payload))
+        assert await peer.reader.read(2) == b"", "a close frame that answers ours was answered"
+
+    async with dial.upgraded(script) as (link, seen):
+        await link.close(4002, "bye")
+        failure = await seen.ended()
+        await dial.server.scripts_done()
+        assert (failure.code, failure.by) == (4002, "us")
 
 
 async def test_a_flood_behind_a_violation_is_thrown_away(dial: Dials) -> None:

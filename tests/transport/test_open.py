@@ -11,27 +11,18 @@ import pytest
 
 from tests.transport.conftest import Dials, needs_picows
 from tests.transport.recorder import Recorder
-from tests.transport.servers import TEXT, Peer, Script, Server, frame, refusing, serve
+from tests.transport.servers import TEXT, Peer, Server, frame, refusing, serve
 from tests.waiting import descriptors, eventually
-from wscli.core.events import FailureKind
 from wscli.errors import ConfigError
 from wscli.transport.connection import DialError, DialTarget, DialTimeline
 from wscli.transport.open import open_connection
 from wscli.version import __version__
 
 
-def welcoming(*headers: str, before: bytes = b"", connection: str = "Upgrade") -> Script:
+async def accept(peer: Peer) -> None:
     """Accept the upgrade, with a first message."""
-
-    async def script(peer: Peer) -> None:
-        await peer.read_request()
-        await peer.send(before + peer.answer(*headers, connection=connection) + frame(TEXT, b"welcome"))
-        await peer.gone()
-
-    return script
-
-
-accept = welcoming()
+    await peer.upgrade(then=frame(TEXT, b"welcome"))
+    await peer.gone()
 
 
 def target(url: str, **options: object) -> DialTarget:
@@ -210,40 +201,11 @@ async def test_auto_is_picows_without_compression_and_websockets_with_it() -> No
 
 async def test_without_the_extra_auto_is_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    for module in ("upgrade", "connection"):
-        monkeypatch.delitem(sys.modules, f"wscli.transport.picows.{module}", raising=False)
+    monkeypatch.delitem(sys.modules, "wscli.transport.picows.connection", raising=False)
     async with serve(accept) as server:
         assert await adapter_of(server) == "websockets"
         with pytest.raises(ConfigError, match="'picows' is not installed"):
             await open_connection(target(server.url), Recorder(), DialTimeline(), adapter="picows")
-
-
-@needs_picows
-@pytest.mark.parametrize(
-    "script",
-    [
-        welcoming(connection="keep-alive, Upgrade"),
-        welcoming(before=b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
-        welcoming(*(f"X-{at}: {'x' * 5000}" for at in range(5))),
-    ],
-    ids=["keep-alive", "early hints", "long headers"],
-)
-async def test_what_only_picows_refuses_is_dialled_again_with_websockets_and_so_from_then_on(
-    script: Script, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with serve(script) as server:
-        timeline = DialTimeline()
-        assert (await adapter_of(server, timeline), server.connections) == ("websockets", 2)
-        steps = [(step.name, step.ok) for step in timeline.steps]
-        dialled = [("dns", True), ("tcp", True)]
-        assert steps == [*dialled, ("upgrade", False), *dialled, ("upgrade", True)]
-        assert timeline.steps[2].detail.startswith(f"picows refuses the upgrade of 127.0.0.1:{server.port}: ")
-        (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert "dialled with websockets from now on" in warning
-        assert (await adapter_of(server), server.connections) == ("websockets", 3)
-        with pytest.raises(DialError) as caught:
-            await open_connection(target(server.url), Recorder(), DialTimeline(), adapter="picows")
-        assert caught.value.failure.kind is FailureKind.UPGRADE
 
 
 @needs_picows

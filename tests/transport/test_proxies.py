@@ -10,18 +10,13 @@ import pytest
 from tests.daemon.passing import let_pass
 from tests.transport import servers
 from tests.transport.certificates import Certificates
-from tests.transport.conftest import Dials, needs_picows
+from tests.transport.conftest import Dials
 from tests.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
-from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Server, serve
 from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
-from wscli.transport.connection import DialError, DialTarget, DialTimeline
-from wscli.transport.dial.address import parse_target_url
-from wscli.transport.dial.proxy import find_proxy
-from wscli.transport.open import open_connection
 from wscli.values import Secret
 
 PROXY_VARIABLES = [f"{name}_proxy" for name in ("ws", "wss", "http", "https", "socks", "all", "no")]
@@ -87,8 +82,10 @@ async def test_tls_through_an_http_proxy_is_with_the_server(dial: Dials, certs: 
 
 
 @pytest.mark.parametrize("secure", [False, True])
-async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TLS to the proxy by the system's authorities, TLS in TLS to the server: ``auto`` takes websockets for it."""
+async def test_through_an_https_proxy(
+    dial: Dials, certs: Certificates, secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS to the proxy by the system's authorities, and TLS in TLS to the server."""
     monkeypatch.setattr("wscli.transport.dial.tunnel.make_tls", lambda plan: make_tls(TlsSettings(ca=str(certs.ca))))
     asked: list[Peer] = []
     serving = certs.serving(certs.other_host, client_ca=certs.ca) if secure else None
@@ -96,16 +93,11 @@ async def test_through_an_https_proxy(certs: Certificates, secure: bool, monkeyp
         serve(echo, tls=serving) as server,
         serve(http_proxy(asked, port=server.port), tls=certs.serving(certs.good)) as proxy,
     ):
-        recorder = Recorder()
-        target = DialTarget(
+        link, recorder = await dial(
             "wss://elsewhere.example/x" if secure else "ws://elsewhere.example/x",
-            compression="none",
             tls=make_tls(TlsSettings(ca=str(certs.ca), cert=str(certs.client))) if secure else None,
             proxy=through("https", proxy, "user:pass@"),
-            timeout=5.0,
         )
-        link = await open_connection(target, recorder, DialTimeline())
-        assert link.adapter == "websockets"
         await link.send(b"x" * 300_000, binary=False)
         assert await recorder.received(1) == [b"x" * 300_000]
         await link.close()
@@ -222,13 +214,6 @@ async def test_auto_follows_the_environment_and_none_ignores_it(
             assert dial.timeline.steps[2].detail == f"CONNECT through the proxy 127.0.0.1:{proxy.port}"
 
 
-def test_a_proxy_of_scheme_socks_speaks_socks4_as_with_curl() -> None:
-    target = DialTarget("ws://h.example/", proxy=ProxySettings(url=Secret("socks://me@p")))
-    found = find_proxy(target, parse_target_url(target))
-    assert found is not None
-    assert (found.scheme, found.server.port, found.username) == ("socks4", 1080, "me")
-
-
 async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dials) -> None:
     arrived = asyncio.Event()
 
@@ -238,7 +223,7 @@ async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dial
         await peer.gone()
 
     async with serve(script) as proxy:
-        for scheme in ("http", "socks5", "socks4", *(["https"] if dial.adapter == "websockets" else [])):
+        for scheme in ("http", "https", "socks5", "socks4"):
             arrived.clear()
             dialling = asyncio.ensure_future(dial("ws://127.0.0.1:9/x", proxy=through(scheme, proxy), timeout=30.0))
             await arrived.wait()
@@ -246,12 +231,3 @@ async def test_a_cancelled_dial_through_a_proxy_closes_what_it_opened(dial: Dial
             with pytest.raises(asyncio.CancelledError):
                 await dialling
             await proxy.scripts_done()
-
-
-@needs_picows
-async def test_picows_alone_cannot_use_an_https_proxy() -> None:
-    async with serve(lambda peer: peer.gone()) as proxy:
-        target = DialTarget("ws://far.example/x", compression="none", proxy=through("https", proxy), timeout=1.0)
-        with pytest.raises(DialError, match="TLS to a proxy"):
-            await open_connection(target, Recorder(), DialTimeline(), adapter="picows")
-        assert proxy.connections == 0

@@ -12,7 +12,7 @@ import pytest
 
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
-from tests.transport.servers import Peer, Script, accept_key, answering, refusing, serve
+from tests.transport.servers import Peer, Script, answering, refusing, serve
 from wscli.core.events import Failure, FailureKind
 from wscli.transport.connection import DialError
 
@@ -132,35 +132,6 @@ async def test_what_is_not_http_or_huge_is_no_upgrade(dial: Dials, answer: bytes
     failure = await refused_by(dial, answering(answer))
     assert failure.kind is FailureKind.UPGRADE
     assert said is None or failure.text == f"SERVER did not answer the upgrade with {said}"
-
-
-UPGRADE, CONNECTION, ACCEPT = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}"
-NO_UPGRADES = {
-    "no accept": [UPGRADE, CONNECTION],
-    "wrong accept": [UPGRADE, CONNECTION, "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="],
-    "no upgrade": [CONNECTION, ACCEPT],
-    "another upgrade": ["Upgrade: h2c", CONNECTION, ACCEPT],
-    "no connection": [UPGRADE, ACCEPT],
-    "connection: close": [UPGRADE, "Connection: close", ACCEPT],
-    "subprotocol not offered": [UPGRADE, CONNECTION, ACCEPT, "Sec-WebSocket-Protocol: other"],
-    "two subprotocols": [UPGRADE, CONNECTION, ACCEPT, "Sec-WebSocket-Protocol: v1, v2"],
-    "extension not offered": [UPGRADE, CONNECTION, ACCEPT, "Sec-WebSocket-Extensions: x"],
-}
-
-
-@pytest.mark.parametrize("lines", NO_UPGRADES.values(), ids=NO_UPGRADES)
-async def test_a_101_that_is_no_upgrade_is_refused(dial: Dials, lines: list[str]) -> None:
-    """By RFC 6455, section 4.1."""
-
-    async def script(peer: Peer) -> None:
-        await peer.read_request()
-        block = "\r\n".join(["HTTP/1.1 101 Switching Protocols", *lines, "", ""])
-        await peer.send(block.format(key=accept_key(peer.headers["sec-websocket-key"])).encode())
-        await peer.gone()
-
-    failure = await refused_by(dial, script, subprotocols=("v1", "v2"))
-    assert failure.kind is FailureKind.UPGRADE
-    assert failure.text.startswith("SERVER ")
 
 
 @pytest.mark.parametrize(

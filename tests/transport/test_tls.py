@@ -80,7 +80,7 @@ async def test_a_client_certificate_is_shown_to_who_asks(dial: Dials, certs: Cer
 
 
 async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certificates) -> None:
-    """By a blocking server: asyncio's closes without the alert. Picows does not tell why a connection ended."""
+    """By a blocking server: asyncio's closes without the alert."""
     listening = socket.create_server(("127.0.0.1", 0))
     context = certs.serving(certs.good, client_ca=certs.ca)
 
@@ -97,11 +97,8 @@ async def test_a_missing_client_certificate_is_named(dial: Dials, certs: Certifi
         url = f"wss://127.0.0.1:{listening.getsockname()[1]}/"
         failure = await refused(dial, url)
         done.result(5)
-    if dial.adapter == "websockets":
-        assert failure.kind is FailureKind.CERTIFICATE
-        assert "refuses our certificate: certificate required" in failure.text
-    else:
-        assert failure.kind is FailureKind.UPGRADE
+    assert failure.kind is FailureKind.CERTIFICATE
+    assert "refuses our certificate: certificate required" in failure.text
 
 
 @pytest.mark.parametrize(

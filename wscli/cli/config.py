@@ -92,9 +92,11 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
 @_with_file
 def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print the file without its secrets."""
+    from wscli.config.loading import read_plan
     from wscli.config.redact import redacted
 
-    sys.stdout.write(redacted(file, environ, as_json=as_json))
+    root, _ = read_plan(file, environ)
+    sys.stdout.write(redacted(root, as_json=as_json))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wscli.cli.formatting import consumer_lines, duration, next_step, problem_lines, size, state_style
 from wscli.cli.printing import styled
-from wscli.control.escape import escape
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.messages import ChannelStats, Ping, Stats, Status, TokenStats

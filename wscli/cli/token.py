@@ -11,8 +11,8 @@ from wscli.cli.formatting import duration
 from wscli.cli.options import json_option, token_argument, with_instance
 from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
-from wscli.control.escape import escape
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.requests import TokenList, TokenRequest

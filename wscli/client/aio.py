@@ -199,7 +199,7 @@ class AsyncClient(ManagerClient):
                     async with asyncio.timeout_at(deadline):
                         item = await replies.next_item()
                 except TimeoutError:
-                    raise awaited.overdue() from None
+                    raise awaited.overdue(await self._states(exchange.listen)) from None
                 except NoInstance as error:
                     raise awaited.gone(error) from None
                 if item is None:
@@ -235,15 +235,16 @@ class AsyncClient(ManagerClient):
     async def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, as `Client.wait`."""
         waiting = requests.wait_request(channels, state, timeout)
-        states: list[Status] = []
-        try:
-            states = (await self._ask(waiting))["channels"]
-        except TimedOut:
-            if timeout is None:
-                raise
-            with contextlib.suppress(WscliError):
-                states = (await self._ask(waiting.states()))["channels"]
-            waiting.check_reached(states)
+        deadline = deadline_after(waiting.timeout)
+        with await self._connect(waiting.timeout) as link:
+            try:
+                left = waiting._replace(timeout=left_until(deadline))
+                states: list[Status] = (await link.request(left))["channels"]
+            except TimedOut:
+                if timeout is None:
+                    raise
+                states = await self._states(waiting)  # before it hangs up: a lazy channel would be idle
+                waiting.check_reached(states)
         return states
 
     async def token(self, name: str) -> str:
@@ -257,6 +258,11 @@ class AsyncClient(ManagerClient):
         deadline = deadline_after(one.timeout)
         with await self._connect(one.timeout) as link:
             return await link.request(one._replace(timeout=left_until(deadline)))
+
+    async def _states(self, of: ApiRequest) -> list[Status]:
+        with contextlib.suppress(WscliError, OSError):
+            return cast("list[Status]", (await self._ask(of.states()))["channels"])
+        return []
 
     async def _send(self, one: ApiRequest) -> Any:
         deadline = deadline_after(one.timeout)

@@ -11,8 +11,12 @@ from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
+from wscli.core.backoff import LookAgain
 
 __all__ = ["assemble"]
+
+LOOK_AGAIN = 600.0
+"""Seconds between two dials of a failed critical channel, at most, where the file says nothing."""
 
 
 def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path) -> Plan:
@@ -57,6 +61,8 @@ def _channel(
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,
+        look_again=_look_again(above.look_again if model.look_again is None else model.look_again, model),
+        silence=None if model.silence == "none" else model.silence,
     )
     return ChannelPlan(
         name=name,
@@ -71,6 +77,12 @@ def _channel(
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
     )
+
+
+def _look_again(declared: float | Literal["never"] | None, channel: ChannelModel) -> LookAgain | None:
+    if declared is None:
+        return LookAgain(LOOK_AGAIN, declared=False) if channel.critical else None
+    return None if declared == "never" else LookAgain(declared, declared=True)
 
 
 _Settings = TypeVar("_Settings", Keepalive, Rotate)

@@ -16,7 +16,8 @@ from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.core.backoff import BackoffPolicy
+from wscli.core.backoff import BackoffPolicy, LookAgain
+from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
 from wscli.net.proxy import ProxyChoice
@@ -104,8 +105,17 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    silence: float | None = None
+    """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
     """Whether channels with equal keys use one connection; no key of a file sets it yet."""
+    look_again: LookAgain | None = None
+    """When it is dialled again after it failed; None: never."""
+
+    @property
+    def policy(self) -> Policy:
+        """What its machine goes by."""
+        return Policy(self.backoff, self.verdicts, self.look_again)
 
     def key(self, params: Mapping[str, str]) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.
@@ -162,5 +172,10 @@ class Plan:
     gateway: GatewayPlan | None = None
     warnings: tuple[str, ...] = ()
     """Warnings, a line each: ``app.yaml:12:5: channels.calls: ...``."""
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """The values of ``${VAR}``, which must not be printed."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The value of each variable of the environment that the file names; empty where it is not set."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of variables, which must not be printed."""
+        return frozenset(filter(None, self.variables.values()))

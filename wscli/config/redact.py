@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
 
-from wscli.config.loading import read_plan
 from wscli.config.reading.nodes import Branch, Items, Leaf, Node
 from wscli.config.reading.nodes import Path as TreePath
 from wscli.values import Json, Scalar
 
-__all__ = ["redacted", "to_yaml"]
+__all__ = ["redacted"]
 
 _REDACTED = Scalar("***", plain=False)
 
@@ -37,16 +34,12 @@ _URL = re.compile(
 )
 
 
-def redacted(file: Path, environ: Mapping[str, str], *, as_json: bool = False) -> str:
-    """Give a valid file back as YAML that loads again (or JSON, typed) with ``***`` for every secret.
-
-    Raises:
-        ConfigError: as for ``load``.
-    """
-    root, _ = read_plan(file, environ)
-    if not as_json:
-        return to_yaml(root)
-    return json.dumps(TypeAdapter(Json).validate_python(_tree(root)), ensure_ascii=False, indent=2) + "\n"
+def redacted(root: Branch, *, as_json: bool = False) -> str:
+    """Print a valid file as YAML that loads again (or JSON, typed), with ``***`` for every secret."""
+    tree = _tree(root)
+    if as_json:
+        return json.dumps(TypeAdapter(Json).validate_python(tree), ensure_ascii=False, indent=2) + "\n"
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100)
 
 
 def _tree(node: Node, path: TreePath = ()) -> Any:
@@ -107,9 +100,3 @@ def _represent(dumper: yaml.SafeDumper, text: Scalar) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(Scalar, _represent)
-
-
-def to_yaml(root: Branch) -> str:
-    """Print as YAML that loads again."""
-    tree = _tree(root)
-    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100)

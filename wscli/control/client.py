@@ -3,29 +3,34 @@
 A connection carries one request. It blocks; nothing here imports asyncio, so that a command starts at once.
 """
 
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import Instance
 from wscli.control.protocol import SPOKEN_BY_ALL, AnswerReader, encode_line, request_line, result_of
 from wscli.control.selection import PATIENCE, Selection, select
-from wscli.errors import NoInstance, TimedOut
+from wscli.control.text import state_text
+from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Status
     from wscli.control.requests import BlockLine, OutcomesLine
 
 __all__ = [
-    "ANSWER_GRACE", "ManagerConnection", "ManagerGone", "answer_timed_out", "ask", "connect_to", "deadline_after",
-    "left_until", "manager_hung_up",
+    "ANSWER_GRACE", "STATES_DEADLINE", "ManagerConnection", "ManagerGone", "answer_timed_out", "ask", "connect_to",
+    "deadline_after", "left_until", "manager_hung_up", "not_ready", "states_after_deadline",
 ]  # fmt: skip
 
 ANSWER_GRACE = 0.5
 """Seconds beyond the deadline of a message for the manager to say what became of it."""
 
+STATES_DEADLINE = 0.5
+"""Seconds for the states that the error of another deadline quotes."""
 _CHUNK = 1 << 18
 
 
@@ -156,3 +161,22 @@ def ask(selection: Selection, verb: str, args: Mapping[str, Any] | None = None, 
     deadline = deadline_after(timeout)
     with connect_to(selection, timeout=timeout) as client:
         return client.request(verb, args, timeout=left_until(deadline))
+
+
+def states_after_deadline(selection: Selection, channels: Iterable[str]) -> "list[Status]":
+    """Ask for the states that the error of a deadline quotes; none if the manager does not give them in time.
+
+    Ask while the request that was too late is still open: it keeps a lazy channel in use.
+    """
+    with contextlib.suppress(WscliError, OSError):  # the deadline is the news
+        states: list[Status] = ask(selection, "status", {"channels": list(channels)}, timeout=STATES_DEADLINE)[
+            "channels"
+        ]
+        return states
+    return []
+
+
+def not_ready(selection: Selection, channels: Iterable[str]) -> str:
+    """Describe the first channel that is not ready, for the error of a deadline: ``; news is waiting 4 s: ...``."""
+    others = [one for one in states_after_deadline(selection, channels) if one["state"] != "ready"]
+    return "".join(f"; {one['channel']} is {state_text(one)}" for one in others[:1])

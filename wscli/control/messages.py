@@ -39,6 +39,7 @@ class Status(TypedDict):
     next: NextStep
     critical: bool
     attempt: int
+    last_message_at: float | None
     consumers: dict[str, Lag]
     problems: list[str]
 
@@ -84,9 +85,15 @@ class ChannelCounts(TypedDict):
     reconnects: int
     reconnects_by_reason: dict[str, int]
     rotations: int
+    dials: int
+    dial_failures: int
+    refusals: int
+    retries: int
+    closes: int
     duplicates: int
     backfilled: int
     rtt_s: float | None
+    last_message_at: float | None
     last_close: LastClose | None
 
 
@@ -263,38 +270,3 @@ class Reload(TypedDict):
     restarted: list[str]
     added: list[str]
     removed: list[str]
-
-
-class AttemptStep(TypedDict):
-    """One step of an attempt."""
-
-    name: str
-    seconds: float
-    detail: str
-    ok: bool
-
-
-class AttemptFailure(TypedDict):
-    """How an attempt ended."""
-
-    kind: str
-    code: int | None
-    text: str
-
-
-class AttemptReport(TypedDict):
-    """An attempt, step by step."""
-
-    started: float
-    peer: str | None
-    tokens: list[str]
-    steps: list[AttemptStep]
-    failure: AttemptFailure | None
-
-
-class Doctor(TypedDict):
-    """``doctor``."""
-
-    channel: Status
-    url: str
-    attempt: AttemptReport | None

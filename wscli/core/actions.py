@@ -28,7 +28,11 @@ class Action(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """An action, and for ``retry`` the least number of seconds to wait."""
+    """An action, and for ``retry`` the least number of seconds to wait.
+
+    ``mends`` says of a ``stop`` that its cause may mend itself, so that the upstream is dialled again later.
+    """
 
     action: Action
     no_sooner: float = 0.0
+    mends: bool = False

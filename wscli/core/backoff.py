@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from tenacity import RetryCallState, Retrying
@@ -13,7 +13,10 @@ from tenacity.wait import wait_exponential
 
 from wscli.values import Count, Duration, StrictModel, shown
 
-__all__ = ["BackoffPolicy", "GiveUpAfter", "GiveUpAttempts", "delay_for", "gives_up"]
+__all__ = ["BackoffPolicy", "GiveUpAfter", "GiveUpAttempts", "LookAgain", "delay_for", "gives_up", "look_after"]
+
+FIRST_LOOK = 5.0
+"""Least seconds before a failed upstream is dialled again, where ``look_again`` is not shorter."""
 
 
 class GiveUpAttempts(StrictModel):
@@ -67,6 +70,16 @@ class BackoffPolicy(StrictModel):
         return self
 
 
+class LookAgain(NamedTuple):
+    """Dial a failed upstream again, ``every`` so many seconds at the latest.
+
+    One that the file does not declare leaves alone what the file says is final: a ``stop`` and ``give_up``.
+    """
+
+    every: float
+    declared: bool
+
+
 def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
@@ -84,6 +97,13 @@ def delay_for(policy: BackoffPolicy, attempt: int, chance: random.Random) -> flo
     exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
     wait = float(exponential(_call_state(attempt)))
     return wait if policy.jitter == "none" else chance.uniform(0.0, wait)
+
+
+def look_after(policy: BackoffPolicy, attempt: int, every: float) -> float:
+    """Seconds until a failed upstream is dialled again: the waits go on growing, from a few seconds up to ``every``."""
+    base = max(2.0, policy.multiplier)  # a policy of equal waits grows as well here
+    wait = wait_exponential(multiplier=policy.initial, max=every, exp_base=base, min=min(FIRST_LOOK, every))
+    return float(wait(_call_state(attempt)))
 
 
 def gives_up(policy: BackoffPolicy, attempt: int, without_health: float) -> bool:

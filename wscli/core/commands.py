@@ -15,6 +15,7 @@ __all__ = [
     "ForgetTokens",
     "Hangup",
     "Probe",
+    "ScheduleLook",
     "ScheduleRetry",
     "ScheduleRotation",
     "Succeed",
@@ -42,6 +43,13 @@ class ScheduleRetry(UpstreamCommand):
 
     attempt: int
     no_sooner: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleLook(UpstreamCommand):
+    """Dial the failed upstream again in ``after`` seconds, or a little sooner; report it as ``RetryScheduled``."""
+
+    after: float
 
 
 class ForgetTokens(UpstreamCommand):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from wscli.core import rotation
 from wscli.core.actions import Action, Verdict
-from wscli.core.backoff import gives_up
-from wscli.core.commands import Hangup, ScheduleRetry, UpstreamCommand
+from wscli.core.backoff import gives_up, look_after
+from wscli.core.commands import Hangup, ScheduleLook, ScheduleRetry, UpstreamCommand
 from wscli.core.events import AttemptEnded, Failure, VerdictGiven
 from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
-from wscli.core.snapshot import Next, Reason, Snapshot
+from wscli.core.snapshot import InARow, Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
-from wscli.core.verdicts import POLICY_VIOLATION, decide
+from wscli.core.verdicts import BY_THE_SERVER, decide, stops_in_a_row
 from wscli.values import format_duration
 
 __all__ = ["judge_end", "judge_open", "reason_code"]
@@ -26,9 +26,16 @@ def judge_end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
         return snapshot, ()  # the same end, reported twice
     failure = event.failure
     snapshot = _after_health(snapshot, event, policy)
-    violations = snapshot.policy_violations + 1 if failure.code == POLICY_VIOLATION else 0
-    snapshot = replace(snapshot, failure=failure, policy_violations=violations)
-    verdict = decide(failure, policy.verdicts, token_used=event.token_used, policy_violations=violations)
+    row = _counted(snapshot.in_a_row, event)
+    snapshot = replace(snapshot, failure=failure, in_a_row=row)
+    verdict = decide(
+        failure,
+        policy.verdicts,
+        token_used=event.token > 0,
+        token_ends=row.token_ends,
+        reauthed=snapshot.reauthed,
+        refusals=row.refusals,
+    )
     return _conclude(snapshot, verdict, failure, (), event.without_health, policy)
 
 
@@ -47,6 +54,17 @@ def judge_open(snapshot: Snapshot, event: VerdictGiven, policy: Policy) -> Move:
 def reason_code(failure: Failure) -> str:
     """Give the code of a failure as a reason: ``close:1006``, ``status:503``, ``dns``."""
     return failure.kind if failure.code is None else f"{failure.kind}:{failure.code}"
+
+
+def _counted(row: InARow, event: AttemptEnded) -> InARow:
+    """Count an end; one after a program's message does not count as a refusal: the message may be its cause."""
+    failure = event.failure
+    refusals = row.refusals + 1 if stops_in_a_row(failure) and not event.sent else 0
+    if event.token != row.token:
+        row = InARow(token=event.token)
+    # with Retry-After the server says that the token is not the reason
+    suspect = event.token > 0 and failure.kind in BY_THE_SERVER and failure.retry_after is None
+    return row._replace(refusals=refusals, token_ends=row.token_ends + suspect)
 
 
 def _after_health(snapshot: Snapshot, event: AttemptEnded | VerdictGiven, policy: Policy) -> Snapshot:
@@ -76,9 +94,11 @@ def _conclude(
     reason = Reason(reason_code(failure), failure.text)
     over = replace(snapshot, next=Next("start"), no_sooner=False, successor=None)
     leave_both = (*leave, *hang_up_successor(snapshot))
-    if verdict.action in (Action.STOP, Action.DONE):
-        state = S.FAILED if verdict.action is Action.STOP else S.DONE
-        return replace(over, state=state, reason=reason), leave_both
+    if verdict.action is Action.DONE:
+        return replace(over, state=S.DONE, reason=reason), leave_both
+    if verdict.action is Action.STOP:
+        failed, looks = _fail(over, reason, policy, mends=verdict.mends)
+        return failed, (*leave_both, *looks)
     forgotten = forget(snapshot.generation, verdict.action)
     no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
     if snapshot.successor is not None and not no_sooner:
@@ -92,7 +112,21 @@ def _conclude(
         return after, (*forgotten, *leave_both, *commands)
     if gives_up(policy.backoff, snapshot.attempt, without_health):
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
-        return replace(over, state=S.FAILED, reason=Reason("gave_up", text)), (*forgotten, *leave_both)
+        failed, looks = _fail(over, Reason("gave_up", text), policy, mends=False)
+        return failed, (*forgotten, *leave_both, *looks)
     waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
     again = ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner)
     return waiting, (*forgotten, *leave_both, again)
+
+
+def _fail(over: Snapshot, reason: Reason, policy: Policy, *, mends: bool) -> Move:
+    """Fail, and look again later where the cause may mend itself or the file says so.
+
+    Refused credentials are not tried more often than ``look_again`` says: servers count such attempts.
+    """
+    failed, look = replace(over, state=S.FAILED, reason=reason), policy.look_again
+    if look is None or not (mends or look.declared):
+        return failed, ()
+    rarely = not mends or (over.failure is not None and over.failure.refuses_credentials)
+    after = look.every if rarely else look_after(policy.backoff, max(1, over.attempt), look.every)
+    return replace(failed, next=Next("retry")), (ScheduleLook(over.generation, after),)

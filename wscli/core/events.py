@@ -60,6 +60,12 @@ class FailureKind(StrEnum):
     """The connection ended; ``code`` holds the close code, 1006 without a close frame (RFC 6455, 7.1.5)."""
     KEEPALIVE = "keepalive"
     """No pong arrived in time."""
+    VIOLATION = "violation"
+    """The server violated the protocol, and we closed; ``code`` holds our close code (RFC 6455, section 7.1.7)."""
+    TOO_BIG = "too_big"
+    """A message was larger than ``max_message``, and we closed with 1009."""
+    SILENCE = "silence"
+    """No message arrived in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,8 @@ class Failure:
 
     ``text`` is one line for a person, without secrets; remote text in it is escaped where it is printed. ``code`` is an
     HTTP status or a close code. ``retry_after`` is in seconds. ``location`` is the target of a redirect, which may
-    contain secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``.
+    contain secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``. ``refused`` says that the
+    credentials for a token or for a proxy were refused.
     """
 
     kind: FailureKind
@@ -78,6 +85,13 @@ class Failure:
     location: str | None = None
     by: str = "none"
     close_reason: str = ""
+    refused: bool = False
+
+    @property
+    def refuses_credentials(self) -> bool:
+        """Whether the server, its proxy or a token source refused the credentials."""
+        by_the_server = self.kind in (FailureKind.CLOSE, FailureKind.STATUS)
+        return self.refused or (by_the_server and self.code in (401, 403, 3000, 3003, 4401, 4403))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +200,15 @@ class AttemptEnded(_OfAttempt):
     """The attempt failed, or its connection ended.
 
     ``healthy_for`` is the seconds since it was ready (zero where it never was), ``without_health`` the seconds since
-    the upstream was last healthy or was first tried. ``token_used`` says whether the attempt used a token, without
-    which ``reauth`` has no effect.
+    the upstream was last healthy or was first tried. ``token`` is the newest version of the tokens that the attempt
+    used, 0 where it used none. ``sent`` says whether a program's message was sent over the connection.
     """
 
     failure: Failure
     healthy_for: float = 0.0
     without_health: float = 0.0
-    token_used: bool = False
+    token: int = 0
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

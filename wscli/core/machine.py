@@ -79,7 +79,8 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
         case e.RetryDue(wanted=False):
             return close_unused(snapshot)
         case e.RetryDue():
-            reason = Reason("retry", f"trying again: {snapshot.reason.text}")
+            again = "trying again" if snapshot.state is S.WAITING else "looking again"
+            reason = Reason("retry", f"{again}: {snapshot.reason.text}")
             return dial_next(snapshot, reason, attempt=snapshot.attempt + 1)
         case e.RotationDue():
             return _rotate(snapshot, event, policy)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from wscli.core.actions import Action
-from wscli.core.backoff import BackoffPolicy
+from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.commands import DialNext, ForgetSession, ForgetTokens, Hangup, UpstreamCommand
-from wscli.core.snapshot import Next, Reason, Snapshot
+from wscli.core.snapshot import InARow, Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import VerdictTable
 
@@ -37,6 +37,7 @@ class Policy(NamedTuple):
 
     backoff: BackoffPolicy
     verdicts: Sequence[VerdictTable] = ()
+    look_again: LookAgain | None = None
 
 
 def next_generation(snapshot: Snapshot) -> int:
@@ -74,7 +75,7 @@ def dial_now(snapshot: Snapshot, reason: Reason) -> Move:
 
 def forgive(snapshot: Snapshot) -> Snapshot:
     """Forget earlier failures."""
-    return replace(snapshot, failure=None, policy_violations=0, reconnected=False, reauthed=False)
+    return replace(snapshot, failure=None, in_a_row=InARow(), reconnected=False, reauthed=False)
 
 
 def hang_up_all(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:

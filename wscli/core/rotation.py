@@ -47,7 +47,7 @@ def step_successor(
             )
             return after, (Succeed(successor.generation),)
         case e.AttemptEnded():
-            verdict = decide(event.failure, verdicts, token_used=event.token_used, policy_violations=0)
+            verdict = decide(event.failure, verdicts, token_used=event.token > 0)
             return _failed(snapshot, successor, verdict, event.failure)
         case e.VerdictGiven():
             after, commands = _failed(snapshot, successor, event.verdict, event.failure)

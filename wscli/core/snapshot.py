@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState
 
-__all__ = ["Next", "Reason", "Snapshot", "Successor"]
+__all__ = ["InARow", "Next", "Reason", "Snapshot", "Successor"]
 
 
 class Reason(NamedTuple):
@@ -33,6 +33,17 @@ class Successor(NamedTuple):
     reason: Reason
 
 
+class InARow(NamedTuple):
+    """The ends since the last health that decide only together."""
+
+    refusals: int = 0
+    """Ends in a row that stop if they go on."""
+    token: int = 0
+    """The version of the token that was used last."""
+    token_ends: int = 0
+    """Ends by the server while that token was used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that the next step depends on; of a channel's own states, only the first three and ``failure`` are set.
@@ -50,7 +61,7 @@ class Snapshot:
     generation: int = 0
     attempt: int = 0
     failure: Failure | None = None
-    policy_violations: int = 0
+    in_a_row: InARow = InARow()
     reconnected: bool = False
     reauthed: bool = False
     no_sooner: bool = False
@@ -64,5 +75,5 @@ class Snapshot:
         return (
             self.state is ChannelState.FAILED
             and self.failure is not None
-            and (self.failure.kind is FailureKind.TOKEN or self.failure.code in (401, 403, 4401, 4403))
+            and (self.failure.kind is FailureKind.TOKEN or self.failure.refuses_credentials)
         )

@@ -47,7 +47,7 @@ class ChannelState(StrEnum):
     STOPPED = "stopped"
     """Closed by hand until ``start``."""
     FAILED = "failed"
-    """A verdict said stop, or the backoff gave up; ``start``, or a ``reload`` that changed it, opens it again."""
+    """A verdict said stop, or the backoff gave up; ``start``, ``look_again`` or a ``reload`` opens it again."""
     DONE = "done"
     """The server ended it, as declared, without an error."""
 
@@ -62,7 +62,7 @@ HOLDS_CONNECTION = frozenset({S.CONNECTING, S.HANDSHAKING, S.READY})
 """States in which a connection is open or being opened."""
 
 SETTLED = frozenset({S.PAUSED, S.STOPPED, S.FAILED, S.DONE})
-"""States that only a person ends: ``tail``, ``send`` and ``wait`` return at once."""
+"""States that last until a person ends them, or for minutes: ``tail``, ``send`` and ``wait`` return at once."""
 
 Row = Mapping[type[e.UpstreamEvent], set[ChannelState]]
 
@@ -96,7 +96,14 @@ _ROWS: dict[ChannelState, Row] = {
         e.VerdictGiven: {S.WAITING},
     },
     S.OFFLINE: {**_STARTED, e.NetworkReturned: {S.CONNECTING}, **_CLOSED},
-    S.FAILED: {**_STARTED, e.CloseRequested: {S.IDLE}, e.AttemptEnded: {S.FAILED}, e.VerdictGiven: {S.FAILED}},
+    S.FAILED: {
+        e.RetryScheduled: {S.FAILED},
+        e.RetryDue: {S.CONNECTING, S.IDLE},  # look_again
+        **_STARTED,
+        e.CloseRequested: {S.IDLE},
+        e.AttemptEnded: {S.FAILED},
+        e.VerdictGiven: {S.FAILED},
+    },
     S.DONE: {
         **_STARTED,
         e.CloseRequested: {S.IDLE},

@@ -1,6 +1,10 @@
-"""Declared and built-in verdicts on close codes, HTTP statuses and failures to dial.
+"""Declared and built-in verdicts on close codes, HTTP statuses and kinds of failure.
 
-The first level that names the code decides (channel, endpoint, file, built-in); within a level, its narrowest key.
+The first level that names the failure decides (channel, endpoint, file, built-in); within a level its narrowest key:
+a code, then a kind, then the narrowest range.
+
+Final is rare. A built-in ``stop`` is for what another dial would only repeat; since much of that mends itself (a server
+in the middle of its update, a captive portal), it needs several such ends in a row.
 """
 
 from __future__ import annotations
@@ -15,7 +19,10 @@ from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
 from wscli.values import parse_duration, shown
 
-__all__ = ["CodeRange", "VerdictTable", "Verdicts", "decide", "parse_verdicts"]
+__all__ = [
+    "BY_THE_SERVER", "CodeRange", "VerdictKey", "VerdictTable", "Verdicts", "decide", "parse_verdicts",
+    "stops_in_a_row",
+]  # fmt: skip
 
 
 class CodeRange(NamedTuple):
@@ -25,15 +32,26 @@ class CodeRange(NamedTuple):
     high: int
 
 
-VerdictTable = Mapping[CodeRange, Verdict]
+Kind = FailureKind
+KINDS = (
+    Kind.DNS, Kind.TCP, Kind.TLS, Kind.CERTIFICATE, Kind.PROXY, Kind.TIMEOUT, Kind.KEEPALIVE, Kind.TOKEN,
+    Kind.VIOLATION, Kind.TOO_BIG,
+)  # fmt: skip
+"""The kinds that are keys; ``status`` and ``close`` are named by their codes."""
+
+VerdictKey = CodeRange | FailureKind
+VerdictTable = Mapping[VerdictKey, Verdict]
 
 _CODE_KEY = re.compile(r"(?P<code>[0-9]{3,4})|(?P<low>[0-9]{3,4})-(?P<high>[0-9]{3,4})|(?P<hundred>[1-5])xx")
 
 
-def _parse_key(key: object) -> CodeRange:
+def _parse_key(key: object) -> VerdictKey:
+    if str(key) in KINDS:
+        return FailureKind(str(key))
     found = _CODE_KEY.fullmatch(str(key))
     if not found:
-        raise ValueError(f"{shown(key)} is neither a code (4401), a range (4000-4099) nor a class of statuses (5xx)")
+        what = "a code (4401), a range (4000-4099), a class of statuses (5xx) nor a kind"
+        raise ValueError(f"{shown(key)} is neither {what} ({', '.join(KINDS)})")
     if found["code"]:
         low = high = int(found["code"])
     elif found["hundred"]:
@@ -63,15 +81,15 @@ def _parse_verdict(value: object) -> Verdict:
 
 
 def parse_verdicts(value: object) -> VerdictTable:
-    """Read ``{4401: reauth, 4000-4099: stop, 529: {retry: 60s}, 5xx: retry}``."""
+    """Read ``{4401: reauth, 4000-4099: stop, 529: {retry: 60s}, 5xx: retry, certificate: stop}``."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"verdicts must be a mapping of codes to verdicts, not {shown(value)}")  # noqa: TRY004 - for pydantic
-    table: dict[CodeRange, Verdict] = {}
+        raise ValueError(f"verdicts must be a mapping of codes and kinds to verdicts, not {shown(value)}")  # noqa: TRY004 - for pydantic
+    table: dict[VerdictKey, Verdict] = {}
     for key, item in value.items():
-        codes = key if isinstance(key, CodeRange) else _parse_key(key)
-        if codes in table:
+        parsed = key if isinstance(key, CodeRange) else _parse_key(key)
+        if parsed in table:
             raise ValueError(f"{shown(key)} names the same codes as a key before it")
-        table[codes] = _parse_verdict(item)
+        table[parsed] = _parse_verdict(item)
     return table
 
 
@@ -81,9 +99,9 @@ Verdicts = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "description": "what to do about a close code, a range of them, or an HTTP status",
+            "description": "what to do about a close code, a range of them, an HTTP status, or a kind of failure",
             "patternProperties": {
-                r"^(\d{3,4}|\d{3,4}-\d{3,4}|[1-5]xx)$": {
+                rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{'|'.join(KINDS)})$": {
                     "oneOf": [
                         {"enum": list(Action)},
                         {
@@ -102,45 +120,68 @@ Verdicts = Annotated[
     ),
 ]
 
-_STOP = Verdict(Action.STOP)
-_RETRY = Verdict(Action.RETRY)
-_BY_THE_SERVER = (FailureKind.CLOSE, FailureKind.STATUS)
+BY_THE_SERVER = (Kind.CLOSE, Kind.STATUS)
 """Kinds whose code the server itself sent; a proxy's 403 says nothing about the credentials for the server."""
+_WITH_CODE = (*BY_THE_SERVER, Kind.VIOLATION, Kind.TOO_BIG)
+"""Kinds whose code may be a key: those that the server or we closed with."""
 
+_ENOUGH = 3
+"""Ends in a row that make a suspicion: of a ``stop``, or of a stale token."""
 _NEEDS_CREDENTIALS = (401, 403, 4401)
-_FINAL = (400, 405, 410, 426, 1002, 1003, 1007, 1010)
-"""HTTP statuses, and close codes (RFC 6455, section 7.4.1), that another dial would only repeat."""
+_UNAUTHORIZED = (*_NEEDS_CREDENTIALS, 3000, 3003)
+"""Statuses, and close codes of the same meaning; 3000 and 3003 are registered with IANA."""
+_POLICY_VIOLATION = 1008
+"""Also what many servers close with for an expired token."""
+_REPEATED = (400, 405, 410, 426, 1002, 1003, 1007, _POLICY_VIOLATION, 1010)
+"""HTTP statuses, and close codes (RFC 6455, section 7.4.1), that another dial is likely to repeat."""
 
-POLICY_VIOLATION = 1008
-POLICY_VIOLATIONS_IN_A_ROW = 3
+
+def stops_in_a_row(failure: Failure) -> bool:
+    """Whether several ends such as this one, in a row without health, are a built-in ``stop``."""
+    code = failure.code or 0
+    if failure.kind not in BY_THE_SERVER:
+        return failure.refused or failure.kind in (Kind.CERTIFICATE, Kind.VIOLATION)
+    redirect = failure.kind is Kind.STATUS and 300 <= code <= 399  # one that may be followed was followed before
+    return redirect or code in _NEEDS_CREDENTIALS or code in _REPEATED
 
 
-def _built_in(failure: Failure, *, token_used: bool, policy_violations: int) -> Verdict:
-    if failure.code in _NEEDS_CREDENTIALS:
-        return Verdict(Action.REAUTH) if token_used else _STOP
-    if failure.kind is FailureKind.STATUS and failure.code is not None and 300 <= failure.code <= 399:
-        return _STOP  # a redirect that may be followed was followed before
-    if failure.kind is FailureKind.CLOSE and failure.code == POLICY_VIOLATION:
-        return _STOP if policy_violations >= POLICY_VIOLATIONS_IN_A_ROW else _RETRY
-    return _STOP if failure.code in _FINAL else _RETRY
+def _declared(failure: Failure, table: VerdictTable) -> Verdict | None:
+    code = failure.code if failure.kind in _WITH_CODE else None
+    ranges = [key for key in table if isinstance(key, CodeRange) and code and key.low <= code <= key.high]
+    narrowest = min(ranges, key=lambda key: key.high - key.low, default=None)
+    if narrowest is not None and narrowest.low == narrowest.high:
+        return table[narrowest]
+    if failure.kind in table:
+        return table[failure.kind]
+    return None if narrowest is None else table[narrowest]
 
 
 def decide(
-    failure: Failure, levels: Sequence[VerdictTable], *, token_used: bool = False, policy_violations: int = 0
+    failure: Failure,
+    levels: Sequence[VerdictTable],
+    *,
+    token_used: bool = False,
+    token_ends: int = 0,
+    reauthed: bool = False,
+    refusals: int = 0,
 ) -> Verdict:
     """Give the verdict on a failure.
 
     Args:
         failure: how the attempt or the connection ended.
         levels: the declared tables, the channel's first.
-        token_used: whether the attempt used a token; otherwise the built-in ``reauth`` is a ``stop``.
-        policy_violations: number of closes with 1008 in a row without health, this one included.
+        token_used: whether the attempt used a token; ``reauth`` is built in only where one was.
+        token_ends: number of ends by the server since the last health, this one included, with the same token.
+        reauthed: whether tokens were dropped since the last health.
+        refusals: number of ends in a row for which ``stops_in_a_row``, without health, this one included.
 
     """
-    if failure.kind not in _BY_THE_SERVER:
-        return _STOP if failure.kind is FailureKind.CERTIFICATE else _RETRY
-    if (code := failure.code) is not None:
-        for table in levels:
-            if fitting := [key for key in table if key.low <= code <= key.high]:
-                return table[min(fitting, key=lambda key: key.high - key.low)]
-    return _built_in(failure, token_used=token_used, policy_violations=policy_violations)
+    for table in levels:
+        if (declared := _declared(failure, table)) is not None:
+            return declared
+    if failure.kind in BY_THE_SERVER and token_used:
+        code, suspected = failure.code, token_ends >= _ENOUGH or failure.code == _POLICY_VIOLATION
+        if code in _UNAUTHORIZED or (suspected and not reauthed):
+            return Verdict(Action.REAUTH)
+    stops = refusals >= _ENOUGH and stops_in_a_row(failure)
+    return Verdict(Action.STOP, mends=True) if stops else Verdict(Action.RETRY)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from wscli.clock import Clock
 from wscli.errors import ConfigError
+from wscli.net.hosts import host_of
 from wscli.net.http_errors import explain
 from wscli.net.origin import REDIRECTS, redirect_target
-from wscli.net.proxy import ProxyChoice, proxy_url
+from wscli.net.proxy import SOCKS, ProxyAddress, ProxyChoice, parse_proxy, proxy_url
 from wscli.net.retry_after import parse_retry_after
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.version import __version__
@@ -98,6 +101,8 @@ class HttpClient:
         Raises:
             RequestFailed: the connection or TLS failed, the answer is too large, or it redirects to another origin.
         """
+        from python_socks import ProxyError
+
         try:
             async with asyncio.timeout(request.timeout):
                 return await self._follow(request, _parsed(request.url), read_errors=read_errors)
@@ -106,7 +111,7 @@ class HttpClient:
         except ConfigError as error:
             raise RequestFailed(error.message) from None
         # ValueError: an invalid URL or header; its text may quote a secret.
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ProxyError) as error:
             raise RequestFailed(f"{explain(error)} ({request.shown})") from None
 
     async def close(self) -> None:
@@ -130,49 +135,35 @@ class HttpClient:
             request = _after_redirect(request, status)
         raise RequestFailed(f"{request.shown} redirects more than {_MAX_REDIRECTS} times")
 
-    def _send(self, request: HttpRequest, url: URL) -> aiohttp.client._RequestContextManager:
-        proxy = None
+    @asynccontextmanager
+    async def _send(self, request: HttpRequest, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
+        session, proxy = self._opened(), None
         if url.scheme in ("http", "https") and url.raw_host and url.port:
             proxy = proxy_url(request.proxy, url.scheme, url.raw_host, url.port, self._environ)
-        if proxy is not None and not proxy.startswith(("http://", "https://")):
-            raise RequestFailed("the environment's proxy must be an http:// or https:// URL for HTTP requests")
-        return self._opened().request(
-            request.method,
-            url,
-            headers=request.headers,
-            data=request.body,
-            allow_redirects=False,
-            proxy=proxy,
-            ssl=make_tls(request.tls, self._base) if url.scheme == "https" else True,
-            server_hostname=request.tls.server_name,
-        )
+        if proxy is not None and (address := _parsed_proxy(proxy)).scheme in SOCKS:
+            session, proxy = _socks_session(address), None
+        try:
+            async with session.request(
+                request.method,
+                url,
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=proxy,
+                ssl=make_tls(request.tls, self._base) if url.scheme == "https" else True,
+                server_hostname=request.tls.server_name,
+            ) as response:
+                yield response
+        finally:
+            if session is not self._session:
+                await session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             import aiohttp
 
-            async def no_second_try(
-                request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-            ) -> aiohttp.ClientResponse:
-                try:
-                    return await handler(request)
-                except aiohttp.ClientConnectorError:
-                    raise
-                except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-                    # aiohttp would retry a GET or PUT by itself; retries belong to the backoff.
-                    raise aiohttp.ClientPayloadError from None
-
-            self._session = aiohttp.ClientSession(
-                # No connection is kept: requests are rare, and it would be stale by the next one.
-                connector=aiohttp.TCPConnector(force_close=True, use_dns_cache=False),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # A small compressed answer could unfold without bound.
-                headers={"User-Agent": f"wscli/{__version__}", "Accept-Encoding": "identity"},
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                auto_decompress=False,
-                trust_env=False,  # it would read ~/.netrc as well; `proxy_url` reads the environment
-                middlewares=(no_second_try,),
-            )
+            # No connection is kept: requests are rare, and it would be stale by the next one.
+            self._session = _session(aiohttp.TCPConnector(force_close=True, use_dns_cache=False))
         return self._session
 
     async def _answer(self, request: HttpRequest, response: aiohttp.ClientResponse, *, read_errors: bool) -> HttpAnswer:
@@ -187,10 +178,60 @@ class HttpClient:
         return HttpAnswer(response.status, bytes(body), retry_after)
 
 
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    import aiohttp
+
+    async def no_second_try(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            # aiohttp would retry a GET or PUT by itself; retries belong to the backoff.
+            raise aiohttp.ClientPayloadError from None
+
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A small compressed answer could unfold without bound.
+        headers={"User-Agent": f"wscli/{__version__}", "Accept-Encoding": "identity"},
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        auto_decompress=False,
+        trust_env=False,  # it would read ~/.netrc as well; `proxy_url` reads the environment
+        middlewares=(no_second_try,),
+    )
+
+
+def _socks_session(proxy: ProxyAddress) -> aiohttp.ClientSession:
+    from wscli.net.socks_connector import SocksConnector
+
+    return _session(SocksConnector(proxy))
+
+
+def _parsed_proxy(url: str) -> ProxyAddress:
+    try:
+        return parse_proxy(url)
+    except ValueError as error:
+        raise RequestFailed(f"the proxy cannot be used: {error}") from None
+
+
 def _parsed(text: str) -> URL:
-    """Parse a URL; only one with characters that HTTP cannot carry is encoded."""
+    """Parse a URL, its host in any written form; only a rest with characters that HTTP cannot carry is encoded.
+
+    Raises:
+        ValueError: the URL is invalid.
+    """
     from yarl import URL
 
+    parts = urlsplit(text)
+    user, at, _ = parts.netloc.rpartition("@")
+    host = host_of(parts)
+    place = f"[{host}]" if ":" in host else host
+    if parts.port is not None:
+        place = f"{place}:{parts.port}"
+    text = urlunsplit(parts._replace(netloc=f"{user}{at}{place}"))
     return URL(text, encoded=re.fullmatch(r"[!-~]+", text) is not None)
 
 

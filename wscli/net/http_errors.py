@@ -9,12 +9,16 @@ from typing import Any
 
 __all__ = ["explain"]
 
+_MAX_DETAIL = 200
+
 
 def _clauses() -> list[tuple[type[Exception], Callable[[Any], str]]]:
     """The clause for each class; a subclass stands before its base."""
     import aiohttp
+    import python_socks
 
     return [
+        (python_socks.ProxyError, lambda error: f"the proxy refused: {str(error).lower()[:_MAX_DETAIL]}"),
         (aiohttp.ClientConnectorDNSError, lambda _: "cannot resolve the host"),
         (aiohttp.ClientProxyConnectionError, lambda error: f"cannot connect to the proxy: {_system(error.os_error)}"),
         (aiohttp.ClientHttpProxyError, lambda error: f"the proxy answered HTTP {error.status}"),
@@ -38,7 +42,7 @@ def _clauses() -> list[tuple[type[Exception], Callable[[Any], str]]]:
 
 
 def explain(error: Exception) -> str:
-    """Describe an exception of aiohttp, yarl or the system in one lower-case clause."""
+    """Describe an exception of aiohttp, yarl, python-socks or the system in one lower-case clause."""
     for kind, clause in _clauses():
         if isinstance(error, kind):
             return clause(error)

@@ -7,6 +7,8 @@ from ipaddress import IPv6Address
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+from wscli.net.hosts import host_of
+
 __all__ = ["DEFAULT_PORTS", "REDIRECTS", "Host", "Origin", "origin_of", "parse_host", "parse_origin", "redirect_target"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -70,10 +72,8 @@ def origin_of(url: str) -> Origin:
         ValueError: the URL has an invalid port or host.
     """
     parts = urlsplit(url)
-    scheme, name = _HTTP_SCHEMES.get(parts.scheme, parts.scheme), parts.hostname or ""
-    if not name.isascii():
-        name = name.encode("idna").decode()
-    return Origin(scheme, name, parts.port or DEFAULT_PORTS.get(scheme))
+    scheme = _HTTP_SCHEMES.get(parts.scheme, parts.scheme)
+    return Origin(scheme, host_of(parts).removesuffix("."), parts.port or DEFAULT_PORTS.get(scheme))
 
 
 def redirect_target(url: str, location: str) -> str | None:

@@ -184,6 +184,7 @@ class Broker:
 
     def _spawn(self, name: str, entry: CacheEntry) -> asyncio.Task[Outcome]:
         entry.fetches += 1
+        _log.debug("token %r: fetching", name, extra={"event": "token"})
         task = asyncio.create_task(self._fetch(name, entry), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -227,6 +228,7 @@ class Broker:
             entry.failed = False
         else:
             entry.keep(token, fetched.made_of, began)
+        _log.debug("token %r: fetched", name, extra={"event": "token"})
         return token
 
     def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:

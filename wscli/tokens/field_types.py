@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from wscli.net.proxy import ProxyChoice, ProxySettings
+from wscli.net.hosts import host_of
+from wscli.net.proxy import ProxyChoice, ProxySettings, parse_proxy
 from wscli.templates import JsonTemplate, Template, TemplateError, compile_json, compile_template, unquoted_placeholder
 from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.values import Duration, Scalar, Secret
@@ -126,16 +127,20 @@ def _proxy(value: object) -> ProxyChoice:
         settings = ProxySettings(url=Secret(str(value)))
     else:
         settings = value if isinstance(value, ProxySettings) else ProxySettings.model_validate(value)
-    if not _is_http(settings.url.reveal()):
-        raise ValueError("the proxy of a token must be 'auto', 'none', or a URL that begins with http:// or https://")
+    try:
+        parse_proxy(settings.url.reveal())
+    except ValueError:
+        schemes = "http://, https://, socks5://, socks5h:// or socks4://"
+        raise ValueError(f"the proxy must be 'auto', 'none', or a URL that begins with {schemes}") from None
     return settings
 
 
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an invalid port or IPv6 address
+        host = parts.hostname if "{" in parts.netloc else host_of(parts)
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # an invalid host or port
         return False
 
 
@@ -145,7 +150,10 @@ ProxyText = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "examples": ["auto", "none", "http://proxy.example.com:3128"]},
+                {
+                    "type": "string",
+                    "examples": ["auto", "none", "http://proxy.example.com:3128", "socks5h://127.0.0.1:1080"],
+                },
                 ProxySettings.model_json_schema(),
             ]
         }

@@ -28,6 +28,8 @@ class DialTarget:
     """Set for wss://, None for ws://."""
     server_name: str | None = None
     proxy: ProxyChoice = "auto"
+    connect_to: str | None = None
+    """``HOST:PORT`` or ``unix:PATH``, in place of the URL's host and port; ``Host`` and TLS stay the URL's."""
     max_message: int = 1 << 20
     timeout: float = 10.0
     """Seconds for DNS, TCP, proxy, TLS and upgrade together."""

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.daemon.outbox.test_store import outcome
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, scripted
-from tests.daemon.served import bring, link_of
+from tests.daemon.served import ENDS, bring, link_of
 from tests.waiting import eventually
 from wscli.control.messages import QueueReceipt
 from wscli.core.states import ChannelState
@@ -53,7 +53,7 @@ class Scene(NamedTuple):
 
 @pytest_asyncio.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with scripted(channel_plan("calls"), channel_plan("rooms/{id}")) as it:
+    async with scripted(channel_plan("calls", verdicts=ENDS), channel_plan("rooms/{id}")) as it:
         outbox = Outbox(it.manager, tmp_path / "wscli" / "app" / "outbox.db")
         it.manager.observe(outbox)
         yield Scene(outbox, it.manager.channel("calls"), it)

@@ -17,6 +17,7 @@ from wscli.net.tls import TlsSettings
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
+STOP_TLS = {"verdicts": (parse_verdicts({"certificate": "stop"}),)}
 STOP_404 = {"verdicts": (parse_verdicts({"404": "stop"}),)}
 ELSEWHERE = {"url": Secret("ws://192.0.2.2/ws")}
 
@@ -46,7 +47,7 @@ SLOW = BackoffPolicy(initial=300.0, max=300.0, jitter="none")
     [
         (STOP_404, status(404), S.FAILED, ELSEWHERE),
         (STOP_404, status(404), S.FAILED, {"verdicts": ()}),
-        ({}, Failure(FailureKind.CERTIFICATE, "refused"), S.FAILED, {"tls": TlsSettings(ca="/etc/other.pem")}),
+        (STOP_TLS, Failure(FailureKind.CERTIFICATE, "refused"), S.FAILED, {"tls": TlsSettings(ca="/etc/other.pem")}),
         ({"backoff": ONCE}, REFUSED, S.FAILED, {"backoff": BackoffPolicy()}),
         ({"backoff": SLOW}, REFUSED, S.WAITING, {"backoff": BackoffPolicy()}),
         ({"verdicts": (parse_verdicts({"404": {"retry": "1h"}}),)}, status(404), S.WAITING, {"verdicts": ()}),

@@ -11,6 +11,7 @@ import pytest
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, scripted, status, with_token
 from wscli.config.models.upstream import Rotate
 from wscli.core.states import ChannelState as S
+from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.errors import NotSent
 from wscli.tokens.models import TokenSource
@@ -134,13 +135,14 @@ async def test_a_successor_that_is_closed_at_once_does_not_take_the_place_of_a_h
     assert hourly.channel.stats()["connects"] == 1
 
 
-async def test_a_successor_that_is_refused_for_good_is_not_dialled_again(hourly: Scripted) -> None:
-    hourly.server.always = status(410)
-    await hourly.time.advance(20_000)
-    hourly.network(online=True)
-    await hourly.time.advance(20_000)
-    assert len(hourly.server.dials) == 2
-    assert hourly.channel.state is S.READY
+async def test_a_successor_that_is_refused_for_good_is_not_dialled_again() -> None:
+    async with scripted(channel_plan(rotate=HOURLY, verdicts=(parse_verdicts({"410": "stop"}),))) as it:
+        it.server.always = status(410)
+        await it.time.advance(20_000)
+        it.network(online=True)
+        await it.time.advance(20_000)
+        assert len(it.server.dials) == 2
+        assert it.channel.state is S.READY
 
 
 async def test_a_connection_that_ends_in_a_rotation_is_followed_by_the_successor_without_a_third_dial(

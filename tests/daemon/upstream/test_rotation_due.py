@@ -66,7 +66,7 @@ async def test_a_second_reload_gives_up_the_successor_that_the_first_one_dials(h
 
 async def test_a_reload_to_what_cannot_be_reached_leaves_the_connection_that_works(hourly: Scripted) -> None:
     hourly.server.refusals = [REFUSED, status(410)]
-    reload(hourly, url=ELSEWHERE)
+    reload(hourly, url=ELSEWHERE, verdicts=(parse_verdicts({"410": "stop"}),))
     await hourly.time.advance(5.0)
     assert hourly.channel.state is S.READY
     text = "connected and ready; not to be rotated, the next connection was refused: HTTP 410"

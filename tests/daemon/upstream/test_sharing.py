@@ -185,7 +185,7 @@ async def test_a_lazy_channel_that_is_not_in_use_is_not_opened_for_the_other() -
     async with two(eager=False) as (it, news, calls):
         it.server.always = status(410)
         with news.use(), calls.use():
-            await it.time.settle()
+            await it.time.advance(5)
         await it.time.advance(1)
         assert (news.state, calls.state) == (S.FAILED, S.FAILED)
         it.server.always = None

@@ -184,14 +184,16 @@ async def test_redirects_are_followed_within_the_origin_only(
     lazy.channel.start()
     await lazy.time.settle()
     assert [target.url for _, target in lazy.server.dials[1:]] == ([follows] if follows else [])
-    assert lazy.channel.state is (S.READY if follows else S.FAILED)
+    assert lazy.channel.state is (S.READY if follows else S.WAITING)
 
 
 async def test_endless_redirects_end(lazy: Scripted) -> None:
     lazy.server.always = status(302, location="/again")
     lazy.channel.start()
     await lazy.time.settle()
-    assert (len(lazy.server.dials), lazy.channel.state) == (6, S.FAILED)
+    assert (len(lazy.server.dials), lazy.channel.state) == (6, S.WAITING)
+    await lazy.time.advance(5)
+    assert (len(lazy.server.dials), lazy.channel.state) == (18, S.FAILED)
 
 
 async def test_giving_up_is_counted_in_time_without_health() -> None:

@@ -213,14 +213,12 @@ class Gateway:
 
     def __init__(self, wscli: Wscli, demo: BackendProcess, origin: str) -> None:
         self._wscli = wscli
-        self._demo = demo
-        self._origin = origin
+        self._places = {"demo": demo.port, "origin": origin, "token": TOKEN}
         self.manager: Manager | None = None
         self.port = 0
 
     def start(self, *, announce_after: str = "400ms") -> None:
-        places = {"port": self.port, "demo": self._demo.port, "origin": self._origin}
-        self.manager = self._wscli.up(CONFIG.format(announce_after=announce_after, token=TOKEN, **places))
+        self.manager = self._wscli.up(CONFIG.format(announce_after=announce_after, port=self.port, **self._places))
         self.manager.__enter__()
         [place] = self.manager.stats()["gateway"]["listen"]
         self.port = int(place.rpartition(":")[2])

@@ -98,7 +98,7 @@ class Chromium:
 
     def __enter__(self) -> Self:
         try:
-            self._process.until(lambda: self._endpoint() is not None)
+            self._process.until(self._endpoint)
         except BaseException:
             self.__exit__()
             raise
@@ -112,22 +112,18 @@ class Chromium:
         self.kill()
         shutil.rmtree(self._profile, ignore_errors=True)  # its last child may still be writing there
 
-    def _endpoint(self) -> str | None:
-        return next((line.split()[-1] for line in self._process.err if line.startswith("DevTools listening on")), None)
+    def _endpoint(self) -> str:
+        return next((line.split()[-1] for line in self._process.err if line.startswith("DevTools listening on")), "")
 
     @property
     def address(self) -> str:
         """``127.0.0.1:PORT``."""
-        endpoint = self._endpoint()
-        assert endpoint is not None
-        return endpoint.split("/")[2]
+        return self._endpoint().split("/")[2]
 
     @property
     def path(self) -> str:
         """The path of the socket that speaks for the browser as a whole: ``/devtools/browser/ID``."""
-        endpoint = self._endpoint()
-        assert endpoint is not None
-        return "/" + endpoint.split("/", 3)[3]
+        return "/" + self._endpoint().split("/", 3)[3]
 
     def page(self) -> str:
         """Give the id of its one page: its socket is ``ws://ADDRESS/devtools/page/ID``."""

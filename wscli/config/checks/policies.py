@@ -12,7 +12,7 @@ from wscli.config.reading.nodes import Branch, kind_of, plain
 from wscli.config.translate import report_errors
 from wscli.core.actions import Verdict
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.verdicts import CodeRange, VerdictTable, parse_verdicts
+from wscli.core.verdicts import VerdictKey, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import shown
 
@@ -25,9 +25,9 @@ def check_verdicts(
     located: Located | None, above: tuple[VerdictTable, ...], context: Context
 ) -> tuple[VerdictTable, ...]:
     """Read a table of verdicts, and put it before those above; an empty one is left out."""
-    if located is None or not _is_mapping(located, context, "a mapping of codes to verdicts"):
+    if located is None or not _is_mapping(located, context, "a mapping of codes and kinds to verdicts"):
         return above
-    table: dict[CodeRange, Verdict] = {}
+    table: dict[VerdictKey, Verdict] = {}
     for key, value in located.entries():
         try:
             (code,) = parse_verdicts({key: "stop"})

@@ -35,7 +35,15 @@ VerdictsOf = Annotated[
     SkipValidation[Verdicts],
     Field(
         default_factory=dict,
-        description="what to do about close codes (4401), ranges (4000-4099) and HTTP statuses (503, 5xx)",
+        description="what to do about close codes (4401), ranges (4000-4099), HTTP statuses (503, 5xx) and kinds (dns)",
+    ),
+]
+
+LookAgainOf = Annotated[
+    Literal["never"] | Annotated[Duration, Field(ge=1)] | None,
+    Field(
+        description="a failed channel is dialled again this often, at the latest; never. "
+        "Default: 10m for critical channels, unless the file itself says that the failure is final"
     ),
 ]
 
@@ -85,6 +93,7 @@ class EndpointModel(StrictModel):
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf = "default"
+    look_again: LookAgainOf = None
 
 
 class ChannelModel(StrictModel):
@@ -101,7 +110,7 @@ class ChannelModel(StrictModel):
         Literal["eager", "lazy"] | None,
         Field(description="eager: at the start; lazy: at its first use. Default: eager; of templates: lazy"),
     ] = None
-    linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 0.0
+    linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 5.0
     history: Annotated[HistoryLimits, Field(description="the replay window")] = HistoryLimits()
     query: Annotated[Query, Field(description="query parameters, merged over the endpoint's")]
     headers: Annotated[Headers, Field(description="headers of the upgrade, merged over the endpoint's")]
@@ -111,6 +120,10 @@ class ChannelModel(StrictModel):
     keepalive: Annotated[
         KeepaliveOf | None,
         Field(description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings"),
+    ] = None
+    silence: Annotated[
+        Literal["none"] | Annotated[Duration, Field(gt=0)] | None,
+        Field(description="a connection that brings no message for this long is lost, and dialled again; or none"),
     ] = None
     rotate: Annotated[
         RotateOf | None,
@@ -124,6 +137,7 @@ class ChannelModel(StrictModel):
     ] = None
     verdicts: VerdictsOf
     backoff: BackoffOf | None = None
+    look_again: LookAgainOf = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
     on_state: Annotated[
         StateHookOf | None,

@@ -16,7 +16,7 @@ from wscli.core import events
 from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent, Failure
-from wscli.core.snapshot import Snapshot
+from wscli.core.snapshot import Next, Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -28,6 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.subscribers import DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -70,9 +71,8 @@ class Channel:
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
-        self.backpressure = Backpressure(
-            self.subscription.hold, lambda: self.intake.overflow(), services.clock, services.schedule
-        )
+        clock, schedule = services.clock, services.schedule
+        self.backpressure = Backpressure(self.subscription.hold, lambda: self.intake.overflow(), clock, schedule)
         kept = (self.counters, self.problems, self.backpressure)
         try:
             self.intake = Intake(name, plan, params, services, histories, *kept)
@@ -80,13 +80,13 @@ class Channel:
             upstreams.remove(self.subscription)
             raise
         self.history = self.intake.history
-        self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
+        self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
         self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, services.schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
 
     # what it is
 
@@ -166,6 +166,10 @@ class Channel:
         if self.plan.eager:
             self._feed(events.Used())
 
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on its state holds; the caller bounds the wait."""
+        await self._tracker.wait_until(condition)
+
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
         await self._tracker.wait_until(lambda: self.state in states or self.removed)
@@ -244,6 +248,7 @@ class Channel:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages to the intake."""
+        self.counters.last_message_at = self._services.clock.wall()
         self.intake.received(payloads, kinds)
 
     def moved(self) -> None:
@@ -261,6 +266,10 @@ class Channel:
         """Keep the round-trip time."""
         self.counters.rtt = rtt
 
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+        self.counters.count_dial(what)
+
     # for itself
 
     def _feed(self, event: ChannelEvent) -> None:
@@ -273,7 +282,7 @@ class Channel:
         if after.state is not before.state:
             self.since = self._services.clock.wall()
         self.announcer.changed(before, after)
-        if after.state is not S.WAITING or after.next.at is not None:  # the wait is drawn in the same turn
+        if after.next != Next("retry"):  # the wait is drawn in the same turn
             self._changed()
 
     def _changed(self) -> None:

@@ -19,6 +19,9 @@ from wscli.transport.connection import Connection
 __all__ = ["channel_stats", "channel_status"]
 
 
+_OPENING = (ChannelState.CONNECTING, ChannelState.HANDSHAKING)
+
+
 class ReportedChannel(Protocol):
     """What the reports read of a channel."""
 
@@ -49,6 +52,9 @@ def channel_status(channel: ReportedChannel) -> Status:
     text = snapshot.reason.text
     if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
         text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.upstream.endpoint!r}"
+    failure = snapshot.failure
+    if snapshot.state in _OPENING and failure is not None and failure.text not in text:
+        text = f"{text}; last attempt: {failure.text}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),
@@ -56,7 +62,8 @@ def channel_status(channel: ReportedChannel) -> Status:
         "reason": {"code": snapshot.reason.code, "text": text},
         "next": {"action": snapshot.next.action, "at": snapshot.next.at},
         "critical": channel.plan.critical,
-        "attempt": snapshot.attempt,
+        "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
+        "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }
@@ -65,7 +72,7 @@ def channel_status(channel: ReportedChannel) -> Status:
 def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
     """The channel's part of ``stats --json``; counts since the manager started, ``now`` on the wall clock."""
     snapshot, connection, successor = channel.snapshot, channel.connection, channel.subscription.successor
-    at = snapshot.next.at if snapshot.state is ChannelState.WAITING else None
+    at = snapshot.next.at if snapshot.next.action == "retry" else None
     return {
         "state": str(snapshot.state),
         "since": channel.since,

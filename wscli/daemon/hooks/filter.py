@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.expressions.compiled import compile_condition, is_json
 from wscli.expressions.evaluator import READ_SIZE, AnswerFrames, EvaluatorProcess, make_request
 from wscli.expressions.simple import LONGEST_TEXT, is_simple

@@ -9,14 +9,14 @@ from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
-from wscli.timing import OneShot, Schedule
+from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer"]
+__all__ = ["SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
 SPREAD = 0.1
-"""The part of ``max_age`` by which it is shortened at most, so that connections of one start are replaced apart."""
+"""The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
 
 
 class RotationTimer:
@@ -73,6 +73,47 @@ class RotationTimer:
     def _fire(self) -> None:
         self._counts = False
         self._due()
+
+
+class SilenceTimer:
+    """Calls ``silent`` once, when no message arrived for ``seconds``; time in which reading is held does not count."""
+
+    __slots__ = ("_clock", "_heard_at", "_held", "_seconds", "_silent", "_timer")
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: Clock,
+        schedule: Schedule,
+        *,
+        held: Callable[[], bool],
+        silent: Callable[[], None],
+    ) -> None:
+        """``held`` says whether reading is held now; ``heard`` must be called when that ends."""
+        self._seconds = seconds
+        self._clock = clock
+        self._held = held
+        self._silent = silent
+        self._timer = OneShot(schedule)
+        self._heard_at = clock.monotonic()
+        self._timer.start(seconds, self._due)
+
+    def heard(self) -> None:
+        """Count from now."""
+        self._heard_at = self._clock.monotonic()
+
+    def cancel(self) -> None:
+        """Never call."""
+        self._timer.cancel()
+
+    def _due(self) -> None:
+        if self._held():
+            self.heard()
+        left = self._heard_at + self._seconds - self._clock.monotonic()
+        if left > RESOLUTION:
+            self._timer.start(left, self._due)
+        else:
+            self._silent()
 
 
 class HealthClock:

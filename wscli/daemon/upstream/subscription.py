@@ -37,6 +37,11 @@ class Subscription:
         return self.upstream.connection if self._member.joined else None
 
     @property
+    def healthy(self) -> bool:
+        """Whether the upstream has been ready for ``reset_after``."""
+        return self.upstream.healthy
+
+    @property
     def refs(self) -> Refs:
         """The references of the upstream."""
         return self.upstream.refs
@@ -49,7 +54,7 @@ class Subscription:
     @property
     def successor(self) -> tuple[str, float] | None:
         """The state of a rotation's successor and its start, while there is one."""
-        return self.upstream.successor
+        return self.upstream.attempts.describe_successor(self.upstream.snapshot)
 
     def join(self, event: Used | StartRequested) -> None:
         """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""
@@ -92,6 +97,8 @@ class Subscription:
         connection = self.connection
         while connection is not None:
             message = payload if isinstance(payload, bytes) else payload()
+            if (present := self.upstream.attempts.present) is not None:
+                present.sent = True
             try:
                 await connection.send(message, binary=binary, timeout=left())
                 return len(message)

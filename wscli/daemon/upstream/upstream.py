@@ -29,17 +29,17 @@ from wscli.core.actions import Verdict
 from wscli.core.backoff import delay_for
 from wscli.core.events import Failure, FailureKind, UpstreamEvent
 from wscli.core.machine import event_of_reload, step
-from wscli.core.moves import Policy
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer
+from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, SPREAD, HealthClock, RotationTimer
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
+from wscli.daemon.upstream.trace import Trace
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
@@ -61,7 +61,7 @@ class Upstream:
     """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
     __slots__ = (
-        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping", "_succeeded_at",
+        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping",
         "attempts", "plan", "refs", "snapshot", "subscribers",
     )  # fmt: skip
 
@@ -79,13 +79,13 @@ class Upstream:
         self.snapshot = Snapshot()
         self.refs = Refs()
         self.subscribers = Subscribers()
-        self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
+        trace = Trace(name, self.subscribers)
+        self.attempts = Attempts(name, services, self, trace, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._session = session
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
-        self._succeeded_at = 0.0
         self._rotation = RotationTimer(services.clock, services.chance, services.schedule, self._rotation_due)
         self._retry = OneShot(services.schedule)
         self._health = HealthClock(services.clock)
@@ -97,14 +97,10 @@ class Upstream:
         return present.connection if present is not None and self.snapshot.state is S.READY else None
 
     @property
-    def successor(self) -> tuple[str, float] | None:
-        """The state of the successor and its start, from its dial until the connection before it is closed."""
-        successor = self.attempts.successor
-        if self.attempts.draining is not None and self.connection is not None:
-            return str(S.READY), self._succeeded_at
-        if successor is not None and self.snapshot.successor is not None:
-            return str(self.snapshot.successor.state), successor.record.started
-        return None
+    def healthy(self) -> bool:
+        """Whether the connection has been ready for ``reset_after``."""
+        present = self.attempts.present
+        return present is not None and self._health.healthy_for(present.ready_at) >= self.plan.backoff.reset_after
 
     def feed(self, event: UpstreamEvent) -> None:
         """Apply an event; one that comes while another is being carried out waits for its turn."""
@@ -122,6 +118,8 @@ class Upstream:
     def regulate(self) -> None:
         """Pause reading while every channel that receives holds it back."""
         self.subscribers.regulate(self.connection)
+        if (present := self.attempts.present) is not None and present.silence is not None:
+            present.silence.heard()
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
         """Dial or ping if a route leads to the server, else wait for one."""
@@ -144,10 +142,12 @@ class Upstream:
             self.attempts.addresses = ()  # the old server's
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
+            if present.ready_at is not None and plan.silence != before.silence:
+                self._limit_silence(present)
         event = event_of_reload(
             self.snapshot,
             dials_otherwise=dials_otherwise,
-            judges_otherwise=tokens_changed or (plan.verdicts, plan.backoff) != (before.verdicts, before.backoff),
+            judges_otherwise=tokens_changed or plan.policy != before.policy,
             wanted=self.subscribers.wanted,
             rotates=plan.rotate is not None,
         )
@@ -158,9 +158,9 @@ class Upstream:
 
     def _step(self, event: UpstreamEvent) -> None:
         before = self.snapshot
-        after, decided = step(before, event, Policy(self.plan.backoff, self.plan.verdicts))
+        after, decided = step(before, event, self.plan.policy)
         self.snapshot = after
-        if after.state is not S.WAITING or after.generation != before.generation:
+        if after.state not in (S.WAITING, S.FAILED) or after.generation != before.generation:
             self._retry.cancel()
         if after.state is S.READY and before.state is not S.READY:
             self.subscribers.ready()
@@ -180,7 +180,11 @@ class Upstream:
         """Count the age of the ready connection, and pass on what it brought so far."""
         self.regulate()
         self._rotation.start(self.plan.rotate, attempt.record.expires_at)
+        self._limit_silence(attempt)
         attempt.pass_on_early()
+
+    def _limit_silence(self, attempt: Attempt) -> None:
+        attempt.limit_silence(self.plan.silence, self._services, lambda: self.subscribers.paused)
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
@@ -192,6 +196,8 @@ class Upstream:
                     self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
             case commands.ScheduleRetry():
                 self._schedule(command)
+            case commands.ScheduleLook(generation=generation, after=after):
+                self._wait(generation, after * (1.0 - SPREAD * self._services.chance.random()))
             case commands.ForgetTokens(generation=generation):
                 for name, version in self.attempts.tokens_of(generation).items():
                     self._services.broker.invalidate(name, version)
@@ -201,7 +207,6 @@ class Upstream:
                 self._dial_successor(generation)
             case commands.Succeed():
                 if self.attempts.succeed() is not None:
-                    self._succeeded_at = self._services.clock.wall()
                     self.subscribers.moved()
             case commands.ScheduleRotation():
                 delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
@@ -233,10 +238,15 @@ class Upstream:
         if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):
             self.feed(events.NetworkLost())
             return
-        delay = max(delay_for(self.plan.backoff, command.attempt, self._services.chance), command.no_sooner)
+        delay = delay_for(self.plan.backoff, command.attempt, self._services.chance)
+        delay = max(delay, command.no_sooner)
+        self.attempts.trace.waiting(delay, command.attempt)
+        self._wait(command.generation, delay)
+
+    def _wait(self, generation: int, delay: float) -> None:
         at = self._services.clock.wall() + delay
-        self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
-        self.feed(events.RetryScheduled(command.generation, delay, at))
+        self._retry.start(delay, lambda: self.feed(events.RetryDue(generation, self.subscribers.wanted)))
+        self.feed(events.RetryScheduled(generation, delay, at))
 
     def _rotation_due(self) -> None:
         present = self.attempts.present
@@ -285,5 +295,6 @@ class Upstream:
         if attempt.ready_at is not None:
             self.subscribers.ended(failure)
         healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        used = bool(attempt.record.tokens)
-        self.feed(events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, used))
+        token = max(self.attempts.tokens_of(attempt.generation).values(), default=0)
+        ended = events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, token, attempt.sent)
+        self.feed(ended)

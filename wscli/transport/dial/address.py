@@ -9,19 +9,21 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from wscli.core.events import Failure, FailureKind
+from wscli.net.hosts import UNIX, host_of, parse_place, without_zone
 from wscli.transport.connection import DialError, DialTarget
 
-__all__ = ["ServerAddress", "TargetUrl", "parse_target_url"]
+__all__ = ["ServerAddress", "TargetUrl", "destination", "parse_target_url"]
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
 
 class ServerAddress(NamedTuple):
-    """A host and its port; ``label`` replaces both in messages where they must not be shown."""
+    """A host and its port, or the path of a Unix socket; ``label`` replaces them in messages where they are secret."""
 
     host: str
-    port: int
+    port: int | None
+    """None: ``host`` is the path of a Unix socket."""
     label: str | None = None
 
     @property
@@ -31,8 +33,8 @@ class ServerAddress(NamedTuple):
 
     @property
     def netloc(self) -> str:
-        """The host and the port as in a URL."""
-        return f"{_bracketed(self.host)}:{self.port}"
+        """The host and the port as in a URL; ``unix:PATH``."""
+        return f"{UNIX}{self.host}" if self.port is None else f"{_bracketed(self.host)}:{self.port}"
 
     @property
     def where(self) -> str:
@@ -57,15 +59,15 @@ class TargetUrl:
     authorization: str | None
 
     @property
-    def origin(self) -> str:
-        """Scheme, host and port (RFC 6454, section 4)."""
-        return f"{self.scheme}://{self.server.netloc}"
-
-    @property
     def host_header(self) -> str:
         """The ``Host`` header; it omits the scheme's default port (RFC 6455, section 4.1)."""
-        is_default = self.server.port == _DEFAULT_PORTS[self.scheme]
-        return _bracketed(self.server.host) if is_default else self.server.netloc
+        host = _bracketed(without_zone(self.server.host))
+        return host if self.server.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.server.port}"
+
+    @property
+    def tls_name(self) -> str:
+        """The name to ask for and to check; without the dot at its end (RFC 6066, section 3)."""
+        return without_zone(self.server.host).removesuffix(".")
 
 
 def parse_target_url(target: DialTarget) -> TargetUrl:
@@ -76,11 +78,8 @@ def parse_target_url(target: DialTarget) -> TargetUrl:
     """
     try:
         parts = urlsplit(target.url)
-        port = parts.port
-        host = parts.hostname or ""
-        if not host.isascii():
-            host = host.encode("idna").decode()
-    except ValueError:  # includes UnicodeError, for a name that cannot be encoded
+        host, port = host_of(parts), parts.port
+    except ValueError:
         raise _invalid("its host or port is invalid") from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise _invalid("it must begin with ws:// or wss://")
@@ -94,6 +93,20 @@ def parse_target_url(target: DialTarget) -> TargetUrl:
         resource=(quote(parts.path, safe=_PRINTABLE) or "/") + query,
         authorization=None if parts.username is None else "Basic " + base64.b64encode(pair.encode()).decode(),
     )
+
+
+def destination(target: DialTarget, url: TargetUrl) -> ServerAddress:
+    """Give where the TCP connection leads: ``connect_to``, else the URL's server.
+
+    Raises:
+        DialError: ``connect_to`` is invalid.
+    """
+    if target.connect_to is None:
+        return url.server
+    try:
+        return ServerAddress(*parse_place(target.connect_to), target.label)
+    except ValueError as error:
+        raise DialError(Failure(FailureKind.TCP, f"invalid connect_to: {error}")) from None
 
 
 def _invalid(why: str) -> DialError:

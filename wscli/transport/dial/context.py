@@ -9,7 +9,7 @@ from typing import Any
 from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import ConnectionListener, DialError, DialTarget, DialTimeline
-from wscli.transport.dial.address import ServerAddress, TargetUrl
+from wscli.transport.dial.address import ServerAddress, TargetUrl, destination
 from wscli.version import __version__
 
 __all__ = ["USER_AGENT", "DialContext", "no_upgrade"]
@@ -38,6 +38,8 @@ class DialContext:
     ) -> None:
         self.target = target
         self.url = url
+        self.destination = destination(target, url)
+        """Where the connection leads; its name in messages."""
         self.listener = listener
         self.timeline = timeline
         self.headers = _request_headers(target, url)
@@ -45,11 +47,11 @@ class DialContext:
         self.tls_options: dict[str, Any] = {}
         if self.tls is not None:
             self.tls_options = {
-                "server_hostname": target.server_name or url.server.host,
+                "server_hostname": target.server_name or url.tls_name,
                 "ssl_handshake_timeout": target.timeout + 60.0,  # the dial's deadline is earlier
                 "ssl_shutdown_timeout": 1.0,
             }
-        self.peer = url.server
+        self.peer = self.destination
         """The other side of the current step: the server, or its proxy."""
         self.step = ""
         self._time = asyncio.get_running_loop().time
@@ -73,19 +75,22 @@ def no_upgrade(dial: DialContext, text: str) -> DialError:
 
 
 def _request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]]:
-    """Give the target's headers, after ``Host``, ``User-Agent`` and the URL's credentials where the target has none.
+    """Give ``Host``, ``User-Agent`` and the URL's credentials where the target has none of its own, and its headers.
 
     Raises:
         DialError: a header that HTTP cannot carry (RFC 9110, section 5.5), or that belongs to the upgrade itself.
     """
     own = {name.lower() for name, _ in target.headers}
-    headers = [("Host", url.host_header), ("User-Agent", USER_AGENT)]
+    host = next((value for name, value in target.headers if name.lower() == "host"), url.host_header)
+    headers = [("User-Agent", USER_AGENT)]
     if url.authorization is not None:
         headers.append(("Authorization", url.authorization))
     for name, value in target.headers:
         if (problem := _problem(name, value)) is not None:
             raise DialError(Failure(FailureKind.UPGRADE, f"the header {name!r} cannot be sent: {problem}"))
-    return [*(header for header in headers if header[0].lower() not in own), *target.headers]
+    ours = [header for header in headers if header[0].lower() not in own]
+    theirs = [header for header in target.headers if header[0].lower() != "host"]
+    return [("Host", host), *ours, *theirs]  # Host comes first (RFC 9110, section 7.2)
 
 
 def _problem(name: str, value: str) -> str | None:

@@ -1,7 +1,7 @@
-"""The head of an HTTP answer that refuses an upgrade or a tunnel.
+"""The head of an HTTP answer to an upgrade or to CONNECT.
 
-Parsing is lenient (no phrase, HTTP/1.0, odd header lines), because only the status decides. An answer of 101 is checked
-by the library instead.
+Parsing is lenient, as RFC 9112 allows it to clients: no phrase, HTTP/1.0, single line feeds, folded and invalid header
+lines. ``agreement`` checks an answer of 101.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from wscli.core.events import Failure, FailureKind
 from wscli.net.retry_after import parse_retry_after
 from wscli.values import format_duration
 
-__all__ = ["MAX_HEAD", "ResponseHead", "parse_head", "refusal"]
+__all__ = ["HEAD_END", "MAX_HEAD", "ResponseHead", "parse_head", "refusal"]
 
 MAX_HEAD = 1 << 16
 """Bytes of a status line with its headers; most servers send less than 8 KiB."""
 
-_STATUS_LINE = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: (.*))?")
+HEAD_END = re.compile(rb"\r?\n\r?\n")
+"""A single LF ends a line as well (RFC 9112, section 2.2)."""
+
+_STATUS_LINE = re.compile(r"HTTP/1\.[01][ \t]+([1-5][0-9]{2})(?:[ \t]+(.*))?", re.IGNORECASE)
+_LINE_END = re.compile(r"\r?\n")
+_FOLD = re.compile(r"\r?\n[ \t]+")
 _MAX_PHRASE = 100
 
 
@@ -34,6 +39,15 @@ class ResponseHead:
         """Give the first header of that (lower case) name."""
         return next((value for key, value in self.headers if key == name), None)
 
+    def all(self, name: str) -> tuple[str, ...]:
+        """Give every value of that (lower case) name, in order."""
+        return tuple(value for key, value in self.headers if key == name)
+
+    def tokens(self, name: str) -> tuple[str, ...]:
+        """Give the members of that (lower case) name read as a list, without empty ones (RFC 9110, section 5.6.1)."""
+        members = (token.strip() for value in self.all(name) for token in value.split(","))
+        return tuple(filter(None, members))
+
     @property
     def summary(self) -> str:
         """``HTTP 503 Service Unavailable``; the phrase is remote text."""
@@ -41,13 +55,13 @@ class ResponseHead:
 
 
 def parse_head(block: bytes) -> ResponseHead:
-    """Parse a head, without the empty line at its end.
+    """Parse a head, without the empty line at its end; a folded line is joined (RFC 9112, section 5.2).
 
     Raises:
         ValueError: it does not begin with a status line of HTTP/1.
     """
-    first, *lines = block.decode("latin-1").split("\r\n")
-    found = _STATUS_LINE.fullmatch(first)
+    first, *lines = _LINE_END.split(_FOLD.sub(" ", block.decode("latin-1")))
+    found = _STATUS_LINE.fullmatch(first.rstrip())
     if not found:
         raise ValueError("no status line")
     pairs = (line.partition(":") for line in lines)

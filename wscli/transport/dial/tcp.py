@@ -1,13 +1,15 @@
-"""DNS and TCP: resolves a name and connects to the first address that answers (RFC 8305)."""
+"""DNS and TCP: resolves a name and connects to the first address that answers (RFC 8305); or to a Unix socket."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 
 import aiohappyeyeballs
 
+from wscli.net.hosts import is_localhost, split_zone
 from wscli.transport.dial.address import ServerAddress
 from wscli.transport.dial.context import DialContext
 
@@ -24,6 +26,8 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
         OSError: no address, or none that answers; ``socket.gaierror`` for the former.
         UnicodeError: DNS cannot carry the name.
     """
+    if server.port is None:
+        return await _connect_unix(dial, server)
     dial.begin("dns", server)
     infos = await _resolve(server)
     dial.timeline.addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
@@ -36,14 +40,39 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
     return sock
 
 
+async def _connect_unix(dial: DialContext, server: ServerAddress) -> socket.socket:
+    dial.begin("tcp", server)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, server.host)
+    except BaseException:
+        sock.close()
+        raise
+    dial.timeline.peer = server.where
+    dial.done(f"connected to {server.where}")
+    return sock
+
+
 async def _resolve(server: ServerAddress) -> list[aiohappyeyeballs.AddrInfoType]:
-    host, port, kind = server.host, server.port, socket.SOCK_STREAM
+    host, zone = split_zone(server.host)
+    name, port, kind = "localhost" if is_localhost(host) else host, server.port, socket.SOCK_STREAM
     infos: list[aiohappyeyeballs.AddrInfoType]
     try:  # an address needs no look-up, and so no thread
-        infos = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)  # type: ignore[assignment]  # typeshed knows of builds without IPv6
+        infos = socket.getaddrinfo(name, port, type=kind, flags=socket.AI_NUMERICHOST)  # type: ignore[assignment]  # typeshed knows of builds without IPv6
     except socket.gaierror:
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)  # type: ignore[assignment]  # as above
+        infos = await asyncio.get_running_loop().getaddrinfo(name, port, type=kind)  # type: ignore[assignment]  # as above
+    if zone:  # the C library takes names of zones for link-local addresses alone
+        scope = _interface(zone)
+        infos = [(*info[:4], (*info[4][:3], scope)) for info in infos]
     return list(dict.fromkeys(infos))
+
+
+def _interface(zone: str) -> int:
+    try:
+        return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except OSError:
+        raise OSError(errno.ENODEV, "no such interface") from None
 
 
 def hang_up(sock: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Through a proxy: HTTP CONNECT (RFC 9110, section 9.3.6) in the clear or over TLS, and SOCKS by python-socks."""
+"""Through a proxy: HTTP CONNECT (RFC 9110, section 9.3.6) in the clear or over TLS, and SOCKS."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from python_socks import ProxyType
-from python_socks.async_.asyncio import Proxy as SocksProxy
-
 from wscli.core.events import Failure, FailureKind
+from wscli.net.hosts import without_zone
+from wscli.net.proxy import SOCKS
+from wscli.net.socks import connect_socks
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import DialError
 from wscli.transport.dial.address import ServerAddress
@@ -22,14 +22,6 @@ from wscli.transport.dial.response import MAX_HEAD, parse_head
 from wscli.transport.dial.tcp import connect_tcp, hang_up
 
 __all__ = ["Conduit", "reach"]
-
-# The "h" and the "a" leave the name to the proxy, as in curl.
-_SOCKS = {
-    "socks5h": (ProxyType.SOCKS5, True),
-    "socks5": (ProxyType.SOCKS5, False),
-    "socks4a": (ProxyType.SOCKS4, True),
-    "socks4": (ProxyType.SOCKS4, False),
-}
 
 
 @dataclass(slots=True)
@@ -47,29 +39,26 @@ async def reach(dial: DialContext, proxy: Proxy | None) -> Conduit:
         DialError: the proxy refused.
         OSError, UnicodeError, ProxyException: what the libraries raise; ``failures.failure_of`` knows them.
     """
-    server = dial.url.server
     if proxy is None:
-        return Conduit(await connect_tcp(dial, server))
-    by_socks = proxy.scheme in _SOCKS
+        return Conduit(await connect_tcp(dial, dial.destination))
+    by_socks = proxy.address.scheme in SOCKS
     conduit = await (_through_socks if by_socks else _through_http)(dial, proxy)
-    dial.done(f"{proxy.scheme if by_socks else 'CONNECT'} through {proxy.server.where}")
-    dial.peer = server
+    dial.done(f"{proxy.address.scheme if by_socks else 'CONNECT'} through {proxy.server.where}")
+    dial.peer = dial.destination
     return conduit
 
 
 async def _through_socks(dial: DialContext, proxy: Proxy) -> Conduit:
     dial.begin("proxy", proxy.server)  # this step includes DNS and TCP, which the library does
-    server = dial.url.server
-    kind, by_name = _SOCKS[proxy.scheme]
-    socks = SocksProxy(kind, proxy.server.host, proxy.server.port, proxy.username, proxy.password, by_name)
-    # The dial's deadline is earlier than the library's.
-    return Conduit(await socks.connect(server.host, server.port, timeout=dial.target.timeout + 60.0))
+    host, port = dial.destination.host, dial.destination.port or 0
+    return Conduit(await connect_socks(proxy.address, without_zone(host), port))
 
 
 def _connect_request(proxy: Proxy, server: ServerAddress) -> bytes:
-    lines = [f"CONNECT {server.netloc} HTTP/1.1", f"Host: {server.netloc}", f"User-Agent: {USER_AGENT}"]
-    if proxy.username is not None:
-        pair = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+    place, credentials = server._replace(host=without_zone(server.host)).netloc, proxy.address
+    lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}", f"User-Agent: {USER_AGENT}"]
+    if credentials.username is not None:
+        pair = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
         lines.append(f"Proxy-Authorization: Basic {pair}")
     return "\r\n".join([*lines, "", ""]).encode()
 
@@ -103,13 +92,13 @@ async def _through_http(dial: DialContext, proxy: Proxy) -> Conduit:
     """Ask for the tunnel with CONNECT, over TLS where the proxy's scheme is https."""
     loop = asyncio.get_running_loop()
     conduit = Conduit(await connect_tcp(dial, proxy.server))
-    over_tls = proxy.scheme == "https"
+    over_tls = proxy.address.scheme == "https"
     dial.begin("proxy")
     try:
-        request = _connect_request(proxy, dial.url.server)
+        request = _connect_request(proxy, dial.destination)
         if over_tls:
             # Default settings: the endpoint's client certificate is not for the proxy.
-            tls, name = make_tls(TlsSettings()), proxy.server.host
+            tls, name = make_tls(TlsSettings()), without_zone(proxy.address.host).removesuffix(".")
             conduit.transport, wire = await loop.create_connection(
                 _Received, sock=conduit.sock, ssl=tls, server_hostname=name
             )

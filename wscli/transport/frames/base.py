@@ -14,7 +14,17 @@ from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import Violation, cut_reason, dropped, failed, lost, peer_closed, we_closed
+from wscli.transport.frames.close_codes import (
+    Violation,
+    cut_reason,
+    dropped,
+    failed,
+    http_text,
+    lost,
+    peer_closed,
+    read_close,
+    we_closed,
+)  # fmt: skip
 from wscli.transport.frames.pings import Pings
 from wscli.transport.frames.turns import TURN_MESSAGES, TURN_SECONDS, turns_of
 from wscli.transport.frames.writer import FrameWriter
@@ -77,8 +87,6 @@ class BaseConnection:
     def _parse(self, data: memoryview) -> bool:
         """Parse a slice; False: the rest must wait for another turn."""
         raise NotImplementedError
-
-    # Delivery.
 
     def _received(self, data: memoryview) -> None:
         """Parse what was read: this connection's share of the turn, or one slice while others wait for theirs."""
@@ -154,13 +162,24 @@ class BaseConnection:
         self._writing.drop_pong()
         self._writing.control(self._close_frame(code, cut_reason(reason)))
 
-    def _heard_close(self, code: int, reason: str) -> None:
-        """Handle a close frame, which the adapter has answered if necessary."""
+    def _heard_close(self, code: int, reason: str, fault: Violation | None = None) -> None:
+        """Handle a close frame, which the adapter has answered if necessary; one that breaks a rule is a close too."""
         self._deaf = True
         if self._cause is None:
             mine = self._sent_close
-            self._cause = peer_closed(code, reason) if mine is None else we_closed(mine, (code, reason))
+            self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
+        if fault is not None:
+            self._fail(fault)
         self._wind_down(CLOSE_TIMEOUT)
+
+    def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
+        """Handle a close frame that the parser refused, or HTTP text that looks like one."""
+        http = http_text(payload)
+        if http is None:
+            self._heard_close(*read_close(payload))
+        else:
+            self._cause = self._cause or http
+            self._fail(violation)
 
     def _wind_down(self, deadline: float) -> None:
         """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
@@ -207,15 +226,9 @@ class BaseConnection:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    # Writing.
-
     @property
     def _open(self) -> bool:
         return not (self._over or self._deaf or self._sent_close is not None or self._transport.is_closing())
-
-    def _require_open(self) -> None:
-        if not self._open:
-            raise NotSent("the connection is closed")
 
     def pause_writing(self) -> None:
         """Block sending: the kernel's buffer is full."""
@@ -227,7 +240,6 @@ class BaseConnection:
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         """See ``Connection.send``; messages leave in the order of the calls."""
-        self._require_open()
         opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
 
         def frame() -> bytes:
@@ -246,10 +258,9 @@ class BaseConnection:
 
     async def ping(self) -> float:
         """See ``Connection.ping``."""
-        self._require_open()
+        if not self._open:
+            raise NotSent("the connection is closed")
         return await self._pings.ping(lambda payload: self._writing.control(self._frame(Opcode.PING, payload)))
-
-    # Closing.
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_TIMEOUT) -> None:
         """See ``Connection.close``."""
@@ -272,8 +283,6 @@ class BaseConnection:
         if self._cause is None:
             self._cause = dropped()
         self._transport.abort()
-
-    # Reading.
 
     def pause_reading(self) -> None:
         """See ``Connection.pause_reading``; without effect while the connection is closing."""

@@ -14,8 +14,8 @@ __all__ = ["MAX_BATCH", "Assembler", "portions"]
 MAX_BATCH = 256 * 1024
 """Bytes of messages in one batch, unless a single one is larger; also the limit of one read."""
 
-_MAX_FRAGMENTS = 1 << 16
-"""Of one message; more would only cost time."""
+_MAX_EMPTY = 1 << 16
+"""Empty fragments of one message; the others are limited by its size."""
 
 _TEXT, _BINARY = ord("t"), ord("b")
 
@@ -27,7 +27,7 @@ class Assembler:
     no fragment and no binary message in the batch.
     """
 
-    __slots__ = ("_fragments", "_max_message", "_partial", "_partial_kind", "kinds", "payloads", "plain")
+    __slots__ = ("_empty", "_max_message", "_partial", "_partial_kind", "kinds", "payloads", "plain")
 
     def __init__(self, max_message: int) -> None:
         self.payloads: list[bytes] = []
@@ -36,7 +36,7 @@ class Assembler:
         self._max_message = max_message
         self._partial: bytearray | None = None
         self._partial_kind = _TEXT
-        self._fragments = 0
+        self._empty = 0
 
     def first(self, payload: bytes, *, text: bool, fin: bool) -> None:
         """Add an unfragmented message, or a first fragment.
@@ -52,7 +52,7 @@ class Assembler:
         if fin:
             self._add(payload, kind)
             return
-        self._partial, self._partial_kind, self._fragments = bytearray(payload), kind, 1
+        self._partial, self._partial_kind, self._empty = bytearray(payload), kind, 0
         self.plain = False
 
     def more(self, payload: bytes, *, fin: bool) -> None:
@@ -63,11 +63,11 @@ class Assembler:
         """
         if self._partial is None:
             raise Violation(1002, "a continuation of nothing")
-        self._fragments += 1
+        self._empty += not payload
         if len(self._partial) + len(payload) > self._max_message:
             raise self._too_large()
-        if self._fragments > _MAX_FRAGMENTS:
-            raise Violation(1009, f"a message in more than {_MAX_FRAGMENTS} fragments")
+        if self._empty > _MAX_EMPTY:
+            raise Violation(1009, f"a message with more than {_MAX_EMPTY} empty fragments")
         self._partial += payload
         if fin:
             whole, self._partial = bytes(self._partial), None

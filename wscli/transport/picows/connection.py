@@ -1,69 +1,137 @@
-"""The fast adapter (extra ``fast``): the native interface of picows, whose C code parses frames.
+"""The fast adapter (extra ``fast``): the frame parser of picows, which is C code.
 
-Only the upgrade and the frame parser of picows are used. After the upgrade our protocol replaces its protocol on the
-transport and passes each read to it, because picows does not answer close frames, ignores reserved bits, accepts close
-codes such as 0 and 1006, flushes without a deadline before it closes, reads without bound, masks with ``rand()``, and
-continues to parse after an error.
+Only this parser is used. The protocol of picows gets each read from ours, and has no transport of its own, because
+picows does not answer close frames, ignores reserved bits, accepts close codes such as 0 and 1006, flushes without a
+deadline before it closes, reads without bound, masks with ``rand()``, and continues to parse after an error.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from typing import cast
+import re
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport
-from websockets.exceptions import ProtocolError
+from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 from websockets.frames import Close, Frame, Opcode
+from websockets.utils import accept_key
 
-from wscli.transport.connection import ConnectionListener
+from wscli.transport.dial.agreement import Agreement
+from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.tunnel import Conduit
+from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.frames.close_codes import NO_CODE, Violation, find_bad_close, read_close
 from wscli.transport.frames.writer import MOST_PONGS
+from wscli.transport.silent_logger import SILENT_LOGGER
 
-__all__ = ["PicowsConnection", "FrameListener"]
+__all__ = ["open_picows"]
 
 _TEXT = WSMsgType.TEXT
+_FIRST_BUFFER = 2048
+"""Bytes; small for idle connections, it grows with the traffic."""
+_OF_A_CLOSE = re.compile("CLOSE|opcode=0x8|fragmented control")
+"""In an error of picows: the frame is a close frame, or HTTP text, which looks like one."""
 _SLICE = 1 << 14
 """Bytes of received data that are parsed at once; 8,192 empty frames take some 4 ms."""
 _read = bytearray(MAX_BATCH)
 """Every connection reads into this buffer, and is done with it before another one reads."""
 
 
+async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
+    """Upgrade a connection; see ``dial.upgrade``. The parser knows no compression, and so none is offered."""
+
+    def take_over(transport: asyncio.Transport, agreement: Agreement, rest: bytes) -> PicowsConnection:
+        return PicowsConnection(transport, dial, agreement, rest)
+
+    return await upgrade(dial, conduit, take_over)
+
+
+class _Nowhere:
+    """The transport of picows, and its socket: what picows writes is discarded."""
+
+    def get_extra_info(self, name: str) -> _Nowhere | None:
+        return self if name == "socket" else None
+
+    def get_write_buffer_size(self) -> int:
+        return 1  # else picows writes to the descriptor itself
+
+    def fileno(self) -> int:
+        return -1
+
+    def getsockopt(self, *_: int) -> int:
+        return 0
+
+    def setsockopt(self, *_: int) -> None: ...
+    def write(self, _: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+_NOWHERE = _Nowhere()
+
+
+def _frame_parser(listener: FrameListener, max_frame: int) -> WSProtocol:
+    """Make a protocol of picows that has just received a valid answer of 101."""
+    parser = WSProtocol(
+        host_port="localhost",
+        ws_path="/",
+        is_client_side=True,
+        ws_listener_factory=lambda: listener,
+        logger=SILENT_LOGGER,
+        disconnect_on_exception=True,
+        websocket_handshake_timeout=None,
+        enable_auto_ping=False,
+        auto_ping_idle_timeout=0.0,
+        auto_ping_reply_timeout=0.0,
+        auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+        enable_auto_pong=False,
+        max_frame_size=max_frame,
+        extra_headers=None,
+        read_buffer_init_size=_FIRST_BUFFER,
+    )
+    parser.connection_made(_NOWHERE)
+    key = accept_key(parser.transport.request.headers["Sec-WebSocket-Key"])
+    head = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + key + "\r\n\r\n"
+    _feed(parser, head.encode())
+    return parser
+
+
+def _feed(parser: WSProtocol, data: bytes | memoryview) -> None:
+    """Give data to the parser, up to an error that it finds: it would go on behind it."""
+    left = memoryview(data)
+    while left and not parser.transport.is_close_frame_sent:
+        buffer = parser.get_buffer(-1)
+        size = min(len(buffer), len(left))
+        buffer[:size], left = left[:size], left[size:]
+        parser.buffer_updated(size)
+
+
 class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
-    __slots__ = ("_frames", "_heard_pings", "_inner", "_wire")
+    __slots__ = ("_frames", "_heard_pings", "_parser", "_raw", "_wire")
 
     adapter = "picows"
     _slice = _SLICE
 
-    def __init__(self, wire: WSTransport, listener: ConnectionListener, frames: FrameListener) -> None:
-        """Take over after the upgrade, while picows still reads its answer."""
-        transport = wire.underlying_transport
-        super().__init__(transport, listener, frames.assembler)
-        self.subprotocol = frames.subprotocol
-        self._wire = wire
-        self._frames = frames
-        self._inner = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    def __init__(self, transport: asyncio.Transport, dial: DialContext, agreement: Agreement, rest: bytes) -> None:
+        """Take over after the upgrade; ``rest`` is the data received with its answer."""
+        super().__init__(transport, dial.listener, Assembler(dial.target.max_message))
+        self.subprotocol = agreement.subprotocol
+        self._frames = FrameListener(self._assembler, self)
+        self._parser = _frame_parser(self._frames, dial.target.max_message)
+        self._wire: WSTransport = self._parser.transport
+        self._backlog = memoryview(rest)
         self._heard_pings: list[bytes] = []
-        transport.set_protocol(self)
+        self._raw: memoryview | None = None
+        """The received data that is being parsed."""
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
         return Frame(opcode, payload).serialize(mask=True)
 
     def _close_frame(self, code: int, reason: str) -> bytes:
-        if self._wire.is_close_frame_sent:  # by picows, for an error in later data
-            return b""
         payload = b"" if code == NO_CODE else Close(code, reason).serialize()
         return Frame(Opcode.CLOSE, payload).serialize(mask=True)
-
-    @property
-    def tls(self) -> ssl.SSLObject | None:
-        """The TLS session."""
-        found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
-        return found
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the buffer to read into."""
@@ -75,12 +143,8 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
             self._received(memoryview(_read)[:nbytes])
 
     def _parse(self, data: memoryview) -> bool:
-        while data:
-            room = cast(memoryview, self._inner.get_buffer(-1))
-            size = min(len(room), len(data))
-            room[:size] = data[:size]
-            self._inner.buffer_updated(size)
-            data = data[size:]
+        self._raw = data
+        _feed(self._parser, data)
         frames = self._frames
         return frames.violation is None and frames.closed is None and not self._wire.is_close_frame_sent
 
@@ -90,28 +154,35 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
             pings, self._heard_pings = self._heard_pings[-MOST_PONGS:], []
             if self._open:
                 self._writing.pongs([self._frame(Opcode.PONG, ping) for ping in pings])
-        frames = self._frames
-        if self._deaf:
-            return
+        if not self._deaf:
+            self._react(self._frames)
+        self._raw = None
+
+    def _react(self, frames: FrameListener) -> None:
+        """Handle what ended the parsing, if anything did."""
         if frames.violation is not None:
             self._fail(frames.violation)
         elif frames.closed is not None:
-            self._answer_close(*frames.closed)
+            self._answer_close(*read_close(frames.closed))
         elif self._wire.is_close_frame_sent:
             self._own_failure()
 
-    def _answer_close(self, code: int, reason: str) -> None:
-        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours."""
-        if self._open:
+    def _answer_close(self, code: int, reason: str, fault: Violation | None) -> None:
+        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours or breaks a rule."""
+        if self._open and fault is None:
             self._writing.control(self._close_frame(code, ""))
-        self._heard_close(code, reason)
+        self._heard_close(code, reason, fault)
 
     def _own_failure(self) -> None:
-        """Report an error that picows found: it has sent a close frame and closes in 10 ms."""
+        """Fail for an error that picows found."""
         sent = self._wire.close_handshake.sent
-        code, reason = (1002, "protocol error") if sent is None else (sent.code.value, sent.reason)
-        self._sent_close = code
-        self._fail(Violation(code, reason))
+        violation = Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason)
+        of_a_close = _OF_A_CLOSE.search(violation.text)
+        payload = find_bad_close(bytes(self._raw)) if of_a_close and self._raw is not None else None
+        if payload is None:
+            self._fail(violation)
+        else:
+            self._heard_bad_close(payload, violation)
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
         """Handle a pong, or keep a ping, which is answered after the messages of this turn."""
@@ -129,19 +200,14 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
 class FrameListener(WSListener):
     """Receives the frames of picows: messages for the batch, control frames for the connection."""
 
-    __slots__ = ("assembler", "closed", "connection", "listener", "subprotocol", "violation")
+    __slots__ = ("assembler", "closed", "connection", "violation")
 
-    def __init__(self, listener: ConnectionListener, max_message: int, subprotocol: str | None) -> None:
-        self.assembler = Assembler(max_message)
-        self.listener = listener
-        self.subprotocol = subprotocol
-        self.connection: PicowsConnection | None = None
+    def __init__(self, assembler: Assembler, connection: PicowsConnection) -> None:
+        self.assembler = assembler
+        self.connection: PicowsConnection | None = connection
         self.violation: Violation | None = None
-        self.closed: tuple[int, str] | None = None
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Take over after an answer of 101."""
-        self.connection = PicowsConnection(transport, self.listener, self)
+        self.closed: bytes | None = None
+        """The payload of the server's close frame."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Handle one frame; the common case first."""
@@ -168,18 +234,7 @@ class FrameListener(WSListener):
         elif kind == WSMsgType.CONTINUATION:
             self.assembler.more(payload, fin=frame.fin)
         elif kind == WSMsgType.CLOSE:
-            self.closed = _read_close(payload)
+            self.closed = payload
             self.assembler.plain = False
         elif self.connection is not None:
             self.connection.heard_control(kind == WSMsgType.PING, payload)
-
-
-def _read_close(payload: bytes) -> tuple[int, str]:
-    """Parse the code and the reason of a close frame (RFC 6455, sections 5.5.1 and 7.4)."""
-    try:
-        close = Close.parse(payload)
-    except ProtocolError as error:
-        raise Violation(1002, str(error)) from None
-    except UnicodeDecodeError:
-        raise Violation(1007, "a close reason that is not UTF-8") from None
-    return int(close.code), close.reason

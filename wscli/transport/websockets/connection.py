@@ -8,23 +8,60 @@ real back-pressure, deadlines that hold. The library's asyncio interface decodes
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 
-from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame, Opcode
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
 
-from wscli.transport.connection import ConnectionListener
+from wscli.transport.dial.agreement import Agreement
+from wscli.transport.dial.context import DialContext
+from wscli.transport.dial.tunnel import Conduit
+from wscli.transport.dial.upgrade import upgrade
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation
+from wscli.transport.frames.close_codes import NO_CODE, Violation, http_text
+from wscli.transport.silent_logger import SILENT_LOGGER
 
-__all__ = ["WebsocketsConnection"]
+__all__ = ["open_websockets"]
 
+_LINE = 100
+"""Bytes of received data in which HTTP text is looked for."""
 _SLICE = 4096
 """Bytes of received data that are parsed at once; 2,048 empty frames take some 5 ms."""
 _DEFLATED_SLICE = 2048
 """The same of compressed data, which inflates to 2 MiB at most."""
+
+
+async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConnection:
+    """Upgrade a connection; see ``dial.upgrade``."""
+
+    def take_over(transport: asyncio.Transport, agreement: Agreement, rest: bytes) -> WebsocketsConnection:
+        return WebsocketsConnection(transport, dial, agreement, rest)
+
+    deflate = dial.target.compression == "deflate"
+    return await upgrade(dial, conduit, take_over, enable_client_permessage_deflate(None) if deflate else ())
+
+
+def _refused_frame(error: Exception) -> Frame | None:
+    """Give the frame that the library refused: only the parser's own variables still hold it."""
+    found = [
+        value
+        for caller, _ in traceback.walk_tb(error.__traceback__)
+        for value in caller.f_locals.values()
+        if isinstance(value, Frame)
+    ]
+    return found[-1] if found else None  # the outer ones have the frame before it
+
+
+class _Wire(Protocol):
+    """The protocol of the library, which takes a close frame between fragments for an error."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # a control frame may come inside a message (RFC 6455, section 5.4)
+        super().recv_frame(frame)
 
 
 class WebsocketsConnection(BaseConnection, asyncio.Protocol):
@@ -34,20 +71,14 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
 
     adapter = "websockets"
 
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        listener: ConnectionListener,
-        wire: ClientProtocol,
-        assembler: Assembler,
-        rest: bytes,
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, dial: DialContext, agreement: Agreement, rest: bytes) -> None:
         """Take over after the upgrade; ``rest`` is the data received with its answer."""
-        super().__init__(transport, listener, assembler)
-        self.subprotocol = wire.subprotocol
-        self._wire = wire
+        super().__init__(transport, dial.listener, Assembler(dial.target.max_message))
+        self.subprotocol = agreement.subprotocol
+        self._wire = _Wire(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
+        self._wire.extensions = list(agreement.extensions)
         self._backlog = memoryview(rest)
-        self._slice = _DEFLATED_SLICE if wire.extensions else _SLICE
+        self._slice = _DEFLATED_SLICE if agreement.extensions else _SLICE
         self._violation: Violation | None = None
         self._ended = False
         """Whether the wire's failure or close frame was handled."""
@@ -93,8 +124,17 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             self._ended = True
             close = wire.close_sent
             violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+            refused = _refused_frame(wire.parser_exc)
+            if refused is not None and refused.opcode is Opcode.CLOSE:
+                self._heard_bad_close(bytes(refused.data), violation)
             self._sent_close = violation.code  # the wire has sent it
             self._fail(violation)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection."""
+        if self._sent_close is None and not self._backlog:  # HTTP text, shorter than the frame that it looks like
+            self._cause = self._cause or http_text(bytes(self._wire.reader.buffer[:_LINE]))
+        super().connection_lost(exc)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
         """Collect messages and handle pongs; the wire has answered pings and close frames."""

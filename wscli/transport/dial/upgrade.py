@@ -1,0 +1,161 @@
+"""The upgrade of a connection to WebSocket, for both adapters: the request, and the head of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar, cast
+
+from websockets.extensions import ClientExtensionFactory
+from websockets.headers import build_extension
+
+from wscli.net.tls import describe
+from wscli.transport.connection import DialError
+from wscli.transport.dial.agreement import Agreement, agree
+from wscli.transport.dial.context import DialContext, no_upgrade
+from wscli.transport.dial.response import HEAD_END, MAX_HEAD, parse_head, refusal
+from wscli.transport.dial.tcp import hang_up
+from wscli.transport.dial.tunnel import Conduit
+
+__all__ = ["upgrade"]
+
+_HTTP = re.compile(rb"HTTP/", re.IGNORECASE)
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
+
+
+async def upgrade(
+    dial: DialContext,
+    conduit: Conduit,
+    take_over: Callable[[asyncio.Transport, Agreement, bytes], _Protocol],
+    extensions: Sequence[ClientExtensionFactory] = (),
+) -> _Protocol:
+    """Upgrade a connection; a failure closes its socket.
+
+    ``take_over`` makes the protocol of the open connection; its last argument is the data received behind the answer.
+
+    Raises:
+        DialError: the answer was not an upgrade.
+        OSError: see ``failures.failure_of``.
+    """
+    handshake = _Handshake(dial, take_over, extensions)
+    try:
+        dial.begin("tls" if dial.tls is not None else "upgrade")
+        await _attach(handshake, conduit, dial)
+        return await handshake.answered
+    except BaseException:
+        if handshake.transport is not None:
+            handshake.transport.abort()
+        hang_up(conduit.sock)
+        raise
+
+
+async def _attach(handshake: _Handshake[_Protocol], conduit: Conduit, dial: DialContext) -> None:
+    """Connect the protocol to the socket, through TLS for ``wss``."""
+    loop = asyncio.get_running_loop()
+    if conduit.transport is None:
+        await loop.create_connection(lambda: handshake, sock=conduit.sock, ssl=dial.tls, **dial.tls_options)
+        return
+    transport: asyncio.Transport | None = conduit.transport
+    if dial.tls is None:
+        conduit.transport.set_protocol(handshake)
+    else:
+        transport = await loop.start_tls(conduit.transport, handshake, dial.tls, **dial.tls_options)
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    handshake.connection_made(transport)
+
+
+class _Handshake(asyncio.Protocol, Generic[_Protocol]):
+    """Sends the request, reads the head of the answer, and then replaces itself with the connection."""
+
+    def __init__(
+        self,
+        dial: DialContext,
+        take_over: Callable[[asyncio.Transport, Agreement, bytes], _Protocol],
+        extensions: Sequence[ClientExtensionFactory],
+    ) -> None:
+        self.answered: asyncio.Future[_Protocol] = asyncio.get_running_loop().create_future()
+        # The dial may no longer await it when it fails.
+        self.answered.add_done_callback(lambda answered: answered.cancelled() or answered.exception())
+        self.transport: asyncio.Transport | None = None
+        self._dial = dial
+        self._take_over = take_over
+        self._extensions = extensions
+        self._key = base64.b64encode(os.urandom(16)).decode()
+        self._answer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport = cast(asyncio.Transport, transport)
+        if self._dial.step == "tls":
+            self._dial.done(describe(transport.get_extra_info("ssl_object")))
+            self._dial.begin("upgrade")
+        transport.write(self._request())
+
+    def _request(self) -> bytes:
+        headers = [
+            *self._dial.headers,
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", self._key),
+            ("Sec-WebSocket-Version", "13"),
+        ]
+        if self._extensions:
+            offers = [(factory.name, list(factory.get_request_params())) for factory in self._extensions]
+            headers.append(("Sec-WebSocket-Extensions", build_extension(offers)))
+        if self._dial.target.subprotocols:
+            headers.append(("Sec-WebSocket-Protocol", ", ".join(self._dial.target.subprotocols)))
+        lines = [f"GET {self._dial.url.resource} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def data_received(self, data: bytes) -> None:
+        """Read until the head is complete; the rest belongs to the connection."""
+        if self.answered.done():
+            return
+        self._answer += data
+        try:
+            self._read()
+        except Exception as error:  # raised or translated where the answer is awaited
+            self.answered.set_exception(error)
+
+    def _read(self) -> None:
+        dial = self._dial
+        while True:
+            if not _HTTP.match(self._answer + b"HTTP/"[len(self._answer) :]):
+                raise no_upgrade(dial, "did not answer the upgrade with HTTP")
+            end = HEAD_END.search(self._answer, 0, MAX_HEAD + 4)
+            if end is None and len(self._answer) > MAX_HEAD:
+                raise no_upgrade(dial, f"answered the upgrade with more than {MAX_HEAD} bytes of headers")
+            if end is None:
+                return
+            rest = self._answer[end.end() :]
+            try:
+                head = parse_head(self._answer[: end.start()])
+            except ValueError:
+                raise no_upgrade(dial, "did not answer the upgrade with HTTP") from None
+            if head.status >= 200:
+                raise DialError(refusal(head, dial.peer.where, time.time()))
+            if head.status == 101:
+                try:
+                    agreement = agree(head, self._key, dial.target.subprotocols, self._extensions)
+                except ValueError as broken:
+                    raise no_upgrade(dial, f"sent an invalid upgrade answer: {broken}") from None
+                self._finish(agreement, rest)
+                return
+            self._answer = rest  # an interim answer (RFC 9110, section 15.2)
+
+    def _finish(self, agreement: Agreement, rest: bytes) -> None:
+        if self.transport is None:
+            raise ConnectionResetError
+        self._dial.done(agreement.summary)
+        connection = self._take_over(self.transport, agreement, rest)
+        self.transport.set_protocol(connection)
+        self.answered.set_result(connection)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.answered.done():
+            so_far = "in the middle of its answer" if self._answer else "without answering the upgrade"
+            self.answered.set_exception(exc or no_upgrade(self._dial, f"closed the connection {so_far}"))
