@@ -136,6 +136,21 @@ def test_the_files_of_a_killed_manager_are_replaced(environ: dict[str, str]) -> 
     assert files(environ) == []
 
 
+def test_the_registration_of_a_dead_manager_never_leads_to_a_new_socket(
+    environ: dict[str, str], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "app.json").write_text('{"file": "/srv/app.yaml", "pid": 4711}')
+    bound, listen = [], instance_module.listen_at_path
+
+    def listen_alone(path: Path) -> socket.socket:
+        bound.append(files(environ))
+        return listen(path)
+
+    monkeypatch.setattr(instance_module, "listen_at_path", listen_alone)
+    with own(plan(), environ):
+        assert bound == [["app.lock"]]
+
+
 def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str], directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(directory / "app.sock"))
