@@ -75,9 +75,13 @@ class Ownership:
             for lock in self._locks.values():
                 write_holder(lock, note=self._directory)
         made = self._restore_locks(patience)
+        registered = paths.read_registration(self._directory, self._plan.name) == self._instance
+        if not registered:
+            with contextlib.suppress(OSError):  # that of a dead manager must never lead to our socket
+                self._registration.unlink()
         if not self._owns_socket():
             made.append(self._bind())
-        if paths.read_registration(self._directory, self._plan.name) != self._instance:
+        if not registered:
             made.append(self._register())
         return made
 
