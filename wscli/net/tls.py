@@ -99,7 +99,8 @@ def _make(settings: TlsSettings, *files: tuple[str, Path, tuple[int, int]]) -> s
         ) from None
     except OSError as error:
         raise _unreadable(settings, "ca", error) from None
-    context.minimum_version = _VERSIONS[settings.min_version]
+    # The system's policy may be stricter.
+    context.minimum_version = max(context.minimum_version, _VERSIONS[settings.min_version])
     context.set_alpn_protocols(["http/1.1"])  # the upgrade is one of HTTP/1.1 (RFC 6455, section 4.1)
     if "cert" in paths:
         _load_certificate(context, settings, paths)
