@@ -111,7 +111,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["ls", "extra"], "got unexpected extra argument (extra)", "did you mean `wscli status extra`?"),
         (["pause", "c", "--noncritical"], "CHANNEL and --noncritical exclude each other", "give one of them"),
         (["status", "--json", "--line"], "--json and --line exclude each other", "give one of them"),
-        (["up", "--wait"], "--wait goes with -d", "`wscli wait`"),
+        (["up", "--wait"], "--wait goes with -d", "`wscli wait CHANNEL`"),
         (["up", "-d", "--timeout", "1s"], "--timeout goes with --wait", "add --wait"),
         (["-i", "app", "up"], "-i chooses a running instance", "-c FILE"),
         (["-i", "app", "demo"], "-i chooses a running instance", "leave it out"),

@@ -97,7 +97,20 @@ def lead_of_verb(word: str, rest: Sequence[str], chosen: Sequence[str]) -> str |
         return _did_you_mean([*chosen, "stop" if named else "down", *named])
     if word in _WITH_A_KIND and rest and rest[0] in _KINDS:
         rest = rest[1:]
-    return _did_you_mean([*chosen, *_VERBS[word].split(), *rest]) if word in _VERBS else None
+    return _did_you_mean([*chosen, *_VERBS[word].split(), *_with_files(rest)]) if word in _VERBS else None
+
+
+def _with_files(args: Sequence[str]) -> list[str]:
+    """Put -c before each file, in place of the option that another tool has for it."""
+    named: list[str] = []
+    for one in args:
+        if not _is_file(one):
+            named.append(one)
+            continue
+        if named and _RENAMED.get(named[-1]) == "-c":
+            named.pop()
+        named += [one] if named[-1:] == ["-c"] else ["-c", one]
+    return named
 
 
 def lead_of_usage(error: click.UsageError, args: Sequence[str]) -> str | None:

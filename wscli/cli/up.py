@@ -133,7 +133,7 @@ def command(
     """
     if (wait or timeout is not None) and not detach:
         raise UsageError(
-            "--wait goes with -d: a manager that runs here does not return", "`wscli wait` waits for channels"
+            "--wait goes with -d: a manager that runs here does not return", "`wscli wait CHANNEL` waits for a channel"
         )
     if timeout is not None and not wait:
         raise UsageError("--timeout goes with --wait", "add --wait")

@@ -67,6 +67,9 @@ async def test_a_command_that_fails_fails_the_connection(tmp_path: Path) -> None
         reason = it.channel.status()["reason"]
         assert reason == {"code": "hook", "text": "on_connect: exited with 3: no topic"}
         assert it.channel.problems.texts() == ["on_connect: exited with 3: no topic"]
+        record = it.channel.subscription.last_attempt
+        assert record is not None
+        assert record.failure is not None, "what `doctor` shows"
 
 
 async def test_a_command_that_fails_on_a_successor_leaves_the_connection_alone(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def command(selection: Selection, /, **options: Any) -> int:
 
     It begins with what comes next, or with --no-follow and for a new --consumer at the oldest message that is kept;
     --last, --since and --after begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary
-    messages need --json or -0.
+    messages need --json or -0. A channel that is down is told of on stderr, with the reason and the next attempt.
 
     Exits with 8 (or 4) at once when a channel failed, is stopped or paused, and with 5 when the manager goes, unless
     --retry is given. With --consumer, 9: its last position was not confirmed. With --exec, 1: a command failed.

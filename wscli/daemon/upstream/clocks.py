@@ -14,7 +14,10 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]
+__all__ = [
+    "HANDOVER", "SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer", "least_life",
+    "retry_delay",
+]  # fmt: skip
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""

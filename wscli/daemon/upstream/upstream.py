@@ -268,6 +268,7 @@ class Upstream:
 
         def judge(verdict: Verdict, failure: Failure) -> None:
             if not attempt.retired:
+                attempt.record.failure = failure
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
