@@ -19,9 +19,11 @@ from wscli.transport.dial.agreement import Agreement
 from wscli.transport.dial.context import DialContext
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
+from wscli.transport.frames.bad_close import find_bad_close, read_close
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import Violation, find_bad_close, read_close
+from wscli.transport.frames.close_codes import Violation
+from wscli.transport.frames.writer import MOST_PONGS
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_picows"]
@@ -33,8 +35,10 @@ _SIZES = re.compile(r"(\d+) > \d+")
 """In the reason of picows for a frame that is too large."""
 _OF_A_CLOSE = re.compile("CLOSE|opcode=0x8|fragmented control")
 """In an error of picows: the frame is a close frame, or HTTP text, which looks like one."""
+_SLICE = 1 << 14
+"""Bytes of received data that are parsed at once; 8,192 empty frames take some 4 ms."""
 _read = bytearray(MAX_BATCH)
-"""The buffer into which every connection reads: the parser moves its own."""
+"""Every connection reads into this buffer, and is done with it before another one reads."""
 
 
 async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
@@ -107,9 +111,10 @@ def _feed(parser: WSProtocol, left: memoryview) -> None:
 class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
-    __slots__ = ("_backlog", "_frames", "_parser", "_raw", "_wire")
+    __slots__ = ("_frames", "_heard_pings", "_parser", "_raw", "_wire")
 
     adapter = "picows"
+    _slice = _SLICE
 
     def __init__(self, transport: asyncio.Transport, dial: DialContext, agreement: Agreement, rest: bytes) -> None:
         """Take over after the upgrade; ``rest`` is the data received with its answer."""
@@ -118,9 +123,10 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._frames = FrameListener(self._assembler, self)
         self._parser = _frame_parser(self._frames, dial.target.max_message)
         self._wire: WSTransport = self._parser.transport
-        self._backlog = rest
+        self._heard_pings: list[bytes] = []
+        self._backlog = memoryview(rest)
         self._raw: memoryview | None = None
-        """The received data that is being parsed."""
+        """The received data in which picows found an error."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the buffer to read into."""
@@ -129,22 +135,21 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Parse received data, then deliver it."""
         if not self._deaf:
-            self._parse(memoryview(_read)[:nbytes])
+            self._received(memoryview(_read)[:nbytes])
 
-    def _read_on(self) -> None:
-        if self._backlog and not self._paused and not self._over:
-            backlog, self._backlog = self._backlog, b""
-            self._parse(memoryview(backlog))
-        super()._read_on()
-
-    def _parse(self, data: memoryview) -> None:
-        self._raw = data
+    def _parse(self, data: memoryview) -> bool:
         _feed(self._parser, data)
-        self._hand_over()
-        self._raw = None
+        if self._wire.is_close_frame_sent:
+            self._raw = data
+        frames = self._frames
+        return frames.violation is None and frames.closed is None and not self._wire.is_close_frame_sent
 
     def _hand_over(self) -> None:
         super()._hand_over()
+        if self._heard_pings:
+            pings, self._heard_pings = self._heard_pings[-MOST_PONGS:], []
+            if self._open:
+                self._writing.pongs([self._frame(Opcode.PONG, ping) for ping in pings])
         frames = self._frames
         if self._deaf:
             return
@@ -170,11 +175,11 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
             self._heard_bad_close(payload, violation)
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
-        """Handle a pong, or answer a ping."""
-        if not is_ping:
-            self._heard_pong(payload)
-        elif self._open:
-            self._writing.pong(self._frame(Opcode.PONG, payload))
+        """Handle a pong, or keep a ping, which is answered after the messages of this turn."""
+        if is_ping:
+            self._heard_pings.append(payload)
+        else:
+            self._pings.heard(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection; picows is not told, because its objects end with this one."""

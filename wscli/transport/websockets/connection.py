@@ -20,9 +20,10 @@ from wscli.transport.dial.agreement import Agreement
 from wscli.transport.dial.context import DialContext
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
+from wscli.transport.frames.bad_close import http_text
 from wscli.transport.frames.base import BaseConnection
-from wscli.transport.frames.batch import Assembler
-from wscli.transport.frames.close_codes import Violation, http_text
+from wscli.transport.frames.batch import MAX_BATCH, Assembler
+from wscli.transport.frames.close_codes import Violation
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_websockets"]
@@ -30,7 +31,9 @@ __all__ = ["open_websockets"]
 _LINE = 100
 """Bytes of received data in which HTTP text is looked for."""
 _SLICE = 4096
-"""Bytes of compressed data between two checks for a pause; they inflate to 4 MiB at most."""
+"""Bytes of received data that are parsed at once; 2,048 empty frames take some 5 ms."""
+_DEFLATED_SLICE = 2048
+"""The same of compressed data, which inflates to 2 MiB at most."""
 
 
 async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConnection:
@@ -57,7 +60,7 @@ def _refused_frame(error: Exception) -> Frame | None:
 class WebsocketsConnection(BaseConnection, asyncio.Protocol):
     """A connection whose frames ``websockets`` parses and serialises."""
 
-    __slots__ = ("_backlog", "_ended", "_slice", "_wire")
+    __slots__ = ("_ended", "_slice", "_violation", "_wire")
 
     adapter = "websockets"
 
@@ -67,8 +70,9 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         self.subprotocol = agreement.subprotocol
         self._wire = Protocol(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
         self._wire.extensions = list(agreement.extensions)
-        self._backlog = rest
-        self._slice = _SLICE if agreement.extensions else None
+        self._backlog = memoryview(rest)
+        self._slice = _DEFLATED_SLICE if agreement.extensions else _SLICE
+        self._violation: Violation | None = None
         self._ended = False
         """Whether the wire's failure or close frame was handled."""
 
@@ -79,34 +83,24 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         return b"".join(self._wire.data_to_send())
 
     def data_received(self, data: bytes) -> None:
-        """Parse received data."""
+        """Parse received data, then deliver it."""
         if not self._deaf:
-            self._feed(data)
+            self._received(memoryview(data))
 
-    def _read_on(self) -> None:
-        if self._backlog and not self._paused and not self._over:
-            backlog, self._backlog = self._backlog, b""
-            self._feed(backlog)
-        super()._read_on()
-
-    def _feed(self, data: bytes) -> None:
-        step = self._slice or len(data)
-        for at in range(0, len(data), step):
-            if self._deaf:
-                return
-            if self._paused:
-                self._backlog = data[at:]
-                return
-            self._absorb(data[at : at + step])
-
-    def _absorb(self, data: bytes) -> None:
+    def _parse(self, data: memoryview) -> bool:
         wire = self._wire
-        wire.receive_data(data)
-        violation = self._collect(wire.events_received())
-        self._hand_over()
+        wire.receive_data(bytes(data))
+        self._violation = self._collect(wire.events_received())
+        if self._violation is not None or wire.close_rcvd is not None or wire.parser_exc is not None:
+            return False
+        return not wire.extensions or sum(map(len, self._assembler.payloads)) < MAX_BATCH
+
+    def _hand_over(self) -> None:
+        super()._hand_over()
+        wire = self._wire
         self._reply()
-        if violation is not None:
-            self._fail(violation)
+        if self._violation is not None:
+            self._fail(self._violation)
         elif not self._ended and wire.close_rcvd is not None:
             self._ended = True
             # Inside a message, too, where the library takes it for an error (RFC 6455, section 5.4).
@@ -126,11 +120,10 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         close = self._wire.close_sent
         return Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection."""
+    def _finish(self, error: Exception | None) -> None:
         if self._sent_close is None:  # HTTP text that is shorter than the frame that it looks like
             self._cause = self._cause or http_text(bytes(self._wire.reader.buffer[:_LINE]))
-        super().connection_lost(exc)
+        super()._finish(error)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
         """Collect messages and handle pongs; the wire has answered pings."""
@@ -145,13 +138,13 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
                 elif opcode is Opcode.CONT:
                     assembler.more(payload, fin=event.fin)
                 elif opcode is Opcode.PONG:
-                    self._heard_pong(payload)
+                    self._pings.heard(payload)
         except Violation as violation:
             return violation
         return None
 
     def _reply(self) -> None:
         """Write the pongs of the wire, one for each ping; its close frames are dropped, because they are ours."""
-        for frame in self._wire.data_to_send():
-            if frame and frame[0] & 0x0F == Opcode.PONG:
-                self._writing.pong(frame)
+        pongs = [frame for frame in self._wire.data_to_send() if frame and frame[0] & 0x0F == Opcode.PONG]
+        if pongs and self._open:
+            self._writing.pongs(pongs)
