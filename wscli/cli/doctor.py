@@ -16,7 +16,7 @@ from wscli.control.text import escape
 from wscli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wscli.control.attempts import Doctor, ExchangeReport
+    from wscli.control.messages.attempts import Doctor, ExchangeReport
     from wscli.control.requests import DoctorRequest
 
 SWITCHING_PROTOCOLS = 101

@@ -107,13 +107,14 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif not self._ended and wire.parser_exc is not None:
             self._ended = True
-            violation = self._violation_of(wire.parser_exc)
+            violation = self._own_failure(wire.parser_exc)
             refused = _refused_frame(wire.parser_exc)
             if refused is not None and refused.opcode is Opcode.CLOSE:
                 self._heard_bad_close(bytes(refused.data), violation)
             self._fail(violation)
 
-    def _violation_of(self, error: Exception) -> Violation:
+    def _own_failure(self, error: Exception) -> Violation:
+        """Name what the library found."""
         if isinstance(error, PayloadTooBig):
             known = error.size is not None and not self._wire.extensions  # else it may be compressed
             return self._assembler.too_large((error.size or 0) + (error.current_size or 0) if known else None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wscli.control.attempts import AnswerReport, AttemptReport, Doctor, ExchangeReport
 from wscli.control.messages import Complete, Ping, Stats, StatusAnswer
+from wscli.control.messages.attempts import AnswerReport, AttemptReport, Doctor, ExchangeReport
 from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
 from wscli.daemon.fanout.readers import Reader
