@@ -119,17 +119,10 @@ def make_manager(
     client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name,
     ``source`` the address of ours at which a route begins.
     """
-    http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    state = find_state_directory(environ)
-    broker = Broker(
-        plan.tokens,
-        base=plan.file.parent,
-        clock=clock,
-        http=http,
-        backoff=plan.backoff,
-        chance=chance,
-        state=None if state is None else Path(state, plan.name),
-    )
+    base, states = plan.file.parent, find_state_directory(environ)
+    state = None if states is None else Path(states, plan.name)
+    http = http or HttpClient(base=base, clock=clock, environ=environ)
+    broker = Broker(plan.tokens, base=base, clock=clock, http=http, backoff=plan.backoff, chance=chance, state=state)
     budgets: dict[str, ConnectBudget] = {}
     tasks = Tasks()
     descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
@@ -137,9 +130,7 @@ def make_manager(
         dialer=Dialer(broker, budgets, descriptors, open_connection, clock),
         broker=broker,
         http=http,
-        wheel=KeepaliveWheel(
-            clock=clock, chance=chance, on_wake=lambda seconds: manager.woke(seconds), schedule=schedule
-        ),
+        wheel=KeepaliveWheel(clock=clock, chance=chance, on_wake=lambda s: manager.woke(s), schedule=schedule),
         tasks=tasks,
         clock=clock,
         chance=chance,

@@ -177,8 +177,7 @@ class Channel:
         self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
     ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        clock = self._services.clock
-        await send_message(self, payload, binary=binary, timeout=timeout, clock=clock, preparing=preparing)
+        await send_message(self, payload, self._services.clock, binary=binary, timeout=timeout, preparing=preparing)
 
     # its life
 

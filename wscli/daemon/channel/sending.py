@@ -49,10 +49,10 @@ class SendingChannel(Protocol):
 async def send_message(
     channel: SendingChannel,
     payload: bytes | Callable[[], bytes],
+    clock: Clock,
     *,
     binary: bool,
     timeout: float,
-    clock: Clock,
     preparing: int | None = None,
 ) -> None:
     """Hand a message to the open, ready connection of a channel.
@@ -60,9 +60,9 @@ async def send_message(
     Args:
         channel: held in use meanwhile.
         payload: the message, or a function that makes it as it is handed over. Text must be UTF-8.
+        clock: the time.
         binary: whether it goes as a binary message.
         timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
-        clock: the time.
         preparing: the number of the connection that ``on_connect`` prepares, if it sends this; once it is ready, or
             gone, the message goes the usual way.
 
