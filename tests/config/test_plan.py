@@ -34,7 +34,7 @@ def test_the_defaults(loads: Loads) -> None:
     assert plan.endpoints == {"api": Rate(10, 1.0)}
     channel = plan.channels["c"]
     assert (channel.name, channel.params, channel.upstream.endpoint) == ("c", (), "api")
-    assert (channel.eager, channel.critical, channel.linger) == (True, True, 0.0)
+    assert (channel.eager, channel.critical, channel.linger) == (True, True, 5.0)
     assert channel.upstream.keepalive == Keepalive(ping=20.0, timeout=20.0)
     assert (channel.upstream.verdicts, channel.upstream.backoff) == ((), BackoffPolicy())
     assert channel.history == HistoryLimits()

@@ -90,6 +90,6 @@ def test_defaults_are_written_as_in_the_file() -> None:
     defaults = {path.rsplit(".", 1)[-1]: item["default"] for path, item in properties(SCHEMA) if "default" in item}
     assert defaults["max_message"] == "1MiB"
     assert defaults["rate"] == "10/s"
-    assert defaults["linger"] == "0s"
+    assert defaults["linger"] == "5s"
     assert defaults["refresh"] == "80%"
     assert defaults["store"] == "memory"

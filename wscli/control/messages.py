@@ -119,6 +119,10 @@ class TokenStats(TypedDict):
     fetches: int
     served: int
     failures: int
+    reason: str | None
+    """Why the last fetch failed."""
+    retry_in_s: float | None
+    """Seconds until the source is asked again."""
 
 
 class GatewayStats(TypedDict):

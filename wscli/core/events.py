@@ -24,6 +24,7 @@ __all__ = [
     "NetworkReturned",
     "Opened",
     "PauseRequested",
+    "PongReceived",
     "RedialRequested",
     "ReplaceRequested",
     "ResumeRequested",
@@ -165,8 +166,11 @@ class VerdictGiven(_OfAttempt):
 # of an upstream alone
 
 
-class Unused(_Bare):
-    """No channel uses the upstream any more."""
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """No channel uses the upstream any more; a ready connection has been ready for ``healthy_for`` seconds."""
+
+    healthy_for: float = 0.0
 
 
 class CloseRequested(_Bare):
@@ -231,6 +235,10 @@ class RotationDue(_OfAttempt):
     healthy_for: float = 0.0
 
 
+class PongReceived(_OfAttempt):
+    """The server answered a ping: the connection lives, whatever the network seemed to be."""
+
+
 class NetworkLost(_Bare):
     """No route leads to the server any more."""
 
@@ -269,6 +277,7 @@ UpstreamEvent = (
     | RetryScheduled
     | RetryDue
     | RotationDue
+    | PongReceived
     | NetworkLost
     | NetworkReturned
     | TaskCrashed

@@ -167,7 +167,9 @@ class HttpClient:
         return self._session
 
     async def _answer(self, request: HttpRequest, response: aiohttp.ClientResponse, *, read_errors: bool) -> HttpAnswer:
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), self._clock.wall())
+        retry_after = parse_retry_after(
+            response.headers.get("Retry-After"), self._clock.wall(), response.headers.get("Date")
+        )
         if response.status >= 300 and not (read_errors and 400 <= response.status <= 499):
             return HttpAnswer(response.status, b"", retry_after)
         body = bytearray()

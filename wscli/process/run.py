@@ -10,7 +10,7 @@ import random
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 from wscli.clock import Clock, SystemClock
@@ -24,6 +24,7 @@ from wscli.daemon.registry.reload import log_warnings, reload_file
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
@@ -32,7 +33,7 @@ from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
-from wscli.network import NetworkMonitor, reachable
+from wscli.network import NetworkMonitor, reachable, resolve
 from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
 from wscli.process.ownership import own
@@ -101,16 +102,18 @@ def make_manager(
     environ: Mapping[str, str] = os.environ,
     http: HttpClient | None = None,
     make_session: Callable[[], UpstreamSession] = NoSession,
+    resolve_name: Callable[[str], Awaitable[tuple[str, ...]]] = resolve,
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
     ``chance`` is the source of jitter, and ``schedule`` runs on ``clock``; ``reachable`` says whether a route leads to
     an IP address, ``environ`` where state is kept and which proxies are used. Without ``http`` the manager has an HTTP
-    client of its own. ``make_session`` gives each upstream its session.
+    client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
+    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance)
     budgets: dict[str, ConnectBudget] = {}
+    tasks = Tasks()
     services = Services(
         dialer=Dialer(broker, budgets, open_connection, clock),
         broker=broker,
@@ -118,10 +121,11 @@ def make_manager(
         wheel=KeepaliveWheel(
             clock=clock, chance=chance, on_wake=lambda seconds: manager.woke(seconds), schedule=schedule
         ),
-        tasks=Tasks(),
+        tasks=tasks,
         clock=clock,
         chance=chance,
         reachable=reachable,
+        lookups=Lookups(resolve_name, tasks),
         schedule=schedule,
     )
     histories = Histories(plan.name, environ, clock)

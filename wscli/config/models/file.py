@@ -86,6 +86,9 @@ class EndpointModel(StrictModel):
     ] = "auto"
     max_message: MaxMessage = 1 << 20
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
+    retry_after_max: Annotated[
+        Duration | None, Field(gt=0, description="a longer Retry-After is cut to this; without it, none is")
+    ] = None
     keepalive: KeepaliveOf = Keepalive()
     rotate: RotateOf = "none"
     dedupe: Annotated[
@@ -110,7 +113,7 @@ class ChannelModel(StrictModel):
         Literal["eager", "lazy"] | None,
         Field(description="eager: at the start; lazy: at its first use. Default: eager; of templates: lazy"),
     ] = None
-    linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 0.0
+    linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 5.0
     history: Annotated[HistoryLimits, Field(description="the replay window")] = HistoryLimits()
     query: Annotated[Query, Field(description="query parameters, merged over the endpoint's")]
     headers: Annotated[Headers, Field(description="headers of the upgrade, merged over the endpoint's")]

@@ -159,6 +159,7 @@ class Channel:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
             self._feed(events.Used())
+            self.subscription.look_again()
             yield
 
     def open(self) -> None:
@@ -168,8 +169,12 @@ class Channel:
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
-        await self._tracker.wait_until(lambda: self.state in states or self.removed)
+        await self.wait_until(lambda: self.state in states)
         return self.state
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition of its state holds, or it is removed; the caller bounds the wait."""
+        await self._tracker.wait_until(lambda: condition() or self.removed)
 
     async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from wscli.daemon.upstream.subscription import Subscription
 from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.transport.connection import Connection
+from wscli.values import format_duration
 
 __all__ = ["channel_stats", "channel_status"]
 
@@ -48,7 +50,10 @@ def channel_status(channel: ReportedChannel) -> Status:
     snapshot, attempt = channel.snapshot, channel.subscription.last_attempt
     text = snapshot.reason.text
     if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
-        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.upstream.endpoint!r}"
+        endpoint = channel.plan.upstream.endpoint
+        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {endpoint!r}"
+        if (held := attempt.place.held) is not None:
+            text = f"endpoint {endpoint!r} is held back for {format_duration(math.ceil(held[0]))}: {held[1]}; {text}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),

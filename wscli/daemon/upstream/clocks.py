@@ -1,4 +1,4 @@
-"""The clocks of an upstream: when its connection is due to be replaced, and for how long it has been without health."""
+"""The clocks of an upstream: its waits, the age of its connection, and how long it has been without health."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ from collections.abc import Callable
 
 from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
+from wscli.core.backoff import BackoffPolicy, delay_for
+from wscli.core.commands import ScheduleLook, ScheduleRetry
+from wscli.core.events import Failure, FailureKind
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import OneShot, Schedule
 
-__all__ = ["SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer"]
+__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer", "retry_delay"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
 SPREAD = 0.1
 """The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
+
+
+def retry_delay(
+    policy: BackoffPolicy, command: ScheduleRetry | ScheduleLook, failure: Failure | None, chance: random.Random
+) -> float:
+    """Give the seconds to wait before the next attempt.
+
+    A token source that failed backs off for all that ask; the first wait of each keeps them apart after that.
+    """
+    if isinstance(command, ScheduleLook):
+        return command.after * (1.0 - SPREAD * chance.random())
+    if command.no_sooner and failure is not None and failure.kind is FailureKind.TOKEN:
+        return command.no_sooner + delay_for(policy, 1, chance)
+    return max(delay_for(policy, command.attempt, chance), command.no_sooner)
 
 
 class RotationTimer:
@@ -92,7 +109,7 @@ class HealthClock:
     def changed(self, before: Snapshot, after: Snapshot) -> None:
         """Stop counting where earlier failures were forgotten, and while no network leads to the server."""
         now = self._clock.monotonic()
-        if after.generation != before.generation and after.failure is None:
+        if after.generation != before.generation and after.failure is None and not after.failures:
             self._since = None
         was_offline, is_offline = before.state is ChannelState.OFFLINE, after.state is ChannelState.OFFLINE
         if is_offline and not was_offline:

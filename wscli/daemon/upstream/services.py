@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wscli.clock import Clock
+from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.net.http import HttpClient
@@ -29,4 +30,5 @@ class Services:
     clock: Clock
     chance: random.Random
     reachable: Callable[[str], bool]
+    lookups: Lookups
     schedule: Schedule

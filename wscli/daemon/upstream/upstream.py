@@ -33,7 +33,8 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, SPREAD, HealthClock, RotationTimer
+from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer, retry_delay
+from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
@@ -61,7 +62,7 @@ class Upstream:
 
     __slots__ = (
         "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping", "_succeeded_at",
-        "attempts", "plan", "refs", "snapshot", "subscribers",
+        "attempts", "destination", "plan", "refs", "snapshot", "subscribers",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +79,10 @@ class Upstream:
         self.snapshot = Snapshot()
         self.refs = Refs()
         self.subscribers = Subscribers()
-        self.attempts = Attempts(name, services, self, on_crash=self._crashed, after=after)
+        self.destination = Destination(
+            services.reachable, services.lookups, services.schedule, lambda: self.feed(events.NetworkReturned())
+        )
+        self.attempts = Attempts(name, services, self, self.destination, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._session = session
@@ -94,6 +98,11 @@ class Upstream:
         """The open connection, while the upstream is ready."""
         present = self.attempts.present
         return present.connection if present is not None and self.snapshot.state is S.READY else None
+
+    @property
+    def healthy_for(self) -> float:
+        """Seconds that the open connection has been ready."""
+        return self._health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
 
     @property
     def successor(self) -> tuple[str, float] | None:
@@ -123,8 +132,10 @@ class Upstream:
         self.subscribers.regulate(self.connection)
 
     def network_changed(self, reachable: Callable[[str], bool]) -> None:
-        """Dial or ping if a route leads to the server, else wait for one."""
-        self.feed(events.NetworkReturned() if self.attempts.lead_anywhere(reachable) else events.NetworkLost())
+        """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
+        if self.subscribers.wanted:
+            self.feed(events.NetworkReturned() if self.destination.is_reachable(reachable) else events.NetworkLost())
+            self.destination.look_again()
 
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
@@ -140,7 +151,8 @@ class Upstream:
         if plan.rotate != before.rotate:
             self._rotation.reset(plan.rotate)
         if dials_otherwise:
-            self.attempts.addresses = ()  # the old server's
+            self.destination.forget()  # the old server
+            self._services.dialer.release(plan.endpoint)
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
         event = event_of_reload(
@@ -159,8 +171,14 @@ class Upstream:
         before = self.snapshot
         after, decided = step(before, event, self.plan.policy)
         self.snapshot = after
-        if after.state not in (S.WAITING, S.FAILED) or after.generation != before.generation:
+        moved = (after.state, after.generation) != (before.state, before.generation)
+        if moved:
             self._retry.cancel()
+            self.destination.unwatch()
+        if after.state is S.OFFLINE and before.state is not S.OFFLINE:
+            self.destination.watch(delay_for(self.plan.backoff, max(1, after.attempt), self._services.chance))
+        elif after.state is S.IDLE:
+            self.destination.forget()  # the next use may be much later
         if after.state is S.READY and before.state is not S.READY:
             self.subscribers.ready()
         if after != before:
@@ -170,32 +188,25 @@ class Upstream:
             self._carry_out(command)
         if after.state in SETTLED or after.state is S.IDLE:
             self.attempts.stop_draining()
-        if (after.state, after.generation) != (before.state, before.generation):
+        if moved:
             self._rotation.cancel()
-            if after.state is S.READY and self.attempts.present is not None:
-                self._ready(self.attempts.present)
-
-    def _ready(self, attempt: Attempt) -> None:
-        """Count the age of the ready connection, and pass on what it brought so far."""
-        self.regulate()
-        self._rotation.start(self.plan.rotate, attempt.record.expires_at)
-        attempt.pass_on_early()
+            if after.state is S.READY and (present := self.attempts.present) is not None:
+                self.regulate()
+                self._rotation.start(self.plan.rotate, present.record.expires_at)
+                present.pass_on_early()
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
-            case commands.DialNext(generation=generation):
-                self._dial(generation)
+            case commands.DialNext(generation=generation, by_hand=by_hand):
+                self._dial(generation, by_hand=by_hand)
             case commands.Hangup(generation=generation):
                 attempt = self.attempts.hang_up(generation)
                 if attempt is not None and attempt.ready_at is not None:
                     self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
-            case commands.ScheduleRetry():
+            case commands.ScheduleRetry() | commands.ScheduleLook():
                 self._schedule(command)
-            case commands.ScheduleLook(generation=generation, after=after):
-                self._wait(generation, after * (1.0 - SPREAD * self._services.chance.random()))
             case commands.ForgetTokens(generation=generation):
-                for name, version in self.attempts.tokens_of(generation).items():
-                    self._services.broker.invalidate(name, version)
+                self.attempts.forget_tokens(generation)
             case commands.ForgetSession():
                 self._session.forget()
             case commands.DialSuccessor(generation=generation):
@@ -210,42 +221,34 @@ class Upstream:
             case commands.Probe():
                 self.probe()
 
-    def request(self, *, lasting: float = 0.0) -> DialRequest:
+    def request(self, *, lasting: float = 0.0, by_hand: bool = False) -> DialRequest:
         """Give what is dialled now, with tokens that last so many seconds."""
-        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting)
+        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting, by_hand)
 
-    def _dial(self, generation: int) -> None:
-        if not self.attempts.lead_anywhere(self._services.reachable):
+    def _dial(self, generation: int, *, by_hand: bool) -> None:
+        if not by_hand and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
-        self.attempts.dial(generation, self.request())
+        self.attempts.dial(generation, self.request(by_hand=by_hand))
         self._health.dialled()
 
     def _dial_successor(self, generation: int) -> None:
-        refused = None
-        if not self.attempts.lead_anywhere(self._services.reachable):
-            refused = Failure(FailureKind.TCP, "no network leads to the server")
         expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
         # one with a token that is almost due would be replaced at once
         lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
-        self.attempts.dial_successor(generation, self.request(lasting=lasting), refused=refused)
+        self.attempts.dial_successor(generation, self.request(lasting=lasting))
 
-    def _schedule(self, command: commands.ScheduleRetry) -> None:
-        if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):
+    def _schedule(self, command: commands.ScheduleRetry | commands.ScheduleLook) -> None:
+        may_go_offline = self.snapshot.state is S.WAITING and not self.snapshot.no_sooner and self.subscribers.wanted
+        if may_go_offline and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
-        delay = delay_for(self.plan.backoff, command.attempt, self._services.chance)
-        self._wait(command.generation, max(delay, command.no_sooner))
-
-    def _wait(self, generation: int, delay: float) -> None:
-        at = self._services.clock.wall() + delay
-        self._retry.start(delay, lambda: self.feed(events.RetryDue(generation, self.subscribers.wanted)))
-        self.feed(events.RetryScheduled(generation, delay, at))
+        delay = retry_delay(self.plan.backoff, command, self.snapshot.failure, self._services.chance)
+        self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
+        self.feed(events.RetryScheduled(command.generation, delay, self._services.clock.wall() + delay))
 
     def _rotation_due(self) -> None:
-        present = self.attempts.present
-        if present is not None and present.ready_at is not None:
-            self.feed(events.RotationDue(self.snapshot.generation, self._health.healthy_for(present.ready_at)))
+        self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for))
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
@@ -273,8 +276,12 @@ class Upstream:
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
-        measured = self.subscribers.measured
-        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=measured, on_dead=dead)
+        def pong(rtt: float) -> None:
+            self.subscribers.measured(rtt)
+            if self.snapshot.probing:
+                self.feed(events.PongReceived(attempt.generation))
+
+        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
         self._session.start(connection, ready, judge)
 
@@ -288,7 +295,6 @@ class Upstream:
         self.attempts.discard(attempt)
         if attempt.ready_at is not None:
             self.subscribers.ended(failure)
-        healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        token = max(self.attempts.tokens_of(attempt.generation).values(), default=0)
-        ended = events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, token, attempt.sent)
-        self.feed(ended)
+        health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
+        token = self.attempts.newest_token(attempt.generation)
+        self.feed(events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent))

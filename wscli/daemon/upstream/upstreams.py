@@ -99,7 +99,7 @@ class Upstreams:
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that were dialled last."""
-        return {address for upstream in self for address in upstream.attempts.addresses}
+        return {address for upstream in self for address in upstream.destination.addresses}
 
     def network_changed(self) -> None:
         """Have every upstream look whether a route leads to its server, and ping if it is open."""

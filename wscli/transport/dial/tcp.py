@@ -30,6 +30,7 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
         return await _connect_unix(dial, server)
     dial.begin("dns", server)
     infos = await _resolve(server)
+    dial.timeline.host = server.host
     dial.timeline.addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
     dial.done(server.label or ", ".join(dial.timeline.addresses))
     dial.begin("tcp")
