@@ -339,7 +339,9 @@ async def test_a_proxy_that_refuses_is_named_as_such(http: HttpClient, endpoint:
         ("https://api.example.com/t", proxy, "the proxy answered HTTP 407"),
         ("http://api.example.com/t", gone, "cannot connect to the proxy: connection refused"),
     ):
-        assert await failure(http, request(url, proxy=asked)) == f"{text} (https://shown/x)"
+        with pytest.raises(RequestFailed) as caught:
+            await http.fetch(request(url, proxy=asked))
+        assert (caught.value.text, caught.value.refused) == (f"{text} (https://shown/x)", asked is proxy)
 
 
 async def test_requests_leave_no_descriptor_open(http: HttpClient, endpoint: Any) -> None:

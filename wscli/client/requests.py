@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from wscli.client.replies import Match, PendingReply, check_match
+from wscli.control.hook import hook_of
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
 from wscli.control.requests import (
@@ -214,7 +215,7 @@ def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -
 
 def token_request(name: str) -> ApiRequest:
     """Ask for a token."""
-    return ApiRequest("token", TokenRequest(action="get", name=name), _FETCH)
+    return ApiRequest("token", TokenRequest(action="get", name=name, hook=hook_of()), _FETCH)
 
 
 def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:

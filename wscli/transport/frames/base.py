@@ -19,12 +19,11 @@ from wscli.transport.frames.close_codes import (
     cut_reason,
     dropped,
     failed,
-    http_text,
+    heard_close,
     lost,
-    peer_closed,
-    read_close,
+    refused_close,
     we_closed,
-)  # fmt: skip
+)
 from wscli.transport.frames.writer import FrameWriter
 from wscli.values import format_duration
 
@@ -142,20 +141,15 @@ class BaseConnection:
         """Handle a close frame, which the adapter has answered if necessary; one that breaks a rule is a close too."""
         self._deaf = True
         if self._cause is None:
-            mine = self._sent_close
-            self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
+            self._cause = heard_close(self._sent_close, code, reason, fault)
         if fault is not None:
             self._fail(fault)
         self._wind_down(CLOSE_TIMEOUT)
 
     def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
         """Handle a close frame that the parser refused, or HTTP text that looks like one."""
-        http = http_text(payload)
-        if http is None:
-            self._heard_close(*read_close(payload))
-        else:
-            self._cause = self._cause or http
-            self._fail(violation)
+        self._cause = self._cause or refused_close(payload, self._sent_close)
+        self._fail(violation)
 
     def _wind_down(self, deadline: float) -> None:
         """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
@@ -189,9 +183,8 @@ class BaseConnection:
         if self._timer is not None:
             self._timer.cancel()
         self._end_pings()
-        failure = self._cause
-        if failure is None:
-            failure = lost(error) if self._sent_close is None else we_closed(self._sent_close, None)
+        sent = self._sent_close
+        failure = self._cause or (lost(error) if sent is None else we_closed(sent, None))
         try:
             self._listener.on_end(failure)
         finally:

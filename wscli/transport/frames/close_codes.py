@@ -10,8 +10,8 @@ from websockets.frames import CLOSE_CODE_EXPLANATIONS, EXTERNAL_CLOSE_CODES
 from wscli.core.events import Failure, FailureKind
 
 __all__ = [
-    "NO_CLOSE", "NO_CODE", "Violation", "cut_reason", "dropped", "failed", "find_bad_close", "http_text", "lost",
-    "peer_closed", "read_close", "we_closed",
+    "NO_CLOSE", "NO_CODE", "Violation", "cut_reason", "dropped", "failed", "find_bad_close", "heard_close",
+    "http_text", "lost", "peer_closed", "read_close", "refused_close", "we_closed",
 ]  # fmt: skip
 
 NO_CODE = 1005
@@ -97,6 +97,16 @@ def http_text(payload: bytes) -> Failure | None:
         return None
     text = found[0].decode("latin-1")
     return _closed(f"HTTP text inside the stream, as a balancer writes it: {text}", NO_CLOSE, "peer")
+
+
+def refused_close(payload: bytes, sent: int | None) -> Failure:
+    """Describe a close frame that a parser refused; HTTP text looks like one. ``sent`` is our close code before it."""
+    return http_text(payload) or heard_close(sent, *read_close(payload))
+
+
+def heard_close(sent: int | None, code: int, reason: str, fault: Violation | None = None) -> Failure:
+    """Describe the end after a close frame of the server; ``sent`` is our close code before it."""
+    return peer_closed(code, reason, fault) if sent is None else we_closed(sent, (code, reason))
 
 
 def peer_closed(code: int, reason: str, fault: Violation | None = None) -> Failure:
