@@ -43,9 +43,9 @@ def test_without_read_the_trimmed_body_is_the_token() -> None:
     ],
 )
 def test_an_html_page_is_never_a_token(page: str) -> None:
-    with pytest.raises(SourceFailed, match="^the answer is an HTML page, not a token$"):
+    with pytest.raises(SourceFailed, match=r"^the answer is an HTML page, not a token$"):
         read_answer(page, None, None, NOW)
-    with pytest.raises(SourceFailed, match="^the answer is an HTML page, not JSON$"):
+    with pytest.raises(SourceFailed, match=r"^the answer is an HTML page, not JSON$"):
         read_answer(page, read(), None, NOW)
 
 
