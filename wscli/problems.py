@@ -33,15 +33,24 @@ class Problems:
         """Give each as one line: ``gateway 127.0.0.1:8787: the address is in use; tries again in 5s``."""
         return [f"{key}: {text}" for key, text in self._texts.items()]
 
-    def state(self, key: str, text: str) -> None:
+    def state(self, key: str, text: str, *, log: bool = True) -> None:
         """State a problem, in place of the last one of that key; what is said already is not said twice."""
         if self._texts.get(key) != text:
             self._texts[key] = text
-            logger.warning("%s%s: %s", self._prefix, key, text, extra={"event": "problem"})
+            if log:
+                logger.warning("%s%s: %s", self._prefix, key, text, extra={"event": "problem"})
             self._on_change()
 
-    def mended(self, key: str) -> None:
+    def report(self, key: str, text: str | None) -> None:
+        """State a problem, or with None forget it."""
+        if text is None:
+            self.mended(key)
+        else:
+            self.state(key, text)
+
+    def mended(self, key: str, *, log: bool = True) -> None:
         """Forget a problem."""
         if self._texts.pop(key, None) is not None:
-            logger.info("%s%s: mended", self._prefix, key, extra={"event": "mended"})
+            if log:
+                logger.info("%s%s: mended", self._prefix, key, extra={"event": "mended"})
             self._on_change()

@@ -1,8 +1,9 @@
-"""Listening sockets: private Unix sockets, and accepting clients without end."""
+"""Listening sockets: private Unix sockets, accepting clients without end, and the limit of open files."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -10,11 +11,14 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["BACKLOG", "accept_clients", "listen_at_path"]
+__all__ = ["BACKLOG", "DescriptorReserve", "accept_clients", "listen_at_path", "spare_descriptors"]
 
 BACKLOG = 512
 ACCEPT_PAUSE = 0.05
 """Seconds after a failed accept: out of descriptors, the client stays queued, and a loop would spin."""
+CALM = 5.0
+"""Seconds without a failure after which accepting works again: at the limit it works and fails by turns."""
+_SHORTAGES = (errno.EMFILE, errno.ENFILE)
 
 
 def listen_at_path(path: Path) -> socket.socket:
@@ -50,17 +54,76 @@ def listen_at_path(path: Path) -> socket.socket:
     return sock
 
 
+def spare_descriptors(count: int) -> bool:
+    """Whether this process may open so many more files."""
+    opened: list[int] = []
+    try:
+        while len(opened) < count:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno not in _SHORTAGES
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return True
+
+
+class DescriptorReserve:
+    """Open descriptors without a use: each is closed when there is no other one for a client."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: list[int] = []
+        self.refill()
+
+    def give_up_one(self) -> bool:
+        """Close one; False if none is left."""
+        if self._held:
+            os.close(self._held.pop())
+            return True
+        return False
+
+    def refill(self) -> None:
+        """Open those that were given up again, as far as the limit allows."""
+        with contextlib.suppress(OSError):
+            while len(self._held) < self._size:
+                self._held.append(os.open(os.devnull, os.O_RDONLY))
+
+    def close(self) -> None:
+        """Close all of them."""
+        self._size = 0
+        while self.give_up_one():
+            pass
+
+
 async def accept_clients(
-    listener: socket.socket, on_client: Callable[[socket.socket], None], on_error: Callable[[str], None]
+    listener: socket.socket,
+    on_client: Callable[[socket.socket], None],
+    on_error: Callable[[str | None], None],
+    reserve: DescriptorReserve | None = None,
 ) -> None:
-    """Accept clients until cancelled; their sockets are non-blocking. ``on_error`` gets the text of a failure."""
+    """Accept clients until cancelled; their sockets are non-blocking.
+
+    ``on_error`` gets the text of the first failure of a series, and None once there was none for ``CALM`` seconds. A
+    client for whom there is no descriptor gets one of the reserve's.
+    """
     loop = asyncio.get_running_loop()
+    failed_at: float | None = None
     while True:
         try:
-            sock, _ = await loop.sock_accept(listener)
+            async with asyncio.timeout_at(None if failed_at is None else failed_at + CALM):
+                sock, _ = await loop.sock_accept(listener)
+        except TimeoutError:
+            failed_at = None
+            on_error(None)
+            continue
         except OSError as error:
+            if error.errno in _SHORTAGES and reserve is not None and reserve.give_up_one():
+                continue
             if error.errno != errno.ECONNABORTED:  # the client hung up before it was accepted
-                on_error((error.strerror or str(error)).lower())
+                if failed_at is None:
+                    on_error((error.strerror or str(error)).lower())
+                failed_at = loop.time()
             await asyncio.sleep(ACCEPT_PAUSE)
             continue
         sock.setblocking(False)

@@ -49,6 +49,13 @@ async def test_without_a_manager_nothing_is_offered_and_nothing_said(cli: Cli, m
     assert await completed("wscli -i ") == []
 
 
+async def test_a_broken_registration_is_passed_over_without_a_word(cli: Cli) -> None:
+    broken = f"{cli.served.instance.directory}/broken.json"
+    os.mkfifo(broken)
+    assert await completed("wscli tail no") == ["notifications"]
+    assert await completed("wscli -i ") == ["app"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_gets_its_script(shell: str) -> None:
     done = subprocess.run(

@@ -54,7 +54,18 @@ async def test_status_has_a_form_for_everybody(cli: Cli) -> None:
     assert table.out.splitlines()[2].split()[:2] == ["calls", "failed"]
     records = [json.loads(line) for line in (await cli("status", "--json")).out.splitlines()]
     assert [set(one) for one in records] == [
-        {"channel", "state", "since", "reason", "next", "critical", "attempt", "consumers", "problems"}
+        {
+            "channel",
+            "state",
+            "since",
+            "reason",
+            "next",
+            "critical",
+            "attempt",
+            "last_message_at",
+            "consumers",
+            "problems",
+        }
         for _ in range(2)
     ]
     assert (await cli("status", "--line")).out == "app: 1/2 ready; calls failed\n"
@@ -175,7 +186,7 @@ async def test_ls_lists_a_manager_that_does_not_answer(cli: Cli, monkeypatch: py
 
 async def test_logs_are_for_people_or_for_programs(cli: Cli) -> None:
     record = {"ts": 1764000000.0, "level": "warning", "message": "calls: bye \x1b[2J", "channel": "calls"}
-    cli.manager.log.append([json.dumps(record).encode()], None)
+    cli.manager.logs["info"].append([json.dumps(record).encode()], None)
     result = await cli("logs")
     assert result.out.endswith(" warning calls: bye \\x1b[2J\n")
     assert (await cli("logs", "--json")).json == record
@@ -184,14 +195,14 @@ async def test_logs_are_for_people_or_for_programs(cli: Cli) -> None:
 
 async def test_a_traceback_in_the_log_stands_below_its_line(cli: Cli) -> None:
     record = {"ts": 1764000000.0, "level": "error", "message": "oh", "traceback": "Traceback:\n  boom"}
-    cli.manager.log.append([json.dumps(record).encode()], None)
+    cli.manager.logs["info"].append([json.dumps(record).encode()], None)
     assert (await cli("logs")).out.endswith(" error oh\nTraceback:\n  boom\n")
 
 
 async def test_logs_are_followed(cli: Cli) -> None:
     async with started("logs", "-f", "-n", "0", "--json") as process:
-        await eventually(lambda: cli.manager.log._wakes)  # somebody reads it
-        cli.manager.log.append([b'{"message":"new"}'], None)
+        await eventually(lambda: cli.manager.logs["info"]._wakes)  # somebody reads it
+        cli.manager.logs["info"].append([b'{"message":"new"}'], None)
         assert await line(process) == '{"message":"new"}\n'
 
 

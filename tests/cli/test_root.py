@@ -140,7 +140,6 @@ async def test_the_instance_is_chosen_before_the_verb_or_after_it(cli: Cli) -> N
     assert (await cli("-i", "app", "status", "--line")).code == 0
     assert (await cli("status", "--line", "-i", "app")).code == 0
     assert (await cli("-c", "/nonexistent/app.yaml", "status", "--line")).code == 0
-    assert (await cli("-i", "none", "status", "--line", "-i", "app")).code == 0
     assert (await cli("-i", "none", "status", "--line")).code == 5
     assert (await cli("status", "-i", "app", "-c", "app.yaml")).code == 2
     assert (await cli("token", "ls", "-i", "app")).code == 0
@@ -273,3 +272,27 @@ def test_a_signal_while_the_interpreter_ends_is_no_traceback(number: signal.Sign
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (-number, "")
     assert done.stdout.startswith("wscli ")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-c", "a", "-c", "b", "status"),
+        ("-c", "a", "status", "-c", "b"),
+        ("status", "-c", "a", "-c", "a"),
+        ("up", "-d", "-c", "a", "--file", "b"),
+        ("-i", "a", "down", "-i", "b"),
+        ("tail", "-ia", "-ib", "calls"),
+        ("config", "check", "-c", "a", "-c", "b"),
+        ("service", "show", "-i", "a", "-i", "b"),
+        ("demo", "-c", "a", "-c", "b"),
+    ],
+)
+def test_a_second_choice_of_the_instance_is_a_usage_error(
+    args: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(list(args)) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    option = "-i" if any(one.startswith("-i") for one in args) else "-c"
+    assert error.startswith(f"error: {option} is given twice: 'a' and ")
+    assert hint == f"hint: give {option} once"

@@ -42,7 +42,7 @@ async def test_wait_that_times_out_is_124_and_says_what_it_waited_for(cli: Cli) 
     result = await cli("wait", "notifications", "calls", "--timeout", "10ms")
     assert result.code == 124
     assert result.err.startswith(
-        "error: not ready within 10ms: calls is waiting: closed by the server: 1006\nhint: `wscli status` "
+        "error: not ready within 10ms: calls is waiting 0 s: closed by the server: 1006; attempt 2\nhint: `wscli "
     )
 
 
@@ -104,11 +104,21 @@ def test_a_reload_is_told_by_kind_and_what_did_not_happen_is_left_out() -> None:
     assert report_text(report) == "kept       a, b\nrestarted  c\\x1b\n"
 
 
-async def test_down_returns_once_the_lock_is_free(cli: Cli) -> None:
+async def test_down_returns_once_the_process_has_ended_whatever_became_of_its_lock(cli: Cli) -> None:
+    downing = asyncio.create_task(cli("down"))
+    await cli.manager.stopping.wait()
+    await asyncio.sleep(0)
+    assert not downing.done()
+    cli.served.end_process()
+    assert await downing == (0, "", "app is down\n")
+
+
+async def test_down_of_a_manager_that_hung_up_returns_once_its_lock_is_free(cli: Cli) -> None:
     lock = os.open(lock_path(cli.served.instance.directory, "app"), os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     downing = asyncio.create_task(cli("down"))
     await cli.manager.stopping.wait()
+    cli.served.end_process()
     assert not downing.done()
     os.close(lock)
     assert await downing == (0, "", "app is down\n")

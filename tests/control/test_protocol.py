@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wscli.control.protocol import (
+    LINE_LIMIT,
     PROTOCOL,
     AnswerReader,
     ProtocolError,
@@ -17,10 +18,11 @@ from wscli.control.protocol import (
     encode_line,
     failure,
     greeting,
+    request_line,
     result_of,
     success,
 )
-from wscli.errors import ExitCode, WscliError, error_for
+from wscli.errors import ExitCode, UsageError, WscliError, error_for
 from wscli.version import __version__
 
 
@@ -29,6 +31,13 @@ def test_a_line_is_one_line_whatever_its_text_holds() -> None:
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert decode_line(line) == {"text": "a\nb\u2028\udcff"}
+
+
+def test_a_request_that_a_manager_would_not_read_is_not_sent() -> None:
+    names = [f"a-channel-with-a-long-name-{number:05}" for number in range(60_000)]
+    assert len(request_line("status", {"channels": names})) < LINE_LIMIT
+    with pytest.raises(UsageError, match=f"too long: [0-9]+ bytes of at most {LINE_LIMIT}"):
+        request_line("status", {"channels": names * 3})
 
 
 @pytest.mark.parametrize("line", [b"", b"nonsense", b"[]", b"7", b"\xff", b"[" * 100_000])

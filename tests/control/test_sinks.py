@@ -113,5 +113,5 @@ def test_binary_messages_are_told_of_at_once_then_once_a_second_and_at_the_end(p
 
 def test_a_channel_that_came_to_a_state_is_told_of(printed):
     told = []
-    CopySink(printed[0], told.append).state({"channel": "n", "state": "done", "text": "closed with 1000"})
+    CopySink(printed[0], told.append).state({"channel": "n", "state": "done", "text": "done: closed with 1000"})
     assert told == ["n: done: closed with 1000"]

@@ -135,10 +135,11 @@ def test_a_network_change_probes_what_is_ready_and_says_so_until_the_pong() -> N
     assert (lost.state, lost.reason, commands) == (S.READY, ("probing", "no network; probing"), [c.Probe(1)])
     assert lost.probing
     back, commands = run(e.NetworkReturned(), snapshot=lost)
-    assert (back.probing, back.reason.text, commands) == (True, "the network is back; probing", [c.Probe(1)])
+    assert (back.probing, back.reason.text, commands) == (True, "the network changed; probing", [c.Probe(1)])
     assert run(e.PongReceived(1), snapshot=back) == (ready(), [])
     assert run(e.PongReceived(1), snapshot=ready()) == (ready(), [])
     assert run(e.NetworkReturned(), snapshot=ready()) == (ready(), [c.Probe(1)])
+    assert run(e.NetworkReturned(moved=True), snapshot=ready()) == (back, [c.Probe(1)])
 
 
 def test_a_returning_network_cuts_short_a_wait_for_the_network_but_never_a_wait_that_was_asked_for() -> None:

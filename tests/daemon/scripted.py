@@ -129,6 +129,8 @@ class ScriptedServer:
         self.most = 0
         self.addresses: tuple[str, ...] = ("192.0.2.1",)
         self.lookups = 0
+        self.source = "192.0.2.100"
+        """Our address, from which packets to the server come."""
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
 
     async def open_connection(
@@ -136,6 +138,7 @@ class ScriptedServer:
     ) -> Connection:
         self.dials.append((self.time.now, target))
         timeline.host, timeline.addresses = "api.example.com", self.addresses
+        timeline.route = self.source, self.addresses[0]
         if self.hold is not None:
             await asyncio.shield(self.hold)  # shared by several dials, of which one may be given up
         if self.always or self.refusals:
@@ -222,6 +225,7 @@ class Scripted:
             http=http,
             make_session=make_session,
             resolve_name=self.server.resolve,
+            source=lambda address: self.server.source,
         )
 
     @property

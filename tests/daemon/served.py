@@ -85,10 +85,11 @@ async def bring(it: Scripted, channel: Channel, state: ChannelState, *, refused:
 class Served:
     """The manager with its channels and its socket, and ways to reach it; blocking clients run in threads."""
 
-    def __init__(self, it: Scripted, server: Server, directory: str) -> None:
+    def __init__(self, it: Scripted, server: Server, directory: str, leaving: list[int]) -> None:
         self.it = it
         self.manager = it.manager
         self.server = server
+        self._leaving = leaving
         self.instance = Instance("app", str(it.plan.file), os.getpid(), directory)
         self.notifications, self.calls = self.manager.channels()
         self.token = Path(directory, "token")
@@ -106,6 +107,11 @@ class Served:
         plan = self.manager.plan
         kept = {name: one for name, one in plan.channels.items() if name != channel.name}
         self.manager.apply(replace(plan, channels=kept))
+
+    def end_process(self) -> None:
+        """Close what a manager's process leaves to its end."""
+        while self._leaving:
+            os.close(self._leaving.pop())
 
     def dial(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
@@ -161,8 +167,13 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(handlers: Mapping[str, Handler] = HANDLERS, **options: Any) -> AsyncIterator[Served]:
-    """Serve an instance of two eager channels, ``notifications`` and the uncritical ``calls``, both ready."""
+async def serve(
+    handlers: Mapping[str, Handler] = HANDLERS, *, leaving: list[int] | None = None, **options: Any
+) -> AsyncIterator[Served]:
+    """Serve an instance of two eager channels, ``notifications`` and the uncritical ``calls``, both ready.
+
+    ``leaving`` takes the descriptors that a manager's process leaves to its end.
+    """
     plans = (
         channel_plan("notifications", verdicts=ENDS),
         channel_plan("calls", verdicts=ENDS, critical=False),
@@ -176,11 +187,13 @@ async def serve(handlers: Mapping[str, Handler] = HANDLERS, **options: Any) -> A
         async with scripted(*plans, tokens={"session": session}) as it:
             outbox = Outbox(it.manager, Path(directory, "outbox.db"))
             it.manager.observe(outbox)
-            server = Server(App(it.manager, outbox, Gateway(it.manager)), listener, handlers, **options)
+            leaving = [] if leaving is None else leaving
+            server = Server(App(it.manager, outbox, Gateway(it.manager), leaving), listener, handlers, **options)
             server.start()
             try:
-                yield Served(it, server, directory)
+                yield (served := Served(it, server, directory, leaving))
             finally:
+                served.end_process()
                 await server.close()
                 await outbox.settle()
                 await it.manager.tasks.close()

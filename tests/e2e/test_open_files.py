@@ -28,3 +28,22 @@ def test_a_manager_raises_its_soft_limit_of_open_files_for_its_channels(wscli: W
     with wscli.up(backend.config("many", CHANNEL, endpoint=", connect: {rate: 1000/s}")):
         assert wscli("start", *ROOMS).returncode == 0
         assert wscli("wait", *ROOMS, "--timeout", "60s").returncode == 0
+
+
+def test_a_manager_out_of_descriptors_says_so_answers_and_goes_on_when_some_are_free(
+    wscli: Wscli, backend: BackendProcess
+) -> None:
+    channel = CHANNEL.replace("disk", "memory")
+    with wscli.up(backend.config("many", channel, endpoint=", connect: {rate: 1000/s}")) as manager:
+        resource.prlimit(manager.pid, resource.RLIMIT_NOFILE, (48, 48))
+        assert wscli("start", *ROOMS).returncode == 0
+        manager.until(lambda: "out of file descriptors" in manager.stderr)
+        status = wscli("status")
+        assert (status.returncode, status.stderr) == (0, "")
+        assert "out of file descriptors: the limit is 48" in status.stdout
+        assert manager.stderr.count("out of file descriptors") == 1
+        ready = [line.split()[0] for line in status.stdout.splitlines() if " ready " in line]
+        waiting = [room for room in ROOMS if room not in ready]
+        assert wscli("stop", *ready, *waiting[5:]).returncode == 0
+        manager.wait_for(*waiting[:5])
+        manager.until(lambda: "descriptors: mended" in manager.stderr)

@@ -50,7 +50,7 @@ def test_of_several_managers_started_at_once_exactly_one_runs(wscli: Wscli, cras
         assert loser.wait() == 1
         assert loser.err == [
             f"error: instance 'one' is already running as pid {winner.pid}",
-            "hint: `wscli reload` applies changes of its file, `wscli down` stops it",
+            "hint: `wscli reload -i one` applies changes of its file, `wscli down -i one` stops it",
         ]
     assert [json.loads(line)["pid"] for line in wscli("ls", "--json").stdout.splitlines()] == [winner.pid]
     assert winner.stop(signal.SIGTERM) == 0
@@ -66,6 +66,34 @@ def test_a_crash_between_two_detached_managers_blocks_nothing(wscli: Wscli) -> N
     assert wscli("down").returncode == 0
     assert list(wscli.runtime.iterdir()) == []
     assert wscli("ls", "--json").stdout == ""
+
+
+# Cleaners.
+
+
+@pytest.mark.parametrize("gone", ["one.lock", "one.sock", "one.json", "*"])
+def test_a_manager_whose_files_are_removed_is_reached_again_within_seconds(wscli: Wscli, gone: str) -> None:
+    with wscli.up(CONFIG) as manager:
+        for path in wscli.runtime.glob(gone):
+            path.unlink()
+        if gone == "*":
+            wscli.runtime.rmdir()
+        assert wscli("up", "-c", str(manager.file)).returncode == 1
+        manager.until(lambda: "made anew" in manager.stderr, 10)
+        assert wscli("status").returncode == 0
+        assert wscli("down").returncode == 0
+        assert manager.wait() == 0
+
+
+def test_down_stops_a_manager_whose_lock_was_removed_or_replaced(wscli: Wscli) -> None:
+    for replaced in (False, True):
+        with wscli.up(CONFIG) as manager:
+            (wscli.runtime / "one.lock").unlink()
+            if replaced:
+                (wscli.runtime / "one.lock").touch()
+            assert wscli("down").returncode == 0
+            assert manager.popen.poll() == 0 or manager.popen.wait(0.5) == 0
+            (wscli.runtime / "one.lock").unlink(missing_ok=True)
 
 
 # Other users.

@@ -113,6 +113,45 @@ def test_ctrl_c_on_a_terminal_ends_a_message_that_is_typed(running: Scene) -> No
         os.close(its)
 
 
+@pytest.mark.parametrize("words", [["connect", "echo"], ["send", "echo", "-"]])
+def test_on_a_terminal_nothing_is_sent_that_enter_did_not_follow(running: Scene, words: list[str]) -> None:
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        stdin=its,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=running.command.env,
+        cwd=running.command.directory,
+    )
+    before = received(running)
+    try:
+        os.write(ours, b'{"say": ["entered"]}\n')
+        until(lambda: received(running) == before + 1)
+        os.write(ours, b'{"say": ["given up"]}\4')
+        until(lambda: unread(its) == 0)
+        os.write(ours, b"\4")
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert err.splitlines()[-1] == "the last line was not sent: Enter did not follow it"
+        assert received(running) == before + 1
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(its)
+
+
+@pytest.mark.parametrize("reader", ["connect", "lines"])
+def test_the_last_line_of_a_pipe_needs_no_newline(running: Scene, reader: str) -> None:
+    before = received(running)
+    done = running.command(*READERS[reader], input='{"say": ["one"]}\n{"say": ["two"]}')
+    assert done.returncode == 0, done.stderr
+    until(lambda: received(running) == before + 2)
+
+
 def test_a_whole_message_may_take_its_time_as_the_manager_is_asked_at_once(running: Scene) -> None:
     nowhere = running.command("send", "ecko", "--whole", "-", input="x")
     assert nowhere.returncode == 6

@@ -70,7 +70,7 @@ async def test_a_page_that_closes_and_reads_nothing_is_given_up(it: Faced, monke
     session = next(iter(it.gateway._clients))
     record = b'{"event":"lost","channel":"news","message":"%b","ts":1}' % (b"x" * 9000)
     for _ in range(2000):  # more than both sockets hold
-        it.manager.log.append([record], None)
+        it.manager.logs["info"].append([record], None)
         await asyncio.sleep(0)
     writer.write(BYE)
     await eventually(session.done)

@@ -30,6 +30,11 @@ def history() -> History:
     return History(HistoryLimits(), clock=SystemClock())
 
 
+@pytest.fixture
+def errors() -> History:
+    return History(HistoryLimits(), clock=SystemClock())
+
+
 def records(history: History) -> Iterator[dict[str, object]]:
     cursor = history.seek_start().cursor
     while (found := history.read(cursor)) is not None:
@@ -39,9 +44,9 @@ def records(history: History) -> Iterator[dict[str, object]]:
 
 @contextmanager
 def captured(history: History, stream: TextIO | None = None, **options: Any) -> Iterator[TextIO]:
-    """Log to a history and a stream."""
+    """Log to a history of level info and a stream."""
     stream = stream or io.StringIO()
-    with capture(history, stream, **options):
+    with capture({"info": history}, stream, **options):
         yield stream
 
 
@@ -81,6 +86,18 @@ async def test_debug_records_of_libraries_are_not_logged(history: History) -> No
             logging.getLogger(name).info("GET /?token=s3cret")
     assert stream.getvalue() == ""
     assert list(records(history)) == []
+
+
+async def test_a_history_has_the_records_of_its_level_and_above_whatever_the_stream_shows(
+    history: History, errors: History
+) -> None:
+    stream = io.StringIO()
+    with capture({"debug": history, "error": errors}, stream, level="warning"):
+        for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            log.log(number, "one")
+    assert [record["level"] for record in records(history)] == ["debug", "info", "warning", "error"]
+    assert [record["level"] for record in records(errors)] == ["error"]
+    assert [line.split()[2] for line in stream.getvalue().splitlines()] == ["warning", "error"]
 
 
 async def test_a_record_that_cannot_be_formatted_is_dropped_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -48,6 +49,12 @@ def lock(directory: Path) -> Iterator[int]:
 
 def plan(file: str = "/srv/app.yaml", name: str = "app") -> Plan:
     return Plan(name=name, file=Path(file), endpoints={}, channels={}, tokens={})
+
+
+@pytest.fixture
+def with_state(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who has a home."""
+    return {**environ, "XDG_STATE_HOME": str(tmp_path / "state")}
 
 
 def refusal(environ: dict[str, str], kind: type[WscliError] = InstanceHeld, **of: str) -> WscliError:
@@ -232,3 +239,59 @@ def test_a_name_that_runs_in_another_directory_of_the_user_is_held(tmp_path: Pat
     there = {"WSCLI_RUNTIME_DIR": f"{tmp_path}/wscli-{os.geteuid()}"}
     with own(plan(name="elsewhere-test"), there):
         refusal(elsewhere, file="/srv/b.yaml", name="elsewhere-test")
+
+
+# the lock in the state directory
+
+
+def test_a_second_manager_of_the_same_state_is_refused_wherever_it_would_register(
+    with_state: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = {**with_state, "WSCLI_RUNTIME_DIR": str(tmp_path / "other run")}
+    with own(plan(), with_state):
+        held = refusal(elsewhere)
+        assert held.message == f"instance 'app' is already running as pid {os.getpid()}"
+        assert f"`WSCLI_RUNTIME_DIR={with_state['WSCLI_RUNTIME_DIR']} wscli down -i app` stops it" in str(held.hint)
+        other = refusal(elsewhere, file="/srv/other.yaml")
+        assert f"held by pid {os.getpid()}, which runs '/srv/app.yaml'" in other.message
+        assert files(elsewhere) == []
+    with own(plan(), elsewhere):
+        pass
+    assert list((tmp_path / "state" / "wscli").iterdir()) == []
+
+
+def test_a_second_manager_is_refused_after_the_runtime_directory_was_cleared(with_state: dict[str, str]) -> None:
+    with own(plan(), with_state):
+        shutil.rmtree(with_state["WSCLI_RUNTIME_DIR"])
+        assert refusal(with_state).message == f"instance 'app' is already running as pid {os.getpid()}"
+        assert files(with_state) == []
+
+
+def test_a_state_directory_that_cannot_be_used_is_no_reason_to_refuse(
+    environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    with own(plan(), {**environ, "XDG_STATE_HOME": str(tmp_path / "file")}) as owned:
+        owned.restore()
+    [record] = caplog.records
+    assert "app.lock': not a directory; only the runtime directory is locked" in record.getMessage()
+
+
+# directories of systemd
+
+
+def test_the_directories_of_a_service_are_used_as_its_unit_made_them(tmp_path: Path) -> None:
+    for name in ("run", "state", "xdg"):
+        (tmp_path / name).mkdir(mode=0o755)
+    (tmp_path / "link").symlink_to(tmp_path / "run")  # as with DynamicUser=
+    environ = {
+        "RUNTIME_DIRECTORY": f"{tmp_path}/link:/elsewhere",
+        "STATE_DIRECTORY": f"{tmp_path}/state",
+        "XDG_RUNTIME_DIR": f"{tmp_path}/xdg",
+        "XDG_STATE_HOME": f"{tmp_path}/xdg",
+    }
+    with own(plan(), environ):
+        assert [one.directory for one in paths.registered(environ) if one.name == "app"] == [str(tmp_path / "run")]
+        assert (tmp_path / "state" / "app.lock").exists()
+        assert list((tmp_path / "xdg").iterdir()) == []
+    assert list((tmp_path / "run").iterdir()) == []

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.headers import build_host
 from websockets.uri import WebSocketURI
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.errors import NoInstance, UsageError, WscliError
 
 __all__ = ["check_choice", "fall_back", "manager_gone"]

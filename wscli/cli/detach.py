@@ -9,44 +9,71 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wscli.cli.options import LogFormat
 from wscli.cli.printing import note, put
-from wscli.control.client import ask
+from wscli.control.client import connect_to
 from wscli.control.paths import state_directory
 from wscli.control.selection import Selection, running
-from wscli.errors import WscliError, error_for
+from wscli.errors import NoInstance, WscliError, error_for
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
+    from wscli.control.requests import LogLevel
 
 __all__ = ["log_file", "start_or_reload", "wait_until_ready"]
 
+_PATIENCE = 10.0
+"""Seconds for another manager of the file to be reachable, or to have ended."""
+_PAUSE = 0.2
 _NOT_HANDED_ON = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """Of a service that `up -d` is typed in: the manager is not that service, and does not speak for it."""
 
 
-def start_or_reload(plan: Plan, *, log_format: LogFormat) -> None:
+class _Held(WscliError):
+    """Another manager is about to run the file, or about to end."""
+
+
+def start_or_reload(plan: Plan, *, log_format: LogFormat, log_level: LogLevel, patience: float | None = None) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
 
-    A manager that runs already goes on logging as it does.
+    Of several that are started at once one runs, and the others have it apply the file. A manager that runs already
+    goes on logging as it does. One that starts or ends is waited for ``patience`` seconds at most, as long as it should
+    take where that is None.
 
     Raises:
         WscliError: why it did not come up.
     """
+    deadline = time.monotonic() + (_PATIENCE if patience is None else min(patience, _PATIENCE))
+    while True:
+        try:
+            if not _applied(plan):
+                log = log_file(plan.name)
+                pid = _start(plan, log, log_format, log_level)
+                note(f"{plan.name} is up as pid {pid}; it logs to {log}")
+        except (_Held, NoInstance):
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _applied(plan: Plan) -> bool:
+    """Have the manager that runs this file apply it; say whether there is one."""
     for instance in running(os.environ):
         if instance.file == str(plan.file):
-            from wscli.cli.reload import report_text
+            from wscli.cli.reload import apply_file, report_text
 
-            report = ask(Selection(instance.name), "reload", timeout=60.0)
+            with connect_to(Selection(instance.name)) as client:
+                report, _ = apply_file(client, ignore_unset=False)
             note(f"{instance.name} is running already as pid {instance.pid}; its file was applied")
             put(report_text(report))
-            return
-    log = log_file(plan.name)
-    pid = _start(plan, log, log_format)
-    note(f"{plan.name} is up as pid {pid}; it logs to {log}")
+            return True
+    return False
 
 
 def log_file(name: str) -> Path:
@@ -62,11 +89,11 @@ def log_file(name: str) -> Path:
     return directory / f"{name}.log"
 
 
-def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
+def _start(plan: Plan, log: Path, log_format: LogFormat, log_level: LogLevel) -> int:
     """Execute the manager, and give its pid once its socket answers."""
     ours, theirs = os.pipe()
     command = [sys.executable, "-P", "-m", "wscli", "up", "-c", str(plan.file), "--log-format", log_format]
-    command += ["--log-file", str(log), "--status-fd", str(theirs)]
+    command += ["--log-level", log_level, "--log-file", str(log), "--status-fd", str(theirs)]
     try:
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as output:
             process = subprocess.Popen(
@@ -77,7 +104,7 @@ def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
                 pass_fds=(theirs,),
                 start_new_session=True,
                 cwd="/",
-                env={name: text for name, text in os.environ.items() if name not in _NOT_HANDED_ON},
+                env=_handed_on(),
             )
     finally:
         os.close(theirs)
@@ -89,15 +116,24 @@ def _start(plan: Plan, log: Path, log_format: LogFormat) -> int:
     except ValueError:
         raise WscliError(f"the manager of {plan.name!r} died before it was up", f"see {log}") from None
     if error := words.get("error"):
+        if error.get("passing"):
+            raise _Held(error["message"], error["hint"])
         raise error_for(error["code"], error["message"], error["hint"])
     return int(words["pid"])
 
 
+def _handed_on() -> dict[str, str]:
+    """Give the environment of the manager, which works in another directory than this command."""
+    environ = {name: text for name, text in os.environ.items() if name not in _NOT_HANDED_ON}
+    if chosen := environ.get("WSCLI_RUNTIME_DIR"):
+        environ["WSCLI_RUNTIME_DIR"] = os.path.abspath(chosen)  # noqa: PTH100 - as clients find it
+    return environ
+
+
 def wait_until_ready(plan: Plan, timeout: float | None) -> int:
     """Wait for every eager critical channel of a plan."""
-    names = [one.name for one in plan.channels.values() if one.eager and one.critical and not one.params]
-    if names:
+    if any(one.eager and one.critical and not one.params for one in plan.channels.values()):
         from wscli.cli.wait import wait
 
-        return wait(Selection(plan.name), tuple(names), "ready", timeout)
+        return wait(Selection(plan.name), (), "ready", timeout)
     return 0

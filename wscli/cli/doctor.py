@@ -11,12 +11,12 @@ from wscli.cli.formatting import duration, next_step
 from wscli.cli.options import channel_argument, json_option, with_instance
 from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
-from wscli.control.escape import escape
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 from wscli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wscli.control.messages import Doctor
+    from wscli.control.attempts import Doctor
     from wscli.control.requests import DoctorRequest
 
 DIAL_DEADLINE = 300.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import time
 
 import click
@@ -18,8 +19,22 @@ from wscli.control.selection import Selection
 from wscli.errors import TimedOut
 
 
+def _await_end(sock: socket.socket, deadline: float) -> bool:
+    """Wait until the manager's process ends, which alone closes this connection: its files may be gone already."""
+    with contextlib.suppress(ConnectionResetError):
+        while (left := deadline - time.monotonic()) > 0:
+            sock.settimeout(left)
+            try:
+                if not sock.recv(4096):
+                    return True
+            except TimeoutError:
+                break
+        return False
+    return True
+
+
 def _await_free(lock: int, deadline: float) -> bool:
-    """Wait until the manager's lock can be had: the kernel gives it up only with the process."""
+    """Wait until the manager's lock is free, for a manager that hung up before its process ended."""
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -40,20 +55,19 @@ def command(selection: Selection, timeout: float) -> int:
     Every channel gets a close frame, and a second to answer it. Returns once the manager is gone.
     """
     deadline = time.monotonic() + timeout
-    with connect_to(selection) as client:
-        instance = client.instance
-        try:
-            lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY)
-        except FileNotFoundError:  # it is gone already
-            return 0
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(connect_to(selection))
+        instance, lock = client.instance, None
+        with contextlib.suppress(OSError):  # removed, by a manager that ends or by another program
+            lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY | os.O_NONBLOCK)
+            stack.callback(os.close, lock)
         try:
             with contextlib.suppress(ManagerGone):
                 client.request("down", timeout=timeout)
-            gone = _await_free(lock, deadline)
         except TimedOut:
             gone = False
-        finally:
-            os.close(lock)
+        else:
+            gone = _await_end(client.sock, deadline) and (lock is None or _await_free(lock, deadline))
     if not gone:
         said = f"instance {instance.name!r} did not stop within {duration(timeout)}"
         raise TimedOut(said, f"`kill -9 {instance.pid}` ends it")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import click
 
 from wscli.cli.printing import styled
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
 __all__ = ["report", "report_click", "report_crash", "unknown_verb"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.messages import Status

@@ -15,8 +15,8 @@ from rich.text import Text
 from wscli.cli.feed import follow
 from wscli.cli.formatting import consumer_lines, duration, next_step, problem_lines, state_style
 from wscli.control.client import ManagerConnection, ask
-from wscli.control.escape import escape
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 from wscli.errors import WscliError
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wscli.cli.options import Number, json_option, with_instance
+from wscli.cli.options import Number, json_option, level_option, with_instance
 from wscli.cli.printing import json_lines, put, styled
 from wscli.control.client import connect_to
-from wscli.control.escape import escape
 from wscli.control.protocol import COUNT_LIMIT
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
-    from wscli.control.requests import LogsRequest
+    from wscli.control.requests import LogLevel, LogsRequest
 
 _COLOURS = {"error": "red", "critical": "red", "warning": "yellow"}
 
@@ -32,11 +32,16 @@ def _line(record: dict[str, Any]) -> str:
 @with_instance
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on.")
 @click.option("-n", "--last", type=Number(min=0), default=100, show_default=True, metavar="N", help="How many.")
+@level_option(
+    "--level",
+    "The lowest level that is shown, whatever is written; debug: each dial, open, close, wait, refusal and token fetch,"
+    " as in `wscli logs --level debug -f`. Default: what `up --log-level` said.",
+)
 @json_option("One JSON object for each record.")
-def command(selection: Selection, follow: bool, last: int, as_json: bool) -> int:
+def command(selection: Selection, follow: bool, last: int, level: LogLevel | None, as_json: bool) -> int:
     """Show the manager's own log.
 
-    The manager keeps its last 10,000 records; a detached one writes them to a file as well.
+    The manager keeps the last 1,000 records of each level and above; a detached one writes a log file as well.
     """
     from wscli.cli import feed
 
@@ -45,6 +50,8 @@ def command(selection: Selection, follow: bool, last: int, as_json: bool) -> int
 
     with connect_to(selection) as client:
         request: LogsRequest = {"n": min(last, COUNT_LIMIT), "follow": follow}
+        if level is not None:
+            request["level"] = level
         client.request("logs", request, timeout=30.0)
         feed.follow(client, show)
     return 0

@@ -14,7 +14,7 @@ import click
 
 from wscli.control.paths import registered
 from wscli.control.selection import Selection
-from wscli.errors import WscliError
+from wscli.errors import UsageError, WscliError
 
 __all__ = [
     "COMPLETION_DEADLINE",
@@ -26,6 +26,7 @@ __all__ = [
     "file_option",
     "instance_options",
     "json_option",
+    "level_option",
     "read_time",
     "selection_of",
     "timeout_option",
@@ -50,6 +51,8 @@ _LONGEST = 10_000 * 86_400.0
 
 
 if TYPE_CHECKING:
+    from wscli.control.requests import LogLevel
+
     _FloatType = click.ParamType[float]
 else:
     _FloatType = click.ParamType  # generic since click 8.2 only
@@ -101,13 +104,25 @@ class Number(click.IntRange):
     name = "number"
 
 
-def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _remember(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> None:
+    """Keep the value of -i or -c, which chooses one instance: before the verb or after it."""
     chosen: dict[str, str] = ctx.find_root().ensure_object(dict)
-    if value is not None and param.name is not None:
-        chosen[param.name] = value
+    key, option = str(param.name), param.opts[0]
+    for value in values:
+        if key in chosen:
+            raise UsageError(f"{option} is given twice: {chosen[key]!r} and {value!r}", f"give {option} once")
+        chosen[key] = value
+
+
+def _silence_warnings() -> None:
+    """Say nothing of broken registrations: the cursor stands in the line that is completed."""
+    import logging
+
+    logging.disable(logging.WARNING)
 
 
 def _complete_instances(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    _silence_warnings()
     return [one.name for one in registered(os.environ) if one.name.startswith(incomplete)]
 
 
@@ -123,6 +138,7 @@ def _complete_tokens(ctx: click.Context, param: click.Parameter, incomplete: str
 def _names(ctx: click.Context, key: Literal["channels", "tokens"]) -> list[str]:
     from wscli.control.client import ask
 
+    _silence_warnings()
     try:
         return list(ask(selection_of(ctx), "complete", timeout=COMPLETION_DEADLINE)[key])
     except (WscliError, OSError):  # a shell that completes shows no errors
@@ -130,12 +146,13 @@ def _names(ctx: click.Context, key: Literal["channels", "tokens"]) -> list[str]:
 
 
 def file_option(help_text: str) -> Callable[[F], F]:
-    """Accept -c; before the verb or after it, the later wins."""
+    """Accept -c, once, before the verb or after it."""
     return click.option(
         "-c",
         "--file",
         "instance_file",
         type=click.Path(),
+        multiple=True,  # to refuse a second one
         metavar="FILE",
         expose_value=False,
         callback=_remember,
@@ -146,11 +163,12 @@ def file_option(help_text: str) -> Callable[[F], F]:
 def instance_options(
     function: F, *, name_help: str = "The instance of this name.", file_help: str = "The instance that runs this file."
 ) -> F:
-    """Accept -i and -c, which choose the instance; before the verb or after it, the later wins."""
+    """Accept -i and -c, which choose the instance, once, before the verb or after it."""
     name_option = click.option(
         "-i",
         "--instance",
         "instance_name",
+        multiple=True,
         metavar="NAME",
         expose_value=False,
         callback=_remember,
@@ -201,6 +219,12 @@ def token_argument(function: F) -> F:
 def json_option(help_text: str = "Print JSON.") -> Callable[[F], F]:
     """Accept --json."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def level_option(name: str, help_text: str, default: LogLevel | None = None) -> Callable[[F], F]:
+    """Accept a level of the log."""
+    levels = click.Choice(["debug", "info", "warning", "error"])
+    return click.option(name, type=levels, default=default, show_default=default is not None, help=help_text)
 
 
 def timeout_option(help_text: str, default: str | None = None) -> Callable[[F], F]:

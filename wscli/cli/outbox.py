@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,9 @@ import click
 from wscli.cli.formatting import duration, size
 from wscli.cli.options import Number, channels_argument, json_option, timeout_option, with_instance
 from wscli.cli.printing import json_lines, note, put
-from wscli.control.client import ask
+from wscli.control.client import STATES_DEADLINE, ask, not_ready
 from wscli.control.selection import Selection
-from wscli.errors import TimedOut, UsageError
+from wscli.errors import TimedOut, UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.control.messages import OutboxMessage
@@ -80,6 +81,14 @@ def rm(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str |
     return 0
 
 
+def _still_queued(selection: Selection) -> list[OutboxMessage]:
+    request: OutboxList = {"action": "ls", "channels": []}
+    with contextlib.suppress(WscliError):  # the deadline is the news
+        found: list[OutboxMessage] = ask(selection, "outbox", request, timeout=STATES_DEADLINE)["messages"]
+        return [one for one in found if one["state"] == "queued"]
+    return []
+
+
 @command.command("flush")
 @with_instance
 @timeout_option("Exit with 124 after this long; without it, wait for ever.")
@@ -92,8 +101,9 @@ def flush(selection: Selection, timeout: float | None) -> int:
     try:
         ask(selection, "outbox", request, timeout=timeout)
     except TimedOut:
+        named = list(dict.fromkeys(one["channel"] for one in _still_queued(selection)))
         raise TimedOut(
-            f"messages are still queued after {duration(timeout or 0)}",
+            f"messages are still queued after {duration(timeout or 0)}{not_ready(selection, named) if named else ''}",
             "`wscli outbox ls` lists them; --timeout waits longer",
         ) from None
     return 0

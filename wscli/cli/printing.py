@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import click
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 
 __all__ = ["json_lines", "note", "put", "styled"]
 

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import os
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from wscli.cli.options import json_option, with_instance
-from wscli.cli.printing import json_lines, put
-from wscli.control.client import ask
-from wscli.control.escape import escape
+from wscli.cli.printing import json_lines, note, put
+from wscli.control.client import ManagerConnection, connect_to
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.messages import Reload
 
-__all__ = ["report_text"]
+__all__ = ["apply_file", "report_text"]
+
+_DEADLINE = 60.0
+"""Seconds for the manager to read its file and apply it."""
+
+
+def apply_file(client: ManagerConnection, *, ignore_unset: bool) -> tuple[Reload, list[str]]:
+    """Have a manager apply its file; give what it did, and the variables of the file that it knows other values of.
+
+    These are said on stderr. ``ignore_unset``: not those that are not set here.
+    """
+    from wscli.control.environment import differing_variables
+
+    answer: dict[str, Any] = client.request("reload", timeout=_DEADLINE)
+    theirs, name = answer.pop("environment", None), client.instance.name
+    names = [] if theirs is None else differing_variables(theirs, os.environ, ignore_unset=ignore_unset)
+    if names:
+        note(f"this environment differs from the manager's, which keeps its own values of: {', '.join(names)}")
+        note(f"hint: `wscli down -i {name}`, then `wscli up -d -c {client.instance.file}` applies this environment")
+    return cast("Reload", answer), names
 
 
 def report_text(report: Reload) -> str:
@@ -34,7 +54,11 @@ def command(selection: Selection, as_json: bool) -> int:
     An invalid file changes nothing and exits with 3. Of the channels: kept ones did not change; updated ones took
     another policy without a new connection; rotated ones, which declare 'rotate', close theirs once the next is ready;
     restarted ones dial anew; added and removed ones came and went.
+
+    The manager goes on with the environment that it was started with. Where a variable of the file (${VAR}, env: VAR)
+    has another value in this environment, its name is said on stderr, and is in 'differing_variables' with --json.
     """
-    report: Reload = ask(selection, "reload", timeout=60.0)
-    put(json_lines([report]) if as_json else report_text(report))
+    with connect_to(selection) as client:
+        report, differing = apply_file(client, ignore_unset=True)
+    put(json_lines([{**report, "differing_variables": differing}]) if as_json else report_text(report))
     return 0

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from wscli.cli.interrupts import woken
 
-__all__ = ["HungUp", "chunks"]
+__all__ = ["NOT_ENTERED", "HungUp", "chunks"]
+
+NOT_ENTERED = "the last line was not sent: Enter did not follow it"
 
 _CHUNK = 1 << 16
 

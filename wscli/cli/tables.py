@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wscli.cli.formatting import consumer_lines, duration, next_step, problem_lines, size, state_style
 from wscli.cli.printing import styled
-from wscli.control.escape import escape
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.messages import ChannelStats, Ping, Stats, Status, TokenStats
@@ -112,10 +112,10 @@ def tokens_text(tokens: dict[str, TokenStats]) -> str:
 
 
 def _token_failure(one: TokenStats) -> str:
-    if one["reason"] is None:
+    reason, left = one.get("reason"), one.get("retry_in_s")  # a manager of an earlier version has neither
+    if reason is None:
         return "-"
-    left = one["retry_in_s"]
-    return one["reason"] if left is None else f"{one['reason']}; asked again in {duration(left)}"
+    return reason if left is None else f"{reason}; asked again in {duration(left)}"
 
 
 def instances_text(instances: Sequence[Ping]) -> str:

@@ -11,9 +11,9 @@ from wscli.cli.formatting import duration
 from wscli.cli.options import json_option, token_argument, with_instance
 from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
-from wscli.control.escape import escape
 from wscli.control.hook import hook_of
 from wscli.control.selection import Selection
+from wscli.control.text import escape
 
 if TYPE_CHECKING:
     from wscli.control.requests import TokenList, TokenRequest
@@ -48,7 +48,7 @@ def get(selection: Selection, name: str) -> int:
 @with_instance
 @json_option("One JSON object, with a key for each token.")
 def ls(selection: Selection, as_json: bool) -> int:
-    """List the tokens: their state and their counters, never a value."""
+    """List the tokens: their state, their counters and their last failure, never a value."""
     from wscli.cli.tables import tokens_text
 
     request: TokenList = {"action": "ls"}

@@ -7,12 +7,13 @@ import functools
 import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wscli.cli.options import LogFormat, file_option, selection_of, timeout_option
+from wscli.cli.options import LogFormat, file_option, level_option, selection_of, timeout_option
 from wscli.cli.printing import note
 from wscli.control.protocol import failure
 from wscli.control.selection import Selection, find_file
@@ -20,6 +21,7 @@ from wscli.errors import UsageError, WscliError
 
 if TYPE_CHECKING:
     from wscli.config.plan import Plan
+    from wscli.control.requests import LogLevel
 
 
 def _chosen_file(selection: Selection) -> Path:
@@ -47,7 +49,7 @@ def _fill_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
 
 
-def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
+def _run_here(plan: Plan, log_format: LogFormat, log_level: LogLevel, log_file: Path | None) -> int:
     from wscli.process.run import run_manager
 
     def is_up() -> None:
@@ -59,12 +61,13 @@ def _run_here(plan: Plan, log_format: LogFormat, log_file: Path | None) -> int:
         else:
             note(words)
 
-    return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
+    return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_level=log_level, log_file=log_file)
 
 
-def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: Path | None) -> int:
+def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_level: LogLevel, log_file: Path | None) -> int:
     """Run the manager in this process, which ``up -d`` started; tell that one whether it came up, or why not."""
     from wscli.config.loading import load
+    from wscli.process.ownership import InstanceHeld
     from wscli.process.run import run_manager
 
     os.set_inheritable(status_fd, False)
@@ -78,7 +81,12 @@ def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: P
     try:
         plan = load(file, os.environ)
         is_up = functools.partial(tell, {"pid": os.getpid()})
-        return run_manager(plan, os.environ, on_ready=is_up, log_format=log_format, log_file=log_file)
+        return run_manager(
+            plan, os.environ, on_ready=is_up, log_format=log_format, log_level=log_level, log_file=log_file
+        )
+    except InstanceHeld as error:  # without a word in the log, which is that of the other manager
+        tell(failure(error, passing=error.passing))
+        return int(error.exit_code)
     except WscliError as error:
         tell(failure(error))
         raise
@@ -96,10 +104,21 @@ def _run_detached(file: Path, status_fd: int, log_format: LogFormat, log_file: P
     show_default=True,
     help="How the log is written; json: one object a line, as `wscli logs --json` prints them.",
 )
+@level_option(
+    "--log-level",
+    "The lowest level that is written; debug: each dial, open, close, wait, refusal and token fetch.",
+    default="info",
+)
 @click.option("--log-file", type=click.Path(path_type=Path), hidden=True)
 @click.option("--status-fd", type=int, hidden=True)
 def command(
-    detach: bool, wait: bool, timeout: float | None, log_format: LogFormat, log_file: Path | None, status_fd: int | None
+    detach: bool,
+    wait: bool,
+    timeout: float | None,
+    log_format: LogFormat,
+    log_level: LogLevel,
+    log_file: Path | None,
+    status_fd: int | None,
 ) -> int:
     """Run the manager of a file.
 
@@ -108,7 +127,8 @@ def command(
 
     -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli); a log of 8 MiB
     is put aside as NAME.log.1, and three of them are kept. On an instance that runs already it applies what changed in
-    the file, as `wscli reload` does: with the environment that the manager was started with.
+    the file, as `wscli reload` does: with the environment that the manager was started with. Where a variable of the
+    file has another value now, its name is said on stderr. Several at once start one manager.
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
@@ -121,15 +141,17 @@ def command(
     file = _chosen_file(selection_of(click.get_current_context()))
     _fill_standard_descriptors()
     if status_fd is not None:
-        return _run_detached(file, status_fd, log_format, log_file)
+        return _run_detached(file, status_fd, log_format, log_level, log_file)
     from wscli.config.loading import load
 
     plan = load(file, os.environ)
     if not detach:
-        return _run_here(plan, log_format, log_file)
+        return _run_here(plan, log_format, log_level, log_file)
     from wscli.cli.detach import start_or_reload, wait_until_ready
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
-    start_or_reload(plan, log_format=log_format)
-    return wait_until_ready(plan, timeout) if wait else 0
+    began = time.monotonic()
+    start_or_reload(plan, log_format=log_format, log_level=log_level, patience=timeout)
+    left = None if timeout is None else max(began + timeout - time.monotonic(), 0.0)
+    return wait_until_ready(plan, left) if wait else 0

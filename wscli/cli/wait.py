@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import click
 
 from wscli.cli.formatting import duration
 from wscli.cli.options import channels_argument, timeout_option, with_instance
-from wscli.control.client import ask
+from wscli.control.client import connect_to, states_after_deadline
 from wscli.control.protocol import STATES, State
 from wscli.control.selection import Selection
-from wscli.errors import TimedOut, WscliError
+from wscli.control.text import state_text
+from wscli.errors import TimedOut
 
 if TYPE_CHECKING:
-    from wscli.control.requests import ChannelsRequest, WaitRequest
+    from wscli.control.requests import WaitRequest
 
 
 def wait(selection: Selection, channels: tuple[str, ...], state: State, timeout: float | None) -> int:
-    """Wait until all of them are in the state."""
-    try:
-        request: WaitRequest = {"channels": list(channels), "for": state}
-        ask(selection, "wait", request, timeout=timeout)
-    except TimedOut:
-        stands = _stands(selection, channels, state)
-        if stands is None:
-            return 0
-        hint = "`wscli status` says what it waits for; --timeout waits longer"
-        raise TimedOut(f"not {state} within {duration(timeout or 0)}{stands}", hint) from None
+    """Wait until all of them are in the state; without a name: every eager critical one."""
+    request: WaitRequest = {"channels": list(channels), "for": state}
+    with connect_to(selection) as client:
+        try:
+            client.request("wait", request, timeout=timeout)
+        except TimedOut:
+            states = states_after_deadline(selection, channels)
+            waited_for = [one for one in states if channels or (one["critical"] and one["state"] != "idle")]
+            others = [one for one in waited_for if one["state"] != state]
+            if states and not others:  # by now they all are
+                return 0
+            stands = "".join(f": {one['channel']} is {state_text(one)}" for one in others[:1])
+            hint = "`wscli status` says what it waits for; --timeout waits longer"
+            raise TimedOut(f"not {state} within {duration(timeout or 0)}{stands}", hint) from None
     return 0
-
-
-def _stands(selection: Selection, channels: tuple[str, ...], state: State) -> str | None:
-    """Say which channel is not there yet; None: by now they all are, or always were, with no time to say so."""
-    with contextlib.suppress(WscliError):  # the deadline is the news; how they stand is a courtesy
-        request: ChannelsRequest = {"channels": list(channels)}
-        for one in ask(selection, "status", request, timeout=2.0)["channels"]:
-            if one["state"] != state:
-                return f": {one['channel']} is {one['state']}: {one['reason']['text']}"
-        return None
-    return ""
 
 
 @click.command("wait")

@@ -197,7 +197,7 @@ class AsyncClient(ManagerClient):
                     async with asyncio.timeout_at(deadline):
                         item = await replies.next_item()
                 except TimeoutError:
-                    raise awaited.overdue() from None
+                    raise awaited.overdue(await self._states(exchange.listen)) from None
                 except NoInstance as error:
                     raise awaited.gone(error) from None
                 if item is None:
@@ -228,15 +228,14 @@ class AsyncClient(ManagerClient):
     async def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, as `Client.wait`."""
         waiting = requests.wait_request(channels, state, timeout)
-        states: list[Status] = []
-        try:
-            states = (await self._ask(waiting))["channels"]
-        except TimedOut:
-            if timeout is None:
-                raise
-            with contextlib.suppress(WscliError):
-                states = (await self._ask(waiting.states()))["channels"]
-            waiting.check_reached(states)
+        with await self._connect(waiting.timeout) as link:
+            try:
+                states: list[Status] = (await link.request(waiting))["channels"]
+            except TimedOut:
+                if timeout is None:
+                    raise
+                states = await self._states(waiting)  # before it hangs up: a lazy channel would be idle
+                waiting.check_reached(states)
         return states
 
     async def token(self, name: str) -> str:
@@ -249,6 +248,11 @@ class AsyncClient(ManagerClient):
     async def _ask(self, one: ApiRequest) -> Any:
         with await self._connect(one.timeout) as link:
             return await link.request(one)
+
+    async def _states(self, of: ApiRequest) -> list[Status]:
+        with contextlib.suppress(WscliError, OSError):
+            return cast("list[Status]", (await self._ask(of.states()))["channels"])
+        return []
 
     async def _send(self, one: ApiRequest) -> Any:
         with await self._connect(one.timeout) as link:

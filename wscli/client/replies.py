@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from wscli.client.messages import Gap, Message
-from wscli.control.messages import SendReceipt
+from wscli.control.messages import SendReceipt, Status
 from wscli.control.requests import Ref
+from wscli.control.text import state_text
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, UsageError
 from wscli.expressions import InvalidExpression, check_expression, compile_condition, is_json
 
@@ -117,9 +118,10 @@ class PendingReply:
         self._others += 1
         return False
 
-    def overdue(self) -> TimedOut:
-        """Make the error of a reply that did not come in time."""
-        return TimedOut(f"{self._what} within {self._timeout:g} s", "; ".join(self._clues()))
+    def overdue(self, states: Sequence[Status] = ()) -> TimedOut:
+        """Make the error of a reply that did not come in time; ``states`` is the channel's own by now."""
+        stands = "".join(f"; {one['channel']} is {state_text(one)}" for one in states if one["state"] != "ready")
+        return TimedOut(f"{self._what} within {self._timeout:g} s{stands}", "; ".join(self._clues()))
 
     def done(self) -> ChannelUnavailable:
         """Make the error of a channel that was done before the reply came."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from wscli.client.replies import Match, PendingReply, check_match
+from wscli.control.client import STATES_DEADLINE
 from wscli.control.hook import hook_of
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
@@ -23,6 +24,7 @@ from wscli.control.requests import (
     WaitRequest,
     refers,
 )
+from wscli.control.text import state_text
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
 __all__ = [
@@ -44,7 +46,6 @@ __all__ = [
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
 _PATIENCE = 10.0  # seconds beyond a message's own deadline for the manager to say how it went
-_LOOK = 0.5  # seconds for the states after a deadline: a courtesy
 _LONGEST = 1e9  # seconds; the manager takes no more
 
 
@@ -87,8 +88,8 @@ class ApiRequest(NamedTuple):
         return kind(error.message, error.hint)
 
     def states(self) -> ApiRequest:
-        """Return the request for the states of a wait's channels, after its deadline."""
-        return ApiRequest("status", {"channels": self.args["channels"]}, _LOOK)
+        """Return the request for the states of its channels, for the error of its deadline."""
+        return ApiRequest("status", {"channels": self.args["channels"]}, STATES_DEADLINE)
 
     def check_reached(self, states: Sequence[Status]) -> None:
         """Accept a wait whose deadline has passed if all channels are in the state by now.
@@ -99,7 +100,7 @@ class ApiRequest(NamedTuple):
         wanted = self.args["for"]
         others = [one for one in states if one["state"] != wanted]
         if others or not states:
-            stands = "".join(f": {one['channel']} is {one['state']}: {one['reason']['text']}" for one in others[:1])
+            stands = "".join(f": {one['channel']} is {state_text(one)}" for one in others[:1])
             raise TimedOut(f"not {wanted} within {self.timeout:g} s{stands}", "a longer timeout waits longer")
 
 

@@ -147,15 +147,14 @@ class Client(ManagerClient):
             AuthError: one failed for its credentials.
         """
         waiting = requests.wait_request(channels, state, timeout)
-        states: list[Status] = []
-        try:
-            states = self._ask(waiting)["channels"]
-        except TimedOut:
-            if timeout is None:
-                raise
-            with contextlib.suppress(WscliError):
-                states = self._ask(waiting.states())["channels"]
-            waiting.check_reached(states)
+        with self._connect() as connection:
+            try:
+                states: list[Status] = connection.request(waiting.verb, waiting.args, timeout=timeout)["channels"]
+            except TimedOut:
+                if timeout is None:
+                    raise
+                states = self._states(waiting)  # before it hangs up: a lazy channel would be idle
+                waiting.check_reached(states)
         return states
 
     def token(self, name: str) -> str:
@@ -172,6 +171,11 @@ class Client(ManagerClient):
     def _ask(self, one: ApiRequest) -> Any:
         with self._connect() as connection:
             return connection.request(one.verb, one.args, timeout=one.timeout)
+
+    def _states(self, of: ApiRequest) -> list[Status]:
+        with contextlib.suppress(WscliError, OSError):
+            return cast("list[Status]", self._ask(of.states())["channels"])
+        return []
 
     def _send(self, one: ApiRequest) -> Any:
         with self._connect() as connection:
@@ -213,7 +217,7 @@ def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], No
             try:
                 item = replies.next_item(deadline)
             except TimeoutError:
-                raise awaited.overdue() from None
+                raise awaited.overdue(client._states(exchange.listen)) from None
             except NoInstance as error:
                 raise awaited.gone(error) from None
             if item is None:

@@ -64,8 +64,9 @@ def _channel(
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,
-        look_again=_look_again(above.look_again if model.look_again is None else model.look_again, model),
         retry_after_max=above.retry_after_max,
+        look_again=_look_again(above.look_again if model.look_again is None else model.look_again, model),
+        silence=None if model.silence == "none" else model.silence,
     )
     return ChannelPlan(
         name=name,

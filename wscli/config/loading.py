@@ -47,14 +47,15 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     root = _parse(file, problems)
     located, warnings = Located(root), FileProblems(problems.label)
     check_templates(located, warnings)
-    secrets = expand_tree(root, environ, problems)
+    variables = expand_tree(root, environ, problems)
     conceal_token(root)
     plan = _plan(located, file, problems)
     if plan is None:
         raise problems.error()
     check_unused(located, warnings)
     check_urls(located, plan, warnings)
-    return root, replace(plan, secrets=secrets, warnings=warnings.lines())
+    variables |= {one.env.name: environ.get(one.env.name, "") for one in plan.tokens.values() if one.env is not None}
+    return root, replace(plan, variables=variables, warnings=warnings.lines())
 
 
 def name_of(file: Path, environ: Mapping[str, str]) -> str:

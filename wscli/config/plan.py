@@ -107,6 +107,8 @@ class UpstreamPlan:
     rotate: Rotate | None = None
     retry_after_max: float | None = None
     """Seconds that a server's ``Retry-After`` may take; None: as many as it says."""
+    silence: float | None = None
+    """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
     """Whether channels with equal keys use one connection; no key of a file sets it yet."""
     look_again: LookAgain | None = None
@@ -174,5 +176,10 @@ class Plan:
     gateway: GatewayPlan | None = None
     warnings: tuple[str, ...] = ()
     """Warnings, a line each: ``app.yaml:12:5: channels.calls: ...``."""
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """The values of ``${VAR}``, which must not be printed."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The value of each variable of the environment that the file names; empty where it is not set."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of variables, which must not be printed."""
+        return frozenset(filter(None, self.variables.values()))

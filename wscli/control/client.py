@@ -3,22 +3,37 @@
 A connection carries one request. It blocks; nothing here imports asyncio, so that a command starts at once.
 """
 
+import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import Instance
 from wscli.control.protocol import SPOKEN_BY_ALL, AnswerReader, encode_line, request_line, result_of
 from wscli.control.selection import Selection, select
-from wscli.errors import NoInstance, TimedOut
+from wscli.control.text import state_text
+from wscli.errors import NoInstance, TimedOut, WscliError
 
 if TYPE_CHECKING:
+    from wscli.control.messages import Status
     from wscli.control.requests import BlockLine, OutcomesLine
 
-__all__ = ["ManagerConnection", "ManagerGone", "ask", "connect_to", "manager_hung_up", "answer_timed_out"]
+__all__ = [
+    "STATES_DEADLINE",
+    "ManagerConnection",
+    "ManagerGone",
+    "ask",
+    "connect_to",
+    "manager_hung_up",
+    "answer_timed_out",
+    "not_ready",
+    "states_after_deadline",
+]
 
+STATES_DEADLINE = 0.5
+"""Seconds for the states that the error of another deadline quotes."""
 _CHUNK = 1 << 18
 
 
@@ -127,3 +142,22 @@ def ask(selection: Selection, verb: str, args: Mapping[str, Any] | None = None, 
     """Connect, ask once, hang up: all that most commands do."""
     with connect_to(selection) as client:
         return client.request(verb, args, timeout=timeout)
+
+
+def states_after_deadline(selection: Selection, channels: Iterable[str]) -> "list[Status]":
+    """Ask for the states that the error of a deadline quotes; none if the manager does not give them in time.
+
+    Ask while the request that was too late is still open: it keeps a lazy channel in use.
+    """
+    with contextlib.suppress(WscliError, OSError):  # the deadline is the news
+        states: list[Status] = ask(selection, "status", {"channels": list(channels)}, timeout=STATES_DEADLINE)[
+            "channels"
+        ]
+        return states
+    return []
+
+
+def not_ready(selection: Selection, channels: Iterable[str]) -> str:
+    """Describe the first channel that is not ready, for the error of a deadline: ``; news is waiting 4 s: ...``."""
+    others = [one for one in states_after_deadline(selection, channels) if one["state"] != "ready"]
+    return "".join(f"; {one['channel']} is {state_text(one)}" for one in others[:1])

@@ -39,6 +39,7 @@ class Status(TypedDict):
     next: NextStep
     critical: bool
     attempt: int
+    last_message_at: float | None
     consumers: dict[str, Lag]
     problems: list[str]
 
@@ -84,9 +85,15 @@ class ChannelCounts(TypedDict):
     reconnects: int
     reconnects_by_reason: dict[str, int]
     rotations: int
+    dials: int
+    dial_failures: int
+    refusals: int
+    retries: int
+    closes: int
     duplicates: int
     backfilled: int
     rtt_s: float | None
+    last_message_at: float | None
     last_close: LastClose | None
 
 
@@ -112,7 +119,7 @@ class ChannelStats(ChannelCounts):
 
 
 class TokenStats(TypedDict):
-    """A token source in ``stats --json``."""
+    """A token source in ``stats --json``: why its last fetch failed, and in how many seconds it is asked again."""
 
     state: str
     expires_in_s: float | None
@@ -120,9 +127,7 @@ class TokenStats(TypedDict):
     served: int
     failures: int
     reason: str | None
-    """Why the last fetch failed."""
     retry_in_s: float | None
-    """Seconds until the source is asked again."""
 
 
 class GatewayStats(TypedDict):
@@ -239,13 +244,11 @@ class OutboxAnswer(TypedDict, total=False):
 
 
 class SendReceipt(TypedDict):
-    """``send`` with ``refs``: what the one message became."""
+    """``send`` with ``refs``: what they were filled with, and the ``epoch:seq`` of the last message before it."""
 
     sent: int
     ref: int | str | None
-    """What its references were filled with."""
     after: str
-    """``epoch:seq`` of the last message that came before it was handed over."""
 
 
 class TokenAnswer(TypedDict, total=False):
@@ -266,38 +269,3 @@ class Reload(TypedDict):
     restarted: list[str]
     added: list[str]
     removed: list[str]
-
-
-class AttemptStep(TypedDict):
-    """One step of an attempt."""
-
-    name: str
-    seconds: float
-    detail: str
-    ok: bool
-
-
-class AttemptFailure(TypedDict):
-    """How an attempt ended."""
-
-    kind: str
-    code: int | None
-    text: str
-
-
-class AttemptReport(TypedDict):
-    """An attempt, step by step."""
-
-    started: float
-    peer: str | None
-    tokens: list[str]
-    steps: list[AttemptStep]
-    failure: AttemptFailure | None
-
-
-class Doctor(TypedDict):
-    """``doctor``."""
-
-    channel: Status
-    url: str
-    attempt: AttemptReport | None

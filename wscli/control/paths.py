@@ -5,6 +5,7 @@ lives; ``app.json``, its registration; ``app.sock``, its socket. Where that path
 stands in ``/tmp/wscli-UID``.
 """
 
+import functools
 import json
 import os
 import stat
@@ -17,6 +18,7 @@ from wscli.errors import WscliError
 __all__ = [
     "Instance",
     "candidate_directories",
+    "find_state_directory",
     "is_instance_name",
     "is_trusted",
     "lock_path",
@@ -24,6 +26,7 @@ __all__ = [
     "registered",
     "registration_path",
     "runtime_directory",
+    "service_directories",
     "short_directory",
     "socket_path",
     "state_directory",
@@ -31,6 +34,9 @@ __all__ = [
 
 SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
 """Bytes of an AF_UNIX path: sun_path less its NUL."""
+
+REGISTRATION_LIMIT = 64 << 10
+"""Bytes of a registration."""
 
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
@@ -60,19 +66,26 @@ def short_directory() -> str:
     return f"/tmp/wscli-{os.geteuid()}"  # noqa: S108 - its owner and mode are checked before use
 
 
+def service_directories(environ: Mapping[str, str], variable: str = "RUNTIME_DIRECTORY") -> list[str]:
+    """Give the directories that systemd made for the service that this process is part of (systemd.exec(5))."""
+    named = environ.get(variable, "").split(":")
+    return [os.path.realpath(one) for one in named if os.path.isabs(one)]  # noqa: PTH117 - as below
+
+
 def candidate_directories(environ: Mapping[str, str]) -> list[str]:
     """Give the directories in which a manager may be registered, the likeliest first.
 
     ``WSCLI_RUNTIME_DIR``, once set, is the only one. Without it all are tried, since cron and sudo often lack
-    XDG_RUNTIME_DIR.
+    XDG_RUNTIME_DIR. A relative path in a variable of others is ignored (XDG Base Directory Specification).
     """
     if chosen := environ.get("WSCLI_RUNTIME_DIR"):
         return [os.path.abspath(chosen)]  # noqa: PTH100 - pathlib costs the thin client milliseconds
-    found = []
-    if base := environ.get("XDG_RUNTIME_DIR"):
-        found.append(os.path.join(base, "wscli"))  # noqa: PTH118 - as above, here and below
+    found = service_directories(environ)
+    if os.path.isabs(base := environ.get("XDG_RUNTIME_DIR", "")):  # noqa: PTH117 - as above, here and below
+        found.append(os.path.join(base, "wscli"))  # noqa: PTH118
     found.append(f"/run/user/{os.geteuid()}/wscli")
-    found.append(os.path.join(environ.get("TMPDIR") or "/tmp", f"wscli-{os.geteuid()}"))  # noqa: PTH118, S108
+    if os.path.isabs(base := environ.get("TMPDIR", "")):  # noqa: PTH117
+        found.append(os.path.join(base, f"wscli-{os.geteuid()}"))  # noqa: PTH118
     found.append(short_directory())
     return list(dict.fromkeys(found))
 
@@ -80,9 +93,11 @@ def candidate_directories(environ: Mapping[str, str]) -> list[str]:
 def runtime_directory(environ: Mapping[str, str]) -> str:
     """Give the directory in which a new manager registers: the first candidate that can exist."""
     candidates = candidate_directories(environ)
+    given = service_directories(environ)
     for candidate in candidates[:-1]:
-        shared = candidate.endswith("/wscli")  # a directory of its own within one that the system made
-        if not shared or os.access(os.path.dirname(candidate), os.W_OK | os.X_OK):  # noqa: PTH120
+        if candidate in given and not is_trusted(candidate, environ):
+            continue  # of a service that runs as another user, or that shares it
+        if any(os.access(one, os.W_OK | os.X_OK) for one in (candidate, os.path.dirname(candidate))):  # noqa: PTH120
             return candidate
     return candidates[-1]
 
@@ -118,39 +133,100 @@ def registration_path(directory: str, name: str) -> str:
     return f"{directory}/{name}.json"
 
 
-def state_directory(environ: Mapping[str, str]) -> str:
-    """Return the directory for the log of a detached manager.
-
-    Raises:
-        WscliError: neither XDG_STATE_HOME nor HOME is set.
-    """
-    if base := environ.get("XDG_STATE_HOME"):
-        return os.path.join(base, "wscli")  # noqa: PTH118
-    if home := environ.get("HOME"):
-        return os.path.join(home, ".local", "state", "wscli")  # noqa: PTH118
-    raise WscliError("the log directory is unknown: HOME is not set", "set XDG_STATE_HOME or HOME")
-
-
-def read_registration(directory: str, name: str) -> Instance | None:
-    """Read the registration of a name in a directory; None if it is missing or unreadable."""
-    try:
-        with open(registration_path(directory, name), "rb") as file:  # noqa: PTH123
-            match json.loads(file.read(1 << 16)):
-                case {"file": str(path), "pid": int(pid)}:
-                    return Instance(name, path, pid, directory)
-    except (OSError, ValueError):
-        pass
+def find_state_directory(environ: Mapping[str, str]) -> str | None:
+    """Return the directory for what outlives a manager: logs, histories, the outbox; None if no variable names one."""
+    if given := service_directories(environ, "STATE_DIRECTORY"):
+        return given[0]
+    for variable, below in (("XDG_STATE_HOME", ()), ("HOME", (".local", "state"))):
+        if os.path.isabs(base := environ.get(variable, "")):  # noqa: PTH117
+            return os.path.join(base, *below, "wscli")  # noqa: PTH118
     return None
 
 
+def state_directory(environ: Mapping[str, str]) -> str:
+    """Return the directory for what outlives a manager.
+
+    Raises:
+        WscliError: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set.
+    """
+    if found := find_state_directory(environ):
+        return found
+    raise WscliError(
+        "the state directory is unknown: HOME is not set", "set HOME, XDG_STATE_HOME or STATE_DIRECTORY to a full path"
+    )
+
+
+def read_registration(directory: str, name: str) -> Instance | None:
+    """Read the registration of a name in a directory; None if it is missing or broken."""
+    found = _read(directory, name)
+    return found if isinstance(found, Instance) else None
+
+
+def _read(directory: str, name: str) -> Instance | str | None:
+    """Read a registration; give None if it is missing, and what is wrong if it is broken."""
+    try:
+        # a FIFO would block, and a link may lead to one
+        descriptor = os.open(registration_path(directory, name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return "it is not a regular file"
+        text = os.read(descriptor, REGISTRATION_LIMIT + 1)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    finally:
+        os.close(descriptor)
+    if len(text) > REGISTRATION_LIMIT:
+        return f"it is over {REGISTRATION_LIMIT} bytes"
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        return "it is not JSON"
+    match facts:
+        case {"file": str(path), "pid": int(pid)} if 0 < pid < 1 << 31:
+            return Instance(name, path, pid, directory)
+    return "it names no 'file' and 'pid'"
+
+
+@functools.cache
+def _warn(what: str, path: str, reason: str, hint: str = "") -> None:
+    """Warn once of what cannot be used, and is as if it were missing."""
+    import logging  # which, like shlex, the thin client does not load otherwise
+    import shlex
+
+    logging.getLogger(__name__).warning(
+        "%s %r is passed over: %s%s", what, path, reason, hint.format(shlex.quote(path)) if hint else ""
+    )
+
+
 def registered(environ: Mapping[str, str]) -> list[Instance]:
-    """Give every registration of this user, the dead ones included, in order of name."""
+    """Give every registration of this user, the dead ones included, in order of name.
+
+    A broken one is passed over with a warning in the log, which is stderr in a command.
+    """
     found: dict[tuple[str, int], Instance] = {}
+    given = service_directories(environ)
     for directory in candidate_directories(environ):
         if not is_trusted(directory, environ):
             continue
-        for entry in sorted(os.listdir(directory)):  # noqa: PTH208
+        try:
+            entries = sorted(os.listdir(directory))  # noqa: PTH208
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _warn("runtime directory", directory, (error.strerror or str(error)).lower())
+            continue
+        for entry in entries:
             name = entry.removesuffix(".json")
-            if name != entry and is_instance_name(name) and (instance := read_registration(directory, name)):
+            if name == entry or not is_instance_name(name):
+                continue
+            instance = _read(directory, name)
+            if isinstance(instance, Instance):
                 found.setdefault((name, instance.pid), instance)
+            elif instance and (directory not in given or os.path.exists(lock_path(directory, name))):  # noqa: PTH110
+                # and not a file of the service's own
+                _warn("broken registration", registration_path(directory, name), instance, "; `rm -r {}` removes it")
     return sorted(found.values())

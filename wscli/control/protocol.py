@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from wscli.errors import NoInstance, WscliError, error_for
+from wscli.errors import NoInstance, UsageError, WscliError, error_for
 from wscli.version import __version__
 
 __all__ = [
@@ -38,8 +38,8 @@ __all__ = [
 
 PROTOCOL = 2
 """Raised whenever an older side would misread a newer one."""
-LINE_LIMIT = 64 << 10
-"""Bytes of one line of a client's, its newline included."""
+LINE_LIMIT = 4 << 20
+"""Bytes of one line of a client's, its newline included: the names that fit into one command (ARG_MAX) fit into it."""
 SPOKEN_BY_ALL = frozenset({"ping", "down"})
 """Verbs that keep their form in every version, so that an older manager can be told to go."""
 ANSWER_LIMIT = 64 << 20
@@ -77,8 +77,16 @@ def encode_line(message: dict[str, Any]) -> bytes:
 
 
 def request_line(verb: str, args: Mapping[str, Any] | None = None) -> bytes:
-    """Encode the first line of a client."""
-    return encode_line({**greeting(), "verb": verb, "args": dict(args or {})})
+    """Encode the first line of a client.
+
+    Raises:
+        UsageError: it is longer than a manager reads.
+    """
+    line = encode_line({**greeting(), "verb": verb, "args": dict(args or {})})
+    if len(line) > LINE_LIMIT:
+        text = f"the request is too long: {len(line)} bytes of at most {LINE_LIMIT}"
+        raise UsageError(text, "split the names over several commands")
+    return line
 
 
 def decode_line(line: bytes) -> dict[str, Any]:

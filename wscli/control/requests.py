@@ -38,6 +38,8 @@ Duration = Annotated[float, _is_within(0, 1e9), "a number of seconds, at least 0
 Utf8 = Annotated[str, _is_utf8, "text in UTF-8"]
 Names = Annotated[list[str], _is_names, "a list of at least one name"]
 Ids = Annotated[list[int], _is_ids, "a list of whole numbers"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+"""A level of the manager's log, which includes every level after it."""
 Framing = Literal["whole", "line", "nul"]
 Format = Literal["plain", "nul", "json"]
 
@@ -80,8 +82,8 @@ class PauseRequest(ChannelsRequest):
     noncritical: NotRequired[bool]
 
 
-WaitRequest = TypedDict("WaitRequest", {"channels": Names, "for": NotRequired[State]})
-"""``wait``."""
+WaitRequest = TypedDict("WaitRequest", {"channels": NotRequired[list[str]], "for": NotRequired[State]})
+"""``wait``; empty or missing: every eager critical channel."""
 
 
 class ReadingOptions(TypedDict):
@@ -222,7 +224,8 @@ class DoctorRequest(TypedDict):
 
 
 class LogsRequest(TypedDict):
-    """``logs``: the last ``n`` records, and with ``follow`` the next ones."""
+    """``logs``: the last ``n`` records, and with ``follow`` the next ones; without ``level`` those that are written."""
 
     n: NotRequired[Count]
     follow: NotRequired[bool]
+    level: NotRequired[LogLevel]

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from wscli.control.escape import escape
 from wscli.control.frames import json_body
 from wscli.control.output import Output
 from wscli.control.stream import StreamSink
+from wscli.control.text import escape
 
 __all__ = ["CopySink", "gap_text", "shown_json", "shown_text"]
 
@@ -97,8 +97,8 @@ class CopySink(StreamSink):
         return False
 
     def state(self, record: dict[str, Any]) -> None:
-        """Tell that a channel came to a state."""
-        self._note(f"{record.get('channel')}: {record.get('state')}: {record.get('text')}")
+        """Tell that a channel is down, why, and that it is ready again."""
+        self._note(f"{record.get('channel')}: {record.get('text')}")
 
     def notice(self, record: dict[str, Any]) -> None:
         """Tell of binary messages that are left out: at once, then once a second at most."""

@@ -65,6 +65,8 @@ class FailureKind(StrEnum):
     """The server violated the protocol, and we closed; ``code`` holds our close code (RFC 6455, section 7.1.7)."""
     TOO_BIG = "too_big"
     """A message was larger than ``max_message``, and we closed with 1009."""
+    SILENCE = "silence"
+    """No message arrived in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +245,14 @@ class NetworkLost(_Bare):
     """No route leads to the server any more."""
 
 
-class NetworkReturned(_Bare):
-    """A route leads to the server again; it may still be unreachable."""
+@dataclass(frozen=True, slots=True)
+class NetworkReturned:
+    """A route leads to the server, or again; it may still be unreachable.
+
+    ``moved`` says that it begins at another address of ours than the open connection does.
+    """
+
+    moved: bool = False
 
 
 class TaskCrashed(_Said):

@@ -90,7 +90,7 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
         case e.NetworkLost():
             return _network_lost(snapshot)
         case e.NetworkReturned():
-            return _network_returned(snapshot)
+            return _network_returned(snapshot, event)
         case e.TaskCrashed():
             return close_all(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
         case _:
@@ -141,10 +141,11 @@ def _network_lost(snapshot: Snapshot) -> Move:
             return snapshot, ()
 
 
-def _network_returned(snapshot: Snapshot) -> Move:
+def _network_returned(snapshot: Snapshot, event: e.NetworkReturned) -> Move:
     if snapshot.state is S.READY:
-        back = Reason(PROBING, "the network is back; probing")
-        return replace(snapshot, reason=back) if snapshot.probing else snapshot, (Probe(snapshot.generation),)
+        doubted = snapshot.probing or event.moved
+        probing = replace(snapshot, reason=Reason(PROBING, "the network changed; probing")) if doubted else snapshot
+        return probing, (Probe(snapshot.generation),)
     failure, waits = snapshot.failure, snapshot.state is S.WAITING and not snapshot.no_sooner
     if snapshot.state is S.OFFLINE or (waits and failure and failure.kind in _FROM_THE_NETWORK):
         return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)

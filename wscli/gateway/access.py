@@ -19,7 +19,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from wscli.config.models.gateway import GatewayPlan, Listen
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.gateway.requests import TOKEN_PREFIX, query_pairs, sent_bytes, subprotocols
 from wscli.net.origin import DEFAULT_PORTS, Host, Origin, parse_host, parse_origin
 from wscli.values import Secret

@@ -83,12 +83,11 @@ class GatewayListener:
         self.bound = None
 
     def _accepted(self, sock: socket.socket) -> None:
-        self._problems.mended(self._key)
         _notice_dead_peers(sock)
         self._on_client(sock, self.bound or self.listen)
 
-    def _not_accepted(self, reason: str) -> None:
-        self._problems.state(self._key, f"cannot accept a client: {reason}")
+    def _not_accepted(self, reason: str | None) -> None:
+        self._problems.report(self._key, reason and f"cannot accept a client: {reason}")
 
 
 def _bind(listen: Listen) -> socket.socket:

@@ -36,7 +36,7 @@ class StatusFeed(ClientFeed):
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._changes = HistorySource("changes", manager.changes, manager.changes.seek_last(0))
-        super().__init__(self._changes, HistorySource("log", manager.log, manager.log.seek_last(0)))
+        super().__init__(self._changes, HistorySource("log", manager.logs["info"], manager.logs["info"].seek_last(0)))
         self._greeting: bytes | None = json_frame(self._snapshot())
         self._due = False
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from wscli.network.monitor import NetworkMonitor
 from wscli.network.names import resolve
-from wscli.network.reachability import reachable
+from wscli.network.reachability import reachable, source_address
 
-__all__ = ["NetworkMonitor", "reachable", "resolve"]
+__all__ = ["NetworkMonitor", "reachable", "resolve", "source_address"]

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
-from wscli.control.escape import escape
+from wscli.control.requests import LogLevel
+from wscli.control.text import escape
 from wscli.history.memory import History
 
 __all__ = ["Format", "HistoryHandler", "RotatingLog", "capture", "is_journal"]
@@ -191,16 +192,18 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 @contextlib.contextmanager
 def capture(
-    history: History,
+    histories: Mapping[LogLevel, History],
     stream: TextIO | None = None,
     *,
     form: Format = "text",
+    level: LogLevel = "info",
     file: RotatingLog | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Iterator[None]:
-    """Send the records of wscli and the warnings of libraries to a history and a stream while the context is open.
+    """Send the records of wscli and the warnings of libraries to histories and a stream while the context is open.
 
-    The history gets them as JSON, the stream (default: stderr) as ``form`` says; lines to the journal, which
+    Each history gets the records of its level and above as JSON, so that many of a low level displace none of a higher
+    one. The stream (default: stderr) gets those of ``level`` and above as ``form`` says; lines to the journal, which
     ``environ`` names, begin with their level. ``file`` is the stream's file, if wscli rotates it.
     """
     stream = stream or sys.stderr
@@ -208,15 +211,17 @@ def capture(
     formatter = JsonFormatter() if form == "json" else TextFormatter(dated=not journal)  # the journal dates entries
     to_stream = StderrHandler(stream, file)
     to_stream.setFormatter(JournalFormatter(formatter) if journal else formatter)
-    handlers: list[logging.Handler] = [to_stream, HistoryHandler(history)]
-    for handler in handlers:
+    handlers: list[tuple[LogLevel, logging.Handler]] = [(level, to_stream)]
+    handlers += [(lowest, HistoryHandler(history)) for lowest, history in histories.items()]
+    for lowest, handler in handlers:
+        handler.setLevel(lowest.upper())
         logging.getLogger().addHandler(handler)
-    logging.getLogger("wscli").setLevel(logging.INFO)
+    logging.getLogger("wscli").setLevel(logging.DEBUG)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         yield
     finally:
-        for handler in handlers:
+        for _, handler in handlers:
             logging.getLogger().removeHandler(handler)
             handler.close()

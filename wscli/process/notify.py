@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.core.states import ChannelState
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer

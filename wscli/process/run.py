@@ -9,13 +9,13 @@ import os
 import random
 import resource
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 from wscli.clock import Clock, SystemClock
 from wscli.config.plan import Plan
-from wscli.control.paths import state_directory
+from wscli.control.paths import find_state_directory
+from wscli.control.requests import LogLevel
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.hooks import Hooks
 from wscli.daemon.outbox import Outbox
@@ -24,6 +24,7 @@ from wscli.daemon.registry.reload import log_warnings, reload_file
 from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
+from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
 from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
@@ -33,11 +34,12 @@ from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
-from wscli.network import NetworkMonitor, reachable, resolve
+from wscli.network import NetworkMonitor, reachable, resolve, source_address
 from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
-from wscli.process.ownership import own
+from wscli.process.ownership import Ownership, own
 from wscli.process.threads import AbandonedThreads
+from wscli.process.watch import OwnershipWatch
 from wscli.tasks import Tasks
 from wscli.timing import Schedule, call_later
 from wscli.tokens.broker import Broker
@@ -57,12 +59,14 @@ def run_manager(
     *,
     on_ready: Callable[[], None] = lambda: None,
     log_format: Format = "text",
+    log_level: LogLevel = "info",
     log_file: Path | None = None,
 ) -> int:
     """Run a manager until SIGTERM, SIGINT or ``wscli down``, and give the exit code.
 
     ``environ`` locates the runtime and the state directory. ``on_ready`` is called when the socket answers; no channel
-    has to be ready. ``log_format`` is for stderr; ``log_file`` is the file of stdout and stderr, if wscli rotates it.
+    has to be ready. ``log_format`` and ``log_level``, the lowest level written, are for stderr; ``log_file`` is their
+    file, if wscli rotates it.
 
     Raises:
         WscliError: another manager owns the instance, or the runtime directory cannot be used.
@@ -71,14 +75,17 @@ def run_manager(
     service_manager = take_service_manager(os.environ)  # before commands of token sources and hooks inherit it
 
     async def serve() -> int:
-        process = ManagerProcess(plan, environ, instance.listener, service_manager, on_ready)
+        process = ManagerProcess(plan, environ, instance, service_manager, on_ready)
         file = RotatingLog(log_file) if log_file is not None else None
-        with capture(process.manager.log, form=log_format, file=file):
+        process.manager.log_level = log_level
+        with capture(process.manager.logs, form=log_format, level=log_level, file=file):
             return await process.serve()
 
     with own(plan, environ) as instance:
-        os.dup(instance.lock)  # never closed: `down` waits for the lock until the process has ended
-        return asyncio.run(serve())
+        try:
+            return asyncio.run(serve())
+        finally:
+            instance.keep_locks()
 
 
 def _raise_open_files() -> None:
@@ -103,19 +110,22 @@ def make_manager(
     http: HttpClient | None = None,
     make_session: Callable[[], UpstreamSession] = NoSession,
     resolve_name: Callable[[str], Awaitable[tuple[str, ...]]] = resolve,
+    source: Callable[[str], str | None] = source_address,
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
     ``chance`` is the source of jitter, and ``schedule`` runs on ``clock``; ``reachable`` says whether a route leads to
     an IP address, ``environ`` where state is kept and which proxies are used. Without ``http`` the manager has an HTTP
-    client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name.
+    client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name,
+    ``source`` the address of ours at which a route begins.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance)
     budgets: dict[str, ConnectBudget] = {}
     tasks = Tasks()
+    descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
     services = Services(
-        dialer=Dialer(broker, budgets, open_connection, clock),
+        dialer=Dialer(broker, budgets, descriptors, open_connection, clock),
         broker=broker,
         http=http,
         wheel=KeepaliveWheel(
@@ -125,6 +135,7 @@ def make_manager(
         clock=clock,
         chance=chance,
         reachable=reachable,
+        source=source,
         lookups=Lookups(resolve_name, tasks),
         schedule=schedule,
     )
@@ -140,7 +151,7 @@ class ManagerProcess:
         self,
         plan: Plan,
         environ: Mapping[str, str],
-        listener: socket.socket,
+        instance: Ownership,
         service_manager: ServiceManager,
         on_ready: Callable[[], None],
     ) -> None:
@@ -151,10 +162,13 @@ class ManagerProcess:
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
-        self._outbox = Outbox(self.manager, Path(state_directory(environ), plan.name, "outbox.db"))
+        state = find_state_directory(environ)
+        self._outbox = Outbox(self.manager, None if state is None else Path(state, plan.name, "outbox.db"))
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
-        self._server = Server(App(self.manager, self._outbox, self._gateway), listener, HANDLERS)
+        app = App(self.manager, self._outbox, self._gateway, leaving=[])
+        self._server = Server(app, instance.listener, HANDLERS)
+        self._watch = OwnershipWatch(instance, self.manager.problems, self._server.listen)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
 
@@ -176,6 +190,7 @@ class ManagerProcess:
         log_warnings(plan)
         self._monitor.start()
         self._server.start()
+        self._watch.start()
         self.manager.open()
         await self._outbox.start()
         self._gateway.reloaded()
@@ -192,6 +207,7 @@ class ManagerProcess:
         self.manager.stopping.set()
         self._notifier.stopping()
         self._monitor.close()
+        self._watch.close()
         await self._gateway.close()
         await self._outbox.settle()
         await asyncio.gather(self._hooks.close(), self.manager.close())  # hooks first: channels close for them unseen

@@ -222,6 +222,7 @@ class Broker:
 
     def _spawn(self, name: str, entry: CacheEntry, *, by_hand: bool) -> asyncio.Task[Outcome]:
         entry.fetches += 1
+        _log.debug("token %r: fetching", name, extra={"event": "token"})
         entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -270,6 +271,7 @@ class Broker:
         token = BrokerToken(fetched.text, next(self._versions), expires_at)
         if not entry.source.single_use:
             entry.keep(token, fetched.made_of, began)
+        _log.debug("token %r: fetched", name, extra={"event": "token"})
         return token
 
     def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:

@@ -58,6 +58,8 @@ class DialTimeline:
     """The resolved IP addresses of the server, or of its proxy."""
     host: str = field(default="", repr=False)
     """The name of which they are; it may contain a secret."""
+    route: tuple[str, str] | None = None
+    """The IP addresses of the connection: ours, and that of the server or its proxy."""
 
     def add(self, name: str, seconds: float, detail: str, *, ok: bool = True) -> None:
         """Record the end of a step."""

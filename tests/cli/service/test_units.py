@@ -27,6 +27,14 @@ def service(directory: Path, name: str = "app", python: str = sys.executable) ->
     return Service(name, directory / "app.yaml", python, directory / "app.env", directory / "app.log")
 
 
+def test_the_level_of_the_log_is_in_the_command_where_it_is_not_the_default(tmp_path: Path) -> None:
+    loud = service(tmp_path)._replace(log_level="debug")
+    assert loud.up()[-2:] == ["--log-level", "debug"]
+    assert f"up -c {loud.file} --log-level debug" in systemd_unit(loud)
+    assert "--log-level" in plistlib.loads(launchd_agent(loud).encode())["ProgramArguments"]
+    assert "--log-level" not in service(tmp_path).up()
+
+
 def verified(runtime: Path, *files: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Have systemd read units."""
     analyze = shutil.which("systemd-analyze") or absent("systemd-analyze is not installed")

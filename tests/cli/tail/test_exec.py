@@ -228,3 +228,12 @@ def test_a_failure_names_the_channel_of_its_message(output: Output, tmp_path: Pa
     one.close()
     assert one.failure is not None
     assert one.failure.message == f"{sys.executable!r} exited with 1 on message 1 of a"
+
+
+def test_a_failure_without_a_consumer_claims_no_position(output: Output, tmp_path: Path) -> None:
+    one = sink(output, str(tmp_path / "out"), "a")
+    one.data("a", records("a", "1"))
+    one.settle()
+    one.close()
+    assert one.failure is not None
+    assert one.failure.hint == "without --consumer NAME no position is kept: that message is not delivered again"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
+from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted, status
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.counters import MAX_REASONS, OTHER, Counters
 from wscli.daemon.registry.template_channels import FORGET_AFTER
@@ -73,6 +73,19 @@ async def test_a_connection_that_ended_for_good_keeps_the_servers_code_when_it_i
     it.channel.start()
     await it.time.settle()
     assert by_reason(it) == {"close:1002": 1}
+
+
+async def test_attempts_refusals_waits_and_ends_are_counted(it: Scripted) -> None:
+    it.server.refusals = [status(503), REFUSED]
+    it.server.link.end(closed(1006))
+    await it.time.advance(10)
+    expected = {"dials": 4, "dial_failures": 2, "refusals": 1, "retries": 3, "closes": 1}
+    stats = it.channel.stats()
+    assert {key: stats[key] for key in expected} == expected  # type: ignore[literal-required]
+    assert it.manager.totals.of("news").dials == it.channel.counters.dials
+    it.channel.stop()
+    await it.time.settle()
+    assert (it.channel.stats()["closes"], it.manager.totals.of("news").closes) == (2, 2)
 
 
 def test_reasons_are_bounded_whatever_codes_a_server_invents() -> None:

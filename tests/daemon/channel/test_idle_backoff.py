@@ -117,6 +117,20 @@ async def test_nothing_is_handed_over_while_the_network_is_lost_and_no_pong_came
     assert it.server.link.sent == [(b"kept", False)]
 
 
+async def test_nothing_is_handed_over_once_the_route_begins_at_another_address_until_a_pong_came(it: Scripted) -> None:
+    it.server.link.deaf = True
+    it.server.source = "198.51.100.9"
+    it.manager.network_changed()
+    await it.time.settle()
+    assert it.channel.status()["reason"] == {"code": "probing", "text": "the network changed; probing"}
+    with pytest.raises(NotSent, match="ready: the network changed; probing"):
+        await it.channel.send(b"lost", binary=False, timeout=0.01)
+    await it.time.advance(11.01)
+    assert it.channel.status()["reason"]["code"] == "ready"
+    it.manager.network_changed()
+    assert it.channel.status()["reason"]["code"] == "ready"
+
+
 async def test_a_connection_that_outlived_its_network_takes_messages_again_with_the_pong(it: Scripted) -> None:
     it.server.link.deaf = True
     it.network(online=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.waiting import descriptors, eventually
 from wscli.control.protocol import LINE_LIMIT, PROTOCOL, request_line
 from wscli.core.states import ChannelState
 from wscli.daemon.socket import server as server_module
+from wscli.sockets import listen_at_path
 from wscli.version import __version__
 
 
@@ -59,9 +62,24 @@ async def test_a_client_of_another_version_is_told_which_side_to_upgrade(served:
 
 
 async def test_a_client_of_any_version_can_take_the_manager_down(served: Served) -> None:
-    [answer] = await served.exchange(b'{"v":%d,"wscli":"9.0.0","verb":"down"}\n' % (PROTOCOL + 1))
+    exchange = asyncio.create_task(served.exchange(b'{"v":%d,"wscli":"9.0.0","verb":"down"}\n' % (PROTOCOL + 1)))
+    await served.manager.stopping.wait()
+    served.end_process()
+    [answer] = await exchange
     assert (answer["ok"], answer["result"]) == (True, {"pid": os.getpid()})
     assert served.manager.stopping.is_set()
+
+
+async def test_a_removed_socket_is_replaced_without_disturbing_its_clients(served: Served) -> None:
+    with served.dial() as before:
+        before.sendall(b'{"v":%d,"verb":' % PROTOCOL)
+        await eventually(lambda: served.server.clients)
+        os.remove(served.instance.socket)  # noqa: PTH107 - as a cleaner does
+        served.server.listen(listen_at_path(Path(served.instance.socket)))
+        assert (await served.ask("ping"))["instance"] == "app"
+        before.sendall(b'"ping"}\n')
+        answer = await asyncio.to_thread(before.makefile().readline)
+        assert json.loads(answer)["ok"] is True
 
 
 async def test_a_client_that_sends_no_request_is_refused_after_the_deadline() -> None:
@@ -122,27 +140,54 @@ async def test_closing_ends_waiting_clients_and_accepts_no_more() -> None:
             served.dial()
 
 
-async def test_the_server_accepts_again_after_a_lack_of_descriptors(
-    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    loop = asyncio.get_running_loop()
-    accept, failed = loop.sock_accept, asyncio.Event()
+def out_of_descriptors(monkeypatch: pytest.MonkeyPatch, failures: int) -> asyncio.Event:
+    """Let accepting fail so many times; the event is set with the last of them."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    accept = loop.sock_accept
 
-    async def once(sock: Any) -> Any:
+    async def failing(sock: Any) -> Any:
+        nonlocal failures
         accepted = await accept(sock)
-        if not failed.is_set():
-            failed.set()
+        if failures:
+            failures -= 1
             accepted[0].close()
             raise OSError(errno.EMFILE, "Too many open files")
+        over.set()
         return accepted
 
-    monkeypatch.setattr(loop, "sock_accept", once)
+    monkeypatch.setattr(loop, "sock_accept", failing)
     monkeypatch.setattr("wscli.sockets.ACCEPT_PAUSE", 0.0)
-    served.dial().close()  # for the accept that was under way before
-    served.dial().close()
-    await failed.wait()
+    return over
+
+
+async def test_the_server_accepts_again_after_a_lack_of_descriptors_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("wscli.daemon.socket.server.RESERVE", 0)
+    async with serve() as served:
+        over = out_of_descriptors(monkeypatch, 20)
+        for _ in range(22):  # one for the accept that was under way before
+            served.dial().close()
+        await over.wait()
+        assert served.manager.problems.texts() == ["control socket: cannot accept a client: too many open files"]
+        monkeypatch.setattr("wscli.sockets.CALM", 0.0)
+        assert (await served.ask("ping"))["instance"] == "app"
+        await eventually(lambda: not served.manager.problems.texts(), timeout=10)
+        assert caplog.text.count("too many open files") == 1
+
+
+async def test_a_client_for_whom_there_is_no_descriptor_gets_one_of_the_reserve(
+    monkeypatch: pytest.MonkeyPatch, served: Served
+) -> None:
+    before = descriptors()
+    over = out_of_descriptors(monkeypatch, 3)
+    for _ in range(5):
+        served.dial().close()
+    await over.wait()
+    assert served.manager.problems.texts() == []
     assert (await served.ask("ping"))["instance"] == "app"
-    assert "too many open files" in caplog.text
+    await eventually(lambda: not served.server.clients)
+    assert descriptors() == before, "the reserve is full again"
 
 
 async def test_no_descriptor_is_left_after_many_clients(served: Served) -> None:

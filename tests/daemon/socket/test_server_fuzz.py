@@ -46,9 +46,16 @@ lines = (requests | valid_requests | json_values).map(lambda value: json.dumps(v
 conversations = st.lists(lines | st.binary(max_size=200), max_size=4).map(b"".join)
 
 
+class Closed(list[int]):
+    """The descriptors that a process leaves to its end, where it has ended."""
+
+    def append(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+
 @pytest.fixture(scope="module")
 def live() -> Iterator[Served]:
-    yield from in_thread(serve)
+    yield from in_thread(lambda: serve(leaving=Closed()))
 
 
 def still(live: Served) -> int:

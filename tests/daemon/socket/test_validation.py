@@ -41,7 +41,7 @@ def test_a_valid_request_is_returned_as_it_is(verb: str, args: dict[str, Any]) -
         ("stats", {"channels": "a"}, "argument 'channels' must be a list of names"),
         ("stats", {"channels": None}, "argument 'channels' must be a list of names"),
         ("stop", {"channels": []}, "argument 'channels' must be a list of at least one name"),
-        ("wait", {"channels": []}, "argument 'channels' must be a list of at least one name"),
+        ("start", {"channels": []}, "argument 'channels' must be a list of at least one name"),
         ("tail", {"channels": []}, "argument 'channels' must be a list of at least one name"),
         ("doctor", {}, "argument 'channel' is missing: it must be text"),
         ("doctor", {"channel": "a", "dial": 1}, "argument 'dial' must be true or false"),

@@ -103,6 +103,7 @@ async def test_exactly_the_declared_metrics_are_exposed() -> None:
     async with scripted(
         with_token(channel_plan()), tokens={"session": TokenSource.model_validate({"value": "t"})}
     ) as it:
+        it.server.link.say("hello")
         it.server.link.end(closed(1006))
         await it.time.advance(30)
         it.manager.observe(AddsStats({"gateway": {"listen": [], "clients": 2, "refused": 5}}))

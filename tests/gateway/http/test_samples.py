@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
+from tests.daemon.scripted import Scripted, channel_plan, closed, scripted, status
 from tests.examples import EXAMPLES
 from tests.gateway.http.test_metrics import AddsStats, Labels, Samples, apply, scrape, value
 from wscli.config.plan import ChannelPlan
@@ -88,6 +88,19 @@ async def test_a_round_trip_is_given_for_open_connections_only(it: Scripted) -> 
     assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") == 0.012
     it.server.link.end(closed(1006))
     assert value(scrape(it), "wscli_ping_rtt_seconds", channel="news") is None
+
+
+async def test_attempts_to_connect_are_counted_and_the_last_message_has_its_time(it: Scripted) -> None:
+    assert value(scrape(it), "wscli_last_message_timestamp_seconds", channel="news") is None
+    it.server.link.say("hello")
+    at = it.time.wall()
+    it.server.refusals = [status(503)]
+    it.server.link.end(closed(1006))
+    await it.time.advance(10)
+    samples = scrape(it)
+    assert value(samples, "wscli_last_message_timestamp_seconds", channel="news") == at
+    expected = {"dials": 3, "dial_failures": 1, "refusals": 1, "retries": 2, "closes": 1}
+    assert {name: value(samples, f"wscli_{name}_total", channel="news") for name in expected} == expected
 
 
 async def test_reconnections_and_gaps_are_counted_by_reason(it: Scripted) -> None:

@@ -128,7 +128,7 @@ class _Session:
 
         from wscli.cli.connect.talk import CHUNK, LineSplitter
 
-        lines, descriptor = LineSplitter(), sys.stdin.fileno()
+        lines, descriptor = LineSplitter(terminal=sys.stdin.isatty()), sys.stdin.fileno()
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         with contextlib.suppress(PermissionError):  # a file, which a loop cannot watch, and which is always ready
             loop.add_reader(descriptor, ready.set)
@@ -179,7 +179,8 @@ def command(
     """Talk on a channel or to a URL, interactively.
 
     CHANNEL is a channel, whose one connection is shared as ever, or a ws:// or wss:// URL, which needs no file and no
-    manager. A line sends a message, messages print, Ctrl-D ends.
+    manager. A line sends a message, messages print, Ctrl-D ends. On a terminal nothing is sent that Enter did not
+    follow; the last line of a pipe needs no newline.
 
     Exits with 8 when the connection failed, with 4 if for want of credentials.
     """

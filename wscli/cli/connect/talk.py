@@ -14,7 +14,7 @@ from itertools import chain
 
 from wscli.cli.printing import note
 from wscli.cli.send.sender import Sender
-from wscli.cli.stdin import HungUp, chunks
+from wscli.cli.stdin import NOT_ENTERED, HungUp, chunks
 from wscli.control.client import connect_to
 from wscli.control.output import Output
 from wscli.control.selection import Selection
@@ -34,9 +34,13 @@ JOIN_DEADLINE = 1.0
 
 
 class LineSplitter:
-    """Bytes in, whole lines out; the last one needs no newline."""
+    """Bytes in, whole lines out.
 
-    def __init__(self) -> None:
+    The last line of a pipe or a file needs no newline. On a terminal it does: there it is a line that was given up.
+    """
+
+    def __init__(self, *, terminal: bool) -> None:
+        self._terminal = terminal
         self._rest = b""
 
     def split(self, data: bytes) -> list[bytes]:
@@ -47,7 +51,9 @@ class LineSplitter:
         """
         if not data:
             rest, self._rest = self._rest, b""
-            return [rest] if rest else []
+            if rest and self._terminal:
+                note(NOT_ENTERED)
+            return [rest] if rest and not self._terminal else []
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LINE_LIMIT:
             raise WscliError(f"a line is over {LINE_LIMIT >> 20} MiB", "`wscli send --whole` sends large messages")
@@ -114,7 +120,7 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
 
 def _send_stdin(sender: Sender, printer: Printer) -> bool:
     """Send until stdin ends; false if the printer ended before it."""
-    lines = LineSplitter()
+    lines = LineSplitter(terminal=sys.stdin.isatty())
     try:
         for data in chain(chunks(printer.ended.fileno()), (b"",)):
             if batch := lines.split(data):

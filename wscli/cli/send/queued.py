@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from wscli.cli.formatting import duration
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.send.sender import SEND_PATIENCE, Sender, hand_over
-from wscli.control.client import ManagerConnection, ManagerGone, connect_to
+from wscli.control.client import ManagerConnection, ManagerGone, connect_to, not_ready
 from wscli.control.protocol import result_of
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
@@ -61,7 +61,8 @@ class _QueueingSender(Sender):
                 answer = self._client.answer(timeout=deadline - time.monotonic())
             except TimedOut:
                 hint = "a queued message is sent once the channel is ready; `wscli status` says how it is by now"
-                self._give_up(TimedOut(f"{self._still()} still queued after {duration(timeout)}", hint))
+                stands = not_ready(Selection(self._client.instance.name), [self._args["channel"]])
+                self._give_up(TimedOut(f"{self._still()} still queued after {duration(timeout)}{stands}", hint))
             except ManagerGone:
                 text = f"the manager was stopped, and {self._still()} queued, as far as it told"
                 self._give_up(NoInstance(text, f"`wscli up` starts it again; {_LISTED}"))

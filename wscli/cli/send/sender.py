@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from wscli.cli.printing import note
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.stdin import HungUp, chunks
+from wscli.cli.stdin import NOT_ENTERED, HungUp, chunks
 from wscli.control.client import ManagerConnection, ManagerGone
 from wscli.control.protocol import BLOCK_LIMIT, ENDS, result_of, split_block
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, WscliError, error_for
@@ -124,5 +126,7 @@ def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
             pending += chunk
         if len(pending) > BLOCK_LIMIT:
             raise NotSent(f"a message of stdin is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones")
-    if pending or framing == "whole":
+    if pending and framing == "line" and sys.stdin.isatty():
+        note(NOT_ENTERED)
+    elif pending or framing == "whole":
         sender.block(bytes(pending), framing)

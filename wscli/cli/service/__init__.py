@@ -8,12 +8,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wscli.cli.config import file_of
 from wscli.cli.detach import log_file
-from wscli.cli.options import instance_options, selection_of
+from wscli.cli.options import instance_options, level_option, selection_of
 from wscli.cli.printing import note, put
 from wscli.cli.service.managers import SUPERVISORS, Supervisor, local
 from wscli.cli.service.units import Service, file_in, is_ours
@@ -21,13 +22,16 @@ from wscli.control.paths import is_instance_name, state_directory
 from wscli.control.selection import Selection, running
 from wscli.errors import ConfigError, UsageError, WscliError
 
+if TYPE_CHECKING:
+    from wscli.control.requests import LogLevel
+
 __all__ = ["read_environment"]
 
 _LOGIN = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "XDG_RUNTIME_DIR")
 """The part of a shell's environment that a service has, if its service manager does not answer."""
 
 
-def _service(selection: Selection) -> Service:
+def _service(selection: Selection, log_level: LogLevel) -> Service:
     from wscli.config.loading import name_of
 
     file = file_of(selection, None, os.environ)
@@ -42,6 +46,7 @@ def _service(selection: Selection) -> Service:
         python=os.path.abspath(sys.executable),  # noqa: PTH100 - a link in a virtual environment stays one
         environment=Path(base, "wscli", f"{name}.env"),
         log=Path(state_directory(os.environ), f"{name}.log"),
+        log_level=log_level,
     )
 
 
@@ -172,17 +177,22 @@ _with_file = functools.partial(
     instance_options, name_help="The file that this instance runs.", file_help="The file to run."
 )
 
+_with_level = level_option(
+    "--log-level", "The lowest level that the manager logs, as `up --log-level`.", default="info"
+)
+
 
 @command.command("install")
 @_with_file
+@_with_level
 @click.option("--no-start", is_flag=True, help="Write the unit, and leave it to you to start it.")
-def install(no_start: bool) -> int:
+def install(no_start: bool, log_level: LogLevel) -> int:
     """Check the file, write its unit, start it now and at each login.
 
     It may be done again at any time: after a move of the file or of Python, the unit is written anew.
     """
     supervisor = SUPERVISORS[local()]
-    service = _service(selection_of(click.get_current_context()))
+    service = _service(selection_of(click.get_current_context()), log_level)
     _check(service, supervisor)
     title, path = service.title, supervisor.path(service.title)
     _refuse_foreign(path)
@@ -235,6 +245,7 @@ def uninstall() -> int:
 
 @command.command("show")
 @_with_file
+@_with_level
 @click.option(
     "--format",
     "kind",
@@ -243,7 +254,7 @@ def uninstall() -> int:
     show_default="this machine's",
     help="Whose unit.",
 )
-def show(kind: str) -> int:
+def show(kind: str, log_level: LogLevel) -> int:
     """Print the unit that `install` would write."""
-    put(SUPERVISORS[kind].text(_service(selection_of(click.get_current_context()))))
+    put(SUPERVISORS[kind].text(_service(selection_of(click.get_current_context()), log_level)))
     return 0

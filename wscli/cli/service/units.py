@@ -29,6 +29,8 @@ class Service(NamedTuple):
     """A file of NAME=value lines, which need not exist: what the ``${VAR}`` of the YAML file stand for."""
     log: Path
     """Where its log goes, where nothing else collects it."""
+    log_level: str = "info"
+    """The lowest level that it logs."""
 
     @property
     def title(self) -> str:
@@ -38,6 +40,11 @@ class Service(NamedTuple):
     def wscli(self, *args: str) -> list[str]:
         """Give a command line; -P keeps the working directory out of where Python looks for modules."""
         return [self.python, "-P", "-m", "wscli", *args]
+
+    def up(self) -> list[str]:
+        """Give the command line that runs the manager."""
+        level = [] if self.log_level == "info" else ["--log-level", self.log_level]
+        return self.wscli("up", "-c", _plain(self.file), *level)
 
 
 _UNIT = """\
@@ -94,7 +101,7 @@ def systemd_unit(service: Service) -> str:
         title=service.title,
         name=service.name,
         file_line=_FILE + _plain(service.file),
-        start=_command(service.wscli("up", "-c", str(service.file))),
+        start=_command(service.up()),
         reload=_command(service.wscli("reload", "-i", service.name)),
         environment=_plain(service.environment).replace("%", "%%"),
     )
@@ -135,7 +142,7 @@ def launchd_agent(service: Service) -> str:
     Raises:
         WscliError: a path cannot be written in it.
     """
-    up = service.wscli("up", "-c", _plain(service.file), "--log-file", _plain(service.log))
+    up = [*service.up(), "--log-file", _plain(service.log)]
     agent: dict[str, Any] = {
         "Label": service.title,
         "ProgramArguments": ["/bin/sh", "-c", _START, _plain(service.environment), *map(_plain, up)],

@@ -39,6 +39,10 @@ def argv_of(command: str) -> list[str]:
     return argv
 
 
+_AGAIN = "the consumer's position stays before that message: run the same again once the command is mended"
+_LOST = "without --consumer NAME no position is kept: that message is not delivered again"
+
+
 class ExecSink(CopySink):
     """Takes records, and hands each message to a command of its own.
 
@@ -127,7 +131,7 @@ class ExecSink(CopySink):
     def _has_failed(self, job: Job, why: str) -> None:
         self.failure = WscliError(
             f"{self._argv[0]!r} {why} on message {job.seq} of {job.environ['WSCLI_CHANNEL']}",
-            "its position stays before that message: run it again once the command is mended",
+            _AGAIN if self._frames is not None else _LOST,
         )
         os.write(self._say_stop, b"!")
 

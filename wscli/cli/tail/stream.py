@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wscli.cli.printing import note
-from wscli.control.client import connect_to
+from wscli.control.client import connect_to, not_ready
 from wscli.control.frames import End
 from wscli.control.output import Output
 from wscli.control.protocol import COUNT_LIMIT, result_of
@@ -98,7 +98,11 @@ class TailSession:
             except NoInstance as error:
                 if not self._wanted.retry or self._sink.failure is not None:
                     raise
-                self._wait(error)
+                away = error
+            try:
+                self._wait(away)
+            except TimedOut as error:
+                raise TimedOut(f"{error.message}; {away.message}", error.hint) from None
 
     def _read(self) -> End:
         if self._left == 0:
@@ -135,6 +139,8 @@ class TailSession:
                 if not isinstance(error, WscliError):
                     self._sink.stop()
                 self._part(stream)
+                if isinstance(error, TimedOut):
+                    raise TimedOut(error.message + not_ready(self._selection, wanted.channels), error.hint) from None
                 raise
             finally:
                 self._remember(begins, stream)

@@ -124,6 +124,10 @@ class ChannelModel(StrictModel):
         KeepaliveOf | None,
         Field(description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings"),
     ] = None
+    silence: Annotated[
+        Literal["none"] | Annotated[Duration, Field(gt=0)] | None,
+        Field(description="a connection that brings no message for this long is lost, and dialled again; or none"),
+    ] = None
     rotate: Annotated[
         RotateOf | None,
         Field(description="{before_expiry: DURATION, max_age: DURATION}, merged over the endpoint's, or none"),

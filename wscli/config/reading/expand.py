@@ -70,9 +70,9 @@ def _misspelt(body: str) -> str:
     return f"'${{{body}}}' names no variable; write ${{VAR}}, or '$$' for a '$'"
 
 
-def expand_tree(root: Node, environ: Mapping[str, str], problems: FileProblems) -> frozenset[str]:
-    """Expand every value of a tree in place, and give the values of the variables."""
-    used: set[str] = set()
+def expand_tree(root: Node, environ: Mapping[str, str], problems: FileProblems) -> dict[str, str]:
+    """Expand every value of a tree in place; give the value of each variable that it names, empty where not set."""
+    used: dict[str, str] = {}
     seen: set[int] = set()
     for located in Located(root).leaves():
         leaf = located.node
@@ -80,8 +80,8 @@ def expand_tree(root: Node, environ: Mapping[str, str], problems: FileProblems) 
             continue
         seen.add(id(leaf))
         names = {found["name"] for found in _NAMED.finditer(leaf.value) if found["name"]}
-        used |= {environ[name] for name in names if environ.get(name)}
+        used |= {name: environ.get(name, "") for name in names}
         leaf.value, wrong = expand(leaf.value, environ)
         for text in wrong:
             problems.add(leaf.mark, located.path, text)
-    return frozenset(used)
+    return used

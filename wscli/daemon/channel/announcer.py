@@ -1,4 +1,7 @@
-"""Log a channel's changes of state; an outage shorter than ``announce_after`` is counted, not announced."""
+"""Log a channel's changes of state; an outage shorter than ``announce_after`` is counted, not announced.
+
+Several of them in a short time are (``flapping``).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import logging
 from wscli.clock import Clock
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
+from wscli.daemon.channel.flapping import Flapping
+from wscli.problems import Problems
 from wscli.timing import OneShot, Schedule
 from wscli.values import format_duration
 
@@ -18,7 +23,7 @@ logger = logging.getLogger("wscli.channel")
 class Announcer:
     """Announces one channel; ``after`` is in seconds."""
 
-    def __init__(self, name: str, *, after: float, clock: Clock, schedule: Schedule) -> None:
+    def __init__(self, name: str, problems: Problems, *, after: float, clock: Clock, schedule: Schedule) -> None:
         self.after = after
         self.quiet_outages = 0
         """Outages that ended before they were announced."""
@@ -27,6 +32,7 @@ class Announcer:
         self._lost_at: float | None = None
         self._announced = False
         self._timer = OneShot(schedule)
+        self._flapping = Flapping(name, problems, clock, schedule)
         self._why = ""
         self._closed = False
 
@@ -41,12 +47,13 @@ class Announcer:
         elif before.state is ChannelState.READY or (
             after.failure and self._lost_at is None and before.state is not ChannelState.IDLE
         ):
-            self._lost(after)
+            self._lost(before, after)
 
     def close(self) -> None:
         """Announce nothing more: the manager is stopping."""
         self._closed = True
         self._timer.cancel()
+        self._flapping.end()
 
     def _ready(self) -> None:
         self._timer.cancel()
@@ -59,10 +66,12 @@ class Announcer:
             self.quiet_outages += 1
         self._lost_at, self._announced = None, False
 
-    def _lost(self, after: Snapshot) -> None:
+    def _lost(self, before: Snapshot, after: Snapshot) -> None:
         self._lost_at = self._clock.monotonic()
         self._why = after.reason.text
         self._timer.start(self.after, self._announce_lost)
+        if before.state is ChannelState.READY and after.failure is not None and after.failure is not before.failure:
+            self._flapping.lost(after.failure.text)
 
     def _announce_lost(self) -> None:
         self._announced = True
@@ -71,6 +80,8 @@ class Announcer:
     def _settled(self, after: Snapshot) -> None:
         self._timer.cancel()
         self._lost_at, self._announced = None, False
+        if after.state is not ChannelState.IDLE:  # a lazy channel may flap from use to use
+            self._flapping.end()
         level = logging.ERROR if after.state is ChannelState.FAILED else logging.INFO
         self._log(level, after.state, f"{after.state}: {after.reason.text}")
 

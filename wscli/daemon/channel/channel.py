@@ -28,6 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.subscribers import DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -70,9 +71,8 @@ class Channel:
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
-        self.backpressure = Backpressure(
-            self.subscription.hold, lambda: self.intake.overflow(), services.clock, services.schedule
-        )
+        clock, schedule = services.clock, services.schedule
+        self.backpressure = Backpressure(self.subscription.hold, lambda: self.intake.overflow(), clock, schedule)
         kept = (self.counters, self.problems, self.backpressure)
         try:
             self.intake = Intake(name, plan, params, services, histories, *kept)
@@ -80,13 +80,13 @@ class Channel:
             upstreams.remove(self.subscription)
             raise
         self.history = self.intake.history
-        self.announcer = Announcer(name, after=announce_after, clock=services.clock, schedule=services.schedule)
+        self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
         self._tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, services.schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
 
     # what it is
 
@@ -167,14 +167,14 @@ class Channel:
         if self.plan.eager:
             self._feed(events.Used())
 
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on its state holds; the caller bounds the wait."""
+        await self._tracker.wait_until(condition)
+
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
-        await self.wait_until(lambda: self.state in states)
+        await self.wait_until(lambda: self.state in states or self.removed)
         return self.state
-
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition of its state holds, or it is removed; the caller bounds the wait."""
-        await self._tracker.wait_until(lambda: condition() or self.removed)
 
     async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
@@ -249,6 +249,7 @@ class Channel:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages to the intake."""
+        self.counters.last_message_at = self._services.clock.wall()
         self.intake.received(payloads, kinds)
 
     def moved(self) -> None:
@@ -265,6 +266,10 @@ class Channel:
     def measured(self, rtt: float) -> None:
         """Keep the round-trip time."""
         self.counters.rtt = rtt
+
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+        self.counters.count_dial(what)
 
     # for itself
 
@@ -287,7 +292,7 @@ class Channel:
 
     def status(self) -> Status:
         """The object of ``status --json``."""
-        return channel_status(self)
+        return channel_status(self, self._services.clock.wall())
 
     def stats(self) -> ChannelStats:
         """The channel's part of ``stats --json``."""

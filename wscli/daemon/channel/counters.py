@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from wscli.control.messages import ChannelCounts
 from wscli.core.events import Failure
+from wscli.daemon.upstream.subscribers import DialCount
 
 __all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]
 
@@ -26,6 +28,12 @@ class Counters:
     sent: int = 0
     sent_bytes: int = 0
     connects: int = 0
+    dials: dict[DialCount, int] = field(default_factory=lambda: dict.fromkeys(get_args(DialCount), 0))
+    """What the attempts to connect did."""
+    closes: int = 0
+    """Connections that ended."""
+    last_message_at: float | None = None
+    """Wall-clock time of the last message received."""
     reconnects: dict[str, int] = field(default_factory=dict)
     """By the reason code with which the connection before ended."""
     backfilled: int = 0
@@ -64,6 +72,12 @@ class Counters:
         if self.total is not None:
             self.total.count_connection(left)
 
+    def count_dial(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+        self.dials[what] += 1
+        if self.total is not None:
+            self.total.count_dial(what)
+
     def count_rotation(self) -> None:
         """Count a connection that replaced an open one."""
         self.connects += 1
@@ -72,8 +86,11 @@ class Counters:
             self.total.count_rotation()
 
     def count_end(self, failure: Failure, reason: str) -> None:
-        """Keep how a connection ended, and its reason code, until the next one opens."""
+        """Count the end of a connection; keep it and its reason code until the next one opens."""
+        self.closes += 1
         self.last_close, self._left = failure, reason
+        if self.total is not None:
+            self.total.closes += 1
 
     def count_gap(self, reason: str) -> None:
         """Count a gap."""
@@ -93,9 +110,15 @@ class Counters:
             "reconnects": sum(self.reconnects.values()),
             "reconnects_by_reason": dict(self.reconnects),
             "rotations": self.rotations,
+            "dials": self.dials["dials"],
+            "dial_failures": self.dials["dial_failures"],
+            "refusals": self.dials["refusals"],
+            "retries": self.dials["retries"],
+            "closes": self.closes,
             "duplicates": self.duplicates,
             "backfilled": self.backfilled,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),
+            "last_message_at": self.last_message_at,
             "last_close": None if end is None else {"code": end.code, "reason": end.close_reason, "by": end.by},
         }
 

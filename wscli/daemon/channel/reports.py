@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,9 +15,11 @@ from wscli.daemon.upstream.subscription import Subscription
 from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.transport.connection import Connection
-from wscli.values import format_duration
 
 __all__ = ["channel_stats", "channel_status"]
+
+
+_OPENING = (ChannelState.CONNECTING, ChannelState.HANDSHAKING)
 
 
 class ReportedChannel(Protocol):
@@ -45,23 +46,27 @@ class ReportedChannel(Protocol):
         """The open connection, while the channel is ready."""
 
 
-def channel_status(channel: ReportedChannel) -> Status:
-    """The object of ``status --json``; times are seconds since the epoch."""
+def channel_status(channel: ReportedChannel, now: float) -> Status:
+    """The object of ``status --json``; times are seconds since the epoch, ``now`` as well."""
     snapshot, attempt = channel.snapshot, channel.subscription.last_attempt
-    text = snapshot.reason.text
+    text, at = snapshot.reason.text, snapshot.next.at
     if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
         endpoint = channel.plan.upstream.endpoint
         text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {endpoint!r}"
         if (held := attempt.place.held) is not None:
-            text = f"endpoint {endpoint!r} is held back for {format_duration(math.ceil(held[0]))}: {held[1]}; {text}"
+            text, at = f"endpoint {endpoint!r} is held back: {held[1]}; {text}", now + held[0]
+    failure = snapshot.failure
+    if snapshot.state in _OPENING and failure is not None and failure.text not in text:
+        text = f"{text}; last attempt: {failure.text}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),
         "since": channel.since,
         "reason": {"code": snapshot.reason.code, "text": text},
-        "next": {"action": snapshot.next.action, "at": snapshot.next.at},
+        "next": {"action": snapshot.next.action, "at": at},
         "critical": channel.plan.critical,
-        "attempt": snapshot.attempt,
+        "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
+        "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }

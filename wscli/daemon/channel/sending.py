@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from wscli.clock import Clock
+from wscli.control.messages import Status
+from wscli.control.text import state_text
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED
 from wscli.daemon.channel.counters import Counters
@@ -31,6 +33,9 @@ class SendingChannel(Protocol):
 
     def use(self) -> AbstractContextManager[None]:
         """Hold it in use."""
+
+    def status(self) -> Status:
+        """Its state, with its reason."""
 
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless."""
@@ -61,7 +66,7 @@ async def send_message(
     """
     end = clock.monotonic() + timeout
     with channel.use():
-        await _until_ready(channel, timeout)
+        await _until_ready(channel, timeout, clock)
         try:
             size = await channel.subscription.send(
                 payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic())
@@ -72,7 +77,7 @@ async def send_message(
         channel.counters.count_sent(size)
 
 
-async def _until_ready(channel: SendingChannel, timeout: float) -> None:
+async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) -> None:
     try:
         async with asyncio.timeout(timeout):
             while not channel.subscription.sendable:  # a connection may be lost before its waiter's turn
@@ -80,9 +85,8 @@ async def _until_ready(channel: SendingChannel, timeout: float) -> None:
                 if (unavailable := channel.unavailable()) is not None:
                     raise unavailable
     except TimeoutError:
-        snapshot = channel.snapshot
         raise NotSent(
             f"channel {channel.name!r} was not ready within {format_duration(timeout)}:"
-            f" {snapshot.state}: {snapshot.reason.text}",
+            f" {state_text(channel.status(), clock.wall())}",
             "`wscli status` says what it waits for; --timeout waits longer",
         ) from None

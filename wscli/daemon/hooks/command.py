@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wscli.child import Child
 from wscli.config.models.hooks import HookPlan
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.daemon.upstream.dial.scrub import SHORTEST, SHOWN
 from wscli.values import format_duration, shown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 from wscli.expressions import compile_condition, is_json
 
 __all__ = ["FilterFailed", "NotJson", "compile_filter"]

@@ -29,9 +29,9 @@ LONGEST_SLEEP = 60.0
 
 
 class Outbox(Observer):
-    """The outbox of one instance; its file at ``path`` is created with the first message."""
+    """The outbox of one instance; its file at ``path`` is created with the first message, which is refused without."""
 
-    def __init__(self, manager: Manager, path: Path) -> None:
+    def __init__(self, manager: Manager, path: Path | None) -> None:
         self._manager = manager
         self._store = StoreThread(path, self._committed, manager.problems)
         self._counts: dict[str, MessageCounts] = {}

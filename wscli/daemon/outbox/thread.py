@@ -21,18 +21,19 @@ __all__ = ["StoreThread"]
 
 T = TypeVar("T")
 
+_NO_DIRECTORY = "start the manager with HOME, XDG_STATE_HOME or STATE_DIRECTORY set"
 RETRY = 5.0
 """Seconds between two tries to use a file that refuses."""
 
 
 class StoreThread:
-    """The store of a file, opened at the first call.
+    """The store of a file, opened at the first call; without a path every call fails.
 
     ``on_commit`` is called in the event loop after each change, before the callers that made it go on. ``insist``
     states among the ``problems`` that the file refuses.
     """
 
-    def __init__(self, path: Path, on_commit: Callable[[CommitReport], None], problems: Problems) -> None:
+    def __init__(self, path: Path | None, on_commit: Callable[[CommitReport], None], problems: Problems) -> None:
         self._path = path
         self._on_commit = on_commit
         self._problems = problems
@@ -43,7 +44,7 @@ class StoreThread:
 
     def exists(self) -> bool:
         """Whether the file exists; raises OSError where that cannot be known."""
-        return self._store is not None or self._path.exists()
+        return self._store is not None or (self._path is not None and self._path.exists())
 
     def submit(self, call: Callable[[OutboxStore], T]) -> asyncio.Future[T]:
         """Have a call carried out, whether or not its caller waits for the future.
@@ -101,7 +102,7 @@ class StoreThread:
     def _carry_out(self, calls: list[Callable[[OutboxStore], Any]]) -> tuple[list[Any], CommitReport | None]:
         try:
             if self._store is None:
-                self._store = OutboxStore(self._path)
+                self._store = self._opened()
             results = self._store.together(calls)
         except Exception as error:  # for the callers, who wait in the event loop
             return [error] * len(calls), None
@@ -109,6 +110,11 @@ class StoreThread:
             return results, self._store.report()
         except DatabaseError:  # the next call reports
             return results, None
+
+    def _opened(self) -> OutboxStore:
+        if self._path is None:
+            raise DatabaseError("the outbox has no directory: HOME is not set", _NO_DIRECTORY)
+        return OutboxStore(self._path)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:

@@ -8,10 +8,12 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from typing import get_args
 
 from wscli.config.plan import ChannelPlan, Plan
 from wscli.control.messages import Reload, Stats, Status
 from wscli.control.protocol import manager_stopped
+from wscli.control.requests import LogLevel
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
@@ -54,8 +56,10 @@ class Manager:
         """Wall-clock time of the start."""
         self.changes = History(_FEED, clock=self.clock)
         """An object of ``status --json`` for each change of a channel."""
-        self.log = History(_FEED, clock=self.clock)
-        """The manager's log, as JSON records."""
+        self.logs: dict[LogLevel, History] = {level: History(_FEED, clock=self.clock) for level in get_args(LogLevel)}
+        """The manager's log by level, as JSON records: the records of that level and above."""
+        self.log_level: LogLevel = "info"
+        """The lowest level that is written to stderr."""
         self.stopping = asyncio.Event()
         """Set to end the process."""
         self.problems = Problems()
@@ -274,7 +278,7 @@ class Manager:
             "connections": {
                 "active": sum(upstream.attempts.holds_a_connection for upstream in self._upstreams),
                 "total": len(self._upstreams),
-                "successors": sum(upstream.successor is not None for upstream in self._upstreams),
+                "successors": sum(one.attempts.describe_successor(one.snapshot) is not None for one in self._upstreams),
             },
             "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),

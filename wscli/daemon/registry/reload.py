@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from typing import cast
 
 from wscli.config.loading import load
@@ -16,6 +17,9 @@ from wscli.errors import ConfigError
 __all__ = ["log_warnings", "reload_file"]
 
 logger = logging.getLogger("wscli.manager")
+
+_UNSET = re.compile(r"\$\{\w+\} is not set")
+"""How the problem of a variable reads."""
 
 
 def log_warnings(plan: Plan) -> None:
@@ -32,7 +36,15 @@ async def reload_file(manager: Manager) -> Reload:
         NoInstance: the manager was closed in the meantime.
     """
     async with manager.reloading():
-        plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
+        try:
+            plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
+        except ConfigError as error:
+            if _UNSET.search(error.message):  # whoever reads it may have set it, but elsewhere
+                error.hint = (
+                    f"the manager has the environment that it was started with; `wscli down -i {manager.plan.name}`, "
+                    f"then `wscli up -d -c {manager.plan.file}` gives it another"
+                )
+            raise
         if plan.name != manager.plan.name:
             raise ConfigError(
                 f"{plan.file.name}: the file now names instance {plan.name!r}, and this one is {manager.plan.name!r}",

@@ -19,6 +19,8 @@ __all__ = ["Peer", "PeerGone", "peer_uid"]
 T = TypeVar("T")
 
 _CHUNK = 1 << 16
+_UNREAD = 64 << 10
+"""Bytes after a request beyond which its client counts as gone."""
 ANSWER_DEADLINE = 30.0
 """Seconds for a client to read an answer."""
 
@@ -105,7 +107,7 @@ class Peer:
 
     async def closed(self) -> None:
         """Return when the client has hung up, or sends too much unread data."""
-        while len(self._buffer) < LINE_LIMIT:
+        while len(self._buffer) < _UNREAD:
             if not await self._fill():
                 return
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from wscli.daemon.socket.peer import Peer, PeerGone, peer_uid
 from wscli.daemon.socket.validation import read_request
 from wscli.errors import TimedOut, WscliError
 from wscli.gateway.server import Gateway
-from wscli.sockets import accept_clients
+from wscli.sockets import DescriptorReserve, accept_clients
 
 __all__ = ["CLIENT_LIMIT", "REQUEST_DEADLINE", "App", "Handler", "Server"]
 
@@ -26,6 +27,9 @@ REQUEST_DEADLINE = 10.0
 """Seconds for a client to send its request."""
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
+RESERVE = 16
+"""Descriptors kept for clients, so that `status` and `down` reach a manager that has used up all others; of a low limit
+a quarter."""
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,8 @@ class App(NamedTuple):
     manager: Manager
     outbox: Outbox
     gateway: Gateway
+    leaving: list[int]
+    """Descriptors of the connections of ``down``: never closed, so that these clients see the process end."""
 
 
 Handler = Callable[[App, Any, Peer], Awaitable[Mapping[str, Any] | None]]
@@ -68,13 +74,20 @@ class Server:
         self.clients: set[asyncio.Task[None]] = set()
         """The tasks of the connected clients."""
         self._accepting: asyncio.Task[None] | None = None
+        self._reserve = DescriptorReserve(min(RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
 
     def start(self) -> None:
         """Start accepting."""
-        accepting = accept_clients(
-            self._listener, self._accepted, lambda reason: log.warning("cannot accept a client: %s", reason)
-        )
+        accepting = accept_clients(self._listener, self._accepted, self._not_accepted, self._reserve)
         self._accepting = asyncio.create_task(accepting, name="control-accept")
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept at another socket from now on; the one before is closed."""
+        before, self._listener = self._listener, listener
+        if self._accepting is not None:
+            self._accepting.add_done_callback(lambda _: before.close())  # the loop does not watch it any more then
+            self._accepting.cancel()
+        self.start()
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
         """Stop accepting, end every client's task, and wait ``deadline`` seconds at most."""
@@ -86,6 +99,7 @@ class Server:
             task.cancel()
         if self.clients:
             await asyncio.wait(list(self.clients), timeout=deadline)
+        self._reserve.close()
 
     def _accepted(self, sock: socket.socket) -> None:
         if refusal := self._refusal(sock):
@@ -94,7 +108,15 @@ class Server:
             return
         task = asyncio.create_task(self._serve(sock), name="control-client")
         self.clients.add(task)
-        task.add_done_callback(self.clients.discard)
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self.clients.discard(task)
+        self._reserve.refill()
+
+    def _not_accepted(self, reason: str | None) -> None:
+        text = reason and f"cannot accept a client: {reason}"
+        self._app.manager.problems.report("control socket", text)
 
     def _refusal(self, sock: socket.socket) -> WscliError | None:
         try:

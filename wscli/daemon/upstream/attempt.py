@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wscli.core.events import Failure
+from wscli.core.events import Failure, FailureKind
+from wscli.daemon.upstream.clocks import SilenceTimer
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
+from wscli.daemon.upstream.services import Services
 from wscli.transport.connection import Connection
+from wscli.values import format_duration
 
 __all__ = ["Attempt", "AttemptListener"]
 
@@ -45,6 +49,7 @@ class Attempt:
     connection: Connection | None = None
     task: asyncio.Task[None] | None = None
     watch: KeepaliveWatch | None = None
+    silence: SilenceTimer | None = None
     ready_at: float | None = None
     """On ``Clock.monotonic``; set once its session is ready."""
     retired: bool = False
@@ -60,6 +65,8 @@ class Attempt:
         """Pass messages on."""
         if self.retired:
             return
+        if self.silence is not None:
+            self.silence.heard()
         if self.ready_at is None:
             self._early.append((payloads, kinds))
         else:
@@ -87,6 +94,18 @@ class Attempt:
         for payloads, kinds in early:
             self.on_batch(payloads, kinds)
 
+    def limit_silence(self, seconds: float | None, services: Services, held: Callable[[], bool]) -> None:
+        """Fail once no message arrived for so many seconds in which reading was not ``held``; None: never."""
+        if self.silence is not None:
+            self.silence.cancel()
+            self.silence = None
+        if seconds is not None:
+            text = f"no message within {format_duration(seconds)}"
+            failure = Failure(FailureKind.SILENCE, text, code=1006, by="us")
+            self.silence = SilenceTimer(
+                seconds, services.clock, services.schedule, held=held, silent=lambda: self.fail(failure)
+            )
+
     def fail(self, failure: Failure) -> None:
         """Drop the connection at once, and report this cause instead of the drop."""
         self.over = self.over or failure
@@ -105,6 +124,9 @@ class Attempt:
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None
+        if self.silence is not None:
+            self.silence.cancel()
+            self.silence = None
 
     def supersede(self) -> None:
         """Pass on further messages, and report no end: another took its place, and ``hang_up`` follows."""

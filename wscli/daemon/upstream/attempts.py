@@ -10,10 +10,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from wscli.core.events import Failure, FailureKind
+from wscli.core.snapshot import Snapshot
+from wscli.core.states import ChannelState
 from wscli.daemon.upstream.attempt import Attempt, AttemptListener
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.trace import Trace
 from wscli.tokens.errors import TokenFailed
 from wscli.transport.connection import DialError
 
@@ -27,8 +30,8 @@ class Attempts:
     """
 
     __slots__ = (
-        "_closing", "_destination", "_listener", "_name", "_on_crash", "_services", "draining", "ended", "last_record",
-        "lent", "present", "successor",
+        "_closing", "_destination", "_listener", "_name", "_on_crash", "_services", "_succeeded_at", "draining",
+        "ended", "last_record", "lent", "present", "successor", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +40,7 @@ class Attempts:
         services: Services,
         listener: AttemptListener,
         destination: Destination,
+        trace: Trace,
         *,
         on_crash: Callable[[BaseException], None],
         after: asyncio.Task[None] | None,
@@ -50,12 +54,14 @@ class Attempts:
         self.lent: dict[str, int] = {}
         """The versions of the tokens that hooks of its channels asked for, by name: any attempt may have used them."""
         self.last_record: AttemptRecord | None = None
+        self.trace = trace
         self._name = name
         self._destination = destination
         self._services = services
         self._listener = listener
         self._on_crash = on_crash
         self._closing = after
+        self._succeeded_at = 0.0
 
     @property
     def closing(self) -> asyncio.Task[None] | None:
@@ -88,10 +94,19 @@ class Attempts:
         if old is not None:
             old.supersede()
             self.draining = old
+            self._succeeded_at = self._services.clock.wall()
             self._closing = self._services.tasks.spawn(
                 self._drain(old, self._closing), name=f"drain {self._name}", on_crash=self._on_crash
             )
         return old
+
+    def describe_successor(self, snapshot: Snapshot) -> tuple[str, float] | None:
+        """Give the state of the successor and its start, from its dial until the connection before it is closed."""
+        if self.draining is not None and snapshot.state is ChannelState.READY:
+            return str(ChannelState.READY), self._succeeded_at
+        if self.successor is not None and snapshot.successor is not None:
+            return str(snapshot.successor.state), self.successor.record.started
+        return None
 
     def hang_up(self, generation: int) -> Attempt | None:
         """Close the connection of an attempt, or cancel its dial, and give the attempt; None for an unknown one."""
@@ -103,6 +118,8 @@ class Attempts:
             self.stop_draining()
         else:
             return None
+        if attempt.connection is not None:
+            self.trace.closed("closed by us")
         attempt.retire()  # now: before the task below starts, it may still open, or receive
         self._closing = self._services.tasks.spawn(
             self._close(attempt, self._closing), name=f"close {self._name}", on_crash=self._on_crash
@@ -132,6 +149,10 @@ class Attempts:
     def discard(self, attempt: Attempt) -> None:
         """Forget an attempt that has ended, but for its record."""
         self.ended[attempt.generation] = attempt.record
+        if (failure := attempt.record.failure) is not None and attempt.connection is None:
+            self.trace.failed(failure)
+        elif failure is not None:
+            self.trace.closed(failure.text)
         if self.present is attempt:
             self.present = None
         if self.successor is attempt:
@@ -142,6 +163,7 @@ class Attempts:
         return Attempt(generation, record, self._listener)
 
     def _start(self, attempt: Attempt, request: DialRequest) -> None:
+        self.trace.dialling(request.plan.dial.shown_url)
         attempt.task = self._services.tasks.spawn(
             self._run(attempt, request, self._closing), name=f"dial {self._name}", on_crash=self._on_crash
         )
@@ -160,6 +182,7 @@ class Attempts:
             attempt.fail(error.failure)
             return
         self._learn_addresses(attempt)
+        self.trace.opened(attempt.record)
         if attempt is self.successor and attempt.over is not None:
             attempt.connection = connection
             attempt.fail(attempt.over)  # it closed at once: the healthy connection stays

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
 from wscli.core.backoff import BackoffPolicy, delay_for
-from wscli.core.commands import ScheduleLook, ScheduleRetry
+from wscli.core.commands import ScheduleLook, ScheduleRetry, ScheduleRotation
 from wscli.core.events import Failure, FailureKind
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
-from wscli.timing import OneShot, Schedule
+from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["SHORTEST_ROTATION", "HealthClock", "RotationTimer", "retry_delay"]
+__all__ = ["HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
@@ -34,6 +34,11 @@ def retry_delay(
     if command.no_sooner and failure is not None and failure.kind is FailureKind.TOKEN:
         return command.no_sooner + delay_for(policy, 1, chance)
     return max(delay_for(policy, command.attempt, chance), command.no_sooner)
+
+
+def least_life(rotate: Rotate | None) -> float:
+    """Give the seconds that a successor's tokens must last; one with less would be replaced at once."""
+    return 0.0 if rotate is None or rotate.before_expiry is None else rotate.before_expiry + SHORTEST_ROTATION
 
 
 class RotationTimer:
@@ -67,10 +72,11 @@ class RotationTimer:
             if delay is not None:
                 self._timer.start(delay, self._fire)
 
-    def retry(self, delay: float) -> None:
-        """Be due again in so many seconds."""
+    def retry(self, policy: BackoffPolicy, command: ScheduleRotation) -> None:
+        """Be due again after the wait for failed successors."""
         self._counts = False
-        self._timer.start(delay, self._fire)
+        delay = delay_for(policy, command.failures, self._chance)
+        self._timer.start(max(delay, command.no_sooner, SHORTEST_ROTATION), self._fire)
 
     def cancel(self) -> None:
         """Never be due, until the next ``start``."""
@@ -90,6 +96,47 @@ class RotationTimer:
     def _fire(self) -> None:
         self._counts = False
         self._due()
+
+
+class SilenceTimer:
+    """Calls ``silent`` once, when no message arrived for ``seconds``; time in which reading is held does not count."""
+
+    __slots__ = ("_clock", "_heard_at", "_held", "_seconds", "_silent", "_timer")
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: Clock,
+        schedule: Schedule,
+        *,
+        held: Callable[[], bool],
+        silent: Callable[[], None],
+    ) -> None:
+        """``held`` says whether reading is held now; ``heard`` must be called when that ends."""
+        self._seconds = seconds
+        self._clock = clock
+        self._held = held
+        self._silent = silent
+        self._timer = OneShot(schedule)
+        self._heard_at = clock.monotonic()
+        self._timer.start(seconds, self._due)
+
+    def heard(self) -> None:
+        """Count from now."""
+        self._heard_at = self._clock.monotonic()
+
+    def cancel(self) -> None:
+        """Never call."""
+        self._timer.cancel()
+
+    def _due(self) -> None:
+        if self._held():
+            self.heard()
+        left = self._heard_at + self._seconds - self._clock.monotonic()
+        if left > RESOLUTION:
+            self._timer.start(left, self._due)
+        else:
+            self._silent()
 
 
 class HealthClock:

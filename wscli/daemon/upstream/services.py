@@ -20,7 +20,10 @@ __all__ = ["Services"]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each for the whole manager; ``reachable`` says whether a route leads to an IP address."""
+    """One of each for the whole manager.
+
+    ``reachable`` says whether a route leads to an IP address, and ``source`` at which address of ours it begins.
+    """
 
     dialer: Dialer
     broker: Broker
@@ -30,5 +33,6 @@ class Services:
     clock: Clock
     chance: random.Random
     reachable: Callable[[str], bool]
+    source: Callable[[str], str | None]
     lookups: Lookups
     schedule: Schedule

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from wscli.core.events import Failure
 from wscli.core.snapshot import Snapshot
 from wscli.transport.connection import Connection
 
-__all__ = ["Member", "Subscriber", "Subscribers"]
+__all__ = ["DialCount", "Member", "Subscriber", "Subscribers"]
+
+DialCount = Literal["dials", "dial_failures", "refusals", "retries"]
+"""What channels count of the attempts to connect, by the names of ``stats --json``."""
 
 
 class Subscriber(Protocol):
@@ -44,6 +47,9 @@ class Subscriber(Protocol):
 
     def measured(self, rtt: float) -> None:
         """Learn the round-trip time, in seconds."""
+
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +123,16 @@ class Subscribers:
         """Tell the open channels the round-trip time."""
         for one in self._joined():
             one.subscriber.measured(rtt)
+
+    def count(self, what: DialCount) -> None:
+        """Have the open channels count what an attempt to connect did."""
+        for one in self._joined():
+            one.subscriber.counted(what)
+
+    @property
+    def paused(self) -> bool:
+        """Whether reading is paused."""
+        return self._paused is not None
 
     def regulate(self, connection: Connection | None) -> None:
         """Pause reading from the connection while every receiving channel holds it back, and only then."""

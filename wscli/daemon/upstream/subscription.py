@@ -42,6 +42,11 @@ class Subscription:
         return self.connection is not None and not self.snapshot.probing
 
     @property
+    def healthy(self) -> bool:
+        """Whether the upstream has been ready for ``reset_after``."""
+        return self.upstream.healthy
+
+    @property
     def refs(self) -> Refs:
         """The references of the upstream."""
         return self.upstream.refs
@@ -54,7 +59,7 @@ class Subscription:
     @property
     def successor(self) -> tuple[str, float] | None:
         """The state of a rotation's successor and its start, while there is one."""
-        return self.upstream.successor
+        return self.upstream.attempts.describe_successor(self.upstream.snapshot)
 
     def join(self, event: Used | StartRequested) -> None:
         """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""

@@ -4,8 +4,8 @@ An upstream is a socket with its session, its keep-alive, its rotation, its back
 A channel is a subscription on it (``subscription``). Each has a state, and each state has one owner:
 
 - The upstream is ``idle`` while no channel wants it, and else where its connection is: ``connecting``, ``handshaking``,
-  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. It knows no pause and
-  no stop.
+  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. A wait goes on after
+  the last use, and the failures before it count after ``idle``. It knows no pause and no stop.
 - A channel (``core.channel``) is ``idle``, ``paused`` or ``stopped``, or ``failed`` or ``done`` by a verdict on its own
   subscription; or it is open, and then shows the state of its upstream. It has no backoff of its own meanwhile.
 
@@ -33,13 +33,14 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, HealthClock, RotationTimer, retry_delay
+from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session import UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
+from wscli.daemon.upstream.trace import Trace
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
@@ -61,7 +62,7 @@ class Upstream:
     """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
     __slots__ = (
-        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping", "_succeeded_at",
+        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping",
         "attempts", "destination", "plan", "refs", "snapshot", "subscribers",
     )  # fmt: skip
 
@@ -82,14 +83,17 @@ class Upstream:
         self.destination = Destination(
             services.reachable, services.lookups, services.schedule, lambda: self.feed(events.NetworkReturned())
         )
-        self.attempts = Attempts(name, services, self, self.destination, on_crash=self._crashed, after=after)
+        trace = Trace(name, self.subscribers)
+        self.attempts = Attempts(name, services, self, self.destination, trace, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._session = session
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
-        self._succeeded_at = 0.0
-        self._rotation = RotationTimer(services.clock, services.chance, services.schedule, self._rotation_due)
+        self._rotation = RotationTimer(
+            services.clock, services.chance, services.schedule,
+            lambda: self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for)),
+        )  # fmt: skip
         self._retry = OneShot(services.schedule)
         self._health = HealthClock(services.clock)
 
@@ -105,14 +109,9 @@ class Upstream:
         return self._health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
 
     @property
-    def successor(self) -> tuple[str, float] | None:
-        """The state of the successor and its start, from its dial until the connection before it is closed."""
-        successor = self.attempts.successor
-        if self.attempts.draining is not None and self.connection is not None:
-            return str(S.READY), self._succeeded_at
-        if successor is not None and self.snapshot.successor is not None:
-            return str(self.snapshot.successor.state), successor.record.started
-        return None
+    def healthy(self) -> bool:
+        """Whether the connection has been ready for ``reset_after``."""
+        return self.connection is not None and self.healthy_for >= self.plan.backoff.reset_after
 
     def feed(self, event: UpstreamEvent) -> None:
         """Apply an event; one that comes while another is being carried out waits for its turn."""
@@ -130,11 +129,13 @@ class Upstream:
     def regulate(self) -> None:
         """Pause reading while every channel that receives holds it back."""
         self.subscribers.regulate(self.connection)
+        if (present := self.attempts.present) is not None and present.silence is not None:
+            present.silence.heard()
 
-    def network_changed(self, reachable: Callable[[str], bool]) -> None:
+    def network_changed(self, reachable: Callable[[str], bool], source: Callable[[str], str | None]) -> None:
         """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
         if self.subscribers.wanted:
-            self.feed(events.NetworkReturned() if self.destination.is_reachable(reachable) else events.NetworkLost())
+            self.feed(self.destination.judge(reachable, source))
             self.destination.look_again()
 
     def probe(self) -> None:
@@ -155,6 +156,8 @@ class Upstream:
             self._services.dialer.release(plan.endpoint)
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
+            if present.ready_at is not None and plan.silence != before.silence:
+                self._limit_silence(present)
         event = event_of_reload(
             self.snapshot,
             dials_otherwise=dials_otherwise,
@@ -193,12 +196,20 @@ class Upstream:
             if after.state is S.READY and (present := self.attempts.present) is not None:
                 self.regulate()
                 self._rotation.start(self.plan.rotate, present.record.expires_at)
+                self._limit_silence(present)
                 present.pass_on_early()
+
+    def _limit_silence(self, attempt: Attempt) -> None:
+        attempt.limit_silence(self.plan.silence, self._services, lambda: self.subscribers.paused)
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
             case commands.DialNext(generation=generation, by_hand=by_hand):
-                self._dial(generation, by_hand=by_hand)
+                if by_hand or self.destination.is_reachable():
+                    self.attempts.dial(generation, self.request(by_hand=by_hand))
+                    self._health.dialled()
+                else:
+                    self.feed(events.NetworkLost())
             case commands.Hangup(generation=generation):
                 attempt = self.attempts.hang_up(generation)
                 if attempt is not None and attempt.ready_at is not None:
@@ -210,14 +221,12 @@ class Upstream:
             case commands.ForgetSession():
                 self._session.forget()
             case commands.DialSuccessor(generation=generation):
-                self._dial_successor(generation)
+                self.attempts.dial_successor(generation, self.request(lasting=least_life(self.plan.rotate)))
             case commands.Succeed():
                 if self.attempts.succeed() is not None:
-                    self._succeeded_at = self._services.clock.wall()
                     self.subscribers.moved()
             case commands.ScheduleRotation():
-                delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
-                self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
+                self._rotation.retry(self.plan.backoff, command)
             case commands.Probe():
                 self.probe()
 
@@ -225,30 +234,15 @@ class Upstream:
         """Give what is dialled now, with tokens that last so many seconds."""
         return DialRequest(self.plan, self._params, self.subscribers.critical, lasting, by_hand)
 
-    def _dial(self, generation: int, *, by_hand: bool) -> None:
-        if not by_hand and not self.destination.is_reachable():
-            self.feed(events.NetworkLost())
-            return
-        self.attempts.dial(generation, self.request(by_hand=by_hand))
-        self._health.dialled()
-
-    def _dial_successor(self, generation: int) -> None:
-        expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
-        # one with a token that is almost due would be replaced at once
-        lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
-        self.attempts.dial_successor(generation, self.request(lasting=lasting))
-
     def _schedule(self, command: commands.ScheduleRetry | commands.ScheduleLook) -> None:
         may_go_offline = self.snapshot.state is S.WAITING and not self.snapshot.no_sooner and self.subscribers.wanted
         if may_go_offline and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
         delay = retry_delay(self.plan.backoff, command, self.snapshot.failure, self._services.chance)
+        self.attempts.trace.waiting(delay, self.snapshot.attempt)
         self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
         self.feed(events.RetryScheduled(command.generation, delay, self._services.clock.wall() + delay))
-
-    def _rotation_due(self) -> None:
-        self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for))
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
@@ -278,7 +272,7 @@ class Upstream:
 
         def pong(rtt: float) -> None:
             self.subscribers.measured(rtt)
-            if self.snapshot.probing:
+            if self.snapshot.probing and attempt is self.attempts.present:
                 self.feed(events.PongReceived(attempt.generation))
 
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)

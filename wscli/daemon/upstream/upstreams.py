@@ -103,9 +103,9 @@ class Upstreams:
 
     def network_changed(self) -> None:
         """Have every upstream look whether a route leads to its server, and ping if it is open."""
-        reachable = functools.cache(self._services.reachable)
+        reachable, source = functools.cache(self._services.reachable), functools.cache(self._services.source)
         for upstream in tuple(self):
-            upstream.network_changed(reachable)
+            upstream.network_changed(reachable, source)
 
     async def closed(self) -> None:
         """Wait until no connection is being closed any more."""

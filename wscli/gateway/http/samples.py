@@ -45,10 +45,18 @@ METRICS: dict[str, Metric] = {
     "wscli_reconnects_total": Metric(
         "counter", "Connections opened after an earlier one, by the reason for which that one ended.", _REASON
     ),
+    "wscli_dials_total": Metric("counter", "Attempts to connect.", _CHANNEL),
+    "wscli_dial_failures_total": Metric("counter", "Attempts that failed before the connection was open.", _CHANNEL),
+    "wscli_refusals_total": Metric("counter", "Attempts that were answered with another HTTP status.", _CHANNEL),
+    "wscli_retries_total": Metric("counter", "Waits before another attempt.", _CHANNEL),
+    "wscli_closes_total": Metric("counter", "Connections that ended.", _CHANNEL),
     "wscli_rotations_total": Metric("counter", "Connections that replaced an open one.", _CHANNEL),
     "wscli_gaps_total": Metric("counter", "Gaps in which messages may have been missed.", _REASON),
     "wscli_ping_rtt_seconds": Metric(
         "gauge", "The latest round trip of a ping; for a template, the longest.", _CHANNEL
+    ),
+    "wscli_last_message_timestamp_seconds": Metric(
+        "gauge", "When the last message arrived, in seconds since the epoch.", _CHANNEL
     ),
     "wscli_readers": Metric("gauge", "Attached readers.", _CHANNEL),
     "wscli_history_messages": Metric("gauge", "Messages in the history.", _CHANNEL),
@@ -106,6 +114,9 @@ def _gauges(manager: Manager, stats: dict[str, ChannelStats]) -> Iterator[Sample
         measured = [one["rtt_s"] for one in ready if one["rtt_s"] is not None]
         if measured:
             yield Sample("wscli_ping_rtt_seconds", (name,), max(measured))
+        heard = [one["last_message_at"] for one in all_of_it if one["last_message_at"] is not None]
+        if heard:
+            yield Sample("wscli_last_message_timestamp_seconds", (name,), round(max(heard), 3))
         yield Sample("wscli_readers", (name,), sum(one["readers"] for one in all_of_it))
         kept = sum(one["history"]["last"] - one["history"]["first"] + 1 for one in all_of_it)
         yield Sample("wscli_history_messages", (name,), kept)
@@ -126,6 +137,9 @@ def _counters(manager: Manager) -> Iterator[Sample]:
         yield Sample("wscli_messages_sent_total", (name,), total.sent)
         yield Sample("wscli_sent_bytes_total", (name,), total.sent_bytes)
         yield Sample("wscli_connects_total", (name,), total.connects)
+        for what, count in total.dials.items():
+            yield Sample(f"wscli_{what}_total", (name,), count)
+        yield Sample("wscli_closes_total", (name,), total.closes)
         yield Sample("wscli_rotations_total", (name,), total.rotations)
         for reason, count in total.reconnects.items():
             yield Sample("wscli_reconnects_total", (name, reason), count)

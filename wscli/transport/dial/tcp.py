@@ -36,6 +36,7 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
     dial.begin("tcp")
     sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HEAD_START)
     host, port = sock.getpeername()[:2]
+    dial.timeline.route = (sock.getsockname()[0], host)
     dial.timeline.peer = server.label or ServerAddress(host, port).netloc
     dial.done(f"connected to {dial.timeline.peer}")
     return sock

@@ -46,7 +46,7 @@ async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
 
 
 class _Nowhere:
-    """The transport of picows, and its socket: nothing receives what picows writes."""
+    """The transport of picows, and its socket: what picows writes is discarded."""
 
     def get_extra_info(self, name: str) -> _Nowhere | None:
         return self if name == "socket" else None

@@ -97,7 +97,9 @@ async def test_gaps_that_wait_to_be_filled_are_bounded(monkeypatch: pytest.Monke
             await outage(it, 4.0)
         it.server.link.say(message(7))
         assert told(it) == ["1", ("outage", None), "3", ("outage", None), "5", ("outage", None), "7"]
-        assert problems(it) == ["backfill: 2 gaps already wait to be filled; messages missed after 3 are not requested"]
+        flapping, bounded = problems(it)
+        assert flapping.startswith("connection: lost 3 times in the last minute: ")
+        assert bounded == "backfill: 2 gaps already wait to be filled; messages missed after 3 are not requested"
 
 
 async def test_an_outage_while_an_answer_is_awaited_is_a_gap_of_its_own() -> None:

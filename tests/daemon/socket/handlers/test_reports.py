@@ -50,7 +50,7 @@ async def test_watching_begins_with_how_things_stand_and_goes_on_with_every_chan
 
 async def test_logs_are_the_last_records_and_then_the_end(served: Served) -> None:
     for number in range(5):
-        served.manager.log.append([b'{"message":"%d"}' % number], None)
+        served.manager.logs["info"].append([b'{"message":"%d"}' % number], None)
     async with served.stream("logs", n=2) as (answer, end):
         assert answer["ok"] is True
         await end.read(until=END)
@@ -60,9 +60,19 @@ async def test_logs_are_the_last_records_and_then_the_end(served: Served) -> Non
 
 async def test_logs_that_are_followed_go_on(served: Served) -> None:
     async with served.stream("logs", n=0, follow=True) as (_, end):
-        served.manager.log.append([b'{"message":"new"}'], None)
+        served.manager.logs["info"].append([b'{"message":"new"}'], None)
         await end.read(until=DATA)
         assert end.data == b'{"message":"new"}\n'
+
+
+async def test_logs_of_a_level_are_exactly_that_many_and_without_one_those_that_are_written(served: Served) -> None:
+    for level, log in served.manager.logs.items():
+        for number in range(3):
+            log.append([b'{"message":"%s %d"}' % (level.encode(), number)], None)
+    for asked, level in (({"level": "debug"}, b"debug"), ({"level": "error"}, b"error"), ({}, b"info")):
+        async with served.stream("logs", n=2, **asked) as (_, end):
+            await end.read(until=END)
+            assert end.data == b'{"message":"%b 1"}\n{"message":"%b 2"}\n' % (level, level)
 
 
 async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from tests.daemon.framed import FarEnd
+from tests.daemon.scripted import REFUSED, status
 from tests.daemon.served import fill
 from tests.waiting import eventually
 from wscli.control.frames import DATA, END, GAP, STATE
 from wscli.core.states import ChannelState
+from wscli.daemon.socket.handlers import tail
 
 
 async def test_the_answer_says_where_each_channel_begins(served):
@@ -123,11 +127,67 @@ async def test_a_channel_that_failed_before_is_replayed_and_ends_it_at_once(serv
         assert far.end.exit_code == 8
 
 
+def words(far: FarEnd) -> list[str]:
+    return [one["text"] for one in far.json(STATE)]
+
+
+async def test_a_reader_of_a_channel_that_is_down_is_told_at_once_and_again_when_it_is_ready(served):
+    await served.bring(served.notifications, ChannelState.WAITING)
+    async with served.tail("notifications") as (_, far):
+        await far.read(until=STATE)
+        assert words(far) == ["waiting 1 s: closed by the server: 1006; attempt 2"]
+        await served.it.time.advance(1)
+        await far.read(frames=3)
+        assert words(far)[1:] == ["ready: connected and ready"]
+        assert len(far.json(GAP)) == 1
+
+
+async def test_a_reader_of_a_channel_that_is_being_opened_again_is_told_of_the_last_failure(served):
+    await served.bring(served.notifications, ChannelState.WAITING)
+    served.it.server.hold = asyncio.get_running_loop().create_future()
+    await served.it.time.advance(1)
+    async with served.tail("notifications") as (_, far):
+        await far.read(until=STATE)
+        (text,) = words(far)
+        assert text.startswith("connecting: ")
+        assert text.endswith("; last attempt: closed by the server: 1006; attempt 2")
+
+
+async def test_a_reader_is_told_of_an_outage_once_for_each_reason(served, monkeypatch):
+    monkeypatch.setattr(tail, "SHORT_OUTAGE", 0.0)
+    async with served.tail("notifications") as (_, far):
+        served.it.server.refusals = [REFUSED, REFUSED, status(503)]
+        await served.bring(served.notifications, ChannelState.WAITING)
+        await far.read(until=STATE)
+        for _ in range(4):
+            await served.it.time.advance(8)
+        while len(words(far)) < 4:
+            await far.read(frames=len(far.frames) + 1)
+        assert [text.partition(":")[2].partition(";")[0] for text in words(far)] == [
+            " closed by the server: 1006",
+            " connection refused by 192.0.2.1:80",
+            " HTTP 503",
+            " connected and ready",
+        ]
+
+
+async def test_a_short_outage_is_told_of_by_its_gap_alone(served):
+    async with served.tail("notifications") as (_, far):
+        await served.bring(served.notifications, ChannelState.WAITING)
+        await served.it.time.advance(1)
+        fill(served.notifications, "a")
+        await far.read(until=DATA)
+        assert len(far.json(GAP)) == 1
+        assert words(far) == []
+
+
 async def test_of_several_channels_one_that_is_done_is_told_of_and_the_last_ends_it(served):
     async with served.tail("notifications", "calls") as (_, far):
         await served.bring(served.calls, ChannelState.DONE)
         await far.read(until=STATE)
-        assert far.json(STATE) == [{"channel": "calls", "state": "done", "text": "closed by the server: 4100"}]
+        assert [(one["channel"], one["text"]) for one in far.json(STATE)] == [
+            ("calls", "done: closed by the server: 4100")
+        ]
         fill(served.notifications, "goes on")
         await served.bring(served.notifications, ChannelState.DONE)
         await far.read(until=END)

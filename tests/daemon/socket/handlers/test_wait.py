@@ -72,3 +72,11 @@ async def test_a_client_that_goes_ends_the_wait(served: Served) -> None:
 async def test_an_unknown_channel_is_refused(served: Served) -> None:
     with pytest.raises(UnknownChannel):
         await served.ask("wait", {"channels": ["nowhere"]})
+
+
+async def test_without_a_name_it_waits_for_every_eager_critical_channel(served: Served) -> None:
+    await served.bring(served.calls, ChannelState.WAITING)
+    answer = await served.ask("wait", {})
+    assert [one["channel"] for one in answer["channels"]] == ["notifications"]
+    served.remove(served.notifications)
+    assert await served.ask("wait", {}) == {"channels": []}

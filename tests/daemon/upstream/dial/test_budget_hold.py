@@ -11,6 +11,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.core.events import Failure
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
+from wscli.errors import NotSent
 from wscli.values import Rate
 
 NAMES = ("news", "calls", "chat")
@@ -49,8 +50,11 @@ async def test_status_says_that_the_endpoint_is_held_back_why_and_how_long() -> 
         await it.time.advance(2)
         shown = it.manager.channel("calls").status()
         assert shown["state"] == "connecting"
-        held = "endpoint 'api' is held back for 18s: HTTP 429; place 1 in the connect budget of endpoint 'api'"
-        assert shown["reason"]["text"] == held
+        held = "endpoint 'api' is held back: HTTP 429; place 1 in the connect budget of endpoint 'api'"
+        assert shown["reason"]["text"] == f"{held}; last attempt: closed by the server: 1006"
+        assert shown["next"] == {"action": "dial", "at": pytest.approx(it.time.wall() + 18)}
+        with pytest.raises(NotSent, match="connecting: endpoint 'api' is held back: HTTP 429"):
+            await it.manager.channel("calls").send(b"x", binary=False, timeout=0.01)
 
 
 @pytest.mark.parametrize("failure", [REFUSED, status(503), status(500, retry_after=20.0)])

@@ -142,7 +142,4 @@ class Intake:
             self._problems.mended("history behind")
 
     def _history_failed(self, text: str | None) -> None:
-        if text is None:
-            self._problems.mended("history")
-        else:
-            self._problems.state("history", text)
+        self._problems.report("history", text)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from wscli.control.messages import ChannelStates, Reload
+from wscli.control.environment import digest_variables
+from wscli.control.messages import ChannelStates
 from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
 from wscli.daemon.channel.channel import Channel
@@ -42,19 +45,22 @@ async def resume(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
     return _each([one for one in _pausable(app.manager, request) if one.state == "paused"], Channel.resume)
 
 
-async def reload(app: App, request: NoArguments, peer: Peer) -> Reload:
-    """Have the manager read its file again; return the names of channels by what became of them.
+async def reload(app: App, request: NoArguments, peer: Peer) -> dict[str, Any]:
+    """Have the manager read its file again; return its ``Reload`` with an ``EnvironmentDigests`` as ``environment``.
 
     An invalid file is an error and changes nothing.
     """
-    return await reload_file(app.manager)
+    report = await reload_file(app.manager)
+    return {**report, "environment": digest_variables(app.manager.plan.variables)}
 
 
 async def down(app: App, request: object, peer: Peer) -> None:
-    """Stop the manager; the client sees that it stopped by taking its lock.
+    """Stop the manager; it answers before that, and a client that has hung up already is obeyed too.
 
-    It answers before that, which ends this connection; a client that has hung up already is obeyed too.
+    The client sees the process end by the end of this connection, which no file can feign.
     """
+    with contextlib.suppress(OSError):  # out of descriptors; the client waits for the lock as well
+        app.leaving.append(os.dup(peer.sock.fileno()))
     try:
         await peer.send_line(success({"pid": os.getpid()}))
     finally:

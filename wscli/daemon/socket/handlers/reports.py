@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wscli.control.messages import AttemptReport, Complete, Doctor, Ping, Stats, StatusAnswer
+from wscli.control.attempts import AttemptReport, Doctor
+from wscli.control.messages import Complete, Ping, Stats, StatusAnswer
 from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
 from wscli.daemon.fanout.readers import Reader
@@ -60,8 +61,9 @@ async def status(app: App, request: StatusRequest, peer: Peer) -> StatusAnswer |
 
 
 async def logs(app: App, request: LogsRequest, peer: Peer) -> None:
-    """Send the last ``n`` records of the manager's log, and with ``follow`` the next ones."""
-    source = HistorySource("log", app.manager.log, app.manager.log.seek_last(request.get("n", 0)))
+    """Send the last ``n`` records of a level and above, and with ``follow`` the next ones."""
+    log = app.manager.logs[request.get("level", app.manager.log_level)]
+    source = HistorySource("log", log, log.seek_last(request.get("n", 0)))
     await peer.send_line(success({}))
     await Reader(peer.sock, [source], Options(follow=request.get("follow", False)), clock=app.manager.clock).run()
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped, success
 from wscli.control.requests import ConsumeRequest, TailRequest
+from wscli.control.text import state_text
+from wscli.core.endings import reason_code
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.readers import Reader
@@ -22,6 +26,8 @@ from wscli.history.records import Position, Start
 __all__ = ["handle_tail", "options_of", "position", "reading", "run_reader", "start_of"]
 
 _DONE = End(ExitCode.OK, "", None)
+SHORT_OUTAGE = 1.0
+"""Seconds of an outage that a reader is not told of as it happens."""
 _CURSOR = "a cursor is a record's epoch and seq, such as k3f9:17"
 
 
@@ -60,13 +66,15 @@ async def run_reader(reader: Reader, manager: Manager, channels: list[Channel], 
     if not follow:
         return await reader.run()
     crashed = End(ExitCode.ERROR, "the manager failed at this", "see `wscli logs`; this is a bug of wscli")
-    task = manager.tasks.spawn(
-        _watch(manager, channels, reader), name="tail-watch", on_crash=lambda error: reader.finish(crashed)
-    )
+    watching = [_watch(manager, channels, reader), *(_tell_outages(manager, one, reader) for one in channels)]
+    tasks = [
+        manager.tasks.spawn(one, name="tail-watch", on_crash=lambda error: reader.finish(crashed)) for one in watching
+    ]
     try:
         await reader.run()
     finally:
-        task.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _watch(manager: Manager, channels: list[Channel], reader: Reader) -> None:
@@ -87,8 +95,45 @@ async def _watch_one(manager: Manager, channel: Channel, reader: Reader, *, alon
             return
         if state is ChannelState.DONE:
             if not alone:
-                reader.tell({"channel": channel.name, "state": state, "text": channel.snapshot.reason.text})
+                _tell(manager, channel, reader)
             return
+
+
+async def _tell_outages(manager: Manager, channel: Channel, reader: Reader) -> None:
+    """Tell a reader that its channel is down, when that changes in kind, and when it is ready again."""
+    told: str | None = None
+    while True:
+        if _is_news(channel, told):
+            _tell(manager, channel, reader)
+            told = _outage(channel, told)
+        was_ready = channel.state is ChannelState.READY
+        await channel.wait_until(functools.partial(_is_news, channel, told))
+        if was_ready:  # the gap tells of a short one
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SHORT_OUTAGE):
+                    await channel.wait_for({ChannelState.READY, *SETTLED})
+
+
+def _is_news(channel: Channel, told: str | None) -> bool:
+    return _outage(channel, told) != told
+
+
+def _outage(channel: Channel, told: str | None) -> str | None:
+    """Return the kind of a channel's outage; ``told`` while it is being opened, None where it has not failed."""
+    snapshot = channel.snapshot
+    match snapshot.state:
+        case ChannelState.READY:
+            return None
+        case ChannelState.WAITING | ChannelState.OFFLINE:
+            return snapshot.reason.code
+        case ChannelState.CONNECTING | ChannelState.HANDSHAKING if told is None and snapshot.failure is not None:
+            return reason_code(snapshot.failure)
+    return told
+
+
+def _tell(manager: Manager, channel: Channel, reader: Reader) -> None:
+    status = channel.status()
+    reader.tell({**status, "text": state_text(status, manager.clock.wall())})
 
 
 def options_of(request: TailRequest | ConsumeRequest, *, several: bool = False) -> Options:

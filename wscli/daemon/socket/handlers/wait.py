@@ -18,7 +18,10 @@ __all__ = ["handle_wait", "settle"]
 
 async def handle_wait(app: App, request: WaitRequest, peer: Peer) -> ChannelStates:
     """Answer when every channel is in the state; the client enforces its deadline by hanging up."""
-    channels = [app.manager.channel(name) for name in request["channels"]]
+    manager = app.manager
+    channels = [manager.channel(name) for name in request.get("channels", ())] or [
+        channel for channel in manager.channels() if channel.plan.eager and channel.plan.critical
+    ]
     await peer.while_connected(settle(channels, ChannelState(request.get("for", "ready"))))
     return {"channels": [channel.status() for channel in channels]}
 
@@ -40,7 +43,7 @@ async def settle(channels: list[Channel], wanted: ChannelState) -> None:
         finally:
             for one in waits:
                 one.cancel()
-            await asyncio.wait(waits)
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def _reach(channel: Channel, wanted: ChannelState) -> None:

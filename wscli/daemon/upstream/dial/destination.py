@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from wscli.core.events import NetworkLost, NetworkReturned
 from wscli.tasks import Tasks
 from wscli.timing import OneShot, Schedule
 from wscli.transport.connection import DialTimeline
@@ -47,7 +48,7 @@ class Lookups:
 class Destination:
     """The server of one upstream, or its proxy: its name and its addresses."""
 
-    __slots__ = ("_host", "_lookups", "_on_route", "_reachable", "_timer", "_watched", "addresses")
+    __slots__ = ("_host", "_lookups", "_on_route", "_reachable", "_route", "_timer", "_watched", "addresses")
 
     def __init__(
         self, reachable: Callable[[str], bool], lookups: Lookups, schedule: Schedule, on_route: Callable[[], None]
@@ -57,6 +58,7 @@ class Destination:
         """The IP addresses as they were found last; none: unknown."""
         self._host = ""
         self._reachable = reachable
+        self._route: tuple[str, str] | None = None
         self._lookups = lookups
         self._on_route = on_route
         self._timer = OneShot(schedule)
@@ -66,6 +68,7 @@ class Destination:
         """Keep what a dial found."""
         if timeline.addresses:
             self._host, self.addresses = timeline.host, timeline.addresses
+        self._route = timeline.route or self._route
 
     def forget(self) -> None:
         """Judge no route before the next dial, which resolves the name."""
@@ -74,6 +77,17 @@ class Destination:
     def is_reachable(self, reachable: Callable[[str], bool] | None = None) -> bool:
         """Whether a route leads to one of the addresses; yes while they are unknown."""
         return not self.addresses or any(map(reachable or self._reachable, self.addresses))
+
+    def judge(
+        self, reachable: Callable[[str], bool], source: Callable[[str], str | None]
+    ) -> NetworkReturned | NetworkLost:
+        """Give what a change of the network means to the upstream.
+
+        ``source`` gives the address of ours at which a route begins: a connection does not outlive its own.
+        """
+        if not self.is_reachable(reachable):
+            return NetworkLost()
+        return NetworkReturned(moved=self._route is not None and source(self._route[1]) != self._route[0])
 
     def watch(self, delay: float) -> None:
         """Look for a route in ``delay`` seconds, and again and again, until ``unwatch``."""

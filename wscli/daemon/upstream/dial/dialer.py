@@ -9,6 +9,7 @@ from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
+from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
 from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
@@ -66,10 +67,16 @@ class Dialer:
     """Opens connections for all upstreams."""
 
     def __init__(
-        self, broker: Broker, budgets: Mapping[str, ConnectBudget], open_connection: OpenConnection, clock: Clock
+        self,
+        broker: Broker,
+        budgets: Mapping[str, ConnectBudget],
+        descriptors: DescriptorLimit,
+        open_connection: OpenConnection,
+        clock: Clock,
     ) -> None:
         self._broker = broker
         self._budgets = budgets
+        self._descriptors = descriptors
         self._open_connection = open_connection
         self._clock = clock
 
@@ -91,10 +98,12 @@ class Dialer:
         """
         plan = request.plan
         url: str | None = None
+        await self._descriptors.room(progress)
         if request.lasting:
             await self._renew(plan, record, progress, self._clock.boottime() + request.lasting)
         for _ in range(MAX_REDIRECTS + 1):
             tokens = await self._admitted(request, record, progress)
+            await self._descriptors.room(progress)
             try:
                 target = make_target(plan.dial, request.params, tokens, url=url)
             except ConfigError as error:  # a TLS file, which may be replaced later
@@ -197,7 +206,9 @@ class Dialer:
         place = budget.enter(critical=request.critical, by_hand=request.by_hand)
         record.place = place
         try:
-            if place.ahead or place.held:
+            if (held := place.held) is not None:
+                progress("held", f"endpoint {endpoint!r} is held back: {held[1]}")
+            elif place.ahead:
                 progress("budget", f"queued for the connect budget of endpoint {endpoint!r} ({budget.rate})")
             await place.granted()
             record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {endpoint!r}")

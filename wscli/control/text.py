@@ -1,12 +1,17 @@
-"""Remote text on its way to a terminal: whatever could steer the terminal is shown as an escape instead.
+"""Text for people: remote text without what could steer a terminal, and the state of a channel in words.
 
 Escaped are the C0 and C1 control characters and DEL (ECMA-48), the bidirectional controls of Unicode (UAX 9), which
 can make a line read as another, line and paragraph separators, and lone surrogates.
 """
 
 import functools
+import time
+from typing import TYPE_CHECKING
 
-__all__ = ["escape"]
+if TYPE_CHECKING:
+    from wscli.control.messages import Status
+
+__all__ = ["escape", "state_text"]
 
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -32,3 +37,26 @@ def escape(text: str, *, keep: str = "") -> str:
     if text.isascii():
         return text
     return "".join(_written(ord(one)) if ord(one) in _SURROGATES else one for one in text)
+
+
+def state_text(status: "Status", now: float | None = None) -> str:
+    """Describe a state with its reason and the next attempt: ``waiting 4 s: connection refused; attempt 3``.
+
+    ``now`` is in seconds since the epoch.
+    """
+    state, attempt, at = status["state"], status["attempt"], status["next"]["at"]
+    text = state
+    if state == "waiting":
+        attempt += 1  # while it waits, those that were made are counted
+        if at is not None:
+            text += f" {_seconds(at - (time.time() if now is None else now))}"
+    text += f": {status['reason']['text']}"
+    if state in ("waiting", "connecting", "handshaking") and attempt > 1:
+        text += f"; attempt {attempt}"
+    return text
+
+
+def _seconds(left: float) -> str:
+    if left < 10:
+        return f"{max(left, 0.0):.1f}".removesuffix(".0") + " s"
+    return f"{left:.0f} s" if left < 120 else f"{left / 60:.0f} min"

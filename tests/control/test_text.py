@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wscli.control.escape import escape
+from wscli.control.text import escape
 
 
 @pytest.mark.parametrize(
