@@ -11,8 +11,7 @@ from wscli.cli.formatting import duration
 from wscli.cli.options import json_option, token_argument, with_instance
 from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
-from wscli.control.hook import hook_of
-from wscli.control.selection import Selection
+from wscli.control.selection import Selection, hook_of
 from wscli.control.text import escape
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from wscli.client.replies import Match, PendingReply, check_match
 from wscli.control.client import STATES_DEADLINE
-from wscli.control.hook import hook_of
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
 from wscli.control.requests import (
@@ -24,6 +23,7 @@ from wscli.control.requests import (
     WaitRequest,
     refers,
 )
+from wscli.control.selection import hook_of
 from wscli.control.text import state_text
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
