@@ -100,19 +100,7 @@ def test_within_a_level_the_narrowest_key_wins_wherever_it_stands() -> None:
     assert judge(status(599), {"5xx": "stop", 503: "retry"}).action is Action.STOP
 
 
-KINDS = "dns tcp tls certificate proxy timeout keepalive silence token violation too_big".split()
-    "dns",
-    "tcp",
-    "tls",
-    "certificate",
-    "proxy",
-    "timeout",
-    "keepalive",
-    "token",
-    "silence",
-    "violation",
-    "too_big",
-]
+KINDS = [str(kind) for kind in FailureKind if kind not in ("status", "close", "upgrade")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
