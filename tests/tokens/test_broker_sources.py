@@ -36,9 +36,10 @@ async def test_a_token_may_need_another(make: Make) -> None:
 async def test_what_fails_underneath_is_named(make: Make) -> None:
     app, broker, _ = needing_another(make)
     (task,) = await ask(broker)
-    await app.fail(SourceFailed("HTTP 503 from https://x.example", retry_after=9))
+    await app.fail(SourceFailed("HTTP 503 from https://x.example", retry_after=9, refused=True))
     error = task.exception()
     assert isinstance(error, TokenFailed)
+    assert error.failure.refused
     assert str(error) == "token 's': needs token 'app': HTTP 503 from https://x.example; asked again in 9s"
     assert error.failure.retry_after == 9
 
@@ -47,7 +48,11 @@ async def test_a_refused_fetch_drops_the_tokens_it_was_made_with(make: Make, clo
     app, broker, session = needing_another(make)
     await ask(broker)
     await app.answer("stale")
+    (task,) = await ask(broker)
     await session.fail(SourceFailed("HTTP 401 from https://x.example", refused=True))
+    error = task.exception()
+    assert isinstance(error, TokenFailed)
+    assert error.failure.refused
     assert broker.peek("app") is None
     clock.advance(1)
     await ask(broker)

@@ -271,10 +271,10 @@ class Broker:
                     self.invalidate(other, used.version)
             if not entry.source.local:
                 self._back_off(entry, began, error.retry_after)
-            return self._failed(name, entry, error.text)
+            return self._failed(name, entry, error.text, refused=error.refused)
         except TokenFailed as error:  # the other source is the one to be spared
             entry.retry_at = self._clock.boottime() + (error.failure.retry_after or 0.0)
-            return self._failed(name, entry, f"needs {error.failure.text}")
+            return self._failed(name, entry, f"needs {error.failure.text}", refused=error.failure.refused)
         # A bug of ours becomes the reason of every channel that needs the token, instead of ending the manager.
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -307,8 +307,8 @@ class Broker:
             entry.retry_at = now + delay_for(self._backoff, entry.attempts, self._chance)
         entry.retry_at = max(entry.retry_at, entry.asked_until)
 
-    def _failed(self, name: str, entry: CacheEntry, text: str) -> Failure:
-        failure = Failure(FailureKind.TOKEN, f"token {name!r}: {text}")
+    def _failed(self, name: str, entry: CacheEntry, text: str, *, refused: bool = False) -> Failure:
+        failure = Failure(FailureKind.TOKEN, f"token {name!r}: {text}", refused=refused)
         if entry.failure != failure:
             _log.warning("%s", failure.text, extra={"event": "token-failed"})
         entry.fail(failure, self._clock.boottime())

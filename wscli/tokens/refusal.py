@@ -7,24 +7,44 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from wscli.net.http import HttpRequest
+from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 from wscli.net.scrub import cleaned, forms_of, in_header, in_url
 
-__all__ = ["refusal_of"]
+__all__ = ["explain_refusal"]
 
 _KEYS = ("error", "error_description", "message", "detail", "title")
 _MAX_SHOWN = 200
+_FOR_GOOD = frozenset(
+    {
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+"""Error codes of RFC 6749, section 5.2, and RFC 8707: the same request is refused again."""
 
 
-def refusal_of(body: bytes, request: HttpRequest) -> str:
-    """Give ``: invalid_grant: the refresh token has expired``; empty where the answer names no error."""
+def explain_refusal(error: RequestFailed, answer: HttpAnswer, request: HttpRequest) -> str | None:
+    """Add the endpoint's words to the failure: ``: invalid_grant: the refresh token has expired``; give its error code.
+
+    An error code that another request would meet again makes it a refusal of the credentials.
+    """
     try:
-        answer = json.loads(body)
+        body = json.loads(answer.body)
     except (ValueError, RecursionError):
-        return ""
-    found = list(dict.fromkeys(_texts(answer)))[:2]
+        return None
+    found = list(dict.fromkeys(_texts(body)))[:2]
     secrets = forms_of(_secrets_of(request))
-    return "".join(f": {cleaned(' '.join(text.split())[:_MAX_SHOWN], secrets)}" for text in found)
+    error.text += "".join(f": {cleaned(' '.join(text.split())[:_MAX_SHOWN], secrets)}" for text in found)
+    code = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(code, str):
+        return None
+    error.refused = error.refused or (code in _FOR_GOOD and 400 <= answer.status <= 499)
+    return code
 
 
 def _texts(answer: Any) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Attempts:
 
     __slots__ = (
         "_closing", "_destination", "_listener", "_name", "_on_crash", "_services", "_succeeded_at", "draining",
-        "ended", "last_record", "present", "successor", "trace",
+        "ended", "last_record", "lent", "present", "successor", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,8 @@ class Attempts:
         """The connection that a successor replaced, until it is closed."""
         self.ended: dict[int, AttemptRecord] = {}
         """The records of attempts whose end is being judged."""
+        self.lent: dict[str, int] = {}
+        """The versions of the tokens that hooks of its channels asked for, by name: any attempt may have used them."""
         self.last_record: AttemptRecord | None = None
         self.trace = trace
         self._name = name
@@ -129,11 +131,20 @@ class Attempts:
         if self.draining is not None:
             self.draining.retire()
 
-    def tokens_of(self, generation: int) -> Mapping[str, int]:
-        """Give the versions of the tokens that an attempt used, by name."""
+    def newest_token(self, generation: int) -> int:
+        """Give the newest version of the tokens that an attempt used; 0: it used none."""
+        return max(self._tokens_of(generation).values(), default=0)
+
+    def forget_tokens(self, generation: int) -> None:
+        """Invalidate exactly the tokens that an attempt used."""
+        for name, version in self._tokens_of(generation).items():
+            self._services.broker.invalidate(name, version)
+        self.lent.clear()
+
+    def _tokens_of(self, generation: int) -> Mapping[str, int]:
         alive = {one.generation: one.record for one in (self.present, self.successor) if one is not None}
         record = alive.get(generation) or self.ended.get(generation)
-        return {} if record is None else record.tokens
+        return self.lent if record is None else {**self.lent, **record.tokens}
 
     def discard(self, attempt: Attempt) -> None:
         """Forget an attempt that has ended, but for its record."""

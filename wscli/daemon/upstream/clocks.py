@@ -8,16 +8,13 @@ from collections.abc import Callable
 from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
 from wscli.core.backoff import BackoffPolicy, delay_for
-from wscli.core.commands import ScheduleRetry, ScheduleRotation
+from wscli.core.commands import ScheduleLook, ScheduleRetry, ScheduleRotation
 from wscli.core.events import Failure, FailureKind
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = [
-    "HANDOVER", "SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer", "least_life",
-    "retry_delay",
-]  # fmt: skip
+__all__ = ["HANDOVER", "HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
@@ -27,11 +24,15 @@ SPREAD = 0.1
 """The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
 
 
-def retry_delay(policy: BackoffPolicy, command: ScheduleRetry, failure: Failure | None, chance: random.Random) -> float:
+def retry_delay(
+    policy: BackoffPolicy, command: ScheduleRetry | ScheduleLook, failure: Failure | None, chance: random.Random
+) -> float:
     """Give the seconds to wait before the next attempt.
 
     A token source that failed backs off for all that ask; the first wait of each keeps them apart after that.
     """
+    if isinstance(command, ScheduleLook):
+        return command.after * (1.0 - SPREAD * chance.random())
     if command.no_sooner and failure is not None and failure.kind is FailureKind.TOKEN:
         return command.no_sooner + delay_for(policy, 1, chance)
     return max(delay_for(policy, command.attempt, chance), command.no_sooner)

@@ -126,6 +126,10 @@ class Subscription:
                 # nothing was written, and a rotation opened another connection
         raise NotSent("the channel is not connected")
 
+    def lend(self, name: str, version: int) -> None:
+        """Count a token as used by the channel, though no dial of its upstream used it."""
+        self.upstream.attempts.lent[name] = version
+
     def hold(self, holds: bool) -> None:
         """Hold back reading, which pauses while every other channel of the upstream does too; or read on."""
         self._member.held = holds

@@ -33,7 +33,7 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SPREAD, HealthClock, RotationTimer, least_life, retry_delay
+from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
@@ -211,13 +211,10 @@ class Upstream:
                 attempt = self.attempts.hang_up(generation)
                 if attempt is not None and attempt.ready_at is not None:
                     self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
-            case commands.ScheduleRetry():
+            case commands.ScheduleRetry() | commands.ScheduleLook():
                 self._schedule(command)
-            case commands.ScheduleLook(generation=generation, after=after):
-                self._wait(generation, after * (1.0 - SPREAD * self._services.chance.random()))
             case commands.ForgetTokens(generation=generation):
-                for name, version in self.attempts.tokens_of(generation).items():
-                    self._services.broker.invalidate(name, version)
+                self.attempts.forget_tokens(generation)
             case commands.ForgetSession():
                 self._session.forget()
             case commands.DialSuccessor(generation=generation):
@@ -233,17 +230,15 @@ class Upstream:
         """Give what is dialled now, with tokens that last so many seconds."""
         return DialRequest(self.plan, self._params, self.subscribers.critical, lasting, by_hand)
 
-    def _schedule(self, command: commands.ScheduleRetry) -> None:
-        if not self.snapshot.no_sooner and self.subscribers.wanted and not self.destination.is_reachable():
+    def _schedule(self, command: commands.ScheduleRetry | commands.ScheduleLook) -> None:
+        may_go_offline = self.snapshot.state is S.WAITING and not self.snapshot.no_sooner and self.subscribers.wanted
+        if may_go_offline and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
         delay = retry_delay(self.plan.backoff, command, self.snapshot.failure, self._services.chance)
-        self.attempts.trace.waiting(delay, command.attempt)
-        self._wait(command.generation, delay)
-
-    def _wait(self, generation: int, delay: float) -> None:
-        self._retry.start(delay, lambda: self.feed(events.RetryDue(generation, self.subscribers.wanted)))
-        self.feed(events.RetryScheduled(generation, delay, self._services.clock.wall() + delay))
+        self.attempts.trace.waiting(delay, self.snapshot.attempt)
+        self._retry.start(delay, lambda: self.feed(events.RetryDue(command.generation, self.subscribers.wanted)))
+        self.feed(events.RetryScheduled(command.generation, delay, self._services.clock.wall() + delay))
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
@@ -291,9 +286,9 @@ class Upstream:
         self.attempts.discard(attempt)
         if attempt.ready_at is not None:
             self.subscribers.ended(failure)
-        healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        token = max(self.attempts.tokens_of(attempt.generation).values(), default=0)
-        ended = events.AttemptEnded(attempt.generation, failure, healthy_for, without_health, token, attempt.sent)
+        health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
+        token = self.attempts.newest_token(attempt.generation)
+        ended = events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent)
         if self.snapshot.successor is not None and attempt.ready_at is not None and failure.kind is FailureKind.CLOSE:
             self._health.hand_over()
         self.feed(ended)

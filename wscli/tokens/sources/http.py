@@ -25,7 +25,7 @@ from wscli.tokens.field_types import (
     UrlText,
     names_in,
 )
-from wscli.tokens.refusal import refusal_of
+from wscli.tokens.refusal import explain_refusal
 from wscli.values import Secret, StrictModel
 
 __all__ = ["HttpOptions", "HttpSource", "checked_headers"]
@@ -133,5 +133,5 @@ class HttpSource(HttpOptions):
         try:
             return SourceAnswer(Secret(answer.text(request.shown)))
         except RequestFailed as error:
-            error.text += refusal_of(answer.body, request)
+            explain_refusal(error, answer, request)
             raise

@@ -8,13 +8,12 @@ from urllib.parse import quote_plus, urlencode
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
+from wscli.net.http import HttpRequest, RequestFailed
 from wscli.templates import Scope, Template
 from wscli.tokens.answer import parse_answer
-from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, UrlText, names_in
-from wscli.tokens.refusal import refusal_of
+from wscli.tokens.refusal import explain_refusal
 from wscli.tokens.sources.http import HttpOptions, checked_headers
 from wscli.values import Secret
 
@@ -93,9 +92,8 @@ class OAuth2Source(HttpOptions):
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            if _error_of(answer) == "invalid_grant":  # it refuses the token that it issued: return to the declared one
-                context.memory.forget()
-            error.text += refusal_of(answer.body, request)
+            if explain_refusal(error, answer, request) == "invalid_grant":
+                context.memory.forget()  # the server refuses the token that it issued: return to the declared one
             raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
@@ -128,12 +126,3 @@ class OAuth2Source(HttpOptions):
 
 def _filled(template: Template | None, scope: Scope) -> str:
     return "" if template is None else template.render(scope)
-
-
-def _error_of(answer: HttpAnswer) -> str | None:
-    try:
-        value = parse_answer(answer.body.decode(errors="replace"))
-    except SourceFailed:
-        return None
-    error = value.get("error") if isinstance(value, dict) else None
-    return error if isinstance(error, str) else None

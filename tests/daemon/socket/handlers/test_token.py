@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.served import Served
+from tests.daemon.scripted import closed
+from tests.daemon.served import Served, link_of
 from wscli.errors import AuthError, UsageError
 
 
@@ -15,6 +16,27 @@ async def test_each_action_asks_the_broker_and_only_get_gives_the_value_away(ser
     assert "s3cret" not in str(await served.ask("token", {"action": "ls"}))
     assert await served.ask("token", {"action": "get", "name": "session"}) == {"token": "s3cret"}
     assert served.manager.broker.stats()["session"]["fetches"] == 3, "for the first get, refresh, and after forget"
+
+
+@pytest.mark.parametrize(
+    ("hook", "fetches"),
+    [
+        ({"channel": "calls", "instance": "app"}, 2),
+        ({"channel": "calls", "instance": "other"}, 1),
+        ({"channel": "gone", "instance": "app"}, 1),
+        ({}, 1),
+    ],
+    ids=["a hook", "of another instance", "of a removed channel", "no hook"],
+)
+async def test_a_token_that_a_channels_hook_asked_for_is_dropped_by_its_reauth(
+    served: Served, hook: dict[str, str], fetches: int
+) -> None:
+    ask = {"action": "get", "name": "session", "hook": hook}
+    await served.ask("token", ask)
+    link_of(served.calls).end(closed(4401))
+    await served.it.time.advance(2.0)
+    await served.ask("token", ask)
+    assert served.manager.broker.stats()["session"]["fetches"] == fetches
 
 
 async def test_a_token_that_cannot_be_had_is_4(served: Served) -> None:
