@@ -10,14 +10,12 @@ every user gets the failure at once, with the time that is left. A file, a varia
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import logging
 import os
 import random
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,10 +25,9 @@ from wscli.core.backoff import BackoffPolicy, delay_for
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
-from wscli.tokens.cache import CacheEntry
+from wscli.tokens.cache import CacheEntry, make_entry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
-from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
@@ -55,11 +52,7 @@ class Broker:
         chance: random.Random,
         state: Path | None = None,
     ) -> None:
-        """Make it without a token.
-
-        ``base`` is the directory that file names are relative to, ``state`` that of what outlives the manager;
-        ``backoff`` is of each source that fails.
-        """
+        """``base`` is the directory of relative files, ``state`` that of what outlives the manager, where it is known."""
         self._base = base
         self._state = state
         self._clock = clock
@@ -99,7 +92,7 @@ class Broker:
                 await self._outcome(entry.fetching)
                 continue
             if isinstance(outcome, Failure) and self._entries.get(name) is entry:
-                raise self._error(name, entry, outcome)
+                raise entry.error(name, outcome, self._clock.boottime())
             # start over: the token may have been refused, or its source replaced, while this task waited
         entry.served += 1
         return token
@@ -148,7 +141,7 @@ class Broker:
             outcome = await self._outcome(self._start(name, entry, by_hand=by_hand))
             if outcome is not None and self._entries.get(name) is entry:
                 if isinstance(outcome, Failure):
-                    raise self._error(name, entry, outcome)
+                    raise entry.error(name, outcome, self._clock.boottime())
                 return outcome
         return await self.get(name, by_hand=by_hand)
 
@@ -186,7 +179,7 @@ class Broker:
         self._backoff = backoff
         old = self._entries
         self._entries = {
-            name: old[name] if name in old and old[name].source == source else self._new_entry(name, source)
+            name: old[name] if name in old and old[name].source == source else make_entry(name, source, self._state)
             for name, source in sources.items()
         }
         for name, entry in old.items():
@@ -212,24 +205,11 @@ class Broker:
             raise TokenFailed(Failure(FailureKind.TOKEN, f"unknown token: {name!r}"), hint)
         return self._entries[name]
 
-    def _new_entry(self, name: str, source: TokenSource) -> CacheEntry:
-        if not source.remember or source.oauth2 is None or self._state is None:
-            return CacheEntry(source)
-        return CacheEntry(source, memory=TokenMemory(memory_path(self._state, name), source.oauth2.identity))
-
     def _refuse(self, name: str, entry: CacheEntry, *, by_hand: bool) -> None:
         """Raise the failure of a source that must not be asked yet."""
-        if entry.failure is not None and entry.wait(self._clock.boottime(), by_hand=by_hand):
-            raise self._error(name, entry, entry.failure)
-
-    def _error(self, name: str, entry: CacheEntry, failure: Failure) -> TokenFailed:
         now = self._clock.boottime()
-        if not (left := entry.wait(now)):
-            return TokenFailed(failure)
-        hint = f"`wscli token refresh {name}` asks at once"
-        if entry.wait(now, by_hand=True):
-            hint = f"its endpoint asked to wait; after `wscli token forget {name}` it is asked all the same"
-        return TokenFailed(replace(failure, retry_after=left), hint)
+        if entry.failure is not None and entry.wait(now, by_hand=by_hand):
+            raise entry.error(name, entry.failure, now)
 
     def _start(self, name: str, entry: CacheEntry, *, by_hand: bool = False) -> asyncio.Task[Outcome]:
         """Give the fetch in progress, or a new one."""
@@ -241,7 +221,7 @@ class Broker:
         entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(functools.partial(_trace, name))
+        task.add_done_callback(partial(_trace, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -260,8 +240,8 @@ class Broker:
     async def _fetch(self, name: str, entry: CacheEntry, *, by_hand: bool) -> Outcome:
         """Fetch once; every failure is returned as a value, so that no task ends with an exception."""
         began = self._clock.boottime()
-        get = partial(self.get, by_hand=by_hand)
-        context = FetchContext(self._base, self._environ, self._clock, self._http, get, entry.memory)
+        ask = partial(self.get, by_hand=by_hand)
+        context = FetchContext(self._base, self._environ, self._clock, self._http, ask, entry.memory)
         try:
             fetched = await entry.source.fetch(context)
             expires_at = self._expiry(began, fetched)
@@ -299,13 +279,8 @@ class Broker:
         return expires_at
 
     def _back_off(self, entry: CacheEntry, began: float, retry_after: float | None) -> None:
-        """Draw the wait until the source is asked again, at least ``retry_after`` seconds."""
-        now = self._clock.boottime()
-        entry.asked_until = max(entry.asked_until, now + (retry_after or 0.0))
-        if began >= entry.failed_at:  # fetches that failed beside each other are one failure
-            entry.attempts += 1
-            entry.retry_at = now + delay_for(self._backoff, entry.attempts, self._chance)
-        entry.retry_at = max(entry.retry_at, entry.asked_until)
+        delay = delay_for(self._backoff, entry.attempts + 1, self._chance)
+        entry.back_off(self._clock.boottime(), began, delay, retry_after)
 
     def _failed(self, name: str, entry: CacheEntry, text: str, *, refused: bool = False) -> Failure:
         failure = Failure(FailureKind.TOKEN, f"token {name!r}: {text}", refused=refused)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
+from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
-from wscli.tokens.memory import TokenMemory
+from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
-__all__ = ["CacheEntry"]
+__all__ = ["CacheEntry", "make_entry"]
 
 
 @dataclass(slots=True)
@@ -72,6 +74,26 @@ class CacheEntry:
         """Give the seconds until the source may be asked; by hand, only a wait that it asked for counts."""
         return max(0.0, (self.asked_until if by_hand else self.retry_at) - now)
 
+    def back_off(self, now: float, began: float, delay: float, retry_after: float | None) -> None:
+        """Wait ``delay`` seconds until the source is asked again, or ``retry_after`` where that is longer.
+
+        Fetches that failed beside each other are one failure; ``began`` is the start of this one.
+        """
+        self.asked_until = max(self.asked_until, now + (retry_after or 0.0))
+        if began >= self.failed_at:
+            self.attempts += 1
+            self.retry_at = now + delay
+        self.retry_at = max(self.retry_at, self.asked_until)
+
+    def error(self, name: str, failure: Failure, now: float) -> TokenFailed:
+        """Give the error of a user of token ``name``, with the time until the source is asked again."""
+        if not (left := self.wait(now)):
+            return TokenFailed(failure)
+        hint = f"`wscli token refresh {name}` asks at once"
+        if self.wait(now, by_hand=True):
+            hint = f"its endpoint asked to wait; after `wscli token forget {name}` it is asked all the same"
+        return TokenFailed(replace(failure, retry_after=left), hint)
+
     def forget_waits(self) -> None:
         """Let the next use ask the source."""
         self.attempts, self.retry_at, self.asked_until = 0, -math.inf, -math.inf
@@ -101,3 +123,10 @@ class CacheEntry:
             "reason": None if self.failure is None else self.failure.text,
             "retry_in_s": round(wait, 3) if (wait := self.wait(now)) else None,
         }
+
+
+def make_entry(name: str, source: TokenSource, state: Path | None) -> CacheEntry:
+    """Make the entry of a source; ``state`` is the directory of what outlives the manager, where there is one."""
+    if not source.remember or source.oauth2 is None or state is None:
+        return CacheEntry(source)
+    return CacheEntry(source, memory=TokenMemory(memory_path(state, name), source.oauth2.identity))
