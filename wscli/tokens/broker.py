@@ -52,7 +52,7 @@ class Broker:
         chance: random.Random,
         state: Path | None = None,
     ) -> None:
-        """``base`` is the directory of relative files, ``state`` that of what outlives the manager, where it is known."""
+        """``base`` is the directory of relative files, ``state`` that of what outlives the manager; None: unknown."""
         self._base = base
         self._state = state
         self._clock = clock
