@@ -55,11 +55,19 @@ def moved_away(path: Path) -> None:
         file.rename(path.parent / "old" / file.name)
 
 
+def checkpointed(path: Path) -> None:
+    """Copy the log into the file, as a tool for backups does."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def truncated(path: Path) -> None:
-    os.truncate(path, 0)
+    checkpointed(path)
+    os.truncate(path, 5000)
 
 
 def overwritten(path: Path) -> None:
+    checkpointed(path)
     path.write_bytes(b"garbage " * 100_000)
 
 
@@ -147,6 +155,17 @@ async def test_a_file_beside_it_that_is_removed_costs_nothing(
     await history.close()
     async with opened(path, clock) as after:
         assert await drain(after, after.seek_start()) == list(range(1, 16))
+
+
+async def test_a_checkpoint_of_another_program_is_no_loss(
+    history: WriteBehindHistory, path: Path, told: Reports
+) -> None:
+    checkpointed(path)
+    assert not history._log.intact()
+    fill(history, 5)
+    await committed(history)
+    assert told.faults == []
+    assert await drain(history, history.seek_start()) == list(range(1, 16))
 
 
 async def test_an_older_copy_that_is_put_in_its_place_is_taken_up_in_a_new_epoch_beyond_its_numbers(

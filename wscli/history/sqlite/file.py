@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
-from wscli.database.opening import FAULTS, DatabaseDamaged, DatabaseError, Kind, fault, open_database, transaction
+from wscli.database.opening import (
+    FAULTS,
+    DatabaseDamaged,
+    DatabaseError,
+    Kind,
+    fault,
+    is_whole,
+    open_database,
+    transaction,
+)
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogFenced, LogState, WriteBatch
 from wscli.history.records import new_epoch
@@ -121,6 +131,16 @@ class LogFile:
             return commit
         finally:
             self._database.close()
+
+    def is_whole(self) -> bool:
+        """Whether the file on the disk holds what was committed; reads all of it."""
+        if not is_whole(self.path):
+            return False
+        try:
+            with closing(sqlite3.connect(self.path)) as database:
+                return bool(database.execute("SELECT crc FROM meta").fetchone() == (self._crc,))
+        except FAULTS:
+            return False
 
     def abort(self) -> None:
         """Close the file as it is."""
