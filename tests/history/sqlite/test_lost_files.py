@@ -123,24 +123,40 @@ async def test_messages_that_are_in_memory_still_reach_a_reader_that_lags(
     assert await drain(history, Start(at(history, 4))) == [5, 6, 7, 8, 9, 10, 11, ("disk", 11, None)]
 
 
-async def test_what_was_committed_into_a_removed_file_is_written_again(
-    history: WriteBehindHistory, path: Path, clock: Ticking
-) -> None:
+def remove_while_it_commits(history: WriteBehindHistory, removed: Path) -> None:
+    """Remove a file between the next commit and the look that follows it."""
     log = history._log
     assert isinstance(log, SqliteLog)
     write = log._file.write
 
     def removing(*args: object) -> object:
         found = write(*args)  # type: ignore[arg-type]
-        path.unlink()
+        removed.unlink()
         return found
 
     log._file.write = removing  # type: ignore[method-assign, assignment]
+
+
+async def test_what_was_committed_into_a_removed_file_is_written_again(
+    history: WriteBehindHistory, path: Path, clock: Ticking
+) -> None:
+    remove_while_it_commits(history, path)
     fill(history, 2)
     await committed(history)
     await history.close()
     async with opened(path, clock) as after:
         assert (after.first, after.last) == (11, 12)
+
+
+async def test_a_log_that_is_removed_as_it_is_written_costs_nothing(
+    history: WriteBehindHistory, path: Path, told: Reports
+) -> None:
+    remove_while_it_commits(history, path.with_name("news.db-wal"))
+    epoch = history.epoch
+    fill(history, 2)
+    await committed(history)
+    assert (history.epoch, history.gaps, told.faults[-1]) == (epoch, {}, None)
+    assert await drain(history, history.seek_start()) == list(range(1, 13))
 
 
 @pytest.mark.parametrize("beside", ["news.db-wal", "news.db-shm", "news.db.lock"])

@@ -113,14 +113,15 @@ class SqliteLog:
 
     def _reopen(self) -> None:
         oldest = self._file.committed.first
+        limits, written = self.limits, self._file.header
         self._owned.lock_again()
         try:
             self._owned.abandon(self._close_file)
             try:
-                self._file = LogFile(self._path, self.limits, self._header)
+                self._file = LogFile(self._path, limits, self._header, written)
             except DatabaseDamaged:
                 self._owned.set_aside()
-                self._file = LogFile(self._path, self.limits, self._header)
+                self._file = LogFile(self._path, limits, self._header, written)
         except OSError as error:
             raise unusable(self._path, error) from None
         self._owned.note()
