@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import stat
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.tokens.conftest import FakeClock
+from tests.tokens.conftest import BACKOFF, FakeClock
 from wscli.net.http import HttpClient
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import TokenFailed
@@ -43,7 +44,16 @@ class Managers:
         oauth2 = {"token_url": self.endpoint.url, "client_id": "me", "refresh_token": declared}
         sources = {"s": TokenSource.model_validate({"oauth2": oauth2, "remember": remember})}
         http = HttpClient(base=self.state, clock=self._clock, environ={})
-        self._brokers.append(Broker(sources, base=self.state, clock=self._clock, http=http, state=self.state))
+        made = Broker(
+            sources,
+            base=self.state,
+            clock=self._clock,
+            http=http,
+            backoff=BACKOFF,
+            chance=random.Random(0),
+            state=self.state,
+        )
+        self._brokers.append(made)
         return self._brokers[-1]
 
     def asked_with(self) -> str:

@@ -47,7 +47,7 @@ def get(selection: Selection, name: str) -> int:
 @with_instance
 @json_option("One JSON object, with a key for each token.")
 def ls(selection: Selection, as_json: bool) -> int:
-    """List the tokens: their state and their counters, never a value."""
+    """List the tokens: their state, their counters and their last failure, never a value."""
     from wscli.cli.tables import tokens_text
 
     request: TokenList = {"action": "ls"}

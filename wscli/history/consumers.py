@@ -106,7 +106,9 @@ class NamedConsumers:
         if name in self._positions:
             start = self._resumed(self._positions[name].cursor, claim)
         elif len(self._positions) >= MOST_CONSUMERS:
-            raise WscliError(f"the channel has {MOST_CONSUMERS} consumers already", "`wscli consumer rm` forgets one")
+            raise WscliError(
+                f"the channel has {MOST_CONSUMERS} consumers already", "`wscli consumer rm CHANNEL NAME` forgets one"
+            )
         self._readers[name] = holder
         if name not in self._positions:
             self._put(name, start.cursor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import click
 
 from wscli.cli.options import DURATION, channel_argument, json_option, timeout_option, with_instance
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import SEND_PATIENCE, Sender, hand_over
-from wscli.control.client import ManagerConnection, connect_to
+from wscli.cli.send.sender import Sender, hand_over
+from wscli.control.client import ANSWER_GRACE, ManagerConnection, connect_to
 from wscli.control.selection import Selection
 from wscli.errors import UsageError
 
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
 def _sender(
     selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, ack: str | None
 ) -> Sender:
+    if (number := _preparing(args["channel"], client.instance.name)) is not None:
+        args["connection"] = number
     if ack is None:
-        return Sender(client, args, args["timeout"] + SEND_PATIENCE, outcomes)
+        return Sender(client, args, args["timeout"] + ANSWER_GRACE, outcomes)
     from wscli.cli.send.acked import AckedSender
 
     return AckedSender(selection, client, args, outcomes, ack=ack)
+
+
+def _preparing(channel: str, instance: str) -> int | None:
+    """Give the number of the connection that the hook ``on_connect`` prepares, if this runs in it."""
+    whose = {"WSCLI_HOOK": "on_connect", "WSCLI_CHANNEL": channel, "WSCLI_INSTANCE": instance}
+    number = os.environ.get("WSCLI_CONNECTION", "")
+    if number.isdecimal() and all(os.environ.get(name) == text for name, text in whose.items()):
+        return int(number)
+    return None
 
 
 def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Framing:
@@ -99,6 +111,7 @@ def command(
         raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
     args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
     outcomes = Outcomes(channel, enabled=as_json)
-    with outcomes.reporting() if framing == "whole" else contextlib.nullcontext(), connect_to(selection) as client:
+    reporting = outcomes.reporting() if framing == "whole" else contextlib.nullcontext()
+    with reporting, connect_to(selection, timeout=timeout) as client:
         hand_over(_sender(selection, client, args, outcomes, ack), message, framing)
     return 0

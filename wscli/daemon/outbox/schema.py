@@ -151,7 +151,7 @@ def require_room(database: sqlite3.Connection, payloads: Sequence[bytes]) -> Non
     count, size = database.execute(
         "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE state <> 'sent'"
     ).fetchone()
-    hint = "`wscli outbox ls` lists what waits, `wscli outbox rm` removes it"
+    hint = "`wscli outbox ls` lists what waits; `wscli outbox rm ID` removes a message"
     if count + len(payloads) > MAX_MESSAGES:
         raise NotSent(f"the outbox is full: it holds {count} of {MAX_MESSAGES} messages", hint)
     if size + sum(map(len, payloads)) > MAX_OUTBOX_BYTES:

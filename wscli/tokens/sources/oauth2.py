@@ -14,23 +14,12 @@ from wscli.tokens.answer import parse_answer
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, UrlText, names_in
+from wscli.tokens.refusal import refusal_of
 from wscli.tokens.sources.http import HttpOptions, checked_headers
 from wscli.values import Secret
 
 __all__ = ["OAuth2Source"]
 
-_ERRORS = frozenset(
-    {
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    }
-)
-"""Error codes that may be shown: RFC 6749, section 5.2, and RFC 8707."""
 
 Scopes = Annotated[
     tuple[str, ...],
@@ -104,10 +93,9 @@ class OAuth2Source(HttpOptions):
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            word = _error_of(answer)
-            if word == "invalid_grant":  # the server refuses the token that it issued: return to the declared one
+            if _error_of(answer) == "invalid_grant":  # it refuses the token that it issued: return to the declared one
                 context.memory.forget()
-            error.text += f": {word}" if word else ""
+            error.text += refusal_of(answer.body, request)
             raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
@@ -148,4 +136,4 @@ def _error_of(answer: HttpAnswer) -> str | None:
     except SourceFailed:
         return None
     error = value.get("error") if isinstance(value, dict) else None
-    return error if isinstance(error, str) and error in _ERRORS else None
+    return error if isinstance(error, str) else None

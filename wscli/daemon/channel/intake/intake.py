@@ -60,6 +60,10 @@ class Intake:
         if self._outage is None:
             self._outage = (now, "paused" if deliberate else "outage")
 
+    def handed_over(self) -> None:
+        """Forget the gap in progress: a successor took over from the connection that ended."""
+        self._outage = None
+
     def listening(self, now: float) -> None:
         """End the gap in progress, if any, at wall-clock time ``now``, and record it."""
         if self._outage is not None:
