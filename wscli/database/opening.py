@@ -10,7 +10,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ __all__ = [
     "DatabaseError",
     "Kind",
     "fault",
+    "is_whole",
     "lenient_text",
     "may_pass",
     "open_database",
@@ -152,6 +153,17 @@ def fault(path: Path, error: Exception) -> DatabaseError:
             f"{str(path)!r} cannot be written to: {error}", "its directory must be writable; XDG_STATE_HOME moves it"
         )
     return DatabaseError(f"{str(path)!r} cannot be used: {error}", "see `wscli logs`")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file can be read from the disk and holds together; reads all of it."""
+    try:
+        if not path.stat().st_size:
+            return False  # SQLite would take it for a new one, and remove its log
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
+            return bool(database.execute("PRAGMA quick_check").fetchall() == [("ok",)])
+    except (OSError, *FAULTS):
+        return False
 
 
 def may_pass(path: Path, error: Exception) -> bool:

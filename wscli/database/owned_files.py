@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -18,7 +18,7 @@ from wscli.locks import LockHeld, is_same_file, lock_file, release_lock
 __all__ = ["OwnedFiles"]
 
 _SUFFIXES = ("", "-wal", "-shm")
-_BY_WRITING = ("truncated", "overwritten")
+_RESIZED = ("truncated", "overwritten")
 
 
 class OwnedFiles:
@@ -39,21 +39,20 @@ class OwnedFiles:
         """Remember the files as they are after a write."""
         self._seen = {suffix: self._stat(suffix) for suffix in _SUFFIXES}
 
-    def lost(self, *, written: bool = False) -> str | None:
-        """Say what somebody did to the files since ``note``; None if they are what they were.
-
-        Their sizes are compared as well, unless their owner has ``written`` since then: the main file grows and the log
-        shrinks only as it writes.
-        """
+    def lost(self) -> str | None:
+        """Say which file somebody removed or replaced since ``note``, or who locked them; None if all is well."""
         try:
             self.lock_again()
         except DatabaseError as error:
             return error.message
-        for suffix in _SUFFIXES:
-            change = self._change(suffix)
-            if change is not None and not (written and change in _BY_WRITING):
-                return f"{f'{self.path}{suffix}'!r} was {change} while it was in use"
-        return None
+        return self._changed(("removed", "replaced"))
+
+    def resized(self) -> str | None:
+        """Say which of the files has another size than after the last write, though only their owner should write.
+
+        A tool that copies the log into the main file, or compacts it, changes sizes as well, and loses nothing.
+        """
+        return self._changed(_RESIZED)
 
     def lock_again(self) -> None:
         """Lock them again, where somebody removed the lock's file.
@@ -74,10 +73,11 @@ class OwnedFiles:
         removed or replaced, that saves what it held; otherwise it would spoil the files.
         """
         main = self._change("")
-        if main in _BY_WRITING:
+        if main in _RESIZED:
             self.set_aside()
         elif main == "replaced" and self._change("-wal") is None:  # the log is not of the file that stands there now
-            Path(f"{self.path}-wal").rename(f"{self.path}.aside-wal")
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self.path}-wal").rename(f"{self.path}.aside-wal")
         if main is None and self._change("-wal") == "truncated":
             away = self.path.rename(self.path.with_name(f"{self.path.name}.closing"))
             close()
@@ -116,6 +116,12 @@ class OwnedFiles:
         except OSError as error:
             raise unusable(self._lock_path, error) from None
 
+    def _changed(self, kinds: Sequence[str]) -> str | None:
+        for suffix in _SUFFIXES:
+            if (change := self._change(suffix)) in kinds:
+                return f"{f'{self.path}{suffix}'!r} was {change} while it was in use"
+        return None
+
     def _change(self, suffix: str) -> str | None:
         was, now = self._seen[suffix], self._stat(suffix)
         if was is None:
@@ -131,5 +137,7 @@ class OwnedFiles:
     def _stat(self, suffix: str) -> os.stat_result | None:
         try:
             return os.lstat(f"{self.path}{suffix}")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError:  # not known at the moment
+            return self._seen[suffix]

@@ -55,11 +55,19 @@ def moved_away(path: Path) -> None:
         file.rename(path.parent / "old" / file.name)
 
 
+def checkpointed(path: Path) -> None:
+    """Copy the log into the file, as a tool for backups does."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def truncated(path: Path) -> None:
-    os.truncate(path, 0)
+    checkpointed(path)
+    os.truncate(path, 5000)
 
 
 def overwritten(path: Path) -> None:
+    checkpointed(path)
     path.write_bytes(b"garbage " * 100_000)
 
 
@@ -115,24 +123,40 @@ async def test_messages_that_are_in_memory_still_reach_a_reader_that_lags(
     assert await drain(history, Start(at(history, 4))) == [5, 6, 7, 8, 9, 10, 11, ("disk", 11, None)]
 
 
-async def test_what_was_committed_into_a_removed_file_is_written_again(
-    history: WriteBehindHistory, path: Path, clock: Ticking
-) -> None:
+def remove_while_it_commits(history: WriteBehindHistory, removed: Path) -> None:
+    """Remove a file between the next commit and the look that follows it."""
     log = history._log
     assert isinstance(log, SqliteLog)
     write = log._file.write
 
     def removing(*args: object) -> object:
         found = write(*args)  # type: ignore[arg-type]
-        path.unlink()
+        removed.unlink()
         return found
 
     log._file.write = removing  # type: ignore[method-assign, assignment]
+
+
+async def test_what_was_committed_into_a_removed_file_is_written_again(
+    history: WriteBehindHistory, path: Path, clock: Ticking
+) -> None:
+    remove_while_it_commits(history, path)
     fill(history, 2)
     await committed(history)
     await history.close()
     async with opened(path, clock) as after:
         assert (after.first, after.last) == (11, 12)
+
+
+async def test_a_log_that_is_removed_as_it_is_written_costs_nothing(
+    history: WriteBehindHistory, path: Path, told: Reports
+) -> None:
+    remove_while_it_commits(history, path.with_name("news.db-wal"))
+    epoch = history.epoch
+    fill(history, 2)
+    await committed(history)
+    assert (history.epoch, history.gaps, told.faults[-1]) == (epoch, {}, None)
+    assert await drain(history, history.seek_start()) == list(range(1, 13))
 
 
 @pytest.mark.parametrize("beside", ["news.db-wal", "news.db-shm", "news.db.lock"])
@@ -147,6 +171,17 @@ async def test_a_file_beside_it_that_is_removed_costs_nothing(
     await history.close()
     async with opened(path, clock) as after:
         assert await drain(after, after.seek_start()) == list(range(1, 16))
+
+
+async def test_a_checkpoint_of_another_program_is_no_loss(
+    history: WriteBehindHistory, path: Path, told: Reports
+) -> None:
+    checkpointed(path)
+    assert not history._log.intact()
+    fill(history, 5)
+    await committed(history)
+    assert told.faults == []
+    assert await drain(history, history.seek_start()) == list(range(1, 16))
 
 
 async def test_an_older_copy_that_is_put_in_its_place_is_taken_up_in_a_new_epoch_beyond_its_numbers(

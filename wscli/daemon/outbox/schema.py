@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from wscli.daemon.outbox.messages import MAX_MESSAGES, MAX_OUTBOX_BYTES, Loss
-from wscli.database.opening import FAULTS, DatabaseDamaged, Kind, fault, open_database, transaction, unusable
+from wscli.database.opening import FAULTS, DatabaseDamaged, Kind, fault, is_whole, open_database, transaction, unusable
 from wscli.database.owned_files import OwnedFiles
 from wscli.errors import NotSent
 
@@ -69,9 +69,17 @@ class OutboxFile:
         """Take the files as they are now for what they should be."""
         self._owned.note()
 
+    def changed(self) -> bool:
+        """Whether somebody removed or replaced the files, or wrote them."""
+        return (self._owned.lost() or self._owned.resized()) is not None
+
     def lost(self) -> str | None:
-        """Say what somebody did to the files; None if they are what they were."""
-        return self._owned.lost()
+        """Say what somebody did to the files; None if they still hold what was committed."""
+        reason = self._owned.lost() or self._owned.resized()
+        if reason is not None and self._owned.lost() is None and is_whole(self.path):
+            self._owned.note()
+            return None
+        return reason
 
     def renew(self, reason: str, last: int) -> Loss:
         """Put a copy of what the connection still holds in place of a lost file; where it cannot be read, an empty one.

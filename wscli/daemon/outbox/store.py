@@ -56,9 +56,9 @@ class OutboxStore:
     def _database(self) -> sqlite3.Connection:
         return self._file.database
 
-    def lost(self) -> bool:
-        """Whether somebody removed, replaced or changed the file."""
-        return self._file.lost() is not None
+    def changed(self) -> bool:
+        """Whether somebody removed, replaced or wrote the file."""
+        return self._file.changed()
 
     def look(self) -> None:
         """Where the file was lost, replace it by what the connection still holds.

@@ -59,7 +59,7 @@ class StoreThread:
 
     async def look(self) -> None:
         """Save a file that was lost, without a call."""
-        if self._store is not None and self._working is None and self._store.lost():
+        if self._store is not None and self._working is None and self._store.changed():
             await self.insist(lambda store: None)
 
     async def insist(self, call: Callable[[OutboxStore], T]) -> T:

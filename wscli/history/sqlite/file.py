@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
-from wscli.database.opening import FAULTS, DatabaseDamaged, DatabaseError, Kind, fault, open_database, transaction
+from wscli.database.opening import (
+    FAULTS,
+    DatabaseDamaged,
+    DatabaseError,
+    Kind,
+    fault,
+    is_whole,
+    open_database,
+    transaction,
+)
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogFenced, LogState, WriteBatch
 from wscli.history.records import new_epoch
@@ -48,13 +58,18 @@ class FileHeader:
 
 
 class LogFile:
-    """A file with one writer; ``before`` is the header of one that was lost under its writer, which this one replaces.
+    """A file with one writer.
+
+    Where it replaces one that was lost under its writer, ``before`` is the header that this one certainly had, and
+    ``written`` the one that may have been written to it at last.
 
     Raises:
         DatabaseError: it cannot be opened, is damaged, or belongs to another program.
     """
 
-    def __init__(self, path: Path, limits: HistoryLimits, before: FileHeader | None = None) -> None:
+    def __init__(
+        self, path: Path, limits: HistoryLimits, before: FileHeader | None = None, written: FileHeader | None = None
+    ) -> None:
         self.path = path
         self.limits = limits
         self._crc: int | None = None
@@ -63,7 +78,7 @@ class LogFile:
         """What is wrong with what it holds."""
         self._database = open_database(path, KIND, sync=limits.sync)
         try:
-            self.header = self._begin(before)
+            self.header = self._begin(before, written)
             self._first = self._oldest()
             self.state = self._read_state()
             self._commit_header(self.header, self.header.at)
@@ -122,18 +137,28 @@ class LogFile:
         finally:
             self._database.close()
 
+    def is_whole(self) -> bool:
+        """Whether the file on the disk holds what was committed; reads all of it."""
+        if not is_whole(self.path):
+            return False
+        try:
+            with closing(sqlite3.connect(self.path)) as database:
+                return bool(database.execute("SELECT crc FROM meta").fetchone() == (self._crc,))
+        except FAULTS:
+            return False
+
     def abort(self) -> None:
         """Close the file as it is."""
         self._database.close()
 
     # opening
 
-    def _begin(self, before: FileHeader | None) -> FileHeader:
+    def _begin(self, before: FileHeader | None, written: FileHeader | None) -> FileHeader:
         header = self._read_header()
         if header is None:
             return FileHeader(new_epoch()) if before is None else replace(before, dropped_at=before.horizon or None)
         past = [*header.past, (header.epoch, header.last)]
-        same = header.clean if before is None else _numbers(header) == _numbers(before)
+        same = header.clean if before is None else _numbers(header) in (_numbers(before), _numbers(written or before))
         if self._take_rows_behind(header):
             self.damage.append(f"it holds records of two writers; numbers go on after {header.last}, in a new epoch")
         elif same:

@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from wscli.database.opening import DatabaseDamaged
+from wscli.database.opening import DatabaseDamaged, unusable
 from wscli.database.owned_files import OwnedFiles
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogFenced, LogSegment, LogState, WriteBatch
@@ -18,6 +18,8 @@ from wscli.history.sqlite.file import LogFile
 from wscli.history.sqlite.reader import LogReader
 
 __all__ = ["SqliteLog"]
+
+_HINT = "`wscli down` before a history in use is moved or removed"
 
 
 class SqliteLog:
@@ -56,7 +58,7 @@ class SqliteLog:
 
     def intact(self) -> bool:
         """Whether the files are still what was opened; the next append notices where they are not."""
-        return self._lost is not None or self._owned.lost() is None
+        return self._lost is not None or (self._owned.lost() or self._owned.resized()) is None
 
     async def open(self) -> LogState:
         """Return what the file holds; open it again where it was lost."""
@@ -89,8 +91,9 @@ class SqliteLog:
     def _append(self, batch: WriteBatch, now: float) -> Commit:
         try:
             self._require_owned()
+            self._require_whole()
             commit = self._file.write(batch, now)
-            self._require_owned(written=True)  # else it went into a file that is gone
+            self._require_owned()  # else it went into a file that is gone
         except LogFenced as error:
             self._lost = error.message
             raise
@@ -98,19 +101,29 @@ class SqliteLog:
         self._header = self._file.header
         return commit
 
-    def _require_owned(self, *, written: bool = False) -> None:
-        if reason := self._owned.lost(written=written):
-            raise LogFenced(reason, "a history in use is moved or removed after `wscli down`")
+    def _require_owned(self) -> None:
+        if reason := self._owned.lost():
+            raise LogFenced(reason, _HINT)
+
+    def _require_whole(self) -> None:
+        if reason := self._owned.resized():
+            if not self._file.is_whole():
+                raise LogFenced(reason, _HINT)
+            self._owned.note()
 
     def _reopen(self) -> None:
         oldest = self._file.committed.first
+        limits, written = self.limits, self._file.header
         self._owned.lock_again()
-        self._owned.abandon(self._close_file)
         try:
-            self._file = LogFile(self._path, self.limits, self._header)
-        except DatabaseDamaged:
-            self._owned.set_aside()
-            self._file = LogFile(self._path, self.limits, self._header)
+            self._owned.abandon(self._close_file)
+            try:
+                self._file = LogFile(self._path, limits, self._header, written)
+            except DatabaseDamaged:
+                self._owned.set_aside()
+                self._file = LogFile(self._path, limits, self._header, written)
+        except OSError as error:
+            raise unusable(self._path, error) from None
         self._owned.note()
         self._header = self._file.header
         state, damage = self._file.state, self._file.damage
@@ -127,8 +140,12 @@ class SqliteLog:
     def _close(self, rest: WriteBatch, now: float) -> Future[Commit]:
         def close() -> Commit:
             try:
-                if self._lost is not None or self._owned.lost() is not None:
-                    self._lost = self._lost or self._owned.lost()
+                try:
+                    self._require_owned()
+                    self._require_whole()
+                except LogFenced as error:
+                    self._lost = error.message
+                if self._lost is not None:
                     self._reopen()
                 self._reader.close()
                 return self._file.close(rest, now)
