@@ -13,7 +13,7 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.fields import EndpointTls, Text, require_text
 from wscli.config.models.gateway import GatewayPlan
-from wscli.config.models.hooks import MessageHookOf, StateHookOf
+from wscli.config.models.hooks import ConnectHookOf, MessageHookOf, StateHookOf
 from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
@@ -73,7 +73,13 @@ MaxMessage = Annotated[Size, Field(ge=1, description="a larger message closes th
 class EndpointModel(StrictModel):
     """A server, and how to connect to it."""
 
-    url: Annotated[Text, Field(description="ws:// or wss://; the paths of channels are appended")]
+    url: Annotated[
+        Text, Field(description="ws://, wss:// or unix:PATH of a socket; the paths of channels are appended")
+    ]
+    connect_to: Annotated[
+        Text | None,
+        Field(description="HOST:PORT or unix:PATH to connect to, in place of the url's; Host and TLS stay the url's"),
+    ] = None
     query: Query
     headers: Headers
     subprotocols: Subprotocols = ()
@@ -86,6 +92,9 @@ class EndpointModel(StrictModel):
     ] = "auto"
     max_message: MaxMessage = 1 << 20
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
+    retry_after_max: Annotated[
+        Duration | None, Field(gt=0, description="a longer Retry-After is cut to this; without it, none is")
+    ] = None
     keepalive: KeepaliveOf = Keepalive()
     rotate: RotateOf = "none"
     dedupe: Annotated[
@@ -139,6 +148,10 @@ class ChannelModel(StrictModel):
     backoff: BackoffOf | None = None
     look_again: LookAgainOf = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
+    on_connect: Annotated[
+        ConnectHookOf | None,
+        Field(description="a command for each new connection: [PROGRAM, ARGUMENT...], or {exec, timeout}"),
+    ] = None
     on_state: Annotated[
         StateHookOf | None,
         Field(description="a command for each change of state: [PROGRAM, ARGUMENT...], or {exec, timeout}"),

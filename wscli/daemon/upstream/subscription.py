@@ -37,6 +37,11 @@ class Subscription:
         return self.upstream.connection if self._member.joined else None
 
     @property
+    def sendable(self) -> bool:
+        """Whether a message can be handed over now: the connection is open, and has not lost its network."""
+        return self.connection is not None and not self.snapshot.probing
+
+    @property
     def healthy(self) -> bool:
         """Whether the upstream has been ready for ``reset_after``."""
         return self.upstream.healthy
@@ -67,7 +72,7 @@ class Subscription:
     def leave(self, *, by_hand: bool) -> None:
         """Close the channel, and the upstream if no other channel wants it.
 
-        An upstream that the server asked to wait waits on, unless the channel is left by hand.
+        A wait of the upstream goes on, so that the next use does not dial sooner, unless the channel is left by hand.
         """
         was_ready = self._member.receives and self.connection is not None
         self.upstream.subscribers.leave(self._member)
@@ -75,36 +80,48 @@ class Subscription:
             self._member.subscriber.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
         self.upstream.regulate()
         if not self.upstream.subscribers.wanted:
-            self.upstream.feed(CloseRequested() if by_hand else Unused())
+            self.upstream.feed(CloseRequested() if by_hand else Unused(self.upstream.healthy_for))
+
+    def look_again(self) -> None:
+        """Resolve the name of the server again, if no route leads to the addresses that it had."""
+        self.upstream.destination.look_again()
 
     def redial(self, text: str) -> None:
         """Close the connection, and open another."""
         self.upstream.feed(RedialRequested(text))
 
-    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, left: Callable[[], float]) -> int:
+    async def send(
+        self,
+        payload: bytes | Callable[[], bytes],
+        *,
+        binary: bool,
+        left: Callable[[], float],
+        over: Connection | None = None,
+    ) -> int:
         """Hand a message to the open connection, and give its size in bytes.
 
         Args:
             payload: the message, or a function that makes it as it is handed over. Text must be UTF-8.
             binary: whether it goes as a binary message.
             left: gives the seconds within which the write buffer must take it.
+            over: a connection that is being prepared, and not ready yet.
 
         Raises:
             NotSent: the channel is not ready, or the connection ended or was busy until then: nothing was written.
             OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
 
         """
-        connection = self.connection
+        connection = over or self.connection
         while connection is not None:
             message = payload if isinstance(payload, bytes) else payload()
-            if (present := self.upstream.attempts.present) is not None:
-                present.sent = True
+            if over is None and (present := self.upstream.attempts.present) is not None:
+                present.sent = True  # what a hook says on each connection is not a program's message
             try:
                 await connection.send(message, binary=binary, timeout=left())
                 return len(message)
             except NotSent:
                 before, connection = connection, self.connection
-                if not left() or connection is None or connection is before:
+                if over is not None or not left() or connection is None or connection is before:
                     raise
                 # nothing was written, and a rotation opened another connection
         raise NotSent("the channel is not connected")

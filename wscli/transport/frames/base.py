@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import asyncio
 
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
+from wscli.transport.frames.bad_close import http_text, read_close
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import (
-    Violation,
-    cut_reason,
-    dropped,
-    failed,
-    http_text,
-    lost,
-    peer_closed,
-    read_close,
-    we_closed,
-)  # fmt: skip
+from wscli.transport.frames.close_codes import Violation, close_payload, dropped, failed, lost, peer_closed, we_closed
 from wscli.transport.frames.pings import Pings
 from wscli.transport.frames.turns import TURN_MESSAGES, TURN_SECONDS, turns_of
 from wscli.transport.frames.writer import FrameWriter
@@ -74,15 +65,11 @@ class BaseConnection:
         self._timer: asyncio.TimerHandle | None = None
         transport.pause_reading()
 
-    # Implemented by an adapter.
+    # Extended by an adapter.
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
         """Serialise one message or control frame."""
-        raise NotImplementedError
-
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        """Serialise a close frame, which is the last frame."""
-        raise NotImplementedError
+        return Frame(opcode, payload).serialize(mask=True)
 
     def _parse(self, data: memoryview) -> bool:
         """Parse a slice; False: the rest must wait for another turn."""
@@ -160,16 +147,18 @@ class BaseConnection:
     def _say_close(self, code: int, reason: str) -> None:
         self._sent_close = code
         self._writing.drop_pong()
-        self._writing.control(self._close_frame(code, cut_reason(reason)))
+        self._writing.control(self._frame(Opcode.CLOSE, close_payload(code, reason)))
 
     def _heard_close(self, code: int, reason: str, fault: Violation | None = None) -> None:
-        """Handle a close frame, which the adapter has answered if necessary; one that breaks a rule is a close too."""
-        self._deaf = True
+        """Handle a close frame: echo its code (RFC 6455, section 5.5.1), unless it answers ours or breaks a rule."""
         if self._cause is None:
             mine = self._sent_close
             self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
         if fault is not None:
             self._fail(fault)
+        elif self._open:
+            self._say_close(code, "")
+        self._deaf = True
         self._wind_down(CLOSE_TIMEOUT)
 
     def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
