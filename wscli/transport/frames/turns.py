@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 __all__ = ["TURN_MESSAGES", "TURN_SECONDS", "Turns", "turns_of"]
 
-TURN_SECONDS = 0.005
+TURN_SECONDS = 0.002
 """Seconds of parsing in one turn of the loop."""
 TURN_MESSAGES = 2048
 """Messages of one connection in one turn."""
