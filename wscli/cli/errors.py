@@ -22,13 +22,17 @@ _OF_INSTANCE = (
 
 def hint_of_selection(hint: str, name: str | None, file: str | None) -> str:
     """Give the commands of a hint the -i or -c of the command line, without which they may mean another instance."""
+    chosen = name or file
+    if not chosen:
+        return hint
     import re
-    import shlex
 
-    option = f"-i {shlex.quote(name)}" if name else f"-c {shlex.quote(file)}" if file else ""
-    return (
-        re.sub(f"`wscli (?=(?:{_OF_INSTANCE})[ `])(?![^`]* -[ich]\\b)", f"`wscli {option} ", hint) if option else hint
-    )
+    if not re.fullmatch(r"[\w@%+=:,./-]+", chosen, re.ASCII):
+        import shlex
+
+        chosen = shlex.quote(chosen)
+    option = f"{'-i' if name else '-c'} {chosen} "
+    return re.sub(f"`wscli (?=(?:{_OF_INSTANCE})[ `])(?![^`]* -[ich]\\b)", lambda found: found[0] + option, hint)
 
 
 def report(error: WscliError) -> int:

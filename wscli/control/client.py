@@ -40,9 +40,16 @@ class ManagerGone(NoInstance):
 
 def manager_hung_up(instance: Instance) -> ManagerGone:
     """Make the error for a manager that closed the connection."""
-    return ManagerGone(
-        f"the manager of {instance.name!r} hung up", "`wscli ls` lists it if it runs; `wscli up` starts it"
-    )
+    hint = _with_file("`wscli ls` lists it if it runs; `wscli up` starts it", instance)
+    return ManagerGone(f"the manager of {instance.name!r} hung up", hint)
+
+
+def _with_file(hint: str, instance: Instance) -> str:
+    """Name the file of an instance in a hint to start it: ``up`` alone may find another."""
+    import re
+    from shlex import quote  # here: it costs the thin client milliseconds
+
+    return re.sub("`wscli up( -d)?`", lambda found: f"`wscli up -d -c {quote(instance.file)}`", hint)
 
 
 def answer_timed_out() -> TimedOut:
@@ -73,11 +80,8 @@ class ManagerConnection:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
-        if isinstance(error, WscliError) and error.hint:  # `up` alone may find another file
-            import re
-            from shlex import quote  # here: it costs the thin client milliseconds
-
-            error.hint = re.sub("`wscli up( -d)?`", f"`wscli up -d -c {quote(self.instance.file)}`", error.hint)
+        if isinstance(error, WscliError) and error.hint:
+            error.hint = _with_file(error.hint, self.instance)
 
     def close(self) -> None:
         """Hang up."""

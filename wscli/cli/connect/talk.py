@@ -115,8 +115,8 @@ def talk(selection: Selection, channel: str, linger: float) -> int:
             ended_first = not _send_stdin(sender, printer) or select.select([printer.ended], [], [], linger)[0]
         finally:
             printer.close()
-    if ended_first and printer.error is not None:
-        raise printer.error
+        if ended_first and printer.error is not None:
+            raise printer.error
     return 0
 
 
