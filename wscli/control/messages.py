@@ -133,6 +133,7 @@ class GatewayStats(TypedDict):
 
     listen: list[str]
     clients: int
+    strangers: int
     refused: int
 
 

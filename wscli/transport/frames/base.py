@@ -75,8 +75,6 @@ class BaseConnection:
         """Parse a slice; False: the rest must wait for another turn."""
         raise NotImplementedError
 
-    # Delivery.
-
     def _received(self, data: memoryview) -> None:
         """Parse what was read: this connection's share of the turn, or one slice while others wait for theirs."""
         self._feed(data, 0.0 if self._turns.crowded else self._loop.time() + TURN_SECONDS)
@@ -217,15 +215,9 @@ class BaseConnection:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    # Writing.
-
     @property
     def _open(self) -> bool:
         return not (self._over or self._deaf or self._sent_close is not None or self._transport.is_closing())
-
-    def _require_open(self) -> None:
-        if not self._open:
-            raise NotSent("the connection is closed")
 
     def pause_writing(self) -> None:
         """Block sending: the kernel's buffer is full."""
@@ -237,7 +229,6 @@ class BaseConnection:
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         """See ``Connection.send``; messages leave in the order of the calls."""
-        self._require_open()
         opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
 
         def frame() -> bytes:
@@ -256,10 +247,9 @@ class BaseConnection:
 
     async def ping(self) -> float:
         """See ``Connection.ping``."""
-        self._require_open()
+        if not self._open:
+            raise NotSent("the connection is closed")
         return await self._pings.ping(lambda payload: self._writing.control(self._frame(Opcode.PING, payload)))
-
-    # Closing.
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_TIMEOUT) -> None:
         """See ``Connection.close``."""
@@ -282,8 +272,6 @@ class BaseConnection:
         if self._cause is None:
             self._cause = dropped()
         self._transport.abort()
-
-    # Reading.
 
     def pause_reading(self) -> None:
         """See ``Connection.pause_reading``; without effect while the connection is closing."""

@@ -148,9 +148,12 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
             pings, self._heard_pings = self._heard_pings[-MOST_PONGS:], []
             if self._open:
                 self._writing.pongs([self._frame(Opcode.PONG, ping) for ping in pings])
-        frames = self._frames
-        if self._deaf:
-            return
+        if not self._deaf:
+            self._react(self._frames)
+        self._raw = None
+
+    def _react(self, frames: FrameListener) -> None:
+        """Handle what ended the parsing, if anything did."""
         if frames.violation is not None:
             self._fail(frames.violation)
         elif frames.closed is not None:

@@ -14,6 +14,7 @@ Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ from wscli.errors import NotSent, WscliError
 __all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
 DEFAULT_TIMEOUT = 10.0
+TURN = 0.005
+"""Seconds of sending after which other tasks get a turn."""
 
 
 async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
@@ -102,14 +105,19 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
 async def _send(
     channel: Channel, messages: list[bytes], *, binary: bool, timeout: float
 ) -> tuple[int, WscliError | None]:
-    """Send messages until one fails; return how many were sent, and its error."""
+    """Send messages until one fails, or all of them took too long; return how many were sent, and the error."""
+    time = asyncio.get_running_loop().time
+    deadline, turn = time() + timeout, time() + TURN
     for count, message in enumerate(messages):
         try:
             if not binary:
                 check_text(message)
-            await channel.send(message, binary=binary, timeout=timeout)
+            await channel.send(message, binary=binary, timeout=timeout if not count else max(deadline - time(), 0.0))
         except WscliError as error:
             return count, error
+        if time() > turn:  # sending may be a matter of a buffer, and never wait
+            await asyncio.sleep(0)
+            turn = time() + TURN
     return len(messages), None
 
 
