@@ -45,7 +45,7 @@ async def test_stats_for_people_are_aligned_tables(cli: Cli) -> None:
     lines = (await cli("stats")).out.splitlines()
     assert lines[0] == f"app: pid {os.getpid()}, up 1h1m, 1 of 2 connections open"
     assert lines[3].split()[:4] == ["notifications", "ready", "17", "3.3KiB"]
-    assert lines[-1].split() == ["session", "valid", "4m", "1", "1"]
+    assert lines[-1].split() == ["session", "valid", "4m", "1", "1", "-"]
 
 
 async def test_status_has_a_form_for_everybody(cli: Cli) -> None:

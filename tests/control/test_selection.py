@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from wscli.control import paths
-from wscli.control.selection import Busy, Selection, find_file, running, select
+from wscli.control.selection import Busy, Selection, find_file, hook_of, running, select
+from wscli.daemon.hooks.command import environment
 from wscli.errors import NoInstance, UsageError, WscliError
 
 NOTHING = Selection()
@@ -165,3 +166,12 @@ def test_without_patience_a_manager_whose_queue_is_full_is_busy_and_still_runnin
         _, sock = select(Selection("app"), runtime.environ, patience=0)
         with sock:
             assert not sock.getblocking()
+
+
+def test_a_client_in_a_hook_knows_the_channel_and_the_instance() -> None:
+    environ = environment({}, channel="rooms/7", instance="app", hook="on_state")
+    assert hook_of(environ) == {"channel": "rooms/7", "instance": "app"}
+
+
+def test_a_command_that_is_run_for_messages_by_tail_is_no_hook() -> None:
+    assert hook_of({"WSCLI_CHANNEL": "rooms/7"}) == {}

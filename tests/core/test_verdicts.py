@@ -100,7 +100,7 @@ def test_within_a_level_the_narrowest_key_wins_wherever_it_stands() -> None:
     assert judge(status(599), {"5xx": "stop", 503: "retry"}).action is Action.STOP
 
 
-KINDS = ["dns", "tcp", "tls", "certificate", "proxy", "timeout", "keepalive", "token", "violation", "too_big"]
+KINDS = [str(kind) for kind in FailureKind if kind not in ("status", "close", "upgrade")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -211,6 +211,6 @@ def test_what_came_from_the_environment_is_not_quoted() -> None:
 def test_the_schema_names_every_action_and_takes_the_same_keys() -> None:
     schema = TypeAdapter(Verdicts).json_schema()
     ((pattern, verdicts),) = schema["patternProperties"].items()
-    kinds = "dns|tcp|tls|certificate|proxy|timeout|keepalive|token|violation|too_big"
+    kinds = "dns|tcp|tls|certificate|proxy|timeout|keepalive|token|silence|violation|too_big"
     assert pattern == rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{kinds})$"
     assert verdicts["oneOf"][0]["enum"] == [str(action) for action in Action]

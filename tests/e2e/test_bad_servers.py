@@ -86,11 +86,11 @@ def half(opcode: int) -> bytes:
 CIRCLE = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
 ENDLESS = b"HTTP/1.1 101 Switching Protocols\r\nX: " + b"x" * 10_000_000
 BAD: dict[str, tuple[Script, str, str, str]] = {
-    "large": (upgraded(lambda conn: conn.frame(b"x" * 2_000_000)), "waiting", "close:1009", "1048576 bytes"),
+    "large": (upgraded(lambda conn: conn.frame(b"x" * 2_000_000)), "waiting", "too_big:1009", "1048576 bytes"),
     "fragments": (
-        upgraded(lambda conn: conn.sock.sendall(half(0x01) + half(0x80))), "waiting", "close:1009", "1048576 bytes",
+        upgraded(lambda conn: conn.sock.sendall(half(0x01) + half(0x80))), "waiting", "too_big:1009", "1048576 bytes",
     ),
-    "not_utf8": (upgraded(lambda conn: conn.frame(b"\xff\xfe")), "failed", "close:1007", "UTF-8"),
+    "not_utf8": (upgraded(lambda conn: conn.frame(b"\xff\xfe")), "failed", "violation:1007", "UTF-8"),
     "hangs_up": (upgraded(stays=False), "waiting", "close:1006", "without a close frame"),
     "goodbye": (upgraded(lambda conn: conn.close(1000, "bye \x1b[2J")), "waiting", "close:1000", "bye"),
     "never_answers": (Conn.until_closed, "waiting", "timeout", "no answer to the upgrade"),
@@ -99,7 +99,7 @@ BAD: dict[str, tuple[Script, str, str, str]] = {
     "endless": (answered(ENDLESS), "waiting", "upgrade", "65536 bytes"),
     "no_pong": (upgraded(), "waiting", "keepalive:1006", "no pong within 300ms"),
     "resets": (resets, "waiting", "upgrade", "reset the connection"),
-    "masks": (upgraded(lambda conn: conn.sock.sendall(b"\x81\x82\0\0\0\0hi")), "failed", "close:1002", "mask"),
+    "masks": (upgraded(lambda conn: conn.sock.sendall(b"\x81\x82\0\0\0\0hi")), "failed", "violation:1002", "mask"),
     "circle": (answered(CIRCLE), "failed", "status:310", "more than 5 times"),
     "status_401": (status(401), "failed", "status:401", "HTTP 401"),
     "status_404": (status(404), "waiting", "status:404", "HTTP 404"),
@@ -134,7 +134,7 @@ def test_a_bad_server_is_a_state_with_its_reason(bad: Bad, name: str) -> None:
     one = until(lambda: (now := bad.wscli.json("status", name, "--json"))["state"] == state and now)  # it dials again
     assert one["reason"]["code"] == code
     assert words in one["reason"]["text"]
-    assert one["next"]["action"] == ("start" if state == "failed" else "retry")
+    assert one["next"]["action"] == "retry"
     assert "\x1b" not in bad.wscli("status", name).stdout
 
 

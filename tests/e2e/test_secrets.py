@@ -33,6 +33,7 @@ tokens:
     http: {{post: "{http}/token?k={query}", headers: {{Authorization: "Bearer ${{A_KEY}}"}}}}
     read: {{token: .token}}
   commanded: {{command: [sh, -c, "echo $A_COMMANDED"]}}
+verdicts: {{3xx: stop}}
 backoff:
   default: {{initial: 10m, max: 10m, jitter: none}}
 channels:

@@ -41,8 +41,8 @@ async def test_a_request_arrives_as_it_was_made(http: HttpClient, endpoint: Any)
 async def test_a_status_is_an_error_that_names_the_url_and_nothing_of_the_body(
     http: HttpClient, endpoint: Any, status: int, after: str, seconds: float
 ) -> None:
-    """A date in Retry-After counts from the clock that was handed in."""
-    endpoint.say("hunter2", status=status, headers={"Retry-After": after})
+    """A date in Retry-After counts from the answer's own."""
+    endpoint.say("hunter2", status=status, headers={"Retry-After": after, "Date": "Fri, 15 Jan 2027 08:00:00 GMT"})
     with pytest.raises(RequestFailed) as caught:
         (await http.fetch(request(endpoint.url))).text("https://shown/x")
     assert caught.value.text == f"HTTP {status} from https://shown/x"

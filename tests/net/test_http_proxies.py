@@ -14,7 +14,7 @@ from tests.transport.certificates import Certificates
 from tests.transport.proxies import socks4_proxy, socks5_proxy
 from tests.transport.servers import Peer, Script, serve, silent
 from tests.waiting import descriptors, eventually
-from wscli.net.http import HttpClient
+from wscli.net.http import HttpClient, RequestFailed
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings
 from wscli.values import Secret
@@ -126,7 +126,9 @@ async def test_a_proxy_that_refuses_is_named_as_such(http: HttpClient, endpoint:
         ("https://api.example.com/t", proxy, "the proxy answered HTTP 407"),
         ("http://api.example.com/t", gone, "cannot connect to the proxy: connection refused"),
     ):
-        assert await failure(http, request(url, proxy=asked)) == f"{text} (https://shown/x)"
+        with pytest.raises(RequestFailed) as caught:
+            await http.fetch(request(url, proxy=asked))
+        assert (caught.value.text, caught.value.refused) == (f"{text} (https://shown/x)", asked is proxy)
 
 
 @pytest.mark.parametrize("host", ["127.1", "localhost", "LocalHost", "0x7f.0.0.1", "[::ffff:127.0.0.1]", "localhost."])

@@ -33,6 +33,28 @@ def test_without_read_the_trimmed_body_is_the_token() -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    [
+        "<!DOCTYPE html><html><body>Log in</body></html>",
+        "\ufeff <html lang='en'><head><title>Welcome to the hotel</title></head></html>",
+        "<?xml version='1.0'?><error>busy</error>",
+        "Moved <a href='/login'>here</a>",
+        "<HTML>\n<BODY>503</BODY>\n</HTML>",
+    ],
+)
+def test_an_html_page_is_never_a_token(page: str) -> None:
+    with pytest.raises(SourceFailed, match=r"^the answer is an HTML page, not a token$"):
+        read_answer(page, None, None, NOW)
+    with pytest.raises(SourceFailed, match=r"^the answer is an HTML page, not JSON$"):
+        read_answer(page, read(), None, NOW)
+
+
+@pytest.mark.parametrize("token", ["a<b", "x<1>y", "<>", "1 < 2 > 0"])
+def test_a_token_may_have_angle_brackets(token: str) -> None:
+    assert read_answer(token, None, None, NOW)[0].reveal() == token
+
+
+@pytest.mark.parametrize(
     ("paths", "answer", "life"),
     [
         ({}, {}, None),

@@ -131,6 +131,7 @@ async def test_socks5_with_a_password(dial: Dials) -> None:
         failure = await refused(dial, "ws://far.example/x", proxy=through("socks5h", proxy, "user:s3cret@"))
         assert failure.kind is FailureKind.PROXY
         assert failure.text == "the proxy refused: username and password authentication failure"
+        assert failure.refused
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_proxy(dial: Dials, answe
     async with serve(script) as proxy:
         failure = await refused(dial, "ws://far.example/x", proxy=through("http", proxy))
         assert (failure.kind, failure.code, failure.text) == (FailureKind.PROXY, None, f"the proxy {text}")
+        assert failure.refused == ("407" in text)
 
 
 @pytest.mark.parametrize(

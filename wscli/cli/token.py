@@ -11,7 +11,7 @@ from wscli.cli.formatting import duration
 from wscli.cli.options import json_option, token_argument, with_instance
 from wscli.cli.printing import json_lines, note, put
 from wscli.control.client import ask
-from wscli.control.selection import Selection
+from wscli.control.selection import Selection, hook_of
 from wscli.control.text import escape
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def command() -> None:
 def get(selection: Selection, name: str) -> int:
     """Print a token, fetching it only if no valid one is cached.
 
-    Exits with 4 if it cannot be had.
+    Exits with 4 if it cannot be had. In a hook, the channel counts as its user: a verdict `reauth` drops it.
     """
-    request: TokenRequest = {"action": "get", "name": name}
+    request: TokenRequest = {"action": "get", "name": name, "hook": hook_of()}
     token = ask(selection, "token", request, timeout=FETCH_DEADLINE)["token"]
     put((escape(token) if sys.stdout is not None and sys.stdout.isatty() else token) + "\n")
     return 0
@@ -47,7 +47,7 @@ def get(selection: Selection, name: str) -> int:
 @with_instance
 @json_option("One JSON object, with a key for each token.")
 def ls(selection: Selection, as_json: bool) -> int:
-    """List the tokens: their state and their counters, never a value."""
+    """List the tokens: their state, their counters and their last failure, never a value."""
     from wscli.cli.tables import tokens_text
 
     request: TokenList = {"action": "ls"}

@@ -23,6 +23,7 @@ from wscli.control.requests import (
     WaitRequest,
     refers,
 )
+from wscli.control.selection import hook_of
 from wscli.control.text import state_text
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 
@@ -214,7 +215,7 @@ def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -
 
 def token_request(name: str) -> ApiRequest:
     """Ask for a token."""
-    return ApiRequest("token", TokenRequest(action="get", name=name), _FETCH)
+    return ApiRequest("token", TokenRequest(action="get", name=name, hook=hook_of()), _FETCH)
 
 
 def _names(channels: tuple[str, ...], *, required: bool = False) -> list[str]:

@@ -11,7 +11,7 @@ from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.hooks import MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
-from wscli.core.backoff import LookAgain
+from wscli.core.backoff import BackoffPolicy, LookAgain
 
 __all__ = ["assemble"]
 
@@ -19,8 +19,10 @@ LOOK_AGAIN = 600.0
 """Seconds between two dials of a failed critical channel, at most, where the file says nothing."""
 
 
-def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path) -> Plan:
-    """Assemble the plan; channels share with their endpoint what they do not change."""
+def assemble(
+    model: FileModel, channels: Mapping[str, CompiledChannel], backoff: BackoffPolicy, *, name: str, file: Path
+) -> Plan:
+    """Assemble the plan; channels share with their endpoint what they do not change. ``backoff`` is the default."""
     return Plan(
         name=name,
         file=file,
@@ -30,6 +32,7 @@ def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name:
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
+        backoff=backoff,
         announce_after=model.announce_after,
         gateway=model.gateway,
     )
@@ -63,6 +66,7 @@ def _channel(
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,
+        retry_after_max=above.retry_after_max,
         look_again=_look_again(above.look_again if model.look_again is None else model.look_again, model),
         silence=None if model.silence == "none" else model.silence,
     )

@@ -105,7 +105,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         problems.add(root.mark, (), "nothing is declared; declare 'channels:' or 'tokens:'")
     if problems or model is None:
         return None
-    return assemble(model, channels, name=name, file=real)
+    return assemble(model, channels, policies.default.policy, name=name, file=real)
 
 
 def _typed(root: Located, context: Context) -> FileModel | None:

@@ -109,6 +109,8 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    retry_after_max: float | None = None
+    """Seconds that a server's ``Retry-After`` may take; None: as many as it says."""
     silence: float | None = None
     """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
@@ -173,6 +175,8 @@ class Plan:
     """The connect budget of each that is declared, used or not."""
     channels: Mapping[str, ChannelPlan]
     tokens: Mapping[str, TokenSource]
+    backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
+    """The policy where none is named, which is that of the token sources too."""
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
     warnings: tuple[str, ...] = ()

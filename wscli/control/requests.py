@@ -205,6 +205,8 @@ class TokenRequest(TypedDict):
 
     action: Literal["get", "refresh", "forget"]
     name: str
+    hook: NotRequired[dict[str, str]]
+    """Of ``get``: the channel and the instance whose hook asks."""
 
 
 class AttachRequest(TypedDict):

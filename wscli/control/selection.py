@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wscli.control.paths import Instance, is_instance_name, is_trusted, registered
 from wscli.errors import NoInstance, TimedOut, UsageError, WscliError
 
-__all__ = ["Busy", "Selection", "dial", "find_file", "running", "select"]
+__all__ = ["Busy", "Selection", "dial", "find_file", "hook_of", "running", "select"]
 
 PATIENCE = 10.0
 """Seconds for a manager to take a connection."""
@@ -142,3 +142,10 @@ def select(
         names = ", ".join(instance.name for instance in running(environ))
         hint = f"running: {names}" if names else _START
     raise NoInstance(missing, hint)
+
+
+def hook_of(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give ``channel`` and ``instance`` of the hook that this process runs in; empty outside a hook of a manager."""
+    if "WSCLI_HOOK" not in environ:
+        return {}
+    return {"channel": environ.get("WSCLI_CHANNEL", ""), "instance": environ.get("WSCLI_INSTANCE", "")}

@@ -8,7 +8,7 @@ from wscli.core import rotation
 from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import gives_up, look_after
 from wscli.core.commands import Hangup, ScheduleLook, ScheduleRetry, UpstreamCommand
-from wscli.core.events import AttemptEnded, Failure, VerdictGiven
+from wscli.core.events import AttemptEnded, Failure, FailureKind, VerdictGiven
 from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
 from wscli.core.snapshot import InARow, Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
@@ -69,7 +69,7 @@ def _counted(row: InARow, event: AttemptEnded) -> InARow:
 
 def _after_health(snapshot: Snapshot, event: AttemptEnded | VerdictGiven, policy: Policy) -> Snapshot:
     healthy = event.healthy_for >= policy.backoff.reset_after
-    return replace(forgive(snapshot), attempt=0) if healthy else snapshot
+    return forgive(snapshot) if healthy else snapshot
 
 
 def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
@@ -114,7 +114,9 @@ def _conclude(
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
         failed, looks = _fail(over, Reason("gave_up", text), policy, mends=False)
         return failed, (*forgotten, *leave_both, *looks)
-    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
+    # the broker holds back a token source by itself
+    asked_for = verdict.no_sooner if failure.kind is FailureKind.TOKEN else no_sooner
+    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=asked_for > 0)
     again = ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner)
     return waiting, (*forgotten, *leave_both, again)
 

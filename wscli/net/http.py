@@ -40,7 +40,7 @@ class RequestFailed(Exception):
     """A request failed; ``text`` is one lower-case line without secrets."""
 
     def __init__(self, text: str, *, retry_after: float | None = None, refused: bool = False) -> None:
-        """``retry_after`` is in seconds; ``refused``: the status was 401 or 403."""
+        """``retry_after`` is in seconds; ``refused``: the credentials for the server or for its proxy were refused."""
         super().__init__(text)
         self.text = text
         self.retry_after = retry_after
@@ -80,7 +80,7 @@ class HttpAnswer:
             RequestFailed: the status is not 2xx, or the body is not UTF-8.
         """
         if not 200 <= self.status <= 299:
-            refused = self.status in (401, 403)
+            refused = self.status in (401, 403, 407)
             raise RequestFailed(f"HTTP {self.status} from {shown}", retry_after=self.retry_after, refused=refused)
         try:
             return self.body.decode("utf-8-sig")
@@ -114,7 +114,8 @@ class HttpClient:
             raise RequestFailed(error.message) from None
         # ValueError: an invalid URL or header; its text may quote a secret.
         except (OSError, ValueError, ProxyError) as error:
-            raise RequestFailed(f"{explain(error)} ({request.shown})") from None
+            refused = isinstance(error, ProxyError) and "authentication" in str(error).lower()
+            raise RequestFailed(f"{explain(error)} ({request.shown})", refused=refused) from None
 
     async def close(self) -> None:
         """Close the session; a request in progress fails."""
@@ -133,7 +134,8 @@ class HttpClient:
                     url = _redirected(request.shown, url, response.headers.get("Location"))
                     status = response.status
             except aiohttp.ClientError as error:
-                raise RequestFailed(f"{explain(error)} ({request.shown})") from None
+                refused = isinstance(error, aiohttp.ClientHttpProxyError) and error.status == 407
+                raise RequestFailed(f"{explain(error)} ({request.shown})", refused=refused) from None
             request = _after_redirect(request, status)
         raise RequestFailed(f"{request.shown} redirects more than {_MAX_REDIRECTS} times")
 
@@ -171,7 +173,9 @@ class HttpClient:
         return self._session
 
     async def _answer(self, request: HttpRequest, response: aiohttp.ClientResponse, *, read_errors: bool) -> HttpAnswer:
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), self._clock.wall())
+        retry_after = parse_retry_after(
+            response.headers.get("Retry-After"), self._clock.wall(), response.headers.get("Date")
+        )
         if response.status >= 300 and not (read_errors and 400 <= response.status <= 499):
             return HttpAnswer(response.status, b"", retry_after)
         body = bytearray()

@@ -56,6 +56,10 @@ class DialTimeline:
     """The address and port of the connection."""
     addresses: tuple[str, ...] = ()
     """The resolved IP addresses of the server, or of its proxy."""
+    host: str = field(default="", repr=False)
+    """The name of which they are; it may contain a secret."""
+    route: tuple[str, str] | None = None
+    """The IP addresses of the connection: ours, and that of the server or its proxy."""
 
     def add(self, name: str, seconds: float, detail: str, *, ok: bool = True) -> None:
         """Record the end of a step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import pairwise
 
 import pytest
@@ -61,6 +62,25 @@ async def test_a_lazy_channel_that_failed_can_be_used_again_once_it_would_be_loo
         with it.channel.use():
             await it.time.settle()
             assert it.channel.state is S.READY
+
+
+async def test_the_log_says_once_that_it_failed_and_when_it_is_ready_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wscli.channel")
+    async with scripted(channel_plan(look_again=SLOWLY)) as it:
+        it.server.always = EXPIRED
+        it.server.link.end(closed(1006))
+        await it.time.advance(60)
+        it.server.always = None
+        await it.time.advance(120)
+        said = [message for message in caplog.messages if "not connected" not in message]
+        assert said[:2] == ["news: ready", "news: failed: certificate has expired"]
+        assert [message[:24] for message in said[2:]] == ["news: ready again after "]
+        it.server.always = EXPIRED
+        it.server.link.end(closed(1006))
+        await it.time.advance(8)
+        it.channel.start()
+        await it.time.advance(8)
+        assert said[1:2] * 2 == caplog.messages[-2:], "by hand it is told again"
 
 
 @pytest.mark.parametrize("by_hand", ["start", "restart"])

@@ -39,6 +39,7 @@ gateway:
   origins: ["{origin}"]
 endpoints:
   api: {{url: "ws://127.0.0.1:{demo}/ws", query: {{token: "{{token.session}}"}}, backoff: quick}}
+verdicts: {{1003: stop}}
 tokens:
   session:
     http: {{post: "http://127.0.0.1:{demo}/ws-token"}}

@@ -72,6 +72,27 @@ async def test_an_error_shows_neither_query_nor_user_nor_environment(context: Fe
     assert caught.value.text == f"HTTP 500 from http://{host}/***"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "refused"),
+    [
+        (400, '{"error":"invalid_grant"}', True),
+        (401, "", True),
+        (403, "", True),
+        (400, '{"error":"busy"}', False),
+        (429, "", False),
+        (500, '{"error":"invalid_grant"}', False),
+    ],
+)
+async def test_a_refusal_of_credentials_is_told_from_other_failures(
+    context: FetchContext, endpoint: Any, status: int, body: str, refused: bool
+) -> None:
+    endpoint.say(body, status=status)
+    with pytest.raises(SourceFailed) as caught:
+        await fetch(context, http={"post": endpoint.url, "form": {"grant_type": "refresh_token"}})
+    assert caught.value.refused == refused
+    assert caught.value.text.endswith(": invalid_grant") == (status == 400 and refused)
+
+
 async def test_a_token_that_would_break_a_header_is_refused(
     context: FetchContext, endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,9 @@ class EndpointModel(StrictModel):
     ] = "auto"
     max_message: MaxMessage = 1 << 20
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
+    retry_after_max: Annotated[
+        Duration | None, Field(gt=0, description="a longer Retry-After is cut to this; without it, none is")
+    ] = None
     keepalive: KeepaliveOf = Keepalive()
     rotate: RotateOf = "none"
     dedupe: Annotated[

@@ -40,11 +40,15 @@ class Announcer:
         """Note a step of the machine."""
         if self._closed or after.state is before.state:
             return
+        if before.state is ChannelState.FAILED and after.reason.code != "retry":  # by hand, or by a reload
+            self._lost_at, self._announced = None, False
         if after.state is ChannelState.READY:
             self._ready()
         elif after.state in SETTLED or after.state is ChannelState.IDLE:
             self._settled(after)
-        elif before.state is ChannelState.READY or (after.failure and self._lost_at is None):
+        elif before.state is ChannelState.READY or (
+            after.failure and self._lost_at is None and before.state is not ChannelState.IDLE
+        ):
             self._lost(before, after)
 
     def close(self) -> None:
@@ -77,10 +81,15 @@ class Announcer:
 
     def _settled(self, after: Snapshot) -> None:
         self._timer.cancel()
-        self._lost_at, self._announced = None, False
+        fails = after.state is ChannelState.FAILED
+        if fails and self._announced and self._why == after.reason.text:
+            return  # dialled again, with the same end
+        looks = fails and after.next.action == "retry"  # the outage goes on until it is ready
+        began = self._clock.monotonic() if self._lost_at is None else self._lost_at
+        self._lost_at, self._announced, self._why = began if looks else None, looks, after.reason.text
         if after.state is not ChannelState.IDLE:  # a lazy channel may flap from use to use
             self._flapping.end()
-        level = logging.ERROR if after.state is ChannelState.FAILED else logging.INFO
+        level = logging.ERROR if fails else logging.INFO
         self._log(level, after.state, f"{after.state}: {after.reason.text}")
 
     def _log(self, level: int, event: str, text: str) -> None:

@@ -159,6 +159,7 @@ class Channel:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
             self._feed(events.Used())
+            self.subscription.look_again()
             yield
 
     def open(self) -> None:
@@ -172,7 +173,7 @@ class Channel:
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
-        await self._tracker.wait_until(lambda: self.state in states or self.removed)
+        await self.wait_until(lambda: self.state in states or self.removed)
         return self.state
 
     async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
@@ -291,7 +292,7 @@ class Channel:
 
     def status(self) -> Status:
         """The object of ``status --json``."""
-        return channel_status(self)
+        return channel_status(self, self._services.clock.wall())
 
     def stats(self) -> ChannelStats:
         """The channel's part of ``stats --json``."""

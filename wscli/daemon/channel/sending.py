@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from wscli.clock import Clock
 from wscli.control.messages import Status
 from wscli.control.text import state_text
-from wscli.core.states import SETTLED, ChannelState
+from wscli.core.snapshot import Snapshot
+from wscli.core.states import SETTLED
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
-from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
 __all__ = ["send_message"]
@@ -28,8 +28,8 @@ class SendingChannel(Protocol):
     subscription: Subscription
 
     @property
-    def connection(self) -> Connection | None:
-        """The open connection, while the channel is ready."""
+    def snapshot(self) -> Snapshot:
+        """Its state, with its reason."""
 
     def use(self) -> AbstractContextManager[None]:
         """Hold it in use."""
@@ -40,8 +40,8 @@ class SendingChannel(Protocol):
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless."""
 
-    async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
-        """Wait until it is in one of the states, or removed."""
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds, or it is removed."""
 
 
 async def send_message(
@@ -57,7 +57,8 @@ async def send_message(
         clock: the time.
 
     Raises:
-        NotSent: it did not become ready in time, or the connection ended or was busy until then: nothing was written.
+        NotSent: it did not become ready in time, or no network led to the server and no pong came until then, or the
+            connection ended or was busy: nothing was written.
         OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
         ChannelUnavailable: it is failed, done, stopped or paused.
         AuthError: it failed for its credentials.
@@ -79,8 +80,8 @@ async def send_message(
 async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) -> None:
     try:
         async with asyncio.timeout(timeout):
-            while channel.connection is None:  # a connection may be lost before its waiter's turn
-                await channel.wait_for(SETTLED | {ChannelState.READY})
+            while not channel.subscription.sendable:  # a connection may be lost before its waiter's turn
+                await channel.wait_until(lambda: channel.subscription.sendable or channel.snapshot.state in SETTLED)
                 if (unavailable := channel.unavailable()) is not None:
                     raise unavailable
     except TimeoutError:

@@ -9,9 +9,10 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
-from wscli.net.http import HttpRequest
+from wscli.net.http import HttpRequest, RequestFailed
 from wscli.net.tls import TlsSettings
 from wscli.templates import Scope
+from wscli.tokens.answer import explain_refusal
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import (
@@ -128,4 +129,9 @@ class HttpSource(HttpOptions):
     async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Make the request."""
         request = self.request(await context.scope(self.references()))
-        return SourceAnswer(Secret((await context.http.fetch(request)).text(request.shown)))
+        answer = await context.http.fetch(request, read_errors=True)
+        try:
+            return SourceAnswer(Secret(answer.text(request.shown)))
+        except RequestFailed as error:
+            explain_refusal(error, answer)
+            raise

@@ -8,10 +8,9 @@ from urllib.parse import quote_plus, urlencode
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
+from wscli.net.http import HttpRequest, RequestFailed
 from wscli.templates import Scope, Template
-from wscli.tokens.answer import parse_answer
-from wscli.tokens.errors import SourceFailed
+from wscli.tokens.answer import explain_refusal, parse_answer
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, UrlText, names_in
 from wscli.tokens.sources.http import HttpOptions, checked_headers
@@ -19,18 +18,6 @@ from wscli.values import Secret
 
 __all__ = ["OAuth2Source"]
 
-_ERRORS = frozenset(
-    {
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    }
-)
-"""Error codes that may be shown: RFC 6749, section 5.2, and RFC 8707."""
 _ROTATED = "refresh_token"
 
 
@@ -95,10 +82,8 @@ class OAuth2Source(HttpOptions):
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            word = _error_of(answer)
-            if word == "invalid_grant":  # the server refuses the token that it issued: return to the declared one
-                context.memory.pop(_ROTATED, None)
-            error.text += f": {word}" if word else ""
+            if explain_refusal(error, answer) == "invalid_grant":
+                context.memory.pop(_ROTATED, None)  # the server refuses the token that it issued: use the declared one
             raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
@@ -131,12 +116,3 @@ class OAuth2Source(HttpOptions):
 
 def _filled(template: Template | None, scope: Scope) -> str:
     return "" if template is None else template.render(scope)
-
-
-def _error_of(answer: HttpAnswer) -> str | None:
-    try:
-        value = parse_answer(answer.body.decode(errors="replace"))
-    except SourceFailed:
-        return None
-    error = value.get("error") if isinstance(value, dict) else None
-    return error if isinstance(error, str) and error in _ERRORS else None

@@ -37,7 +37,8 @@ def failure_of(error: Exception, step: str, server: ServerAddress) -> Failure:
     if isinstance(error, ssl.SSLError):
         return _tls(error, server)
     if isinstance(error, ProxyError):
-        return Failure(FailureKind.PROXY, f"{server.where} refused: {_lower(str(error))}")
+        text = _lower(str(error))  # SOCKS has no code for a wrong password
+        return Failure(FailureKind.PROXY, f"{server.where} refused: {text}", refused="authentication" in text)
     if isinstance(error, OSError):
         return _broken(error, step, server)
     if isinstance(error, UnicodeError):

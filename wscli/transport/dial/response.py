@@ -74,7 +74,7 @@ def refusal(head: ResponseHead, where: str, wall: float) -> Failure:
 
     ``wall`` is the current time in seconds since the epoch: a Retry-After may be a date.
     """
-    retry_after = parse_retry_after(head.get("retry-after"), wall)
+    retry_after = parse_retry_after(head.get("retry-after"), wall, head.get("date"))
     text = f"{where} answered the upgrade with {head.summary}"
     if retry_after is not None:
         text += f" with Retry-After {format_duration(retry_after)}"

@@ -79,13 +79,13 @@ async def _read_answer(receive: Callable[[int], Awaitable[bytes]], proxy: Proxy)
     except ValueError:
         raise _refused(proxy, "did not answer CONNECT with HTTP") from None
     if not 200 <= parsed.status <= 299:
-        raise _refused(proxy, f"answered CONNECT with {parsed.summary}")
+        raise _refused(proxy, f"answered CONNECT with {parsed.summary}", credentials=parsed.status == 407)
     if rest:  # neither a TLS nor a WebSocket server speaks first
         raise _refused(proxy, "sent data before the tunnel was used")
 
 
-def _refused(proxy: Proxy, text: str) -> DialError:
-    return DialError(Failure(FailureKind.PROXY, f"{proxy.server.where} {text}"))
+def _refused(proxy: Proxy, text: str, *, credentials: bool = False) -> DialError:
+    return DialError(Failure(FailureKind.PROXY, f"{proxy.server.where} {text}", refused=credentials))
 
 
 async def _through_http(dial: DialContext, proxy: Proxy) -> Conduit:

@@ -9,8 +9,8 @@ from websockets.frames import CLOSE_CODE_EXPLANATIONS, Close
 from wscli.core.events import Failure, FailureKind
 
 __all__ = [
-    "NO_CLOSE", "NO_CODE", "Violation", "close_payload", "cut_reason", "dropped", "failed", "lost", "peer_closed",
-    "we_closed",
+    "NO_CLOSE", "NO_CODE", "Violation", "close_payload", "cut_reason", "dropped", "failed", "heard_close", "lost",
+    "peer_closed", "we_closed",
 ]  # fmt: skip
 
 NO_CODE = 1005
@@ -46,6 +46,11 @@ def close_payload(code: int, reason: str) -> bytes:
 
 def _described(code: int, reason: str) -> str:
     return f"{code} {reason or _MEANINGS.get(code, '')}".rstrip()
+
+
+def heard_close(sent: int | None, code: int, reason: str, fault: Violation | None = None) -> Failure:
+    """Describe the end after a close frame of the server; ``sent`` is our close code before it."""
+    return peer_closed(code, reason, fault) if sent is None else we_closed(sent, (code, reason))
 
 
 def peer_closed(code: int, reason: str, fault: Violation | None = None) -> Failure:

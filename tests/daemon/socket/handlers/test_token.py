@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.served import Served
+from tests.daemon.scripted import closed
+from tests.daemon.served import Served, link_of
 from wscli.errors import AuthError, UsageError
 
 
@@ -15,6 +16,27 @@ async def test_each_action_asks_the_broker_and_only_get_gives_the_value_away(ser
     assert "s3cret" not in str(await served.ask("token", {"action": "ls"}))
     assert await served.ask("token", {"action": "get", "name": "session"}) == {"token": "s3cret"}
     assert served.manager.broker.stats()["session"]["fetches"] == 3, "for the first get, refresh, and after forget"
+
+
+@pytest.mark.parametrize(
+    ("hook", "fetches"),
+    [
+        ({"channel": "calls", "instance": "app"}, 2),
+        ({"channel": "calls", "instance": "other"}, 1),
+        ({"channel": "gone", "instance": "app"}, 1),
+        ({}, 1),
+    ],
+    ids=["a hook", "of another instance", "of a removed channel", "no hook"],
+)
+async def test_a_token_that_a_channels_hook_asked_for_is_dropped_by_its_reauth(
+    served: Served, hook: dict[str, str], fetches: int
+) -> None:
+    ask = {"action": "get", "name": "session", "hook": hook}
+    await served.ask("token", ask)
+    link_of(served.calls).end(closed(4401))
+    await served.it.time.advance(2.0)
+    await served.ask("token", ask)
+    assert served.manager.broker.stats()["session"]["fetches"] == fetches
 
 
 async def test_a_token_that_cannot_be_had_is_4(served: Served) -> None:
@@ -29,3 +51,15 @@ async def test_an_undeclared_token_is_refused_with_those_that_are(served: Served
         await served.ask("token", {"action": action, "name": "sesion"})
     assert caught.value.hint == "the tokens of this instance: session"
     assert served.manager.broker.stats()["session"]["fetches"] == 0
+
+
+async def test_the_reason_of_a_failure_is_listed_and_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    served.token.unlink()
+    with pytest.raises(AuthError):
+        await served.ask("token", {"action": "get", "name": "session"})
+    reason = "token 'session': cannot read the file '"
+    listed = (await served.ask("token", {"action": "ls"}))["tokens"]["session"]["reason"]
+    counted = (await served.ask("stats"))["tokens"]["session"]["reason"]
+    assert listed == counted
+    assert listed.startswith(reason)
+    assert listed in caplog.messages
