@@ -46,7 +46,7 @@ def test_check_says_every_problem_on_stderr_and_a_hint(capsys: Printed) -> None:
     assert printed.err == (
         "bad.yaml:3:21: channels.calls.endpoint: unknown endpoint: 'apj'; did you mean 'api'?\n"
         "bad.yaml:3:26: channels.calls.backof: unknown key; did you mean 'backoff'?\n"
-        "hint: `wscli config schema` describes every key\n"
+        "hint: see `wscli explain channels.endpoint` and `wscli explain channels.backoff`\n"
     )
 
 

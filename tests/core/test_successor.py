@@ -82,7 +82,7 @@ def test_a_successor_is_the_one_attempt_once_the_connection_before_it_ends(
     assert commands == [c.Succeed(2)]
     assert (snapshot.state, snapshot.generation, snapshot.successor) == (state, 2, None)
     snapshot, commands = run(e.AttemptEnded(2, TCP), snapshot=snapshot)
-    assert commands == [c.ScheduleRetry(2, 2, 0.0)]
+    assert commands == [c.ScheduleRetry(2, 1, 0.0)]
     assert run(e.RetryDue(2), snapshot=snapshot)[1] == [c.DialNext(3)]
 
 
@@ -91,13 +91,21 @@ def test_a_verdict_lets_a_successor_take_the_place_of_the_connection_that_it_clo
     assert (snapshot.state, snapshot.generation, commands) == (S.CONNECTING, 2, [c.Hangup(1), c.Succeed(2)])
 
 
-@pytest.mark.parametrize("failure", [close(1002), close(1012, retry_after=9.0)])
-def test_a_successor_is_hung_up_where_the_end_says_not_to_dial(failure: e.Failure) -> None:
-    policy = declared({1002: "stop"})
-    snapshot, commands = run(e.AttemptEnded(1, failure), snapshot=rotating(), policy=policy)
+def test_a_successor_is_hung_up_where_the_server_asks_to_wait() -> None:
+    snapshot, commands = run(e.AttemptEnded(1, close(1012, retry_after=9.0)), snapshot=rotating())
     assert commands[0] == c.Hangup(2)
-    assert snapshot.successor is None
-    assert snapshot.state is (S.WAITING if failure.retry_after else S.FAILED)
+    assert (snapshot.successor, snapshot.state) == (None, S.WAITING)
+
+
+@pytest.mark.parametrize("code", [1000, 1002, 1008, 4000, 4409])
+def test_a_close_of_the_old_connection_is_not_judged_while_its_successor_is_opened(code: int) -> None:
+    policy = declared({4409: "stop"})
+    snapshot, commands = run(e.AttemptEnded(1, close(code)), snapshot=rotating(), policy=policy)
+    assert commands == [c.Succeed(2)]
+    assert (snapshot.state, snapshot.generation) == (S.CONNECTING, 2)
+    assert (snapshot.failure, snapshot.in_a_row.refusals) == (None, 0)
+    refused, _ = run(e.AttemptEnded(2, close(1002)), snapshot=snapshot)
+    assert refused.failure == close(1002), "the successor's own end is"
 
 
 CLOSING = [e.CloseRequested(), e.RedialRequested("x"), e.Unused(), e.TaskCrashed("x")]

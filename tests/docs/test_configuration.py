@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, str] = {
     "Channels": "ChannelModel",
     "Backfill": "BackfillModel",
     "History": "HistoryLimits",
+    "on_connect": "ConnectHook",
     "on_state": "StateHook",
     "on_message": "MessageHook",
     "Gateway": "GatewayPlan",

@@ -67,7 +67,7 @@ def test_every_state_is_explained() -> None:
 
 
 def test_every_variable_and_every_count_of_a_hook_is_documented() -> None:
-    names = [*environment({}, channel="calls", instance="app", hook="on_state"), *asdict(HookCounts())]
+    names = [*environment({}, channel="calls", instance="app", hook="on_connect", connection=1), *asdict(HookCounts())]
     assert [name for name in names if f"| `{name}` |" not in text("hooks")] == []
 
 

@@ -44,7 +44,7 @@ async def test_messages_go_both_ways_over_tls(dial: Dials) -> None:
     [
         ("self_signed", "unable to get local issuer certificate"),
         ("expired", "certificate has expired"),
-        ("other_host", "mismatch"),
+        ("other_host", "IP address mismatch"),
     ],
 )
 async def test_a_certificate_that_does_not_hold_is_named(

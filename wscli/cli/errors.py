@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -12,7 +12,23 @@ from wscli.cli.printing import styled
 from wscli.control.text import escape
 from wscli.errors import ConfigError, UsageError, WscliError
 
-__all__ = ["report", "report_click", "report_crash", "unknown_verb"]
+__all__ = ["hint_of_selection", "report", "report_click", "report_crash", "unknown_verb"]
+
+_OF_INSTANCE = (
+    "consumer|doctor|down|logs|outbox|pause|reload|request|restart|resume|send|start|stats|status|stop|tail|token|wait"
+)
+"""Verbs that are for an instance."""
+
+
+def hint_of_selection(hint: str, name: str | None, file: str | None) -> str:
+    """Give the commands of a hint the -i or -c of the command line, without which they may mean another instance."""
+    import re
+    import shlex
+
+    option = f"-i {shlex.quote(name)}" if name else f"-c {shlex.quote(file)}" if file else ""
+    return (
+        re.sub(f"`wscli (?=(?:{_OF_INSTANCE})[ `])(?![^`]* -[ich]\\b)", f"`wscli {option} ", hint) if option else hint
+    )
 
 
 def report(error: WscliError) -> int:
@@ -30,15 +46,19 @@ def report(error: WscliError) -> int:
     return int(error.exit_code)
 
 
-def report_click(error: click.ClickException) -> int:
-    """Print an error of click's in our form."""
+def report_click(error: click.ClickException, args: Sequence[str]) -> int:
+    """Print an error of click's in our form; ``args`` is the command line."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"see `{context.command_path} -h`" if context is not None else "see `wscli -h`"
     meant = getattr(error, "possibilities", None)  # of an option, and since click 8.4 of a command
     if meant:
         hint = f"did you mean {meant[0]!r}?"
+    if isinstance(error, click.UsageError):
+        from wscli.cli.leads import lead_of_usage
+
+        hint = lead_of_usage(error, args) or hint
     message = " ".join((error.message if meant else error.format_message()).split())
-    message = (message[:1].lower() + message[1:]).rstrip(".")
+    message = (message if message[1:2].isupper() else message[:1].lower() + message[1:]).rstrip(".")
     ours = UsageError(message, hint) if error.exit_code == UsageError.exit_code else WscliError(message, hint)
     return report(ours)
 
@@ -54,9 +74,15 @@ def report_crash(error: Exception) -> int:
     return report(WscliError(f"wscli itself failed: {type(error).__name__}: {text}", hint))
 
 
-def unknown_verb(word: str, known: Iterable[str]) -> UsageError:
-    """Return the error for a verb that does not exist, with the one that may be meant."""
+def unknown_verb(args: Sequence[str], known: Iterable[str], chosen: Sequence[str]) -> UsageError:
+    """Return the error for a verb that does not exist, with the one that may be meant; ``args`` begins with it."""
     from difflib import get_close_matches
 
-    meant = get_close_matches(word, known, 1)
-    return UsageError(f"no such command {word!r}", f"did you mean {meant[0]!r}?" if meant else "see `wscli -h`")
+    from wscli.cli.leads import lead_of_verb, without_secrets
+
+    word, *rest = args
+    hint = lead_of_verb(word, rest, chosen)
+    if hint is None:
+        meant = get_close_matches(word, known, 1)
+        hint = f"did you mean {meant[0]!r}?" if meant else "see `wscli -h`"
+    return UsageError(f"no such command {without_secrets([word])[0]!r}", hint)

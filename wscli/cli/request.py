@@ -34,7 +34,7 @@ def decoded(payload: bytes) -> str:
     except UnicodeDecodeError as error:  # RFC 6455, section 5.6: a text message is UTF-8
         raise NotSent(
             f"the message is not UTF-8: byte {error.start} of {len(payload)} is 0x{payload[error.start]:02x}",
-            "`wscli send --binary` sends bytes as they are",
+            "`wscli send CHANNEL --binary` sends bytes as they are",
         ) from None
 
 

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import click
 
-from wscli.cli.errors import report, report_click, report_crash, unknown_verb
-from wscli.cli.options import instance_options
+from wscli.cli.errors import hint_of_selection, report, report_click, report_crash, unknown_verb
+from wscli.cli.options import instance_options, selection_of
 from wscli.errors import ExitCode, WscliError
 from wscli.version import __version__
 
@@ -40,6 +40,7 @@ VERBS = {
     "consumer": "List, reset or forget named consumers.",
     "token": "Get, list, refresh or forget tokens.",
     "config": "Check, show or describe a configuration file.",
+    "explain": "Explain a key of the file: its text, type, default and an example.",
     "service": "Have the manager of a file run as a service of yours.",
     "reload": "Apply what changed in the file.",
     "logs": "Show the manager's own log.",
@@ -102,10 +103,19 @@ class Root(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb, or say which may be meant."""
+        """Find the verb, or say which may be meant; ``version`` and ``help VERB`` are the options of that name."""
         if args[0] in VERBS or args[0].startswith("-") or ctx.resilient_parsing:  # a shell that completes
             return super().resolve_command(ctx, args)
-        raise unknown_verb(args[0], VERBS)
+        if args[0] == "version":
+            click.echo(f"wscli {__version__}")
+            ctx.exit()
+        if args[0] == "help":
+            if args[1:] and args[1] not in ("help", "version", "-h", "--help"):
+                return self.resolve_command(ctx, [*args[1:], "--help"])
+            click.echo(ctx.get_help())
+            ctx.exit()
+        name, file = selection_of(ctx)
+        raise unknown_verb(args, VERBS, [*(["-i", name] if name else []), *(["-c", file] if file else [])])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
@@ -156,12 +166,15 @@ def run_command_line(args: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # for the same reason
     with contextlib.suppress(ValueError):  # not the main thread: then whoever owns it decides
         signal.signal(signal.SIGTERM, _on_sigterm)
+    chosen: dict[str, str] = {}  # what -i and -c said, which `options` keeps
     try:
-        return int(root.main(args, "wscli", standalone_mode=False) or 0)
+        return int(root.main(args, "wscli", standalone_mode=False, obj=chosen) or 0)
     except WscliError as error:
+        if error.hint:
+            error.hint = hint_of_selection(error.hint, chosen.get("instance_name"), chosen.get("instance_file"))
         return report(error)
     except click.ClickException as error:
-        return report_click(error)
+        return report_click(error, args)
     except click.Abort:
         return ExitCode.INTERRUPTED
     except OSError as error:

@@ -84,7 +84,7 @@ def command(
     if as_json and line:
         raise UsageError("--json and --line exclude each other", "give one of them")
     if watch and check:
-        raise UsageError("--watch and --check exclude each other", "`wscli wait` blocks until channels are ready")
+        raise UsageError("--watch and --check exclude each other", "`wscli wait CHANNEL` blocks until it is ready")
     with connect_to(selection) as client:
         request: StatusRequest = {"channels": list(channels), "watch": watch}
         result: StatusAnswer = client.request("status", request, timeout=30.0)

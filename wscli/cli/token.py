@@ -71,7 +71,7 @@ def refresh(selection: Selection, name: str) -> int:
 @with_instance
 @token_argument
 def forget(selection: Selection, name: str) -> int:
-    """Drop a token, so that the next use fetches another."""
+    """Drop a token, and a remembered refresh token, so that the next use fetches another."""
     request: TokenRequest = {"action": "forget", "name": name}
     ask(selection, "token", request)
     note(f"token {name!r} is forgotten")

@@ -7,7 +7,6 @@ import functools
 import io
 import json
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +133,7 @@ def command(
     """
     if (wait or timeout is not None) and not detach:
         raise UsageError(
-            "--wait goes with -d: a manager that runs here does not return", "`wscli wait` waits for channels"
+            "--wait goes with -d: a manager that runs here does not return", "`wscli wait CHANNEL` waits for a channel"
         )
     if timeout is not None and not wait:
         raise UsageError("--timeout goes with --wait", "add --wait")
@@ -151,7 +150,5 @@ def command(
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
-    began = time.monotonic()
     start_or_reload(plan, log_format=log_format, log_level=log_level, patience=timeout)
-    left = None if timeout is None else max(began + timeout - time.monotonic(), 0.0)
-    return wait_until_ready(plan, left) if wait else 0
+    return wait_until_ready(plan, timeout) if wait else 0

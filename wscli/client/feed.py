@@ -76,4 +76,4 @@ def _lines(body: memoryview) -> list[str]:
     try:
         return str(body, "utf-8").split("\n")[:-1]
     except UnicodeDecodeError:
-        raise FrameError("the manager sent an invalid record", "see `wscli ls` for its version") from None
+        raise FrameError("the manager sent an invalid record", "`wscli ls --json` shows its version") from None

@@ -69,7 +69,7 @@ def parse_message(line: str) -> Message:
         backfill = record.get("backfill", False)
         return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data, backfill)
     except (ValueError, LookupError, TypeError):
-        raise FrameError("the manager sent an invalid record", "see `wscli ls` for its version") from None
+        raise FrameError("the manager sent an invalid record", "`wscli ls --json` shows its version") from None
 
 
 def record_of(message: Message) -> dict[str, Any]:
@@ -92,4 +92,4 @@ def parse_gap(record: Mapping[str, Any]) -> Gap:
         needed = [record[name] for name in Gap._fields[:-1]]
         return Gap(*needed)._replace(backfilled=record.get("backfilled"))
     except LookupError:
-        raise FrameError("the manager sent an invalid gap", "see `wscli ls` for its version") from None
+        raise FrameError("the manager sent an invalid gap", "`wscli ls --json` shows its version") from None

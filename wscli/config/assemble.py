@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
-from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy, LookAgain
@@ -20,15 +20,24 @@ LOOK_AGAIN = 600.0
 
 
 def assemble(
-    model: FileModel, channels: Mapping[str, CompiledChannel], backoff: BackoffPolicy, *, name: str, file: Path
+    model: FileModel,
+    channels: Mapping[str, CompiledChannel],
+    backoff: BackoffPolicy,
+    *,
+    name: str,
+    file: Path,
+    secrets: frozenset[str],
 ) -> Plan:
-    """Assemble the plan; channels share with their endpoint what they do not change. ``backoff`` is the default."""
+    """Assemble the plan; channels share with their endpoint what they do not change.
+
+    ``backoff`` is the default; ``secrets`` are the values of ``${VAR}``.
+    """
     return Plan(
         name=name,
         file=file,
         endpoints={name: one.connect.rate for name, one in model.endpoints.items()},
         channels={
-            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints, secrets)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
@@ -39,29 +48,17 @@ def assemble(
 
 
 def _channel(
-    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]
+    name: str,
+    compiled: CompiledChannel,
+    model: ChannelModel,
+    endpoints: Mapping[str, EndpointModel],
+    secrets: frozenset[str],
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
-    endpoint = compiled.endpoint
-    dial = DialPlan(
-        url=endpoint.address.url,
-        shown_url=endpoint.address.shown,
-        connect_to=endpoint.address.connect_to,
-        shown_connect_to=endpoint.address.shown_connect_to,
-        path=compiled.path,
-        query=compiled.request.query,
-        headers=compiled.request.headers,
-        subprotocols=compiled.request.subprotocols,
-        compression=above.compression,
-        tls=above.tls,
-        proxy=endpoint.proxy,
-        max_message=above.max_message if model.max_message is None else model.max_message,
-        timeout=above.connect.timeout,
-    )
     rotate = _merged(Rotate, above.rotate, model.rotate)
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
-        dial=dial,
+        dial=_dial(compiled, model, above, secrets),
         keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or Keepalive(ping=None),
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
@@ -80,8 +77,32 @@ def _channel(
         linger=model.linger,
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
+        on_connect=ConnectHook(exec=model.on_connect) if isinstance(model.on_connect, tuple) else model.on_connect,
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
+    )
+
+
+def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, secrets: frozenset[str]) -> DialPlan:
+    endpoint = compiled.endpoint
+    return DialPlan(
+        url=endpoint.address.url,
+        shown_url=endpoint.address.shown,
+        shown_query=endpoint.address.query_names,
+        connect_to=endpoint.address.connect_to,
+        shown_connect_to=endpoint.address.shown_connect_to,
+        path=compiled.path,
+        shown_path=compiled.shown_path,
+        query=compiled.request.query,
+        headers=compiled.request.headers,
+        subprotocols=compiled.request.subprotocols,
+        compression=above.compression,
+        tls=above.tls,
+        proxy=endpoint.proxy,
+        shown_proxy=endpoint.shown_proxy,
+        max_message=above.max_message if model.max_message is None else model.max_message,
+        timeout=above.connect.timeout,
+        secrets=secrets,
     )
 
 

@@ -17,6 +17,7 @@ from wscli.config.checks.gateway import check_gateway, conceal_token
 from wscli.config.checks.names import check_names, instance_name
 from wscli.config.checks.policies import Policies, check_verdicts
 from wscli.config.checks.references import check_tokens
+from wscli.config.keys import hint_for
 from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
 from wscli.config.reading.expand import expand_tree
@@ -49,9 +50,9 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     check_templates(located, warnings)
     variables = expand_tree(root, environ, problems)
     conceal_token(root)
-    plan = _plan(located, file, problems)
+    plan = _plan(located, file, problems, frozenset(filter(None, variables.values())))
     if plan is None:
-        raise problems.error()
+        raise problems.error(hint=hint_for(problems.paths()))
     check_unused(located, warnings)
     check_urls(located, plan, warnings)
     variables |= {one.env.name: environ.get(one.env.name, "") for one in plan.tokens.values() if one.env is not None}
@@ -70,7 +71,7 @@ def name_of(file: Path, environ: Mapping[str, str]) -> str:
     real = Path(os.path.realpath(file))
     name = instance_name(Located(root).get("name"), real, Context(problems, base=real.parent, tokens=None))
     if problems:
-        raise problems.error()
+        raise problems.error(hint=hint_for(problems.paths()))
     return name or read_plan(file, environ)[1].name  # which reports what stands in place of a name
 
 
@@ -81,7 +82,7 @@ def _parse(file: Path, problems: FileProblems) -> Branch:
         raise problems.error(fatal) from None
 
 
-def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
+def _plan(root: Located, file: Path, problems: FileProblems, secrets: frozenset[str]) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
     _refuse_nulls(root, problems)
     endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
@@ -105,7 +106,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         problems.add(root.mark, (), "nothing is declared; declare 'channels:' or 'tokens:'")
     if problems or model is None:
         return None
-    return assemble(model, channels, policies.default.policy, name=name, file=real)
+    return assemble(model, channels, policies.default.policy, name=name, file=real, secrets=secrets)
 
 
 def _typed(root: Located, context: Context) -> FileModel | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.gateway import GatewayPlan
-from wscli.config.models.hooks import MessageHook, StateHook
+from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.moves import Policy
@@ -38,18 +38,26 @@ class DialPlan:
     """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
     shown_url: str
     """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
+    shown_query: tuple[str, ...] = ()
+    """The names of the URL's own query."""
     connect_to: Secret | None = None
     """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
     shown_connect_to: str = ""
     path: PathTemplate | None = None
+    shown_path: PathTemplate | None = None
+    """The path with ``***`` for values of the environment."""
     query: Mapping[str, Template] = field(default_factory=dict)
     headers: Mapping[str, Template] = field(default_factory=dict)
     subprotocols: tuple[Template, ...] = ()
     compression: Literal["deflate", "none"] = "deflate"
     tls: TlsSettings = TlsSettings()
     proxy: ProxyChoice = "auto"
+    shown_proxy: str | None = None
+    """A declared proxy's URL without userinfo, with ``***`` for values of the environment."""
     max_message: int = 1 << 20
     timeout: float = 10.0
+    secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """The values of ``${VAR}`` of the whole file."""
 
     @property
     def token_names(self) -> frozenset[str]:
@@ -68,6 +76,14 @@ class DialPlan:
         if self.path is not None:
             path = path.rstrip("/") + "/" + self.path.render(params).lstrip("/")
         return urlunsplit(parts._replace(path=path or "/"))
+
+    def shown_address(self, params: Mapping[str, str]) -> str:
+        """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query."""
+        shown, path = self.shown_url, self.shown_path or self.path
+        if path is not None:
+            shown = shown.rstrip("/") + "/" + path.render(params).lstrip("/")
+        query = "&".join(f"{name}=***" for name in (*self.shown_query, *self.query))
+        return f"{shown}?{query}" if query else shown
 
     def opens_the_same(self, other: DialPlan) -> bool:
         """Whether both open equal connections: only the timeout may differ."""
@@ -159,6 +175,7 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
+    on_connect: ConnectHook | None = None
     on_state: StateHook | None = None
     on_message: MessageHook | None = None
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from wscli.config.keys import described, known_keys
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, Path, kind_of, plain
 from wscli.config.reading.problems import FileProblems
@@ -90,7 +90,7 @@ def _note_union(group: list[_LocatedError], problems: FileProblems) -> None:
         return
     located = group[0].union
     if located is not None and not problems.at(located.mark):
-        forms = _described(located.path)
+        forms = described(located.path)
         text = f"invalid value: {_quoted(located)}{f'; allowed: {forms}' if forms else ''}"
         problems.add(located.mark, located.path, _unquoted(located) or text)
 
@@ -110,7 +110,7 @@ def _note(found: _LocatedError, problems: FileProblems) -> None:
 
 
 def _unknown(located: Located) -> str:
-    known = _known_keys(located.path[:-1])
+    known = known_keys(located.path[:-1])
     near = did_you_mean(located.key, known, cutoff=_CLOSE)
     if not near and (elsewhere := _misplaced(located.key)):
         near = f"; {elsewhere}"
@@ -169,55 +169,8 @@ def _unquoted(located: Located) -> str | None:
     return f'quote "{meant}": without quotes it is a mapping to YAML' if meant else None
 
 
-# The schema, loaded only to report a problem: the keys at a place in the file, and their descriptions.
-
-
-@functools.cache
-def _schema() -> dict[str, Any]:
-    from wscli.config.schema import file_schema
-
-    return file_schema()
-
-
-def _forms(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A schema and its alternatives, references followed."""
-    if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
-        yield from _forms(_schema()["$defs"][name])
-    yield schema
-    for form in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        yield from _forms(form)
-
-
-def _below(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
-    for form in _forms(schema):
-        below = form.get("items") if isinstance(step, int) else form.get("properties", {}).get(step)
-        if below is None and isinstance(step, str):
-            below = form.get("additionalProperties")
-        if isinstance(below, dict):
-            yield below
-
-
-def _at(path: Path) -> list[dict[str, Any]]:
-    found = [_schema()]
-    for step in path:
-        found = [below for schema in found for below in _below(schema, step)]
-    return found
-
-
-def _known_keys(path: Path) -> list[str]:
-    """Give the keys that a mapping may have, in the order of the documentation."""
-    forms = (form for schema in _at(path) for form in _forms(schema))
-    return list(dict.fromkeys(key for form in forms for key in form.get("properties", {})))
-
-
-def _described(path: Path) -> str:
-    """Give the description of the value at a path, if the schema has one."""
-    return next((schema["description"] for schema in _at(path) if "description" in schema), "")
-
-
 def _misplaced(key: str) -> str:
     """Name the place of a key that is valid elsewhere, else nothing."""
     homes = {"the top level": (), "an endpoint": ("endpoints", ""), "a channel": ("channels", "")}
-    found = [home for home, place in homes.items() if key in _known_keys(place)]
+    found = [home for home, place in homes.items() if key in known_keys(place)]
     return f"it belongs to {' or '.join(found)}" if found else ""

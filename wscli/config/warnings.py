@@ -23,6 +23,7 @@ _WINDOWS = re.compile(r"%(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|TOKEN|KEY|SECRET|PASSWORD)
 _ANGLES = re.compile(r"<(?:[A-Z][A-Z0-9_-]{2,}|(?:your|my)[ _-][\w -]+|(?:\w+[_-])?(?:token|key|secret|password))>")
 _COLON = re.compile(r"(?<=/):[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
+_HOOKS = ("on_connect", "on_state", "on_message")
 _TOKEN = re.compile(r"\{token\.([A-Za-z0-9_-]+)")
 
 _CALL = ("get", "post", "put", "headers", "json", "form")
@@ -106,13 +107,13 @@ def check_unused(root: Located, found: FileProblems) -> None:
         if name not in policies and name != "default":
             found.add(located.key_at, located.path, "no endpoint and no channel uses this backoff policy")
     for name, channel in channels:
-        if channel.get("on_state") is None and channel.get("on_message") is None:  # whose commands know the name
+        if not any(channel.get(event) for event in _HOOKS):  # whose commands know the name
             _check_params(name, channel, endpoints.get(_text(channel.get("endpoint"))), found)
 
 
 def _check_tokens(root: Located, found: FileProblems) -> None:
     used = {name for leaf in root.leaves() for name in _TOKEN.findall(leaf.text or "")}
-    hooks = [channel.get(event) for _, channel in root.section("channels") for event in ("on_state", "on_message")]
+    hooks = [channel.get(event) for _, channel in root.section("channels") for event in _HOOKS]
     commands = " ".join(leaf.text or "" for hook in hooks if hook is not None for leaf in hook.leaves())
     for name, located in root.section("tokens"):
         if name not in used and name not in commands:

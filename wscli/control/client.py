@@ -40,12 +40,14 @@ class ManagerGone(NoInstance):
 
 def manager_hung_up(instance: Instance) -> ManagerGone:
     """Make the error for a manager that closed the connection."""
-    return ManagerGone(f"the manager of {instance.name!r} hung up", "see `wscli ls` and `wscli logs`")
+    return ManagerGone(
+        f"the manager of {instance.name!r} hung up", "`wscli ls` lists it if it runs; `wscli up` starts it"
+    )
 
 
 def answer_timed_out() -> TimedOut:
     """Make the error for an answer that did not come in time."""
-    return TimedOut("the manager did not answer in time", "see `wscli logs`")
+    return TimedOut("the manager did not answer in time", "`wscli ls` shows its pid, and whether it answers")
 
 
 def deadline_after(timeout: float | None) -> float | None:
@@ -71,6 +73,11 @@ class ManagerConnection:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+        if isinstance(error, WscliError) and error.hint:  # `up` alone may find another file
+            import re
+            from shlex import quote  # here: it costs the thin client milliseconds
+
+            error.hint = re.sub("`wscli up( -d)?`", f"`wscli up -d -c {quote(self.instance.file)}`", error.hint)
 
     def close(self) -> None:
         """Hang up."""

@@ -95,7 +95,7 @@ def read_json(body: memoryview) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise FrameError("the manager sent an invalid frame", "see `wscli ls` for its version")
+        raise FrameError("the manager sent an invalid frame", "`wscli ls --json` shows its version")
     return value
 
 
@@ -111,7 +111,7 @@ def read_end(body: memoryview) -> End:
         FrameError: it is invalid.
     """
     if not body:
-        raise FrameError("the manager sent an empty last frame", "see `wscli ls` for its version")
+        raise FrameError("the manager sent an empty last frame", "`wscli ls --json` shows its version")
     said = read_json(body[1:])
     hint = said.get("hint")
     return End(body[0], str(said.get("message", "")), None if hint is None else str(hint))
@@ -156,7 +156,9 @@ class FrameReader:
             NoInstance: none, since the manager hung up.
         """
         if not count:
-            raise NoInstance("the manager ended unexpectedly", "see `wscli ls`; `wscli up` starts it again")
+            raise NoInstance(
+                "the manager ended unexpectedly", "`wscli ls` lists it if it runs; `wscli up` starts it again"
+            )
         self._end += count
 
     def next_frame(self) -> Frame | None:
@@ -170,7 +172,7 @@ class FrameReader:
             return None
         length, kind, seq = HEADER.unpack_from(self._buffer, self._start)
         if not DATA <= kind <= EPOCH:
-            raise FrameError(f"the manager sent a frame of unknown kind {kind}", "see `wscli ls` for its version")
+            raise FrameError(f"the manager sent a frame of unknown kind {kind}", "`wscli ls --json` shows its version")
         if held < HEADER.size + length:
             return None
         start = self._start + HEADER.size

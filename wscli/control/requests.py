@@ -128,7 +128,10 @@ class OutcomesLine(TypedDict):
 
 
 class SendRequest(TypedDict):
-    """``send``: with ``bytes`` the request announces the first block; ``refs`` asks for the answer of a request."""
+    """``send``: with ``bytes`` the request announces the first block; ``refs`` asks for the answer of a request.
+
+    ``connection`` is the number of the connection that the command of ``on_connect`` prepares.
+    """
 
     channel: str
     binary: NotRequired[bool]
@@ -136,6 +139,7 @@ class SendRequest(TypedDict):
     bytes: NotRequired[Count]
     framing: NotRequired[Framing]
     refs: NotRequired[bool]
+    connection: NotRequired[Count]
 
 
 class QueueRequest(TypedDict):

@@ -126,7 +126,9 @@ def select(
     elif file := selection.file or find_file("."):
         path = os.path.realpath(file)
         found = [instance for instance in registered(environ) if instance.file == path]
-        missing, hint = f"no instance of {file!r} is running", f"start it with `wscli up -d -c {file}`"
+        from shlex import quote  # here: it costs the thin client milliseconds
+
+        missing, hint = f"no instance of {file!r} is running", f"start it with `wscli up -d -c {quote(file)}`"
         if not os.path.exists(path):  # noqa: PTH110
             missing, hint = f"{missing}, and there is no such file", ""
     else:

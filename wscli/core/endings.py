@@ -10,7 +10,7 @@ from wscli.core.backoff import gives_up, look_after
 from wscli.core.commands import Hangup, ScheduleLook, ScheduleRetry, UpstreamCommand
 from wscli.core.events import AttemptEnded, Failure, FailureKind, VerdictGiven
 from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
-from wscli.core.snapshot import InARow, Next, Reason, Snapshot
+from wscli.core.snapshot import InARow, Next, Reason, Snapshot, Successor
 from wscli.core.states import HOLDS_CONNECTION, ChannelState
 from wscli.core.verdicts import BY_THE_SERVER, decide, stops_in_a_row
 from wscli.values import format_duration
@@ -26,6 +26,10 @@ def judge_end(snapshot: Snapshot, event: AttemptEnded, policy: Policy) -> Move:
         return snapshot, ()  # the same end, reported twice
     failure = event.failure
     snapshot = _after_health(snapshot, event, policy)
+    if snapshot.successor is not None and failure.kind is FailureKind.CLOSE and failure.retry_after is None:
+        verdict = decide(failure, policy.verdicts, token_used=event.token > 0)
+        if not verdict.no_sooner:
+            return _hand_over(snapshot, snapshot.successor, verdict)
     row = _counted(snapshot.in_a_row, event)
     snapshot = replace(snapshot, failure=failure, in_a_row=row)
     verdict = decide(
@@ -80,6 +84,13 @@ def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
         text = f"connected and ready; to be rotated: {event.failure.text}"
         return rotation.rotate_later(snapshot, text, event.failure.retry_after or 0.0)
     return rotation.dial_successor(replace(snapshot, reconnected=True))
+
+
+def _hand_over(snapshot: Snapshot, successor: Successor, verdict: Verdict) -> Move:
+    """Go on with the successor, which is judged by itself: a server that allows one connection closed the old one."""
+    after, commands = rotation.take_over(snapshot, successor)
+    after = replace(after, attempt=max(1, snapshot.attempt))  # the old connection has not failed
+    return after, (*forget(snapshot.generation, verdict.action), *commands)
 
 
 def _conclude(

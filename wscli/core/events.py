@@ -67,6 +67,8 @@ class FailureKind(StrEnum):
     """A message was larger than ``max_message``, and we closed with 1009."""
     SILENCE = "silence"
     """No message arrived in time."""
+    HOOK = "hook"
+    """The command of ``on_connect`` failed, so that the connection is not ready."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,9 @@ class NamedConsumers:
         if name in self._positions:
             start = self._resumed(self._positions[name].cursor, claim)
         elif len(self._positions) >= MOST_CONSUMERS:
-            raise WscliError(f"the channel has {MOST_CONSUMERS} consumers already", "`wscli consumer rm` forgets one")
+            raise WscliError(
+                f"the channel has {MOST_CONSUMERS} consumers already", "`wscli consumer rm CHANNEL NAME` forgets one"
+            )
         self._readers[name] = holder
         if name not in self._positions:
             self._put(name, start.cursor)
@@ -156,6 +158,12 @@ class NamedConsumers:
         """Go on from the positions that the log holds, but for those that wait to be committed."""
         unwritten = {name: position for name, position in self._unwritten.items() if position is not None}
         self._positions = {**self._positions, **positions, **unwritten}
+
+    def write_again(self) -> None:
+        """Have all positions committed: the log may have lost them."""
+        for name, position in self._positions.items():
+            self._unwritten.setdefault(name, position)
+        self._changed()
 
     def written(self) -> None:
         """Tell readers whose positions are committed."""

@@ -98,7 +98,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: HttpRequest, *, read_errors: bool = False) -> HttpAnswer:
-        """Make a request; ``read_errors`` reads the body of a 4xx as well.
+        """Make a request; ``read_errors`` reads the body of a 4xx or 5xx as well.
 
         Raises:
             RequestFailed: the connection or TLS failed, the answer is too large, or it redirects to another origin.
@@ -176,7 +176,7 @@ class HttpClient:
         retry_after = parse_retry_after(
             response.headers.get("Retry-After"), self._clock.wall(), response.headers.get("Date")
         )
-        if response.status >= 300 and not (read_errors and 400 <= response.status <= 499):
+        if response.status >= 300 and not (read_errors and response.status >= 400):
             return HttpAnswer(response.status, b"", retry_after)
         body = bytearray()
         async for piece in response.content.iter_chunked(64 << 10):

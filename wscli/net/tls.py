@@ -14,7 +14,7 @@ from pydantic_core import PydanticKnownError
 from wscli.errors import ConfigError
 from wscli.values import Flag, Scalar, Secret, StrictModel
 
-__all__ = ["TlsSettings", "describe", "make_tls"]
+__all__ = ["TlsSettings", "describe", "lowered", "make_tls", "tls_words"]
 
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -134,6 +134,20 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, paths: Map
         raise ConfigError(f"tls.key_password: wrong password for {key}") from None
     except OSError as error:
         raise _unreadable(settings, "cert", error) from None
+
+
+def lowered(text: str) -> str:
+    """Begin a text of OpenSSL's or the system's as the middle of a sentence: ``IP address mismatch`` stays as it is."""
+    text = text.strip().rstrip(".")
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def tls_words(error: ssl.SSLError) -> str:
+    """Say what went wrong: ``TLSV1_ALERT_PROTOCOL_VERSION`` as ``protocol version``; empty where it is not known."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return lowered(getattr(error, "verify_message", None) or "")
+    reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
+    return (reason.partition("ALERT_")[2] or reason).replace("_", " ").lower()
 
 
 def describe(tls: ssl.SSLObject | None) -> str:

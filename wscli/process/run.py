@@ -120,7 +120,16 @@ def make_manager(
     ``source`` the address of ours at which a route begins.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance)
+    state = find_state_directory(environ)
+    broker = Broker(
+        plan.tokens,
+        base=plan.file.parent,
+        clock=clock,
+        http=http,
+        backoff=plan.backoff,
+        chance=chance,
+        state=None if state is None else Path(state, plan.name),
+    )
     budgets: dict[str, ConnectBudget] = {}
     tasks = Tasks()
     descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
@@ -139,7 +148,7 @@ def make_manager(
         lookups=Lookups(resolve_name, tasks),
         schedule=schedule,
     )
-    histories = Histories(plan.name, environ, clock)
+    histories = Histories(plan.name, environ, clock, schedule=schedule)
     manager = Manager(plan, services, budgets, Upstreams(services, make_session), histories)
     return manager
 

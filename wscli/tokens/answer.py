@@ -12,30 +12,17 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import Field, model_validator
 
-from wscli.net.http import HttpAnswer, RequestFailed
 from wscli.templates.paths import ABSENT
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.field_types import PathText
 from wscli.values import Secret, StrictModel
 
-__all__ = ["OAUTH_READ", "ReadSettings", "check_token", "explain_refusal", "jwt_expiry", "parse_answer", "read_answer"]
+__all__ = ["OAUTH_READ", "ReadSettings", "check_token", "jwt_expiry", "parse_answer", "read_answer"]
 
 _MAX_TOKEN = 64 << 10
 _MAX_LIFE = 100 * 365 * 86400.0
 """Seconds; a longer life is milliseconds taken for seconds, or a date taken for a duration."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-")
-_OAUTH_ERRORS = frozenset(
-    {
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    }
-)
-"""Error codes that may be shown: RFC 6749, section 5.2, and RFC 8707. The same request is refused again."""
 _TAG = re.compile(r"<(?:!doctype|!--|\?xml|/?[a-z][a-z0-9]*)[\s/>]", re.IGNORECASE)
 _KINDS = {dict: "an object", list: "an array", str: "text", bool: "a boolean", type(None): "null"}
 
@@ -76,20 +63,6 @@ def parse_answer(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise SourceFailed(f"the answer is {'an HTML page, ' if _TAG.search(text) else ''}not JSON") from None
-
-
-def explain_refusal(error: RequestFailed, answer: HttpAnswer) -> str | None:
-    """Add the error code of RFC 6749 to the failure of a request, which is a refusal then, and give the code."""
-    try:
-        value = parse_answer(answer.body.decode(errors="replace"))
-    except SourceFailed:
-        return None
-    word = value.get("error") if isinstance(value, dict) else None
-    if not isinstance(word, str) or word not in _OAUTH_ERRORS:
-        return None
-    error.text += f": {word}"
-    error.refused = True
-    return word
 
 
 def _kind(value: Any) -> str:

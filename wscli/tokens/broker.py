@@ -10,6 +10,7 @@ every user gets the failure at once, with the time that is left. A file, a varia
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import os
@@ -29,6 +30,7 @@ from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
+from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
@@ -51,9 +53,15 @@ class Broker:
         http: HttpClient | None = None,
         backoff: BackoffPolicy,
         chance: random.Random,
+        state: Path | None = None,
     ) -> None:
-        """``base`` is the directory that file names are relative to; ``backoff`` is of each source that fails."""
+        """Make it without a token.
+
+        ``base`` is the directory that file names are relative to, ``state`` that of what outlives the manager;
+        ``backoff`` is of each source that fails.
+        """
         self._base = base
+        self._state = state
         self._clock = clock
         self._environ = environ
         self._chance = chance
@@ -117,7 +125,7 @@ class Broker:
         return True
 
     def forget(self, name: str) -> None:
-        """Discard the token, and a wait of its source; the next use fetches another.
+        """Discard the token, a remembered refresh token, and a wait of its source; the next use fetches another.
 
         Raises:
             TokenFailed: the name is unknown.
@@ -125,6 +133,8 @@ class Broker:
         entry = self._entry(name)
         entry.drop()
         entry.forget_waits()
+        if entry.source.remember:
+            entry.memory.forget()
 
     async def refresh(self, name: str, *, by_hand: bool = True) -> BrokerToken:
         """Fetch now, or join the fetch in progress; the old token is served until the new one arrives.
@@ -176,7 +186,7 @@ class Broker:
         self._backoff = backoff
         old = self._entries
         self._entries = {
-            name: old[name] if name in old and old[name].source == source else CacheEntry(source)
+            name: old[name] if name in old and old[name].source == source else self._new_entry(name, source)
             for name, source in sources.items()
         }
         for name, entry in old.items():
@@ -202,6 +212,11 @@ class Broker:
             raise TokenFailed(Failure(FailureKind.TOKEN, f"unknown token: {name!r}"), hint)
         return self._entries[name]
 
+    def _new_entry(self, name: str, source: TokenSource) -> CacheEntry:
+        if not source.remember or source.oauth2 is None or self._state is None:
+            return CacheEntry(source)
+        return CacheEntry(source, memory=TokenMemory(memory_path(self._state, name), source.oauth2.identity))
+
     def _refuse(self, name: str, entry: CacheEntry, *, by_hand: bool) -> None:
         """Raise the failure of a source that must not be asked yet."""
         if entry.failure is not None and entry.wait(self._clock.boottime(), by_hand=by_hand):
@@ -226,6 +241,7 @@ class Broker:
         entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(functools.partial(_trace, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -271,7 +287,6 @@ class Broker:
         token = BrokerToken(fetched.text, next(self._versions), expires_at)
         if not entry.source.single_use:
             entry.keep(token, fetched.made_of, began)
-        _log.debug("token %r: fetched", name, extra={"event": "token"})
         return token
 
     def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:
@@ -298,3 +313,10 @@ class Broker:
             _log.warning("%s", failure.text, extra={"event": "token-failed"})
         entry.fail(failure, self._clock.boottime())
         return failure
+
+
+def _trace(name: str, fetch: asyncio.Task[Outcome]) -> None:
+    """Log how a fetch ended, without the token."""
+    outcome = None if fetch.cancelled() else fetch.result()
+    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
+    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
 from wscli.tokens.fetcher import BrokerToken
+from wscli.tokens.memory import TokenMemory
 from wscli.tokens.models import TokenSource
-from wscli.values import Secret
 
 __all__ = ["CacheEntry"]
 
@@ -26,7 +26,7 @@ class CacheEntry:
     """A use after this time starts a background fetch; None: never."""
     made_of: Mapping[str, int] = field(default_factory=dict)
     task: asyncio.Task[BrokerToken | Failure] | None = None
-    memory: dict[str, Secret] = field(default_factory=dict)
+    memory: TokenMemory = field(default_factory=TokenMemory)
     fetches: int = 0
     served: int = 0
     failures: int = 0

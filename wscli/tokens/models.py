@@ -62,6 +62,9 @@ class TokenSource(StrictModel):
     retry_after_max: Annotated[
         Duration | None, Field(gt=0, description="a longer Retry-After is cut to this; without it, none is")
     ] = None
+    remember: Annotated[
+        Flag, Field(description="with oauth2, true: keep a rotated refresh token in the state directory")
+    ] = False
 
     @model_validator(mode="after")
     def _one_source(self) -> TokenSource:
@@ -69,6 +72,8 @@ class TokenSource(StrictModel):
         if len(given) != 1:
             what = f"given: {', '.join(given)}" if given else "none is given"
             raise ValueError(f"a token must have exactly one of {', '.join(SOURCES)}; {what}")
+        if self.remember and (self.oauth2 is None or not self.oauth2.rotates):
+            raise ValueError("remember must stand beside oauth2 with a refresh_token")
         return self
 
     @property

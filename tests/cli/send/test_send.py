@@ -138,7 +138,7 @@ def test_a_message_that_the_manager_never_took_whole_was_certainly_not_sent() ->
 async def test_the_deadline_goes_with_the_message(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    async def send(payload: bytes, *, binary: bool, timeout: float) -> None:
+    async def send(payload: bytes, *, binary: bool, timeout: float, preparing: int | None) -> None:
         seen.append(timeout)
 
     monkeypatch.setattr(cli.served.calls, "send", send)

@@ -39,7 +39,7 @@ async def test_a_failure_is_quoted_without_secrets(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_message=sh("echo key hunter2, gateway sesame, token t0ken >&2; exit 3")) as it:
         gateway = GatewayPlan(auth=GatewayAuth(token=Secret("sesame")))
         tokens = {"t": TOKEN.validate_python({"value": "t0ken"})}
-        it.manager.apply(replace(it.plan, secrets=frozenset({"hunter2"}), gateway=gateway, tokens=tokens))
+        it.manager.apply(replace(it.plan, variables={"PASSWORD": "hunter2"}, gateway=gateway, tokens=tokens))
         await it.manager.broker.get("t")
         it.server.link.say("one")
         await it.until_problem("on_message: exited with 3: key ***, gateway ***, token ***")

@@ -13,7 +13,9 @@ from wscli.config.models.upstream import Rotate
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.upstream.clocks import HANDOVER
 from wscli.errors import NotSent
+from wscli.history.records import GapRecord
 from wscli.tokens.models import TokenSource
 
 HOURLY = Rotate(max_age=3600.0)
@@ -155,7 +157,37 @@ async def test_a_connection_that_ends_in_a_rotation_is_followed_by_the_successor
     await go_on(hourly)
     assert (channel.state, len(hourly.server.dials)) == (S.READY, 2)
     stats = channel.stats()
-    assert (stats["connects"], stats["reconnects"], stats["rotations"], stats["gaps"]) == (2, 1, 0, {"outage": 1})
+    assert (stats["connects"], stats["reconnects"], stats["rotations"], stats["gaps"]) == (2, 0, 1, {})
+    assert stats["short_outages"] == 0
+    assert stats["last_close"]["code"] == 1006
+
+
+async def test_a_successor_that_is_ready_too_late_ends_an_outage(hourly: Scripted) -> None:
+    channel = await hold(hourly)
+    hourly.server.link.end(closed(1000))
+    await hourly.time.advance(HANDOVER + 0.1)
+    await go_on(hourly)
+    stats = channel.stats()
+    assert (channel.state, stats["reconnects"], stats["rotations"], stats["gaps"]) == (S.READY, 1, 0, {"outage": 1})
+
+
+async def test_an_outage_after_a_successor_that_fails_begins_with_the_end_of_the_old_connection(
+    hourly: Scripted,
+) -> None:
+    channel = await hold(hourly)
+    lost_at = hourly.time.wall()
+    hourly.server.link.end(closed(1000))
+    hourly.server.refusals = [REFUSED]
+    await go_on(hourly)
+    hourly.server.hold = None
+    assert channel.state is S.WAITING
+    await hourly.time.advance(3)
+    stats = channel.stats()
+    assert (channel.state, stats["reconnects"], stats["gaps"]) == (S.READY, 1, {"outage": 1})
+    gap = channel.history.read(channel.history.seek_start().cursor)
+    assert gap is not None
+    assert isinstance(gap.item, GapRecord)
+    assert gap.item.start == pytest.approx(lost_at)
 
 
 async def test_the_tokens_of_a_connection_that_ended_are_dropped_and_not_those_of_its_successor() -> None:

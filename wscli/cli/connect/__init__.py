@@ -186,7 +186,8 @@ def command(
     """
     if sys.stdin is None or sys.stdout is None:
         raise UsageError(
-            "connect needs stdin and stdout, and one of them is closed", "use `wscli tail` or `wscli send`"
+            "connect needs stdin and stdout, and one of them is closed",
+            "use `wscli tail CHANNEL` or `wscli send CHANNEL`",
         )
     terminal = sys.stdin.isatty()
     linger = (0.0 if terminal else 1.0) if linger is None else linger

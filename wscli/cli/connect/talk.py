@@ -56,7 +56,9 @@ class LineSplitter:
             return [rest] if rest and not self._terminal else []
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LINE_LIMIT:
-            raise WscliError(f"a line is over {LINE_LIMIT >> 20} MiB", "`wscli send --whole` sends large messages")
+            raise WscliError(
+                f"a line is over {LINE_LIMIT >> 20} MiB", "`wscli send CHANNEL --whole` sends large messages"
+            )
         return lines
 
 

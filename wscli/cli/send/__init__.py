@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
 def _sender(
     selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, ack: str | None
 ) -> Sender:
+    if (number := _preparing(args["channel"], client.instance.name)) is not None:
+        args["connection"] = number
     if ack is None:
         return Sender(client, args, args["timeout"] + ANSWER_GRACE, outcomes)
     from wscli.cli.send.acked import AckedSender
 
     return AckedSender(selection, client, args, outcomes, ack=ack)
+
+
+def _preparing(channel: str, instance: str) -> int | None:
+    """Give the number of the connection that the hook ``on_connect`` prepares, if this runs in it."""
+    whose = {"WSCLI_HOOK": "on_connect", "WSCLI_CHANNEL": channel, "WSCLI_INSTANCE": instance}
+    number = os.environ.get("WSCLI_CONNECTION", "")
+    if number.isdecimal() and all(os.environ.get(name) == text for name, text in whose.items()):
+        return int(number)
+    return None
 
 
 def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Framing:

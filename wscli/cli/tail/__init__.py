@@ -92,13 +92,15 @@ def _sink(wanted: TailCommandOptions, output: Output, *, terminal: bool) -> Copy
 @click.option("--parallel", type=Number(1, 64), metavar="N", help="Run so many at a time.  [default: 1]")
 @click.option("--key", metavar="JQ", help="Keep messages in order for which this jq program gives the same.")
 @click.option("--exec-timeout", type=DURATION, metavar="T", help="Kill a command that takes longer.  [default: 1m]")
-@click.option("--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]")
+@click.option(
+    "-f", "--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]"
+)
 def command(selection: Selection, /, **options: Any) -> int:
     """Print the messages of channels, one a line.
 
     It begins with what comes next, or with --no-follow and for a new --consumer at the oldest message that is kept;
     --last, --since and --after begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary
-    messages need --json or -0.
+    messages need --json or -0. A channel that is down is told of on stderr, with the reason and the next attempt.
 
     Exits with 8 (or 4) at once when a channel failed, is stopped or paused, and with 5 when the manager goes, unless
     --retry is given. With --consumer, 9: its last position was not confirmed. With --exec, 1: a command failed.

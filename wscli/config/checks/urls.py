@@ -13,7 +13,7 @@ from wscli.net.hosts import UNIX, host_of, parse_place
 from wscli.net.proxy import ProxyChoice, ProxySettings
 from wscli.values import Scalar, Secret, shown
 
-__all__ = ["EndpointUrl", "compile_url", "compile_proxy"]
+__all__ = ["EndpointUrl", "compile_proxy", "compile_url", "shown_proxy"]
 
 _PROXY_SCHEMES = ("http", "https", "socks", "socks5", "socks5h", "socks4", "socks4a")
 _MEANT = {"http": "ws", "https": "wss"}
@@ -30,6 +30,8 @@ class EndpointUrl(NamedTuple):
     connect_to: Secret | None = None
     """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
     shown_connect_to: str = ""
+    query_names: tuple[str, ...] = ()
+    """The names of its own query."""
 
     @property
     def is_unix(self) -> bool:
@@ -83,8 +85,11 @@ def compile_url(located: Located | None, connect_to: Located | None, context: Co
         context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)
-    visible = re.split("[?#]", _USERINFO.sub(r"\1", text.redacted), maxsplit=1)[0]  # without userinfo and query
-    return EndpointUrl(Secret(str(text)), visible, parts.scheme == "wss", "@" in parts.netloc, *_both(place))
+    visible, _, query = _USERINFO.sub(r"\1", text.redacted).partition("?")  # without userinfo and query
+    names = tuple(pair.partition("=")[0] for pair in query.split("&") if pair)
+    return EndpointUrl(
+        Secret(str(text)), visible, parts.scheme == "wss", "@" in parts.netloc, *_both(place), query_names=names
+    )
 
 
 def _both(place: Scalar | None) -> tuple[Secret | None, str]:
@@ -130,6 +135,14 @@ def compile_proxy(located: Located | None, address: EndpointUrl, context: Contex
         return "auto"
     parts = urlsplit(url.text)
     return ProxySettings(url=Secret(_with_user(parts, located, context)))
+
+
+def shown_proxy(located: Located | None) -> str | None:
+    """Give a declared proxy's URL without userinfo, and with ``***`` for values of the environment."""
+    url = located if located is None or located.text is not None else located.get("url")
+    if url is None or url.text is None or url.text in ("auto", "none"):
+        return None
+    return _USERINFO.sub(r"\1", url.text.redacted)
 
 
 def _with_user(parts: SplitResult, located: Located, context: Context) -> str:

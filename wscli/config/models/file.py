@@ -13,7 +13,7 @@ from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.fields import EndpointTls, Text, require_text
 from wscli.config.models.gateway import GatewayPlan
-from wscli.config.models.hooks import MessageHookOf, StateHookOf
+from wscli.config.models.hooks import ConnectHookOf, MessageHookOf, StateHookOf
 from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
@@ -148,6 +148,10 @@ class ChannelModel(StrictModel):
     backoff: BackoffOf | None = None
     look_again: LookAgainOf = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
+    on_connect: Annotated[
+        ConnectHookOf | None,
+        Field(description="a command for each new connection: [PROGRAM, ARGUMENT...], or {exec, timeout}"),
+    ] = None
     on_state: Annotated[
         StateHookOf | None,
         Field(description="a command for each change of state: [PROGRAM, ARGUMENT...], or {exec, timeout}"),

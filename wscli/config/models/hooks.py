@@ -1,4 +1,4 @@
-"""``on_state:`` and ``on_message:``, the commands that a channel's events run."""
+"""``on_connect:``, ``on_state:`` and ``on_message:``, the commands that a channel's events run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from wscli.config.models.fields import Text, base_of, joined
 from wscli.values import Count, Duration, Scalar, StrictModel
 
-__all__ = ["HookPlan", "MessageHook", "MessageHookOf", "StateHook", "StateHookOf"]
+__all__ = ["ConnectHook", "ConnectHookOf", "HookPlan", "MessageHook", "MessageHookOf", "StateHook", "StateHookOf"]
 
 
 def _command(words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -36,6 +36,13 @@ class StateHook(StrictModel):
     parallel: ClassVar[int] = 1
 
 
+class ConnectHook(StrictModel):
+    """A command that each new connection runs before it is ready; the lines that it prints are sent on it."""
+
+    exec: _Exec
+    timeout: _Timeout = 10.0
+
+
 class MessageHook(StrictModel):
     """A command that each message runs."""
 
@@ -48,5 +55,6 @@ class MessageHook(StrictModel):
 
 
 HookPlan = StateHook | MessageHook
+ConnectHookOf = ConnectHook | _Words
 StateHookOf = StateHook | _Words
 MessageHookOf = MessageHook | _Words

@@ -34,12 +34,12 @@ class FileProblems:
     def __init__(self, label: str) -> None:
         self.label = label
         """The file, as the user named it."""
-        self._found: dict[Mark, set[tuple[str, str]]] = defaultdict(set)
+        self._found: dict[Mark, set[tuple[Path, str]]] = defaultdict(set)
         """Path and text of each, by place."""
 
     def add(self, mark: Mark, path: Path, text: str) -> None:
         """Add a problem; an equal one of the same place is kept once."""
-        self._found[mark].add((path_text(path), text))
+        self._found[mark].add((path, text))
 
     def at(self, mark: Mark) -> bool:
         """Whether a place has a problem already, whose consequences need no report."""
@@ -53,16 +53,21 @@ class FileProblems:
         return tuple(
             _on_one_line(": ".join(filter(None, (f"{self.label}:{mark.line}:{mark.column}", path, text))))
             for mark, found in sorted(self._found.items())
-            for path, text in sorted(found)
+            for path, text in sorted((path_text(path), text) for path, text in found)
         )
 
-    def error(self, fatal: FatalProblem | None = None) -> ConfigError:
+    def paths(self) -> tuple[Path, ...]:
+        """Give the path of each, sorted by place."""
+        return tuple(path for _, found in sorted(self._found.items()) for path, _ in sorted(found, key=str))
+
+    def error(self, fatal: FatalProblem | None = None, hint: str = "") -> ConfigError:
         """Make an error of all problems."""
         if fatal is not None and fatal.mark is None:
             return ConfigError(_on_one_line(f"{self.label}: {fatal.text}"), "-c FILE names the file")
         if fatal is not None and fatal.mark is not None:
             self.add(fatal.mark, fatal.path, fatal.text)
-        return ConfigError("\n".join(self.lines()), "`wscli config schema` describes every key")
+            hint = "correct that line, and run the same command again"
+        return ConfigError("\n".join(self.lines()), hint or "`wscli explain` lists the keys of the top level")
 
 
 def _on_one_line(text: str) -> str:

@@ -51,6 +51,11 @@ class Announcer:
         ):
             self._lost(before, after)
 
+    def handed_over(self) -> None:
+        """Count no outage: a successor took over from the connection that ended."""
+        self._timer.cancel()
+        self._lost_at = None
+
     def close(self) -> None:
         """Announce nothing more: the manager is stopping."""
         self._closed = True

@@ -28,7 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.subscribers import DialCount
+from wscli.daemon.upstream.subscribers import ConnectionHook, DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -68,6 +68,7 @@ class Channel:
         """Problems beside its state, such as a hook that fails."""
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
         """What hooks count, by their names."""
+        self.on_connect: ConnectionHook | None = None
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
         self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
@@ -81,7 +82,7 @@ class Channel:
             raise
         self.history = self.intake.history
         self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
-        self._tracker = StateTracker(self.subscription, self._state_changed)
+        self.tracker = StateTracker(self.subscription, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
@@ -93,7 +94,7 @@ class Channel:
     @property
     def snapshot(self) -> Snapshot:
         """Its state, with its reason and what happens next."""
-        return self._tracker.snapshot
+        return self.tracker.snapshot
 
     @property
     def state(self) -> ChannelState:
@@ -123,7 +124,7 @@ class Channel:
             )
         if self._shut:
             return manager_stopped()
-        return self._tracker.unavailable(self.name)
+        return self.tracker.unavailable(self.name)
 
     # by hand
 
@@ -167,18 +168,17 @@ class Channel:
         if self.plan.eager:
             self._feed(events.Used())
 
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on its state holds; the caller bounds the wait."""
-        await self._tracker.wait_until(condition)
-
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
-        await self.wait_until(lambda: self.state in states or self.removed)
+        await self.tracker.wait_until(lambda: self.state in states or self.removed)
         return self.state
 
-    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float) -> None:
+    async def send(
+        self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
+    ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        await send_message(self, payload, binary=binary, timeout=timeout, clock=self._services.clock)
+        clock = self._services.clock
+        await send_message(self, payload, binary=binary, timeout=timeout, clock=clock, preparing=preparing)
 
     # its life
 
@@ -237,7 +237,7 @@ class Channel:
 
     def mirror(self, upstream: Snapshot) -> None:
         """Show the state of the upstream, where the channel has no state of its own."""
-        self._tracker.mirror(kept_open=self.kept_open)
+        self.tracker.mirror(kept_open=self.kept_open)
 
     def gap(self) -> None:
         """Record the gap since it was last ready."""
@@ -253,8 +253,10 @@ class Channel:
         self.intake.received(payloads, kinds)
 
     def moved(self) -> None:
-        """Count the rotation."""
+        """Count the rotation; that the connection before ended a moment ago is not an outage."""
         self.counters.count_rotation()
+        self.intake.handed_over()
+        self.announcer.handed_over()
 
     def ended(self, failure: Failure) -> None:
         """Count the end, and begin the outage; where it was closed by us, the state says why."""
@@ -275,7 +277,7 @@ class Channel:
 
     def _feed(self, event: ChannelEvent) -> None:
         if not self._shut:
-            self._tracker.feed(event)
+            self.tracker.feed(event)
 
     def _state_changed(self, before: Snapshot) -> None:
         """Announce it, and tell those who wait."""
@@ -287,7 +289,7 @@ class Channel:
             self._changed()
 
     def _changed(self) -> None:
-        self._tracker.wake()
+        self.tracker.wake()
         self._on_change(self)
 
     def status(self) -> Status:

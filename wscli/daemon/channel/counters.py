@@ -82,6 +82,7 @@ class Counters:
         """Count a connection that replaced an open one."""
         self.connects += 1
         self.rotations += 1
+        self._left = None
         if self.total is not None:
             self.total.count_rotation()
 

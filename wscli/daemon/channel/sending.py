@@ -13,6 +13,8 @@ from wscli.control.text import state_text
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED
 from wscli.daemon.channel.counters import Counters
+from wscli.daemon.channel.state import StateTracker
+from wscli.daemon.upstream.subscribers import ConnectionHook
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.values import format_duration
@@ -26,6 +28,9 @@ class SendingChannel(Protocol):
     name: str
     counters: Counters
     subscription: Subscription
+    on_connect: ConnectionHook | None
+    tracker: StateTracker
+    removed: bool
 
     @property
     def snapshot(self) -> Snapshot:
@@ -40,12 +45,15 @@ class SendingChannel(Protocol):
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless."""
 
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until the condition holds, or it is removed."""
-
 
 async def send_message(
-    channel: SendingChannel, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, clock: Clock
+    channel: SendingChannel,
+    payload: bytes | Callable[[], bytes],
+    *,
+    binary: bool,
+    timeout: float,
+    clock: Clock,
+    preparing: int | None = None,
 ) -> None:
     """Hand a message to the open, ready connection of a channel.
 
@@ -55,6 +63,8 @@ async def send_message(
         binary: whether it goes as a binary message.
         timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
         clock: the time.
+        preparing: the number of the connection that ``on_connect`` prepares, if it sends this; once it is ready, or
+            gone, the message goes the usual way.
 
     Raises:
         NotSent: it did not become ready in time, or no network led to the server and no pong came until then, or the
@@ -66,10 +76,13 @@ async def send_message(
     """
     end = clock.monotonic() + timeout
     with channel.use():
-        await _until_ready(channel, timeout, clock)
+        hook = channel.on_connect
+        connection = None if hook is None or preparing is None else hook.connection(preparing)
+        if connection is None:
+            await _until_ready(channel, timeout, clock)
         try:
             size = await channel.subscription.send(
-                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic())
+                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection
             )
         except (NotSent, OutcomeUnknown) as error:
             hint = error.hint or "`wscli status` says how the channel is by now"
@@ -78,15 +91,18 @@ async def send_message(
 
 
 async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) -> None:
+    def settled() -> bool:
+        return channel.subscription.sendable or channel.removed or channel.snapshot.state in SETTLED
+
     try:
         async with asyncio.timeout(timeout):
             while not channel.subscription.sendable:  # a connection may be lost before its waiter's turn
-                await channel.wait_until(lambda: channel.subscription.sendable or channel.snapshot.state in SETTLED)
+                await channel.tracker.wait_until(settled)
                 if (unavailable := channel.unavailable()) is not None:
                     raise unavailable
     except TimeoutError:
         raise NotSent(
             f"channel {channel.name!r} was not ready within {format_duration(timeout)}:"
             f" {state_text(channel.status(), clock.wall())}",
-            "`wscli status` says what it waits for; --timeout waits longer",
+            "`wscli status` says what it waits for",
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from shlex import quote
 
 from wscli.core.channel import shown, step_channel
 from wscli.core.events import ChannelEvent, LingerElapsed, ResumeRequested, StartRequested, Used
@@ -81,7 +82,8 @@ class StateTracker:
         kind = AuthError if snapshot.refused_credentials else ChannelUnavailable
         verb = "resume" if snapshot.state is S.PAUSED else "start"
         return kind(
-            f"channel {name!r} is {snapshot.state}: {snapshot.reason.text}", f"`wscli {verb} {name}` opens it again"
+            f"channel {name!r} is {snapshot.state}: {snapshot.reason.text}",
+            f"`wscli {verb} {quote(name)}` opens it again",
         )
 
     def _show(self) -> None:

@@ -8,29 +8,32 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from wscli.child import Child
-from wscli.config.models.hooks import HookPlan
+from wscli.config.models.hooks import ConnectHook, HookPlan
 from wscli.control.text import escape
-from wscli.daemon.upstream.dial.scrub import SHORTEST, SHOWN
+from wscli.net.scrub import SHORTEST, SHOWN
 from wscli.values import format_duration, shown
 
 __all__ = ["GRACE", "STARTS_APART", "StartPacer", "environment", "run_command"]
 
 GRACE = 0.5
 """Seconds from SIGTERM to SIGKILL."""
-_MOST_ERRORS = 1 << 20
-"""Bytes on stderr after which a command is killed."""
+_MOST_SAID = 1 << 20
+"""Bytes on stdout or stderr after which a command is killed."""
 STARTS_APART = 0.005
 """Seconds between two starts over all hooks of a manager: each start blocks the loop for a millisecond or two."""
 _LAST_WORDS_WITHIN = 0.1
 _LONGEST_QUOTE = 200
-_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "WSCLI_CONNECTION")
 """Variables of the manager's own service manager (``sd_notify(3)``)."""
 
 
-def environment(environ: Mapping[str, str], *, channel: str, instance: str, hook: str) -> dict[str, str]:
+def environment(
+    environ: Mapping[str, str], *, channel: str, instance: str, hook: str, connection: int | None = None
+) -> dict[str, str]:
     """Make a command's environment: the manager's, and the variables that name the event."""
     inherited = {name: text for name, text in environ.items() if name not in _NOT_INHERITED}
-    return {**inherited, "WSCLI_CHANNEL": channel, "WSCLI_INSTANCE": instance, "WSCLI_HOOK": hook}
+    named = {"WSCLI_CHANNEL": channel, "WSCLI_INSTANCE": instance, "WSCLI_HOOK": hook}
+    return {**inherited, **named, **({} if connection is None else {"WSCLI_CONNECTION": str(connection)})}
 
 
 class StartPacer:
@@ -49,22 +52,24 @@ class StartPacer:
 
 
 async def run_command(
-    plan: HookPlan,
+    plan: HookPlan | ConnectHook,
     event: bytes,
     *,
     cwd: Path,
     environ: Mapping[str, str],
     secrets: Callable[[], Collection[str]] = tuple,
+    output: bytearray | None = None,
 ) -> str | None:
     """Run a command until it exits; give the text of its failure, without the secrets known by then, or None.
 
-    Its stdout is discarded. After ``plan.timeout`` seconds, after 1 MiB on stderr, and when this is cancelled, its
-    process group gets SIGTERM, and SIGKILL ``GRACE`` seconds later. Background processes of a command that exited by
-    itself are left alone.
+    Its stdout is appended to ``output``, or discarded. After ``plan.timeout`` seconds, after 1 MiB on stdout or on
+    stderr, and when this is cancelled, its process group gets SIGTERM, and SIGKILL ``GRACE`` seconds later. Background
+    processes of a command that exited by itself are left alone.
     """
-    child = Child(most_errors=_MOST_ERRORS)
+    child = Child(most_output=_MOST_SAID, most_errors=_MOST_SAID)
+    stdout = asyncio.subprocess.DEVNULL if output is None else asyncio.subprocess.PIPE
     try:
-        await child.start(plan.exec, cwd=cwd, environ=environ, stdin=event, stdout=asyncio.subprocess.DEVNULL)
+        await child.start(plan.exec, cwd=cwd, environ=environ, stdin=event, stdout=stdout)
     except (OSError, ValueError) as error:
         return _not_started(plan.exec[0], error)
     ended = False
@@ -72,14 +77,17 @@ async def run_command(
         async with asyncio.timeout(plan.timeout):
             await asyncio.wait((child.exited, child.over), return_when=asyncio.FIRST_COMPLETED)
         ended = not child.overflowed
-        if ended and child.code:  # its last words may be unread; its children may hold stderr open
+        if ended and (child.code or output is not None):  # unread words; its children may hold its streams open
             await asyncio.wait((child.over,), timeout=_LAST_WORDS_WITHIN)
+            ended = not child.overflowed
     except TimeoutError:
         return f"killed after {format_duration(plan.timeout)}"
     finally:
         await child.end(kill=not ended, grace=GRACE)
     if not ended:
-        return f"killed after {_MOST_ERRORS >> 20} MiB on stderr"
+        return f"killed after {_MOST_SAID >> 20} MiB on {'stderr' if output is None else 'stdout or stderr'}"
+    if output is not None:
+        output += child.output
     return _failure(child.code, bytes(child.errors), secrets())
 
 

@@ -7,11 +7,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from typing import TypedDict
 
-from wscli.config.models.hooks import HookPlan
+from wscli.config.models.hooks import ConnectHook, HookPlan
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.command import StartPacer, environment, run_command
+from wscli.daemon.hooks.connect import OnConnect
 from wscli.daemon.hooks.events import EventSource, MessageEvents, StateEvents
 from wscli.daemon.hooks.filter import FilterProcesses
 from wscli.daemon.hooks.hook import Hook
@@ -26,11 +28,17 @@ __all__ = ["Hooks"]
 logger = logging.getLogger("wscli.manager")
 
 
-class Hooks(Observer):
-    """Runs the commands of ``on_state`` and ``on_message``.
+class _Whose(TypedDict):
+    channel: str
+    instance: str
+    hook: str
 
-    A channel never waits for its hooks, and a hook does not count as a use of its channel. Make it before the manager
-    is opened, so that it sees the first change.
+
+class Hooks(Observer):
+    """Runs the commands of ``on_connect``, ``on_state`` and ``on_message``.
+
+    A channel waits for its ``on_connect`` alone, and a hook does not count as a use of its channel. Make it before the
+    manager is opened, so that it sees the first change.
     """
 
     def __init__(
@@ -44,9 +52,9 @@ class Hooks(Observer):
         self._processes = FilterProcesses(environ)
         self._closed = False
         self._following = False
-        self._hooks: dict[Channel, dict[str, Hook]] = {}
-        self._states: dict[Channel, ChannelState] = {}
-        """The state of each channel that its hooks were told of last; every channel begins idle."""
+        self._hooks: dict[Channel, dict[str, Hook | OnConnect]] = {}
+        self._told: dict[Channel, tuple[ChannelState, int | None]] = {}
+        """What the hooks of each channel were told of last: its state, and while it is ready the connections so far."""
         self.reloaded()
 
     def reloaded(self) -> None:
@@ -78,7 +86,8 @@ class Hooks(Observer):
 
     def _follow(self, channel: Channel) -> None:
         hooks, plan = self._hooks.setdefault(channel, {}), channel.plan
-        declared = {} if channel.removed else {"on_state": plan.on_state, "on_message": plan.on_message}
+        names = ("on_connect", "on_state", "on_message")
+        declared = {} if channel.removed else {name: getattr(plan, name) for name in names}
         for name in [name for name in hooks if declared.get(name) is None]:
             del channel.hook_stats[name]
             hooks.pop(name).end()
@@ -89,24 +98,30 @@ class Hooks(Observer):
                 hooks[name].update(hook_plan)
         if channel.removed:
             del self._hooks[channel]
-            self._states.pop(channel, None)
+            self._told.pop(channel, None)
             return
-        before, self._states[channel] = self._states.get(channel, ChannelState.IDLE), channel.state
-        if channel.state is not before and "on_state" in hooks:
-            hooks["on_state"].events.state_changed()
+        # a rotation brings another connection, without a change of state
+        now = (channel.state, channel.counters.connects if channel.state is ChannelState.READY else None)
+        before, self._told[channel] = self._told.get(channel, (ChannelState.IDLE, None)), now
+        if now != before and isinstance(hook := hooks.get("on_state"), Hook):
+            hook.events.state_changed()
 
-    def _make(self, name: str, channel: Channel, plan: HookPlan) -> Hook:
-        async def once(plan: HookPlan, event: bytes) -> str | None:
-            whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
-            environ, cwd = environment(self._environ, **whose), self._manager.plan.file.parent
+    def _make(self, name: str, channel: Channel, plan: HookPlan | ConnectHook) -> Hook | OnConnect:
+        async def run(
+            plan: HookPlan | ConnectHook, event: bytes, connection: int | None = None, output: bytearray | None = None
+        ) -> str | None:
+            whose: _Whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
+            environ, cwd = environment(self._environ, **whose, connection=connection), self._manager.plan.file.parent
             await self._starts.turn()
-            return await run_command(plan, event, cwd=cwd, environ=environ, secrets=self._secrets)
+            return await run_command(plan, event, cwd=cwd, environ=environ, secrets=self._secrets, output=output)
 
         report = HookReport(name, channel.problems, self._schedule)
         channel.hook_stats[name] = partial(asdict, report.counts)
+        if isinstance(plan, ConnectHook):
+            return OnConnect(channel, plan, run, report)
         events: EventSource
         events = StateEvents(channel, report) if name == "on_state" else MessageEvents(channel, report, self._processes)
-        return Hook(f"{name} {channel.name}", plan, events, once, report, tasks=self._tasks, schedule=self._schedule)
+        return Hook(f"{name} {channel.name}", plan, events, run, report, tasks=self._tasks, schedule=self._schedule)
 
     def _secrets(self) -> set[str]:
         """Give the secrets that a command may know from its environment or the manager."""

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from shlex import quote
 from typing import get_args
 
 from wscli.config.plan import ChannelPlan, Plan
@@ -122,7 +123,8 @@ class Manager:
             if name not in self._channels:
                 self._templates.match(name, self.plan)
                 raise UnknownChannel(
-                    f"channel {name!r} is not open", f"`wscli tail {name}` or `wscli start {name}` opens it"
+                    f"channel {name!r} is not open",
+                    f"`wscli tail {quote(name)}` or `wscli start {quote(name)}` opens it",
                 )
         return [self._channels[name] for name in dict.fromkeys(names)]
 

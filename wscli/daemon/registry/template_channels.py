@@ -100,5 +100,7 @@ class TemplateChannels:
 def _hint(name: str, plan: Plan) -> str:
     if name in plan.channels:
         return f"{name!r} is a template; fill its placeholders, as in {name.replace('{', '').replace('}', '')!r}"
+    if "://" in name:
+        return "`wscli connect URL` opens a URL; a channel is a name that the file declares"
     close = difflib.get_close_matches(name, plan.channels, n=1)
     return f"did you mean {close[0]!r}?" if close else "`wscli status` lists the channels"

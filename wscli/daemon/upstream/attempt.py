@@ -10,13 +10,15 @@ from typing import Protocol
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.clocks import SilenceTimer
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
-from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.daemon.upstream.services import Services
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
 __all__ = ["Attempt", "AttemptListener"]
+
+EARLY_LIMIT = 16 << 20
+"""Bytes of messages that are kept until the connection is ready."""
 
 
 class AttemptListener(Protocol):
@@ -49,6 +51,8 @@ class Attempt:
     connection: Connection | None = None
     task: asyncio.Task[None] | None = None
     watch: KeepaliveWatch | None = None
+    end_session: Callable[[], None] = lambda: None
+    """Ends what its session does on the open connection."""
     silence: SilenceTimer | None = None
     ready_at: float | None = None
     """On ``Clock.monotonic``; set once its session is ready."""
@@ -59,6 +63,7 @@ class Attempt:
     over: Failure | None = None
     """How it ended, even if that was not reported yet."""
     _early: list[tuple[list[bytes], bytes | None]] = field(default_factory=list)
+    _early_bytes: int = 0
     _superseded: bool = False
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
@@ -69,13 +74,17 @@ class Attempt:
             self.silence.heard()
         if self.ready_at is None:
             self._early.append((payloads, kinds))
+            self._early_bytes += sum(map(len, payloads))
+            if self._early_bytes > EARLY_LIMIT:
+                text = f"over {EARLY_LIMIT >> 20} MiB arrived before the connection was ready"
+                self.fail(Failure(FailureKind.HOOK, text))
         else:
             self._owner.attempt_received(payloads, kinds)
 
     def on_end(self, failure: Failure) -> None:
         """Report the end once, with the cause that ``fail`` gave if it was called."""
         self._unwatch()
-        self.over = self.over or scrubbed(failure, self.record.secrets)
+        self.over = self.over or self.record.scrubbed(failure)
         if self.connection is not None:
             self._report(self.over)
 
@@ -121,6 +130,7 @@ class Attempt:
             self._owner.attempt_ended(self, failure)
 
     def _unwatch(self) -> None:
+        self.end_session()
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None

@@ -95,6 +95,7 @@ class Attempts:
             old.supersede()
             self.draining = old
             self._succeeded_at = self._services.clock.wall()
+            self.trace.closed("closed by us, the next connection being ready")
             self._closing = self._services.tasks.spawn(
                 self._drain(old, self._closing), name=f"drain {self._name}", on_crash=self._on_crash
             )
@@ -118,8 +119,7 @@ class Attempts:
             self.stop_draining()
         else:
             return None
-        if attempt.connection is not None:
-            self.trace.closed("closed by us")
+        self.trace.closed("dial given up" if attempt.connection is None else "closed by us")
         attempt.retire()  # now: before the task below starts, it may still open, or receive
         self._closing = self._services.tasks.spawn(
             self._close(attempt, self._closing), name=f"close {self._name}", on_crash=self._on_crash
@@ -163,7 +163,7 @@ class Attempts:
         return Attempt(generation, record, self._listener)
 
     def _start(self, attempt: Attempt, request: DialRequest) -> None:
-        self.trace.dialling(request.plan.dial.shown_url)
+        self.trace.dialling(request.plan.dial.shown_address(request.params))
         attempt.task = self._services.tasks.spawn(
             self._run(attempt, request, self._closing), name=f"dial {self._name}", on_crash=self._on_crash
         )

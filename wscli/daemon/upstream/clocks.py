@@ -14,10 +14,12 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]
+__all__ = ["HANDOVER", "HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
+HANDOVER = 5.0
+"""Seconds from the end of a connection within which its successor must be ready to make no outage of that."""
 SPREAD = 0.1
 """The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
 
@@ -142,15 +144,26 @@ class SilenceTimer:
 class HealthClock:
     """Counts the time without health, in seconds; time without a network is not counted."""
 
-    __slots__ = ("_clock", "_offline_since", "_since")
+    __slots__ = ("_clock", "_ended_at", "_offline_since", "_since")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._since: float | None = None
         self._offline_since = 0.0
+        self._ended_at: float | None = None
+
+    def hand_over(self) -> None:
+        """Note that a ready connection ended whose successor is being opened."""
+        self._ended_at = self._clock.monotonic()
+
+    def handed_over(self) -> bool:
+        """Whether the connection that is ready now is such a successor, and ready soon enough to be no outage."""
+        ended_at, self._ended_at = self._ended_at, None
+        return ended_at is not None and self._clock.monotonic() - ended_at <= HANDOVER
 
     def dialled(self) -> None:
         """Count from the first dial."""
+        self._ended_at = None
         self._since = self._clock.monotonic() if self._since is None else self._since
 
     def changed(self, before: Snapshot, after: Snapshot) -> None:

@@ -48,7 +48,9 @@ class Referring:
         try:
             for number, found in enumerate(PLACEHOLDER.finditer(text)):
                 if number == MOST:
-                    raise UsageError(f"the message has over {MOST} references", "`wscli send` sends text as it stands")
+                    raise UsageError(
+                        f"the message has over {MOST} references", "`wscli send CHANNEL` sends text as it stands"
+                    )
                 template = compile_template(found.group(), ("ref",))
                 self._pieces += [text[at : found.start()], template]
                 kinds.update((name, None) for _, name in template.references)

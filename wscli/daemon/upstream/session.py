@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
-from wscli.core.actions import Verdict
-from wscli.core.events import Failure
+from wscli.core.actions import Action, Verdict
+from wscli.core.events import Failure, FailureKind
+from wscli.tasks import Tasks
 from wscli.transport.connection import Connection
 
-__all__ = ["NoSession", "UpstreamSession"]
+__all__ = ["NoSession", "PreparedSession", "UpstreamSession"]
 
 
 class UpstreamSession(Protocol):
@@ -44,3 +46,67 @@ class NoSession:
 
     def forget(self) -> None:
         """Do nothing: nothing is remembered."""
+
+
+class PreparedSession:
+    """Does what channels want done on a new connection, once its session is open and before it is ready.
+
+    ``preparations`` gives the work, of which each gives the text of its failure, or None.
+    """
+
+    __slots__ = ("_preparations", "_session", "_tasks")
+
+    def __init__(
+        self,
+        session: UpstreamSession,
+        preparations: Callable[[Connection], Sequence[Coroutine[Any, Any, str | None]]],
+        tasks: Tasks,
+    ) -> None:
+        self._session = session
+        self._preparations = preparations
+        self._tasks = tasks
+
+    def start(
+        self, connection: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]
+    ) -> Callable[[], None]:
+        """Open the session, as ``UpstreamSession.start``; what is given ends the work, since the connection ended."""
+        preparing: list[asyncio.Task[None]] = []
+
+        def prepare() -> None:
+            if preparing:
+                return
+            work = self._preparations(connection)
+            if not work:
+                ready()
+                return
+            crashed = Failure(FailureKind.HOOK, "an error of wscli itself; `wscli logs` has more")
+            preparing.append(
+                self._tasks.spawn(
+                    _prepare(work, ready, judge),
+                    name="prepare a connection",
+                    on_crash=lambda error: judge(Verdict(Action.RETRY), crashed),
+                )
+            )
+
+        def end() -> None:
+            for task in preparing:
+                task.cancel()
+
+        self._session.start(connection, prepare, judge)
+        return end
+
+    def forget(self) -> None:
+        """Forget what the session could be resumed with."""
+        self._session.forget()
+
+
+async def _prepare(
+    work: Sequence[Coroutine[Any, Any, str | None]],
+    ready: Callable[[], None],
+    judge: Callable[[Verdict, Failure], None],
+) -> None:
+    failed = next(filter(None, await asyncio.gather(*work)), None)
+    if failed is None:
+        ready()
+    else:
+        judge(Verdict(Action.RETRY), Failure(FailureKind.HOOK, failed))

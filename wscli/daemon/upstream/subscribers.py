@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from wscli.core.events import Failure
 from wscli.core.snapshot import Snapshot
+from wscli.core.states import ChannelState
 from wscli.transport.connection import Connection
 
-__all__ = ["DialCount", "Member", "Subscriber", "Subscribers"]
+__all__ = ["ConnectionHook", "DialCount", "Member", "Subscriber", "Subscribers"]
 
 DialCount = Literal["dials", "dial_failures", "refusals", "retries"]
 """What channels count of the attempts to connect, by the names of ``stats --json``."""
 
 
+class ConnectionHook(Protocol):
+    """What a channel has done on a new connection before it is ready."""
+
+    def __call__(self, connection: Connection) -> Coroutine[Any, Any, str | None]:
+        """Do it, and give the text of a failure, or None."""
+
+    def connection(self, number: int) -> Connection | None:
+        """Give the connection that it is at work on under this number."""
+
+
 class Subscriber(Protocol):
     """A channel, as its upstream sees it."""
+
+    on_connect: ConnectionHook | None
 
     @property
     def kept_open(self) -> bool:
@@ -40,7 +53,10 @@ class Subscriber(Protocol):
         """Receive messages; the list is shared by all subscribers, which do not change it."""
 
     def moved(self) -> None:
-        """Expect messages over another connection: a successor took the place of one that was open."""
+        """Expect messages over another connection: a successor took the place of one that was open.
+
+        That one may have ended a moment earlier, as servers do that allow one connection: that is not an outage.
+        """
 
     def ended(self, failure: Failure) -> None:
         """Expect no more messages: the connection ended, or the subscription does."""
@@ -87,15 +103,31 @@ class Subscribers:
         """Whether one of the channels is critical."""
         return any(one.subscriber.critical for one in self.members)
 
+    def changed(self, before: Snapshot, after: Snapshot, handed_over: Callable[[], bool]) -> None:
+        """Tell the channels what a step of the machine means to them; ``handed_over`` is that of ``HealthClock``."""
+        if after.state is ChannelState.READY and before.state is not ChannelState.READY:
+            self.ready(handed_over=handed_over())
+        elif after.state is ChannelState.READY and after.generation != before.generation:
+            self.moved()
+        if after != before:
+            self.mirror(after)
+
     def mirror(self, snapshot: Snapshot) -> None:
         """Tell every channel of the upstream's state: an idle one may show it too."""
         for one in tuple(self.members):
             one.subscriber.mirror(snapshot)
 
-    def ready(self) -> None:
+    def preparations(self, connection: Connection) -> list[Coroutine[Any, Any, str | None]]:
+        """Give what the open channels do on a new connection before it is ready."""
+        return [one.subscriber.on_connect(connection) for one in self._joined() if one.subscriber.on_connect]
+
+    def ready(self, *, handed_over: bool = False) -> None:
         """Tell the open channels that they are ready."""
         for one in self._joined():
-            self.admit(one)
+            if handed_over and one.receives:
+                one.subscriber.moved()
+            else:
+                self.admit(one)
 
     def admit(self, member: Member) -> None:
         """Tell a channel that it is ready, and what it may have missed."""

@@ -90,30 +90,38 @@ class Subscription:
         """Close the connection, and open another."""
         self.upstream.feed(RedialRequested(text))
 
-    async def send(self, payload: bytes | Callable[[], bytes], *, binary: bool, left: Callable[[], float]) -> int:
+    async def send(
+        self,
+        payload: bytes | Callable[[], bytes],
+        *,
+        binary: bool,
+        left: Callable[[], float],
+        over: Connection | None = None,
+    ) -> int:
         """Hand a message to the open connection, and give its size in bytes.
 
         Args:
             payload: the message, or a function that makes it as it is handed over. Text must be UTF-8.
             binary: whether it goes as a binary message.
             left: gives the seconds within which the write buffer must take it.
+            over: a connection that is being prepared, and not ready yet.
 
         Raises:
             NotSent: the channel is not ready, or the connection ended or was busy until then: nothing was written.
             OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
 
         """
-        connection = self.connection
+        connection = over or self.connection
         while connection is not None:
             message = payload if isinstance(payload, bytes) else payload()
-            if (present := self.upstream.attempts.present) is not None:
-                present.sent = True
+            if over is None and (present := self.upstream.attempts.present) is not None:
+                present.sent = True  # what a hook says on each connection is not a program's message
             try:
                 await connection.send(message, binary=binary, timeout=left())
                 return len(message)
             except NotSent:
                 before, connection = connection, self.connection
-                if not left() or connection is None or connection is before:
+                if over is not None or not left() or connection is None or connection is before:
                     raise
                 # nothing was written, and a rotation opened another connection
         raise NotSent("the channel is not connected")

@@ -38,7 +38,7 @@ from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import UpstreamSession
+from wscli.daemon.upstream.session import PreparedSession, UpstreamSession
 from wscli.daemon.upstream.subscribers import Subscribers
 from wscli.daemon.upstream.trace import Trace
 from wscli.timing import OneShot
@@ -87,7 +87,7 @@ class Upstream:
         self.attempts = Attempts(name, services, self, self.destination, trace, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
-        self._session = session
+        self._session = PreparedSession(session, self.subscribers.preparations, services.tasks)
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
         self._rotation = RotationTimer(
@@ -182,10 +182,7 @@ class Upstream:
             self.destination.watch(delay_for(self.plan.backoff, max(1, after.attempt), self._services.chance))
         elif after.state is S.IDLE:
             self.destination.forget()  # the next use may be much later
-        if after.state is S.READY and before.state is not S.READY:
-            self.subscribers.ready()
-        if after != before:
-            self.subscribers.mirror(after)
+        self.subscribers.changed(before, after, self._health.handed_over)
         self._health.changed(before, after)
         for command in decided:
             self._carry_out(command)
@@ -223,8 +220,7 @@ class Upstream:
             case commands.DialSuccessor(generation=generation):
                 self.attempts.dial_successor(generation, self.request(lasting=least_life(self.plan.rotate)))
             case commands.Succeed():
-                if self.attempts.succeed() is not None:
-                    self.subscribers.moved()
+                self.attempts.succeed()
             case commands.ScheduleRotation():
                 self._rotation.retry(self.plan.backoff, command)
             case commands.Probe():
@@ -267,6 +263,7 @@ class Upstream:
 
         def judge(verdict: Verdict, failure: Failure) -> None:
             if not attempt.retired:
+                attempt.record.failure = failure
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
@@ -277,7 +274,7 @@ class Upstream:
 
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
-        self._session.start(connection, ready, judge)
+        attempt.end_session = self._session.start(connection, ready, judge)
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
@@ -291,4 +288,7 @@ class Upstream:
             self.subscribers.ended(failure)
         health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
         token = self.attempts.newest_token(attempt.generation)
-        self.feed(events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent))
+        ended = events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent)
+        if self.snapshot.successor is not None and attempt.ready_at is not None and failure.kind is FailureKind.CLOSE:
+            self._health.hand_over()
+        self.feed(ended)

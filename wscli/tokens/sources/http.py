@@ -12,7 +12,6 @@ from pydantic import ConfigDict, Field, model_validator
 from wscli.net.http import HttpRequest, RequestFailed
 from wscli.net.tls import TlsSettings
 from wscli.templates import Scope
-from wscli.tokens.answer import explain_refusal
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import (
@@ -26,6 +25,7 @@ from wscli.tokens.field_types import (
     UrlText,
     names_in,
 )
+from wscli.tokens.refusal import explain_refusal
 from wscli.values import Secret, StrictModel
 
 __all__ = ["HttpOptions", "HttpSource", "checked_headers"]
@@ -133,5 +133,5 @@ class HttpSource(HttpOptions):
         try:
             return SourceAnswer(Secret(answer.text(request.shown)))
         except RequestFailed as error:
-            explain_refusal(error, answer)
+            explain_refusal(error, answer, request)
             raise

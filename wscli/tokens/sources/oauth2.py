@@ -10,15 +10,14 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from wscli.net.http import HttpRequest, RequestFailed
 from wscli.templates import Scope, Template
-from wscli.tokens.answer import explain_refusal, parse_answer
+from wscli.tokens.answer import parse_answer
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, UrlText, names_in
+from wscli.tokens.refusal import explain_refusal
 from wscli.tokens.sources.http import HttpOptions, checked_headers
 from wscli.values import Secret
 
 __all__ = ["OAuth2Source"]
-
-_ROTATED = "refresh_token"
 
 
 Scopes = Annotated[
@@ -47,7 +46,7 @@ class OAuth2Source(HttpOptions):
     ] = None
     refresh_token: Annotated[
         TemplateText | None,
-        Field(description="the first refresh token; a server's new ones are kept in memory, never in a file"),
+        Field(description="the first refresh token; a server's new ones are kept in memory, with `remember` in a file"),
     ] = None
     scopes: Annotated[Scopes, Field(description="the scopes to ask for, a list or text with spaces")] = ()
     audience: Annotated[TemplateText | None, Field(description="the audience to ask for, where a server wants one")] = (
@@ -69,6 +68,17 @@ class OAuth2Source(HttpOptions):
     def _grant(self) -> str:
         return self.grant or ("refresh_token" if self.refresh_token is not None else "client_credentials")
 
+    @property
+    def rotates(self) -> bool:
+        """Whether a server may give another refresh token."""
+        return self._grant == "refresh_token"
+
+    @property
+    def identity(self) -> str:
+        """What a rotated refresh token belongs to: the server, the client and the first one."""
+        parts = (self.token_url.template, self.client_id, self.refresh_token)
+        return "\0".join("" if part is None else part.source for part in parts)
+
     def references(self) -> frozenset[str]:
         """Give the tokens in the URL, the headers, the credentials and the form."""
         credentials = (self.token_url, self.client_id, self.client_secret, self.refresh_token, self.audience)
@@ -77,18 +87,18 @@ class OAuth2Source(HttpOptions):
     async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Ask for a token, and keep the new refresh token that the answer may contain."""
         scope = await context.scope(self.references())
-        request = self._request(scope, context.memory.get(_ROTATED))
+        request = self._request(scope, await context.memory.recall())
         answer = await context.http.fetch(request, read_errors=True)
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            if explain_refusal(error, answer) == "invalid_grant":
-                context.memory.pop(_ROTATED, None)  # the server refuses the token that it issued: use the declared one
+            if explain_refusal(error, answer, request) == "invalid_grant":
+                context.memory.forget()  # the server refuses the token that it issued: return to the declared one
             raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
         if self._grant == "refresh_token" and isinstance(rotated, str) and rotated:
-            context.memory[_ROTATED] = Secret(rotated)
+            await context.memory.keep(Secret(rotated))
         return SourceAnswer(Secret(text))
 
     def _request(self, scope: Scope, rotated: Secret | None) -> HttpRequest:

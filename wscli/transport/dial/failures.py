@@ -10,6 +10,7 @@ import ssl
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
 
 from wscli.core.events import Failure, FailureKind
+from wscli.net.tls import lowered, tls_words
 from wscli.transport.dial.address import ServerAddress
 from wscli.values import format_duration
 
@@ -35,7 +36,7 @@ def failure_of(error: Exception, step: str, server: ServerAddress) -> Failure:
     if isinstance(error, socket.gaierror):
         return Failure(FailureKind.DNS, f"cannot resolve {server.name}: {_lower(error.strerror)}")
     if isinstance(error, ssl.SSLError):
-        return _tls(error, server)
+        return _tls(error, step, server)
     if isinstance(error, ProxyError):
         text = _lower(str(error))  # SOCKS has no code for a wrong password
         return Failure(FailureKind.PROXY, f"{server.where} refused: {text}", refused="authentication" in text)
@@ -66,30 +67,25 @@ def _reason(error: OSError) -> str:
     return ", ".join(dict.fromkeys(os.strerror(number).lower() for number in numbers)) or "no answer"
 
 
-def _tls(error: ssl.SSLError, server: ServerAddress) -> Failure:
+def _tls(error: ssl.SSLError, step: str, server: ServerAddress) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failure(
             FailureKind.CERTIFICATE,
-            f"the certificate of {server.where} is refused: {_lower(getattr(error, 'verify_message', None))}",
+            f"the certificate of {server.where} is refused: {tls_words(error) or 'unknown'}",
         )
     reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
     if "ALERT" in reason and any(word in reason for word in _CERTIFICATE_ALERTS):
-        return Failure(FailureKind.CERTIFICATE, f"{server.where} refuses our certificate: {_words(reason)}")
+        return Failure(FailureKind.CERTIFICATE, f"{server.where} refuses our certificate: {tls_words(error)}")
     if reason in _NO_TLS:
         return Failure(FailureKind.TLS, f"{server.where} does not speak TLS")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return Failure(FailureKind.TLS, f"{server.where} closed the connection during the TLS handshake")
-    return Failure(FailureKind.TLS, f"no TLS with {server.where}: {_words(reason) or 'the handshake failed'}")
-
-
-def _words(reason: str) -> str:
-    """``TLSV1_ALERT_PROTOCOL_VERSION`` as ``protocol version``."""
-    return (reason.partition("ALERT_")[2] or reason).replace("_", " ").lower()
+        kind = FailureKind.UPGRADE if step == "upgrade" else FailureKind.TLS
+        return Failure(kind, f"{server.where} closed the connection{_during(step)}")
+    return Failure(FailureKind.TLS, f"no TLS with {server.where}: {tls_words(error) or 'the handshake failed'}")
 
 
 def _lower(text: str | None) -> str:
-    text = (text or "unknown").strip().rstrip(".")[:_MAX_DETAIL]
-    return text[:1].lower() + text[1:]
+    return lowered((text or "unknown")[:_MAX_DETAIL])
 
 
 _AWAITED = {

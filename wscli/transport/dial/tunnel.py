@@ -16,6 +16,7 @@ from wscli.net.socks import connect_socks
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import DialError
 from wscli.transport.dial.address import ServerAddress
+from wscli.transport.dial.body import first_line, read_body
 from wscli.transport.dial.context import USER_AGENT, DialContext
 from wscli.transport.dial.proxy import Proxy
 from wscli.transport.dial.response import HEAD_END, MAX_HEAD, parse_head
@@ -79,7 +80,9 @@ async def _read_answer(receive: Callable[[int], Awaitable[bytes]], proxy: Proxy)
     except ValueError:
         raise _refused(proxy, "did not answer CONNECT with HTTP") from None
     if not 200 <= parsed.status <= 299:
-        raise _refused(proxy, f"answered CONNECT with {parsed.summary}", credentials=parsed.status == 407)
+        why = first_line(read_body(parsed, rest)[0])
+        text = f"answered CONNECT with {parsed.summary}" + (f": {why}" if why else "")
+        raise _refused(proxy, text, credentials=parsed.status == 407)
     if rest:  # neither a TLS nor a WebSocket server speaks first
         raise _refused(proxy, "sent data before the tunnel was used")
 

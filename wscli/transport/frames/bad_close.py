@@ -7,9 +7,9 @@ import re
 from websockets.frames import EXTERNAL_CLOSE_CODES
 
 from wscli.core.events import Failure, FailureKind
-from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, Violation, cut_reason, heard_close
+from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, Violation, cut_reason
 
-__all__ = ["find_bad_close", "http_text", "read_close", "refused_close"]
+__all__ = ["find_bad_close", "http_text", "read_close"]
 
 _MAX_CONTROL = 125
 """Bytes in a control frame (RFC 6455, section 5.5)."""
@@ -67,8 +67,3 @@ def http_text(payload: bytes) -> Failure | None:
     text = found[0].decode("latin-1")
     text = f"HTTP text inside the stream, as a balancer writes it: {text}"
     return Failure(FailureKind.CLOSE, text, code=NO_CLOSE, by="peer")
-
-
-def refused_close(payload: bytes, sent: int | None) -> Failure:
-    """Describe a close frame that a parser refused; HTTP text looks like one. ``sent`` is our close code before it."""
-    return http_text(payload) or heard_close(sent, *read_close(payload))

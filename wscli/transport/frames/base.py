@@ -13,9 +13,9 @@ from websockets.frames import Frame, Opcode
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
-from wscli.transport.frames.bad_close import refused_close
+from wscli.transport.frames.bad_close import http_text, read_close
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import Violation, close_payload, dropped, failed, heard_close, lost, we_closed
+from wscli.transport.frames.close_codes import Violation, close_payload, dropped, failed, lost, peer_closed, we_closed
 from wscli.transport.frames.pings import Pings
 from wscli.transport.frames.turns import TURN_MESSAGES, TURN_SECONDS, turns_of
 from wscli.transport.frames.writer import FrameWriter
@@ -152,7 +152,8 @@ class BaseConnection:
     def _heard_close(self, code: int, reason: str, fault: Violation | None = None) -> None:
         """Handle a close frame: echo its code (RFC 6455, section 5.5.1), unless it answers ours or breaks a rule."""
         if self._cause is None:
-            self._cause = heard_close(self._sent_close, code, reason, fault)
+            mine = self._sent_close
+            self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
         if fault is not None:
             self._fail(fault)
         elif self._open:
@@ -162,8 +163,12 @@ class BaseConnection:
 
     def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
         """Handle a close frame that the parser refused, or HTTP text that looks like one."""
-        self._cause = self._cause or refused_close(payload, self._sent_close)
-        self._fail(violation)
+        http = http_text(payload)
+        if http is None:
+            self._heard_close(*read_close(payload))
+        else:
+            self._cause = self._cause or http
+            self._fail(violation)
 
     def _wind_down(self, deadline: float) -> None:
         """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
@@ -199,8 +204,9 @@ class BaseConnection:
         if self._timer is not None:
             self._timer.cancel()
         self._pings.end()
-        sent = self._sent_close
-        failure = self._cause or (lost(error) if sent is None else we_closed(sent, None))
+        failure = self._cause
+        if failure is None:
+            failure = lost(error) if self._sent_close is None else we_closed(self._sent_close, None)
         try:
             self._listener.on_end(failure)
         finally:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import ssl
 
 from websockets.frames import CLOSE_CODE_EXPLANATIONS, Close
 
 from wscli.core.events import Failure, FailureKind
+from wscli.net.tls import tls_words
 
 __all__ = [
-    "NO_CLOSE", "NO_CODE", "Violation", "close_payload", "cut_reason", "dropped", "failed", "heard_close", "lost",
-    "peer_closed", "we_closed",
+    "NO_CLOSE", "NO_CODE", "Violation", "close_payload", "cut_reason", "dropped", "failed", "lost", "peer_closed",
+    "we_closed",
 ]  # fmt: skip
 
 NO_CODE = 1005
@@ -48,11 +50,6 @@ def _described(code: int, reason: str) -> str:
     return f"{code} {reason or _MEANINGS.get(code, '')}".rstrip()
 
 
-def heard_close(sent: int | None, code: int, reason: str, fault: Violation | None = None) -> Failure:
-    """Describe the end after a close frame of the server; ``sent`` is our close code before it."""
-    return peer_closed(code, reason, fault) if sent is None else we_closed(sent, (code, reason))
-
-
 def peer_closed(code: int, reason: str, fault: Violation | None = None) -> Failure:
     """The server closed; the reason is remote text. ``fault`` is the rule that the close frame breaks."""
     said = _described(code, reason) if fault is None else f"{code} {reason}".rstrip() + f" ({fault.text})"
@@ -85,6 +82,8 @@ def lost(error: Exception | None) -> Failure:
         return _closed("the server closed the connection without a close frame", NO_CLOSE, "peer")
     if isinstance(error, (ConnectionResetError, BrokenPipeError)):
         return _closed("the server reset the connection", NO_CLOSE, "peer")
+    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
+        return _closed(f"TLS failed: {tls_words(error) or type(error).__name__}", NO_CLOSE, "none")
     why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else type(error).__name__
     return _closed(f"the connection broke: {why}", NO_CLOSE, "none")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 from websockets.frames import Opcode
 from websockets.utils import accept_key
@@ -31,6 +31,8 @@ __all__ = ["open_picows"]
 _TEXT = WSMsgType.TEXT
 _FIRST_BUFFER = 2048
 """Bytes; small for idle connections, it grows with the traffic."""
+_SIZES = re.compile(r"(\d+) > \d+")
+"""In the reason of picows for a frame that is too large."""
 _OF_A_CLOSE = re.compile("CLOSE|opcode=0x8|fragmented control")
 """In an error of picows: the frame is a close frame, or HTTP text, which looks like one."""
 _SLICE = 1 << 14
@@ -165,6 +167,9 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         """Fail for an error that picows found."""
         sent = self._wire.close_handshake.sent
         violation = Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason)
+        if violation.code == WSCloseCode.MESSAGE_TOO_BIG.value:
+            sizes = _SIZES.search(violation.text or "")
+            violation = self._assembler.too_large(int(sizes[1]) if sizes else None)
         of_a_close = _OF_A_CLOSE.search(violation.text)
         payload = find_bad_close(bytes(self._raw)) if of_a_close and self._raw is not None else None
         if payload is None:

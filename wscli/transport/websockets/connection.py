@@ -11,6 +11,7 @@ import asyncio
 import traceback
 from collections.abc import Sequence
 
+from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
@@ -106,12 +107,19 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif not self._ended and wire.parser_exc is not None:
             self._ended = True
-            close = wire.close_sent
-            violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+            violation = self._own_failure(wire.parser_exc)
             refused = _refused_frame(wire.parser_exc)
             if refused is not None and refused.opcode is Opcode.CLOSE:
                 self._heard_bad_close(bytes(refused.data), violation)
             self._fail(violation)
+
+    def _own_failure(self, error: Exception) -> Violation:
+        """Name what the library found."""
+        if isinstance(error, PayloadTooBig):
+            known = error.size is not None and not self._wire.extensions  # else it may be compressed
+            return self._assembler.too_large((error.size or 0) + (error.current_size or 0) if known else None)
+        close = self._wire.close_sent
+        return Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
 
     def _finish(self, error: Exception | None) -> None:
         if self._sent_close is None:  # HTTP text that is shorter than the frame that it looks like

@@ -153,6 +153,17 @@ async def test_a_reader_of_a_channel_that_is_being_opened_again_is_told_of_the_l
         assert text.endswith("; last attempt: closed by the server: 1006; attempt 2")
 
 
+async def test_a_reader_is_told_of_a_channel_whose_first_dial_takes_long(served, monkeypatch):
+    monkeypatch.setattr(tail, "SLOW_OPENING", 0.0)
+    await served.bring(served.notifications, ChannelState.CONNECTING)
+    async with served.tail("notifications") as (_, far):
+        await far.read(until=STATE)
+        assert words(far) == ["connecting: dialling ws://192.0.2.1/ws"]
+        await served.bring(served.notifications, ChannelState.READY)
+        await far.read(frames=3)
+        assert words(far)[1:] == ["ready: connected and ready"]
+
+
 async def test_a_reader_is_told_of_an_outage_once_for_each_reason(served, monkeypatch):
     monkeypatch.setattr(tail, "SHORT_OUTAGE", 0.0)
     async with served.tail("notifications") as (_, far):

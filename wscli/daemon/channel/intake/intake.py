@@ -60,6 +60,10 @@ class Intake:
         if self._outage is None:
             self._outage = (now, "paused" if deliberate else "outage")
 
+    def handed_over(self) -> None:
+        """Forget the gap in progress: a successor took over from the connection that ended."""
+        self._outage = None
+
     def listening(self, now: float) -> None:
         """End the gap in progress, if any, at wall-clock time ``now``, and record it."""
         if self._outage is not None:
@@ -115,7 +119,7 @@ class Intake:
         if plan.dedupe is None:
             self._dedupe = None
         elif self._dedupe is None or self._dedupe.path != plan.dedupe:
-            self._dedupe = Dedupe(plan.dedupe)
+            self._dedupe = Dedupe(plan.dedupe, self.history.seen)
 
     def _backfill_by(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
         if self._backfill is None:

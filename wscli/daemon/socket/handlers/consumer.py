@@ -52,7 +52,7 @@ def _consumers_of(channel: Channel) -> NamedConsumers:
     if channel.history.consumers is None:
         raise UsageError(
             f"channel {channel.name!r} keeps its history in memory, and has no consumers",
-            "declare history: {store: disk} for it",
+            "declare `history: {store: disk}` for it, then `wscli reload`",
         )
     return channel.history.consumers
 

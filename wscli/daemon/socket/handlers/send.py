@@ -15,8 +15,9 @@ Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
@@ -35,6 +36,13 @@ TURN = 0.005
 """Seconds of sending after which other tasks get a turn."""
 
 
+class SendOne(Protocol):
+    """Sends one message to a channel, within ``timeout`` seconds."""
+
+    async def __call__(self, payload: bytes, /, *, timeout: float) -> None:
+        """Send it."""
+
+
 async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     """Send block after block, holding the channel in use between them."""
     channel = app.manager.channel(request["channel"])
@@ -42,11 +50,12 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     if "refs" in request:
         await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
         return
+    send = functools.partial(channel.send, binary=binary, preparing=request.get("connection"))
     with channel.use():
         block = await first_block("send", request, peer, {"sent": 0})
         while block is not None and "bytes" in block:
             messages = await read_messages(block, peer)
-            count, error = await peer.while_connected(_send(channel, messages, binary=binary, timeout=timeout))
+            count, error = await peer.while_connected(_send(send, messages, binary=binary, timeout=timeout))
             if error is not None:
                 await peer.send_line(failure(error, sent=count))
                 return
@@ -102,9 +111,7 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
     return split_block(await peer.read_exactly(size), block.get("framing", "whole"))
 
 
-async def _send(
-    channel: Channel, messages: list[bytes], *, binary: bool, timeout: float
-) -> tuple[int, WscliError | None]:
+async def _send(send: SendOne, messages: list[bytes], *, binary: bool, timeout: float) -> tuple[int, WscliError | None]:
     """Send messages until one fails, or all of them took too long; return how many were sent, and the error."""
     time = asyncio.get_running_loop().time
     deadline, turn = time() + timeout, time() + TURN
@@ -112,7 +119,7 @@ async def _send(
         try:
             if not binary:
                 check_text(message)
-            await channel.send(message, binary=binary, timeout=timeout if not count else max(deadline - time(), 0.0))
+            await send(message, timeout=timeout if not count else max(deadline - time(), 0.0))
         except WscliError as error:
             return count, error
         if time() > turn:  # sending may be a matter of a buffer, and never wait

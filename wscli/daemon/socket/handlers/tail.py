@@ -26,6 +26,8 @@ from wscli.history.records import Position, Start
 __all__ = ["handle_tail", "options_of", "position", "reading", "run_reader", "start_of"]
 
 _DONE = End(ExitCode.OK, "", None)
+SLOW_OPENING = 2.0
+"""Seconds after which a reader is told that its channel is still being opened for the first time."""
 SHORT_OUTAGE = 1.0
 """Seconds of an outage that a reader is not told of as it happens."""
 _CURSOR = "a cursor is a record's epoch and seq, such as k3f9:17"
@@ -102,16 +104,31 @@ async def _watch_one(manager: Manager, channel: Channel, reader: Reader, *, alon
 async def _tell_outages(manager: Manager, channel: Channel, reader: Reader) -> None:
     """Tell a reader that its channel is down, when that changes in kind, and when it is ready again."""
     told: str | None = None
+    if not _is_news(channel, None) and not await _opens_soon(channel):
+        _tell(manager, channel, reader)
+        told = channel.snapshot.reason.code
     while True:
         if _is_news(channel, told):
             _tell(manager, channel, reader)
             told = _outage(channel, told)
         was_ready = channel.state is ChannelState.READY
-        await channel.wait_until(functools.partial(_is_news, channel, told))
+        await channel.tracker.wait_until(functools.partial(_is_news, channel, told))
         if was_ready:  # the gap tells of a short one
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SHORT_OUTAGE):
                     await channel.wait_for({ChannelState.READY, *SETTLED})
+
+
+async def _opens_soon(channel: Channel) -> bool:
+    """Wait until a channel that is being opened is ready, or has failed; False: it takes long."""
+    try:
+        async with asyncio.timeout(SLOW_OPENING):
+            await channel.tracker.wait_until(
+                lambda: channel.state in (ChannelState.READY, *SETTLED) or _is_news(channel, None)
+            )
+    except TimeoutError:
+        return False
+    return True
 
 
 def _is_news(channel: Channel, told: str | None) -> bool:

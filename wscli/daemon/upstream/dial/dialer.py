@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
-from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
 from wscli.net.retry_after import capped
@@ -41,12 +42,26 @@ class AttemptRecord:
     """Version of each token that it used, by name."""
     expires_at: float | None = None
     """When the first of them expires, on ``Clock.boottime``; None: never, or unknown."""
-    timeline: DialTimeline = field(default_factory=DialTimeline)
+    timeline: DialTimeline = field(default_factory=DialTimeline, repr=False)
+    """It may hold secrets; ``shown_timeline`` does not."""
     place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """Texts that must not be shown."""
+    find_secrets: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
+    """Gives the texts that must not be shown, the longest first; found when they are needed, as few attempts fail."""
+
+    def keep_secrets(self, find: Callable[[], tuple[str, ...]]) -> None:
+        """Add those of another URL: after a redirect the secrets of the first one count as well."""
+        before = self.find_secrets
+        self.find_secrets = functools.cache(lambda: tuple(sorted({*before(), *find()}, key=len, reverse=True)))
+
+    def scrubbed(self, failure: Failure) -> Failure:
+        """Give a failure of this attempt without secrets."""
+        return scrubbed(failure, self.find_secrets())
+
+    def shown_timeline(self) -> DialTimeline:
+        """Give the timeline without secrets."""
+        return scrubbed_timeline(self.timeline, self.find_secrets())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +123,16 @@ class Dialer:
                 target = make_target(plan.dial, request.params, tokens, url=url)
             except ConfigError as error:  # a TLS file, which may be replaced later
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
-            record.secrets = secrets_of(target, tokens.values())
+            find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets)
+            record.keep_secrets(find)
             progress("dialling", f"dialling {plan.dial.shown_url}")
             budget = self._budgets[plan.endpoint]
             try:
                 connection = await self._open_connection(target, listener, record.timeline)
             except DialError as error:
                 url = redirected(target, error.failure)
-                scrub_steps(record.timeline, record.secrets)
                 if url is None:
-                    failure = scrubbed(error.failure, record.secrets)
+                    failure = record.scrubbed(error.failure)
                     failure = replace(failure, retry_after=capped(failure.retry_after, plan.retry_after_max))
                     budget.refused(failure, plan.backoff)
                     raise DialError(failure) from None
