@@ -99,7 +99,7 @@ def test_down_stops_a_manager_whose_lock_was_removed_or_replaced(wscli: Wscli) -
 # Other users.
 
 AS_NOBODY = """
-import os, socket, sys
+import os, shlex, socket, sys
 import encodings.idna, wscli.cli.root, wscli.cli.stats, wscli.cli.tables, wscli.control.client
 os.setgroups([]); os.setgid({user}); os.setuid({user})
 from wscli.cli.root import run_command_line as run
@@ -220,7 +220,7 @@ def impostor(wscli: Wscli, answer: bytes) -> Iterator[None]:
         (b'{"v":0,"wscli":"0.0.1","ok":true,"result":{}}\n', "the manager is the older one"),
         (b"hello\n", "is it wscli that listens there?"),
         (b'{"v":%d,"wscli":"0.1.0","ok":"yes"}\n' % PROTOCOL, "is it wscli that listens there?"),
-        (b"", "see `wscli ls`"),
+        (b"", "`wscli ls` lists it if it runs; "),
     ],
 )
 def test_a_client_tells_what_is_wrong_with_its_manager(wscli: Wscli, here: Here, answer: bytes, words: str) -> None:
