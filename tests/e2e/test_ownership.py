@@ -99,7 +99,7 @@ def test_down_stops_a_manager_whose_lock_was_removed_or_replaced(wscli: Wscli) -
 # Other users.
 
 AS_NOBODY = """
-import os, socket, sys
+import os, shlex, socket, sys
 import encodings.idna, wscli.cli.root, wscli.cli.stats, wscli.cli.tables, wscli.control.client
 os.setgroups([]); os.setgid({user}); os.setuid({user})
 from wscli.cli.root import run_command_line as run

@@ -119,8 +119,7 @@ def make_manager(
     client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name,
     ``source`` the address of ours at which a route begins.
     """
-    base, states = plan.file.parent, find_state_directory(environ)
-    state = None if states is None else Path(states, plan.name)
+    base, state = plan.file.parent, _state_of(plan, environ)
     http = http or HttpClient(base=base, clock=clock, environ=environ)
     broker = Broker(plan.tokens, base=base, clock=clock, http=http, backoff=plan.backoff, chance=chance, state=state)
     budgets: dict[str, ConnectBudget] = {}
@@ -144,6 +143,12 @@ def make_manager(
     return manager
 
 
+def _state_of(plan: Plan, environ: Mapping[str, str]) -> Path | None:
+    """Return the directory for what outlives the manager of a plan; None where no variable names one."""
+    state = find_state_directory(environ)
+    return None if state is None else Path(state, plan.name)
+
+
 class ManagerProcess:
     """The parts of a manager's process, and its life."""
 
@@ -162,8 +167,8 @@ class ManagerProcess:
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
-        state = find_state_directory(environ)
-        self._outbox = Outbox(self.manager, None if state is None else Path(state, plan.name, "outbox.db"))
+        state = _state_of(plan, environ)
+        self._outbox = Outbox(self.manager, None if state is None else state / "outbox.db")
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
         app = App(self.manager, self._outbox, self._gateway, leaving=[])
