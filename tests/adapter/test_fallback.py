@@ -96,8 +96,10 @@ def test_the_warning_is_on_stderr_by_default(program: str, echo: str) -> None:
         (UNKNOWN, "no channel of instance 'app' has this URL (look)"),
         (
             b"",
-            "the manager of 'app' hung up"
-            " (`wscli ls` lists it if it runs; `wscli up -d -c /nowhere/app.yaml` starts it)",
+            (
+                "the manager of 'app' hung up"
+                " (`wscli ls` lists it if it runs; `wscli up -d -c /nowhere/app.yaml` starts it)"
+            ),
         ),
         (None, "the manager did not answer in time (`wscli ls` shows its pid, and whether it answers)"),
         (ATTACHED, "the manager went away during the handshake (see `wscli ls`)"),
