@@ -13,7 +13,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["LockHeld", "is_same_file", "lock_file", "release_lock"]
+__all__ = ["LockHeld", "is_same_file", "lock_file", "release_lock", "write_holder"]
 
 _LONGEST = 4096
 """Bytes of a lock file that are read."""
@@ -46,9 +46,7 @@ def lock_file(path: Path, note: str = "") -> int:
             _require_regular(descriptor, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_same_file(descriptor, path):
-                with contextlib.suppress(OSError):  # on a full disk it is locked all the same
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, os.fsencode(f"{os.getpid()}\n{note}\n"), 0)
+                write_holder(descriptor, note)
                 return descriptor
         except BlockingIOError:
             held = _held(descriptor)
@@ -58,6 +56,13 @@ def lock_file(path: Path, note: str = "") -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)  # its holder removed the file between the two calls: lock the new one
+
+
+def write_holder(descriptor: int, note: str) -> None:
+    """Write the pid of this process and a line of text into a file that it has locked."""
+    with contextlib.suppress(OSError):  # on a full disk it is locked all the same
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, os.fsencode(f"{os.getpid()}\n{note}\n"), 0)
 
 
 def is_same_file(descriptor: int, path: Path) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "Size",
     "StrictModel",
     "format_duration",
+    "format_size",
     "parse_duration",
     "parse_json_scalar",
     "parse_rate",
@@ -134,6 +135,14 @@ class Rate(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.events}/{'s' if self.seconds == 1 else format_duration(self.seconds)}"
+
+
+def format_size(count: int) -> str:
+    """Write bytes as a file would: ``64KiB``, ``1000B``."""
+    size, units = count, ["B", "KiB", "MiB", "GiB"]
+    while size % 1024 == 0 and size and len(units) > 1:
+        size, units = size // 1024, units[1:]
+    return f"{size}{units[0]}"
 
 
 def parse_rate(text: object) -> Rate:

@@ -148,7 +148,14 @@ def test_the_tables_stand_a_channel_that_never_connected() -> None:
     stats["channels"] = {"calls": calls}
     assert stats_text(stats).startswith("app: pid 1, up 1m1s, 0 of 1 connections open\n\nCHANNEL")
     empty = tokens_text({"t": {"state": "empty", "expires_in_s": None, "fetches": 0, "served": 0}})
-    assert empty.splitlines()[1].split() == ["t", "empty", "-", "0", "0"]
+    assert empty.splitlines()[1].split() == ["t", "empty", "-", "0", "0", "-"]
+
+
+@pytest.mark.parametrize(("left", "words"), [(None, "HTTP 401"), (12.3, "HTTP 401; asked again in 12s")])
+def test_a_token_that_failed_is_listed_with_the_reason(left: float | None, words: str) -> None:
+    failed: Any = {"state": "failed", "expires_in_s": None, "fetches": 1, "served": 0, "failures": 1}
+    text = tokens_text({"t": {**failed, "reason": "HTTP 401", "retry_in_s": left}})
+    assert text.splitlines()[1].endswith(words)
 
 
 def drawn(*states: Any) -> list[str]:

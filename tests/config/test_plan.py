@@ -45,6 +45,44 @@ def test_the_defaults(loads: Loads) -> None:
     assert (dial.max_message, dial.timeout) == (1 << 20, 10.0)
 
 
+@pytest.mark.parametrize(
+    ("url", "channel", "shown"),
+    [
+        ("ws://h", "", "ws://h"),
+        ("ws://h/a/", "path: /b", "ws://h/a/b"),
+        ("ws://bob:pw@h/a?x=1&y", "query: {z: '2'}", "ws://h/a?x=***&y=***&z=***"),
+        ("ws://${HOST}:8000/a", "path: '/${HOST}/{id}'", "ws://***:8000/a/***/7"),
+        ("${URL}", "path: /b", "***/b"),
+    ],
+)
+def test_the_url_is_shown_as_it_is_dialled_without_values(loads: Loads, url: str, channel: str, shown: str) -> None:
+    text = f"endpoints: {{api: {{url: '{url}'}}}}\nchannels: {{'c/{{id}}': {{endpoint: api, {channel}}}}}\n"
+    plan = loads(text, {"HOST": "h", "URL": "ws://h/a?token=s3cret"})
+    assert plan.channels["c/{id}"].upstream.dial.shown_address({"id": "7"}) == shown
+
+
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        ("auto", None),
+        ("none", None),
+        ("http://bob:pw@proxy:3128", "http://proxy:3128"),
+        ("{url: 'socks5://${HOST}:1', username: bob, password: pw}", "socks5://***:1"),
+    ],
+)
+def test_a_declared_proxy_is_shown_without_its_user(loads: Loads, proxy: str, shown: str | None) -> None:
+    text = f"endpoints: {{api: {{url: ws://h, proxy: {proxy}}}}}\nchannels: {{c: {{endpoint: api}}}}\n"
+    assert loads(text, {"HOST": "h"}).channels["c"].upstream.dial.shown_proxy == shown
+
+
+@pytest.mark.parametrize(("silence", "seconds"), [("60s", 60.0), ("none", None)])
+def test_silence_is_a_duration_or_none(loads: Loads, silence: str, seconds: float | None) -> None:
+    plan = loads(API + f"channels: {{c: {{endpoint: api, silence: {silence}}}}}\n")
+    assert plan.channels["c"].upstream.silence == seconds
+    with pytest.raises(ConfigError, match=r"channels\.c\.silence: "):
+        loads(API + "channels: {c: {endpoint: api, silence: 0s}}\n")
+
+
 def test_a_template_is_lazy_and_knows_its_parameters(loads: Loads) -> None:
     plan = loads(
         API + "channels:\n  rooms/{room}/users/{id}: {endpoint: api, path: '/{room}/{id}', linger: 30s}\n"

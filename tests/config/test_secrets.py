@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.config.conftest import said
 from wscli.config.loading import read_plan
+from wscli.config.plan import Plan
 from wscli.config.redact import redacted
 
 FULL = """\
@@ -68,6 +69,12 @@ def _files(tmp_path: Path) -> None:
 
 def test_a_plan_prints_none(loads: Callable[..., object]) -> None:
     assert not SECRET.search(repr(loads(FULL, ENVIRON)))
+
+
+def test_the_url_and_the_proxy_as_they_are_shown_hold_none(loads: Callable[..., Plan]) -> None:
+    dial = loads(FULL, ENVIRON).channels["one"].upstream.dial
+    assert dial.shown_address({}) == "wss://h/ws/x/***?key=***&token=***&other=***&q=***"
+    assert dial.shown_proxy == "http://proxy:3128"
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -156,12 +156,12 @@ def test_without_patience_a_manager_whose_queue_is_full_is_busy_and_still_runnin
         first.connect(path)
         for selection in (Selection("app"), Selection(file="/srv/app.yaml"), NOTHING):
             with pytest.raises(Busy, match="'app' takes no connection"):
-                select(selection, runtime.environ, patient=False)
-        assert [one.name for one in running(runtime.environ, patient=False)] == ["app"]
+                select(selection, runtime.environ, patience=0)
+        assert [one.name for one in running(runtime.environ)] == ["app"]
         with pytest.raises(NoInstance) as caught:
-            select(Selection("apq"), runtime.environ, patient=False)
+            select(Selection("apq"), runtime.environ, patience=0)
         assert caught.value.hint == "running: app"
         runtime.sockets[0].accept()[0].close()
-        _, sock = select(Selection("app"), runtime.environ, patient=False)
+        _, sock = select(Selection("app"), runtime.environ, patience=0)
         with sock:
             assert not sock.getblocking()

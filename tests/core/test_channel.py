@@ -70,3 +70,10 @@ def test_an_idle_channel_shows_the_wait_that_its_next_use_has_to_wait_out() -> N
     waiting = replace(Snapshot(), state=S.WAITING, no_sooner=True)
     assert shown(Snapshot(), waiting) is waiting
     assert shown(Snapshot(), replace(waiting, no_sooner=False)).state is S.IDLE
+
+
+def test_an_idle_channel_says_why_its_last_attempt_failed() -> None:
+    idle = step_channel(None, e.LingerElapsed(), READY)
+    failed = replace(Snapshot(), state=S.WAITING, failure=REFUSED)
+    assert shown(idle, failed).reason == ("unused", "not in use; last attempt: no such room")
+    assert shown(idle, READY).reason == ("unused", "not in use")

@@ -11,7 +11,7 @@ from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.machine import step
+from wscli.core.machine import event_of_reload, step
 from wscli.core.moves import Policy
 from wscli.core.snapshot import Reason, Snapshot, Successor
 from wscli.core.states import SETTLED, UPSTREAM_TABLE, ChannelState, IllegalTransition
@@ -27,13 +27,15 @@ VERDICTS = [Verdict(action) for action in Action] + [Verdict(Action.RETRY, 9.0)]
 EVENTS: list[e.UpstreamEvent] = [
     e.Used(), e.Unused(), e.StartRequested(), e.CloseRequested(), e.RedialRequested("x"), e.ReplaceRequested("x"),
     e.AttemptProgressed(1, "x", "x"), e.Opened(1), e.HandshakeDone(1), e.RetryScheduled(1, 1.0, 2.0), e.RetryDue(1),
-    e.RetryDue(1, wanted=False), e.RotationDue(1), e.NetworkLost(), e.NetworkReturned(), e.TaskCrashed("x"),
+    e.RetryDue(1, wanted=False), e.RotationDue(1), e.PongReceived(1), e.NetworkLost(),
+    e.NetworkReturned(), e.TaskCrashed("x"),
     *(e.AttemptEnded(1, failure) for failure in (TCP, close(1002), close(4000), close(4100))),
     *(e.VerdictGiven(1, verdict, close(4000)) for verdict in VERDICTS),
 ]  # fmt: skip
 SNAPSHOTS = [
     *(Snapshot(state=state, generation=1, attempt=1, failure=TCP) for state in {state for state, _ in UPSTREAM_TABLE}),
     Snapshot(state=S.WAITING, generation=1, attempt=1, failure=TCP, no_sooner=True),
+    Snapshot(state=S.CONNECTING, reason=Reason("dialling", "dialling"), generation=1, attempt=1),
     replace(ready(), successor=Successor(2, S.HANDSHAKING, Reason("upgraded", "upgraded"))),
 ]
 
@@ -128,8 +130,16 @@ def test_nothing_is_dialled_while_offline_and_the_attempt_is_not_counted() -> No
     assert commands == [c.DialNext(3)]
 
 
-def test_a_network_change_probes_what_is_ready() -> None:
-    assert run(e.NetworkLost(), e.NetworkReturned(), snapshot=ready()) == (ready(), [c.Probe(1), c.Probe(1)])
+def test_a_network_change_probes_what_is_ready_and_says_so_until_the_pong() -> None:
+    lost, commands = run(e.NetworkLost(), snapshot=ready())
+    assert (lost.state, lost.reason, commands) == (S.READY, ("probing", "no network; probing"), [c.Probe(1)])
+    assert lost.probing
+    back, commands = run(e.NetworkReturned(), snapshot=lost)
+    assert (back.probing, back.reason.text, commands) == (True, "the network changed; probing", [c.Probe(1)])
+    assert run(e.PongReceived(1), snapshot=back) == (ready(), [])
+    assert run(e.PongReceived(1), snapshot=ready()) == (ready(), [])
+    assert run(e.NetworkReturned(), snapshot=ready()) == (ready(), [c.Probe(1)])
+    assert run(e.NetworkReturned(moved=True), snapshot=ready()) == (back, [c.Probe(1)])
 
 
 def test_a_returning_network_cuts_short_a_wait_for_the_network_but_never_a_wait_that_was_asked_for() -> None:
@@ -144,6 +154,46 @@ def test_a_wait_that_was_asked_for_outlasts_the_last_use_and_the_network() -> No
         assert step(asked, event, POLICY) == (asked, ())
     assert run(e.RetryDue(1, wanted=False), snapshot=asked)[0].state is S.IDLE
     assert run(e.RetryDue(1), snapshot=asked)[1] == [c.DialNext(2)]
+
+
+def test_a_wait_outlasts_the_last_use_and_the_failures_before_it_outlast_idle() -> None:
+    snapshot, _ = run(e.Used(), e.AttemptEnded(1, TCP), e.RetryDue(1), e.AttemptEnded(2, close(1008)), e.Unused())
+    assert (snapshot.state, snapshot.attempt) == (S.WAITING, 2)
+    assert run(e.Used(), snapshot=snapshot) == (snapshot, [])
+    idle, commands = run(e.RetryDue(2, wanted=False), snapshot=snapshot)
+    assert (idle.state, idle.attempt, idle.in_a_row.refusals, commands) == (S.IDLE, 2, 1, [])
+    assert idle.failure is snapshot.failure
+    used, commands = run(e.Used(), snapshot=idle)
+    assert (used.attempt, commands) == (3, [c.DialNext(4)])
+    assert run(e.AttemptEnded(4, TCP), snapshot=used)[1] == [c.ScheduleRetry(4, 3, 0.0)]
+    for by_hand in (e.StartRequested(), e.CloseRequested()):
+        assert run(by_hand, snapshot=idle)[0].failure is None
+
+
+@pytest.mark.parametrize(("healthy_for", "attempt"), [(9.9, 1), (10.0, 0)])
+def test_a_connection_that_its_last_use_left_is_no_failure_and_health_ends_those_before(
+    healthy_for: float, attempt: int
+) -> None:
+    snapshot, _ = run(e.Used(), e.AttemptEnded(1, TCP), e.RetryDue(1), e.Opened(2), e.HandshakeDone(2))
+    idle, commands = run(e.Unused(healthy_for), snapshot=snapshot)
+    assert (idle.state, idle.attempt, idle.failure, commands) == (S.IDLE, attempt, None, [c.Hangup(2)])
+
+
+def test_a_dial_that_its_last_use_left_without_an_answer_is_hung_up_and_backed_off_from() -> None:
+    dialling, _ = run(e.Used(), e.AttemptProgressed(1, "dialling", "dialling ws://h"))
+    given_up, commands = run(e.Unused(), snapshot=dialling)
+    assert (given_up.state, given_up.reason.code) == (S.WAITING, "timeout")
+    assert commands == [c.Hangup(1), c.ScheduleRetry(1, 1, 0.0)]
+    queued, _ = run(e.Used(), e.AttemptProgressed(1, "budget", "queued"))
+    assert run(e.Unused(), snapshot=queued)[0].state is S.IDLE
+
+
+def test_a_wait_for_a_token_source_ends_early_when_the_network_returns_or_its_source_changes() -> None:
+    failed = waiting(e.Failure(e.FailureKind.TOKEN, "token 's': HTTP 503", retry_after=20.0))
+    assert (failed.state, failed.no_sooner) == (S.WAITING, False)
+    assert run(e.NetworkReturned(), snapshot=failed)[1] == [c.DialNext(2)]
+    changed = event_of_reload(failed, dials_otherwise=False, judges_otherwise=True, wanted=True, rotates=False)
+    assert isinstance(changed, e.RedialRequested)
 
 
 def test_a_crash_is_stated_and_closes_what_is_open() -> None:

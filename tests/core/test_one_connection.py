@@ -27,7 +27,7 @@ POLICIES = [
     declared({"1002": "stop", "tcp": "stop"})._replace(look_again=LookAgain(600.0, declared=True)),
     Policy(BackoffPolicy(give_up={"attempts": "3"})),  # type: ignore[arg-type]  # as a file says it
 ]
-SURROUNDINGS = [e.Used(), e.Unused(), e.NetworkLost(), e.NetworkReturned(), e.TaskCrashed("x")]
+SURROUNDINGS = [e.Used(), e.Unused(), e.Unused(60.0), e.NetworkLost(), e.NetworkReturned(), e.TaskCrashed("x")]
 BY_HAND = [e.StartRequested(), e.CloseRequested(), e.RedialRequested("reload"), e.ReplaceRequested("reload")]
 
 
@@ -89,6 +89,11 @@ class OneConnection(RuleBasedStateMachine):
     @rule(event=st.sampled_from(SURROUNDINGS))
     def surroundings(self, event: e.UpstreamEvent) -> None:
         self.feed(event)
+
+    @rule()
+    def pong_is_received(self) -> None:
+        if self.snapshot.probing:
+            self.feed(e.PongReceived(self.snapshot.generation))
 
     @rule(event=st.sampled_from(BY_HAND))
     def by_hand(self, event: e.UpstreamEvent) -> None:

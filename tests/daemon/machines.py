@@ -21,7 +21,7 @@ __all__ = ["ENDS", "NAMES", "LoopMachine", "ManagerMachine", "in_loop", "name_of
 
 NAMES = st.sampled_from(["news", "calls", "rooms/1", "rooms/2"])
 ENDS = st.sampled_from([closed(code) for code in (1000, 1002, 1006, 1008, 4000, 4029, 4100, 4401)])
-REFUSALS = st.sampled_from([REFUSED, status(401), status(410), status(503), status(503, retry_after=20.0)])
+REFUSALS = st.sampled_from([REFUSED, status(401), status(410), status(503), status(503, retry_after=20.0), status(429)])
 BY_HAND = st.sampled_from(["start", "stop", "restart", "pause", "resume"])
 
 

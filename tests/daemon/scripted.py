@@ -48,6 +48,7 @@ class ScriptedLink:
         self.open = True
         self.ended: Failure | None = None
         self.deaf = False
+        self.hears = asyncio.Event()
         self.clogged = False
         self.full: asyncio.Event | None = None
         """What the sender of a message waits for when it is written, while there is one; the end sets it."""
@@ -76,8 +77,13 @@ class ScriptedLink:
     async def ping(self) -> float:
         self.pings += 1
         if self.deaf:
-            await asyncio.get_running_loop().create_future()
+            await self.hears.wait()
         return 0.012
+
+    def answer_pings(self) -> None:
+        """Answer the pings of before, and those to come."""
+        self.deaf = False
+        self.hears.set()
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
         if self.slow_close:
@@ -121,14 +127,18 @@ class ScriptedServer:
         self.dials: list[tuple[float, DialTarget]] = []
         self.hold: asyncio.Future[None] | None = None
         self.most = 0
-        self.addresses = ("192.0.2.1",)
+        self.addresses: tuple[str, ...] = ("192.0.2.1",)
+        self.lookups = 0
+        self.source = "192.0.2.100"
+        """Our address, from which packets to the server come."""
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
 
     async def open_connection(
         self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline
     ) -> Connection:
         self.dials.append((self.time.now, target))
-        timeline.addresses = self.addresses
+        timeline.host, timeline.addresses = "api.example.com", self.addresses
+        timeline.route = self.source, self.addresses[0]
         if self.hold is not None:
             await asyncio.shield(self.hold)  # shared by several dials, of which one may be given up
         if self.always or self.refusals:
@@ -138,6 +148,12 @@ class ScriptedServer:
         self.most = max(self.most, len(self.links))
         self.on_open(link)
         return link
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        """Give the addresses, as the next dial will find them."""
+        assert host == "api.example.com"
+        self.lookups += 1
+        return self.addresses
 
     @property
     def link(self) -> ScriptedLink:
@@ -208,6 +224,8 @@ class Scripted:
             environ={} if state is None else {"XDG_STATE_HOME": str(state)},
             http=http,
             make_session=make_session,
+            resolve_name=self.server.resolve,
+            source=lambda address: self.server.source,
         )
 
     @property

@@ -105,6 +105,18 @@ def test_status(scene: Scene) -> None:
     assert list(status["consumers"]["billing"]) == inner("status --json", "consumers")
 
 
+def test_doctor(scene: Scene) -> None:
+    (doctor,) = scene.objects("doctor", "feed")
+    attempt = doctor["attempt"]
+    (exchange,) = attempt["exchanges"]
+    assert list(doctor) == keys("doctor --json")
+    assert list(attempt) == keys("doctor --json", 1) == inner("doctor --json", "attempt")
+    assert list(attempt["steps"][0]) == inner("doctor --json", "steps")
+    assert list(exchange) == inner("doctor --json", "exchanges")
+    assert list(exchange["answer"]) == keys("doctor --json", 2)
+    assert (exchange["answer"]["status"], "token=***" in exchange["url"]) == (101, True)
+
+
 def test_consumers(scene: Scene) -> None:
     (consumer,) = scene.objects("consumer", "ls")
     assert list(consumer) == keys("consumer ls --json")

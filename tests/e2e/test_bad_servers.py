@@ -86,9 +86,10 @@ def half(opcode: int) -> bytes:
 CIRCLE = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
 ENDLESS = b"HTTP/1.1 101 Switching Protocols\r\nX: " + b"x" * 10_000_000
 BAD: dict[str, tuple[Script, str, str, str]] = {
-    "large": (upgraded(lambda conn: conn.frame(b"x" * 2_000_000)), "waiting", "close:1009", "1048576 bytes"),
+    "large": (upgraded(lambda conn: conn.frame(b"x" * 2_000_000)), "waiting", "close:1009", "max_message (1MiB)"),
     "fragments": (
-        upgraded(lambda conn: conn.sock.sendall(half(0x01) + half(0x80))), "waiting", "close:1009", "1048576 bytes",
+        upgraded(lambda conn: conn.sock.sendall(half(0x01) + half(0x80))),
+        "waiting", "close:1009", "max_message (1MiB)",
     ),
     "not_utf8": (upgraded(lambda conn: conn.frame(b"\xff\xfe")), "failed", "close:1007", "UTF-8"),
     "hangs_up": (upgraded(stays=False), "waiting", "close:1006", "without a close frame"),

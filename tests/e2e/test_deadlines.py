@@ -1,44 +1,138 @@
-"""What a command says when its deadline passes and its channel is down: the state, the reason and the next attempt."""
+"""Deadlines that hold: whatever the manager does, and whatever jq does, a command ends in time or by a signal."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
 import pytest
 
-from tests.client.scene import Make, Scene, make, running
-from wscli.errors import TimedOut
+from tests.client.scene import Scene, scene
+from tests.processes import Process
+from wscli import AsyncClient, Client
+from wscli.errors import ExitCode, WscliError
 
-__all__ = ["make", "running"]
+LATE = 5.0
+"""Seconds, of which one is the deadline and the others are the machine's."""
+ENDLESS = "def f: f; f"
 
-COMMANDS = {
-    "wait": (["wait", "lost"], 124),
-    "tail": (["tail", "lost"], 124),
-    "idle": (["tail", "lost", "--idle-timeout", "600ms"], 124),
-    "send": (["send", "lost", "hello"], 7),
-    "queue": (["send", "lost", "hello", "--queue", "--wait"], 124),
-    "request": (["request", "lost", "{}", "--match", "true"], 7),
-    "flush": (["outbox", "flush"], 124),
+VERBS = {
+    "send": ("send", "echo", "x", "--timeout", "1s"),
+    "send, more than the socket takes": ("send", "echo", "--whole", "--timeout", "1s"),
+    "send --queue": ("send", "echo", "x", "--queue", "--timeout", "1s"),
+    "send --wait-ack": ("send", "echo", "x", "--wait-ack", "true", "--timeout", "1s"),
+    "request": ("request", "echo", "x", "--match", "true", "--timeout", "1s"),
+    "wait": ("wait", "echo", "--timeout", "1s"),
+    "down": ("down", "--timeout", "1s"),
+    "tail": ("tail", "echo", "--timeout", "1s"),
+    "tail --consumer": ("tail", "kept", "--consumer", "late", "--timeout", "1s"),
+    "outbox flush": ("outbox", "flush", "--timeout", "1s"),
+    "ls": ("ls",),
+}
+"""Each with a deadline of one second, or with one of its own that is not much longer."""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Scene]:
+    with scene() as found:
+        yield found
+
+
+@contextlib.contextmanager
+def stopped(running: Scene, *, full: bool) -> Iterator[None]:
+    """Stop the manager by SIGSTOP; ``full``: with more connections than its queue holds."""
+    waiting: list[socket.socket] = []
+    os.kill(running.manager.pid, signal.SIGSTOP)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while full:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(str(next(running.command.runtime.glob("*.sock"))))
+        yield
+    finally:
+        for one in waiting:
+            one.close()
+        os.kill(running.manager.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["stopped", "its queue is full"])
+def test_each_command_ends_in_time_beside_a_manager_that_does_nothing(running: Scene, full: bool) -> None:
+    with stopped(running, full=full):
+        began = time.monotonic()
+        started = {}
+        for name, verb in VERBS.items():
+            large = "--whole" in verb
+            started[name] = running.command.start(*verb, stdin=large)
+            if large:
+                with contextlib.suppress(BrokenPipeError):  # it asks for the channel first
+                    started[name].write("x" * (8 << 20))
+        codes = {name: one.wait(30) for name, one in started.items()}
+        assert time.monotonic() - began < LATE + 5, "all of them at once take a while to start"
+    assert codes.pop("ls") == ExitCode.OK
+    unsure = {ExitCode.NOT_SENT, ExitCode.OUTCOME_UNKNOWN, ExitCode.TIMED_OUT}
+    assert {name: code for name, code in codes.items() if code not in unsure} == {}
+
+
+CALLS: dict[str, Callable[[Client | AsyncClient], object]] = {
+    "send": lambda client: client.send("echo", "x", timeout=1),
+    "request": lambda client: client.request("echo", "x", "true", timeout=1),
+    "wait": lambda client: client.wait("echo", timeout=1),
 }
 
 
-@pytest.mark.parametrize("called", COMMANDS)
-def test_the_error_of_a_deadline_says_how_the_channel_is(running: Scene, called: str) -> None:
-    words, code = COMMANDS[called]
-    done = running.command(*words, *([] if called == "idle" else ["--timeout", "600ms"]))
-    assert done.returncode == code, done.stderr
-    error = next(line for line in done.stderr.splitlines() if line.startswith("error: "))
-    assert "lost" in error
-    assert "connection refused" in error
-    assert "not in use" not in error
+@pytest.mark.parametrize("full", [False, True], ids=["stopped", "its queue is full"])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_each_call_ends_in_time_beside_a_manager_that_does_nothing(
+    running: Scene, call: Callable[[Client | AsyncClient], object], full: bool
+) -> None:
+    async def asynchronous() -> None:
+        await call(AsyncClient(environ=running.environ))  # type: ignore[misc]
+
+    with stopped(running, full=full):
+        for one in (lambda: call(Client(environ=running.environ)), lambda: asyncio.run(asynchronous())):
+            began = time.monotonic()
+            with pytest.raises(WscliError) as failed:
+                one()
+            assert failed.value.exit_code in {ExitCode.NOT_SENT, ExitCode.OUTCOME_UNKNOWN, ExitCode.TIMED_OUT}
+            assert time.monotonic() - began < LATE
 
 
-def test_a_tail_of_a_channel_that_is_down_says_so_before_its_deadline(running: Scene) -> None:
-    done = running.command("tail", "lost", "--timeout", "2s")
-    told = [line for line in done.stderr.splitlines() if line.startswith("lost: ")]
-    assert len(told) == 1, "once for each reason"
-    assert "connection refused" in told[0]
+EVALUATIONS = {
+    "tail --jq": ("tail", "echo", "--jq", ENDLESS),
+    "tail --exec --key": ("tail", "echo", "--exec", "true", "--parallel", "2", "--key", ENDLESS),
+    "request --match": ("request", "echo", '{"id":1}', "--match", ENDLESS),
+    "send --wait-ack": ("send", "echo", '{"id":1}', "--wait-ack", ENDLESS),
+}
 
 
-def test_a_wait_of_the_api_names_the_reason_of_the_last_attempt(make: Make, running: Scene) -> None:
-    for _ in range(3):
-        with pytest.raises(TimedOut, match=r"lost is .*connection refused"):
-            make(environ=running.environ).wait("lost", timeout=0.3)
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("--timeout", ExitCode.TIMED_OUT), ("SIGINT", ExitCode.INTERRUPTED), ("SIGTERM", ExitCode.TERMINATED)],
+)
+@pytest.mark.parametrize("verb", EVALUATIONS.values(), ids=EVALUATIONS)
+def test_an_evaluation_that_does_not_end_is_ended(running: Scene, verb: tuple[str, ...], how: str, code: int) -> None:
+    began = time.monotonic()
+    process = running.command.start(*verb, "--timeout", "2s" if how == "--timeout" else "60s")
+    if verb[0] == "tail":
+        running.until_readers(1)
+        assert running.command("send", "echo", '{"id":1}').returncode == 0
+    if how != "--timeout":
+        _until_it_evaluates(process)
+        process.popen.send_signal(getattr(signal, how))
+    assert process.wait(30) == code, process.shown()
+    assert time.monotonic() - began < 20
+
+
+def _until_it_evaluates(process: Process) -> None:
+    for _ in range(1000):
+        if any(child.cpu_times().user > 0.15 for child in psutil.Process(process.pid).children()):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"nothing is evaluated\n{process.shown()}")

@@ -45,7 +45,7 @@ def test_up_names_the_channel_that_was_not_ready_in_time_and_its_state(wscli: Ws
         assert wscli("wait", "calls", "--for", "waiting", "--timeout", "20s").returncode == 0
         done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "300ms")
         assert done.returncode == 124
-        assert "not ready within 300ms: calls is waiting: " in done.stderr
+        assert "not ready within 300ms: calls is waiting 60 min: " in done.stderr
         assert "HTTP 404" in done.stderr
 
 

@@ -40,7 +40,7 @@ channels:
 """
 THAT_REPORT = [
     "status", "status --json", "stats --json", "doctor feed", "doctor feed --json --dial",
-    "send feed x --timeout 100ms", "wait feed --timeout 100ms", "logs --json", "ls --json",
+    "send feed x --timeout 100ms", "wait feed --timeout 100ms", "logs --json", "logs --level debug", "ls --json",
 ]  # fmt: skip
 OTHERS = [
     "stats", "status --line", "token ls --json", "token refresh session", "config show app.yaml",
@@ -55,7 +55,7 @@ def token_server(*, echo: bool) -> Iterator[str]:
     class Desk(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             quoted = f"no {self.path} {self.headers['Authorization']}"
-            body = quoted if echo else json.dumps({"token": TOKEN})
+            body = json.dumps({"error": "no", "error_description": quoted} if echo else {"token": TOKEN})
             self.send_response(403 if echo else 200, quoted if echo else None)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -81,7 +81,8 @@ def quotes_as_it_closes(conn: Conn) -> None:
 
 def quotes_as_it_refuses(conn: Conn) -> None:
     line, _, rest = conn.read_request().partition(b"\r\n")
-    conn.sock.sendall(b"HTTP/1.1 403 no " + line + b"\r\nX-Echo: " + rest.replace(b"\r\n", b" ") + b"\r\n\r\n")
+    echo = rest.replace(b"\r\n", b" ").strip()
+    conn.sock.sendall(b"HTTP/1.1 403 no " + line + b"\r\nX-Echo: " + echo + b"\r\n\r\n" + line + echo[:200])
 
 
 def quotes_nonsense(conn: Conn) -> None:

@@ -146,5 +146,28 @@ def test_the_log_of_a_manager_in_the_background_is_rotated_while_it_runs(wscli: 
             assert events == ["config-warning", None], round_
             for number in (1, 2):
                 assert Path(f"/proc/{pid}/fd/{number}").samefile(log)
-        assert sorted(path.name for path in log.parent.iterdir()) == ["app.log", "app.log.1", "app.log.2", "app.log.3"]
+        assert sorted(path.name for path in log.parent.glob("app.log*")) == [
+            "app.log",
+            "app.log.1",
+            "app.log.2",
+            "app.log.3",
+        ]
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_the_log_has_the_level_that_is_asked_for(wscli: Wscli) -> None:
+    with wscli.up(CONFIG) as manager:
+        manager.wait_for("c", state="waiting")
+        assert " debug " not in wscli("logs").stdout
+        assert "c: dialling ws://127.0.0.1:1" in wscli("logs", "--level", "debug").stdout
+        assert wscli("logs", "--level", "error").stdout == ""
+        assert " debug " not in manager.stderr
+    assert wscli("up", "-c", "app.yaml", "--log-level", "loud").returncode == 2
+
+
+def test_a_manager_in_the_background_writes_the_level_that_was_chosen(wscli: Wscli) -> None:
+    log = wscli.directory / "state" / "wscli" / "app.log"
+    with wscli.detached(CONFIG, "--log-level", "debug"):
+        assert wscli("wait", "c", "--for", "waiting", "--timeout", "20s").returncode == 0
+        assert " debug c: dialling " in log.read_text()
+        assert " debug " in wscli("logs").stdout, "without --level it is the one that is written"

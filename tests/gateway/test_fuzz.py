@@ -86,7 +86,7 @@ def still(live: Faced) -> int:
     alive = ask(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
     assert alive.startswith(b"HTTP/1.1 200")
     pause = threading.Event()
-    while live.stats["clients"] and not pause.wait(0.001):
+    while live.stats["clients"] + live.stats["strangers"] and not pause.wait(0.001):
         pass
     return descriptors()
 

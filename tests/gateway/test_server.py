@@ -13,10 +13,10 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import InvalidStatus
 
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import TOKEN, Faced, closed, faced
+from tests.gateway.faced import TOKEN, Faced, closed, faced, upgrade_request
 from tests.waiting import eventually
 from wscli.config.models.gateway import Listen
-from wscli.gateway.server import Gateway
+from wscli.gateway.server import MOST_STRANGERS, Gateway
 
 
 async def ask(port: int, request: bytes) -> bytes:
@@ -201,23 +201,25 @@ async def test_only_a_get_of_http_1_1_upgrades(it: Faced, line: str, status: byt
     assert it.channel.readers == 0
 
 
-async def test_unfinished_requests_count_as_clients_and_beyond_twice_the_limit_none_is_answered() -> None:
+@pytest.mark.parametrize(
+    "said", [b"", b"GET /ws/news HTTP/1.1\r\n", b"wrong token"], ids=["silent", "unfinished", "wrong token"]
+)
+async def test_strangers_keep_no_client_out_and_the_oldest_gives_way(said: bytes) -> None:
     async with faced(max_clients=1) as it:
-        slow = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(2)]
-        await eventually(lambda: it.stats["clients"] == 2)
-        assert await ask(it.port, b"") == b""
-        assert it.stats["refused"] == 2
-        for _, writer in slow:
+        said = upgrade_request(it.port, "guessed") if said == b"wrong token" else said
+        strangers = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(MOST_STRANGERS + 40)]
+        for _, writer in strangers:
+            writer.write(said)
+        async with it.client():
+            assert it.stats["clients"] == 1
+            assert it.stats["strangers"] <= MOST_STRANGERS
+            assert (await it.refused()).status_code == 503
+        for _, writer in strangers:
             writer.close()
-        await eventually(lambda: it.stats["clients"] == 0)
+        await eventually(lambda: it.stats["clients"] + it.stats["strangers"] == 0)
 
 
-async def test_a_refused_client_does_not_count_against_the_limit() -> None:
-    async with faced(max_clients=1) as it:
-        async with it.client():
-            _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-            await eventually(lambda: it.stats["clients"] == 2)
-        await eventually(lambda: it.stats["clients"] == 1)
-        async with it.client():
-            pass
-        writer.close()
+async def test_a_stranger_is_hung_up_on_after_a_short_deadline(it: Faced, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wscli.gateway.handshake.REQUEST_DEADLINE", 0.05)
+    assert await ask(it.port, b"GET /ws/news HTTP/1.1\r\n") == b""
+    assert it.stats["strangers"] == 0

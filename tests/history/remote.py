@@ -42,6 +42,9 @@ class RemoteLog:
         if payloads:
             self.batches.append(Batch(self.last + 1, 5.0, list(payloads), None, epoch=epoch, offset=end))
 
+    def intact(self) -> bool:
+        return self._owned
+
     async def open(self) -> LogState:
         """Take the log over, once it can be reached."""
         await self.reachable.wait()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wscli.net.hosts import as_address, host_of, parse_place, without_zone
 
@@ -99,3 +101,18 @@ def test_a_place_is_a_host_with_its_port_or_a_unix_socket(written: str, host: st
 def test_what_is_no_place_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="must"):
         parse_place(written)
+
+
+@given(st.text() | st.text("0123456789abcx.:%[]-_").map(lambda text: text[:40]))
+def test_a_host_that_is_read_is_one_that_a_url_and_a_header_can_carry(text: str) -> None:
+    try:
+        host = host_of(urlsplit(f"ws://{text}/"))
+    except ValueError:
+        return
+    assert host.isascii()
+    assert not set(without_zone(host)) & set(" \r\n\t/?#@[]\\%")
+    try:
+        written = f"[{host}]" if ":" in host else host
+        assert host_of(urlsplit(f"ws://{written}/")) == host
+    except ValueError:
+        assert "%" in host  # a zone that no URL can carry

@@ -14,7 +14,7 @@ from tests.net.test_http import failure, raw, request
 from tests.transport.certificates import Certificates
 from wscli.errors import ConfigError
 from wscli.net.http import HttpClient
-from wscli.net.tls import TlsSettings, make_tls
+from wscli.net.tls import TlsSettings, lowered, make_tls, tls_words
 from wscli.values import Scalar, Secret
 
 
@@ -28,6 +28,31 @@ def test_contexts_are_shared_until_a_file_changes(certs: Certificates, tmp_path:
     os.utime(copy, ns=(1, 1))
     assert make_tls(settings, tmp_path) is not first
     assert make_tls(TlsSettings()).verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("text", "within_a_sentence"),
+    [
+        ("IP address mismatch, certificate is not valid for '127.0.0.1'.", None),
+        ("CA cert does not include key usage extension", None),
+        ("Hostname mismatch", "hostname mismatch"),
+        ("certificate has expired", "certificate has expired"),
+        ("", ""),
+    ],
+)
+def test_a_text_of_openssl_begins_in_lower_case_unless_it_begins_with_an_abbreviation(
+    text: str, within_a_sentence: str | None
+) -> None:
+    expected = text.rstrip(".") if within_a_sentence is None else within_a_sentence
+    assert lowered(text) == expected
+    error = ssl.SSLCertVerificationError(1, "s3cret")
+    error.verify_message = text
+    assert tls_words(error) == expected
+
+
+def test_the_oldest_version_is_declared() -> None:
+    assert make_tls(TlsSettings()).minimum_version is ssl.TLSVersion.TLSv1_2
+    assert make_tls(TlsSettings(min_version="1.3")).minimum_version is ssl.TLSVersion.TLSv1_3
 
 
 ENCRYPTED = {"cert": "client.pem", "key": "key.pem"}

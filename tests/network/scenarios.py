@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
-from wscli.network import NetworkMonitor, reachable
+from wscli.network import NetworkMonitor, reachable, source_address
 from wscli.network.netlink import open_netlink
 
 LAN = "10.9.0.2"
@@ -113,6 +113,7 @@ async def cable() -> None:
     lay_cable()
     async with listening() as changes:
         await changes.after("addr add 10.9.0.1/24 dev v0", "link set v0 up", then=lambda: reachable(LAN))
+        assert (source_address(LAN), source_address(FAR)) == ("10.9.0.1", None)
         assert not reachable(FAR)
         assert not reachable(LAN6)
         assert reachable("10.9.0.1"), "an address of its own"

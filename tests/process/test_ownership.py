@@ -136,6 +136,21 @@ def test_the_files_of_a_killed_manager_are_replaced(environ: dict[str, str]) -> 
     assert files(environ) == []
 
 
+def test_the_registration_of_a_dead_manager_never_leads_to_a_new_socket(
+    environ: dict[str, str], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "app.json").write_text('{"file": "/srv/app.yaml", "pid": 4711}')
+    bound, listen = [], instance_module.listen_at_path
+
+    def listen_alone(path: Path) -> socket.socket:
+        bound.append(files(environ))
+        return listen(path)
+
+    monkeypatch.setattr(instance_module, "listen_at_path", listen_alone)
+    with own(plan(), environ):
+        assert bound == [["app.lock"]]
+
+
 def test_a_socket_that_answers_is_never_replaced(environ: dict[str, str], directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(directory / "app.sock"))
@@ -202,37 +217,6 @@ def test_of_many_at_once_one_wins_and_the_others_name_it(environ: dict[str, str]
     assert files(environ) == []
 
 
-def test_a_directory_that_others_can_enter_is_refused(environ: dict[str, str]) -> None:
-    Path(environ["WSCLI_RUNTIME_DIR"]).mkdir(mode=0o755)
-    Path(environ["WSCLI_RUNTIME_DIR"]).chmod(0o755)
-    refused = refusal(environ, WscliError)
-    assert "open to other users" in refused.message
-    assert refused.hint == f"chmod 700 {environ['WSCLI_RUNTIME_DIR']}"
-
-
-def test_a_link_as_runtime_directory_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir(mode=0o700)
-    Path(environ["WSCLI_RUNTIME_DIR"]).symlink_to(tmp_path / "real")
-    assert "is not a directory of user" in refusal(environ, WscliError).message
-
-
-def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    error = refusal({"WSCLI_RUNTIME_DIR": str(tmp_path / "file" / "run")}, WscliError)
-    assert "cannot be made: not a directory" in error.message
-
-
-def test_a_long_directory_keeps_its_socket_in_the_short_one(tmp_path: Path) -> None:
-    environ = {"WSCLI_RUNTIME_DIR": str(tmp_path / ("d" * 100))}
-    with own(plan(), environ):
-        path = paths.socket_path(environ["WSCLI_RUNTIME_DIR"], "app")
-        assert path.startswith(paths.short_directory())
-        assert mode(path) == 0o600
-        assert mode(paths.short_directory()) == 0o700
-        assert files(environ) == ["app.json", "app.lock"]
-    assert not Path(path).exists()
-
-
 def test_a_name_that_runs_in_another_directory_of_the_user_is_held(tmp_path: Path) -> None:
     elsewhere = {"XDG_RUNTIME_DIR": str(tmp_path / "xdg"), "TMPDIR": str(tmp_path)}
     (tmp_path / "xdg").mkdir()
@@ -275,23 +259,3 @@ def test_a_state_directory_that_cannot_be_used_is_no_reason_to_refuse(
         owned.restore()
     [record] = caplog.records
     assert "app.lock': not a directory; only the runtime directory is locked" in record.getMessage()
-
-
-# directories of systemd
-
-
-def test_the_directories_of_a_service_are_used_as_its_unit_made_them(tmp_path: Path) -> None:
-    for name in ("run", "state", "xdg"):
-        (tmp_path / name).mkdir(mode=0o755)
-    (tmp_path / "link").symlink_to(tmp_path / "run")  # as with DynamicUser=
-    environ = {
-        "RUNTIME_DIRECTORY": f"{tmp_path}/link:/elsewhere",
-        "STATE_DIRECTORY": f"{tmp_path}/state",
-        "XDG_RUNTIME_DIR": f"{tmp_path}/xdg",
-        "XDG_STATE_HOME": f"{tmp_path}/xdg",
-    }
-    with own(plan(), environ):
-        assert [one.directory for one in paths.registered(environ) if one.name == "app"] == [str(tmp_path / "run")]
-        assert (tmp_path / "state" / "app.lock").exists()
-        assert list((tmp_path / "xdg").iterdir()) == []
-    assert list((tmp_path / "run").iterdir()) == []

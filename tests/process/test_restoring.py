@@ -117,7 +117,8 @@ with own(plan(), {"WSCLI_RUNTIME_DIR": os.environ["WSCLI_RUNTIME_DIR"]}):
 
 def test_a_directory_that_a_logout_removed_is_left_for_the_next_one_that_can_exist(tmp_path: Path) -> None:
     (tmp_path / "xdg").mkdir()
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path / "xdg"), "TMPDIR": str(tmp_path)}
+    variables = {"XDG_RUNTIME_DIR": "xdg", "XDG_STATE_HOME": "state", "TMPDIR": "."}
+    environ = {name: str(tmp_path / below) for name, below in variables.items()}
     with own(plan(name="logout-test"), environ) as owned:
         shutil.rmtree(tmp_path / "xdg")
         owned.listener.close()
@@ -125,6 +126,8 @@ def test_a_directory_that_a_logout_removed_is_left_for_the_next_one_that_can_exi
         owned.restore()
         [instance] = [one for one in paths.registered(environ) if one.name == "logout-test"]
         assert instance.directory in paths.candidate_directories(environ)[1:]
+        lock = tmp_path / "state" / "wscli" / "logout-test.lock"
+        assert lock.read_text() == f"{os.getpid()}\n{instance.directory}\n"
         assert not (tmp_path / "xdg").exists()
     assert [one for one in paths.registered(environ) if one.name == "logout-test"] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from tests.history.ticking import Ticking
+from wscli.core.backoff import BackoffPolicy
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.tokens.broker import Broker
@@ -24,6 +26,10 @@ from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+BACKOFF = BackoffPolicy(initial=1.0, max=8.0, jitter="none")
+"""Of a source that fails: it is asked again after 1, 2, 4, 8, 8 seconds."""
 
 
 class FakeClock(Ticking):
@@ -116,7 +122,8 @@ async def make(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Make]:
 
     def make_broker(sources: Mapping[str, Any]) -> Broker:
         loaded = {name: TokenSource.model_validate(source) for name, source in sources.items()}
-        made.append(Broker(loaded, base=tmp_path, clock=clock, environ={"PATH": "/usr/bin:/bin"}))
+        environ, chance = {"PATH": "/usr/bin:/bin"}, random.Random(1)
+        made.append(Broker(loaded, base=tmp_path, clock=clock, environ=environ, backoff=BACKOFF, chance=chance))
         return made[-1]
 
     yield make_broker
@@ -161,7 +168,7 @@ async def turns() -> None:
 
 
 def scripted(script: Script, **keys: Any) -> TokenSource:
-    return TokenSource.model_construct(value=script, **keys)
+    return TokenSource.model_construct(http=script, **keys)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from wscli.errors import ExitCode
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import SourceFailed, TokenFailed
 
+STATS = {"expires_in_s": None, "failures": 0, "reason": None, "retry_in_s": None}
+
 
 async def test_one_fetch_serves_all_who_ask(broker: Broker, script: Script) -> None:
     tasks = await ask(broker, times=20)
@@ -23,7 +25,7 @@ async def test_one_fetch_serves_all_who_ask(broker: Broker, script: Script) -> N
     assert script.begun == 1
     assert {token.value.reveal() for token in tokens} == {"abc"}
     assert (await broker.get("s")) is tokens[0]
-    assert broker.stats()["s"] == {"state": "valid", "expires_in_s": None, "fetches": 1, "served": 21, "failures": 0}
+    assert broker.stats()["s"] == {"state": "valid", **STATS, "fetches": 1, "served": 21}
 
 
 async def test_peek_neither_fetches_nor_counts(broker: Broker, script: Script, clock: Any) -> None:
@@ -82,15 +84,15 @@ async def test_a_failed_background_fetch_is_tried_again_after_a_pause_and_has_no
     broker: Broker, script: Script, clock: Any
 ) -> None:
     old = await filled(broker, script, life=100)
-    for seconds, begun in ((80, 2), (0, 2), (4, 2), (1, 3), (11, 3)):
+    for seconds, begun in ((80, 2), (0, 2), (0.9, 2), (0.1, 3), (11, 3)):
         clock.advance(seconds)
         assert await broker.get("s") is old
         await turns()
-        assert script.begun == begun, "not at every use: 5 s later, or as long as the server asks for"
+        assert script.begun == begun, "not at every use: by the backoff, or as long as the server asks for"
         if script.waiting:
             await script.fail(SourceFailed("HTTP 503", retry_after=None if begun == 2 else 12))
             assert (broker.stats()["s"]["state"], broker.stats()["s"]["failures"]) == ("valid", begun - 1)
-    clock.advance(4)
+    clock.advance(8)
     assert broker.stats()["s"]["state"] == "failed"
     (task,) = await ask(broker)
     assert not task.done()
@@ -117,7 +119,9 @@ async def test_no_exception_is_reported_as_never_retrieved(broker: Broker, scrip
     assert broker.stats()["s"]["failures"] == 2
 
 
-async def test_a_failure_reaches_every_waiter_and_is_not_remembered(broker: Broker, script: Script) -> None:
+async def test_a_failure_reaches_every_waiter_and_every_user_until_the_wait_is_over(
+    broker: Broker, script: Script, clock: Any
+) -> None:
     tasks = await ask(broker, times=3)
     await script.fail(SourceFailed("HTTP 503 from https://api.example.com/ws-token", retry_after=3.0))
     errors = [task.exception() for task in tasks]
@@ -125,10 +129,18 @@ async def test_a_failure_reaches_every_waiter_and_is_not_remembered(broker: Brok
     for error in errors:
         assert isinstance(error, TokenFailed)
         assert error.exit_code is ExitCode.AUTH
-        assert str(error) == "token 's': HTTP 503 from https://api.example.com/ws-token"
+        assert str(error) == "token 's': HTTP 503 from https://api.example.com/ws-token; asked again in 3s"
         assert error.failure.kind is FailureKind.TOKEN
         assert error.failure.retry_after == 3.0
-    assert broker.stats()["s"]["state"] == "failed"
+    stats = broker.stats()["s"]
+    assert (stats["state"], stats["retry_in_s"]) == ("failed", 3.0)
+    assert stats["reason"] == "token 's': HTTP 503 from https://api.example.com/ws-token"
+    clock.advance(2.5)
+    (refused,) = await ask(broker)
+    late = refused.exception()
+    assert isinstance(late, TokenFailed)
+    assert (late.failure.retry_after, script.begun) == (0.5, 1)
+    clock.advance(0.5)
     (again,) = await ask(broker)
     assert script.begun == 2
     await script.answer()
@@ -155,7 +167,7 @@ async def test_expiry_counts_from_before_the_request(broker: Broker, script: Scr
     (task,) = await ask(broker)
     clock.advance(11)
     await script.answer(life=10)
-    assert str(task.exception()) == "token 's': the token expired while it was fetched"
+    assert str(task.exception()) == "token 's': the token expired while it was fetched; asked again in 1s"
 
 
 async def test_a_token_refused_before_a_waiter_had_its_turn_is_not_handed_out(broker: Broker, script: Script) -> None:
@@ -209,15 +221,16 @@ async def test_single_use_fetches_one_for_each_use_and_ends_with_its_caller(make
     broker = make({"s": scripted(script, single_use=True)})
     assert broker.single_use("s")
     assert not broker.single_use("unknown")
+    await filled(broker, script)  # one tries the source out
     first, second = await ask(broker, times=2)
-    assert script.begun == 2
+    assert script.begun == 3
     await script.answer("one")
     await script.answer("two")
     assert (first.result().value.reveal(), second.result().value.reveal()) == ("one", "two")
     assert first.result().version != second.result().version
     assert broker.peek("s") is None
     assert broker.invalidate("s", first.result().version) is False
-    assert broker.stats()["s"] == {"state": "empty", "expires_in_s": None, "fetches": 2, "served": 2, "failures": 0}
+    assert broker.stats()["s"] == {"state": "empty", **STATS, "fetches": 3, "served": 3}
     (task,) = await ask(broker)
     task.cancel()
     await turns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 from hypothesis import settings
@@ -11,6 +12,7 @@ from hypothesis.stateful import invariant, precondition, rule, run_state_machine
 
 from tests.daemon.machines import LoopMachine, in_loop
 from tests.tokens.conftest import turns
+from wscli.core.backoff import BackoffPolicy, delay_for
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
@@ -18,6 +20,7 @@ from wscli.tokens.models import TokenSource
 from wscli.values import Secret
 
 REFRESH = 0.5
+BACKOFF = BackoffPolicy(initial=1.0, max=8.0, jitter="none")
 
 
 class TokenFetcher:
@@ -33,6 +36,8 @@ class TokenFetcher:
             self.machine.broken.append("two fetches at once")
         if not self.machine.needs_fetch():
             self.machine.broken.append("an unnecessary fetch")
+        if self.machine.now < self.machine.no_sooner:
+            self.machine.broken.append("a fetch within the wait")
         self.begun += 1
         self.pending = asyncio.get_running_loop().create_future()
         try:
@@ -58,8 +63,13 @@ class BrokerMachine(LoopMachine):
         self.lives: dict[str, float | None] = {}
         """Seconds, by the token's text."""
         self.users: list[asyncio.Task[None]] = []
-        source = TokenSource.model_construct(value=self.source, refresh=REFRESH)
-        self.broker = Broker({"s": source}, base=Path(), clock=self, environ={})
+        self.no_sooner = 0.0
+        self.failures = 0
+        """Failed fetches in a row."""
+        source = TokenSource.model_construct(http=self.source, refresh=REFRESH)
+        self.broker = Broker(
+            {"s": source}, base=Path(), clock=self, environ={}, backoff=BACKOFF, chance=random.Random(1)
+        )
 
     def boottime(self) -> float:
         return self.now
@@ -107,6 +117,7 @@ class BrokerMachine(LoopMachine):
         text = f"t{len(self.lives)}"
         self.lives[text] = life
         self.source.pending.set_result(SourceAnswer(Secret(text), life))
+        self.failures = 0
         await turns()
         token = self.broker.peek("s")
         if token is not None:
@@ -119,6 +130,8 @@ class BrokerMachine(LoopMachine):
         assert self.source.pending is not None
         before = self.broker.peek("s")
         self.source.pending.set_exception(SourceFailed("no", retry_after=retry_after))
+        self.no_sooner = self.now + max(delay_for(BACKOFF, self.failures + 1, random.Random(1)), retry_after or 0.0)
+        self.failures += 1
         await turns()
         assert self.broker.peek("s") is before, "a failure took a valid token away"
 

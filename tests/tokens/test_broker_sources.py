@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tokens.conftest import Make, Script, ask, filled, scripted, turns
+from tests.tokens.conftest import BACKOFF, Make, Script, ask, filled, scripted, turns
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken
@@ -39,16 +39,17 @@ async def test_what_fails_underneath_is_named(make: Make) -> None:
     await app.fail(SourceFailed("HTTP 503 from https://x.example", retry_after=9))
     error = task.exception()
     assert isinstance(error, TokenFailed)
-    assert str(error) == "token 's': needs token 'app': HTTP 503 from https://x.example"
+    assert str(error) == "token 's': needs token 'app': HTTP 503 from https://x.example; asked again in 9s"
     assert error.failure.retry_after == 9
 
 
-async def test_a_refused_fetch_drops_the_tokens_it_was_made_with(make: Make) -> None:
+async def test_a_refused_fetch_drops_the_tokens_it_was_made_with(make: Make, clock: Any) -> None:
     app, broker, session = needing_another(make)
     await ask(broker)
     await app.answer("stale")
     await session.fail(SourceFailed("HTTP 401 from https://x.example", refused=True))
     assert broker.peek("app") is None
+    clock.advance(1)
     await ask(broker)
     assert app.begun == 2
 
@@ -105,7 +106,7 @@ async def test_a_reload_keeps_what_did_not_change(make: Make) -> None:
     broker = make({"s": source, "changed": changed, "gone": changed})
     token = await filled(broker, script)
     one = await broker.get("changed")
-    broker.replace({"changed": TokenSource.model_validate({"value": "two"}), "s": source, "new": changed})
+    broker.replace({"changed": TokenSource.model_validate({"value": "two"}), "s": source, "new": changed}, BACKOFF)
     assert broker.peek("s") is token
     assert list(broker.stats()) == ["changed", "s", "new"]
     assert not broker.invalidate("changed", one.version)
@@ -121,7 +122,7 @@ async def test_a_reload_sends_waiters_to_the_new_source(make: Make) -> None:
     (waiter,) = await ask(broker)
     refresher = asyncio.create_task(broker.refresh("s"))
     (lost,) = await ask(broker, "gone")
-    broker.replace({"s": scripted(new)})
+    broker.replace({"s": scripted(new)}, BACKOFF)
     await turns()
     assert (old.waiting, gone.waiting) == ([], [])
     assert isinstance(lost.exception(), TokenFailed)

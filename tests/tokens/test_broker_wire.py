@@ -12,7 +12,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from tests.tokens.conftest import Make
+from tests.tokens.conftest import BACKOFF, Make
 from tests.waiting import eventually
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.models import TokenSource
@@ -44,7 +44,7 @@ async def test_three_hundred_users_and_a_revocation_cost_two_requests(make: Make
 
 
 async def test_a_stale_credential_of_the_endpoint_is_replaced_by_the_next_try(
-    make: Make, endpoint: Any, tmp_path: Path
+    make: Make, endpoint: Any, clock: Any, tmp_path: Path
 ) -> None:
     async def answer(request: web.BaseRequest) -> web.Response:
         known = request.headers["Authorization"] == "Bearer new"
@@ -56,6 +56,7 @@ async def test_a_stale_credential_of_the_endpoint_is_replaced_by_the_next_try(
     with pytest.raises(TokenFailed, match=f"token 's': HTTP 401 from {endpoint.url}"):
         await broker.get("s")
     (tmp_path / "key").write_text("new")
+    clock.advance(1)
     assert (await broker.get("s")).value.reveal() == "t"
 
 
@@ -64,7 +65,7 @@ async def test_a_reload_keeps_a_rotated_refresh_token(make: Make, endpoint: Any)
     oauth2 = {"oauth2": {"token_url": endpoint.url, "client_id": "me", "refresh_token": "r1"}}
     broker = make({"s": oauth2})
     await broker.get("s")
-    broker.replace({"s": TokenSource.model_validate(oauth2)})
+    broker.replace({"s": TokenSource.model_validate(oauth2)}, BACKOFF)
     await broker.refresh("s")
     assert b"refresh_token=r2" in endpoint.seen[-1].body
 

@@ -65,7 +65,7 @@ def test_the_tokens_that_a_source_needs_are_named() -> None:
 
 
 def test_the_registry_and_the_fields_name_the_same_sources() -> None:
-    common = {"read", "refresh", "expires_in", "single_use"}
+    common = {"read", "refresh", "expires_in", "single_use", "retry_after_max", "remember"}
     assert set(SOURCES) == set(TokenSource.model_fields) - common
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tests.transport.servers import Peer, Script
 
-__all__ = ["http_proxy", "socks4_proxy", "socks5_proxy"]
+__all__ = ["http_proxy", "pipe", "socks4_proxy", "socks5_proxy"]
 
 
 async def pipe(peer: Peer, host: str, port: int, granted: bytes) -> None:

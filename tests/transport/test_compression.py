@@ -94,6 +94,7 @@ async def test_a_bomb_ends_in_1009_before_it_is_inflated(dial: Dials, fragments:
         bomb = [frame(BINARY, zeros(limit), fin=False, rsv=RSV1), frame(CONT, zeros(1 << 24), fin=False) * fragments]
     failure, code, seen = await dial.ended_by(*bomb, headers=(DEFLATE,), compression="deflate", max_message=limit)
     assert (failure.code, failure.by, code, seen.messages) == (1009, "us", 1009, [])
+    assert failure.text == "closed by us: 1009 a message is larger than max_message (1MiB)"
 
 
 async def test_a_pause_holds_although_little_data_becomes_many_messages(dial: Dials) -> None:

@@ -187,6 +187,17 @@ async def test_a_message_in_fragments_holds_no_more_memory_than_max_message(dial
     assert (failure.code, code, seen.messages) == (1009, 1009, [])
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_message_that_is_too_large_names_the_key_to_raise(dial: Dials, pieces: int) -> None:
+    if pieces == 1:
+        data, of_size = frame(TEXT, b"x" * 3000), " of 3000 bytes"
+    else:
+        data, of_size = frame(TEXT, b"x" * 1500, fin=False) + frame(CONT, b"x" * 1500), ""
+    failure, _, _ = await dial.ended_by(data, max_message=2048)
+    text = failure.text.replace(" of 3000 bytes", of_size)  # one adapter knows the size of the whole
+    assert text == f"closed by us: 1009 a message{of_size} is larger than max_message (2KiB)"
+
+
 async def test_900_000_empty_fragments_end_in_1009(dial: Dials) -> None:
     async def script(peer: Peer) -> None:
         await peer.send(frame(TEXT, b"", fin=False))

@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import socket
 import ssl
 
 import pytest
 import python_socks
-import websockets.exceptions
-from websockets.datastructures import Headers
-from websockets.frames import Close
-from websockets.http11 import Request, Response
 
 from wscli.core.events import FailureKind
 from wscli.transport.dial.address import ServerAddress
 from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
+from wscli.transport.frames.close_codes import lost
 
 SECRET = "s3cret"
 PLACE = ServerAddress("api.example.com", 443)
 STEPS = ["dns", "tcp", "proxy", "tls", "upgrade"]
-
-_RESPONSE = Response(500, SECRET, Headers())
-_ARGUMENTS: dict[str, tuple[object, ...]] = {
-    "ConnectionClosed": (None, None),
-    "ConnectionClosedOK": (Close(1000, SECRET), Close(1000, ""), True),
-    "ConnectionClosedError": (None, Close(1011, SECRET), None),
-    "InvalidURI": (f"ws://user:{SECRET}@h/", "bad"),
-    "InvalidProxy": (f"http://user:{SECRET}@h/", "bad"),
-    "InvalidProxyStatus": (_RESPONSE,),
-    "InvalidStatus": (_RESPONSE,),
-    "InvalidMethod": (Request("/", Headers()),),
-    "InvalidHeader": ("Upgrade", SECRET),
-    "InvalidHeaderFormat": ("Upgrade", "bad", SECRET, 0),
-    "InvalidHeaderValue": ("Upgrade", SECRET),
-    "InvalidOrigin": (SECRET,),
-    "InvalidUpgrade": ("Upgrade", SECRET),
-    "DuplicateParameter": ("x",),
-    "InvalidParameterName": ("x",),
-    "InvalidParameterValue": ("x", SECRET),
-    "PayloadTooBig": (2, 1),
-    "WSInvalidURL": (f"ws://{SECRET}@h", "bad"),
-    "WSInvalidHeaderError": ("bad", "Upgrade", SECRET),
-    "WSInvalidUpgradeError": ("bad", "Upgrade", SECRET),
-    "WSProtocolError": (1002, SECRET),
-}
-
-
-def made(kind: type[Exception]) -> Exception:
-    """One of that class, whatever its constructor wants."""
-    return kind(*_ARGUMENTS.get(kind.__name__, (SECRET,)))
 
 
 def classes(module: object) -> list[type[Exception]]:
@@ -68,12 +34,11 @@ def ssl_errors(kind: type[Exception]) -> list[type[Exception]]:
 def test_every_exception_becomes_a_line_in_our_words(step: str) -> None:
     """Of the kind that it may be, and without what must not be shown."""
     any_kind, own_kind = set(FailureKind), {FailureKind(step)}
-    picows = [importlib.import_module("picows")] if importlib.util.find_spec("picows") else []
+    closed = {FailureKind.UPGRADE} if step == "upgrade" else set()  # after the handshake of TLS
     expected: list[tuple[Exception, set[FailureKind]]] = [
-        *((made(kind), any_kind) for module in (websockets.exceptions, *picows) for kind in classes(module)),
         *((kind("Could not connect"), {FailureKind.PROXY, *own_kind}) for kind in classes(python_socks)),
         *((OSError(number, SECRET), own_kind) for number in (*errno.errorcode, 0, 99999)),
-        *((kind(1, SECRET), {FailureKind.TLS, FailureKind.CERTIFICATE}) for kind in ssl_errors(ssl.SSLError)),
+        *((kind(1, SECRET), {FailureKind.TLS, FailureKind.CERTIFICATE, *closed}) for kind in ssl_errors(ssl.SSLError)),
         *((kind(SECRET), any_kind) for kind in (EOFError, UnicodeError, OSError)),
         *((kind(), any_kind) for kind in (TimeoutError, ConnectionResetError)),
     ]
@@ -143,3 +108,11 @@ def test_every_step_says_what_was_awaited_when_time_ran_out() -> None:
     assert {failure.kind for failure in failures} == {FailureKind.TIMEOUT}
     assert all(failure.text.endswith(" within 10s") for failure in failures)
     assert timed_out("upgrade", PLACE, 10.0).text == "no answer to the upgrade from api.example.com:443 within 10s"
+
+
+def test_a_tls_error_after_the_upgrade_is_told_in_words() -> None:
+    """Its number is OpenSSL's, and means something else to the system."""
+    error = ssl.SSLError(1, "s3cret")
+    error.reason = "TLSV1_ALERT_INTERNAL_ERROR"
+    failure = lost(error)
+    assert (failure.code, failure.text) == (1006, "TLS failed: internal error")

@@ -38,7 +38,7 @@ async def test_the_request_carries_what_was_asked(dial: Dials) -> None:
         await peer.gone()
 
     async with serve(script) as server:
-        headers = (("Origin", "https://app.example"), ("X-Api-Key", "abc"), ("x-empty", ""))
+        headers = (("Origin", "https://app.example"), ("X-Api-Key", "abc"), ("x-empty", ""), ("X-Name", "Zoë"))
         url = server.url.replace("ws://", "ws://us%65r:p%40ss@") + "/a%20b?x=1&y=ä#part"
         link, _ = await dial(url, headers=headers, subprotocols=("v1", "v2"))
         assert link.subprotocol == "v2"
@@ -52,6 +52,7 @@ async def test_the_request_carries_what_was_asked(dial: Dials) -> None:
     assert asked.headers["origin"] == "https://app.example"
     assert asked.headers["x-api-key"] == "abc"
     assert asked.headers["x-empty"] == ""
+    assert asked.headers["x-name"] == "Zoë"
     assert asked.headers["sec-websocket-protocol"] == "v1, v2"
     assert asked.headers["sec-websocket-version"] == "13"
     assert "sec-websocket-extensions" not in asked.headers

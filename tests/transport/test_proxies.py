@@ -11,7 +11,7 @@ from tests.daemon.passing import let_pass
 from tests.transport import servers
 from tests.transport.certificates import Certificates
 from tests.transport.conftest import Dials
-from tests.transport.proxies import http_proxy, socks4_proxy, socks5_proxy
+from tests.transport.proxies import http_proxy, pipe, socks4_proxy, socks5_proxy
 from tests.transport.servers import Peer, Server, serve
 from tests.transport.test_refusals import refused
 from wscli.core.events import FailureKind
@@ -154,6 +154,24 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_proxy(dial: Dials, answe
     async with serve(script) as proxy:
         failure = await refused(dial, "ws://far.example/x", proxy=through("http", proxy))
         assert (failure.kind, failure.code, failure.text) == (FailureKind.PROXY, None, f"the proxy {text}")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200\r\n\r\n",
+        b"HTTP/1.0 200 Connection established\n\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: a\r\n folded\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+    ],
+    ids=["no phrase", "line feeds", "long"],
+)
+async def test_every_valid_answer_to_connect_opens_the_tunnel(dial: Dials, answer: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await pipe(peer, "127.0.0.1", server.port, answer)
+
+    async with serve(echo) as server, serve(script) as proxy:
+        await talk(dial, "ws://far.example/x", proxy=through("http", proxy))
 
 
 async def test_a_proxy_that_never_answers_is_left_at_the_deadline(dial: Dials) -> None:

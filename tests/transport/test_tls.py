@@ -44,7 +44,7 @@ async def test_messages_go_both_ways_over_tls(dial: Dials) -> None:
     [
         ("self_signed", "unable to get local issuer certificate"),
         ("expired", "certificate has expired"),
-        ("other_host", "mismatch"),
+        ("other_host", "IP address mismatch"),
     ],
 )
 async def test_a_certificate_that_does_not_hold_is_named(
@@ -66,6 +66,20 @@ async def test_insecure_checks_nothing_and_server_name_another_name(dial: Dials,
         async with serve(echo, tls=certs.serving(chain)) as server:
             await dial(server.url, **options)
             await dial.close()
+
+
+async def test_a_server_older_than_min_version_is_refused(dial: Dials, certs: Certificates) -> None:
+    serving = certs.serving(certs.good)
+    serving.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with serve(echo, tls=serving) as server:
+        for version in ("1.2", "1.3"):
+            tls = make_tls(TlsSettings(ca=str(certs.ca), min_version=version))
+            if version == "1.2":
+                await dial(server.url, tls=tls)
+                assert dial.timeline.steps[-2].detail.startswith("TLSv1.2, ")
+                await dial.close()
+            else:
+                assert (await refused(dial, server.url, tls=tls)).kind is FailureKind.TLS
 
 
 async def test_without_a_context_the_systems_authorities_decide(dial: Dials) -> None:

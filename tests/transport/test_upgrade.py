@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 
 from tests.transport.conftest import Dials, over_tls_too
 from tests.transport.servers import TEXT, Peer, Script, accept_key, frame
 from tests.transport.test_refusals import refused_by
 from wscli.core.events import FailureKind
-from wscli.transport.dial.response import MAX_HEAD
+from wscli.transport.dial.agreement import agree
+from wscli.transport.dial.response import MAX_HEAD, parse_head
 
 STATUS = "HTTP/1.1 101 Switching Protocols"
 UPGRADE, CONNECTION, ACCEPT = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: {key}"
@@ -185,3 +190,18 @@ async def test_a_cut_answer_is_told(dial: Dials) -> None:
         FailureKind.UPGRADE,
         "SERVER closed the connection in the middle of its answer",
     )
+
+
+@given(st.binary(), st.binary(max_size=80))
+def test_no_head_raises_anything_but_value_error(head: bytes, value: bytes) -> None:
+    for block in (head, b"HTTP/1.1 101\r\n" + head, b"HTTP/1.1 101\r\nSec-WebSocket-Extensions: " + value):
+        with suppress(ValueError):
+            agree(parse_head(block), "key", ("v1",), enable_client_permessage_deflate(None))
+
+
+@given(st.binary(max_size=80))
+def test_no_value_of_extensions_raises_anything_but_value_error(value: bytes) -> None:
+    head = "\r\n".join(WHOLE).replace("{key}", accept_key("key")).encode()
+    with suppress(ValueError):
+        block = head + b"\r\nSec-WebSocket-Extensions: " + value
+        agree(parse_head(block), "key", (), enable_client_permessage_deflate(None))

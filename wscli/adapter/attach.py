@@ -42,7 +42,7 @@ def attach(url: str, environ: Mapping[str, str], *, within: float | None = None)
     candidates, none_runs = _candidates(environ)
     for instance in candidates:
         try:
-            sock = dial(instance, environ, patient=False)
+            sock = dial(instance, environ, patience=0)
             if sock is not None:
                 return _attached(ManagerConnection(instance, sock), url, patience)
         except WscliError as error:

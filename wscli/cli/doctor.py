@@ -16,9 +16,10 @@ from wscli.control.text import escape
 from wscli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wscli.control.attempts import Doctor
+    from wscli.control.messages.attempts import Doctor, ExchangeReport
     from wscli.control.requests import DoctorRequest
 
+SWITCHING_PROTOCOLS = 101
 DIAL_DEADLINE = 300.0
 """Seconds for a dial with its token and its place in the connect budget; they have shorter deadlines of their own."""
 
@@ -41,9 +42,31 @@ def _text(result: Doctor) -> str:
         for part in attempt["steps"]:
             mark = "ok" if part["ok"] else "FAILED"
             lines.append(f"  {part['name']:<8} {mark:<6} {duration(part['seconds']):>7}  {part['detail']}")
+        for exchange in attempt["exchanges"]:
+            lines += _exchange_lines(exchange)
         if attempt["failure"]:
             lines.append(f"ended    {attempt['failure']['text']}")
     return "".join(escape(line).rstrip() + "\n" for line in lines)
+
+
+def _exchange_lines(exchange: ExchangeReport) -> list[str]:
+    """Show what was asked, and what was answered."""
+    via = f", through {exchange['proxy']}" if exchange["proxy"] else ""
+    offered = [*exchange["subprotocols"], *filter(None, [exchange["extensions"]])]
+    lines = [f"asked    {exchange['url']}{via}", f"  headers  {', '.join(exchange['headers'])}"]
+    if offered:
+        lines.append(f"  offered  {', '.join(offered)}")
+    answer = exchange["answer"]
+    if answer is None:
+        return lines
+    lines.append(f"answer   HTTP {answer['status']} {answer['phrase']}")
+    lines += [f"  {name}: {value}" for name, value in answer["headers"].items()]
+    accepted = [*filter(None, [answer["subprotocol"], answer["extensions"]])]
+    if answer["status"] == SWITCHING_PROTOCOLS and offered:
+        lines.append(f"  accepted {', '.join(accepted) or 'none of them'}")
+    if answer["body"]:
+        lines.append(f"  body     {answer['body']}")
+    return lines
 
 
 @click.command("doctor")
@@ -54,8 +77,10 @@ def _text(result: Doctor) -> str:
 def command(selection: Selection, channel: str, dial: bool, as_json: bool) -> int:
     """Show a channel's last attempt, step by step.
 
-    Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. --dial exits with 8 if the dial failed,
-    with 4 if it did for want of credentials.
+    Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. Below them stand what was asked and what
+    was answered, without secrets: names of the query and of headers, each redirect, the beginning of a refusal.
+
+    --dial exits with 8 if the dial failed, with 4 if it did for want of credentials.
     """
     request: DoctorRequest = {"channel": channel, "dial": dial}
     result: Doctor = ask(selection, "doctor", request, timeout=DIAL_DEADLINE)

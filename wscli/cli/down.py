@@ -13,7 +13,7 @@ import click
 from wscli.cli.formatting import duration
 from wscli.cli.options import timeout_option, with_instance
 from wscli.cli.printing import note
-from wscli.control.client import ManagerGone, connect_to
+from wscli.control.client import ManagerGone, connect_to, left_until
 from wscli.control.paths import lock_path
 from wscli.control.selection import Selection
 from wscli.errors import TimedOut
@@ -56,14 +56,14 @@ def command(selection: Selection, timeout: float) -> int:
     """
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(connect_to(selection))
+        client = stack.enter_context(connect_to(selection, timeout=timeout))
         instance, lock = client.instance, None
         with contextlib.suppress(OSError):  # removed, by a manager that ends or by another program
             lock = os.open(lock_path(instance.directory, instance.name), os.O_RDONLY | os.O_NONBLOCK)
             stack.callback(os.close, lock)
         try:
             with contextlib.suppress(ManagerGone):
-                client.request("down", timeout=timeout)
+                client.request("down", timeout=left_until(deadline))
         except TimedOut:
             gone = False
         else:

@@ -62,7 +62,7 @@ def report_click(error: click.ClickException, args: Sequence[str]) -> int:
 
         hint = lead_of_usage(error, args) or hint
     message = " ".join((error.message if meant else error.format_message()).split())
-    message = (message[:1].lower() + message[1:]).rstrip(".")
+    message = (message if message[1:2].isupper() else message[:1].lower() + message[1:]).rstrip(".")
     ours = UsageError(message, hint) if error.exit_code == UsageError.exit_code else WscliError(message, hint)
     return report(ours)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,18 +20,20 @@ if TYPE_CHECKING:
     from wscli.control.messages import Ping
 
 ANSWER_DEADLINE = 2.0
-"""Seconds for a manager to answer; one that does not is listed as such."""
+"""Seconds for all managers to answer; one that does not is listed as such."""
+_SHORTEST = 0.1
+"""Seconds for one of them at least."""
 
 
-def _facts(instance: Instance) -> Ping | None:
+def _facts(instance: Instance, deadline: float) -> Ping | None:
     """Ask a registered manager who it is; None for one that crashed."""
     said: dict[str, Any] = {}
     with contextlib.suppress(WscliError):
-        sock = dial(instance, os.environ)
+        sock = dial(instance, os.environ, patience=_SHORTEST)
         if sock is None:
             return None
         with ManagerConnection(instance, sock) as client:
-            said = client.request("ping", timeout=ANSWER_DEADLINE)
+            said = client.request("ping", timeout=max(deadline - time.monotonic(), _SHORTEST))
     return {
         "version": said.get("version"),
         "instance": instance.name,
@@ -51,6 +54,7 @@ def command(as_json: bool) -> int:
     """
     from wscli.cli.tables import instances_text
 
-    found = [facts for instance in registered(os.environ) if (facts := _facts(instance)) is not None]
+    deadline = time.monotonic() + ANSWER_DEADLINE
+    found = [facts for instance in registered(os.environ) if (facts := _facts(instance, deadline)) is not None]
     put(json_lines(found) if as_json else instances_text(found))
     return 0

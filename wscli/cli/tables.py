@@ -104,10 +104,18 @@ def tokens_text(tokens: dict[str, TokenStats]) -> str:
             "-" if one["expires_in_s"] is None else duration(one["expires_in_s"]),
             str(one["fetches"]),
             str(one["served"]),
+            _token_failure(one),
         )
         for name, one in tokens.items()
     ]
-    return table(("TOKEN", "STATE", "EXPIRES IN", "FETCHES", "SERVED"), rows)
+    return table(("TOKEN", "STATE", "EXPIRES IN", "FETCHES", "SERVED", "LAST FAILURE"), rows)
+
+
+def _token_failure(one: TokenStats) -> str:
+    reason, left = one.get("reason"), one.get("retry_in_s")  # a manager of an earlier version has neither
+    if reason is None:
+        return "-"
+    return reason if left is None else f"{reason}; asked again in {duration(left)}"
 
 
 def instances_text(instances: Sequence[Ping]) -> str:

@@ -47,7 +47,7 @@ def get(selection: Selection, name: str) -> int:
 @with_instance
 @json_option("One JSON object, with a key for each token.")
 def ls(selection: Selection, as_json: bool) -> int:
-    """List the tokens: their state and their counters, never a value."""
+    """List the tokens: their state, their counters and their last failure, never a value."""
     from wscli.cli.tables import tokens_text
 
     request: TokenList = {"action": "ls"}
@@ -71,7 +71,7 @@ def refresh(selection: Selection, name: str) -> int:
 @with_instance
 @token_argument
 def forget(selection: Selection, name: str) -> int:
-    """Drop a token, so that the next use fetches another."""
+    """Drop a token, and a remembered refresh token, so that the next use fetches another."""
     request: TokenRequest = {"action": "forget", "name": name}
     ask(selection, "token", request)
     note(f"token {name!r} is forgotten")

@@ -7,7 +7,6 @@ import functools
 import io
 import json
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,7 +150,5 @@ def command(
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
-    began = time.monotonic()
     start_or_reload(plan, log_format=log_format, log_level=log_level, patience=timeout)
-    left = None if timeout is None else max(began + timeout - time.monotonic(), 0.0)
-    return wait_until_ready(plan, left) if wait else 0
+    return wait_until_ready(plan, timeout) if wait else 0

@@ -8,7 +8,7 @@ import click
 
 from wscli.cli.formatting import duration
 from wscli.cli.options import channels_argument, timeout_option, with_instance
-from wscli.control.client import connect_to, states_after_deadline
+from wscli.control.client import connect_to, deadline_after, left_until, states_after_deadline
 from wscli.control.protocol import STATES, State
 from wscli.control.selection import Selection
 from wscli.control.text import state_text
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 def wait(selection: Selection, channels: tuple[str, ...], state: State, timeout: float | None) -> int:
     """Wait until all of them are in the state; without a name: every eager critical one."""
     request: WaitRequest = {"channels": list(channels), "for": state}
-    with connect_to(selection) as client:
+    deadline = deadline_after(timeout)
+    with connect_to(selection, timeout=timeout) as client:
         try:
-            client.request("wait", request, timeout=timeout)
+            client.request("wait", request, timeout=left_until(deadline))
         except TimedOut:
             states = states_after_deadline(selection, channels)
             waited_for = [one for one in states if channels or (one["critical"] and one["state"] != "idle")]

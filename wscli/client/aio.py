@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, cast, overload
@@ -14,7 +15,7 @@ from wscli.client.link import AsyncManagerConnection
 from wscli.client.messages import Gap, Message
 from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, TailOptions
-from wscli.control.client import ManagerGone
+from wscli.control.client import ManagerGone, deadline_after, left_until
 from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
 from wscli.errors import NoInstance, TimedOut, WscliError
@@ -123,9 +124,10 @@ class AsyncTail(AsyncIterator[T_co]):
     async def _open(self) -> None:
         if self._link is not None:
             return
+        deadline = deadline_after(self._wanted.timeout)
         link = await self._connect(self._wanted.timeout)
         try:
-            await link.listen(self._wanted, gaps=self._gaps)
+            await link.listen(self._wanted._replace(timeout=left_until(deadline)), gaps=self._gaps)
         except BaseException:
             link.close()
             raise
@@ -202,7 +204,12 @@ class AsyncClient(ManagerClient):
                     raise awaited.gone(error) from None
                 if item is None:
                     raise awaited.done()
-                if awaited.is_reply(item):
+                if not awaited.evaluates:
+                    found = awaited.is_reply(item)
+                else:
+                    until = time.monotonic() + deadline - asyncio.get_running_loop().time()
+                    found = await asyncio.to_thread(awaited.is_reply, item, until)
+                if found:
                     return cast(Message, item)
 
     async def stats(self, *channels: str) -> Stats:
@@ -228,9 +235,11 @@ class AsyncClient(ManagerClient):
     async def wait(self, *channels: str, state: str = "ready", timeout: float | None = None) -> list[Status]:
         """Return once all of the channels are in a state, as `Client.wait`."""
         waiting = requests.wait_request(channels, state, timeout)
+        deadline = deadline_after(waiting.timeout)
         with await self._connect(waiting.timeout) as link:
             try:
-                states: list[Status] = (await link.request(waiting))["channels"]
+                left = waiting._replace(timeout=left_until(deadline))
+                states: list[Status] = (await link.request(left))["channels"]
             except TimedOut:
                 if timeout is None:
                     raise
@@ -246,8 +255,9 @@ class AsyncClient(ManagerClient):
         return await AsyncManagerConnection.open(self._selection, self._environ, timeout)
 
     async def _ask(self, one: ApiRequest) -> Any:
+        deadline = deadline_after(one.timeout)
         with await self._connect(one.timeout) as link:
-            return await link.request(one)
+            return await link.request(one._replace(timeout=left_until(deadline)))
 
     async def _states(self, of: ApiRequest) -> list[Status]:
         with contextlib.suppress(WscliError, OSError):
@@ -255,10 +265,11 @@ class AsyncClient(ManagerClient):
         return []
 
     async def _send(self, one: ApiRequest) -> Any:
+        deadline = deadline_after(one.timeout)
         with await self._connect(one.timeout) as link:
-            whole = await link.start(one)
+            whole = await link.start(one._replace(timeout=left_until(deadline)))
             try:
-                answer = await link.answer(one.timeout)
+                answer = await link.answer(left_until(deadline))
             except (ManagerGone, TimedOut) as error:
                 raise one.lost(error, whole=whole) from None
             return result_of(answer)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from wscli.client.feed import MessageFeed
 from wscli.client.requests import ApiRequest
-from wscli.control.client import answer_timed_out, manager_hung_up
+from wscli.control.client import answer_timed_out, deadline_after, left_until, manager_hung_up
 from wscli.control.frames import ACK, FrameReader
 from wscli.control.paths import Instance
 from wscli.control.protocol import AnswerReader, request_line, result_of
@@ -49,7 +49,7 @@ class AsyncManagerConnection:
         async with _deadline(timeout):
             while True:
                 try:
-                    return cls(*select(selection, environ, patient=False))
+                    return cls(*select(selection, environ, patience=0))
                 except Busy:
                     await asyncio.sleep(_AGAIN)
 
@@ -79,8 +79,9 @@ class AsyncManagerConnection:
             ManagerGone: it hung up.
             TimedOut: no answer came in time.
         """
+        deadline = deadline_after(one.timeout)
         await self.start(one)
-        return result_of(await self.answer(one.timeout))
+        return result_of(await self.answer(left_until(deadline)))
 
     async def start(self, one: ApiRequest) -> bool:
         """Send a request without waiting for its answer; say whether the manager took all of it in time."""

@@ -11,7 +11,8 @@ from wscli.control.messages import SendReceipt, Status
 from wscli.control.requests import Ref
 from wscli.control.text import state_text
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, UsageError
-from wscli.expressions import InvalidExpression, check_expression, compile_condition, is_json
+from wscli.expressions.compiled import InvalidExpression, check_expression, is_json
+from wscli.expressions.evaluator import EvaluationTimedOut, holding, warm_up
 
 __all__ = ["Expression", "Match", "PendingReply", "check_match", "matcher"]
 
@@ -27,6 +28,7 @@ def check_match(match: Match, *, refers: bool) -> None:
     if isinstance(match, str):
         try:
             check_expression(match, ("ref",) if refers else ())
+            warm_up(match)
         except InvalidExpression as error:
             hint = f"it reads {match!r}"
             if str(error).startswith("$ref "):
@@ -46,31 +48,35 @@ def matcher(match: Match, ref: Ref | None = None) -> Callable[[Message], bool]:
     if not isinstance(match, str):
         return match
     check_match(match, refers=ref is not None)
-    return Expression(_condition(match) if ref is None else compile_condition(match, {"ref": ref}))
+    return Expression(_condition(match) if ref is None else holding(match, {"ref": ref}))
 
 
 class Expression:
     """A jq expression that matches messages."""
 
-    def __init__(self, condition: Callable[[str], bool]) -> None:
+    def __init__(self, condition: Callable[[str, float | None], bool]) -> None:
         self.failed = ""
         """The reason of its last failure."""
         self._condition = condition
 
-    def __call__(self, message: Message) -> bool:
-        """Say whether it matches a message."""
+    def __call__(self, message: Message, deadline: float | None = None) -> bool:
+        """Say whether it matches a message.
+
+        Raises:
+            EvaluationTimedOut: it takes longer than until ``deadline``, by ``time.monotonic``.
+        """
         if not isinstance(message.data, str) or not is_json(message.data):
             return False
         try:
-            return self._condition(message.data)
+            return self._condition(message.data, deadline)
         except ValueError as error:  # jq's own: the expression failed, or its parser is stricter than Python's
             self.failed = str(error)
             return False
 
 
 @lru_cache(64)  # compiling takes milliseconds, and a program makes the same requests again and again
-def _condition(expression: str) -> Callable[[str], bool]:
-    return compile_condition(expression)
+def _condition(expression: str) -> Callable[[str, float | None], bool]:
+    return holding(expression)
 
 
 class PendingReply:
@@ -105,15 +111,31 @@ class PendingReply:
         self._interrupted = False
         self._missed = 0
 
-    def is_reply(self, item: Message | Gap) -> bool:
-        """Say whether this is it."""
+    @property
+    def evaluates(self) -> bool:
+        """Whether jq says it, which may take until the deadline."""
+        return isinstance(self._matches, Expression)
+
+    def is_reply(self, item: Message | Gap, deadline: float | None = None) -> bool:
+        """Say whether this is it.
+
+        Raises:
+            TimedOut: an expression takes longer than until ``deadline``, by ``time.monotonic``.
+        """
         if isinstance(item, Gap):
             self._interrupted |= item.end is not None and item.end >= self._began
             self._missed += item.missed or 0
             return False
         if item.epoch == self._epoch and item.seq <= self._before:
             return False
-        if self._matches(item):
+        if isinstance(self._matches, Expression):
+            try:
+                found = self._matches(item, deadline)
+            except EvaluationTimedOut:
+                raise self.overdue() from None
+        else:
+            found = self._matches(item)
+        if found:
             return True
         self._others += 1
         return False

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from wscli.client.replies import Match, PendingReply, check_match
-from wscli.control.client import STATES_DEADLINE
+from wscli.control.client import ANSWER_GRACE, STATES_DEADLINE
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
 from wscli.control.requests import (
@@ -44,7 +44,6 @@ __all__ = [
 
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
-_PATIENCE = 10.0  # seconds beyond a message's own deadline for the manager to say how it went
 _LONGEST = 1e9  # seconds; the manager takes no more
 
 
@@ -79,7 +78,7 @@ class ApiRequest(NamedTuple):
 
     def within(self, seconds: float) -> ApiRequest:
         """Return the same send with another deadline."""
-        return self._replace(args={**self.args, "timeout": seconds}, timeout=seconds + _PATIENCE)
+        return self._replace(args={**self.args, "timeout": seconds}, timeout=seconds + ANSWER_GRACE)
 
     def lost(self, error: NoInstance | TimedOut, *, whole: bool) -> WscliError:
         """Return the error for a send without an answer; ``whole``: the manager received all of it."""
@@ -185,7 +184,7 @@ def send_request(channel: str, message: str | bytes, timeout: float) -> ApiReque
         "bytes": len(payload),
         "framing": "whole",
     }
-    return ApiRequest("send", args, timeout + _PATIENCE, payload)
+    return ApiRequest("send", args, timeout + ANSWER_GRACE, payload)
 
 
 def exchange(

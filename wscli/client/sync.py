@@ -13,10 +13,9 @@ from wscli.client.messages import Gap, Message
 from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
-from wscli.control.client import ManagerConnection, ManagerGone
+from wscli.control.client import ManagerConnection, ManagerGone, connect_to, deadline_after, left_until
 from wscli.control.messages import ConsumerStatus, Stats, Status
 from wscli.control.protocol import result_of
-from wscli.control.selection import select
 from wscli.control.stream import FrameSocket
 from wscli.errors import NoInstance, TimedOut, WscliError
 
@@ -147,9 +146,11 @@ class Client(ManagerClient):
             AuthError: one failed for its credentials.
         """
         waiting = requests.wait_request(channels, state, timeout)
-        with self._connect() as connection:
+        deadline = deadline_after(timeout)
+        with self._connect(timeout) as connection:
             try:
-                states: list[Status] = connection.request(waiting.verb, waiting.args, timeout=timeout)["channels"]
+                left = left_until(deadline)
+                states: list[Status] = connection.request(waiting.verb, waiting.args, timeout=left)["channels"]
             except TimedOut:
                 if timeout is None:
                     raise
@@ -165,12 +166,13 @@ class Client(ManagerClient):
         """
         return cast("str", self._ask(requests.token_request(name))["token"])
 
-    def _connect(self) -> ManagerConnection:
-        return ManagerConnection(*select(self._selection, self._environ))
+    def _connect(self, timeout: float | None) -> ManagerConnection:
+        return connect_to(self._selection, self._environ, timeout=timeout)
 
     def _ask(self, one: ApiRequest) -> Any:
-        with self._connect() as connection:
-            return connection.request(one.verb, one.args, timeout=one.timeout)
+        deadline = deadline_after(one.timeout)
+        with self._connect(one.timeout) as connection:
+            return connection.request(one.verb, one.args, timeout=left_until(deadline))
 
     def _states(self, of: ApiRequest) -> list[Status]:
         with contextlib.suppress(WscliError, OSError):
@@ -178,18 +180,20 @@ class Client(ManagerClient):
         return []
 
     def _send(self, one: ApiRequest) -> Any:
-        with self._connect() as connection:
-            whole = connection.start(one.verb, one.args, payload=one.payload, timeout=one.timeout)
+        deadline = deadline_after(one.timeout)
+        with self._connect(one.timeout) as connection:
+            whole = connection.start(one.verb, one.args, payload=one.payload, timeout=left_until(deadline))
             try:
-                answer = connection.answer(timeout=one.timeout)
+                answer = connection.answer(timeout=left_until(deadline))
             except (ManagerGone, TimedOut) as error:
                 raise one.lost(error, whole=whole) from None
             return result_of(answer)
 
     def _listen(self, one: ApiRequest, *, gaps: bool) -> Tail[Any]:
-        connection = self._connect()
+        deadline = deadline_after(one.timeout)
+        connection = self._connect(one.timeout)
         try:
-            after = one.begun(connection.request(one.verb, one.args, timeout=one.timeout))
+            after = one.begun(connection.request(one.verb, one.args, timeout=left_until(deadline)))
             return Tail(FrameSocket(*connection.take_over()), gaps=gaps, after=after)
         except BaseException:
             connection.close()
@@ -222,5 +226,5 @@ def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], No
                 raise awaited.gone(error) from None
             if item is None:
                 raise awaited.done()
-            if awaited.is_reply(item):
+            if awaited.is_reply(item, deadline):
                 return cast(Message, item)

@@ -11,7 +11,7 @@ from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
-from wscli.core.backoff import LookAgain
+from wscli.core.backoff import BackoffPolicy, LookAgain
 
 __all__ = ["assemble"]
 
@@ -19,48 +19,51 @@ LOOK_AGAIN = 600.0
 """Seconds between two dials of a failed critical channel, at most, where the file says nothing."""
 
 
-def assemble(model: FileModel, channels: Mapping[str, CompiledChannel], *, name: str, file: Path) -> Plan:
-    """Assemble the plan; channels share with their endpoint what they do not change."""
+def assemble(
+    model: FileModel,
+    channels: Mapping[str, CompiledChannel],
+    backoff: BackoffPolicy,
+    *,
+    name: str,
+    file: Path,
+    secrets: frozenset[str],
+) -> Plan:
+    """Assemble the plan; channels share with their endpoint what they do not change.
+
+    ``backoff`` is the default; ``secrets`` are the values of ``${VAR}``.
+    """
     return Plan(
         name=name,
         file=file,
         endpoints={name: one.connect.rate for name, one in model.endpoints.items()},
         channels={
-            channel: _channel(channel, compiled, model.channels[channel], model.endpoints)
+            channel: _channel(channel, compiled, model.channels[channel], model.endpoints, secrets)
             for channel, compiled in channels.items()
         },
         tokens=model.tokens,
+        backoff=backoff,
         announce_after=model.announce_after,
         gateway=model.gateway,
     )
 
 
 def _channel(
-    name: str, compiled: CompiledChannel, model: ChannelModel, endpoints: Mapping[str, EndpointModel]
+    name: str,
+    compiled: CompiledChannel,
+    model: ChannelModel,
+    endpoints: Mapping[str, EndpointModel],
+    secrets: frozenset[str],
 ) -> ChannelPlan:
     above = endpoints[model.endpoint]
-    endpoint = compiled.endpoint
-    dial = DialPlan(
-        url=endpoint.address.url,
-        shown_url=endpoint.address.shown,
-        path=compiled.path,
-        query=compiled.request.query,
-        headers=compiled.request.headers,
-        subprotocols=compiled.request.subprotocols,
-        compression=above.compression,
-        tls=above.tls,
-        proxy=endpoint.proxy,
-        max_message=above.max_message if model.max_message is None else model.max_message,
-        timeout=above.connect.timeout,
-    )
     rotate = _merged(Rotate, above.rotate, model.rotate)
     upstream = UpstreamPlan(
         endpoint=str(model.endpoint),
-        dial=dial,
+        dial=_dial(compiled, model, above, secrets),
         keepalive=_merged(Keepalive, above.keepalive, model.keepalive) or Keepalive(ping=None),
         verdicts=compiled.verdicts,
         backoff=compiled.backoff,
         rotate=None if rotate == Rotate() else rotate,
+        retry_after_max=above.retry_after_max,
         look_again=_look_again(above.look_again if model.look_again is None else model.look_again, model),
         silence=None if model.silence == "none" else model.silence,
     )
@@ -77,6 +80,29 @@ def _channel(
         on_connect=ConnectHook(exec=model.on_connect) if isinstance(model.on_connect, tuple) else model.on_connect,
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
+    )
+
+
+def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, secrets: frozenset[str]) -> DialPlan:
+    endpoint = compiled.endpoint
+    return DialPlan(
+        url=endpoint.address.url,
+        shown_url=endpoint.address.shown,
+        shown_query=endpoint.address.query_names,
+        connect_to=endpoint.address.connect_to,
+        shown_connect_to=endpoint.address.shown_connect_to,
+        path=compiled.path,
+        shown_path=compiled.shown_path,
+        query=compiled.request.query,
+        headers=compiled.request.headers,
+        subprotocols=compiled.request.subprotocols,
+        compression=above.compression,
+        tls=above.tls,
+        proxy=endpoint.proxy,
+        shown_proxy=endpoint.shown_proxy,
+        max_message=above.max_message if model.max_message is None else model.max_message,
+        timeout=above.connect.timeout,
+        secrets=secrets,
     )
 
 

@@ -21,6 +21,7 @@ _TEXTS = {
     "ca": "ca.pem",
     "cert": "client.pem",
     "key": "client.key",
+    "connect_to": "10.0.0.5:8443",
     "server_name": "api.example.com",
     "dedupe": ".id",
     "jq": ".urgent",

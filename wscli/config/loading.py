@@ -50,7 +50,7 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     check_templates(located, warnings)
     variables = expand_tree(root, environ, problems)
     conceal_token(root)
-    plan = _plan(located, file, problems)
+    plan = _plan(located, file, problems, frozenset(filter(None, variables.values())))
     if plan is None:
         raise problems.error(hint=hint_for(problems.paths()))
     check_unused(located, warnings)
@@ -82,7 +82,7 @@ def _parse(file: Path, problems: FileProblems) -> Branch:
         raise problems.error(fatal) from None
 
 
-def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
+def _plan(root: Located, file: Path, problems: FileProblems, secrets: frozenset[str]) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
     _refuse_nulls(root, problems)
     endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
@@ -106,7 +106,7 @@ def _plan(root: Located, file: Path, problems: FileProblems) -> Plan | None:
         problems.add(root.mark, (), "nothing is declared; declare 'channels:' or 'tokens:'")
     if problems or model is None:
         return None
-    return assemble(model, channels, name=name, file=real)
+    return assemble(model, channels, policies.default.policy, name=name, file=real, secrets=secrets)
 
 
 def _typed(root: Located, context: Context) -> FileModel | None:

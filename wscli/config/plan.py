@@ -37,16 +37,27 @@ class DialPlan:
     url: Secret
     """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
     shown_url: str
-    """The URL without userinfo and query, with ``***`` for values of the environment."""
+    """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
+    shown_query: tuple[str, ...] = ()
+    """The names of the URL's own query."""
+    connect_to: Secret | None = None
+    """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
+    shown_connect_to: str = ""
     path: PathTemplate | None = None
+    shown_path: PathTemplate | None = None
+    """The path with ``***`` for values of the environment."""
     query: Mapping[str, Template] = field(default_factory=dict)
     headers: Mapping[str, Template] = field(default_factory=dict)
     subprotocols: tuple[Template, ...] = ()
     compression: Literal["deflate", "none"] = "deflate"
     tls: TlsSettings = TlsSettings()
     proxy: ProxyChoice = "auto"
+    shown_proxy: str | None = None
+    """A declared proxy's URL without userinfo, with ``***`` for values of the environment."""
     max_message: int = 1 << 20
     timeout: float = 10.0
+    secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """The values of ``${VAR}`` of the whole file."""
 
     @property
     def token_names(self) -> frozenset[str]:
@@ -66,6 +77,14 @@ class DialPlan:
             path = path.rstrip("/") + "/" + self.path.render(params).lstrip("/")
         return urlunsplit(parts._replace(path=path or "/"))
 
+    def shown_address(self, params: Mapping[str, str]) -> str:
+        """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query."""
+        shown, path = self.shown_url, self.shown_path or self.path
+        if path is not None:
+            shown = shown.rstrip("/") + "/" + path.render(params).lstrip("/")
+        query = "&".join(f"{name}=***" for name in (*self.shown_query, *self.query))
+        return f"{shown}?{query}" if query else shown
+
     def opens_the_same(self, other: DialPlan) -> bool:
         """Whether both open equal connections: only the timeout may differ."""
         return replace(self, timeout=other.timeout) == other
@@ -80,6 +99,7 @@ class UpstreamKey:
 
     address: str
     """The URL with its path."""
+    connect_to: Secret | None
     query: tuple[tuple[str, PartlyFilled], ...]
     headers: frozenset[tuple[str, PartlyFilled]]
     """By lower-case name."""
@@ -105,6 +125,8 @@ class UpstreamPlan:
     """The channel's, the endpoint's, the file's: the nearest first, empty ones left out."""
     backoff: BackoffPolicy
     rotate: Rotate | None = None
+    retry_after_max: float | None = None
+    """Seconds that a server's ``Retry-After`` may take; None: as many as it says."""
     silence: float | None = None
     """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
@@ -126,6 +148,7 @@ class UpstreamPlan:
         dial, scope = self.dial, {"param": params}
         return UpstreamKey(
             address=dial.address(params),
+            connect_to=dial.connect_to,
             query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
             headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
             subprotocols=tuple(template.partly_filled(scope) for template in dial.subprotocols),
@@ -169,6 +192,8 @@ class Plan:
     """The connect budget of each that is declared, used or not."""
     channels: Mapping[str, ChannelPlan]
     tokens: Mapping[str, TokenSource]
+    backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
+    """The policy where none is named, which is that of the token sources too."""
     announce_after: float = 5.0
     gateway: GatewayPlan | None = None
     warnings: tuple[str, ...] = ()

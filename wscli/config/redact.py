@@ -23,7 +23,19 @@ _GATEWAY_TOKEN = ("gateway", "auth", "token")
 _URLS = {"url", "proxy", "get", "post", "put", "token_url"}
 _OPEN_IN_TOKENS = {
     *("env", "file", "run", "refresh", "expires_in", "expires_at", "single_use", "timeout", "read", "token"),
-    *("ca", "cert", "key", "server_name", "insecure", "client_id", "client_auth", "grant", "scopes", "audience"),
+    *(
+        "ca",
+        "cert",
+        "key",
+        "server_name",
+        "insecure",
+        "min_version",
+        "client_id",
+        "client_auth",
+        "grant",
+        "scopes",
+        "audience",
+    ),
 }
 """Keys of a token source whose values are not secret; every other value is, also that of a future key."""
 _BODIES = {"json", "form", "environment", "parameters"}

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from wscli.config.models.file import FileModel
-from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration
+from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration, format_size
 
 __all__ = ["file_schema"]
 
@@ -52,18 +52,11 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**forms[0], **rest} if len(forms) == 1 else {**rest, "anyOf": forms}
 
 
-def _write_size(count: int) -> str:
-    size, units = count, ["B", "KiB", "MiB", "GiB"]
-    while size % 1024 == 0 and size and len(units) > 1:
-        size, units = size // 1024, units[1:]
-    return f"{size}{units[0]}"
-
-
 _WRITERS: dict[str, Callable[[Any], str]] = {
     TypeAdapter(kind).json_schema()["pattern"]: write
     for kind, write in (
         (Duration, lambda seconds: format_duration(seconds) if seconds else "0s"),
-        (Size, _write_size),
+        (Size, format_size),
         (RateOf, lambda rate: str(Rate(*rate))),
         (Percent, lambda share: f"{share:.0%}"),
     )

@@ -28,7 +28,15 @@ _TOKEN = re.compile(r"\{token\.([A-Za-z0-9_-]+)")
 
 _CALL = ("get", "post", "put", "headers", "json", "form")
 _TEXTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "endpoints": (("url",), ("query",), ("headers",), ("subprotocols",), ("proxy",), ("tls", "key_password")),
+    "endpoints": (
+        ("url",),
+        ("connect_to",),
+        ("query",),
+        ("headers",),
+        ("subprotocols",),
+        ("proxy",),
+        ("tls", "key_password"),
+    ),
     "channels": (("path",), ("query",), ("headers",), ("subprotocols",), *(("backfill", "http", key) for key in _CALL)),
     "tokens": (("value",), ("file",), ("oauth2",), *(("http", key) for key in _CALL)),
 }
@@ -141,7 +149,7 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
         params = {name: f"parameter-{place}" for place, name in enumerate(channel.params)}
         with contextlib.suppress(ValueError):  # a filter that takes numbers alone
             key = channel.upstream.key(params)
-            same = (key.address, key.query, key.headers, key.subprotocols, key.tls)
+            same = (key.address, key.connect_to, key.query, key.headers, key.subprotocols, key.tls)
             dialled.setdefault(same, []).append(located)
     for first, *others in dialled.values():
         if others:

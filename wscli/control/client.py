@@ -6,13 +6,14 @@ A connection carries one request. It blocks; nothing here imports asyncio, so th
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from wscli.control.paths import Instance
 from wscli.control.protocol import SPOKEN_BY_ALL, AnswerReader, encode_line, request_line, result_of
-from wscli.control.selection import Selection, select
+from wscli.control.selection import PATIENCE, Selection, select
 from wscli.control.text import state_text
 from wscli.errors import NoInstance, TimedOut, WscliError
 
@@ -21,16 +22,12 @@ if TYPE_CHECKING:
     from wscli.control.requests import BlockLine, OutcomesLine
 
 __all__ = [
-    "STATES_DEADLINE",
-    "ManagerConnection",
-    "ManagerGone",
-    "ask",
-    "connect_to",
-    "manager_hung_up",
-    "answer_timed_out",
-    "not_ready",
-    "states_after_deadline",
-]
+    "ANSWER_GRACE", "STATES_DEADLINE", "ManagerConnection", "ManagerGone", "answer_timed_out", "ask", "connect_to",
+    "deadline_after", "left_until", "manager_hung_up", "not_ready", "states_after_deadline",
+]  # fmt: skip
+
+ANSWER_GRACE = 0.5
+"""Seconds beyond the deadline of a message for the manager to say what became of it."""
 
 STATES_DEADLINE = 0.5
 """Seconds for the states that the error of another deadline quotes."""
@@ -58,6 +55,16 @@ def _with_file(hint: str, instance: Instance) -> str:
 def answer_timed_out() -> TimedOut:
     """Make the error for an answer that did not come in time."""
     return TimedOut("the manager did not answer in time", "`wscli ls` shows its pid, and whether it answers")
+
+
+def deadline_after(timeout: float | None) -> float | None:
+    """Give the time, by ``time.monotonic``, at which so many seconds have passed; None: never."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def left_until(deadline: float | None) -> float | None:
+    """Give the seconds until a time that ``deadline_after`` gave, at least 0."""
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
 class ManagerConnection:
@@ -89,15 +96,16 @@ class ManagerConnection:
             verb: what to do.
             args: its arguments.
             payload: raw bytes that follow the request line.
-            timeout: seconds to wait for the answer; None waits for as long as it takes.
+            timeout: seconds for all of it; None waits for as long as it takes.
 
         Raises:
             WscliError: what the manager answered, as the class of its exit code.
             ManagerGone: it hung up.
             TimedOut: no answer within ``timeout``.
         """
-        self.start(verb, args, payload=payload)
-        return result_of(self.answer(timeout=timeout))
+        deadline = deadline_after(timeout)
+        self.start(verb, args, payload=payload, timeout=timeout)
+        return result_of(self.answer(timeout=left_until(deadline)))
 
     def start(
         self, verb: str, args: Mapping[str, Any] | None = None, *, payload: bytes = b"", timeout: float | None = None
@@ -106,14 +114,17 @@ class ManagerConnection:
         self._answers.any_version = verb in SPOKEN_BY_ALL
         return self._write(request_line(verb, args) + payload, timeout)
 
-    def send_line(self, line: "BlockLine | OutcomesLine", payload: bytes = b"") -> bool:
-        """Send a line and the bytes that it announces; say whether the manager was there to take all of it."""
-        return self._write(encode_line(dict(line)) + payload)
+    def send_line(
+        self, line: "BlockLine | OutcomesLine", payload: bytes = b"", *, timeout: float | None = None
+    ) -> bool:
+        """Send a line and the bytes that it announces; say whether the manager took all of it within the seconds."""
+        return self._write(encode_line(dict(line)) + payload, timeout)
 
     def answer(self, *, timeout: float | None = None) -> dict[str, Any]:
-        """Read one answer line; the first is checked for the protocol's number."""
-        self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
+        """Read one answer line within ``timeout`` seconds; the first is checked for the protocol's number."""
+        deadline = deadline_after(timeout)
         while (message := self._answers.next_answer()) is None:
+            self._limit(left_until(deadline))
             try:
                 data = self.sock.recv(_CHUNK)
             except TimeoutError:
@@ -131,28 +142,36 @@ class ManagerConnection:
         return self.sock, self._answers.rest()
 
     def _write(self, data: bytes, timeout: float | None = None) -> bool:
-        self.sock.settimeout(None if timeout is None else max(timeout, 0.001))
+        self._limit(timeout)
         try:
             self.sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             return False  # a manager that refuses hangs up early; its answer, which says why, is still to be read
         return True
 
+    def _limit(self, timeout: float | None) -> None:
+        self.sock.settimeout(None if timeout is None else max(timeout, 0.001))  # zero would mean another mode to it
 
-def connect_to(selection: Selection, environ: Mapping[str, str] = os.environ) -> ManagerConnection:
-    """Connect to the instance that is meant.
+
+def connect_to(
+    selection: Selection, environ: Mapping[str, str] = os.environ, *, timeout: float | None = None
+) -> ManagerConnection:
+    """Connect to the instance that is meant, within ``timeout`` seconds or `PATIENCE`, whichever is shorter.
 
     Raises:
         NoInstance: it is not running.
         UsageError: several are running and nothing says which.
+        TimedOut: it takes no connection in that time.
     """
-    return ManagerConnection(*select(selection, environ))
+    patience = PATIENCE if timeout is None else max(min(timeout, PATIENCE), 0.001)
+    return ManagerConnection(*select(selection, environ, patience=patience))
 
 
 def ask(selection: Selection, verb: str, args: Mapping[str, Any] | None = None, *, timeout: float | None = 30.0) -> Any:
-    """Connect, ask once, hang up: all that most commands do."""
-    with connect_to(selection) as client:
-        return client.request(verb, args, timeout=timeout)
+    """Connect, ask once, hang up, all within ``timeout`` seconds: what most commands do."""
+    deadline = deadline_after(timeout)
+    with connect_to(selection, timeout=timeout) as client:
+        return client.request(verb, args, timeout=left_until(deadline))
 
 
 def states_after_deadline(selection: Selection, channels: Iterable[str]) -> "list[Status]":

@@ -6,14 +6,18 @@
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from wscli.control.paths import Instance, is_instance_name, is_trusted, registered
-from wscli.errors import NoInstance, UsageError, WscliError
+from wscli.errors import NoInstance, TimedOut, UsageError, WscliError
 
 __all__ = ["Busy", "Selection", "dial", "find_file", "running", "select"]
 
+PATIENCE = 10.0
+"""Seconds for a manager to take a connection."""
+_AGAIN = 0.02  # seconds between two tries: nothing tells of room in a queue
 _START = "start one with `wscli up -d -c FILE`"
 
 
@@ -26,24 +30,36 @@ class Selection(NamedTuple):
     """-c"""
 
 
-class Busy(WscliError):
+class Busy(TimedOut):
     """The manager has more connections to accept than its queue holds; it may have room a moment later."""
 
 
-def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True) -> socket.socket | None:
+def dial(instance: Instance, environ: Mapping[str, str], *, patience: float = PATIENCE) -> socket.socket | None:
     """Connect to an instance; None if it does not listen any more.
 
-    Without patience the socket does not block, and is not waited for.
+    A manager that is stopped or overloaded accepts nothing: it is waited for ``patience`` seconds. Without patience the
+    socket does not block.
 
     Raises:
-        Busy: it would have to be waited for.
+        Busy: it took no connection in that time.
         WscliError: it may listen, but cannot be reached.
     """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return _dial(instance, environ, blocking=patience > 0)
+        except Busy:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN)
+
+
+def _dial(instance: Instance, environ: Mapping[str, str], *, blocking: bool) -> socket.socket | None:
     path = instance.socket
     if not is_trusted(os.path.dirname(path), environ):  # noqa: PTH120 - pathlib costs the thin client milliseconds
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.setblocking(patient)
+    sock.setblocking(False)  # a blocking connect waits for ever where the queue is full
     try:
         sock.connect(path)
     except OSError as error:
@@ -55,16 +71,17 @@ def dial(instance: Instance, environ: Mapping[str, str], *, patient: bool = True
             raise Busy(text, "see `wscli ls` and `wscli logs`") from None
         reason = (error.strerror or str(error)).lower()
         raise WscliError(f"cannot reach the manager of {instance.name!r} at {path!r}: {reason}") from None
+    sock.setblocking(blocking)
     return sock
 
 
-def running(environ: Mapping[str, str], *, patient: bool = True) -> list[Instance]:
+def running(environ: Mapping[str, str]) -> list[Instance]:
     """Give the instances that answer a dial; those that cannot be reached are left out."""
     alive = []
     for instance in registered(environ):
         with contextlib.suppress(WscliError):
             try:
-                if sock := dial(instance, environ, patient=patient):
+                if sock := dial(instance, environ, patience=0):
                     sock.close()
                     alive.append(instance)
             except Busy:
@@ -88,11 +105,13 @@ def find_file(start: str) -> str | None:
         directory = parent
 
 
-def select(selection: Selection, environ: Mapping[str, str], *, patient: bool = True) -> tuple[Instance, socket.socket]:
-    """Find the instance that is meant, and connect to it; ``patient`` is that of ``dial``.
+def select(
+    selection: Selection, environ: Mapping[str, str], *, patience: float = PATIENCE
+) -> tuple[Instance, socket.socket]:
+    """Find the instance that is meant, and connect to it; ``patience`` is that of ``dial``.
 
     Raises:
-        Busy: without patience, it would have to be waited for.
+        Busy: it took no connection in that time.
         NoInstance: it is not running, or none is.
         UsageError: several are running and nothing says which.
     """
@@ -113,15 +132,15 @@ def select(selection: Selection, environ: Mapping[str, str], *, patient: bool = 
         if not os.path.exists(path):  # noqa: PTH110
             missing, hint = f"{missing}, and there is no such file", ""
     else:
-        found = running(environ, patient=patient)
+        found = running(environ)
         if len(found) > 1:
             candidates = ", ".join(f"{instance.name} ({instance.file})" for instance in found)
             raise UsageError(f"{len(found)} instances are running: {candidates}", "choose one with -i NAME")
         missing, hint = "no instance is running", _START
     for instance in found:
-        if sock := dial(instance, environ, patient=patient):
+        if sock := dial(instance, environ, patience=patience):
             return instance, sock
     if not hint:
-        names = ", ".join(instance.name for instance in running(environ, patient=patient))
+        names = ", ".join(instance.name for instance in running(environ))
         hint = f"running: {names}" if names else _START
     raise NoInstance(missing, hint)

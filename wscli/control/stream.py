@@ -94,8 +94,8 @@ class FrameSocket(FrameReader):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(ACK.pack(seq, gaps))
 
-    def confirm(self) -> None:
-        """Close the sending side, and wait until the position is kept.
+    def confirm(self, within: float = CONFIRMATION_DEADLINE) -> None:
+        """Close the sending side, and wait until the position is kept, for so many seconds at most.
 
         Raises:
             OutcomeUnknown: the manager ended before it confirmed.
@@ -103,9 +103,10 @@ class FrameSocket(FrameReader):
         """
         confirmation = Confirmation(self)
         try:
-            self.sock.settimeout(CONFIRMATION_DEADLINE)
+            deadline = time.monotonic() + within
             self.sock.shutdown(socket.SHUT_WR)
             while not confirmation.received():
+                self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
                 self.receive()
         except (OSError, NoInstance):
             raise confirmation.missing() from None
@@ -221,14 +222,14 @@ class Stream:
         except OutputClosed:
             return _OK
 
-    def finish(self) -> None:
-        """Have the position of a consumer confirmed, and leave.
+    def finish(self, within: float = CONFIRMATION_DEADLINE) -> None:
+        """Have the position of a consumer confirmed, within so many seconds, and leave.
 
         Raises:
             WscliError: it is not confirmed.
         """
         if self._consumes:
-            self.frames.confirm()
+            self.frames.confirm(within)
 
     def _handle(self, frame: Frame) -> bool:
         kind, seq, body = frame

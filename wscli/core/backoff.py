@@ -13,7 +13,10 @@ from tenacity.wait import wait_exponential
 
 from wscli.values import Count, Duration, StrictModel, shown
 
-__all__ = ["BackoffPolicy", "GiveUpAfter", "GiveUpAttempts", "LookAgain", "delay_for", "gives_up", "look_after"]
+__all__ = [
+    "BackoffPolicy", "GiveUpAfter", "GiveUpAttempts", "LookAgain", "delay_for", "gives_up", "longest_delay",
+    "look_after",
+]  # fmt: skip
 
 FIRST_LOOK = 5.0
 """Least seconds before a failed upstream is dialled again, where ``look_again`` is not shorter."""
@@ -87,6 +90,12 @@ def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:
     return state
 
 
+def longest_delay(policy: BackoffPolicy, attempt: int) -> float:
+    """Seconds to wait after ``attempt`` attempts (one or more) in a row without health, without jitter."""
+    exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
+    return float(exponential(_call_state(attempt)))
+
+
 def delay_for(policy: BackoffPolicy, attempt: int, chance: random.Random) -> float:
     """Seconds to wait after ``attempt`` attempts (one or more) in a row without health.
 
@@ -94,8 +103,7 @@ def delay_for(policy: BackoffPolicy, attempt: int, chance: random.Random) -> flo
     global ``random``, and its exponential jitter adds nothing once the cap is reached, so that a thousand channels at
     the cap would return together.
     """
-    exponential = wait_exponential(multiplier=policy.initial, max=policy.max, exp_base=policy.multiplier)
-    wait = float(exponential(_call_state(attempt)))
+    wait = longest_delay(policy, attempt)
     return wait if policy.jitter == "none" else chance.uniform(0.0, wait)
 
 

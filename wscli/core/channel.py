@@ -7,6 +7,8 @@ for other channels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wscli.core import events as e
 from wscli.core.actions import Action
 from wscli.core.endings import reason_code
@@ -21,10 +23,14 @@ S = ChannelState
 def shown(own: Snapshot | None, upstream: Snapshot) -> Snapshot:
     """Give what the channel shows: its own state, or its upstream's.
 
-    An idle channel shows the wait that the server asked for, since its next use has to wait as well.
+    An idle channel shows the wait that the server asked for, since its next use has to wait as well; and else why the
+    last attempt failed, if it did.
     """
     if own is None or (own.state is S.IDLE and upstream.no_sooner):
         return upstream
+    if own.state is S.IDLE and upstream.failure is not None:
+        text = f"{own.reason.text}; last attempt: {upstream.failure.text}"
+        return replace(own, reason=own.reason._replace(text=text))
     return own
 
 

@@ -29,8 +29,14 @@ class UpstreamCommand:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
 class DialNext(UpstreamCommand):
-    """Start attempt ``generation`` as soon as the connection before it is closed."""
+    """Start attempt ``generation`` as soon as the connection before it is closed.
+
+    ``by_hand`` says that a person asked for it: nothing but the rate of the connect budget holds it back.
+    """
+
+    by_hand: bool = False
 
 
 class Hangup(UpstreamCommand):

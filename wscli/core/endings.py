@@ -73,7 +73,7 @@ def _counted(row: InARow, event: AttemptEnded) -> InARow:
 
 def _after_health(snapshot: Snapshot, event: AttemptEnded | VerdictGiven, policy: Policy) -> Snapshot:
     healthy = event.healthy_for >= policy.backoff.reset_after
-    return replace(forgive(snapshot), attempt=0) if healthy else snapshot
+    return forgive(snapshot) if healthy else snapshot
 
 
 def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
@@ -125,7 +125,9 @@ def _conclude(
         text = f"gave up after {snapshot.attempt} attempts in {format_duration(without_health)}: {failure.text}"
         failed, looks = _fail(over, Reason("gave_up", text), policy, mends=False)
         return failed, (*forgotten, *leave_both, *looks)
-    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=no_sooner > 0)
+    # the broker holds back a token source by itself
+    asked_for = verdict.no_sooner if failure.kind is FailureKind.TOKEN else no_sooner
+    waiting = replace(over, state=S.WAITING, reason=reason, next=Next("retry"), no_sooner=asked_for > 0)
     again = ScheduleRetry(snapshot.generation, max(1, snapshot.attempt), no_sooner)
     return waiting, (*forgotten, *leave_both, again)
 

@@ -24,6 +24,7 @@ __all__ = [
     "NetworkReturned",
     "Opened",
     "PauseRequested",
+    "PongReceived",
     "RedialRequested",
     "ReplaceRequested",
     "ResumeRequested",
@@ -169,8 +170,11 @@ class VerdictGiven(_OfAttempt):
 # of an upstream alone
 
 
-class Unused(_Bare):
-    """No channel uses the upstream any more."""
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """No channel uses the upstream any more; a ready connection has been ready for ``healthy_for`` seconds."""
+
+    healthy_for: float = 0.0
 
 
 class CloseRequested(_Bare):
@@ -235,12 +239,22 @@ class RotationDue(_OfAttempt):
     healthy_for: float = 0.0
 
 
+class PongReceived(_OfAttempt):
+    """The server answered a ping: the connection lives, whatever the network seemed to be."""
+
+
 class NetworkLost(_Bare):
     """No route leads to the server any more."""
 
 
-class NetworkReturned(_Bare):
-    """A route leads to the server again; it may still be unreachable."""
+@dataclass(frozen=True, slots=True)
+class NetworkReturned:
+    """A route leads to the server, or again; it may still be unreachable.
+
+    ``moved`` says that it begins at another address of ours than the open connection does.
+    """
+
+    moved: bool = False
 
 
 class TaskCrashed(_Said):
@@ -273,6 +287,7 @@ UpstreamEvent = (
     | RetryScheduled
     | RetryDue
     | RotationDue
+    | PongReceived
     | NetworkLost
     | NetworkReturned
     | TaskCrashed

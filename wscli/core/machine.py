@@ -11,9 +11,9 @@ from typing import assert_never
 
 from wscli.core import endings, rotation
 from wscli.core import events as e
-from wscli.core.commands import Probe
+from wscli.core.commands import Hangup, Probe, ScheduleRetry
 from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
-from wscli.core.snapshot import Next, Reason, Snapshot
+from wscli.core.snapshot import PROBING, Next, Reason, Snapshot
 from wscli.core.states import HOLDS_CONNECTION, UPSTREAM_TABLE, ChannelState, IllegalTransition
 
 __all__ = ["event_of_reload", "step"]
@@ -53,12 +53,13 @@ def _allowed(state: ChannelState, event: e.UpstreamEvent) -> frozenset[ChannelSt
 def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move:  # noqa: C901 - one case an event
     match event:
         case e.Used():
-            used = snapshot.state is S.IDLE
-            return dial_now(snapshot, Reason(event.code, event.text)) if used else (snapshot, ())
+            if snapshot.state is not S.IDLE:
+                return snapshot, ()
+            return dial_next(snapshot, Reason(event.code, event.text), attempt=snapshot.attempt + 1)
         case e.Unused():
-            return _unused(snapshot)
+            return _unused(snapshot, event, policy)
         case e.CloseRequested():
-            return (snapshot, ()) if snapshot.state is S.IDLE else close_unused(snapshot)
+            return close_unused(forgive(snapshot))
         case e.StartRequested():
             held = snapshot.state in HOLDS_CONNECTION
             return (snapshot, ()) if held else dial_now(snapshot, Reason("started", "started by hand"))
@@ -69,7 +70,7 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
         case e.Opened():
             return replace(snapshot, state=S.HANDSHAKING, reason=rotation.UPGRADED, next=Next("none")), ()
         case e.HandshakeDone():
-            return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none")), ()
+            return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none"), failure=None), ()
         case e.AttemptEnded():
             return endings.judge_end(snapshot, event, policy)
         case e.VerdictGiven():
@@ -84,21 +85,28 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
             return dial_next(snapshot, reason, attempt=snapshot.attempt + 1)
         case e.RotationDue():
             return _rotate(snapshot, event, policy)
+        case e.PongReceived():
+            return replace(snapshot, reason=rotation.READY) if snapshot.probing else snapshot, ()
         case e.NetworkLost():
             return _network_lost(snapshot)
         case e.NetworkReturned():
-            return _network_returned(snapshot)
+            return _network_returned(snapshot, event)
         case e.TaskCrashed():
             return close_all(snapshot, S.FAILED, Reason("internal", event.text), Next("start"))
         case _:
             assert_never(event)
 
 
-def _unused(snapshot: Snapshot) -> Move:
-    """Close, but wait out a wait that was asked for: the next use would dial sooner."""
-    if snapshot.state in (S.IDLE, S.FAILED, S.DONE) or snapshot.no_sooner:
+def _unused(snapshot: Snapshot, event: e.Unused, policy: Policy) -> Move:
+    """Close; a wait goes on, and a dial without an answer yet begins one: the next use must not dial sooner."""
+    if snapshot.state in (S.IDLE, S.WAITING, S.FAILED, S.DONE):
         return snapshot, ()
-    return close_unused(snapshot)
+    if snapshot.dialling:
+        failure = e.Failure(Kind.TIMEOUT, "no answer yet when its last use ended")
+        reason = Reason(endings.reason_code(failure), failure.text)
+        given_up = replace(snapshot, state=S.WAITING, reason=reason, next=Next("retry"), failure=failure)
+        return given_up, (Hangup(snapshot.generation), ScheduleRetry(snapshot.generation, snapshot.attempt, 0.0))
+    return close_unused(forgive(snapshot) if event.healthy_for >= policy.backoff.reset_after else snapshot)
 
 
 def _redial(snapshot: Snapshot, event: e.RedialRequested | e.ReplaceRequested) -> Move:
@@ -117,27 +125,27 @@ def _rotate(snapshot: Snapshot, event: e.RotationDue, policy: Policy) -> Move:
     return rotation.dial_successor(replace(forgive(snapshot), attempt=1) if healthy else snapshot)
 
 
-_FROM_THE_NETWORK = (Kind.DNS, Kind.TCP, Kind.PROXY, Kind.TIMEOUT, Kind.KEEPALIVE)
+_FROM_THE_NETWORK = (Kind.DNS, Kind.TCP, Kind.PROXY, Kind.TIMEOUT, Kind.KEEPALIVE, Kind.TOKEN)
+"""Kinds of failure that the network's return may mend; what holds back a token source is its broker's to say."""
 
 
 def _network_lost(snapshot: Snapshot) -> Move:
     match snapshot.state:
         case S.READY:
-            return snapshot, (Probe(snapshot.generation),)
+            return replace(snapshot, reason=Reason(PROBING, "no network; probing")), (Probe(snapshot.generation),)
         case S.WAITING if snapshot.no_sooner:
             return snapshot, ()  # waited out: the network's return would cut it short
         case S.CONNECTING | S.HANDSHAKING | S.WAITING:
-            made = snapshot.attempt if snapshot.state is S.WAITING else snapshot.attempt - 1
-            reason = Reason("offline", "no network leads to the server")
-            after, commands = close_all(snapshot, S.OFFLINE, reason, Next("network"))
-            return replace(after, attempt=made), commands
+            return close_all(snapshot, S.OFFLINE, Reason("offline", "no network leads to the server"), Next("network"))
         case _:
             return snapshot, ()
 
 
-def _network_returned(snapshot: Snapshot) -> Move:
+def _network_returned(snapshot: Snapshot, event: e.NetworkReturned) -> Move:
     if snapshot.state is S.READY:
-        return snapshot, (Probe(snapshot.generation),)
+        doubted = snapshot.probing or event.moved
+        probing = replace(snapshot, reason=Reason(PROBING, "the network changed; probing")) if doubted else snapshot
+        return probing, (Probe(snapshot.generation),)
     failure, waits = snapshot.failure, snapshot.state is S.WAITING and not snapshot.no_sooner
     if snapshot.state is S.OFFLINE or (waits and failure and failure.kind in _FROM_THE_NETWORK):
         return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
@@ -164,9 +172,9 @@ def event_of_reload(
     held, failure = snapshot.state in HOLDS_CONNECTION, snapshot.failure
     asked_for = snapshot.no_sooner and failure is not None and failure.retry_after is not None
     affected = dials_otherwise or (judges_otherwise and not held and not asked_for)
-    if snapshot.state is S.IDLE or not affected:
+    if not affected:
         return None
-    if not wanted:
+    if not wanted or snapshot.state is S.IDLE:
         return e.CloseRequested()
     if rotates and snapshot.state is S.READY:
         return e.ReplaceRequested("the configuration changed")

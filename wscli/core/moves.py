@@ -61,21 +61,21 @@ def forget(generation: int, action: Action) -> tuple[UpstreamCommand, ...]:
     return (forgets[action](generation),) if action in forgets else ()
 
 
-def dial_next(snapshot: Snapshot, reason: Reason, *, attempt: int) -> Move:
+def dial_next(snapshot: Snapshot, reason: Reason, *, attempt: int, by_hand: bool = False) -> Move:
     """Start another attempt; a connection that is open is hung up by the caller."""
     after = become(snapshot, ChannelState.CONNECTING, reason, Next("dial"), next_generation(snapshot), attempt)
-    return after, (DialNext(after.generation),)
+    return after, (DialNext(after.generation, by_hand),)
 
 
 def dial_now(snapshot: Snapshot, reason: Reason) -> Move:
-    """Forget earlier failures, hang up, and dial."""
-    after, commands = dial_next(forgive(snapshot), reason, attempt=1)
+    """Forget earlier failures, hang up, and dial: a person asked for it."""
+    after, commands = dial_next(forgive(snapshot), reason, attempt=1, by_hand=True)
     return after, (*hang_up_all(snapshot), *commands)
 
 
 def forgive(snapshot: Snapshot) -> Snapshot:
     """Forget earlier failures."""
-    return replace(snapshot, failure=None, in_a_row=InARow(), reconnected=False, reauthed=False)
+    return replace(snapshot, attempt=0, failure=None, in_a_row=InARow(), reconnected=False, reauthed=False)
 
 
 def hang_up_all(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
@@ -90,10 +90,11 @@ def hang_up_successor(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
 
 
 def close_all(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) -> Move:
-    """Close everything; the next generation makes late callbacks and timers void."""
-    return become(snapshot, state, reason, then, next_generation(snapshot), attempt=0), hang_up_all(snapshot)
+    """Close everything; the next generation makes late callbacks and timers void, earlier failures still count."""
+    after = become(snapshot, state, reason, then, next_generation(snapshot), snapshot.failures)
+    return after, hang_up_all(snapshot)
 
 
 def close_unused(snapshot: Snapshot) -> Move:
-    """Close everything, and forget earlier failures, until the next use."""
-    return close_all(forgive(snapshot), ChannelState.IDLE, Reason("unused", "not in use"), Next("use"))
+    """Close everything until the next use."""
+    return close_all(snapshot, ChannelState.IDLE, Reason("unused", "not in use"), Next("use"))

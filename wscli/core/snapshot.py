@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from wscli.core.events import Failure, FailureKind
-from wscli.core.states import ChannelState
+from wscli.core.states import HOLDS_CONNECTION, ChannelState
 
-__all__ = ["InARow", "Next", "Reason", "Snapshot", "Successor"]
+__all__ = ["PROBING", "InARow", "Next", "Reason", "Snapshot", "Successor"]
+
+
+PROBING: Final = "probing"
+"""The code of the reason of ``Snapshot.probing``."""
 
 
 class Reason(NamedTuple):
@@ -48,11 +52,11 @@ class InARow(NamedTuple):
 class Snapshot:
     """All that the next step depends on; of a channel's own states, only the first three and ``failure`` are set.
 
-    ``attempt`` counts the attempts in a row without health, the present one included. ``reconnected`` and ``reauthed``
-    say that such a verdict was followed since the last health: each is followed once. ``no_sooner`` says that the
-    server or a verdict asked for the present wait, which is not cut short. ``successor`` is set during a rotation, and
-    only beside a ready connection; ``last_successor`` is the highest generation of any, and ``rotation_failures``
-    counts those in a row that did not become ready.
+    ``attempt`` counts the attempts in a row without health, the present one included. ``failure`` is that of the last
+    attempt. ``reconnected`` and ``reauthed`` say that such a verdict was followed since the last health: each is
+    followed once. ``no_sooner`` says that the server or a verdict asked for the present wait, which is not cut short.
+    ``successor`` is set during a rotation, and only beside a ready connection; ``last_successor`` is the highest
+    generation of any, and ``rotation_failures`` counts those in a row that did not become ready.
     """
 
     state: ChannelState = ChannelState.IDLE
@@ -68,6 +72,21 @@ class Snapshot:
     successor: Successor | None = None
     last_successor: int = 0
     rotation_failures: int = 0
+
+    @property
+    def failures(self) -> int:
+        """Number of failed attempts in a row, without the present one."""
+        return max(0, self.attempt - (self.state in HOLDS_CONNECTION))
+
+    @property
+    def dialling(self) -> bool:
+        """Whether the dial of the present attempt has begun, and is not answered yet."""
+        return self.state is ChannelState.CONNECTING and self.reason.code == "dialling"
+
+    @property
+    def probing(self) -> bool:
+        """Whether it is ready, but only a pong will tell if its connection outlived the network: nothing is sent."""
+        return self.state is ChannelState.READY and self.reason.code == PROBING
 
     @property
     def refused_credentials(self) -> bool:

@@ -74,12 +74,18 @@ _OPENING: Row = {e.AttemptEnded: _ENDED, e.VerdictGiven: _ENDED, **_REDIALLED, *
 
 _ROWS: dict[ChannelState, Row] = {
     S.IDLE: {e.Used: {S.CONNECTING}, e.StartRequested: {S.CONNECTING}, e.TaskCrashed: {S.FAILED}},
-    S.CONNECTING: {e.AttemptProgressed: {S.CONNECTING}, e.Opened: {S.HANDSHAKING}, **_OPENING},
+    S.CONNECTING: {
+        e.AttemptProgressed: {S.CONNECTING},
+        e.Opened: {S.HANDSHAKING},
+        **_OPENING,
+        e.Unused: {S.IDLE, S.WAITING},  # waiting: the dial has begun, and the next one must not come sooner
+    },
     S.HANDSHAKING: {e.HandshakeDone: {S.READY}, **_OPENING},
     S.READY: {
         e.AttemptEnded: {*_ENDED, S.HANDSHAKING},  # handshaking: its successor takes its place
         e.VerdictGiven: {*_ENDED, S.HANDSHAKING, S.READY},  # ready: replace
         e.RotationDue: {S.READY},
+        e.PongReceived: {S.READY},
         e.RedialRequested: {S.CONNECTING},
         e.ReplaceRequested: {S.READY},
         **_CLOSED,
@@ -89,7 +95,7 @@ _ROWS: dict[ChannelState, Row] = {
         e.RetryDue: {S.CONNECTING, S.IDLE},
         **_STARTED,
         **_CLOSED,
-        e.Unused: {S.IDLE, S.WAITING},  # waiting: as long as the server asked for
+        e.Unused: {S.WAITING},  # the next use must not dial sooner
         e.NetworkLost: {S.OFFLINE, S.WAITING},
         e.NetworkReturned: {S.CONNECTING, S.WAITING},
         e.AttemptEnded: {S.WAITING},

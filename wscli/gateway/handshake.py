@@ -20,7 +20,9 @@ from wscli.transport.silent_logger import SILENT_LOGGER
 __all__ = ["DEADLINE", "Handshake", "ClientGone", "response"]
 
 DEADLINE = 10.0
-"""Seconds for a client to send its request, and to take the answer."""
+"""Seconds for a client to take the answer."""
+REQUEST_DEADLINE = 3.0
+"""Seconds for a client to send its request."""
 _CHUNK = 1 << 14
 _LINGER = 1.0
 _LINGER_BYTES = 1 << 20
@@ -65,7 +67,7 @@ class Handshake:
             ClientGone: there was none, or it was malformed or too large, and was answered.
         """
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(REQUEST_DEADLINE):
                 return await self._request()
         except TimeoutError:
             raise ClientGone from None

@@ -16,7 +16,7 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
 from wscli.errors import UnknownChannel
-from wscli.gateway.access import admit
+from wscli.gateway.access import Refusal, admit
 from wscli.gateway.channels import serve_channel
 from wscli.gateway.handshake import ClientGone, Handshake, response
 from wscli.gateway.http.pages import PAGES, Page
@@ -25,12 +25,14 @@ from wscli.gateway.requests import channel_name, offered_subprotocols, query, su
 from wscli.gateway.status import StatusSession
 from wscli.timing import Schedule, call_later
 
-__all__ = ["Gateway"]
+__all__ = ["MOST_STRANGERS", "Gateway"]
 
 logger = logging.getLogger("wscli.gateway")
 
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
+MOST_STRANGERS = 128
+"""Clients that have not shown the token; one more takes the place of the oldest, which is hung up on."""
 _ATTACHED_HEADER, _ATTACHED_MESSAGE = 64 << 10, 16 << 20
 """Limits for attached clients, in bytes, whatever the plan's gateway says."""
 _NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
@@ -44,8 +46,10 @@ class Gateway(Observer):
         self._schedule = schedule
         self._plan: GatewayPlan | None = None
         self._listeners: dict[Listen, GatewayListener] = {}
-        self._clients: dict[asyncio.Task[None], bool] = {}
-        """The clients' tasks, and whether each only refuses its client for the limit."""
+        self._clients: set[asyncio.Task[None]] = set()
+        """The tasks of clients that were let in."""
+        self._strangers: dict[asyncio.Task[None], None] = {}
+        """The tasks of those that have not shown the token, the oldest first."""
         self._refused = 0
 
     def reloaded(self) -> None:
@@ -74,17 +78,19 @@ class Gateway(Observer):
         for listener in self._listeners.values():
             await listener.close()
         self._listeners.clear()
-        for task in self._clients:
+        tasks = [*self._clients, *self._strangers]
+        for task in tasks:
             task.cancel()
-        if self._clients:
-            await asyncio.wait(list(self._clients), timeout=deadline)
+        if tasks:
+            await asyncio.wait(tasks, timeout=deadline)
 
     def stats(self) -> dict[str, Any]:
         """Give the gateway's part of ``stats --json``: None where the plan has no gateway."""
         if self._plan is None:
             return {"gateway": None}
         listen = [str(one.bound) for one in self._listeners.values() if one.bound is not None]
-        return {"gateway": {"listen": listen, "clients": len(self._clients), "refused": self._refused}}
+        counts = {"clients": len(self._clients), "strangers": len(self._strangers), "refused": self._refused}
+        return {"gateway": {"listen": listen, **counts}}
 
     async def attach(self, sock: socket.socket, channel: Channel) -> None:
         """Serve a channel to a WebSocket client of the control socket, which sends its upgrade request next."""
@@ -99,26 +105,34 @@ class Gateway(Observer):
         if plan is None:
             sock.close()
             return
-        full = len(self._clients) - sum(self._clients.values()) >= plan.max_clients
-        if full:  # a refusal takes a task too: beyond twice the limit there is none
+        if len(self._strangers) >= MOST_STRANGERS:
             self._refused += 1
-            if len(self._clients) >= 2 * plan.max_clients:
-                sock.close()
-                return
-        task = asyncio.get_running_loop().create_task(self._serve(plan, sock, listen, full=full), name="gateway-client")
-        self._clients[task] = full
-        task.add_done_callback(self._clients.pop)
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.cancel()
+        task = asyncio.get_running_loop().create_task(self._serve(plan, sock, listen), name="gateway-client")
+        self._strangers[task] = None
+        task.add_done_callback(self._left)
 
-    async def _serve(self, plan: GatewayPlan, sock: socket.socket, listen: Listen, *, full: bool) -> None:
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._strangers.pop(task, None)
+        self._clients.discard(task)
+
+    def _let_in(self, plan: GatewayPlan) -> Refusal | None:
+        """Count the client of this task among those that have shown the token, if there is room."""
+        task = asyncio.current_task()
+        if len(self._clients) >= plan.max_clients or task is None:
+            return Refusal(503, "the gateway has as many clients as it takes\nhint: raise gateway.max_clients")
+        self._strangers.pop(task, None)
+        self._clients.add(task)
+        return None
+
+    async def _serve(self, plan: GatewayPlan, sock: socket.socket, listen: Listen) -> None:
         try:
             with contextlib.suppress(ClientGone):
                 handshake = Handshake(sock, max_header=plan.max_header, max_message=plan.max_message)
                 request = await handshake.request()
-                if full:
-                    text = b"the gateway has as many clients as it takes\nhint: raise gateway.max_clients\n"
-                    await handshake.answer(request, response(503, text))
-                else:
-                    await self._answer(plan, handshake, request, listen)
+                await self._answer(plan, handshake, request, listen)
         except Exception:  # a bug ends this client only
             logger.exception("a client of the gateway met a bug")
         finally:
@@ -129,7 +143,10 @@ class Gateway(Observer):
         upgrade = any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))  # validly or not
         offered, spare = offered_subprotocols(request.headers)
         page = None if upgrade else PAGES.get(path)
-        refusal = admit(plan, listen, request, needs_token=page is None or page.needs_token)
+        needs_token = page is None or page.needs_token
+        refusal = admit(plan, listen, request, needs_token=needs_token)
+        if refusal is None and needs_token:
+            refusal = self._let_in(plan)
         if refusal is not None:
             self._refused += 1
             text = f"{refusal.text}\n".encode()

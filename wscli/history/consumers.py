@@ -159,6 +159,12 @@ class NamedConsumers:
         unwritten = {name: position for name, position in self._unwritten.items() if position is not None}
         self._positions = {**self._positions, **positions, **unwritten}
 
+    def write_again(self) -> None:
+        """Have all positions committed: the log may have lost them."""
+        for name, position in self._positions.items():
+            self._unwritten.setdefault(name, position)
+        self._changed()
+
     def written(self) -> None:
         """Tell readers whose positions are committed."""
         for name, future in self._waiting:

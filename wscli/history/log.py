@@ -18,7 +18,7 @@ __all__ = ["Commit", "ConsumerPosition", "LogBackend", "LogFenced", "LogSegment"
 
 
 class LogFenced(WscliError):
-    """The append was refused because another owner writes the log; it must be opened again."""
+    """The append was refused because another owner writes the log, or it is gone; it must be opened again."""
 
 
 class ConsumerPosition(NamedTuple):
@@ -57,6 +57,8 @@ class LogState(NamedTuple):
     past: Mapping[str, int] = {}
     """Earlier epochs, each with the number of its last committed message."""
     consumers: Mapping[str, ConsumerPosition] = {}
+    seen: Sequence[bytes] = ()
+    """The last digests of `SeenDigests`, oldest first."""
     damage: str | None = None
     """What could not be read and was left out."""
 
@@ -68,6 +70,8 @@ class WriteBatch(NamedTuple):
     gaps: Sequence[NumberedGap] = ()
     consumers: Mapping[str, ConsumerPosition | None] = {}
     """Positions by name; None forgets the consumer."""
+    seen: Sequence[bytes] = ()
+    """Digests of `SeenDigests`, in the order in which they were seen last."""
 
 
 class LogSegment(NamedTuple):
@@ -89,6 +93,9 @@ class LogBackend(Protocol):
     @property
     def state(self) -> LogState | None:
         """What it held when it was opened; None until then."""
+
+    def intact(self) -> bool:
+        """Whether an append may succeed; called every few seconds, it blocks nothing."""
 
     async def open(self) -> LogState:
         """Become the owner, also after `LogFenced`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable
 
 from wscli.errors import WscliError
@@ -26,12 +27,13 @@ IDLE = 30.0
 
 
 class WriteQueue:
-    """Batches, gaps and consumer positions in order; they stay until they are committed."""
+    """Batches, gaps, consumer positions and digests in order; they stay until they are committed."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
         self.gaps: list[NumberedGap] = []
         self.consumers: dict[str, ConsumerPosition | None] = {}
+        self.seen: OrderedDict[bytes, None] = OrderedDict()
         self._size = 0
 
     def __bool__(self) -> bool:
@@ -59,7 +61,7 @@ class WriteQueue:
 
     def content(self) -> WriteBatch:
         """Return everything, to be committed."""
-        return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy())
+        return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy(), tuple(self.seen))
 
     def committed(self, batch: WriteBatch) -> None:
         """Remove what was committed."""
@@ -69,6 +71,8 @@ class WriteQueue:
         for name, position in batch.consumers.items():
             if name in self.consumers and self.consumers[name] is position:
                 del self.consumers[name]
+        for digest in batch.seen:
+            self.seen.pop(digest, None)
 
     def renumber(self, window: list[Batch], state: LogState, shift: int) -> tuple[list[Batch], int, float]:
         """Move the batches here and in a window of the newest behind what a log holds.

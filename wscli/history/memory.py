@@ -14,6 +14,7 @@ from wscli.history.gaps import Gaps
 from wscli.history.keyed_queue import KeyedQueue
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import Batch, Cursor, GapRecord, Position, ReadResult, Start, new_epoch
+from wscli.history.seen import SeenDigests
 
 __all__ = ["BATCH_BYTES", "BATCH_MESSAGES", "History"]
 
@@ -41,6 +42,8 @@ class History:
     def __init__(self, limits: HistoryLimits, *, clock: Clock, epoch: str | None = None) -> None:
         self.epoch = new_epoch() if epoch is None else epoch
         self.encoded = EncodedCache()
+        self.seen = SeenDigests()
+        """Digests of what identifies its messages, where duplicates are dropped; kept as long as the history is."""
         self.last = 0
         self._gaps = Gaps()
         self._end = 0  # bytes of all messages ever appended

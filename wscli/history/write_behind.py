@@ -56,6 +56,7 @@ class WriteBehindHistory(History):
         self._log = log
         self._on_fault, self._on_full = on_fault, on_full
         self._queue = WriteQueue()
+        self.seen.unwritten = self._queue.seen
         self._skipped = -1  # the last number that is never written
         self._commit = Commit(0, None, None)
         self._past: dict[str, int] = {}
@@ -71,8 +72,6 @@ class WriteBehindHistory(History):
         if log.state is not None:
             self.ended_at = log.state.written_at
             self._go_on(log.state)
-            if log.state.damage is not None:
-                asyncio.get_running_loop().call_soon(on_fault, log.state.damage)  # once the caller is ready to be told
 
     # what it holds
 
@@ -87,6 +86,12 @@ class WriteBehindHistory(History):
     def committed(self) -> int:  # type: ignore[override]  # a history in memory never has one
         """The number of the last message that the log holds."""
         return self._commit.last
+
+    def look(self) -> bool:
+        """Have a log that is not what was opened any more be opened again; False once the history has ended."""
+        if not self._ended and not self._log.intact():
+            self._writer.wake()
+        return not self._ended
 
     async def opened(self) -> None:
         """Return once the log is open, so that a seek knows what it holds."""
@@ -182,7 +187,15 @@ class WriteBehindHistory(History):
         """Number the messages that the log does not hold behind its last one."""
         committed = self._commit.last
         self._commit, self._dropped_at = state.commit, state.commit.dropped_at
+        lossy = self._opened.is_set() and state.damage is not None
+        if state.damage is not None:  # later: once the caller is ready to be told, and after the fault that led here
+            asyncio.get_running_loop().call_soon(self._on_fault, state.damage)
+        self.seen.restore(state.seen)
+        if lossy:
+            self.consumers.write_again()
         if state.epoch == self.epoch:
+            if lossy:
+                self.record_gap("disk", end=self._clock.wall())
             return
         late = not self.epoch and self.ended_at is None and state.written_at is not None
         if self.epoch:
@@ -201,6 +214,8 @@ class WriteBehindHistory(History):
         if late:
             now = window[0].ts if window else self._clock.wall()
             outage = [GapRecord(committed, "outage", start=state.written_at, end=now)]
+        elif lossy:
+            outage = [GapRecord(committed, "disk", end=self._clock.wall())]
         self._queue.renumber_gaps(self._gaps, outage, shift)
         self._gaps.by_reason = counts
         counts.update(gap.reason for gap in outage)

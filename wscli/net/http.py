@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # imported on first use: it takes 150 ms, which most commands
 __all__ = ["HttpAnswer", "HttpClient", "HttpRequest", "RequestFailed"]
 
 _MAX_REDIRECTS = 5
+_MAX_LINE = 1 << 16
+"""Bytes of a line of an answer's head; the library's own limit is 8 KiB."""
 
 
 class RequestFailed(Exception):
@@ -96,7 +98,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: HttpRequest, *, read_errors: bool = False) -> HttpAnswer:
-        """Make a request; ``read_errors`` reads the body of a 4xx as well.
+        """Make a request; ``read_errors`` reads the body of a 4xx or 5xx as well.
 
         Raises:
             RequestFailed: the connection or TLS failed, the answer is too large, or it redirects to another origin.
@@ -137,11 +139,13 @@ class HttpClient:
 
     @asynccontextmanager
     async def _send(self, request: HttpRequest, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
-        session, proxy = self._opened(), None
+        session, proxy, found = self._opened(), None, None
         if url.scheme in ("http", "https") and url.raw_host and url.port:
-            proxy = proxy_url(request.proxy, url.scheme, url.raw_host, url.port, self._environ)
-        if proxy is not None and (address := _parsed_proxy(proxy)).scheme in SOCKS:
-            session, proxy = _socks_session(address), None
+            found = proxy_url(request.proxy, url.scheme, url.raw_host, url.port, self._environ)
+        if found is not None and (address := _parsed_proxy(found)).scheme in SOCKS:
+            session = _socks_session(address)
+        elif found is not None:
+            proxy = _parsed(found)
         try:
             async with session.request(
                 request.method,
@@ -167,8 +171,10 @@ class HttpClient:
         return self._session
 
     async def _answer(self, request: HttpRequest, response: aiohttp.ClientResponse, *, read_errors: bool) -> HttpAnswer:
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), self._clock.wall())
-        if response.status >= 300 and not (read_errors and 400 <= response.status <= 499):
+        retry_after = parse_retry_after(
+            response.headers.get("Retry-After"), self._clock.wall(), response.headers.get("Date")
+        )
+        if response.status >= 300 and not (read_errors and response.status >= 400):
             return HttpAnswer(response.status, b"", retry_after)
         body = bytearray()
         async for piece in response.content.iter_chunked(64 << 10):
@@ -199,6 +205,8 @@ def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
         headers={"User-Agent": f"wscli/{__version__}", "Accept-Encoding": "identity"},
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         auto_decompress=False,
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_LINE,
         trust_env=False,  # it would read ~/.netrc as well; `proxy_url` reads the environment
         middlewares=(no_second_try,),
     )

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+from wscli.net.tls import tls_words
+
 __all__ = ["explain"]
 
 _MAX_DETAIL = 200
@@ -55,8 +57,6 @@ def _system(error: OSError) -> str:
 
 
 def _tls(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message.lower()
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.replace("_", " ").lower()
+    if isinstance(error, ssl.SSLError) and (words := tls_words(error)):
+        return words
     return _system(error) if isinstance(error, OSError) else type(error).__name__

@@ -9,7 +9,17 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from wscli.net.hosts import host_of
 
-__all__ = ["DEFAULT_PORTS", "REDIRECTS", "Host", "Origin", "origin_of", "parse_host", "parse_origin", "redirect_target"]
+__all__ = [
+    "DEFAULT_PORTS",
+    "REDIRECTS",
+    "Host",
+    "Origin",
+    "origin_of",
+    "parse_host",
+    "parse_origin",
+    "redirect_target",
+    "without_query",
+]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -21,6 +31,7 @@ _HOST = re.compile(
     rf"(?:\[(?P<v6>[0-9a-f:.]{{2,45}})\]|(?P<name>{_LABEL}(?:\.{_LABEL})*)\.?)(?::(?P<port>[0-9]{{1,5}}))?"
 )
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<host>.+)", re.DOTALL)
+_USERINFO = re.compile("//[^/]*@")
 _MAX_NAME = 253
 _MAX_PORT = 65535
 
@@ -89,6 +100,12 @@ def redirect_target(url: str, location: str) -> str | None:
     except ValueError:
         return None
     return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, ""))
+
+
+def without_query(url: str) -> str:
+    """Hide the parts of a URL, or of a reference to one, that may hold secrets: userinfo, query and fragment."""
+    shown, query, _ = re.split("#", url, maxsplit=1)[0].partition("?")
+    return _USERINFO.sub("//***@", shown) + ("?***" if query else "")
 
 
 def _as_http(url: str) -> str:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
@@ -14,7 +14,10 @@ from pydantic_core import PydanticKnownError
 from wscli.errors import ConfigError
 from wscli.values import Flag, Scalar, Secret, StrictModel
 
-__all__ = ["TlsSettings", "describe", "make_tls"]
+__all__ = ["TlsSettings", "describe", "lowered", "make_tls", "tls_words"]
+
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def _file_name(value: object) -> str:
@@ -39,6 +42,11 @@ class TlsSettings(StrictModel):
     server_name: Annotated[str | None, Field(description="the name to ask for and to check, instead of the URL's")] = (
         None
     )
+    min_version: Annotated[
+        Literal["1.2", "1.3"],
+        Field(description="the oldest version of TLS to accept"),
+        WithJsonSchema({"enum": ["1.2", "1.3", 1.2, 1.3], "description": "the oldest version of TLS to accept"}),
+    ] = "1.2"
     insecure: Annotated[Flag, Field(description="true: check no certificate; for development only")] = False
 
     @model_validator(mode="after")
@@ -91,6 +99,8 @@ def _make(settings: TlsSettings, *files: tuple[str, Path, tuple[int, int]]) -> s
         ) from None
     except OSError as error:
         raise _unreadable(settings, "ca", error) from None
+    # The system's policy may be stricter.
+    context.minimum_version = max(context.minimum_version, _VERSIONS[settings.min_version])
     context.set_alpn_protocols(["http/1.1"])  # the upgrade is one of HTTP/1.1 (RFC 6455, section 4.1)
     if "cert" in paths:
         _load_certificate(context, settings, paths)
@@ -124,6 +134,20 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, paths: Map
         raise ConfigError(f"tls.key_password: wrong password for {key}") from None
     except OSError as error:
         raise _unreadable(settings, "cert", error) from None
+
+
+def lowered(text: str) -> str:
+    """Begin a text of OpenSSL's or the system's as the middle of a sentence: ``IP address mismatch`` stays as it is."""
+    text = text.strip().rstrip(".")
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def tls_words(error: ssl.SSLError) -> str:
+    """Say what went wrong: ``TLSV1_ALERT_PROTOCOL_VERSION`` as ``protocol version``; empty where it is not known."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return lowered(getattr(error, "verify_message", None) or "")
+    reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
+    return (reason.partition("ALERT_")[2] or reason).replace("_", " ").lower()
 
 
 def describe(tls: ssl.SSLObject | None) -> str:

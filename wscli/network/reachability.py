@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from wscli.network.rtnetlink import ALIVE, LinkChange, RouteChange, ask_link, ask_route, parse_changes
 
-__all__ = ["local_address", "reachable"]
+__all__ = ["local_address", "reachable", "source_address"]
 
 _UNREACHABLE = frozenset(
     {
@@ -44,6 +44,15 @@ def reachable(address: str) -> bool:
         return _carries(ip, scope)
     except OSError as error:
         return error.errno not in _UNREACHABLE
+
+
+def source_address(address: str) -> str | None:
+    """Give the address of ours that packets to an IP address would come from now; None: no route leads there."""
+    try:
+        ip = ip_address(address)
+        return local_address(ip, _scope(ip))
+    except (OSError, ValueError):
+        return None
 
 
 def local_address(ip: IPv4Address | IPv6Address, scope: int = 0) -> str:

@@ -25,7 +25,7 @@ from wscli.control import paths
 from wscli.control.protocol import PROTOCOL
 from wscli.control.selection import running
 from wscli.errors import WscliError
-from wscli.locks import LockHeld, is_same_file, lock_file, release_lock
+from wscli.locks import LockHeld, is_same_file, lock_file, release_lock, write_holder
 from wscli.sockets import listen_at_path
 from wscli.version import __version__
 
@@ -72,10 +72,16 @@ class Ownership:
         if not paths.is_trusted(self._directory, self._environ):
             self._directory = paths.runtime_directory(self._environ)
             _make_private(self._directory, self._environ)
+            for lock in self._locks.values():
+                write_holder(lock, note=self._directory)
         made = self._restore_locks(patience)
+        registered = paths.read_registration(self._directory, self._plan.name) == self._instance
+        if not registered:
+            with contextlib.suppress(OSError):  # that of a dead manager must never lead to our socket
+                self._registration.unlink()
         if not self._owns_socket():
             made.append(self._bind())
-        if paths.read_registration(self._directory, self._plan.name) != self._instance:
+        if not registered:
             made.append(self._register())
         return made
 

@@ -9,7 +9,7 @@ import os
 import random
 import resource
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 from wscli.clock import Clock, SystemClock
@@ -25,6 +25,7 @@ from wscli.daemon.socket.handlers import HANDLERS
 from wscli.daemon.socket.server import App, Server
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
+from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
@@ -33,7 +34,7 @@ from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
-from wscli.network import NetworkMonitor, reachable
+from wscli.network import NetworkMonitor, reachable, resolve, source_address
 from wscli.process.log import Format, RotatingLog, capture
 from wscli.process.notify import Notifier, ServiceManager, take_service_manager
 from wscli.process.ownership import Ownership, own
@@ -108,16 +109,29 @@ def make_manager(
     environ: Mapping[str, str] = os.environ,
     http: HttpClient | None = None,
     make_session: Callable[[], UpstreamSession] = NoSession,
+    resolve_name: Callable[[str], Awaitable[tuple[str, ...]]] = resolve,
+    source: Callable[[str], str | None] = source_address,
 ) -> Manager:
     """Make a manager and everything that its channels share.
 
     ``chance`` is the source of jitter, and ``schedule`` runs on ``clock``; ``reachable`` says whether a route leads to
     an IP address, ``environ`` where state is kept and which proxies are used. Without ``http`` the manager has an HTTP
-    client of its own. ``make_session`` gives each upstream its session.
+    client of its own. ``make_session`` gives each upstream its session, ``resolve_name`` the addresses of a name,
+    ``source`` the address of ours at which a route begins.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    broker = Broker(plan.tokens, base=plan.file.parent, clock=clock, http=http)
+    state = find_state_directory(environ)
+    broker = Broker(
+        plan.tokens,
+        base=plan.file.parent,
+        clock=clock,
+        http=http,
+        backoff=plan.backoff,
+        chance=chance,
+        state=None if state is None else Path(state, plan.name),
+    )
     budgets: dict[str, ConnectBudget] = {}
+    tasks = Tasks()
     descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)
     services = Services(
         dialer=Dialer(broker, budgets, descriptors, open_connection, clock),
@@ -126,13 +140,15 @@ def make_manager(
         wheel=KeepaliveWheel(
             clock=clock, chance=chance, on_wake=lambda seconds: manager.woke(seconds), schedule=schedule
         ),
-        tasks=Tasks(),
+        tasks=tasks,
         clock=clock,
         chance=chance,
         reachable=reachable,
+        source=source,
+        lookups=Lookups(resolve_name, tasks),
         schedule=schedule,
     )
-    histories = Histories(plan.name, environ, clock)
+    histories = Histories(plan.name, environ, clock, schedule=schedule)
     manager = Manager(plan, services, budgets, Upstreams(services, make_session), histories)
     return manager
 

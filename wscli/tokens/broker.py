@@ -1,28 +1,36 @@
 """The broker: fetches each token once and serves it to every user.
 
 A token is fetched when it is used. After ``refresh`` of its life a use gets the old token and starts one background
-fetch. Users of an expired or missing token wait for one common fetch, which none of them can cancel. Failures are not
-cached: retries belong to the backoff.
+fetch. Users of an expired or missing token wait for one common fetch, which none of them can cancel.
+
+A source that failed is not asked again before the backoff's wait is over, or the endpoint's ``Retry-After``: until then
+every user gets the failure at once, with the time that is left. A file, a variable and a text are looked at each time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import os
+import random
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from wscli.clock import Clock
 from wscli.control.messages import TokenStats
+from wscli.core.backoff import BackoffPolicy, delay_for
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
+from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
@@ -43,41 +51,58 @@ class Broker:
         clock: Clock,
         environ: Mapping[str, str] = os.environ,
         http: HttpClient | None = None,
+        backoff: BackoffPolicy,
+        chance: random.Random,
+        state: Path | None = None,
     ) -> None:
-        """``base`` is the directory that file names are relative to."""
+        """Make it without a token.
+
+        ``base`` is the directory that file names are relative to, ``state`` that of what outlives the manager;
+        ``backoff`` is of each source that fails.
+        """
         self._base = base
+        self._state = state
         self._clock = clock
         self._environ = environ
+        self._chance = chance
         self._http = http or HttpClient(base=base, clock=clock, environ=environ)
         # Unique across reloads, so that an old version never matches a new token.
         self._versions = itertools.count(1)
         self._tasks: set[asyncio.Task[Outcome]] = set()
         self._closed = False
         self._entries: dict[str, CacheEntry] = {}
-        self.replace(sources)
+        self.replace(sources, backoff)
 
-    async def get(self, name: str) -> BrokerToken:
-        """Give a valid token, fetching it if necessary.
+    async def get(self, name: str, *, by_hand: bool = False) -> BrokerToken:
+        """Give a valid token, fetching it if necessary; ``by_hand`` asks a source that is backed off from as well.
 
         Raises:
-            TokenFailed: the fetch failed, or the name is unknown.
+            TokenFailed: the fetch failed, or failed not long ago, or the name is unknown.
         """
         while True:
             entry = self._entry(name)
-            alone, now = entry.source.single_use, self._clock.boottime()
-            token = None if alone else entry.valid(now)
-            if token is None:
-                outcome = await (self._unshared(name, entry) if alone else self._outcome(self._start(name, entry)))
-                if isinstance(outcome, Failure) and self._entries.get(name) is entry:
-                    raise TokenFailed(outcome)
-                if not alone or not isinstance(outcome, BrokerToken):
-                    # Start over: the token may have been refused, or its source replaced, while this task waited.
-                    continue
-                token = outcome
-            elif entry.refresh_at is not None and now >= entry.refresh_at:
-                self._start(name, entry)
-            entry.served += 1
-            return token
+            now = self._clock.boottime()
+            token = None if entry.source.single_use else entry.valid(now)
+            if token is not None:
+                if entry.refresh_at is not None and now >= entry.refresh_at and not entry.wait(now):
+                    self._start(name, entry)
+                break
+            self._refuse(name, entry, by_hand=by_hand)
+            if not entry.source.single_use:
+                outcome = await self._outcome(self._start(name, entry, by_hand=by_hand))
+            elif entry.fetching is None or entry.proven:
+                outcome = await self._unshared(name, entry, by_hand=by_hand)
+                if isinstance(outcome, BrokerToken):
+                    token = outcome
+                    break
+            else:  # one user tries out a source that may fail, and the others wait for that
+                await self._outcome(entry.fetching)
+                continue
+            if isinstance(outcome, Failure) and self._entries.get(name) is entry:
+                raise self._error(name, entry, outcome)
+            # start over: the token may have been refused, or its source replaced, while this task waited
+        entry.served += 1
+        return token
 
     def peek(self, name: str) -> BrokerToken | None:
         """Give the token if it is valid, without fetching or counting."""
@@ -100,27 +125,32 @@ class Broker:
         return True
 
     def forget(self, name: str) -> None:
-        """Discard the token; the next use fetches another.
+        """Discard the token, a remembered refresh token, and a wait of its source; the next use fetches another.
 
         Raises:
             TokenFailed: the name is unknown.
         """
-        self._entry(name).drop()
+        entry = self._entry(name)
+        entry.drop()
+        entry.forget_waits()
+        if entry.source.remember:
+            entry.memory.forget()
 
-    async def refresh(self, name: str) -> BrokerToken:
+    async def refresh(self, name: str, *, by_hand: bool = True) -> BrokerToken:
         """Fetch now, or join the fetch in progress; the old token is served until the new one arrives.
 
         Raises:
-            TokenFailed: the fetch failed, or the name is unknown.
+            TokenFailed: the fetch failed, its source must not be asked now, or the name is unknown.
         """
         entry = self._entry(name)
         if not entry.source.single_use:
-            outcome = await self._outcome(self._start(name, entry))
+            self._refuse(name, entry, by_hand=by_hand)
+            outcome = await self._outcome(self._start(name, entry, by_hand=by_hand))
             if outcome is not None and self._entries.get(name) is entry:
                 if isinstance(outcome, Failure):
-                    raise TokenFailed(outcome)
+                    raise self._error(name, entry, outcome)
                 return outcome
-        return await self.get(name)
+        return await self.get(name, by_hand=by_hand)
 
     async def renew(self, name: str, until: float) -> None:
         """Refresh the token if it expires before ``until``, and first the tokens that it contains.
@@ -134,7 +164,7 @@ class Broker:
             return
         for other in tuple(entry.made_of):
             await self.renew(other, until)
-        await self.refresh(name)
+        await self.refresh(name, by_hand=False)
 
     def single_use(self, name: str) -> bool:
         """Whether each ``get`` fetches a separate token."""
@@ -146,11 +176,17 @@ class Broker:
         now = self._clock.boottime()
         return {name: entry.stats(now) for name, entry in self._entries.items()}
 
-    def replace(self, sources: Mapping[str, TokenSource]) -> None:
-        """Apply a reloaded file: an unchanged source keeps its token and counters."""
+    def network_changed(self) -> None:
+        """End the waits that no source asked for: the network may have been the cause."""
+        for entry in self._entries.values():
+            entry.retry_at = entry.asked_until
+
+    def replace(self, sources: Mapping[str, TokenSource], backoff: BackoffPolicy) -> None:
+        """Apply a reloaded file: an unchanged source keeps its token, its counters and its wait."""
+        self._backoff = backoff
         old = self._entries
         self._entries = {
-            name: old[name] if name in old and old[name].source == source else CacheEntry(source)
+            name: old[name] if name in old and old[name].source == source else self._new_entry(name, source)
             for name, source in sources.items()
         }
         for name, entry in old.items():
@@ -176,18 +212,36 @@ class Broker:
             raise TokenFailed(Failure(FailureKind.TOKEN, f"unknown token: {name!r}"), hint)
         return self._entries[name]
 
-    def _start(self, name: str, entry: CacheEntry) -> asyncio.Task[Outcome]:
-        """Give the fetch in progress, or a new one."""
-        task = entry.fetching or self._spawn(name, entry)
-        entry.task = task
-        return task
+    def _new_entry(self, name: str, source: TokenSource) -> CacheEntry:
+        if not source.remember or source.oauth2 is None or self._state is None:
+            return CacheEntry(source)
+        return CacheEntry(source, memory=TokenMemory(memory_path(self._state, name), source.oauth2.identity))
 
-    def _spawn(self, name: str, entry: CacheEntry) -> asyncio.Task[Outcome]:
+    def _refuse(self, name: str, entry: CacheEntry, *, by_hand: bool) -> None:
+        """Raise the failure of a source that must not be asked yet."""
+        if entry.failure is not None and entry.wait(self._clock.boottime(), by_hand=by_hand):
+            raise self._error(name, entry, entry.failure)
+
+    def _error(self, name: str, entry: CacheEntry, failure: Failure) -> TokenFailed:
+        now = self._clock.boottime()
+        if not (left := entry.wait(now)):
+            return TokenFailed(failure)
+        hint = f"`wscli token refresh {name}` asks at once"
+        if entry.wait(now, by_hand=True):
+            hint = f"its endpoint asked to wait; after `wscli token forget {name}` it is asked all the same"
+        return TokenFailed(replace(failure, retry_after=left), hint)
+
+    def _start(self, name: str, entry: CacheEntry, *, by_hand: bool = False) -> asyncio.Task[Outcome]:
+        """Give the fetch in progress, or a new one."""
+        return entry.fetching or self._spawn(name, entry, by_hand=by_hand)
+
+    def _spawn(self, name: str, entry: CacheEntry, *, by_hand: bool) -> asyncio.Task[Outcome]:
         entry.fetches += 1
         _log.debug("token %r: fetching", name, extra={"event": "token"})
-        task = asyncio.create_task(self._fetch(name, entry), name=f"token {name}")
+        entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(functools.partial(_trace, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -195,18 +249,19 @@ class Broker:
         await asyncio.wait((task,))
         return None if task.cancelled() else task.result()
 
-    async def _unshared(self, name: str, entry: CacheEntry) -> Outcome | None:
-        task = self._spawn(name, entry)
+    async def _unshared(self, name: str, entry: CacheEntry, *, by_hand: bool) -> Outcome | None:
+        task = self._spawn(name, entry, by_hand=by_hand)
         try:
             return await self._outcome(task)
         except asyncio.CancelledError:
             task.cancel()  # it has no other waiter
             raise
 
-    async def _fetch(self, name: str, entry: CacheEntry) -> Outcome:
+    async def _fetch(self, name: str, entry: CacheEntry, *, by_hand: bool) -> Outcome:
         """Fetch once; every failure is returned as a value, so that no task ends with an exception."""
         began = self._clock.boottime()
-        context = FetchContext(self._base, self._environ, self._clock, self._http, self.get, entry.memory)
+        get = partial(self.get, by_hand=by_hand)
+        context = FetchContext(self._base, self._environ, self._clock, self._http, get, entry.memory)
         try:
             fetched = await entry.source.fetch(context)
             expires_at = self._expiry(began, fetched)
@@ -214,21 +269,24 @@ class Broker:
             if error.refused:
                 for other, used in context.used.items():
                     self.invalidate(other, used.version)
-            return self._failed(entry, f"token {name!r}: {error.text}", error.retry_after)
-        except TokenFailed as error:
-            return self._failed(entry, f"token {name!r}: needs {error.failure.text}", error.failure.retry_after)
+            if not entry.source.local:
+                self._back_off(entry, began, error.retry_after)
+            return self._failed(name, entry, error.text)
+        except TokenFailed as error:  # the other source is the one to be spared
+            entry.retry_at = self._clock.boottime() + (error.failure.retry_after or 0.0)
+            return self._failed(name, entry, f"needs {error.failure.text}")
         # A bug of ours becomes the reason of every channel that needs the token, instead of ending the manager.
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-            _log.error("token %r: the source failed unexpectedly: %s", name, where)
-            return self._failed(entry, f"token {name!r}: the source failed unexpectedly ({where})", None)
+            self._back_off(entry, began, None)
+            return self._failed(name, entry, f"the source failed unexpectedly ({where})")
+        if entry.failure is not None:
+            _log.info("token %r is fetched again", name, extra={"event": "token-fetched"})
+        entry.succeed()
         token = BrokerToken(fetched.text, next(self._versions), expires_at)
-        if entry.source.single_use:
-            entry.failed = False
-        else:
+        if not entry.source.single_use:
             entry.keep(token, fetched.made_of, began)
-        _log.debug("token %r: fetched", name, extra={"event": "token"})
         return token
 
     def _expiry(self, began: float, fetched: SourceAnswer) -> float | None:
@@ -240,6 +298,25 @@ class Broker:
             raise SourceFailed("the token expired while it was fetched")
         return expires_at
 
-    def _failed(self, entry: CacheEntry, text: str, retry_after: float | None) -> Failure:
-        entry.fail(self._clock.boottime(), retry_after)
-        return Failure(FailureKind.TOKEN, text, retry_after=retry_after)
+    def _back_off(self, entry: CacheEntry, began: float, retry_after: float | None) -> None:
+        """Draw the wait until the source is asked again, at least ``retry_after`` seconds."""
+        now = self._clock.boottime()
+        entry.asked_until = max(entry.asked_until, now + (retry_after or 0.0))
+        if began >= entry.failed_at:  # fetches that failed beside each other are one failure
+            entry.attempts += 1
+            entry.retry_at = now + delay_for(self._backoff, entry.attempts, self._chance)
+        entry.retry_at = max(entry.retry_at, entry.asked_until)
+
+    def _failed(self, name: str, entry: CacheEntry, text: str) -> Failure:
+        failure = Failure(FailureKind.TOKEN, f"token {name!r}: {text}")
+        if entry.failure != failure:
+            _log.warning("%s", failure.text, extra={"event": "token-failed"})
+        entry.fail(failure, self._clock.boottime())
+        return failure
+
+
+def _trace(name: str, fetch: asyncio.Task[Outcome]) -> None:
+    """Log how a fetch ended, without the token."""
+    outcome = None if fetch.cancelled() else fetch.result()
+    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
+    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
 from wscli.tokens.fetcher import BrokerToken
+from wscli.tokens.memory import TokenMemory
 from wscli.tokens.models import TokenSource
-from wscli.values import Secret
 
 __all__ = ["CacheEntry"]
-
-_MIN_PAUSE, _MAX_PAUSE = 1.0, 30.0
 
 
 @dataclass(slots=True)
@@ -25,16 +24,23 @@ class CacheEntry:
     token: BrokerToken | None = None
     refresh_at: float | None = None
     """A use after this time starts a background fetch; None: never."""
-    life: float = 0.0
-    """Seconds from the token's fetch to its expiry."""
     made_of: Mapping[str, int] = field(default_factory=dict)
     task: asyncio.Task[BrokerToken | Failure] | None = None
-    memory: dict[str, Secret] = field(default_factory=dict)
+    memory: TokenMemory = field(default_factory=TokenMemory)
     fetches: int = 0
     served: int = 0
     failures: int = 0
-    failed: bool = False
-    """Whether the last completed fetch failed."""
+    failure: Failure | None = None
+    """Why the last completed fetch failed; None: it did not, or there was none."""
+    proven: bool = False
+    """Whether the last completed fetch succeeded."""
+    attempts: int = 0
+    """Number of failed fetches in a row."""
+    failed_at: float = -math.inf
+    retry_at: float = -math.inf
+    """The source is not asked before."""
+    asked_until: float = -math.inf
+    """The source itself asked to wait until then, with ``Retry-After``."""
 
     @property
     def fetching(self) -> asyncio.Task[BrokerToken | Failure] | None:
@@ -48,17 +54,27 @@ class CacheEntry:
 
     def keep(self, token: BrokerToken, made_of: Mapping[str, int], began: float) -> None:
         """Store a new token, whose life counts from ``began``."""
-        self.token, self.made_of, self.failed = token, made_of, False
-        self.life = 0.0 if token.expires_at is None else token.expires_at - began
-        self.refresh_at = None if token.expires_at is None else began + self.life * self.source.refresh
+        self.token, self.made_of = token, made_of
+        life = None if token.expires_at is None else token.expires_at - began
+        self.refresh_at = None if life is None else began + life * self.source.refresh
 
-    def fail(self, now: float, retry_after: float | None) -> None:
-        """Record a failure; a stored token is refreshed again only after a pause."""
+    def succeed(self) -> None:
+        """Forget the failures."""
+        self.failure, self.proven = None, True
+        self.forget_waits()
+
+    def fail(self, failure: Failure, now: float) -> None:
+        """Record a failure."""
         self.failures += 1
-        self.failed = True
-        if self.refresh_at is not None:
-            pause = min(max(self.life / 20, _MIN_PAUSE), _MAX_PAUSE)
-            self.refresh_at = now + max(pause, retry_after or 0.0)
+        self.failure, self.proven, self.failed_at = failure, False, now
+
+    def wait(self, now: float, *, by_hand: bool = False) -> float:
+        """Give the seconds until the source may be asked; by hand, only a wait that it asked for counts."""
+        return max(0.0, (self.asked_until if by_hand else self.retry_at) - now)
+
+    def forget_waits(self) -> None:
+        """Let the next use ask the source."""
+        self.attempts, self.retry_at, self.asked_until = 0, -math.inf, -math.inf
 
     def drop(self) -> None:
         """Discard the token."""
@@ -71,7 +87,7 @@ class CacheEntry:
             state = "valid"
         elif self.fetching is not None:
             state = "fetching"
-        elif self.failed:
+        elif self.failure is not None:
             state = "failed"
         else:
             state = "empty" if self.token is None else "expired"
@@ -82,4 +98,6 @@ class CacheEntry:
             "fetches": self.fetches,
             "served": self.served,
             "failures": self.failures,
+            "reason": None if self.failure is None else self.failure.text,
+            "retry_in_s": round(wait, 3) if (wait := self.wait(now)) else None,
         }

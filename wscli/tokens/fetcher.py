@@ -10,6 +10,7 @@ from typing import Protocol
 from wscli.clock import Clock
 from wscli.net.http import HttpClient
 from wscli.templates import Scope
+from wscli.tokens.memory import TokenMemory
 from wscli.values import Secret
 
 __all__ = ["BrokerToken", "FetchContext", "SourceAnswer", "TokenFetcher"]
@@ -48,8 +49,8 @@ class FetchContext:
     http: HttpClient
     token: Callable[[str], Awaitable[BrokerToken]]
     """Gets another token from the broker."""
-    memory: dict[str, Secret] = field(default_factory=dict)
-    """Kept for the next fetch of the source, such as a rotated refresh token."""
+    memory: TokenMemory = field(default_factory=TokenMemory)
+    """What the source keeps for its next fetch."""
     used: dict[str, BrokerToken] = field(default_factory=dict)
     """The other tokens that this fetch used."""
 

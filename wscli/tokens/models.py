@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 
 from wscli.net.http import RequestFailed
+from wscli.net.retry_after import capped
 from wscli.templates import TemplateError
 from wscli.tokens.answer import OAUTH_READ, ReadSettings, read_answer
 from wscli.tokens.errors import SourceFailed
@@ -58,6 +59,12 @@ class TokenSource(StrictModel):
         Duration | None, Field(gt=0, description="the token's life, where the answer does not say it")
     ] = None
     single_use: Annotated[Flag, Field(description="true: each use fetches a token of its own")] = False
+    retry_after_max: Annotated[
+        Duration | None, Field(gt=0, description="a longer Retry-After is cut to this; without it, none is")
+    ] = None
+    remember: Annotated[
+        Flag, Field(description="with oauth2, true: keep a rotated refresh token in the state directory")
+    ] = False
 
     @model_validator(mode="after")
     def _one_source(self) -> TokenSource:
@@ -65,6 +72,8 @@ class TokenSource(StrictModel):
         if len(given) != 1:
             what = f"given: {', '.join(given)}" if given else "none is given"
             raise ValueError(f"a token must have exactly one of {', '.join(SOURCES)}; {what}")
+        if self.remember and (self.oauth2 is None or not self.oauth2.rotates):
+            raise ValueError("remember must stand beside oauth2 with a refresh_token")
         return self
 
     @property
@@ -72,6 +81,11 @@ class TokenSource(StrictModel):
         """The declared source."""
         found: TokenFetcher = next(getattr(self, key) for key in SOURCES if getattr(self, key) is not None)
         return found
+
+    @property
+    def local(self) -> bool:
+        """Whether a fetch asks no other program: it reads a file, the environment or the text itself."""
+        return self.env is not None or self.file is not None or self.value is not None
 
     def references(self) -> frozenset[str]:
         """Give the names of the other tokens that this one needs."""
@@ -89,7 +103,8 @@ class TokenSource(StrictModel):
         except TemplateError as error:
             raise SourceFailed(str(error)) from None
         except RequestFailed as error:
-            raise SourceFailed(error.text, retry_after=error.retry_after, refused=error.refused) from None
+            retry_after = capped(error.retry_after, self.retry_after_max)
+            raise SourceFailed(error.text, retry_after=retry_after, refused=error.refused) from None
         life = self.expires_in if answer.expires_in is None else answer.expires_in
         read = self.read or (OAUTH_READ if self.oauth2 is not None else None)
         # RFC 6749, section 5.1, only recommends expires_in; a path that the file names must be in the answer.

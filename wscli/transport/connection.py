@@ -13,7 +13,7 @@ from wscli.core.events import Failure
 from wscli.errors import WscliError
 from wscli.net.proxy import ProxyChoice
 
-__all__ = ["ConnectionListener", "DialError", "DialStep", "DialTarget", "DialTimeline", "Connection"]
+__all__ = ["Connection", "ConnectionListener", "DialError", "DialStep", "DialTarget", "DialTimeline", "UpgradeExchange"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,6 +35,10 @@ class DialTarget:
     """Seconds for DNS, TCP, proxy, TLS and upgrade together."""
     label: str | None = None
     """The server's name in messages where host and port must not be shown; None: ``host:port``."""
+    shown: str = ""
+    """The URL without secrets, for ``doctor``."""
+    shown_proxy: str | None = None
+    """The declared proxy's URL without secrets; None: it is the environment's, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,43 @@ class DialStep:
     ok: bool = True
 
 
+@dataclass(slots=True, repr=False)
+class UpgradeExchange:
+    """A request to upgrade and its answer, for ``doctor``; no repr, since the answer may hold secrets."""
+
+    url: str
+    """Without secrets."""
+    proxy: str | None = None
+    """The proxy that it goes through, without secrets."""
+    headers: tuple[str, ...] = ()
+    """The names of the request's headers."""
+    subprotocols: tuple[str, ...] = ()
+    extensions: str | None = None
+    """What was offered, as the header names it."""
+    status: int | None = None
+    """Of the answer; None: there was none."""
+    phrase: str = ""
+    answer: tuple[tuple[str, str], ...] = ()
+    """The headers of the answer, with names in lower case."""
+    body: str = ""
+    """The beginning of the body of a refusal."""
+
+
 @dataclass(slots=True)
 class DialTimeline:
     """The steps of an attempt, for ``doctor``."""
 
     steps: list[DialStep] = field(default_factory=list)
+    exchanges: list[UpgradeExchange] = field(default_factory=list)
+    """One for each URL that was dialled: several after redirects."""
     peer: str | None = None
     """The address and port of the connection."""
     addresses: tuple[str, ...] = ()
     """The resolved IP addresses of the server, or of its proxy."""
+    host: str = field(default="", repr=False)
+    """The name of which they are; it may contain a secret."""
+    route: tuple[str, str] | None = None
+    """The IP addresses of the connection: ours, and that of the server or its proxy."""
 
     def add(self, name: str, seconds: float, detail: str, *, ok: bool = True) -> None:
         """Record the end of a step."""

@@ -61,7 +61,9 @@ async def _open(dial: DialContext, adapter: Adapter) -> BaseConnection:
     if picows is None and adapter == "picows":
         raise ConfigError("the adapter 'picows' is not installed", hint="install wscli-manager[fast]")
     fast = adapter == "picows" or dial.target.compression == "none"
-    conduit = await reach(dial, find_proxy(dial.target, dial.url))
+    proxy = find_proxy(dial.target, dial.url)
+    dial.exchange.proxy = None if proxy is None else proxy.shown
+    conduit = await reach(dial, proxy)
     return await (picows if picows is not None and fast else open_websockets)(dial, conduit)
 
 

@@ -14,7 +14,7 @@ from wscli.cli.tail import stream as tailing
 from wscli.cli.tail.stream import TailCommandOptions, TailSession
 from wscli.control.frames import ACK, CHANNEL, CONFIRMED, DATA, END, GAP, end_body, header, json_body
 from wscli.control.output import Output
-from wscli.control.protocol import failure, success
+from wscli.control.protocol import failure, result_of, success
 from wscli.control.selection import Selection
 from wscli.control.sinks import CopySink
 from wscli.errors import NoInstance, TimedOut, UnknownChannel, UsageError, WscliError, error_for
@@ -47,11 +47,9 @@ class Manager:
     def __exit__(self, *exc: object) -> None:
         self._ours.close()
 
-    def start(self, verb: str, args: dict[str, Any]) -> None:
+    def request(self, verb: str, args: dict[str, Any], *, timeout: float) -> Any:
         self.asked = (verb, json.loads(json.dumps(args)))
-
-    def answer(self, *, timeout: float) -> dict[str, Any]:
-        return success({"channels": self.begins}) if self.refuses is None else failure(self.refuses)
+        return result_of(success({"channels": self.begins}) if self.refuses is None else failure(self.refuses))
 
     def take_over(self) -> tuple[socket.socket, bytes]:
         self._its.sendall(self.stream)

@@ -22,7 +22,7 @@ from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox import Outbox, delivery, thread
 from wscli.daemon.outbox.store import OutboxStore
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
 

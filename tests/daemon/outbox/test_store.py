@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from wscli.control.messages import QueueOutcome
+from wscli.daemon.outbox import schema
 from wscli.daemon.outbox import store as store_module
 from wscli.daemon.outbox.messages import KEY_LIFETIME, CommitReport
 from wscli.daemon.outbox.store import OutboxStore
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.errors import NotSent, UsageError, WscliError
 
 
@@ -99,8 +100,8 @@ def test_messages_are_removed_all_or_none(store: OutboxStore) -> None:
 
 
 def test_a_block_over_a_limit_is_refused_whole(store: OutboxStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MAX_MESSAGES", 3)
-    monkeypatch.setattr(store_module, "MAX_OUTBOX_BYTES", 1 << 20)
+    monkeypatch.setattr(schema, "MAX_MESSAGES", 3)
+    monkeypatch.setattr(schema, "MAX_OUTBOX_BYTES", 1 << 20)
     add(store, b"a", b"b")
     with pytest.raises(NotSent, match="full: it holds 2 of 3 messages"):
         add(store, b"c", b"d")
@@ -173,7 +174,7 @@ def test_the_first_message_is_in_doubt_after_a_kill_and_not_after_a_close(store:
 def test_calls_share_a_commit_and_a_refused_call_changes_none_of_the_others(
     store: OutboxStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "MAX_MESSAGES", 2)
+    monkeypatch.setattr(schema, "MAX_MESSAGES", 2)
     statements: list[str] = []
     store._database.set_trace_callback(statements.append)
     first, second, third, none = store.together(

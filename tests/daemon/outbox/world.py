@@ -22,7 +22,7 @@ from wscli.control.messages import QueueOutcome
 from wscli.core.events import Failure
 from wscli.daemon.outbox import Outbox, delivery, store, thread
 from wscli.daemon.outbox.waiters import OutcomeWaiter
-from wscli.database import transaction
+from wscli.database.opening import transaction
 from wscli.errors import NotSent, OutcomeUnknown
 
 PLANS = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
+from wscli.config.models.upstream import Rotate
 from wscli.core.actions import Action, Verdict
 from wscli.core.events import Failure, FailureKind
 from wscli.core.states import ChannelState as S
@@ -116,3 +118,22 @@ async def test_a_verdict_on_a_connection_that_is_over_does_nothing() -> None:
         await it.time.advance(2)
         late(Verdict(Action.STOP), EXPIRED)
         assert channel.state is S.HANDSHAKING
+
+
+async def test_a_pong_of_a_successor_says_nothing_of_the_connection_that_is_probed() -> None:
+    raised: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: raised.append(problem))
+    async with opened(rotate=Rotate(max_age=60.0)) as (it, channel, session):
+        session.ready()
+        await it.time.advance(61)
+        old, new = it.server.links
+        assert channel.stats()["successor"]
+        old.deaf = True
+        it.network(online=False)
+        assert channel.snapshot.probing
+        upstream = channel.subscription.upstream
+        assert upstream.attempts.successor is not None
+        assert upstream.attempts.successor.watch is not None
+        upstream.attempts.successor.watch.probe()
+        await it.time.settle()
+        assert (new.pings > 0, channel.snapshot.probing, raised) == (True, True, [])

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.history.ticking import Ticking
 from tests.waiting import eventually
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import WriteBatch
 from wscli.history.memory import History

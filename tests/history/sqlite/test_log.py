@@ -13,6 +13,7 @@ from tests.history.ticking import Ticking
 from tests.waiting import eventually
 from wscli.history.limits import HistoryLimits
 from wscli.history.records import GapRecord, Position, Start
+from wscli.history.seen import MOST_SEEN
 from wscli.history.sqlite.log import SqliteLog
 from wscli.history.write_behind import WriteBehindHistory
 
@@ -118,8 +119,22 @@ async def test_a_file_of_version_1_is_upgraded(path: Path, clock: Ticking) -> No
         history.record_gap("outage", start=1.0, end=2.5)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "ALTER TABLE batches DROP COLUMN backfill; ALTER TABLE gaps DROP COLUMN backfilled; PRAGMA user_version=1"
+            "ALTER TABLE batches DROP COLUMN backfill; ALTER TABLE gaps DROP COLUMN backfilled; DROP TABLE seen;"
+            "PRAGMA user_version=1"
         )
     async with opened(path, clock) as history:
         fill(history, 1)
         assert await drain(history, history.seek_start()) == [1, 2, 3, ("outage", 3, None), 4]
+
+
+async def test_the_digests_that_were_seen_are_in_the_file_and_bounded(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        for number in range(MOST_SEEN + 2):
+            history.seen.add(b"%016d" % number)
+            if number % 1000 == 0:
+                fill(history, 1)
+                await committed(history)
+        history.seen.add(b"%016d" % 2)
+    async with opened(path, clock) as history:
+        again = [history.seen.add(b"%016d" % number) for number in (2, MOST_SEEN + 1, 4, 3, 0)]
+        assert again == [False, False, False, False, True]

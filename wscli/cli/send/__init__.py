@@ -11,8 +11,8 @@ import click
 
 from wscli.cli.options import DURATION, channel_argument, json_option, timeout_option, with_instance
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import SEND_PATIENCE, Sender, hand_over
-from wscli.control.client import ManagerConnection, connect_to
+from wscli.cli.send.sender import Sender, hand_over
+from wscli.control.client import ANSWER_GRACE, ManagerConnection, connect_to
 from wscli.control.selection import Selection
 from wscli.errors import UsageError
 
@@ -26,7 +26,7 @@ def _sender(
     if (number := _preparing(args["channel"], client.instance.name)) is not None:
         args["connection"] = number
     if ack is None:
-        return Sender(client, args, args["timeout"] + SEND_PATIENCE, outcomes)
+        return Sender(client, args, args["timeout"] + ANSWER_GRACE, outcomes)
     from wscli.cli.send.acked import AckedSender
 
     return AckedSender(selection, client, args, outcomes, ack=ack)
@@ -111,6 +111,7 @@ def command(
         raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
     args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
     outcomes = Outcomes(channel, enabled=as_json)
-    with outcomes.reporting() if framing == "whole" else contextlib.nullcontext(), connect_to(selection) as client:
+    reporting = outcomes.reporting() if framing == "whole" else contextlib.nullcontext()
+    with reporting, connect_to(selection, timeout=timeout) as client:
         hand_over(_sender(selection, client, args, outcomes, ack), message, framing)
     return 0

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from wscli.cli.request import decoded
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import SEND_PATIENCE, Sender
+from wscli.cli.send.sender import Sender
 from wscli.client import requests
 from wscli.client.replies import check_match
 from wscli.client.sync import Client, run_exchange
-from wscli.control.client import ManagerConnection
+from wscli.control.client import ANSWER_GRACE, ManagerConnection
 from wscli.control.protocol import split_block
 from wscli.control.selection import Selection
 from wscli.errors import WscliError, error_for
@@ -32,7 +32,7 @@ class AckedSender(Sender):
         self, selection: Selection, client: ManagerConnection, args: SendRequest, outcomes: Outcomes, *, ack: str
     ) -> None:
         check_match(ack, refers=False)
-        super().__init__(client, args, args["timeout"] + SEND_PATIENCE, outcomes)
+        super().__init__(client, args, args["timeout"] + ANSWER_GRACE, outcomes)
         self._asker = Client(selection.name, file=selection.file)
         self._ack = ack
         self._timeout = args["timeout"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from wscli.cli.formatting import duration
 from wscli.cli.send.outcomes import Outcomes
-from wscli.cli.send.sender import SEND_PATIENCE, Sender, hand_over
-from wscli.control.client import ManagerConnection, ManagerGone, connect_to, not_ready
+from wscli.cli.send.sender import Sender, hand_over
+from wscli.control.client import ANSWER_GRACE, ManagerConnection, ManagerGone, connect_to, not_ready
 from wscli.control.protocol import result_of
 from wscli.control.selection import Selection
 from wscli.errors import ExitCode, NoInstance, NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
@@ -26,8 +26,8 @@ class _QueueingSender(Sender):
     verb = "queue"
     outcome = "queued"
 
-    def __init__(self, client: ManagerConnection, args: QueueRequest, outcomes: Outcomes) -> None:
-        super().__init__(client, args, SEND_PATIENCE, outcomes)
+    def __init__(self, client: ManagerConnection, args: QueueRequest, patience: float, outcomes: Outcomes) -> None:
+        super().__init__(client, args, patience, outcomes)
         self._watches = args.get("watch", False)
         self._pending: dict[int, None] = {}
         """The numbers of those that are queued, in their order."""
@@ -55,7 +55,7 @@ class _QueueingSender(Sender):
         """
         deadline = time.monotonic() + timeout
         if self._pending:
-            self._client.send_line({"outcomes": True})
+            self._client.send_line({"outcomes": True}, timeout=timeout)
         while self._pending:
             try:
                 answer = self._client.answer(timeout=deadline - time.monotonic())
@@ -121,8 +121,8 @@ def queue_messages(
     """
     if args.get("key") is not None and framing != "whole":
         raise UsageError("--key goes with one message, and stdin may have many", "give a MESSAGE, or --whole")
-    with connect_to(selection) as client:
-        sender = _QueueingSender(client, args, Outcomes(args["channel"], enabled=as_json))
+    with connect_to(selection, timeout=timeout) as client:
+        sender = _QueueingSender(client, args, timeout + ANSWER_GRACE, Outcomes(args["channel"], enabled=as_json))
         try:
             hand_over(sender, message, framing)
         except WscliError:

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 from wscli.cli.printing import note
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.stdin import NOT_ENTERED, HungUp, chunks
-from wscli.control.client import ManagerConnection, ManagerGone
+from wscli.control.client import ManagerConnection, ManagerGone, deadline_after, left_until
 from wscli.control.protocol import BLOCK_LIMIT, ENDS, result_of, split_block
 from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, WscliError, error_for
 
 if TYPE_CHECKING:
     from wscli.control.requests import BlockLine, Framing, QueueRequest, SendRequest
 
-__all__ = ["SEND_PATIENCE", "Sender", "hand_over"]
-
-SEND_PATIENCE = 10.0
-"""Seconds beyond the message's own deadline for the manager to say how it went."""
+__all__ = ["Sender", "hand_over"]
 
 
 class Sender:
@@ -65,13 +62,14 @@ class Sender:
                 f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
             )
         header: BlockLine = {"bytes": len(payload), "framing": framing}
+        deadline = deadline_after(self._patience)
         if self.begun:
-            whole = self._client.send_line(header, payload)
+            whole = self._client.send_line(header, payload, timeout=self._patience)
         else:
-            whole = self._client.start(self.verb, {**self._args, **header}, payload=payload)
+            whole = self._client.start(self.verb, {**self._args, **header}, payload=payload, timeout=self._patience)
             self.begun = True
         try:
-            answer = self._client.answer(timeout=self._patience)
+            answer = self._client.answer(timeout=left_until(deadline))
         except (ManagerGone, TimedOut) as error:
             kind = OutcomeUnknown if whole else NotSent
             if whole:

@@ -136,16 +136,17 @@ class ExecSink(CopySink):
         os.write(self._say_stop, b"!")
 
 
-def _key_function(program: str) -> Callable[[str], str]:
+def _key_function(expression: str) -> Callable[[str], str]:
     """Make the function that gives a message's key; what is not JSON, or fails, is of one key with its like."""
     from wscli.cli.tail.jq_sink import program_of
 
-    run = program_of(program, "--key")
+    program = program_of(expression, "--key")
 
     def key(text: str) -> str:
-        try:
-            return next(iter(run(text)), "")
-        except ValueError:
-            return ""
+        found = ""
+        for results in program.results([text]):
+            with contextlib.suppress(ValueError):
+                found = next(results, "")
+        return found
 
     return key

@@ -11,7 +11,8 @@ from wscli.control.frames import json_body
 from wscli.control.output import Output
 from wscli.control.sinks import CopySink
 from wscli.errors import UsageError, WscliError
-from wscli.expressions import InvalidExpression, compile_program, is_json
+from wscli.expressions.compiled import InvalidExpression, is_json
+from wscli.expressions.evaluator import Program
 
 __all__ = ["JqSink", "program_of"]
 
@@ -50,7 +51,7 @@ class JqSink(CopySink):
         show: Callable[[memoryview], bytes] | None = None,
     ) -> None:
         super().__init__(output, note, records=records, show=show)
-        self._run = program_of(program, "--jq")
+        self._program = program_of(program, "--jq")
         self._strict = strict
         self._labelled = labelled
         self._end = end
@@ -62,19 +63,23 @@ class JqSink(CopySink):
     def data(self, channel: str, body: memoryview) -> bool:
         """Run the program on each record."""
         label = channel.encode("utf-8", "surrogateescape") + b"\t" if self._labelled else b""
-        for line in bytes(body).split(b"\n")[:-1]:
-            text = self._input(line.decode())
+        inputs = [self._input(line.decode()) for line in bytes(body).split(b"\n")[:-1]]
+        answers = self._program.results([text for _, text in inputs if text is not None])
+        for seq, text in inputs:
             if text is None:
                 self._not_json += 1
-            elif self._message(channel, json.loads(line)["seq"], text, label):
+            elif self._message(channel, seq, next(answers), label):
+                answers.close()
                 break
+        for _ in answers:  # none: it is over, and gives its process back
+            pass
         self._flush()
         return self.stopped_at is not None
 
-    def _message(self, channel: str, seq: int, text: str, label: bytes) -> bool:
-        """Run the program on a message, and say whether that was enough."""
+    def _message(self, channel: str, seq: int, results: Iterator[str], label: bytes) -> bool:
+        """Print what the program makes of a message, and say whether that was enough."""
         failed = self._failed
-        printed = self._put(text, label)
+        printed = self._put(results, label)
         if self._strict and self._failed > failed:
             self._failed = failed
             self.failure = WscliError(
@@ -92,7 +97,8 @@ class JqSink(CopySink):
         """Run the program on a gap's record, or tell of it."""
         if not self._records:
             return super().gap(record)
-        self._put(json_body(record).decode(), b"")
+        for results in self._program.results([json_body(record).decode()]):
+            self._put(results, b"")
         self._flush()
         return False
 
@@ -104,17 +110,18 @@ class JqSink(CopySink):
         if self._failed:
             self._note(f"{counted(self._failed, 'message')} skipped: jq: {self._why}")
 
-    def _input(self, line: str) -> str | None:
+    def _input(self, line: str) -> tuple[int, str | None]:
+        """Give a message's number, and what the program sees of it, if it is JSON."""
         record = json.loads(line)
         if record["type"] != "text" or not is_json(record["data"]):
-            return None
-        return f'{line[:-1]},"value":{record["data"]}}}' if self._records else str(record["data"])
+            return record["seq"], None
+        return record["seq"], f'{line[:-1]},"value":{record["data"]}}}' if self._records else str(record["data"])
 
-    def _put(self, text: str, label: bytes) -> bool:
-        """Run the program, and say whether anything came of it."""
+    def _put(self, results: Iterator[str], label: bytes) -> bool:
+        """Print results, and say whether there were any."""
         printed, mark = False, len(self._results)
         try:
-            for result in self._run(text):
+            for result in results:
                 printed = True
                 self._results += b"".join((label, result.encode("utf-8", "backslashreplace"), self._end))
                 if len(self._results) > _FLUSH and not self._strict:
@@ -132,13 +139,13 @@ class JqSink(CopySink):
             self.write(memoryview(results))
 
 
-def program_of(expression: str, option: str) -> Callable[[str], Iterator[str]]:
+def program_of(expression: str, option: str) -> Program:
     """Compile the jq program of an option.
 
     Raises:
         UsageError: it does not compile.
     """
     try:
-        return compile_program(expression)
+        return Program(expression)
     except InvalidExpression as error:
         raise UsageError(f"{option} does not compile: {error}", f"it reads {expression!r}") from None

@@ -11,7 +11,7 @@ from wscli.cli.printing import note
 from wscli.control.client import connect_to, not_ready
 from wscli.control.frames import End
 from wscli.control.output import Output
-from wscli.control.protocol import COUNT_LIMIT, result_of
+from wscli.control.protocol import COUNT_LIMIT
 from wscli.control.selection import Selection
 from wscli.control.stream import Stream, StreamSink
 from wscli.errors import ExitCode, NoInstance, TimedOut, WscliError, error_for
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TailSession", "TailCommandOptions"]
 
 _ANSWER = 30.0  # seconds for the manager to answer
+_PARTING = 1.0  # seconds for the position to be confirmed after a deadline or a signal
 _SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks for a manager that is away
 
 
@@ -109,8 +110,8 @@ class TailSession:
             return End(ExitCode.OK, "", None)
         wanted = self._wanted
         with connect_to(self._selection) as client:
-            client.start("tail" if wanted.consumer is None else "consume", self._request())
-            begins = result_of(client.answer(timeout=_ANSWER))["channels"]
+            begins = client.request("tail" if wanted.consumer is None else "consume", self._request(), timeout=_ANSWER)
+            begins = begins["channels"]
             if self._away:
                 note("the manager is there")
                 self._away = 0.0
@@ -152,7 +153,7 @@ class TailSession:
     def _part(self, stream: Stream) -> None:
         self._sink.settle(at_once=True)
         try:
-            stream.finish()
+            stream.finish(_PARTING)
         except WscliError as error:
             note(f"warning: {error.message}")
 

@@ -28,6 +28,8 @@ class CompiledChannel:
     params: tuple[str, ...]
     endpoint: CompiledEndpoint
     path: PathTemplate | None
+    shown_path: PathTemplate | None
+    """The path with ``***`` for values of the environment."""
     request: UpgradeRequest
     verdicts: tuple[VerdictTable, ...]
     backoff: BackoffPolicy
@@ -60,7 +62,7 @@ def _compile(
     policies: Policies,
     context: Context,
 ) -> CompiledChannel | None:
-    path = _path(located.get("path"), params, context)
+    path, shown_path = _path(located.get("path"), params, context)
     endpoint = _endpoint(located.get("endpoint"), endpoints, context)
     verdicts = check_verdicts(located.get("verdicts"), () if endpoint is None else endpoint.verdicts, context)
     for event in ("on_connect", "on_state", "on_message"):
@@ -82,6 +84,7 @@ def _compile(
         params=params,
         endpoint=endpoint,
         path=path,
+        shown_path=shown_path,
         request=request,
         verdicts=verdicts,
         backoff=policies.resolve(located.get("backoff"), endpoint.backoff).policy,
@@ -100,27 +103,31 @@ def _endpoint(
     return found
 
 
-def _path(located: Located | None, params: tuple[str, ...], context: Context) -> PathTemplate | None:
+_Paths = tuple[PathTemplate, PathTemplate] | tuple[None, None]
+
+
+def _path(located: Located | None, params: tuple[str, ...], context: Context) -> _Paths:
+    """Compile a path, and what may be shown of it."""
     if located is None or located.text is None or context.problems.at(located.mark):
-        return None
+        return None, None
     text = located.text
     if not text.startswith("/"):
         context.add(located, f"invalid path: {shown(text)}; a path begins with '/'")
-        return None
+        return None, None
     for name in ("token", "param"):
         if f"{{{name}." in text.redacted:
             context.add(located, f"invalid path: {shown(text)}; a path has bare parameters, such as '{{id}}'")
-            return None
+            return None, None
     try:
         path, written = compile_path(text), compile_path(Scalar(text.redacted))
     except TemplateError as error:
         context.add(located, str(error) if text.redacted == text else f"invalid path: {shown(text)}")
-        return None
+        return None, None
     if path.params != written.params:  # a message would quote the environment
         context.add(located, f"invalid path: {shown(text)}; a value of the environment cannot hold a parameter")
-        return None
+        return None, None
     for name in path.params:
         if name not in params:
             near = did_you_mean(name, params)
             context.add(located, f"'{{{name}}}' is not a parameter of the channel's name{near}")
-    return path
+    return path, written

@@ -9,7 +9,7 @@ from wscli.config.checks.context import Context, LocatedTemplate
 from wscli.config.checks.policies import MergedPolicy, Policies, check_verdicts
 from wscli.config.checks.tls import check_tls
 from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
-from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url
+from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url, shown_proxy
 from wscli.config.reading.located import Located
 from wscli.core.verdicts import VerdictTable
 from wscli.net.proxy import ProxyChoice
@@ -66,6 +66,7 @@ class CompiledEndpoint:
     address: EndpointUrl
     request: UpgradeRequest
     proxy: ProxyChoice
+    shown_proxy: str | None
     verdicts: tuple[VerdictTable, ...]
     """The endpoint's, the file's; empty ones left out."""
     backoff: MergedPolicy
@@ -75,7 +76,7 @@ def compile_endpoint(
     located: Located, policies: Policies, above: tuple[VerdictTable, ...], context: Context
 ) -> CompiledEndpoint:
     """Compile and check; problems go to the context."""
-    address = compile_url(located.get("url"), context) or _NOWHERE
+    address = compile_url(located.get("url"), located.get("connect_to"), context) or _NOWHERE
     request = UpgradeRequest(
         compile_query(located.get("query"), context),
         compile_headers(located.get("headers"), context),
@@ -86,7 +87,8 @@ def compile_endpoint(
     return CompiledEndpoint(
         address=address,
         request=request,
-        proxy=compile_proxy(located.get("proxy"), context),
+        proxy=compile_proxy(located.get("proxy"), address, context),
+        shown_proxy=shown_proxy(located.get("proxy")),
         verdicts=check_verdicts(located.get("verdicts"), above, context),
         backoff=policies.resolve(located.get("backoff"), policies.default),
     )

@@ -8,7 +8,7 @@ from wscli.config.checks.context import Context
 from wscli.config.models.fields import expand_home
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Items
-from wscli.expressions import InvalidExpression, check_expression
+from wscli.expressions.compiled import InvalidExpression, check_expression
 from wscli.values import shown
 
 __all__ = ["check_hook"]

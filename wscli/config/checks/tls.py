@@ -44,4 +44,4 @@ def check_tls(located: Located | None, context: Context, *, secure: bool) -> Non
     """Check the ``tls:`` of an endpoint, ``secure`` being whether its url is wss://."""
     check_tls_files(located, context)
     if not secure and located is not None and isinstance(located.node, Branch):
-        context.add(located, "a ws:// url has no TLS; write wss://, or leave 'tls:' out", key=True)
+        context.add(located, "a ws:// or unix: url has no TLS; write wss://, or leave 'tls:' out", key=True)

@@ -14,7 +14,6 @@ Headers = dict[str, tuple[str, LocatedTemplate]]
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OWNED = {
-    "host": "it follows from the url",
     "connection": "the upgrade sets it",
     "upgrade": "the upgrade sets it",
     "content-length": "an upgrade has no body",

@@ -1,4 +1,4 @@
-"""The URLs of endpoints and proxies."""
+"""The URLs of endpoints and proxies, and where a connection leads instead."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from wscli.config.checks.context import Context
+from wscli.config.models.fields import joined
 from wscli.config.reading.located import Located
+from wscli.net.hosts import UNIX, host_of, parse_place
 from wscli.net.proxy import ProxyChoice, ProxySettings
-from wscli.values import Scalar, Secret
+from wscli.values import Scalar, Secret, shown
 
-__all__ = ["EndpointUrl", "compile_url", "compile_proxy"]
+__all__ = ["EndpointUrl", "compile_proxy", "compile_url", "shown_proxy"]
 
-PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
-_MEANT = {"http": "ws", "https": "wss", "socks": "socks5"}
+_PROXY_SCHEMES = ("http", "https", "socks", "socks5", "socks5h", "socks4", "socks4a")
+_MEANT = {"http": "ws", "https": "wss"}
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 
 
@@ -25,6 +27,16 @@ class EndpointUrl(NamedTuple):
     shown: str
     secure: bool
     has_user: bool
+    connect_to: Secret | None = None
+    """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
+    shown_connect_to: str = ""
+    query_names: tuple[str, ...] = ()
+    """The names of its own query."""
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether the connection leads to a Unix socket."""
+        return self.shown_connect_to.startswith(UNIX)
 
 
 def _quoted(text: Scalar) -> str:
@@ -34,47 +46,87 @@ def _quoted(text: Scalar) -> str:
 
 def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
     """Describe what is wrong with a URL, without quoting it."""
-    if any(not "!" <= sign <= "~" for sign in text):
-        return "this URL holds a blank or a character beyond ASCII; percent-encode it"
     if "{" in text or "}" in text:
         return "a URL holds no placeholder; use 'query:', 'headers:' or the 'path:' of a channel"
     try:
         parts = urlsplit(text)
-        port = parts.port
+        host, port = host_of(parts), parts.port
     except ValueError:
         return "this URL's host or port cannot be read"
+    if any(not "!" <= sign <= "~" for sign in text.replace(parts.netloc, "", 1)):
+        return "this URL holds a blank or a character beyond ASCII behind its host; percent-encode it"
     if parts.scheme not in schemes or "://" not in text:
         meant = _MEANT.get(parts.scheme)
         near = f"; did you mean {meant}://?" if meant in schemes and "://" in text else ""
+        if "unix" in parts.scheme and "ws" in schemes:
+            near = "; a Unix socket is written unix:PATH"
         return f"a URL begins with {' or '.join(f'{scheme}://' for scheme in schemes[:2])} here{near}"
-    if not parts.hostname or port == 0:
-        return "this URL has no host" if not parts.hostname else "this URL's port is 0"
+    if not host or port == 0:
+        return "this URL has no host" if not host else "this URL's port is 0"
     if "#" in text:
         return "a WebSocket URL has no fragment (RFC 6455, section 3); '%23' writes a '#'"
     return None
 
 
-def compile_url(located: Located | None, context: Context) -> EndpointUrl | None:
-    """Check an endpoint's URL."""
+def compile_url(located: Located | None, connect_to: Located | None, context: Context) -> EndpointUrl | None:
+    """Check an endpoint's URL, or the Unix socket in its place, and its ``connect_to``."""
+    place = _place(connect_to, context)
     if located is None or located.text is None or context.problems.at(located.mark):
         return None
     text = located.text
+    if text.startswith(UNIX):
+        if connect_to is not None:
+            context.add(connect_to, "a unix: url says itself where to connect; keep one of the two", key=True)
+        place = _place(located, context)
+        if place is None:
+            return None
+        return EndpointUrl(Secret("ws://localhost"), place.redacted, False, False, *_both(place))
     if wrong := _wrong(text, ("ws", "wss")):
         context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)
-    shown = re.split("[?#]", _USERINFO.sub(r"\1", text.redacted), maxsplit=1)[0]  # without userinfo and query
-    return EndpointUrl(Secret(str(text)), shown, parts.scheme == "wss", "@" in parts.netloc)
+    visible, _, query = _USERINFO.sub(r"\1", text.redacted).partition("?")  # without userinfo and query
+    names = tuple(pair.partition("=")[0] for pair in query.split("&") if pair)
+    return EndpointUrl(
+        Secret(str(text)), visible, parts.scheme == "wss", "@" in parts.netloc, *_both(place), query_names=names
+    )
 
 
-def compile_proxy(located: Located | None, context: Context) -> ProxyChoice:
+def _both(place: Scalar | None) -> tuple[Secret | None, str]:
+    return (None, "") if place is None else (Secret(str(place)), place.redacted)
+
+
+def _place(located: Located | None, context: Context) -> Scalar | None:
+    """Check ``HOST:PORT`` or ``unix:PATH``; a relative path starts at the file's directory."""
+    if located is None or located.text is None or context.problems.at(located.mark):
+        return None
+    text = located.text
+    if text.startswith(UNIX):
+        text = Scalar(_absolute(text, context), redacted=_absolute(text.redacted, context))
+    try:
+        parse_place(text)
+    except ValueError as error:
+        context.add(located, f"invalid value: {shown(located.text)}; {error}")
+        return None
+    return text
+
+
+def _absolute(text: str, context: Context) -> str:
+    """Give ``unix:PATH`` with an absolute path; ``unix:///PATH`` means the same."""
+    path = re.sub("^///+", "/", text.removeprefix(UNIX))
+    return UNIX + joined(context.base, path) if path else text
+
+
+def compile_proxy(located: Located | None, address: EndpointUrl, context: Context) -> ProxyChoice:
     """Read ``auto``, ``none``, a URL, or ``{url, username, password}``."""
+    if located is not None and located.text not in ("auto", "none") and address.is_unix:
+        context.add(located, "no proxy leads to a Unix socket; leave 'proxy:' out", key=True)
     if located is None or located.text in ("auto", "none"):
         return "none" if located is not None and located.text == "none" else "auto"
     url = located if located.text is not None else located.get("url")
     if url is None or url.text is None or context.problems.at(url.mark):
         return "auto"
-    wrong = _wrong(url.text, PROXY_SCHEMES)
+    wrong = _wrong(url.text, _PROXY_SCHEMES)
     if wrong is None and urlsplit(url.text).path.strip("/"):
         wrong = "a proxy's URL has no path"
     if wrong:
@@ -83,6 +135,14 @@ def compile_proxy(located: Located | None, context: Context) -> ProxyChoice:
         return "auto"
     parts = urlsplit(url.text)
     return ProxySettings(url=Secret(_with_user(parts, located, context)))
+
+
+def shown_proxy(located: Located | None) -> str | None:
+    """Give a declared proxy's URL without userinfo, and with ``***`` for values of the environment."""
+    url = located if located is None or located.text is not None else located.get("url")
+    if url is None or url.text is None or url.text in ("auto", "none"):
+        return None
+    return _USERINFO.sub(r"\1", url.text.redacted)
 
 
 def _with_user(parts: SplitResult, located: Located, context: Context) -> str:

@@ -73,7 +73,13 @@ MaxMessage = Annotated[Size, Field(ge=1, description="a larger message closes th
 class EndpointModel(StrictModel):
     """A server, and how to connect to it."""
 
-    url: Annotated[Text, Field(description="ws:// or wss://; the paths of channels are appended")]
+    url: Annotated[
+        Text, Field(description="ws://, wss:// or unix:PATH of a socket; the paths of channels are appended")
+    ]
+    connect_to: Annotated[
+        Text | None,
+        Field(description="HOST:PORT or unix:PATH to connect to, in place of the url's; Host and TLS stay the url's"),
+    ] = None
     query: Query
     headers: Headers
     subprotocols: Subprotocols = ()
@@ -86,6 +92,9 @@ class EndpointModel(StrictModel):
     ] = "auto"
     max_message: MaxMessage = 1 << 20
     connect: Annotated[ConnectModel, Field(description="how dials are made")] = ConnectModel()
+    retry_after_max: Annotated[
+        Duration | None, Field(gt=0, description="a longer Retry-After is cut to this; without it, none is")
+    ] = None
     keepalive: KeepaliveOf = Keepalive()
     rotate: RotateOf = "none"
     dedupe: Annotated[

@@ -135,7 +135,9 @@ class GatewayPlan(StrictModel):
         tuple[Annotated[Text, AfterValidator(_host)], ...],
         Field(description="names that it may be asked by, NAME or NAME:PORT, beside the addresses it listens at"),
     ] = ()
-    max_clients: Annotated[Count, Field(ge=1, description="clients at a time; one more is answered with 503")] = 256
+    max_clients: Annotated[
+        Count, Field(ge=1, description="clients with the token at a time; one more is answered with 503")
+    ] = 256
     max_message: Annotated[
         Size, Field(ge=1, description="of a client's message; a larger one closes that client with 1009")
     ] = 1 << 20

@@ -44,7 +44,9 @@ class Announcer:
             self._ready()
         elif after.state in SETTLED or after.state is ChannelState.IDLE:
             self._settled(after)
-        elif before.state is ChannelState.READY or (after.failure and self._lost_at is None):
+        elif before.state is ChannelState.READY or (
+            after.failure and self._lost_at is None and before.state is not ChannelState.IDLE
+        ):
             self._lost(before, after)
 
     def handed_over(self) -> None:

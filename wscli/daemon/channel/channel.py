@@ -160,6 +160,7 @@ class Channel:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
             self._feed(events.Used())
+            self.subscription.look_again()
             yield
 
     def open(self) -> None:
@@ -293,7 +294,7 @@ class Channel:
 
     def status(self) -> Status:
         """The object of ``status --json``."""
-        return channel_status(self)
+        return channel_status(self, self._services.clock.wall())
 
     def stats(self) -> ChannelStats:
         """The channel's part of ``stats --json``."""

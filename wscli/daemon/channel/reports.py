@@ -46,12 +46,15 @@ class ReportedChannel(Protocol):
         """The open connection, while the channel is ready."""
 
 
-def channel_status(channel: ReportedChannel) -> Status:
-    """The object of ``status --json``; times are seconds since the epoch."""
+def channel_status(channel: ReportedChannel, now: float) -> Status:
+    """The object of ``status --json``; times are seconds since the epoch, ``now`` as well."""
     snapshot, attempt = channel.snapshot, channel.subscription.last_attempt
-    text = snapshot.reason.text
+    text, at = snapshot.reason.text, snapshot.next.at
     if snapshot.state is ChannelState.CONNECTING and attempt is not None and attempt.place is not None:
-        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {channel.plan.upstream.endpoint!r}"
+        endpoint = channel.plan.upstream.endpoint
+        text = f"place {attempt.place.ahead + 1} in the connect budget of endpoint {endpoint!r}"
+        if (held := attempt.place.held) is not None:
+            text, at = f"endpoint {endpoint!r} is held back: {held[1]}; {text}", now + held[0]
     failure = snapshot.failure
     if snapshot.state in _OPENING and failure is not None and failure.text not in text:
         text = f"{text}; last attempt: {failure.text}"
@@ -60,7 +63,7 @@ def channel_status(channel: ReportedChannel) -> Status:
         "state": str(snapshot.state),
         "since": channel.since,
         "reason": {"code": snapshot.reason.code, "text": text},
-        "next": {"action": snapshot.next.action, "at": snapshot.next.at},
+        "next": {"action": snapshot.next.action, "at": at},
         "critical": channel.plan.critical,
         "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
         "last_message_at": channel.counters.last_message_at,

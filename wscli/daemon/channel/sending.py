@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from wscli.clock import Clock
 from wscli.control.messages import Status
 from wscli.control.text import state_text
-from wscli.core.states import SETTLED, ChannelState
+from wscli.core.snapshot import Snapshot
+from wscli.core.states import SETTLED
 from wscli.daemon.channel.counters import Counters
+from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.subscribers import ConnectionHook
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
-from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
 __all__ = ["send_message"]
@@ -28,10 +29,12 @@ class SendingChannel(Protocol):
     counters: Counters
     subscription: Subscription
     on_connect: ConnectionHook | None
+    tracker: StateTracker
+    removed: bool
 
     @property
-    def connection(self) -> Connection | None:
-        """The open connection, while the channel is ready."""
+    def snapshot(self) -> Snapshot:
+        """Its state, with its reason."""
 
     def use(self) -> AbstractContextManager[None]:
         """Hold it in use."""
@@ -41,9 +44,6 @@ class SendingChannel(Protocol):
 
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless."""
-
-    async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
-        """Wait until it is in one of the states, or removed."""
 
 
 async def send_message(
@@ -67,7 +67,8 @@ async def send_message(
             gone, the message goes the usual way.
 
     Raises:
-        NotSent: it did not become ready in time, or the connection ended or was busy until then: nothing was written.
+        NotSent: it did not become ready in time, or no network led to the server and no pong came until then, or the
+            connection ended or was busy: nothing was written.
         OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
         ChannelUnavailable: it is failed, done, stopped or paused.
         AuthError: it failed for its credentials.
@@ -90,10 +91,13 @@ async def send_message(
 
 
 async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) -> None:
+    def settled() -> bool:
+        return channel.subscription.sendable or channel.removed or channel.snapshot.state in SETTLED
+
     try:
         async with asyncio.timeout(timeout):
-            while channel.connection is None:  # a connection may be lost before its waiter's turn
-                await channel.wait_for(SETTLED | {ChannelState.READY})
+            while not channel.subscription.sendable:  # a connection may be lost before its waiter's turn
+                await channel.tracker.wait_until(settled)
                 if (unavailable := channel.unavailable()) is not None:
                     raise unavailable
     except TimeoutError:

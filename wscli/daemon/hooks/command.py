@@ -10,7 +10,7 @@ from pathlib import Path
 from wscli.child import Child
 from wscli.config.models.hooks import ConnectHook, HookPlan
 from wscli.control.text import escape
-from wscli.daemon.upstream.dial.scrub import SHORTEST, SHOWN
+from wscli.net.scrub import SHORTEST, SHOWN
 from wscli.values import format_duration, shown
 
 __all__ = ["GRACE", "STARTS_APART", "StartPacer", "environment", "run_command"]

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import deque
-from collections.abc import Callable
 
 from wscli.config.models.hooks import HookPlan
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.hooks.filter import FilterFailed, NotJson, compile_filter
+from wscli.daemon.hooks.filter import FilterFailed, FilterProcesses, MessageFilter, MessageFit
 from wscli.daemon.hooks.report import HookReport
 from wscli.history.encode import Form, encode_batch
 from wscli.history.records import TEXT, Batch, Cursor, GapRecord
 
-__all__ = ["MOST_CHANGES", "TURN", "EventSource", "MessageEvents", "StateEvents"]
+__all__ = ["MOST_CHANGES", "EventSource", "MessageEvents", "StateEvents"]
 
 MOST_CHANGES = 64
 """Queued changes of state; beyond them the oldest is dropped."""
-TURN = 0.005
-"""Seconds of filtering after which other tasks get a turn."""
 
 
 class StateEvents:
@@ -63,75 +59,80 @@ class StateEvents:
 class MessageEvents:
     """The messages of a channel from now on, read from its history as records of ``tail --json``."""
 
-    def __init__(self, channel: Channel, report: HookReport) -> None:
+    def __init__(self, channel: Channel, report: HookReport, processes: FilterProcesses) -> None:
         self._history = channel.history
         self._form = Form("json", channel.name)
         self._report = report
-        self._fits_payload: Callable[[bytes], bool] | None = None
-        self._cursor = channel.history.seek_last(0).cursor
+        self._processes = processes
+        self._filter: MessageFilter | None = None
+        self._cursor = self._read_up_to = channel.history.seek_last(0).cursor
+        """Where the next event is looked for, and up to where it is known which messages fit."""
+        self._fitting: deque[tuple[Batch, int]] = deque()
+        """Those between, each with its number."""
         self._missed = 0
         self._wake = asyncio.Event()
         self._unsubscribe = channel.history.subscribe(self._wake.set)
 
     def update(self, plan: HookPlan) -> None:
         """Filter by the plan's jq expression; raises ValueError where it does not compile."""
-        self._fits_payload = None if plan.jq is None else compile_filter(plan.jq)
+        self._fitting.clear()
+        self._read_up_to = self._cursor
+        self._filter = None if plan.jq is None else MessageFilter(plan.jq, self._processes)
 
     def state_changed(self) -> None:
         """Ignore the state."""
 
     async def next(self) -> bytes:
         """Wait for the next message that fits."""
-        began = time.monotonic()
-        while True:
+        while not self._fitting:
+            self._cursor = self._read_up_to
             found = self._history.read(self._cursor)
             if found is None:
                 self._missed = 0
                 self._report.mended("lag")
                 self._wake.clear()
                 await self._wake.wait()
-                began = time.monotonic()
             elif isinstance(found.item, GapRecord):
-                self._cursor = found.cursor
+                self._read_up_to = found.cursor
                 self._fell_behind(found.item)
             else:
-                seq = self._first_that_fits(found.item, until=began + TURN)
-                if seq is not None:
-                    return encode_batch(found.item.part(seq, seq), self._form).parts[0][1]
-                await asyncio.sleep(0)
-                began = time.monotonic()
+                await self._look_at(found.item)
+        batch, seq = self._fitting.popleft()
+        self._cursor = self._cursor_at(batch, seq)
+        return encode_batch(batch.part(seq, seq), self._form).parts[0][1]
 
     def close(self) -> None:
         """Stop following the history."""
         self._unsubscribe()
 
-    def _first_that_fits(self, batch: Batch, *, until: float) -> int | None:
-        """Move the cursor to the first message that fits, or to where the time ends."""
-        for seq in range(batch.first, batch.last + 1):
-            self._cursor = Cursor(seq, self._cursor.gaps, batch.epoch)
-            if self._fits(batch, seq - batch.first):
-                return seq
-            if time.monotonic() > until:
-                break
-        return None
+    async def _look_at(self, batch: Batch) -> None:
+        """Note which of the next messages fit."""
+        if self._filter is None:
+            self._fitting.append((batch, batch.first))
+            self._read_up_to = self._cursor_at(batch, batch.first)
+            return
+        fits: list[MessageFit] = ["not JSON"]
+        texts = _texts(batch)
+        if texts:
+            fits = await self._filter.fits(batch.payloads[:texts])
+            await asyncio.sleep(0)
+        seqs = [batch.first + index for index, fit in enumerate(fits) if self._fits(fit)]
+        self._fitting.extend((batch, seq) for seq in seqs)
+        self._read_up_to = self._cursor_at(batch, batch.first + len(fits) - 1)
 
-    def _fits(self, batch: Batch, index: int) -> bool:
-        if self._fits_payload is None:
-            return True
-        if batch.kinds is not None and batch.kinds[index] != TEXT:
+    def _cursor_at(self, batch: Batch, seq: int) -> Cursor:
+        return Cursor(seq, self._cursor.gaps, batch.epoch)
+
+    def _fits(self, fit: MessageFit) -> bool:
+        """Count and state what a message came to."""
+        if fit == "not JSON":
             self._report.counts.not_json += 1
-            return False
-        try:
-            fits = self._fits_payload(batch.payloads[index])
-        except NotJson:
-            self._report.counts.not_json += 1
-            return False
-        except FilterFailed as error:
+        elif isinstance(fit, FilterFailed):
             self._report.counts.failures += 1
-            self._report.state("jq", f"jq: {error}")
-            return False
-        self._report.mended("jq")
-        return fits
+            self._report.state("jq", f"jq: {fit}")
+        else:
+            self._report.mended("jq")
+        return fit is True
 
     def _fell_behind(self, gap: GapRecord) -> None:
         if gap.reason == "lagged" and gap.missed:
@@ -146,3 +147,10 @@ EventSource = StateEvents | MessageEvents
 
 def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _texts(batch: Batch) -> int:
+    """Give the number of messages before the first binary one."""
+    if batch.kinds is None:
+        return len(batch)
+    return next((index for index, kind in enumerate(batch.kinds) if kind != TEXT), len(batch))

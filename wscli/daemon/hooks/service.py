@@ -14,7 +14,8 @@ from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.hooks.command import StartPacer, environment, run_command
 from wscli.daemon.hooks.connect import OnConnect
-from wscli.daemon.hooks.events import MessageEvents, StateEvents
+from wscli.daemon.hooks.events import EventSource, MessageEvents, StateEvents
+from wscli.daemon.hooks.filter import FilterProcesses
 from wscli.daemon.hooks.hook import Hook
 from wscli.daemon.hooks.report import HookReport
 from wscli.daemon.registry.manager import Manager
@@ -48,6 +49,7 @@ class Hooks(Observer):
         self._schedule = schedule
         self._tasks = Tasks()
         self._starts = StartPacer()
+        self._processes = FilterProcesses(environ)
         self._closed = False
         self._following = False
         self._hooks: dict[Channel, dict[str, Hook | OnConnect]] = {}
@@ -80,6 +82,7 @@ class Hooks(Observer):
             for hook in hooks.values():
                 hook.end()
         await self._tasks.close()
+        self._processes.close()
 
     def _follow(self, channel: Channel) -> None:
         hooks, plan = self._hooks.setdefault(channel, {}), channel.plan
@@ -116,7 +119,8 @@ class Hooks(Observer):
         channel.hook_stats[name] = partial(asdict, report.counts)
         if isinstance(plan, ConnectHook):
             return OnConnect(channel, plan, run, report)
-        events = (StateEvents if name == "on_state" else MessageEvents)(channel, report)
+        events: EventSource
+        events = StateEvents(channel, report) if name == "on_state" else MessageEvents(channel, report, self._processes)
         return Hook(f"{name} {channel.name}", plan, events, run, report, tasks=self._tasks, schedule=self._schedule)
 
     def _secrets(self) -> set[str]:

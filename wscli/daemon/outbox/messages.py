@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from wscli.control.messages import QueueOutcome
 
@@ -13,8 +13,10 @@ __all__ = [
     "NO_MESSAGES",
     "KEY_LIFETIME",
     "CommitReport",
+    "Loss",
     "MessageCounts",
     "QueuedMessage",
+    "outcome_of",
 ]
 
 MAX_MESSAGES = 10_000
@@ -40,6 +42,14 @@ class QueuedMessage(NamedTuple):
     expires: float | None
 
 
+class Loss(NamedTuple):
+    """What became of the messages of a file that was lost under the manager."""
+
+    text: str
+    upto: int
+    """Number of the last message that is lost; 0: all were saved."""
+
+
 class CommitReport(NamedTuple):
     """The state of the outbox after a commit."""
 
@@ -49,3 +59,16 @@ class CommitReport(NamedTuple):
     """Those since the last report."""
     next_expiry: float | None
     """When the next queued message expires, on the wall clock; messages that are being sent do not expire."""
+    loss: Loss | None = None
+
+
+def outcome_of(
+    number: int,
+    outcome: Literal["sent", "expired", "rejected", "removed"],
+    reason: str | None = None,
+    doubt: str | None = None,
+) -> QueueOutcome:
+    """Make the outcome of a message; one that may have been sent is ``unknown``."""
+    if doubt is not None:
+        return QueueOutcome(id=number, outcome="unknown", reason=f"it may have been sent: {doubt}")
+    return QueueOutcome(id=number, outcome=outcome, reason=reason)

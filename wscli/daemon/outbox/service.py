@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,17 +14,21 @@ from wscli.control.messages import QueueOutcome, QueueReceipt
 from wscli.core.states import SETTLED
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox.delivery import Deliveries
-from wscli.daemon.outbox.messages import NO_MESSAGES, CommitReport, MessageCounts
+from wscli.daemon.outbox.messages import NO_MESSAGES, CommitReport, Loss, MessageCounts
 from wscli.daemon.outbox.store import OutboxStore
 from wscli.daemon.outbox.thread import StoreThread
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
 
 __all__ = ["Outbox"]
 
+logger = logging.getLogger("wscli.manager")
+
+LOOK = 2.0
+"""Seconds between two looks whether the file is still there."""
 LONGEST_SLEEP = 60.0
 """Seconds after which the wall clock is read again: it may be set."""
 
@@ -50,6 +55,7 @@ class Outbox(Observer):
             await self._require_file()
         except (OSError, DatabaseError):
             self._manager.tasks.spawn(self._store.insist(lambda store: None), name="outbox opening")
+        self._manager.tasks.spawn(self._look(), name="outbox look")
 
     async def queue(
         self,
@@ -174,6 +180,8 @@ class Outbox(Observer):
     def _committed(self, report: CommitReport) -> None:
         if report.outcomes:  # later, when whoever queued a message that ended at once has its receipt
             asyncio.get_running_loop().call_soon(self._tell, report.outcomes)
+        if report.loss is not None:
+            self._lost(report.loss)
         if self._ending:
             return
         before, self._counts = self._counts, report.counts
@@ -189,6 +197,20 @@ class Outbox(Observer):
         self._expiry_changed.set()
         if self._next_expiry is not None and self._expiring is None:
             self._expiring = self._manager.tasks.spawn(self._expire(), name="outbox expiry")
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            await self._store.look()
+
+    def _lost(self, loss: Loss) -> None:
+        logger.warning("outbox: %s", loss.text, extra={"event": "outbox-lost"})
+        if not loss.upto:
+            return
+        self._manager.problems.state("outbox file", loss.text)
+        for waiter in self._waiters:
+            numbers = [number for number in waiter.pending if number <= loss.upto]
+            waiter.tell([QueueOutcome(id=one, outcome="unknown", reason=loss.text) for one in numbers])
 
     def _tell(self, outcomes: Sequence[QueueOutcome]) -> None:
         for waiter in self._waiters:

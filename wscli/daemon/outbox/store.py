@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from wscli.control.messages import QueueOutcome, QueueReceipt
 from wscli.daemon.outbox.messages import (
     KEY_LIFETIME,
     MAX_KEYS,
-    MAX_MESSAGES,
-    MAX_OUTBOX_BYTES,
     NO_MESSAGES,
     CommitReport,
+    Loss,
     MessageCounts,
     QueuedMessage,
+    outcome_of,
 )
-from wscli.daemon.outbox.schema import open_outbox
-from wscli.database import DatabaseError, fault, savepoint, transaction
-from wscli.errors import NotSent, UsageError, WscliError
+from wscli.daemon.outbox.schema import OutboxFile, require_room
+from wscli.database.opening import DatabaseError, fault, savepoint, transaction
+from wscli.errors import UsageError, WscliError
 
 __all__ = ["OutboxStore"]
-
-_Outcome = Literal["sent", "expired", "rejected", "removed"]
 
 
 class OutboxStore:
@@ -43,31 +41,55 @@ class OutboxStore:
         self._outcomes: list[QueueOutcome] = []
         self._reported = -1
         """``total_changes`` of the database at the last report."""
+        self._loss: Loss | None = None
         with self._faults():
-            self._database = open_outbox(path)
+            self._file = OutboxFile(path)
+            self._last = self._database.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Close the file, which is saved before that where it was lost."""
+        with suppress(DatabaseError):
+            self.look()
+        self._file.close()
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        return self._file.database
+
+    def lost(self) -> bool:
+        """Whether somebody removed, replaced or changed the file."""
+        return self._file.lost() is not None
+
+    def look(self) -> None:
+        """Where the file was lost, replace it by what the connection still holds.
+
+        Raises:
+            DatabaseError: the file cannot be used; the store is closed.
+        """
+        reason = self._file.lost()
+        if reason is not None:
+            with self._faults():
+                self._loss = self._file.renew(reason, self._last)
+            self._reported = -1
 
     def together(self, calls: Sequence[Callable[[OutboxStore], Any]]) -> list[Any]:
         """Carry out calls in one transaction, and return the result or the exception of each.
 
         If the disk refuses the transaction, each call is tried alone: the disk may take the others.
         """
-        if len(calls) > 1:
-            try:
-                with self._changing():
+        try:
+            if len(calls) > 1:
+                with suppress(DatabaseError), self._changing():  # else nothing has changed
                     return [self._call(call) for call in calls]
-            except DatabaseError:
-                pass  # nothing has changed
-        results: list[Any] = []
-        for call in calls:
-            try:
-                results.append(self._call(call))
-            except DatabaseError as error:
-                results.append(error)
-        return results
+            return [self._carried_out(call) for call in calls]
+        finally:
+            self._file.written()
+
+    def _carried_out(self, call: Callable[[OutboxStore], Any]) -> Any:
+        try:
+            return self._call(call)
+        except DatabaseError as error:
+            return error
 
     def _call(self, call: Callable[[OutboxStore], Any]) -> Any:
         try:
@@ -92,7 +114,8 @@ class OutboxStore:
                 " WHERE state = 'queued' AND expires IS NOT NULL AND id NOT IN (SELECT id FROM held)"
             ).fetchone()
         outcomes, self._outcomes, self._reported = self._outcomes, [], changes
-        return CommitReport(counts, outcomes, next_expiry)
+        loss, self._loss = self._loss, None
+        return CommitReport(counts, outcomes, next_expiry, loss)
 
     def add(
         self, channel: str, payloads: Sequence[bytes], *, binary: bool, ttl: float | None, key: str | None, now: float
@@ -110,7 +133,7 @@ class OutboxStore:
             ).fetchone()
             if known is not None:
                 return QueueReceipt(queued=0, known=len(payloads), first=known[0], state=known[1])
-            self._require_room(payloads)
+            require_room(self._database, payloads)
             expires = None if ttl is None else now + ttl
             self._database.executemany(
                 "INSERT INTO messages (channel, state, queued, expires, key, binary, size, payload)"
@@ -118,6 +141,7 @@ class OutboxStore:
                 [(channel, now, expires, key, binary, len(payload), payload) for payload in payloads],
             )
             (last,) = self._database.execute("SELECT last_insert_rowid()").fetchone()
+        self._last = max(self._last, last)
         return QueueReceipt(queued=len(payloads), known=0, first=last - len(payloads) + 1, state="queued")
 
     def next(self, channel: str, now: float) -> QueuedMessage | None:
@@ -130,31 +154,32 @@ class OutboxStore:
     def mark_sent(self, number: int, now: float) -> QueuedMessage | None:
         """Delete a message that was sent, except its key; hold and return the next of its channel."""
         with self._changing():
-            channel, key = self._row("channel, key", number)
+            row = self._database.execute("SELECT channel, key FROM messages WHERE id = ?", (number,)).fetchone()
+            if row is None:
+                return None  # its file was lost meanwhile
+            channel, key = row
             if key is None:
                 self._database.execute("DELETE FROM messages WHERE id = ?", (number,))
             else:
                 self._remember_key(number, now)
-            self._outcomes.append(_outcome(number, "sent"))
+            self._outcomes.append(outcome_of(number, "sent"))
             self.put_back(channel)
             self._expire(now)
             return self._hold_first(channel)
 
     def mark_failed(self, number: int, reason: str, now: float, *, doubt: bool) -> None:
         """Count a failed attempt; with ``doubt`` the message may have been sent. It stays queued until it expires."""
+        query = "UPDATE messages SET attempts = attempts + 1, reason = ?, doubt = coalesce(?, doubt) WHERE id = ?"
         with self._changing():
-            self._database.execute(
-                "UPDATE messages SET attempts = attempts + 1, reason = ?, doubt = coalesce(?, doubt) WHERE id = ?",
-                (reason, reason if doubt else None, number),
-            )
-            self.put_back(self._row("channel", number)[0])
+            self._database.execute(query, (reason, reason if doubt else None, number))
+            self._database.execute("DELETE FROM held WHERE id = ?", (number,))
             self._expire(now)
 
     def mark_rejected(self, number: int, reason: str) -> None:
         """Set a message aside that can never be sent."""
         with self._changing():
-            self._set_aside("rejected", _outcome(number, "rejected", reason))
-            self.put_back(self._row("channel", number)[0])
+            self._set_aside("rejected", outcome_of(number, "rejected", reason))
+            self._database.execute("DELETE FROM held WHERE id = ?", (number,))
 
     def put_back(self, channel: str) -> None:
         """Release the held message of a channel, if there is one."""
@@ -215,7 +240,7 @@ class OutboxStore:
         ).fetchall()
         self._database.executemany("DELETE FROM messages WHERE id = ?", [(number,) for number, _, _ in rows])
         self._outcomes += [
-            _outcome(number, "removed", "it was removed", doubt) for number, state, doubt in rows if state == "queued"
+            outcome_of(number, "removed", "it was removed", doubt) for number, state, doubt in rows if state == "queued"
         ]
         return len(rows)
 
@@ -226,7 +251,7 @@ class OutboxStore:
             (now,),
         ).fetchall()
         for number, reason, doubt in rows:
-            self._set_aside("expired", _outcome(number, "expired", reason, doubt))
+            self._set_aside("expired", outcome_of(number, "expired", reason, doubt))
         self._database.execute("DELETE FROM messages WHERE state = 'sent' AND sent <= ?", (now - KEY_LIFETIME,))
 
     def _set_aside(self, state: str, outcome: QueueOutcome) -> None:
@@ -256,22 +281,6 @@ class OutboxStore:
         self._database.execute("INSERT INTO held VALUES (?, ?)", (channel, row[0]))
         return QueuedMessage(row[0], row[1], bool(row[2]), row[3])
 
-    def _require_room(self, payloads: Sequence[bytes]) -> None:
-        count, size = self._database.execute(
-            "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE state <> 'sent'"
-        ).fetchone()
-        hint = "`wscli outbox ls` lists what waits; `wscli outbox rm ID` removes a message"
-        if count + len(payloads) > MAX_MESSAGES:
-            raise NotSent(f"the outbox is full: it holds {count} of {MAX_MESSAGES} messages", hint)
-        if size + sum(map(len, payloads)) > MAX_OUTBOX_BYTES:
-            raise NotSent(f"the outbox is full: it holds {size} bytes of {MAX_OUTBOX_BYTES >> 20} MiB", hint)
-
-    def _row(self, columns: str, number: int) -> Any:
-        return self._database.execute(
-            f"SELECT {columns} FROM messages WHERE id = ?",  # noqa: S608 - names of ours
-            (number,),
-        ).fetchone()
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Change all or nothing: a transaction, or a part of the open one."""
@@ -289,9 +298,3 @@ class OutboxStore:
             yield
         except sqlite3.Error as error:
             raise fault(self._path, error) from None
-
-
-def _outcome(number: int, outcome: _Outcome, reason: str | None = None, doubt: str | None = None) -> QueueOutcome:
-    if doubt is not None:
-        return QueueOutcome(id=number, outcome="unknown", reason=f"it may have been sent: {doubt}")
-    return QueueOutcome(id=number, outcome=outcome, reason=reason)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from wscli.daemon.outbox.messages import CommitReport
 from wscli.daemon.outbox.store import OutboxStore
-from wscli.database import DatabaseError
+from wscli.database.opening import DatabaseError
 from wscli.problems import Problems
 
 __all__ = ["StoreThread"]
@@ -56,6 +56,11 @@ class StoreThread:
         if self._working is None:
             self._work()
         return future
+
+    async def look(self) -> None:
+        """Save a file that was lost, without a call."""
+        if self._store is not None and self._working is None and self._store.lost():
+            await self.insist(lambda store: None)
 
     async def insist(self, call: Callable[[OutboxStore], T]) -> T:
         """Repeat a call until the file takes it; meanwhile the fault is a stated problem."""
@@ -101,13 +106,14 @@ class StoreThread:
 
     def _carry_out(self, calls: list[Callable[[OutboxStore], Any]]) -> tuple[list[Any], CommitReport | None]:
         try:
-            if self._store is None:
-                self._store = self._opened()
-            results = self._store.together(calls)
+            store, self._store = self._store or self._opened(), None
+            store.look()
+            self._store = store
+            results = store.together(calls)
         except Exception as error:  # for the callers, who wait in the event loop
             return [error] * len(calls), None
         try:
-            return results, self._store.report()
+            return results, store.report()
         except DatabaseError:  # the next call reports
             return results, None
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
 from wscli.config.plan import ChannelPlan, DialPlan, Plan
+from wscli.net.hosts import UNIX
 from wscli.net.origin import Origin, origin_of
 from wscli.templates import TemplateError, compile_name
 
@@ -37,6 +38,8 @@ def channel_for(plan: Plan, url: str) -> str | None:
     found = []
     for place, channel in enumerate(plan.channels.values()):
         dial = channel.upstream.dial
+        if dial.shown_url.startswith(UNIX):  # it has no URL
+            continue
         declared = dial.url.reveal()
         parts = urlsplit(declared)
         if origin_of(declared) == parsed.origin and (name := _name(plan, channel, parts, parsed)) is not None:

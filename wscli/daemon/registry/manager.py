@@ -186,6 +186,7 @@ class Manager:
 
     def network_changed(self) -> None:
         """Have every upstream check the route to its server and ping its open connection."""
+        self.broker.network_changed()
         self._upstreams.network_changed()
 
     def woke(self, seconds: float) -> None:
@@ -220,7 +221,7 @@ class Manager:
         report = Reload(kept=[], updated=[], rotated=[], restarted=[], added=[], removed=[])
         tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
-        self.broker.replace(plan.tokens)
+        self.broker.replace(plan.tokens, plan.backoff)
         self._set_budgets()
         for name, channel in list(self._channels.items()):
             self._apply_to(name, channel, plan, tokens, report)
@@ -291,4 +292,4 @@ class Manager:
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give its record."""
-        return await self._services.dialer.dial_once(channel.subscription.upstream.request())
+        return await self._services.dialer.dial_once(channel.subscription.upstream.request(by_hand=True))

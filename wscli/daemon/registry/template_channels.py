@@ -91,8 +91,8 @@ class TemplateChannels:
             self.keep(name)
 
     def _forget(self, channel: Channel) -> None:
-        if channel.in_use:
-            self.changed(channel)
+        if channel.in_use or channel.subscription.snapshot.state is ChannelState.WAITING:
+            self.changed(channel)  # a channel made again would know of no wait
         else:
             self._drop(channel)
 

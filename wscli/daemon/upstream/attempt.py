@@ -10,7 +10,6 @@ from typing import Protocol
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.clocks import SilenceTimer
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
-from wscli.daemon.upstream.dial.scrub import scrubbed
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.daemon.upstream.services import Services
 from wscli.transport.connection import Connection
@@ -85,7 +84,7 @@ class Attempt:
     def on_end(self, failure: Failure) -> None:
         """Report the end once, with the cause that ``fail`` gave if it was called."""
         self._unwatch()
-        self.over = self.over or scrubbed(failure, self.record.secrets)
+        self.over = self.over or self.record.scrubbed(failure)
         if self.connection is not None:
             self._report(self.over)
 

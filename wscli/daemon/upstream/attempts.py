@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from wscli.core.events import Failure
+from wscli.core.events import Failure, FailureKind
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.daemon.upstream.attempt import Attempt, AttemptListener
+from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.trace import Trace
@@ -29,8 +30,8 @@ class Attempts:
     """
 
     __slots__ = (
-        "_closing", "_listener", "_name", "_on_crash", "_services", "_succeeded_at", "addresses", "draining", "ended",
-        "last_record", "present", "successor", "trace",
+        "_closing", "_destination", "_listener", "_name", "_on_crash", "_services", "_succeeded_at", "draining",
+        "ended", "last_record", "present", "successor", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +39,7 @@ class Attempts:
         name: str,
         services: Services,
         listener: AttemptListener,
+        destination: Destination,
         trace: Trace,
         *,
         on_crash: Callable[[BaseException], None],
@@ -50,10 +52,9 @@ class Attempts:
         self.ended: dict[int, AttemptRecord] = {}
         """The records of attempts whose end is being judged."""
         self.last_record: AttemptRecord | None = None
-        self.addresses: tuple[str, ...] = ()
-        """The IP addresses of the server, or its proxy, as the last dial found them."""
         self.trace = trace
         self._name = name
+        self._destination = destination
         self._services = services
         self._listener = listener
         self._on_crash = on_crash
@@ -77,13 +78,13 @@ class Attempts:
         self.present = self._new(generation)
         self._start(self.present, request)
 
-    def dial_successor(self, generation: int, request: DialRequest, *, refused: Failure | None) -> None:
-        """Dial beside the ready connection; ``refused`` is a failure that makes it pointless."""
+    def dial_successor(self, generation: int, request: DialRequest) -> None:
+        """Dial beside the ready connection, if a route leads to the server."""
         self.successor = self._new(generation)
-        if refused is not None:
-            self.successor.fail(refused)
-        else:
+        if self._destination.is_reachable():
             self._start(self.successor, request)
+        else:
+            self.successor.fail(Failure(FailureKind.TCP, "no network leads to the server"))
 
     def succeed(self) -> Attempt | None:
         """Put the successor in the place of the present attempt, and give that one: it drains, and closes."""
@@ -92,6 +93,7 @@ class Attempts:
             old.supersede()
             self.draining = old
             self._succeeded_at = self._services.clock.wall()
+            self.trace.closed("closed by us, the next connection being ready")
             self._closing = self._services.tasks.spawn(
                 self._drain(old, self._closing), name=f"drain {self._name}", on_crash=self._on_crash
             )
@@ -115,8 +117,7 @@ class Attempts:
             self.stop_draining()
         else:
             return None
-        if attempt.connection is not None:
-            self.trace.closed("closed by us")
+        self.trace.closed("dial given up" if attempt.connection is None else "closed by us")
         attempt.retire()  # now: before the task below starts, it may still open, or receive
         self._closing = self._services.tasks.spawn(
             self._close(attempt, self._closing), name=f"close {self._name}", on_crash=self._on_crash
@@ -133,10 +134,6 @@ class Attempts:
         alive = {one.generation: one.record for one in (self.present, self.successor) if one is not None}
         record = alive.get(generation) or self.ended.get(generation)
         return {} if record is None else record.tokens
-
-    def lead_anywhere(self, reachable: Callable[[str], bool]) -> bool:
-        """Whether a route leads to one of the server's addresses; yes while they are unknown."""
-        return not self.addresses or any(map(reachable, self.addresses))
 
     def discard(self, attempt: Attempt) -> None:
         """Forget an attempt that has ended, but for its record."""
@@ -155,7 +152,7 @@ class Attempts:
         return Attempt(generation, record, self._listener)
 
     def _start(self, attempt: Attempt, request: DialRequest) -> None:
-        self.trace.dialling(request.plan.dial.shown_url)
+        self.trace.dialling(request.plan.dial.shown_address(request.params))
         attempt.task = self._services.tasks.spawn(
             self._run(attempt, request, self._closing), name=f"dial {self._name}", on_crash=self._on_crash
         )
@@ -183,7 +180,7 @@ class Attempts:
 
     def _learn_addresses(self, attempt: Attempt) -> None:
         if attempt in (self.present, self.successor):  # one that was hung up may have dialled another server
-            self.addresses = attempt.record.timeline.addresses or self.addresses
+            self._destination.learn(attempt.record.timeline)
 
     async def _drain(self, attempt: Attempt, previous: asyncio.Task[None] | None) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The clocks of an upstream: when its connection is due to be replaced, and for how long it has been without health."""
+"""The clocks of an upstream: its waits, the age of its connection, and how long it has been without health."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Callable
 
 from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
+from wscli.core.backoff import BackoffPolicy, delay_for
+from wscli.core.commands import ScheduleRetry, ScheduleRotation
+from wscli.core.events import Failure, FailureKind
 from wscli.core.snapshot import Snapshot
 from wscli.core.states import ChannelState
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["HANDOVER", "SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer"]
+__all__ = [
+    "HANDOVER", "SHORTEST_ROTATION", "SPREAD", "HealthClock", "RotationTimer", "SilenceTimer", "least_life",
+    "retry_delay",
+]  # fmt: skip
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
@@ -19,6 +25,21 @@ HANDOVER = 5.0
 """Seconds from the end of a connection within which its successor must be ready to make no outage of that."""
 SPREAD = 0.1
 """The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
+
+
+def retry_delay(policy: BackoffPolicy, command: ScheduleRetry, failure: Failure | None, chance: random.Random) -> float:
+    """Give the seconds to wait before the next attempt.
+
+    A token source that failed backs off for all that ask; the first wait of each keeps them apart after that.
+    """
+    if command.no_sooner and failure is not None and failure.kind is FailureKind.TOKEN:
+        return command.no_sooner + delay_for(policy, 1, chance)
+    return max(delay_for(policy, command.attempt, chance), command.no_sooner)
+
+
+def least_life(rotate: Rotate | None) -> float:
+    """Give the seconds that a successor's tokens must last; one with less would be replaced at once."""
+    return 0.0 if rotate is None or rotate.before_expiry is None else rotate.before_expiry + SHORTEST_ROTATION
 
 
 class RotationTimer:
@@ -52,10 +73,11 @@ class RotationTimer:
             if delay is not None:
                 self._timer.start(delay, self._fire)
 
-    def retry(self, delay: float) -> None:
-        """Be due again in so many seconds."""
+    def retry(self, policy: BackoffPolicy, command: ScheduleRotation) -> None:
+        """Be due again after the wait for failed successors."""
         self._counts = False
-        self._timer.start(delay, self._fire)
+        delay = delay_for(policy, command.failures, self._chance)
+        self._timer.start(max(delay, command.no_sooner, SHORTEST_ROTATION), self._fire)
 
     def cancel(self) -> None:
         """Never be due, until the next ``start``."""
@@ -146,7 +168,7 @@ class HealthClock:
     def changed(self, before: Snapshot, after: Snapshot) -> None:
         """Stop counting where earlier failures were forgotten, and while no network leads to the server."""
         now = self._clock.monotonic()
-        if after.generation != before.generation and after.failure is None:
+        if after.generation != before.generation and after.failure is None and not after.failures:
             self._since = None
         was_offline, is_offline = before.state is ChannelState.OFFLINE, after.state is ChannelState.OFFLINE
         if is_offline and not was_offline:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wscli.clock import Clock
+from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.net.http import HttpClient
@@ -19,7 +20,10 @@ __all__ = ["Services"]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each for the whole manager; ``reachable`` says whether a route leads to an IP address."""
+    """One of each for the whole manager.
+
+    ``reachable`` says whether a route leads to an IP address, and ``source`` at which address of ours it begins.
+    """
 
     dialer: Dialer
     broker: Broker
@@ -29,4 +33,6 @@ class Services:
     clock: Clock
     chance: random.Random
     reachable: Callable[[str], bool]
+    source: Callable[[str], str | None]
+    lookups: Lookups
     schedule: Schedule

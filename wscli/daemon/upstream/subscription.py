@@ -37,6 +37,11 @@ class Subscription:
         return self.upstream.connection if self._member.joined else None
 
     @property
+    def sendable(self) -> bool:
+        """Whether a message can be handed over now: the connection is open, and has not lost its network."""
+        return self.connection is not None and not self.snapshot.probing
+
+    @property
     def healthy(self) -> bool:
         """Whether the upstream has been ready for ``reset_after``."""
         return self.upstream.healthy
@@ -67,7 +72,7 @@ class Subscription:
     def leave(self, *, by_hand: bool) -> None:
         """Close the channel, and the upstream if no other channel wants it.
 
-        An upstream that the server asked to wait waits on, unless the channel is left by hand.
+        A wait of the upstream goes on, so that the next use does not dial sooner, unless the channel is left by hand.
         """
         was_ready = self._member.receives and self.connection is not None
         self.upstream.subscribers.leave(self._member)
@@ -75,7 +80,11 @@ class Subscription:
             self._member.subscriber.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
         self.upstream.regulate()
         if not self.upstream.subscribers.wanted:
-            self.upstream.feed(CloseRequested() if by_hand else Unused())
+            self.upstream.feed(CloseRequested() if by_hand else Unused(self.upstream.healthy_for))
+
+    def look_again(self) -> None:
+        """Resolve the name of the server again, if no route leads to the addresses that it had."""
+        self.upstream.destination.look_again()
 
     def redial(self, text: str) -> None:
         """Close the connection, and open another."""

@@ -4,8 +4,8 @@ An upstream is a socket with its session, its keep-alive, its rotation, its back
 A channel is a subscription on it (``subscription``). Each has a state, and each state has one owner:
 
 - The upstream is ``idle`` while no channel wants it, and else where its connection is: ``connecting``, ``handshaking``,
-  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. It knows no pause and
-  no stop.
+  ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. A wait goes on after
+  the last use, and the failures before it count after ``idle``. It knows no pause and no stop.
 - A channel (``core.channel``) is ``idle``, ``paused`` or ``stopped``, or ``failed`` or ``done`` by a verdict on its own
   subscription; or it is open, and then shows the state of its upstream. It has no backoff of its own meanwhile.
 
@@ -33,7 +33,8 @@ from wscli.core.snapshot import Snapshot
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
-from wscli.daemon.upstream.clocks import SHORTEST_ROTATION, SPREAD, HealthClock, RotationTimer
+from wscli.daemon.upstream.clocks import SPREAD, HealthClock, RotationTimer, least_life, retry_delay
+from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
@@ -62,7 +63,7 @@ class Upstream:
 
     __slots__ = (
         "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping",
-        "attempts", "plan", "refs", "snapshot", "subscribers",
+        "attempts", "destination", "plan", "refs", "snapshot", "subscribers",
     )  # fmt: skip
 
     def __init__(
@@ -79,14 +80,20 @@ class Upstream:
         self.snapshot = Snapshot()
         self.refs = Refs()
         self.subscribers = Subscribers()
+        self.destination = Destination(
+            services.reachable, services.lookups, services.schedule, lambda: self.feed(events.NetworkReturned())
+        )
         trace = Trace(name, self.subscribers)
-        self.attempts = Attempts(name, services, self, trace, on_crash=self._crashed, after=after)
+        self.attempts = Attempts(name, services, self, self.destination, trace, on_crash=self._crashed, after=after)
         self._params = params
         self._services = services
         self._session = PreparedSession(session, self.subscribers.preparations, services.tasks)
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
-        self._rotation = RotationTimer(services.clock, services.chance, services.schedule, self._rotation_due)
+        self._rotation = RotationTimer(
+            services.clock, services.chance, services.schedule,
+            lambda: self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for)),
+        )  # fmt: skip
         self._retry = OneShot(services.schedule)
         self._health = HealthClock(services.clock)
 
@@ -97,10 +104,14 @@ class Upstream:
         return present.connection if present is not None and self.snapshot.state is S.READY else None
 
     @property
+    def healthy_for(self) -> float:
+        """Seconds that the open connection has been ready."""
+        return self._health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
+
+    @property
     def healthy(self) -> bool:
         """Whether the connection has been ready for ``reset_after``."""
-        present = self.attempts.present
-        return present is not None and self._health.healthy_for(present.ready_at) >= self.plan.backoff.reset_after
+        return self.connection is not None and self.healthy_for >= self.plan.backoff.reset_after
 
     def feed(self, event: UpstreamEvent) -> None:
         """Apply an event; one that comes while another is being carried out waits for its turn."""
@@ -121,9 +132,11 @@ class Upstream:
         if (present := self.attempts.present) is not None and present.silence is not None:
             present.silence.heard()
 
-    def network_changed(self, reachable: Callable[[str], bool]) -> None:
-        """Dial or ping if a route leads to the server, else wait for one."""
-        self.feed(events.NetworkReturned() if self.attempts.lead_anywhere(reachable) else events.NetworkLost())
+    def network_changed(self, reachable: Callable[[str], bool], source: Callable[[str], str | None]) -> None:
+        """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
+        if self.subscribers.wanted:
+            self.feed(self.destination.judge(reachable, source))
+            self.destination.look_again()
 
     def probe(self) -> None:
         """Ping at once, if it is open: the network changed, or the machine slept."""
@@ -139,7 +152,8 @@ class Upstream:
         if plan.rotate != before.rotate:
             self._rotation.reset(plan.rotate)
         if dials_otherwise:
-            self.attempts.addresses = ()  # the old server's
+            self.destination.forget()  # the old server
+            self._services.dialer.release(plan.endpoint)
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.update(plan.keepalive)
             if present.ready_at is not None and plan.silence != before.silence:
@@ -160,33 +174,39 @@ class Upstream:
         before = self.snapshot
         after, decided = step(before, event, self.plan.policy)
         self.snapshot = after
-        if after.state not in (S.WAITING, S.FAILED) or after.generation != before.generation:
+        moved = (after.state, after.generation) != (before.state, before.generation)
+        if moved:
             self._retry.cancel()
+            self.destination.unwatch()
+        if after.state is S.OFFLINE and before.state is not S.OFFLINE:
+            self.destination.watch(delay_for(self.plan.backoff, max(1, after.attempt), self._services.chance))
+        elif after.state is S.IDLE:
+            self.destination.forget()  # the next use may be much later
         self.subscribers.changed(before, after, self._health.handed_over)
         self._health.changed(before, after)
         for command in decided:
             self._carry_out(command)
         if after.state in SETTLED or after.state is S.IDLE:
             self.attempts.stop_draining()
-        if (after.state, after.generation) != (before.state, before.generation):
+        if moved:
             self._rotation.cancel()
-            if after.state is S.READY and self.attempts.present is not None:
-                self._ready(self.attempts.present)
-
-    def _ready(self, attempt: Attempt) -> None:
-        """Count the age of the ready connection, and pass on what it brought so far."""
-        self.regulate()
-        self._rotation.start(self.plan.rotate, attempt.record.expires_at)
-        self._limit_silence(attempt)
-        attempt.pass_on_early()
+            if after.state is S.READY and (present := self.attempts.present) is not None:
+                self.regulate()
+                self._rotation.start(self.plan.rotate, present.record.expires_at)
+                self._limit_silence(present)
+                present.pass_on_early()
 
     def _limit_silence(self, attempt: Attempt) -> None:
         attempt.limit_silence(self.plan.silence, self._services, lambda: self.subscribers.paused)
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
-            case commands.DialNext(generation=generation):
-                self._dial(generation)
+            case commands.DialNext(generation=generation, by_hand=by_hand):
+                if by_hand or self.destination.is_reachable():
+                    self.attempts.dial(generation, self.request(by_hand=by_hand))
+                    self._health.dialled()
+                else:
+                    self.feed(events.NetworkLost())
             case commands.Hangup(generation=generation):
                 attempt = self.attempts.hang_up(generation)
                 if attempt is not None and attempt.ready_at is not None:
@@ -201,53 +221,29 @@ class Upstream:
             case commands.ForgetSession():
                 self._session.forget()
             case commands.DialSuccessor(generation=generation):
-                self._dial_successor(generation)
+                self.attempts.dial_successor(generation, self.request(lasting=least_life(self.plan.rotate)))
             case commands.Succeed():
                 self.attempts.succeed()
             case commands.ScheduleRotation():
-                delay = delay_for(self.plan.backoff, command.failures, self._services.chance)
-                self._rotation.retry(max(delay, command.no_sooner, SHORTEST_ROTATION))
+                self._rotation.retry(self.plan.backoff, command)
             case commands.Probe():
                 self.probe()
 
-    def request(self, *, lasting: float = 0.0) -> DialRequest:
+    def request(self, *, lasting: float = 0.0, by_hand: bool = False) -> DialRequest:
         """Give what is dialled now, with tokens that last so many seconds."""
-        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting)
-
-    def _dial(self, generation: int) -> None:
-        if not self.attempts.lead_anywhere(self._services.reachable):
-            self.feed(events.NetworkLost())
-            return
-        self.attempts.dial(generation, self.request())
-        self._health.dialled()
-
-    def _dial_successor(self, generation: int) -> None:
-        refused = None
-        if not self.attempts.lead_anywhere(self._services.reachable):
-            refused = Failure(FailureKind.TCP, "no network leads to the server")
-        expiry = None if self.plan.rotate is None else self.plan.rotate.before_expiry
-        # one with a token that is almost due would be replaced at once
-        lasting = 0.0 if expiry is None else expiry + SHORTEST_ROTATION
-        self.attempts.dial_successor(generation, self.request(lasting=lasting), refused=refused)
+        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting, by_hand)
 
     def _schedule(self, command: commands.ScheduleRetry) -> None:
-        if not command.no_sooner and not self.attempts.lead_anywhere(self._services.reachable):
+        if not self.snapshot.no_sooner and self.subscribers.wanted and not self.destination.is_reachable():
             self.feed(events.NetworkLost())
             return
-        delay = delay_for(self.plan.backoff, command.attempt, self._services.chance)
-        delay = max(delay, command.no_sooner)
+        delay = retry_delay(self.plan.backoff, command, self.snapshot.failure, self._services.chance)
         self.attempts.trace.waiting(delay, command.attempt)
         self._wait(command.generation, delay)
 
     def _wait(self, generation: int, delay: float) -> None:
-        at = self._services.clock.wall() + delay
         self._retry.start(delay, lambda: self.feed(events.RetryDue(generation, self.subscribers.wanted)))
-        self.feed(events.RetryScheduled(generation, delay, at))
-
-    def _rotation_due(self) -> None:
-        present = self.attempts.present
-        if present is not None and present.ready_at is not None:
-            self.feed(events.RotationDue(self.snapshot.generation, self._health.healthy_for(present.ready_at)))
+        self.feed(events.RetryScheduled(generation, delay, self._services.clock.wall() + delay))
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
@@ -276,8 +272,12 @@ class Upstream:
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
-        measured = self.subscribers.measured
-        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=measured, on_dead=dead)
+        def pong(rtt: float) -> None:
+            self.subscribers.measured(rtt)
+            if self.snapshot.probing and attempt is self.attempts.present:
+                self.feed(events.PongReceived(attempt.generation))
+
+        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
         attempt.end_session = self._session.start(connection, ready, judge)
 

@@ -99,13 +99,13 @@ class Upstreams:
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that were dialled last."""
-        return {address for upstream in self for address in upstream.attempts.addresses}
+        return {address for upstream in self for address in upstream.destination.addresses}
 
     def network_changed(self) -> None:
         """Have every upstream look whether a route leads to its server, and ping if it is open."""
-        reachable = functools.cache(self._services.reachable)
+        reachable, source = functools.cache(self._services.reachable), functools.cache(self._services.source)
         for upstream in tuple(self):
-            upstream.network_changed(reachable)
+            upstream.network_changed(reachable, source)
 
     async def closed(self) -> None:
         """Wait until no connection is being closed any more."""

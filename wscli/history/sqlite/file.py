@@ -1,25 +1,27 @@
 """The log file as its writer sees it: one transaction for each commit, and its retention; no threads.
 
 Numbers go on from the last committed record. After an unclean end a new epoch begins, since readers may have seen
-numbers behind that record, and those are given again.
+numbers behind that record, and those are given again. A file lost under its writer is begun anew, and numbers go on.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
-from wscli.database import FAULTS, DatabaseError, Kind, fault, open_database, transaction
+from wscli.database.opening import FAULTS, DatabaseDamaged, DatabaseError, Kind, fault, open_database, transaction
 from wscli.history.limits import HistoryLimits
-from wscli.history.log import Commit, LogState, WriteBatch
+from wscli.history.log import Commit, LogFenced, LogState, WriteBatch
 from wscli.history.records import new_epoch
+from wscli.history.seen import MOST_SEEN
 from wscli.history.sqlite.rows import SCHEMA, UPGRADES, batch_row, gap_row, position_row, read_gap_row, read_position
 
 __all__ = ["KIND", "FileHeader", "LogFile"]
 
-KIND = Kind(0x77734831, 2, SCHEMA, UPGRADES)
+KIND = Kind(0x77734831, 3, SCHEMA, UPGRADES)
 EPOCHS = 64
 """Number of earlier epochs remembered, so that their positions stay valid."""
 TRIM_ROWS = 64
@@ -46,21 +48,25 @@ class FileHeader:
 
 
 class LogFile:
-    """A file with one writer.
+    """A file with one writer; ``before`` is the header of one that was lost under its writer, which this one replaces.
 
     Raises:
         DatabaseError: it cannot be opened, is damaged, or belongs to another program.
     """
 
-    def __init__(self, path: Path, limits: HistoryLimits) -> None:
+    def __init__(self, path: Path, limits: HistoryLimits, before: FileHeader | None = None) -> None:
         self.path = path
         self.limits = limits
+        self._crc: int | None = None
+        """Checksum of the header that was written last."""
+        self.damage: list[str] = []
+        """What is wrong with what it holds."""
         self._database = open_database(path, KIND, sync=limits.sync)
         try:
-            self._header = self._begin()
+            self.header = self._begin(before)
             self._first = self._oldest()
             self.state = self._read_state()
-            self._commit_header(self._header, self._header.at)
+            self._commit_header(self.header, self.header.at)
         except BaseException as error:
             self._database.close()
             if isinstance(error, FAULTS):
@@ -70,28 +76,33 @@ class LogFile:
     @property
     def committed(self) -> Commit:
         """What is on disk."""
-        return Commit(self._header.last, self._first, self._header.dropped_at)
+        return Commit(self.header.last, self._first, self.header.dropped_at)
 
     def write(self, batch: WriteBatch, now: float) -> Commit:
         """Commit a batch durably, and drop rows beyond the limits; what was committed before is passed over.
 
         Raises:
+            LogFenced: another process wrote the file; nothing was committed.
             DatabaseError: nothing was committed.
         """
         batch = WriteBatch(
-            [one for one in batch.batches if one.last > self._header.last],
-            [one for one in batch.gaps if one.number > self._header.gaps],
+            [one for one in batch.batches if one.last > self.header.last],
+            [one for one in batch.gaps if one.number > self.header.gaps],
             batch.consumers,
+            batch.seen,
         )
         header = self._header_after(batch)
         try:
             with transaction(self._database):
+                self._require_own_header()
                 self._insert(batch)
                 first = self._drop_old(header, now, 2 * len(batch.batches) + TRIM_ROWS)
-                self._write_header(header, now)
+                crc = self._write_header(header, now)
+        except sqlite3.IntegrityError:
+            raise self._fenced() from None
         except FAULTS as error:
             raise fault(self.path, error) from None
-        self._header, self._first = header, first
+        self.header, self._first, self._crc = header, first, crc
         return self.committed
 
     def close(self, rest: WriteBatch, now: float) -> Commit:
@@ -102,8 +113,8 @@ class LogFile:
         """
         try:
             commit = self.write(rest, now)
-            self._header.clean = True
-            self._commit_header(self._header, now)
+            self.header.clean = True
+            self._commit_header(self.header, now)
         except FAULTS as error:
             raise fault(self.path, error) from None
         else:
@@ -111,20 +122,41 @@ class LogFile:
         finally:
             self._database.close()
 
+    def abort(self) -> None:
+        """Close the file as it is."""
+        self._database.close()
+
     # opening
 
-    def _begin(self) -> FileHeader:
+    def _begin(self, before: FileHeader | None) -> FileHeader:
         header = self._read_header()
         if header is None:
-            return FileHeader(new_epoch())
-        (newest,) = self._database.execute("SELECT coalesce(max(last), 0) FROM batches").fetchone()
-        if newest > header.last:
-            raise self._damaged("it holds records behind its last one")
-        if not header.clean:
-            header.past = [*header.past, (header.epoch, header.last)][-EPOCHS:]
-            header.epoch = new_epoch()
-        header.clean = False
+            return FileHeader(new_epoch()) if before is None else replace(before, dropped_at=before.horizon or None)
+        past = [*header.past, (header.epoch, header.last)]
+        same = header.clean if before is None else _numbers(header) == _numbers(before)
+        if self._take_rows_behind(header):
+            self.damage.append(f"it holds records of two writers; numbers go on after {header.last}, in a new epoch")
+        elif same:
+            header.clean = False
+            return header
+        elif before is not None:
+            self.damage.append(f"it holds other records than it did; numbers go on after {before.last} in a new epoch")
+        if before is not None:
+            past += [*before.past, (before.epoch, before.last)]
+            for name in ("last", "end", "horizon", "gaps"):
+                setattr(header, name, max(getattr(header, name), getattr(before, name)))
+        header.past, header.epoch, header.clean = past[-EPOCHS:], new_epoch(), False
         return header
+
+    def _take_rows_behind(self, header: FileHeader) -> bool:
+        """Count what stands behind the last record and gap of a header; say whether anything does."""
+        query = "SELECT last, CAST(offset AS INTEGER) + length(data), CAST(horizon AS REAL) FROM batches WHERE last > ?"
+        row = self._database.execute(f"{query} ORDER BY last DESC LIMIT 1", (header.last,)).fetchone()
+        if row is not None:
+            header.last, header.end, header.horizon = row[0], max(header.end, row[1] or 0), max(header.horizon, row[2])
+        (gaps,) = self._database.execute("SELECT coalesce(max(number), 0) FROM gaps").fetchone()
+        more_gaps, header.gaps = gaps > header.gaps, max(header.gaps, gaps)
+        return row is not None or more_gaps
 
     def _read_header(self) -> FileHeader | None:
         row = self._database.execute("SELECT facts, crc FROM meta").fetchone()
@@ -138,10 +170,11 @@ class LogFile:
         return header
 
     def _read_state(self) -> LogState:
-        header = self._header
+        header = self.header
         gaps = [read_gap_row(row) for row in self._database.execute("SELECT * FROM gaps ORDER BY number")]
         positions = [read_position(row, header.epoch) for row in self._database.execute("SELECT * FROM consumers")]
-        damaged = None in gaps or None in positions
+        if None in gaps or None in positions:
+            self.damage.append("it holds damaged gaps or positions; they are left out")
         return LogState(
             header.epoch,
             self.committed,
@@ -152,7 +185,8 @@ class LogFile:
             gap_count=header.gaps,
             past=dict(header.past),
             consumers=dict(filter(None, positions)),
-            damage=f"{str(self.path)!r} holds damaged gaps or positions; they are left out" if damaged else None,
+            seen=[row[0] for row in self._database.execute("SELECT digest FROM seen ORDER BY number")],
+            damage=f"{str(self.path)!r}: {'; '.join(self.damage)}" if self.damage else None,
         )
 
     def _oldest(self) -> int | None:
@@ -163,20 +197,28 @@ class LogFile:
         return first if isinstance(first, int) and 0 < first <= last else int(last)
 
     def _damaged(self, why: str) -> DatabaseError:
-        return DatabaseError(
+        return DatabaseDamaged(
             f"{str(self.path)!r} is damaged: {why}", "move the file away, and a new history is begun with a new epoch"
         )
 
     # writing
 
     def _header_after(self, batch: WriteBatch) -> FileHeader:
-        header = replace(self._header)
+        header = replace(self.header)
         if batch.batches:
             newest = batch.batches[-1]
             header.last, header.end, header.horizon = newest.last, newest.offset + newest.size, newest.horizon
         if batch.gaps:
             header.gaps = batch.gaps[-1].number
         return header
+
+    def _require_own_header(self) -> None:
+        row = self._database.execute("SELECT crc FROM meta").fetchone()
+        if row is None or row[0] != self._crc:
+            raise self._fenced()
+
+    def _fenced(self) -> LogFenced:
+        return LogFenced(f"{str(self.path)!r} was written by another process", "`wscli ls` lists the managers")
 
     def _insert(self, batch: WriteBatch) -> None:
         execute, many = self._database.execute, self._database.executemany
@@ -190,6 +232,13 @@ class LogFile:
                 execute("DELETE FROM consumers WHERE name = ?", (name,))
             else:
                 execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
+
+        if batch.seen:
+            many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
+            execute(
+                "DELETE FROM seen WHERE number <= (SELECT number FROM seen ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (MOST_SEEN,),
+            )
 
     def _drop_old(self, header: FileHeader, now: float, most_rows: int) -> int | None:
         """Drop rows from the front, and return the first number left; only age drops the newest row."""
@@ -210,9 +259,16 @@ class LogFile:
 
     def _commit_header(self, header: FileHeader, now: float | None) -> None:
         with transaction(self._database):
-            self._write_header(header, now)
+            crc = self._write_header(header, now)
+        self._crc = crc
 
-    def _write_header(self, header: FileHeader, now: float | None) -> None:
+    def _write_header(self, header: FileHeader, now: float | None) -> int:
         header.at = now
         text = json.dumps({name: getattr(header, name) for name in FileHeader.__slots__})
-        self._database.execute("INSERT OR REPLACE INTO meta VALUES (0, ?, ?)", (text, crc32(text.encode())))
+        crc = crc32(text.encode())
+        self._database.execute("INSERT OR REPLACE INTO meta VALUES (0, ?, ?)", (text, crc))
+        return crc
+
+
+def _numbers(header: FileHeader) -> tuple[str, int, int]:
+    return header.epoch, header.last, header.gaps

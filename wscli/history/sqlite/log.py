@@ -1,4 +1,8 @@
-"""The log back end on SQLite: a thread of its own writes the file, and threads of the loop's pool read it."""
+"""The log back end on SQLite: a thread of its own writes the file, and threads of the loop's pool read it.
+
+The file is locked, and watched: one that was removed, replaced, truncated or written by another process while it was in
+use is opened again, and begun anew where it is not there any more. What it held is lost then; numbers go on.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from wscli.database.opening import DatabaseDamaged
+from wscli.database.owned_files import OwnedFiles
 from wscli.history.limits import HistoryLimits
-from wscli.history.log import Commit, LogSegment, LogState, WriteBatch
+from wscli.history.log import Commit, LogFenced, LogSegment, LogState, WriteBatch
 from wscli.history.sqlite.file import LogFile
 from wscli.history.sqlite.reader import LogReader
 
@@ -18,12 +24,23 @@ class SqliteLog:
     """A `LogBackend`, open as soon as it is made.
 
     Raises:
-        DatabaseError: the file cannot be used, or is damaged.
+        DatabaseError: the file cannot be used, is damaged, or another process uses it.
     """
 
     def __init__(self, path: Path, limits: HistoryLimits) -> None:
         self.name = path.name
-        self._file = LogFile(path, limits)
+        self._path = path
+        self._owned = OwnedFiles(path)
+        try:
+            self._file = LogFile(path, limits)
+        except BaseException:
+            self._owned.release()
+            raise
+        self._owned.note()
+        self._header = self._file.header
+        """What certainly is in the file."""
+        self._lost: str | None = None
+        """Why the file has to be opened again."""
         self.state = self._file.state
         self._reader = LogReader(path, self.state.epoch)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"history {path.name}")
@@ -37,13 +54,19 @@ class SqliteLog:
     def limits(self, limits: HistoryLimits) -> None:
         self._file.limits = limits
 
+    def intact(self) -> bool:
+        """Whether the files are still what was opened; the next append notices where they are not."""
+        return self._lost is not None or self._owned.lost() is None
+
     async def open(self) -> LogState:
-        """Return what the file held."""
+        """Return what the file holds; open it again where it was lost."""
+        if self._lost is not None:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._reopen)
         return self.state
 
     async def append(self, batch: WriteBatch, now: float) -> Commit:
         """Commit a batch, as `LogBackend` says."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._file.write, batch, now)
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._append, batch, now)
 
     async def read(self, number: int, upto: int) -> LogSegment:
         """Read from a number on, as `LogBackend` says."""
@@ -61,10 +84,56 @@ class SqliteLog:
         """Commit the rest and close."""
         return await asyncio.wrap_future(self._close(rest, now))
 
+    # in the writer's thread
+
+    def _append(self, batch: WriteBatch, now: float) -> Commit:
+        try:
+            self._require_owned()
+            commit = self._file.write(batch, now)
+            self._require_owned(written=True)  # else it went into a file that is gone
+        except LogFenced as error:
+            self._lost = error.message
+            raise
+        self._owned.note()
+        self._header = self._file.header
+        return commit
+
+    def _require_owned(self, *, written: bool = False) -> None:
+        if reason := self._owned.lost(written=written):
+            raise LogFenced(reason, "a history in use is moved or removed after `wscli down`")
+
+    def _reopen(self) -> None:
+        oldest = self._file.committed.first
+        self._owned.lock_again()
+        self._owned.abandon(self._close_file)
+        try:
+            self._file = LogFile(self._path, self.limits, self._header)
+        except DatabaseDamaged:
+            self._owned.set_aside()
+            self._file = LogFile(self._path, self.limits, self._header)
+        self._owned.note()
+        self._header = self._file.header
+        state, damage = self._file.state, self._file.damage
+        if state.commit.first is None and oldest is not None:
+            damage.append(f"{state.commit.last - oldest + 1} messages are lost")
+        self.state = state._replace(damage="; ".join([str(self._lost), *damage]) if damage else None)
+        self._lost = None
+        self._reader = LogReader(self._path, state.epoch)
+
+    def _close_file(self) -> None:
+        self._reader.close()
+        self._file.abort()
+
     def _close(self, rest: WriteBatch, now: float) -> Future[Commit]:
         def close() -> Commit:
-            self._reader.close()
-            return self._file.close(rest, now)
+            try:
+                if self._lost is not None or self._owned.lost() is not None:
+                    self._lost = self._lost or self._owned.lost()
+                    self._reopen()
+                self._reader.close()
+                return self._file.close(rest, now)
+            finally:
+                self._owned.release()
 
         closing = self._writer.submit(close)
         self._writer.shutdown(wait=False)

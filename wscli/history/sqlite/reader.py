@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Lock
 
-from wscli.database import FAULTS, fault, lenient_text, may_pass
+from wscli.database.opening import FAULTS, fault, lenient_text, may_pass
 from wscli.history.log import LogSegment
 from wscli.history.records import Batch, GapRecord
 from wscli.history.sqlite.rows import read_batch

@@ -22,10 +22,14 @@ CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon 
 CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start REAL, end REAL, missed INTEGER,
     crc INTEGER, backfilled INTEGER);
 CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
+CREATE TABLE seen (number INTEGER PRIMARY KEY, digest BLOB UNIQUE);
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
 """Small columns come first, so that a search reads no messages."""
-UPGRADES = {1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER"}
+UPGRADES = {
+    1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
+    2: "CREATE TABLE seen (number INTEGER PRIMARY KEY, digest BLOB UNIQUE)",
+}
 """Statements by the version that they upgrade from."""
 
 Row = Sequence[Any]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
-from wscli.net.http import HttpRequest
+from wscli.net.http import HttpRequest, RequestFailed
 from wscli.net.tls import TlsSettings
 from wscli.templates import Scope
 from wscli.tokens.errors import SourceFailed
@@ -25,6 +25,7 @@ from wscli.tokens.field_types import (
     UrlText,
     names_in,
 )
+from wscli.tokens.refusal import refusal_of
 from wscli.values import Secret, StrictModel
 
 __all__ = ["HttpOptions", "HttpSource", "checked_headers"]
@@ -128,4 +129,9 @@ class HttpSource(HttpOptions):
     async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Make the request."""
         request = self.request(await context.scope(self.references()))
-        return SourceAnswer(Secret((await context.http.fetch(request)).text(request.shown)))
+        answer = await context.http.fetch(request, read_errors=True)
+        try:
+            return SourceAnswer(Secret(answer.text(request.shown)))
+        except RequestFailed as error:
+            error.text += refusal_of(answer.body, request)
+            raise

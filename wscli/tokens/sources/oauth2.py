@@ -14,24 +14,11 @@ from wscli.tokens.answer import parse_answer
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
 from wscli.tokens.field_types import TemplateText, UrlText, names_in
+from wscli.tokens.refusal import refusal_of
 from wscli.tokens.sources.http import HttpOptions, checked_headers
 from wscli.values import Secret
 
 __all__ = ["OAuth2Source"]
-
-_ERRORS = frozenset(
-    {
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    }
-)
-"""Error codes that may be shown: RFC 6749, section 5.2, and RFC 8707."""
-_ROTATED = "refresh_token"
 
 
 Scopes = Annotated[
@@ -60,7 +47,7 @@ class OAuth2Source(HttpOptions):
     ] = None
     refresh_token: Annotated[
         TemplateText | None,
-        Field(description="the first refresh token; a server's new ones are kept in memory, never in a file"),
+        Field(description="the first refresh token; a server's new ones are kept in memory, with `remember` in a file"),
     ] = None
     scopes: Annotated[Scopes, Field(description="the scopes to ask for, a list or text with spaces")] = ()
     audience: Annotated[TemplateText | None, Field(description="the audience to ask for, where a server wants one")] = (
@@ -82,6 +69,17 @@ class OAuth2Source(HttpOptions):
     def _grant(self) -> str:
         return self.grant or ("refresh_token" if self.refresh_token is not None else "client_credentials")
 
+    @property
+    def rotates(self) -> bool:
+        """Whether a server may give another refresh token."""
+        return self._grant == "refresh_token"
+
+    @property
+    def identity(self) -> str:
+        """What a rotated refresh token belongs to: the server, the client and the first one."""
+        parts = (self.token_url.template, self.client_id, self.refresh_token)
+        return "\0".join("" if part is None else part.source for part in parts)
+
     def references(self) -> frozenset[str]:
         """Give the tokens in the URL, the headers, the credentials and the form."""
         credentials = (self.token_url, self.client_id, self.client_secret, self.refresh_token, self.audience)
@@ -90,20 +88,19 @@ class OAuth2Source(HttpOptions):
     async def fetch(self, context: FetchContext) -> SourceAnswer:
         """Ask for a token, and keep the new refresh token that the answer may contain."""
         scope = await context.scope(self.references())
-        request = self._request(scope, context.memory.get(_ROTATED))
+        request = self._request(scope, await context.memory.recall())
         answer = await context.http.fetch(request, read_errors=True)
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            word = _error_of(answer)
-            if word == "invalid_grant":  # the server refuses the token that it issued: return to the declared one
-                context.memory.pop(_ROTATED, None)
-            error.text += f": {word}" if word else ""
+            if _error_of(answer) == "invalid_grant":  # it refuses the token that it issued: return to the declared one
+                context.memory.forget()
+            error.text += refusal_of(answer.body, request)
             raise
         value = parse_answer(text)
         rotated = value.get("refresh_token") if isinstance(value, dict) else None
         if self._grant == "refresh_token" and isinstance(rotated, str) and rotated:
-            context.memory[_ROTATED] = Secret(rotated)
+            await context.memory.keep(Secret(rotated))
         return SourceAnswer(Secret(text))
 
     def _request(self, scope: Scope, rotated: Secret | None) -> HttpRequest:
@@ -139,4 +136,4 @@ def _error_of(answer: HttpAnswer) -> str | None:
     except SourceFailed:
         return None
     error = value.get("error") if isinstance(value, dict) else None
-    return error if isinstance(error, str) and error in _ERRORS else None
+    return error if isinstance(error, str) else None

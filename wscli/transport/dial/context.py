@@ -8,7 +8,7 @@ from typing import Any
 
 from wscli.core.events import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
-from wscli.transport.connection import ConnectionListener, DialError, DialTarget, DialTimeline
+from wscli.transport.connection import ConnectionListener, DialError, DialTarget, DialTimeline, UpgradeExchange
 from wscli.transport.dial.address import ServerAddress, TargetUrl, destination
 from wscli.version import __version__
 
@@ -17,7 +17,7 @@ __all__ = ["USER_AGENT", "DialContext", "no_upgrade"]
 USER_AGENT = f"wscli/{__version__}"
 
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _RESERVED = frozenset(
     {
         *("connection", "upgrade", "content-length", "transfer-encoding"),
@@ -43,6 +43,10 @@ class DialContext:
         self.listener = listener
         self.timeline = timeline
         self.headers = _request_headers(target, url)
+        self.exchange = UpgradeExchange(
+            target.shown, headers=tuple(name for name, _ in self.headers), subprotocols=target.subprotocols
+        )
+        timeline.exchanges.append(self.exchange)
         self.tls = (target.tls or make_tls(TlsSettings())) if url.scheme == "wss" else None
         self.tls_options: dict[str, Any] = {}
         if self.tls is not None:
@@ -55,6 +59,8 @@ class DialContext:
         """The other side of the current step: the server, or its proxy."""
         self.step = ""
         self._time = asyncio.get_running_loop().time
+        self.deadline = self._time() + target.timeout
+        """When the dial must be over, on the loop's clock."""
         self._began = 0.0
         self.begin("proxy")
 
@@ -99,5 +105,5 @@ def _problem(name: str, value: str) -> str | None:
     if name.lower() in _RESERVED:
         return "it belongs to the upgrade itself"
     if not _VALUE.fullmatch(value):
-        return "its value contains a line break or a character beyond ASCII"
+        return "its value contains a line break or a character beyond Latin-1"
     return None

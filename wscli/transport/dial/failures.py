@@ -1,4 +1,4 @@
-"""Translates every exception of the libraries below into a ``Failure``."""
+"""Translates every exception of the system and of python-socks into a ``Failure``."""
 
 from __future__ import annotations
 
@@ -8,24 +8,17 @@ import socket
 import ssl
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
-from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from wscli.core.events import Failure, FailureKind
+from wscli.net.tls import lowered, tls_words
 from wscli.transport.dial.address import ServerAddress
 from wscli.values import format_duration
 
 __all__ = ["FOREIGN", "timed_out", "failure_of"]
 
 _OF_PROXIES = (ProxyConnectionError, ProxyError, ProxyTimeoutError)
-FOREIGN: tuple[type[Exception], ...] = (OSError, EOFError, UnicodeError, WebSocketException, *_OF_PROXIES)
+FOREIGN: tuple[type[Exception], ...] = (OSError, EOFError, UnicodeError, *_OF_PROXIES)
 """The exceptions that ``failure_of`` translates; any other is a bug of ours and is not caught."""
-
-try:
-    from picows import WSError
-except ImportError:  # without the extra
-    pass
-else:
-    FOREIGN = (*FOREIGN, WSError)
 
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
@@ -43,18 +36,14 @@ def failure_of(error: Exception, step: str, server: ServerAddress) -> Failure:
     if isinstance(error, socket.gaierror):
         return Failure(FailureKind.DNS, f"cannot resolve {server.name}: {_lower(error.strerror)}")
     if isinstance(error, ssl.SSLError):
-        return _tls(error, server)
+        return _tls(error, step, server)
     if isinstance(error, ProxyError):
         return Failure(FailureKind.PROXY, f"{server.where} refused: {_lower(str(error))}")
     if isinstance(error, OSError):
         return _broken(error, step, server)
     if isinstance(error, UnicodeError):
         return Failure(FailureKind(step), f"invalid host name: {server.name}")
-    if isinstance(error, EOFError):
-        return Failure(FailureKind(step), f"{server.where} closed the connection{_during(step)}")
-    if isinstance(error, ConnectionClosed):
-        return Failure(FailureKind.CLOSE, f"{server.where} closed the connection", code=1006, by="peer")
-    return Failure(FailureKind.UPGRADE, f"{server.where} did not answer with a valid upgrade: {_what(error)}")
+    return Failure(FailureKind(step), f"{server.where} closed the connection{_during(step)}")
 
 
 def _broken(error: OSError, step: str, server: ServerAddress) -> Failure:
@@ -77,38 +66,25 @@ def _reason(error: OSError) -> str:
     return ", ".join(dict.fromkeys(os.strerror(number).lower() for number in numbers)) or "no answer"
 
 
-def _tls(error: ssl.SSLError, server: ServerAddress) -> Failure:
+def _tls(error: ssl.SSLError, step: str, server: ServerAddress) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failure(
             FailureKind.CERTIFICATE,
-            f"the certificate of {server.where} is refused: {_lower(getattr(error, 'verify_message', None))}",
+            f"the certificate of {server.where} is refused: {tls_words(error) or 'unknown'}",
         )
     reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
     if "ALERT" in reason and any(word in reason for word in _CERTIFICATE_ALERTS):
-        return Failure(FailureKind.CERTIFICATE, f"{server.where} refuses our certificate: {_words(reason)}")
+        return Failure(FailureKind.CERTIFICATE, f"{server.where} refuses our certificate: {tls_words(error)}")
     if reason in _NO_TLS:
         return Failure(FailureKind.TLS, f"{server.where} does not speak TLS")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return Failure(FailureKind.TLS, f"{server.where} closed the connection during the TLS handshake")
-    return Failure(FailureKind.TLS, f"no TLS with {server.where}: {_words(reason) or 'the handshake failed'}")
-
-
-def _words(reason: str) -> str:
-    """``TLSV1_ALERT_PROTOCOL_VERSION`` as ``protocol version``."""
-    return (reason.partition("ALERT_")[2] or reason).replace("_", " ").lower()
+        kind = FailureKind.UPGRADE if step == "upgrade" else FailureKind.TLS
+        return Failure(kind, f"{server.where} closed the connection{_during(step)}")
+    return Failure(FailureKind.TLS, f"no TLS with {server.where}: {tls_words(error) or 'the handshake failed'}")
 
 
 def _lower(text: str | None) -> str:
-    text = (text or "unknown").strip().rstrip(".")[:_MAX_DETAIL]
-    return text[:1].lower() + text[1:]
-
-
-def _what(error: Exception) -> str:
-    """The sort of error in words, by its class: ``InvalidUpgrade`` as ``invalid upgrade``."""
-    name = type(error).__name__.removeprefix("WS").removesuffix("Error")
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
-    detail = getattr(error, "name", None)
-    return f"{words} ({detail})" if isinstance(detail, str) else words
+    return lowered((text or "unknown")[:_MAX_DETAIL])
 
 
 _AWAITED = {

@@ -19,6 +19,8 @@ class Proxy(NamedTuple):
 
     address: ProxyAddress
     server: ServerAddress
+    shown: str
+    """The URL without secrets."""
 
 
 def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
@@ -39,4 +41,5 @@ def find_proxy(target: DialTarget, url: TargetUrl) -> Proxy | None:
     server = ServerAddress(address.host, address.port)
     # A declared proxy is not named: its host may come from the environment of the YAML file.
     label = "the proxy" if isinstance(target.proxy, ProxySettings) else f"the proxy {server.where}"
-    return Proxy(address, server._replace(label=label))
+    shown = target.shown_proxy or f"{address.scheme}://{server.netloc}"
+    return Proxy(address, server._replace(label=label), shown)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from wscli.core.events import Failure, FailureKind
+from wscli.net.origin import REDIRECTS, without_query
 from wscli.net.retry_after import parse_retry_after
 from wscli.values import format_duration
 
@@ -69,13 +70,19 @@ def parse_head(block: bytes) -> ResponseHead:
     return ResponseHead(int(found[1]), (found[2] or "").strip()[:_MAX_PHRASE], headers)
 
 
-def refusal(head: ResponseHead, where: str, wall: float) -> Failure:
+def refusal(head: ResponseHead, where: str, wall: float, why: str = "") -> Failure:
     """Make the failure of an upgrade that was answered with another status than 101.
 
-    ``wall`` is the current time in seconds since the epoch: a Retry-After may be a date.
+    ``wall`` is the current time in seconds since the epoch: a Retry-After may be a date. ``why`` is the first line of
+    the body.
     """
-    retry_after = parse_retry_after(head.get("retry-after"), wall)
+    retry_after = parse_retry_after(head.get("retry-after"), wall, head.get("date"))
     text = f"{where} answered the upgrade with {head.summary}"
     if retry_after is not None:
         text += f" with Retry-After {format_duration(retry_after)}"
-    return Failure(FailureKind.STATUS, text, code=head.status, retry_after=retry_after, location=head.get("location"))
+    location = head.get("location")
+    if head.status in REDIRECTS:
+        text += f", a redirect to {without_query(location)}" if location else ", a redirect without a target"
+    elif why:
+        text += f": {why}"
+    return Failure(FailureKind.STATUS, text, code=head.status, retry_after=retry_after, location=location)

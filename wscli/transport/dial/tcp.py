@@ -30,11 +30,13 @@ async def connect_tcp(dial: DialContext, server: ServerAddress) -> socket.socket
         return await _connect_unix(dial, server)
     dial.begin("dns", server)
     infos = await _resolve(server)
+    dial.timeline.host = server.host
     dial.timeline.addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
     dial.done(server.label or ", ".join(dial.timeline.addresses))
     dial.begin("tcp")
     sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HEAD_START)
     host, port = sock.getpeername()[:2]
+    dial.timeline.route = (sock.getsockname()[0], host)
     dial.timeline.peer = server.label or ServerAddress(host, port).netloc
     dial.done(f"connected to {dial.timeline.peer}")
     return sock

@@ -16,9 +16,10 @@ from wscli.net.socks import connect_socks
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import DialError
 from wscli.transport.dial.address import ServerAddress
+from wscli.transport.dial.body import first_line, read_body
 from wscli.transport.dial.context import USER_AGENT, DialContext
 from wscli.transport.dial.proxy import Proxy
-from wscli.transport.dial.response import MAX_HEAD, parse_head
+from wscli.transport.dial.response import HEAD_END, MAX_HEAD, parse_head
 from wscli.transport.dial.tcp import connect_tcp, hang_up
 
 __all__ = ["Conduit", "reach"]
@@ -66,20 +67,21 @@ def _connect_request(proxy: Proxy, server: ServerAddress) -> bytes:
 async def _read_answer(receive: Callable[[int], Awaitable[bytes]], proxy: Proxy) -> None:
     """Read the answer to CONNECT; one that does not open the tunnel raises ``DialError``."""
     answer = b""
-    while b"\r\n\r\n" not in answer:
+    while (end := HEAD_END.search(answer)) is None:
         if len(answer) > MAX_HEAD:
             raise _refused(proxy, f"answered CONNECT with more than {MAX_HEAD} bytes of headers")
         data = await receive(4096)
         if not data:
             raise _refused(proxy, "closed the connection without answering CONNECT")
         answer += data
-    head, _, rest = answer.partition(b"\r\n\r\n")
+    rest = answer[end.end() :]
     try:
-        parsed = parse_head(head)
+        parsed = parse_head(answer[: end.start()])
     except ValueError:
         raise _refused(proxy, "did not answer CONNECT with HTTP") from None
     if not 200 <= parsed.status <= 299:
-        raise _refused(proxy, f"answered CONNECT with {parsed.summary}")
+        why = first_line(read_body(parsed, rest)[0])
+        raise _refused(proxy, f"answered CONNECT with {parsed.summary}" + (f": {why}" if why else ""))
     if rest:  # neither a TLS nor a WebSocket server speaks first
         raise _refused(proxy, "sent data before the tunnel was used")
 

@@ -13,17 +13,23 @@ from typing import Generic, TypeVar, cast
 from websockets.extensions import ClientExtensionFactory
 from websockets.headers import build_extension
 
+from wscli.net.origin import REDIRECTS
 from wscli.net.tls import describe
 from wscli.transport.connection import DialError
 from wscli.transport.dial.agreement import Agreement, agree
+from wscli.transport.dial.body import MAX_BODY, first_line, read_body
 from wscli.transport.dial.context import DialContext, no_upgrade
-from wscli.transport.dial.response import HEAD_END, MAX_HEAD, parse_head, refusal
+from wscli.transport.dial.response import HEAD_END, MAX_HEAD, ResponseHead, parse_head, refusal
 from wscli.transport.dial.tcp import hang_up
 from wscli.transport.dial.tunnel import Conduit
 
 __all__ = ["upgrade"]
 
 _HTTP = re.compile(rb"HTTP/", re.IGNORECASE)
+_TLS_ALERT = b"\x15\x03"
+"""The type and version of a TLS record (RFC 8446, section 5.1)."""
+_BODY_WAIT = 0.5
+"""Seconds for the beginning of a refusal's body to follow its head."""
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 
 
@@ -87,6 +93,8 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         self._extensions = extensions
         self._key = base64.b64encode(os.urandom(16)).decode()
         self._answer = b""
+        self._refusal: ResponseHead | None = None
+        """The head of an answer that refuses the upgrade, while its body is read."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast(asyncio.Transport, transport)
@@ -105,11 +113,13 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         ]
         if self._extensions:
             offers = [(factory.name, list(factory.get_request_params())) for factory in self._extensions]
-            headers.append(("Sec-WebSocket-Extensions", build_extension(offers)))
+            self._dial.exchange.extensions = build_extension(offers)
+            headers.append(("Sec-WebSocket-Extensions", self._dial.exchange.extensions))
         if self._dial.target.subprotocols:
             headers.append(("Sec-WebSocket-Protocol", ", ".join(self._dial.target.subprotocols)))
+        self._dial.exchange.headers = tuple(name for name, _ in headers)
         lines = [f"GET {self._dial.url.resource} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-        return "\r\n".join([*lines, "", ""]).encode()
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def data_received(self, data: bytes) -> None:
         """Read until the head is complete; the rest belongs to the connection."""
@@ -117,7 +127,10 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
             return
         self._answer += data
         try:
-            self._read()
+            if self._refusal is None:
+                self._read()
+            else:
+                self._read_body(self._refusal)
         except Exception as error:  # raised or translated where the answer is awaited
             self.answered.set_exception(error)
 
@@ -125,7 +138,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         dial = self._dial
         while True:
             if not _HTTP.match(self._answer + b"HTTP/"[len(self._answer) :]):
-                raise no_upgrade(dial, "did not answer the upgrade with HTTP")
+                raise self._not_http()
             end = HEAD_END.search(self._answer, 0, MAX_HEAD + 4)
             if end is None and len(self._answer) > MAX_HEAD:
                 raise no_upgrade(dial, f"answered the upgrade with more than {MAX_HEAD} bytes of headers")
@@ -135,9 +148,13 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
             try:
                 head = parse_head(self._answer[: end.start()])
             except ValueError:
-                raise no_upgrade(dial, "did not answer the upgrade with HTTP") from None
+                raise self._not_http() from None
+            if head.status == 101 or head.status >= 200:
+                exchange = dial.exchange
+                exchange.status, exchange.phrase, exchange.answer = head.status, head.phrase, head.headers
             if head.status >= 200:
-                raise DialError(refusal(head, dial.peer.where, time.time()))
+                self._refuse(head, rest)
+                return
             if head.status == 101:
                 try:
                     agreement = agree(head, self._key, dial.target.subprotocols, self._extensions)
@@ -146,6 +163,35 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
                 self._finish(agreement, rest)
                 return
             self._answer = rest  # an interim answer (RFC 9110, section 15.2)
+
+    def _not_http(self) -> DialError:
+        """Say what the server speaks instead, as far as that is known."""
+        if self._answer.startswith(_TLS_ALERT):
+            return no_upgrade(self._dial, "did not answer the upgrade with HTTP, but with TLS: is it wss://?")
+        said = first_line(self._answer[:MAX_BODY].decode(errors="replace"))
+        return no_upgrade(self._dial, "did not answer the upgrade with HTTP" + (f": {said}" if said else ""))
+
+    def _refuse(self, head: ResponseHead, rest: bytes) -> None:
+        """Read the beginning of the body, which says why, unless it is the page of a redirect."""
+        self._refusal, self._answer = head, rest
+        if head.status in REDIRECTS:
+            self._refused()
+            return
+        loop = asyncio.get_running_loop()
+        left = self._dial.deadline - loop.time()
+        timer = loop.call_later(min(_BODY_WAIT, left / 2), self._refused)
+        self.answered.add_done_callback(lambda _: timer.cancel())
+        self._read_body(head)
+
+    def _read_body(self, head: ResponseHead) -> None:
+        self._dial.exchange.body, complete = read_body(head, self._answer)
+        if complete:
+            self._refused()
+
+    def _refused(self) -> None:
+        if self._refusal is not None and not self.answered.done():
+            why = first_line(self._dial.exchange.body)
+            self.answered.set_exception(DialError(refusal(self._refusal, self._dial.peer.where, time.time(), why)))
 
     def _finish(self, agreement: Agreement, rest: bytes) -> None:
         if self.transport is None:
@@ -156,6 +202,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         self.answered.set_result(connection)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._refused()
         if not self.answered.done():
             so_far = "in the middle of its answer" if self._answer else "without answering the upgrade"
             self.answered.set_exception(exc or no_upgrade(self._dial, f"closed the connection {so_far}"))

@@ -1,30 +1,23 @@
 """The base of both adapters: delivery, sending, pings and the closing handshake.
 
-An adapter parses received frames into an ``Assembler`` and serialises frames to send.
+An adapter parses received frames into an ``Assembler`` and serialises frames to send. Received data is parsed in
+slices, no more of it in one turn of the loop than ``turns`` allows; reading pauses until the rest is parsed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 
 from wscli.core.events import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
+from wscli.transport.frames.bad_close import http_text, read_close
 from wscli.transport.frames.batch import Assembler, portions
-from wscli.transport.frames.close_codes import (
-    Violation,
-    cut_reason,
-    dropped,
-    failed,
-    http_text,
-    lost,
-    peer_closed,
-    read_close,
-    we_closed,
-)  # fmt: skip
+from wscli.transport.frames.close_codes import Violation, close_payload, dropped, failed, lost, peer_closed, we_closed
+from wscli.transport.frames.pings import Pings
+from wscli.transport.frames.turns import TURN_MESSAGES, TURN_SECONDS, turns_of
 from wscli.transport.frames.writer import FrameWriter
 from wscli.values import format_duration
 
@@ -33,32 +26,19 @@ __all__ = ["CLOSE_TIMEOUT", "BaseConnection"]
 CLOSE_TIMEOUT = 1.0
 """Seconds after both close frames in which the server must close the TCP connection; then we do."""
 
-_ping_ids = itertools.count(1)
-
 
 class BaseConnection:
     """A connection without its frame parser; see ``connection.Connection`` for its interface."""
 
     __slots__ = (
-        "_assembler",
-        "_begun",
-        "_cause",
-        "_deaf",
-        "_end",
-        "_gone",
-        "_listener",
-        "_loop",
-        "_over",
-        "_paused",
-        "_pings",
-        "_sent_close",
-        "_timer",
-        "_transport",
-        "_writing",
+        "_assembler", "_backlog", "_begun", "_cause", "_deaf", "_end", "_gone", "_listener", "_loop",
+        "_over", "_paused", "_pings", "_sent_close", "_timer", "_transport", "_turns", "_writing",
         "subprotocol",
-    )
+    )  # fmt: skip
 
     adapter: str
+    _slice: int
+    """Bytes that are parsed before the share of the turn is looked at again."""
 
     def __init__(self, transport: asyncio.Transport, listener: ConnectionListener, assembler: Assembler) -> None:
         self.subprotocol: str | None = None
@@ -66,6 +46,9 @@ class BaseConnection:
         self._transport = transport
         self._listener = listener
         self._assembler = assembler
+        self._backlog = memoryview(b"")
+        """Received data that waits for its turn; reading is paused while there is any."""
+        self._turns = turns_of(self._loop)
         self._begun = False
         """Whether ``open_connection`` has returned; the listener is not called before."""
         self._paused = False
@@ -74,30 +57,61 @@ class BaseConnection:
         self._sent_close: int | None = None
         self._cause: Failure | None = None
         self._end: tuple[Exception | None] | None = None
-        """The end of the TCP connection, where it came before ``_begin``."""
+        """The end of the TCP connection, where it came before ``_begin`` or before the backlog was parsed."""
         self._over = False
         self._writing = FrameWriter(transport)
         self._gone: list[asyncio.Future[None]] = []
-        self._pings: dict[bytes, asyncio.Future[float]] = {}
+        self._pings = Pings()
         self._timer: asyncio.TimerHandle | None = None
         transport.pause_reading()
 
-    # Implemented by an adapter.
+    # Extended by an adapter.
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
         """Serialise one message or control frame."""
+        return Frame(opcode, payload).serialize(mask=True)
+
+    def _parse(self, data: memoryview) -> bool:
+        """Parse a slice; False: the rest must wait for another turn."""
         raise NotImplementedError
 
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        """Serialise a close frame, which is the last frame."""
-        raise NotImplementedError
+    def _received(self, data: memoryview) -> None:
+        """Parse what was read: this connection's share of the turn, or one slice while others wait for theirs."""
+        self._feed(data, 0.0 if self._turns.crowded else self._loop.time() + TURN_SECONDS)
+        if self._backlog:
+            self._transport.pause_reading()
+            self._read_on()
+
+    def take_turn(self) -> None:
+        """Parse one share of the backlog (``turns.TurnTaker``)."""
+        if self._over or self._paused:
+            return
+        data, self._backlog = self._backlog, memoryview(b"")
+        self._feed(data, self._loop.time() + TURN_SECONDS)
+        self._read_on()
+
+    def _feed(self, data: memoryview, until: float) -> None:
+        """Parse slices until the share is used up, then deliver; the rest becomes the backlog."""
+        at, more = 0, True
+        while more and at < len(data) and not self._deaf:
+            more = self._parse(data[at : at + self._slice])
+            at += self._slice
+            if not more or len(self._assembler.payloads) >= TURN_MESSAGES or self._loop.time() >= until:
+                break
+        self._hand_over()
+        if at < len(data) and not self._deaf:
+            self._backlog = memoryview(bytes(data[at:])) if isinstance(data.obj, bytearray) else data[at:]
 
     def _read_on(self) -> None:
-        """Parse the data held during a pause, then read from the socket again."""
-        if not self._paused and not self._over:
+        """Wait for a turn to parse the backlog; without one, read from the socket again."""
+        if self._paused or self._over:
+            return
+        if self._backlog:
+            self._turns.wait(self)
+        elif self._end is not None:
+            self._finish(*self._end)
+        else:
             self._transport.resume_reading()
-
-    # Delivery.
 
     def begin(self) -> None:
         """Start calling the listener, in the next turn of the loop, when ``open_connection`` has returned."""
@@ -106,10 +120,7 @@ class BaseConnection:
     def _begin(self) -> None:
         self._begun = True
         self._hand_over()
-        if self._end is not None:
-            self._finish(*self._end)
-        else:
-            self._read_on()
+        self._read_on()
 
     def _hand_over(self) -> None:
         """Give the batch to the listener, and fail the connection for invalid UTF-8."""
@@ -136,16 +147,18 @@ class BaseConnection:
     def _say_close(self, code: int, reason: str) -> None:
         self._sent_close = code
         self._writing.drop_pong()
-        self._writing.control(self._close_frame(code, cut_reason(reason)))
+        self._writing.control(self._frame(Opcode.CLOSE, close_payload(code, reason)))
 
     def _heard_close(self, code: int, reason: str, fault: Violation | None = None) -> None:
-        """Handle a close frame, which the adapter has answered if necessary; one that breaks a rule is a close too."""
-        self._deaf = True
+        """Handle a close frame: echo its code (RFC 6455, section 5.5.1), unless it answers ours or breaks a rule."""
         if self._cause is None:
             mine = self._sent_close
             self._cause = peer_closed(code, reason, fault) if mine is None else we_closed(mine, (code, reason))
         if fault is not None:
             self._fail(fault)
+        elif self._open:
+            self._say_close(code, "")
+        self._deaf = True
         self._wind_down(CLOSE_TIMEOUT)
 
     def _heard_bad_close(self, payload: bytes, violation: Violation) -> None:
@@ -161,7 +174,7 @@ class BaseConnection:
         """Wait for the end of the TCP connection, at most ``deadline`` seconds; a pause of reading ends."""
         if self._over:
             return
-        self._end_pings()  # a late pong must not become the reason
+        self._pings.end()  # a late pong must not become the reason
         if self._paused:
             self._paused = False
             self._loop.call_soon(self._read_on)
@@ -176,11 +189,13 @@ class BaseConnection:
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection."""
+        """End the connection; what was received before a loss is delivered first."""
+        self._end = (exc,)
+        if self._cause is not None or self._sent_close is not None:
+            self._backlog = memoryview(b"")
         if self._begun:
-            self._finish(exc)
-        else:
-            self._end = (exc,)
+            self._paused = False
+            self._read_on()
 
     def _finish(self, error: Exception | None) -> None:
         if self._over:
@@ -188,7 +203,7 @@ class BaseConnection:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        self._end_pings()
+        self._pings.end()
         failure = self._cause
         if failure is None:
             failure = lost(error) if self._sent_close is None else we_closed(self._sent_close, None)
@@ -200,20 +215,9 @@ class BaseConnection:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    def _end_pings(self) -> None:
-        for ping in self._pings.values():
-            if not ping.done():
-                ping.set_exception(NotSent("the connection ended before the pong arrived"))
-
-    # Writing.
-
     @property
     def _open(self) -> bool:
         return not (self._over or self._deaf or self._sent_close is not None or self._transport.is_closing())
-
-    def _require_open(self) -> None:
-        if not self._open:
-            raise NotSent("the connection is closed")
 
     def pause_writing(self) -> None:
         """Block sending: the kernel's buffer is full."""
@@ -225,7 +229,6 @@ class BaseConnection:
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         """See ``Connection.send``; messages leave in the order of the calls."""
-        self._require_open()
         opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
 
         def frame() -> bytes:
@@ -244,29 +247,9 @@ class BaseConnection:
 
     async def ping(self) -> float:
         """See ``Connection.ping``."""
-        self._require_open()
-        payload = next(_ping_ids).to_bytes(8, "big")
-        began = self._loop.time()
-        pong: asyncio.Future[float] = self._loop.create_future()
-        self._pings[payload] = pong
-        try:
-            self._writing.control(self._frame(Opcode.PING, payload))
-            return await pong - began
-        finally:
-            self._pings.pop(payload, None)
-
-    def _heard_pong(self, payload: bytes) -> None:
-        """A pong answers its ping and all before it (RFC 6455, section 5.5.3)."""
-        if payload not in self._pings:
-            return
-        now = self._loop.time()
-        for earlier, ping in self._pings.items():
-            if not ping.done():
-                ping.set_result(now)
-            if earlier == payload:
-                return
-
-    # Closing.
+        if not self._open:
+            raise NotSent("the connection is closed")
+        return await self._pings.ping(lambda payload: self._writing.control(self._frame(Opcode.PING, payload)))
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = CLOSE_TIMEOUT) -> None:
         """See ``Connection.close``."""
@@ -289,8 +272,6 @@ class BaseConnection:
         if self._cause is None:
             self._cause = dropped()
         self._transport.abort()
-
-    # Reading.
 
     def pause_reading(self) -> None:
         """See ``Connection.pause_reading``; without effect while the connection is closing."""

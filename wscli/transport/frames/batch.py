@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wscli.transport.frames.close_codes import Violation
+from wscli.values import format_size
 
 __all__ = ["MAX_BATCH", "Assembler", "portions"]
 
@@ -47,7 +48,7 @@ class Assembler:
         if self._partial is not None:
             raise Violation(1002, "a message began inside another")
         if len(payload) > self._max_message:
-            raise self._too_large()
+            raise self.too_large(len(payload))
         kind = _TEXT if text else _BINARY
         if fin:
             self._add(payload, kind)
@@ -65,7 +66,7 @@ class Assembler:
             raise Violation(1002, "a continuation of nothing")
         self._empty += not payload
         if len(self._partial) + len(payload) > self._max_message:
-            raise self._too_large()
+            raise self.too_large()
         if self._empty > _MAX_EMPTY:
             raise Violation(1009, f"a message with more than {_MAX_EMPTY} empty fragments")
         self._partial += payload
@@ -82,8 +83,10 @@ class Assembler:
         if self.kinds is not None:
             self.kinds.append(kind)
 
-    def _too_large(self) -> Violation:
-        return Violation(1009, f"a message of more than {self._max_message} bytes")
+    def too_large(self, size: int | None = None) -> Violation:
+        """Make the violation of a message of ``size`` bytes, where that is known; it names the key to raise."""
+        of_size = "" if size is None else f" of {size} bytes"
+        return Violation(1009, f"a message{of_size} is larger than max_message ({format_size(self._max_message)})")
 
     def take(self) -> tuple[list[bytes], bytes | None, Violation | None]:
         """Give the batch and start another; an invalid text and everything after it is left out."""

@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from wscli.errors import NotSent, OutcomeUnknown
 
-__all__ = ["FrameWriter"]
+__all__ = ["MOST_PONGS", "FrameWriter"]
 
+MOST_PONGS = 16
+"""Of the pings of one turn, so many are answered: the last ones (RFC 6455, section 5.5.3)."""
 _SLICE = 1 << 16
 
 
@@ -63,9 +65,9 @@ class FrameWriter:
         elif not self._over:
             self._transport.write(frame)
 
-    def pong(self, frame: bytes) -> None:
-        """Write a pong; while the buffer is full, only the last one is kept (RFC 6455, section 5.5.3)."""
-        self._late_pong = frame
+    def pongs(self, frames: list[bytes]) -> None:
+        """Write the last ``MOST_PONGS`` pongs; while the buffer is full, only the very last is kept."""
+        self._late_pong = frames[-1] if self._blocked else b"".join(frames[-MOST_PONGS:])
         if not self._blocked:
             self._write_late_pong()
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import cast
 
-from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import Opcode
 from websockets.utils import accept_key
 
 from wscli.transport.dial.agreement import Agreement
 from wscli.transport.dial.context import DialContext
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
+from wscli.transport.frames.bad_close import find_bad_close, read_close
 from wscli.transport.frames.base import BaseConnection
 from wscli.transport.frames.batch import MAX_BATCH, Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation, find_bad_close, read_close
+from wscli.transport.frames.close_codes import Violation
+from wscli.transport.frames.writer import MOST_PONGS
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_picows"]
@@ -30,10 +31,14 @@ __all__ = ["open_picows"]
 _TEXT = WSMsgType.TEXT
 _FIRST_BUFFER = 2048
 """Bytes; small for idle connections, it grows with the traffic."""
+_SIZES = re.compile(r"(\d+) > \d+")
+"""In the reason of picows for a frame that is too large."""
 _OF_A_CLOSE = re.compile("CLOSE|opcode=0x8|fragmented control")
 """In an error of picows: the frame is a close frame, or HTTP text, which looks like one."""
-_waste = bytearray(1 << 16)
-"""The buffer for discarded data."""
+_SLICE = 1 << 14
+"""Bytes of received data that are parsed at once; 8,192 empty frames take some 4 ms."""
+_read = bytearray(MAX_BATCH)
+"""Every connection reads into this buffer, and is done with it before another one reads."""
 
 
 async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
@@ -90,13 +95,12 @@ def _frame_parser(listener: FrameListener, max_frame: int) -> WSProtocol:
     parser.connection_made(_NOWHERE)
     key = accept_key(parser.transport.request.headers["Sec-WebSocket-Key"])
     head = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + key + "\r\n\r\n"
-    _feed(parser, head.encode())
+    _feed(parser, memoryview(head.encode()))
     return parser
 
 
-def _feed(parser: WSProtocol, data: bytes) -> None:
+def _feed(parser: WSProtocol, left: memoryview) -> None:
     """Give data to the parser, up to an error that it finds: it would go on behind it."""
-    left = memoryview(data)
     while left and not parser.transport.is_close_frame_sent:
         buffer = parser.get_buffer(-1)
         size = min(len(buffer), len(left))
@@ -107,9 +111,10 @@ def _feed(parser: WSProtocol, data: bytes) -> None:
 class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
     """A connection whose frames picows parses."""
 
-    __slots__ = ("_backlog", "_frames", "_parser", "_raw", "_wire")
+    __slots__ = ("_frames", "_heard_pings", "_parser", "_raw", "_wire")
 
     adapter = "picows"
+    _slice = _SLICE
 
     def __init__(self, transport: asyncio.Transport, dial: DialContext, agreement: Agreement, rest: bytes) -> None:
         """Take over after the upgrade; ``rest`` is the data received with its answer."""
@@ -118,62 +123,53 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
         self._frames = FrameListener(self._assembler, self)
         self._parser = _frame_parser(self._frames, dial.target.max_message)
         self._wire: WSTransport = self._parser.transport
-        self._backlog = rest
+        self._heard_pings: list[bytes] = []
+        self._backlog = memoryview(rest)
         self._raw: memoryview | None = None
-        """The received data that is being parsed."""
-
-    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
-        return Frame(opcode, payload).serialize(mask=True)
-
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        payload = b"" if code == NO_CODE else Close(code, reason).serialize()
-        return Frame(Opcode.CLOSE, payload).serialize(mask=True)
+        """The received data in which picows found an error."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the buffer of picows, limited to a batch."""
-        if self._deaf:
-            return memoryview(_waste)
-        self._raw = cast(memoryview, self._parser.get_buffer(sizehint))[:MAX_BATCH]
-        return self._raw
+        """Give the buffer to read into."""
+        return memoryview(_read)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse received data, then deliver it."""
         if not self._deaf:
-            self._parser.buffer_updated(nbytes)
-            self._hand_over()
-        self._raw = None
+            self._received(memoryview(_read)[:nbytes])
 
-    def _read_on(self) -> None:
-        if self._backlog and not self._paused and not self._over:
-            backlog, self._backlog = self._backlog, b""
-            self._raw = memoryview(backlog)
-            _feed(self._parser, backlog)
-            self._hand_over()
-            self._raw = None
-        super()._read_on()
+    def _parse(self, data: memoryview) -> bool:
+        _feed(self._parser, data)
+        if self._wire.is_close_frame_sent:
+            self._raw = data
+        frames = self._frames
+        return frames.violation is None and frames.closed is None and not self._wire.is_close_frame_sent
 
     def _hand_over(self) -> None:
         super()._hand_over()
-        frames = self._frames
-        if self._deaf:
-            return
+        if self._heard_pings:
+            pings, self._heard_pings = self._heard_pings[-MOST_PONGS:], []
+            if self._open:
+                self._writing.pongs([self._frame(Opcode.PONG, ping) for ping in pings])
+        if not self._deaf:
+            self._react(self._frames)
+        self._raw = None
+
+    def _react(self, frames: FrameListener) -> None:
+        """Handle what ended the parsing, if anything did."""
         if frames.violation is not None:
             self._fail(frames.violation)
         elif frames.closed is not None:
-            self._answer_close(*read_close(frames.closed))
+            self._heard_close(*read_close(frames.closed))
         elif self._wire.is_close_frame_sent:
             self._own_failure()
-
-    def _answer_close(self, code: int, reason: str, fault: Violation | None) -> None:
-        """Echo the code (RFC 6455, section 5.5.1), unless the frame answers ours or breaks a rule."""
-        if self._open and fault is None:
-            self._writing.control(self._close_frame(code, ""))
-        self._heard_close(code, reason, fault)
 
     def _own_failure(self) -> None:
         """Fail for an error that picows found."""
         sent = self._wire.close_handshake.sent
         violation = Violation(1002, "protocol error") if sent is None else Violation(sent.code.value, sent.reason)
+        if violation.code == WSCloseCode.MESSAGE_TOO_BIG.value:
+            sizes = _SIZES.search(violation.text or "")
+            violation = self._assembler.too_large(int(sizes[1]) if sizes else None)
         of_a_close = _OF_A_CLOSE.search(violation.text)
         payload = find_bad_close(bytes(self._raw)) if of_a_close and self._raw is not None else None
         if payload is None:
@@ -182,11 +178,11 @@ class PicowsConnection(BaseConnection, asyncio.BufferedProtocol):
             self._heard_bad_close(payload, violation)
 
     def heard_control(self, is_ping: bool, payload: bytes) -> None:
-        """Handle a pong, or answer a ping."""
-        if not is_ping:
-            self._heard_pong(payload)
-        elif self._open:
-            self._writing.pong(self._frame(Opcode.PONG, payload))
+        """Handle a pong, or keep a ping, which is answered after the messages of this turn."""
+        if is_ping:
+            self._heard_pings.append(payload)
+        else:
+            self._pings.heard(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection; picows is not told, because its objects end with this one."""

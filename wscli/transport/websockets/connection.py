@@ -11,6 +11,7 @@ import asyncio
 import traceback
 from collections.abc import Sequence
 
+from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
@@ -19,9 +20,10 @@ from wscli.transport.dial.agreement import Agreement
 from wscli.transport.dial.context import DialContext
 from wscli.transport.dial.tunnel import Conduit
 from wscli.transport.dial.upgrade import upgrade
+from wscli.transport.frames.bad_close import http_text
 from wscli.transport.frames.base import BaseConnection
-from wscli.transport.frames.batch import Assembler
-from wscli.transport.frames.close_codes import NO_CODE, Violation, http_text
+from wscli.transport.frames.batch import MAX_BATCH, Assembler
+from wscli.transport.frames.close_codes import Violation
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["open_websockets"]
@@ -29,7 +31,9 @@ __all__ = ["open_websockets"]
 _LINE = 100
 """Bytes of received data in which HTTP text is looked for."""
 _SLICE = 4096
-"""Bytes of compressed data between two checks for a pause; they inflate to 4 MiB at most."""
+"""Bytes of received data that are parsed at once; 2,048 empty frames take some 5 ms."""
+_DEFLATED_SLICE = 2048
+"""The same of compressed data, which inflates to 2 MiB at most."""
 
 
 async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConnection:
@@ -53,19 +57,10 @@ def _refused_frame(error: Exception) -> Frame | None:
     return found[-1] if found else None  # the outer ones have the frame before it
 
 
-class _Wire(Protocol):
-    """The protocol of the library, which takes a close frame between fragments for an error."""
-
-    def recv_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            self.current_size = None  # a control frame may come inside a message (RFC 6455, section 5.4)
-        super().recv_frame(frame)
-
-
 class WebsocketsConnection(BaseConnection, asyncio.Protocol):
     """A connection whose frames ``websockets`` parses and serialises."""
 
-    __slots__ = ("_backlog", "_ended", "_slice", "_wire")
+    __slots__ = ("_ended", "_slice", "_violation", "_wire")
 
     adapter = "websockets"
 
@@ -73,78 +68,66 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
         """Take over after the upgrade; ``rest`` is the data received with its answer."""
         super().__init__(transport, dial.listener, Assembler(dial.target.max_message))
         self.subprotocol = agreement.subprotocol
-        self._wire = _Wire(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
+        self._wire = Protocol(Side.CLIENT, state=State.OPEN, max_size=dial.target.max_message, logger=SILENT_LOGGER)
         self._wire.extensions = list(agreement.extensions)
-        self._backlog = rest
-        self._slice = _SLICE if agreement.extensions else None
+        self._backlog = memoryview(rest)
+        self._slice = _DEFLATED_SLICE if agreement.extensions else _SLICE
+        self._violation: Violation | None = None
         self._ended = False
         """Whether the wire's failure or close frame was handled."""
 
     def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
-        if opcode >= Opcode.PING:
-            return Frame(opcode, payload).serialize(mask=True)
+        if opcode >= Opcode.CLOSE:
+            return super()._frame(opcode, payload)
         (self._wire.send_text if opcode is Opcode.TEXT else self._wire.send_binary)(payload)
         return b"".join(self._wire.data_to_send())
 
-    def _close_frame(self, code: int, reason: str) -> bytes:
-        if self._wire.state is not State.OPEN:
-            pass  # the wire has answered a close frame
-        elif code == NO_CODE:
-            self._wire.send_close()
-        else:
-            self._wire.send_close(code, reason)
-        return b"".join(self._wire.data_to_send())
-
     def data_received(self, data: bytes) -> None:
-        """Parse received data."""
+        """Parse received data, then deliver it."""
         if not self._deaf:
-            self._feed(data)
+            self._received(memoryview(data))
 
-    def _read_on(self) -> None:
-        if self._backlog and not self._paused and not self._over:
-            backlog, self._backlog = self._backlog, b""
-            self._feed(backlog)
-        super()._read_on()
-
-    def _feed(self, data: bytes) -> None:
-        step = self._slice or len(data)
-        for at in range(0, len(data), step):
-            if self._deaf:
-                return
-            if self._paused:
-                self._backlog = data[at:]
-                return
-            self._absorb(data[at : at + step])
-
-    def _absorb(self, data: bytes) -> None:
+    def _parse(self, data: memoryview) -> bool:
         wire = self._wire
-        wire.receive_data(data)
-        violation = self._collect(wire.events_received())
-        self._hand_over()
+        wire.receive_data(bytes(data))
+        self._violation = self._collect(wire.events_received())
+        if self._violation is not None or wire.close_rcvd is not None or wire.parser_exc is not None:
+            return False
+        return not wire.extensions or sum(map(len, self._assembler.payloads)) < MAX_BATCH
+
+    def _hand_over(self) -> None:
+        super()._hand_over()
+        wire = self._wire
         self._reply()
-        if violation is not None:
-            self._fail(violation)
+        if self._violation is not None:
+            self._fail(self._violation)
         elif not self._ended and wire.close_rcvd is not None:
             self._ended = True
+            # Inside a message, too, where the library takes it for an error (RFC 6455, section 5.4).
             self._heard_close(wire.close_rcvd.code, wire.close_rcvd.reason)
         elif not self._ended and wire.parser_exc is not None:
             self._ended = True
-            close = wire.close_sent
-            violation = Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+            violation = self._own_failure(wire.parser_exc)
             refused = _refused_frame(wire.parser_exc)
             if refused is not None and refused.opcode is Opcode.CLOSE:
                 self._heard_bad_close(bytes(refused.data), violation)
-            self._sent_close = violation.code  # the wire has sent it
             self._fail(violation)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection."""
+    def _own_failure(self, error: Exception) -> Violation:
+        """Name what the library found."""
+        if isinstance(error, PayloadTooBig):
+            known = error.size is not None and not self._wire.extensions  # else it may be compressed
+            return self._assembler.too_large((error.size or 0) + (error.current_size or 0) if known else None)
+        close = self._wire.close_sent
+        return Violation(1002, "protocol error") if close is None else Violation(int(close.code), close.reason)
+
+    def _finish(self, error: Exception | None) -> None:
         if self._sent_close is None:  # HTTP text that is shorter than the frame that it looks like
             self._cause = self._cause or http_text(bytes(self._wire.reader.buffer[:_LINE]))
-        super().connection_lost(exc)
+        super()._finish(error)
 
     def _collect(self, events: Sequence[object]) -> Violation | None:
-        """Collect messages and handle pongs; the wire has answered pings and close frames."""
+        """Collect messages and handle pongs; the wire has answered pings."""
         assembler = self._assembler
         try:
             for event in events:
@@ -156,15 +139,13 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
                 elif opcode is Opcode.CONT:
                     assembler.more(payload, fin=event.fin)
                 elif opcode is Opcode.PONG:
-                    self._heard_pong(payload)
+                    self._pings.heard(payload)
         except Violation as violation:
             return violation
         return None
 
     def _reply(self) -> None:
-        """Write the answers of the wire: a pong for each ping, then perhaps one close frame."""
-        for frame in self._wire.data_to_send():
-            if frame and frame[0] & 0x0F == Opcode.PONG:
-                self._writing.pong(frame)
-            elif frame:
-                self._writing.control(frame)
+        """Write the pongs of the wire, one for each ping; its close frames are dropped, because they are ours."""
+        pongs = [frame for frame in self._wire.data_to_send() if frame and frame[0] & 0x0F == Opcode.PONG]
+        if pongs and self._open:
+            self._writing.pongs(pongs)

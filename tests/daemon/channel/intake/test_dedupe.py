@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.daemon.scripted import channel_plan, scripted
 from wscli.config.models.upstream import Rotate
-from wscli.daemon.channel.intake.dedupe import WINDOW, Dedupe
+from wscli.daemon.channel.intake.dedupe import Dedupe
+from wscli.history.limits import HistoryLimits
+from wscli.history.seen import MOST_SEEN, SeenDigests
 from wscli.templates.paths import compile_path_expression
 
 
 def dedupe(path: str = ".id") -> Dedupe:
-    return Dedupe(compile_path_expression(path))
+    return Dedupe(compile_path_expression(path), SeenDigests())
 
 
 def test_a_value_that_was_seen_drops_its_message_in_the_same_turn_or_later() -> None:
@@ -47,9 +50,26 @@ def test_values_are_told_apart_by_type_and_null_is_one() -> None:
 
 def test_the_last_4096_are_remembered() -> None:
     it = dedupe(".")
-    it.fresh([str(number).encode() for number in range(WINDOW + 1)], None)
+    it.fresh([str(number).encode() for number in range(MOST_SEEN + 1)], None)
     assert it.fresh([b"1"], None)[2] == 1
     assert it.fresh([b"0"], None)[2] == 0
+
+
+def test_values_of_another_path_are_others() -> None:
+    seen = SeenDigests()
+    for path in (".id", ".other"):
+        it = Dedupe(compile_path_expression(path), seen)
+        assert it.fresh([b'{"id": 1, "other": 1}'], None)[2] == 0
+
+
+async def test_what_was_seen_outlives_the_manager_where_its_history_does(tmp_path: Path) -> None:
+    plan = channel_plan(dedupe=compile_path_expression(".id"), history=HistoryLimits(store="disk"))
+    for received in (2, 1):
+        async with scripted(plan, state=tmp_path) as it:
+            it.server.link.say('{"id": 1}', '{"id": 2}' if received == 2 else '{"id": 3}')
+            it.server.link.say('{"id": 2}')
+            assert it.channel.counters.received == received
+            assert it.channel.history.last == (2 if received == 2 else 3)
 
 
 async def test_what_comes_over_both_connections_of_a_rotation_is_kept_once_and_counted() -> None:

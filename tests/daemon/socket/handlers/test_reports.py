@@ -12,6 +12,7 @@ from tests.daemon.served import Served
 from wscli.control.frames import DATA, END
 from wscli.core.states import ChannelState
 from wscli.errors import UnknownChannel
+from wscli.transport.connection import UpgradeExchange
 from wscli.version import __version__
 
 
@@ -86,7 +87,7 @@ async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> Non
     last.tokens["session"] = 3
     answer = await served.ask("doctor", {"channel": "calls"})
     assert answer["channel"]["channel"] == "calls"
-    assert answer["url"] == "ws://192.0.2.1/ws"
+    assert answer["url"] == "ws://192.0.2.1/ws/calls"
     assert answer["attempt"] == {
         "started": last.started,
         "peer": "192.0.2.1:443",
@@ -95,8 +96,48 @@ async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> Non
             {"name": "budget", "seconds": 0.0, "detail": "1000/s for 'api'", "ok": True},
             {"name": "tcp", "seconds": 0.012346, "detail": "connected", "ok": False},
         ],
+        "exchanges": [],
         "failure": {"kind": "status", "code": 503, "text": "HTTP 503"},
     }
+
+
+async def test_doctor_tells_what_was_asked_and_answered(served: Served) -> None:
+    last = served.calls.subscription.last_attempt
+    assert last is not None
+    headers = (("server", "a"), ("via", "b"), ("via", "c"), ("sec-websocket-protocol", "v1"))
+    last.timeline.exchanges = [
+        UpgradeExchange(
+            "ws://old", proxy="http://proxy:3128", headers=("Host",), subprotocols=("v1",), extensions="deflate"
+        ),
+        UpgradeExchange("ws://new", status=101, phrase="Switching Protocols", answer=headers),
+    ]
+    attempt = (await served.ask("doctor", {"channel": "calls"}))["attempt"]
+    assert attempt["exchanges"] == [
+        {
+            "url": "ws://old",
+            "proxy": "http://proxy:3128",
+            "headers": ["Host"],
+            "subprotocols": ["v1"],
+            "extensions": "deflate",
+            "answer": None,
+        },
+        {
+            "url": "ws://new",
+            "proxy": None,
+            "headers": [],
+            "subprotocols": [],
+            "extensions": None,
+            "answer": {
+                "status": 101,
+                "phrase": "Switching Protocols",
+                "headers": {"server": "a", "via": "b, c", "sec-websocket-protocol": "v1"},
+                "subprotocol": "v1",
+                "extensions": None,
+                "location": None,
+                "body": "",
+            },
+        },
+    ]
 
 
 async def test_doctor_of_a_channel_that_was_never_dialled_has_no_attempt(served: Served) -> None:

@@ -29,3 +29,15 @@ async def test_an_undeclared_token_is_refused_with_those_that_are(served: Served
         await served.ask("token", {"action": action, "name": "sesion"})
     assert caught.value.hint == "the tokens of this instance: session"
     assert served.manager.broker.stats()["session"]["fetches"] == 0
+
+
+async def test_the_reason_of_a_failure_is_listed_and_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    served.token.unlink()
+    with pytest.raises(AuthError):
+        await served.ask("token", {"action": "get", "name": "session"})
+    reason = "token 'session': cannot read the file '"
+    listed = (await served.ask("token", {"action": "ls"}))["tokens"]["session"]["reason"]
+    counted = (await served.ask("stats"))["tokens"]["session"]["reason"]
+    assert listed == counted
+    assert listed.startswith(reason)
+    assert listed in caplog.messages

@@ -49,6 +49,11 @@ def test_what_came_from_the_environment_is_called_by_its_stars() -> None:
     dial = replace(DIAL, url=Secret("ws://10.0.0.7:8790/ws"), shown_url="ws://***:***/ws")
     assert make_target(dial, {}, {}).label == "***:***"
     assert make_target(DIAL, {}, {}).label is None
+    there = replace(DIAL, connect_to=Secret("unix:/run/7/app.sock"), shown_connect_to="unix:/run/***/app.sock")
+    assert (make_target(there, {}, {}).label, make_target(there, {}, {}).connect_to) == (
+        "unix:/run/***/app.sock",
+        "unix:/run/7/app.sock",
+    )
 
 
 def test_a_target_shows_nothing_of_itself() -> None:

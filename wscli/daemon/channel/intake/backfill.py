@@ -19,6 +19,7 @@ from wscli.daemon.channel.intake.dedupe import Dedupe
 from wscli.daemon.channel.intake.requests import BackfillRequests
 from wscli.daemon.upstream.services import Services
 from wscli.history.memory import History
+from wscli.history.seen import SeenDigests
 from wscli.problems import Problems
 from wscli.timing import OneShot
 
@@ -173,7 +174,7 @@ class Backfill:
     def _compare(self) -> Dedupe:
         """Give the ids seen so far under the declared ``id``."""
         if self._seen is None or self._seen.path != self._declared.id:
-            self._seen = Dedupe(self._declared.id, window=REMEMBERED, null_passes=True)
+            self._seen = Dedupe(self._declared.id, SeenDigests(REMEMBERED), null_passes=True)
         self._seen_until = None
         return self._seen
 
@@ -185,7 +186,7 @@ class Backfill:
             self._sink.admit(payloads, kinds)
 
     def _not_held(self, payloads: list[bytes]) -> list[bytes]:
-        held = Dedupe(self._declared.id, window=REMEMBERED, null_passes=True)
+        held = Dedupe(self._declared.id, SeenDigests(REMEMBERED), null_passes=True)
         for item in self._held:
             if not isinstance(item, _Gap):
                 held.fresh(*item)

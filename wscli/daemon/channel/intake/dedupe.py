@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from hashlib import blake2b
 
+from wscli.history.seen import SeenDigests
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Dedupe"]
-
-WINDOW = 4096
-"""Values remembered, as digests: about a quarter of a megabyte whatever their size."""
 
 
 class Dedupe:
     """Drops the JSON text messages whose value at a path is among the last ones seen; all other messages pass.
 
-    With ``null_passes``, messages with null there pass as well.
+    With ``null_passes``, messages with null there pass as well. ``seen`` may hold the values of other paths too.
     """
 
-    def __init__(self, path: JsonPath, *, window: int = WINDOW, null_passes: bool = False) -> None:
+    def __init__(self, path: JsonPath, seen: SeenDigests, *, null_passes: bool = False) -> None:
         self.path = path
-        self._window = window
         self._none = (ABSENT, None) if null_passes else (ABSENT,)
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._seen = seen
+        self._key = blake2b(path.source.encode(), digest_size=16).digest()
 
     def fresh(self, payloads: list[bytes], kinds: bytes | None) -> tuple[list[bytes], bytes | None, int]:
         """Give the new ones of a batch, their kinds, and how many were dropped; ``kinds`` as in a history's batch."""
@@ -47,11 +44,4 @@ class Dedupe:
             text = json.dumps(value, sort_keys=True)
         except (ValueError, RecursionError):  # not JSON, or of an absurd depth or length
             return True
-        digest = blake2b(text.encode(), digest_size=16).digest()
-        if digest in self._seen:
-            self._seen.move_to_end(digest)
-            return False
-        self._seen[digest] = None
-        if len(self._seen) > self._window:
-            self._seen.popitem(last=False)
-        return True
+        return self._seen.add(blake2b(text.encode(), digest_size=16, key=self._key).digest())

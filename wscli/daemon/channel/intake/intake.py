@@ -119,7 +119,7 @@ class Intake:
         if plan.dedupe is None:
             self._dedupe = None
         elif self._dedupe is None or self._dedupe.path != plan.dedupe:
-            self._dedupe = Dedupe(plan.dedupe)
+            self._dedupe = Dedupe(plan.dedupe, self.history.seen)
 
     def _backfill_by(self, plan: ChannelPlan, params: Mapping[str, str]) -> None:
         if self._backfill is None:

@@ -15,10 +15,10 @@ from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.core.backoff import delay_for
 from wscli.daemon.channel.intake.dedupe import Dedupe
+from wscli.daemon.channel.intake.scan import messages_before
 from wscli.daemon.upstream.services import Services
 from wscli.history.memory import History
 from wscli.history.records import Batch
-from wscli.history.scan import messages_before
 from wscli.net.http import RequestFailed
 from wscli.problems import Problems
 from wscli.templates import TemplateError

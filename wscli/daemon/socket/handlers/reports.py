@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wscli.control.attempts import AttemptReport, Doctor
 from wscli.control.messages import Complete, Ping, Stats, StatusAnswer
+from wscli.control.messages.attempts import AnswerReport, AttemptReport, Doctor, ExchangeReport
 from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
 from wscli.daemon.fanout.readers import Reader
@@ -13,6 +13,7 @@ from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.transport.connection import UpgradeExchange
 from wscli.version import __version__
 
 __all__ = ["complete", "doctor", "logs", "ping", "stats", "status"]
@@ -76,11 +77,38 @@ async def doctor(app: App, request: DoctorRequest, peer: Peer) -> Doctor:
     else:
         record = channel.subscription.last_attempt
     attempt = None if record is None else _attempt(record)
-    return {"channel": channel.status(), "url": channel.plan.upstream.dial.shown_url, "attempt": attempt}
+    asked = channel.subscription.upstream.request()
+    return {"channel": channel.status(), "url": asked.plan.dial.shown_address(asked.params), "attempt": attempt}
+
+
+def _exchange(exchange: UpgradeExchange) -> ExchangeReport:
+    return {
+        "url": exchange.url,
+        "proxy": exchange.proxy,
+        "headers": list(exchange.headers),
+        "subprotocols": list(exchange.subprotocols),
+        "extensions": exchange.extensions,
+        "answer": None if exchange.status is None else _answer(exchange, exchange.status),
+    }
+
+
+def _answer(exchange: UpgradeExchange, status: int) -> AnswerReport:
+    headers: dict[str, str] = {}
+    for name, value in exchange.answer:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return {
+        "status": status,
+        "phrase": exchange.phrase,
+        "headers": headers,
+        "subprotocol": headers.get("sec-websocket-protocol"),
+        "extensions": headers.get("sec-websocket-extensions"),
+        "location": headers.get("location"),
+        "body": exchange.body,
+    }
 
 
 def _attempt(record: AttemptRecord) -> AttemptReport:
-    timeline, failure = record.timeline, record.failure
+    timeline, failure = record.shown_timeline(), record.failure
     return {
         "started": record.started,
         "peer": timeline.peer,
@@ -89,5 +117,6 @@ def _attempt(record: AttemptRecord) -> AttemptReport:
             {"name": step.name, "seconds": round(step.seconds, 6), "detail": step.detail, "ok": step.ok}
             for step in timeline.steps
         ],
+        "exchanges": [_exchange(one) for one in timeline.exchanges],
         "failure": None if failure is None else {"kind": str(failure.kind), "code": failure.code, "text": failure.text},
     }

@@ -14,9 +14,10 @@ Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each 
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from wscli.control.messages import SendReceipt
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
@@ -31,6 +32,15 @@ from wscli.errors import NotSent, WscliError
 __all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
 DEFAULT_TIMEOUT = 10.0
+TURN = 0.005
+"""Seconds of sending after which other tasks get a turn."""
+
+
+class SendOne(Protocol):
+    """Sends one message to a channel, within ``timeout`` seconds."""
+
+    async def __call__(self, payload: bytes, /, *, timeout: float) -> None:
+        """Send it."""
 
 
 async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
@@ -40,12 +50,12 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     if "refs" in request:
         await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
         return
-    send = functools.partial(channel.send, binary=binary, timeout=timeout, preparing=request.get("connection"))
+    send = functools.partial(channel.send, binary=binary, preparing=request.get("connection"))
     with channel.use():
         block = await first_block("send", request, peer, {"sent": 0})
         while block is not None and "bytes" in block:
             messages = await read_messages(block, peer)
-            count, error = await peer.while_connected(_send(send, messages, binary=binary))
+            count, error = await peer.while_connected(_send(send, messages, binary=binary, timeout=timeout))
             if error is not None:
                 await peer.send_line(failure(error, sent=count))
                 return
@@ -101,17 +111,20 @@ async def read_messages(block: BlockLine, peer: Peer) -> list[bytes]:
     return split_block(await peer.read_exactly(size), block.get("framing", "whole"))
 
 
-async def _send(
-    send: Callable[[bytes], Awaitable[None]], messages: list[bytes], *, binary: bool
-) -> tuple[int, WscliError | None]:
-    """Send messages until one fails; return how many were sent, and its error."""
+async def _send(send: SendOne, messages: list[bytes], *, binary: bool, timeout: float) -> tuple[int, WscliError | None]:
+    """Send messages until one fails, or all of them took too long; return how many were sent, and the error."""
+    time = asyncio.get_running_loop().time
+    deadline, turn = time() + timeout, time() + TURN
     for count, message in enumerate(messages):
         try:
             if not binary:
                 check_text(message)
-            await send(message)
+            await send(message, timeout=timeout if not count else max(deadline - time(), 0.0))
         except WscliError as error:
             return count, error
+        if time() > turn:  # sending may be a matter of a buffer, and never wait
+            await asyncio.sleep(0)
+            turn = time() + TURN
     return len(messages), None
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
-from wscli.daemon.upstream.dial.scrub import scrub_steps, scrubbed, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
+from wscli.net.retry_after import capped
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
@@ -40,12 +42,26 @@ class AttemptRecord:
     """Version of each token that it used, by name."""
     expires_at: float | None = None
     """When the first of them expires, on ``Clock.boottime``; None: never, or unknown."""
-    timeline: DialTimeline = field(default_factory=DialTimeline)
+    timeline: DialTimeline = field(default_factory=DialTimeline, repr=False)
+    """It may hold secrets; ``shown_timeline`` does not."""
     place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """Texts that must not be shown."""
+    find_secrets: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
+    """Gives the texts that must not be shown, the longest first; found when they are needed, as few attempts fail."""
+
+    def keep_secrets(self, find: Callable[[], tuple[str, ...]]) -> None:
+        """Add those of another URL: after a redirect the secrets of the first one count as well."""
+        before = self.find_secrets
+        self.find_secrets = functools.cache(lambda: tuple(sorted({*before(), *find()}, key=len, reverse=True)))
+
+    def scrubbed(self, failure: Failure) -> Failure:
+        """Give a failure of this attempt without secrets."""
+        return scrubbed(failure, self.find_secrets())
+
+    def shown_timeline(self) -> DialTimeline:
+        """Give the timeline without secrets."""
+        return scrubbed_timeline(self.timeline, self.find_secrets())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,8 @@ class DialRequest:
     """Whether it goes before those that are not, in the queue of the connect budget."""
     lasting: float = 0.0
     """Seconds that each token is to last at least: one that does not is renewed first."""
+    by_hand: bool = False
+    """Whether a person asked for it: neither a wait of its endpoint nor one of a token source's backoff applies."""
 
 
 class Dialer:
@@ -105,16 +123,27 @@ class Dialer:
                 target = make_target(plan.dial, request.params, tokens, url=url)
             except ConfigError as error:  # a TLS file, which may be replaced later
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
-            record.secrets = secrets_of(target, tokens.values())
+            find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets)
+            record.keep_secrets(find)
             progress("dialling", f"dialling {plan.dial.shown_url}")
+            budget = self._budgets[plan.endpoint]
             try:
-                return await self._open_connection(target, listener, record.timeline)
+                connection = await self._open_connection(target, listener, record.timeline)
             except DialError as error:
                 url = redirected(target, error.failure)
-                scrub_steps(record.timeline, record.secrets)
                 if url is None:
-                    raise DialError(scrubbed(error.failure, record.secrets)) from None
+                    failure = record.scrubbed(error.failure)
+                    failure = replace(failure, retry_after=capped(failure.retry_after, plan.retry_after_max))
+                    budget.refused(failure, plan.backoff)
+                    raise DialError(failure) from None
+            else:
+                budget.accepted()
+                return connection
         raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
+
+    def release(self, endpoint: str) -> None:
+        """Hold back no dial of an endpoint any more: another server may be dialled now."""
+        self._budgets[endpoint].release()
 
     async def dial_once(self, request: DialRequest) -> AttemptRecord:
         """Open a connection for ``doctor --dial``, close it at once, and give the record of the attempt."""
@@ -137,8 +166,7 @@ class Dialer:
 
         Where the queue outlasts the tokens, the second turn fetches them and dials.
         """
-        plan = request.plan
-        tokens = await self._tokens(plan, record, progress)
+        tokens = await self._tokens(request, record, progress)
         for _ in range(MAX_TURNS):
             await self._queue(request, record, progress)
             current = {name: self._current(name, token) for name, token in tokens.items()}
@@ -146,7 +174,7 @@ class Dialer:
             if len(good) == len(tokens):
                 tokens = good
                 break
-            tokens = await self._tokens(plan, record, progress)
+            tokens = await self._tokens(request, record, progress)
         record.tokens = {name: token.version for name, token in tokens.items()}
         record.expires_at = min((t.expires_at for t in tokens.values() if t.expires_at is not None), default=None)
         return {name: token.value.reveal() for name, token in tokens.items()}
@@ -163,16 +191,16 @@ class Dialer:
                 raise
 
     async def _tokens(
-        self, plan: UpstreamPlan, record: AttemptRecord, progress: Callable[[str, str], None]
+        self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, BrokerToken]:
         tokens = {}
-        for name in sorted(plan.dial.token_names):
+        for name in sorted(request.plan.dial.token_names):
             began = self._clock.monotonic()
             cached = self._broker.peek(name) is not None
             if not cached:
                 progress("token", f"fetching token {name!r}")
             try:
-                tokens[name] = await self._broker.get(name)
+                tokens[name] = await self._broker.get(name, by_hand=request.by_hand)
             except TokenFailed as error:
                 record.timeline.add("token", self._clock.monotonic() - began, error.failure.text, ok=False)
                 raise
@@ -190,10 +218,12 @@ class Dialer:
         began = self._clock.monotonic()
         endpoint = request.plan.endpoint
         budget = self._budgets[endpoint]
-        place = budget.enter(critical=request.critical)
+        place = budget.enter(critical=request.critical, by_hand=request.by_hand)
         record.place = place
         try:
-            if place.ahead:
+            if (held := place.held) is not None:
+                progress("held", f"endpoint {endpoint!r} is held back: {held[1]}")
+            elif place.ahead:
                 progress("budget", f"queued for the connect budget of endpoint {endpoint!r} ({budget.rate})")
             await place.granted()
             record.timeline.add("budget", self._clock.monotonic() - began, f"{budget.rate} for {endpoint!r}")

@@ -1,52 +1,76 @@
-"""Removes our secrets from remote text, which may quote what it was sent.
+"""Removes the secrets of a dial from remote text, which may quote what it was sent.
 
 A close reason such as ``invalid token: eyJ...`` would otherwise reach ``status``, ``stats`` and the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from wscli.core.events import Failure
-from wscli.transport.connection import DialTarget, DialTimeline
+from wscli.net.origin import without_query
+from wscli.net.scrub import SHOWN, cleaned, forms_of, in_header, in_url, without
+from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
-__all__ = ["scrub_steps", "scrubbed", "secrets_of"]
+__all__ = ["scrubbed", "scrubbed_timeline", "secrets_of"]
 
-SHORTEST = 4
-"""Characters of the shortest secret that is removed; a shorter text occurs in normal sentences."""
-SHOWN = "***"
+MAX_HEADERS = 50
+MAX_VALUE = 200
+"""Headers of an answer that are kept, and the characters of the value of each."""
 
-
-def secrets_of(target: DialTarget, tokens: Iterable[str]) -> frozenset[str]:
-    """Give the secrets of a dial: tokens, header values, query values, and the URL's userinfo."""
-    parts = urlsplit(target.url)
-    pairs = [pair.partition("=")[2] for pair in parts.query.split("&")]
-    userinfo = parts.netloc.rpartition("@")[0]
-    texts = [*tokens, *pairs, userinfo, *userinfo.split(":")]
-    for _, value in target.headers:
-        texts += [value, *value.split()]
-    texts += [form for text in texts for form in (unquote_plus(text), quote(text, safe=""))]
-    return frozenset(text for text in texts if len(text) >= SHORTEST)
+_SECRET_HEADER = re.compile(
+    r"cookie|auth(?!enticate)|token|secret|key|password|session|credential|signature|csrf|xsrf|jwt", re.IGNORECASE
+)
+_OF_THE_UPGRADE = "sec-websocket-"
+_REFERENCES = ("location", "content-location")
 
 
-def scrubbed(failure: Failure, secrets: Collection[str]) -> Failure:
+def secrets_of(target: DialTarget, tokens: Iterable[str], environment: Collection[str] = ()) -> tuple[str, ...]:
+    """Give the secrets of a dial: tokens, header values, query values, the URL's userinfo.
+
+    ``environment`` has values of ``${VAR}``; those that are part of the URL or of a subprotocol are secrets too. The
+    longest secret is the first.
+    """
+    texts = [*tokens, *in_url(target.url)]
+    for name, value in target.headers:
+        if name.lower() != "host" or value != urlsplit(target.url).hostname:  # the URL shows its host
+            texts += in_header(value)
+    public = "\n".join((target.url, *target.subprotocols))
+    return tuple(forms_of([*texts, *(one for one in environment if one in public)]))
+
+
+def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:
     """Give the failure without secrets."""
-    return replace(failure, text=_without(failure.text, secrets), close_reason=_without(failure.close_reason, secrets))
+    return replace(failure, text=cleaned(failure.text, secrets), close_reason=cleaned(failure.close_reason, secrets))
 
 
-def scrub_steps(timeline: DialTimeline, secrets: Collection[str]) -> None:
-    """Remove secrets from the details of the steps of a dial."""
-    timeline.steps = [replace(step, detail=_without(step.detail, secrets)) for step in timeline.steps]
+def scrubbed_timeline(timeline: DialTimeline, secrets: Sequence[str]) -> DialTimeline:
+    """Give the steps of a dial, and what was asked and answered, without secrets."""
+    return replace(
+        timeline,
+        steps=[replace(step, detail=cleaned(step.detail, secrets)) for step in timeline.steps],
+        exchanges=[_scrubbed_exchange(one, secrets) for one in timeline.exchanges],
+    )
 
 
-def _without(text: str, secrets: Collection[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, SHOWN)
-    for secret in secrets:  # a reason or status line may be cut inside a secret
-        for length in range(len(secret) - 1, SHORTEST - 1, -1):
-            if text.endswith(secret[:length]):
-                text = text[:-length] + SHOWN
-                break
-    return text
+def _scrubbed_exchange(exchange: UpgradeExchange, secrets: Sequence[str]) -> UpgradeExchange:
+    return replace(
+        exchange,
+        url=without(exchange.url, secrets),
+        subprotocols=tuple(without(name, secrets) for name in exchange.subprotocols),
+        phrase=cleaned(exchange.phrase, secrets),
+        answer=tuple(
+            (cleaned(name, secrets), _shown_value(name, value, secrets))
+            for name, value in exchange.answer[:MAX_HEADERS]
+        ),
+        body=cleaned(exchange.body, secrets),
+    )
+
+
+def _shown_value(name: str, value: str, secrets: Sequence[str]) -> str:
+    if _SECRET_HEADER.search(name) and not name.startswith(_OF_THE_UPGRADE):
+        return SHOWN
+    return cleaned(without_query(value) if name in _REFERENCES else value, secrets)[:MAX_VALUE]

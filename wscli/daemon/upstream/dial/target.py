@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from wscli.config.plan import DialPlan
 from wscli.core.events import Failure, FailureKind
@@ -20,7 +20,7 @@ def make_target(
     """Fill every template; ``url`` replaces the whole URL after a redirect."""
     scope = {"token": tokens, "param": params}
     address = url or _address(dial, params, scope)
-    shown = urlsplit(dial.shown_url).netloc
+    shown = dial.shown_connect_to or urlsplit(dial.shown_url).netloc
     return DialTarget(
         url=address,
         headers=tuple((name, template.render(scope)) for name, template in dial.headers.items()),
@@ -29,9 +29,12 @@ def make_target(
         tls=make_tls(dial.tls) if urlsplit(address).scheme == "wss" else None,
         server_name=dial.tls.server_name,
         proxy=dial.proxy,
+        connect_to=None if dial.connect_to is None else dial.connect_to.reveal(),
         max_message=dial.max_message,
         timeout=dial.timeout,
-        label=shown if "***" in shown else None,  # the host or the port came from the environment
+        label=shown if "***" in shown else None,  # of the environment
+        shown=dial.shown_address(params) if url is None else _shown_redirect(url, shown),
+        shown_proxy=dial.shown_proxy,
     )
 
 
@@ -41,6 +44,13 @@ def _address(dial: DialPlan, params: Mapping[str, str], scope: Mapping[str, Mapp
     if not query:
         return address
     return f"{address}{'&' if '?' in address else '?'}{'&'.join(query)}"
+
+
+def _shown_redirect(url: str, netloc: str) -> str:
+    """Give the URL of a redirect, which stays at ``netloc``, with ``***`` for each value of its query."""
+    parts = urlsplit(url)
+    query = "&".join(f"{pair.partition('=')[0]}=***" for pair in parts.query.split("&") if pair)
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
 
 
 def redirected(target: DialTarget, failure: Failure) -> str | None:

@@ -119,13 +119,15 @@ class ChannelStats(ChannelCounts):
 
 
 class TokenStats(TypedDict):
-    """A token source in ``stats --json``."""
+    """A token source in ``stats --json``: why its last fetch failed, and in how many seconds it is asked again."""
 
     state: str
     expires_in_s: float | None
     fetches: int
     served: int
     failures: int
+    reason: str | None
+    retry_in_s: float | None
 
 
 class GatewayStats(TypedDict):
@@ -133,6 +135,7 @@ class GatewayStats(TypedDict):
 
     listen: list[str]
     clients: int
+    strangers: int
     refused: int
 
 
@@ -242,13 +245,11 @@ class OutboxAnswer(TypedDict, total=False):
 
 
 class SendReceipt(TypedDict):
-    """``send`` with ``refs``: what the one message became."""
+    """``send`` with ``refs``: what they were filled with, and the ``epoch:seq`` of the last message before it."""
 
     sent: int
     ref: int | str | None
-    """What its references were filled with."""
     after: str
-    """``epoch:seq`` of the last message that came before it was handed over."""
 
 
 class TokenAnswer(TypedDict, total=False):

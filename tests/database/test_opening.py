@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wscli.database import DatabaseError, Kind, fault, open_database, transaction
+from wscli.database.opening import DatabaseError, Kind, fault, open_database, transaction
 
 KIND = Kind(0x77736374, 1, "CREATE TABLE things (number INTEGER PRIMARY KEY, name TEXT)")
 

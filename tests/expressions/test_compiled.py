@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wscli.expressions import InvalidExpression, check_expression, compile_condition, compile_program, is_json
+from wscli.expressions.compiled import InvalidExpression, check_expression, compile_condition, compile_program, is_json
 
 
 @pytest.mark.parametrize("expression", [".id ==", "1) or (2", "$ref"])
@@ -49,6 +49,7 @@ def test_nan_and_endless_nesting_are_not_json() -> None:
 
 def test_jq_is_imported_with_the_first_expression() -> None:
     code = (
-        "import sys, wscli.expressions as e\nassert 'jq' not in sys.modules\ne.check_expression('.')\nsys.modules['jq']"
+        "import sys, wscli.expressions.compiled as e\nassert 'jq' not in sys.modules\n"
+        "e.check_expression('.')\nsys.modules['jq']"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -18,6 +18,7 @@ from wscli.errors import WscliError
 
 __all__ = [
     "FAULTS",
+    "DatabaseDamaged",
     "DatabaseError",
     "Kind",
     "fault",
@@ -26,6 +27,7 @@ __all__ = [
     "open_database",
     "savepoint",
     "transaction",
+    "unusable",
 ]
 
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
@@ -39,6 +41,10 @@ _ASIDE = "move the file away, and a new one is made; or mend it with `sqlite3 FI
 
 class DatabaseError(WscliError):
     """A file is damaged, belongs to another program, or cannot be written."""
+
+
+class DatabaseDamaged(DatabaseError):
+    """A file is damaged, or not one of ours."""
 
 
 class Kind(NamedTuple):
@@ -66,7 +72,7 @@ def open_database(path: Path, kind: Kind, *, sync: str = "FULL") -> sqlite3.Conn
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))  # the files beside it take its mode
         database = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
     except sqlite3.Error as error:
         raise fault(path, error) from None
     database.text_factory = lenient_text
@@ -85,9 +91,9 @@ def _prepare(database: sqlite3.Connection, path: Path, kind: Kind, sync: str) ->
     (number,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if tables and number != kind.application_id:
-        raise DatabaseError(f"{str(path)!r} is a database of another program", _ASIDE)
+        raise DatabaseDamaged(f"{str(path)!r} is a database of another program", _ASIDE)
     if tables and version != kind.version and version not in kind.upgrades:
-        raise DatabaseError(
+        raise DatabaseDamaged(
             f"{str(path)!r} is of version {version}, and this wscli reads version {kind.version}", _ASIDE
         )
     for setting in ("journal_mode=WAL", f"synchronous={sync}", *_SETTINGS):
@@ -136,11 +142,11 @@ def fault(path: Path, error: Exception) -> DatabaseError:
     """Translate an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, UnicodeDecodeError):
-        return DatabaseError(f"{str(path)!r} is damaged, or no database: {error}", _ASIDE)
+        return DatabaseDamaged(f"{str(path)!r} is damaged, or no database: {error}", _ASIDE)
     if name.startswith("SQLITE_FULL"):
         return DatabaseError(f"{str(path)!r} cannot grow: the disk is full", "make room on the disk")
     if name.startswith("SQLITE_CANTOPEN") and (shortage := _shortage()) is not None:
-        return _unusable(path, shortage)
+        return unusable(path, shortage)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return DatabaseError(
             f"{str(path)!r} cannot be written to: {error}", "its directory must be writable; XDG_STATE_HOME moves it"
@@ -162,9 +168,10 @@ def _shortage() -> OSError | None:
     return None
 
 
-def _unusable(path: Path, error: OSError) -> DatabaseError:
+def unusable(path: Path, error: OSError) -> DatabaseError:
+    """Translate an error of the system."""
     reason = (error.strerror or str(error)).lower()
     hint = "its directory must be writable; XDG_STATE_HOME moves it"
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        hint = "raise the limit, by `ulimit -Hn` or LimitNOFILE= of a unit; a history on disk has up to six files"
+        hint = "raise the limit, by `ulimit -Hn` or LimitNOFILE= of a unit; a history on disk has up to seven files"
     return DatabaseError(f"{str(path)!r} cannot be used: {reason}", hint)

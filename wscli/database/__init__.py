@@ -1,0 +1,1 @@
+"""Databases of ours: SQLite files, opened, locked and watched."""
