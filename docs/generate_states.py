@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wscli.core.events import TaskCrashed
-from wscli.core.states import CHANNEL_TABLE, OPEN, UPSTREAM_TABLE
+from wscli.core.transitions import CHANNEL_TABLE, OPEN, UPSTREAM_TABLE
 
 PAGE = Path(__file__).with_name("states.md")
 DRAWN = {"channel": CHANNEL_TABLE, "upstream": UPSTREAM_TABLE}

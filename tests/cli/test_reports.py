@@ -14,7 +14,7 @@ from tests.cli.commands import Cli, cli, start, started
 from tests.daemon.scripted import REFUSED, status
 from tests.daemon.served import fill
 from tests.waiting import eventually
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.transport.connection import UpgradeExchange
 

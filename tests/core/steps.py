@@ -8,22 +8,22 @@ from typing import Any
 from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.backoff import BackoffPolicy
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.machine import step
 from wscli.core.moves import Policy
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import ChannelState
+from wscli.core.states import ChannelState, Snapshot
 from wscli.core.verdicts import parse_verdicts
 
 POLICY = Policy(BackoffPolicy())
-TCP = e.Failure(e.FailureKind.TCP, "connection refused")
+TCP = Failure(FailureKind.TCP, "connection refused")
 
 
-def close(code: int | None, **more: Any) -> e.Failure:
-    return e.Failure(e.FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer", **more)
+def close(code: int | None, **more: Any) -> Failure:
+    return Failure(FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer", **more)
 
 
-def status(code: int, **more: Any) -> e.Failure:
-    return e.Failure(e.FailureKind.STATUS, f"HTTP {code}", code=code, **more)
+def status(code: int, **more: Any) -> Failure:
+    return Failure(FailureKind.STATUS, f"HTTP {code}", code=code, **more)
 
 
 def declared(verdicts: Mapping[Any, Any]) -> Policy:
@@ -51,7 +51,7 @@ def rotating() -> Snapshot:
 
 
 def refused(
-    *failures: e.Failure, snapshot: Snapshot | None = None, policy: Policy = POLICY, token: int = 0, sent: bool = False
+    *failures: Failure, snapshot: Snapshot | None = None, policy: Policy = POLICY, token: int = 0, sent: bool = False
 ) -> tuple[Snapshot, list[Any]]:
     """End an attempt with each of the failures in turn, starting the next one where the upstream waits."""
     after, commands = snapshot or run(e.Used())[0], [] if snapshot else [c.DialNext(1)]

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from wscli.core import events as e
-from wscli.core.actions import Action, Verdict
 from wscli.core.channel import shown, step_channel
-from wscli.core.snapshot import Next, Reason, Snapshot
-from wscli.core.states import CHANNEL_TABLE, OPEN, ChannelState
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
+from wscli.core.states import ChannelState, Next, Reason, Snapshot
+from wscli.core.transitions import CHANNEL_TABLE, OPEN
 
 S = ChannelState
 READY = replace(Snapshot(), state=S.READY)
 FAILED = replace(Snapshot(), state=S.FAILED)
-REFUSED = e.Failure(e.FailureKind.CLOSE, "no such room", code=4404)
+REFUSED = Failure(FailureKind.CLOSE, "no such room", code=4404)
 STOPPED = Snapshot(S.STOPPED, Reason("by_hand", "stopped by hand"), Next("start"))
 PAUSED = Snapshot(S.PAUSED, Reason("by_hand", "paused by hand"), Next("resume"))
 

@@ -9,6 +9,7 @@ from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.endings import reason_code
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.moves import Policy
 from wscli.core.states import ChannelState
 
@@ -17,7 +18,7 @@ CREDENTIALS = [close(4401), status(401), status(403)]
 
 
 @pytest.mark.parametrize("failure", CREDENTIALS)
-def test_credentials_refused_without_a_token_fail_for_authentication_at_the_third(failure: e.Failure) -> None:
+def test_credentials_refused_without_a_token_fail_for_authentication_at_the_third(failure: Failure) -> None:
     snapshot, _ = refused(failure, failure, failure)
     assert (snapshot.state, snapshot.next.action) == (S.FAILED, "start")
     assert snapshot.refused_credentials
@@ -26,15 +27,15 @@ def test_credentials_refused_without_a_token_fail_for_authentication_at_the_thir
 REFUSALS = [
     *map(status, (302, 400, 401, 403, 405, 410, 426)),
     *map(close, (1002, 1003, 1007, 1008, 1010, 4401)),
-    e.Failure(e.FailureKind.CERTIFICATE, "expired"),
-    e.Failure(e.FailureKind.VIOLATION, "reserved bits must be 0", code=1002, by="us"),
-    e.Failure(e.FailureKind.TOKEN, "invalid_grant", refused=True),
-    e.Failure(e.FailureKind.PROXY, "407", code=407, refused=True),
+    Failure(FailureKind.CERTIFICATE, "expired"),
+    Failure(FailureKind.VIOLATION, "reserved bits must be 0", code=1002, by="us"),
+    Failure(FailureKind.TOKEN, "invalid_grant", refused=True),
+    Failure(FailureKind.PROXY, "407", code=407, refused=True),
 ]
 
 
 @pytest.mark.parametrize("failure", REFUSALS, ids=reason_code)
-def test_what_may_mend_itself_is_final_only_at_the_third_in_a_row(failure: e.Failure) -> None:
+def test_what_may_mend_itself_is_final_only_at_the_third_in_a_row(failure: Failure) -> None:
     twice, commands = refused(failure, failure)
     assert (twice.state, commands[-1]) == (S.WAITING, c.ScheduleRetry(2, 2, 0.0))
     assert refused(failure, snapshot=twice)[0].state is S.FAILED
@@ -66,7 +67,7 @@ def test_a_close_that_may_mean_an_expired_token_drops_it(code: int) -> None:
 
 
 @pytest.mark.parametrize("failure", [close(4001), close(1006), status(500), status(400)])
-def test_a_token_is_suspected_after_three_ends_of_whatever_code_and_once_without_health(failure: e.Failure) -> None:
+def test_a_token_is_suspected_after_three_ends_of_whatever_code_and_once_without_health(failure: Failure) -> None:
     twice, commands = refused(failure, failure, token=1)
     assert not [one for one in commands if isinstance(one, c.ForgetTokens)]
     thrice, commands = refused(failure, token=1, snapshot=twice)
@@ -76,7 +77,7 @@ def test_a_token_is_suspected_after_three_ends_of_whatever_code_and_once_without
 
 
 @pytest.mark.parametrize("failure", [TCP, status(503, retry_after=1.0)])
-def test_what_says_nothing_of_the_token_does_not_make_it_suspected(failure: e.Failure) -> None:
+def test_what_says_nothing_of_the_token_does_not_make_it_suspected(failure: Failure) -> None:
     _, commands = refused(*[failure] * 4, token=1)
     assert not [one for one in commands if isinstance(one, c.ForgetTokens)]
 
@@ -110,7 +111,7 @@ def test_a_failed_upstream_that_no_channel_uses_becomes_idle_instead() -> None:
 
 
 @pytest.mark.parametrize("failure", [*CREDENTIALS, *REFUSALS[-2:]], ids=reason_code)
-def test_refused_credentials_are_tried_again_no_more_often_than_declared(failure: e.Failure) -> None:
+def test_refused_credentials_are_tried_again_no_more_often_than_declared(failure: Failure) -> None:
     snapshot, commands = refused(*[failure] * 3, policy=LOOKING)
     assert commands[-1] == c.ScheduleLook(3, 600.0)
     assert snapshot.refused_credentials

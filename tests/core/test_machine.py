@@ -9,17 +9,17 @@ import pytest
 from tests.core.steps import POLICY, TCP, close, declared, ready, run, status
 from wscli.core import commands as c
 from wscli.core import events as e
-from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import BackoffPolicy
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.machine import event_of_reload, step
 from wscli.core.moves import Policy
-from wscli.core.snapshot import Reason, Snapshot, Successor
-from wscli.core.states import SETTLED, UPSTREAM_TABLE, ChannelState, IllegalTransition
+from wscli.core.states import SETTLED, ChannelState, Reason, Snapshot, Successor
+from wscli.core.transitions import UPSTREAM_TABLE, IllegalTransition
 
 S = ChannelState
 
 
-def waiting(failure: e.Failure = TCP) -> Snapshot:
+def waiting(failure: Failure = TCP) -> Snapshot:
     return run(e.Used(), e.AttemptEnded(1, failure))[0]
 
 
@@ -94,7 +94,7 @@ def test_retry_after_is_no_sooner() -> None:
 
 
 @pytest.mark.parametrize("failure", [close(4401), status(401), status(403)])
-def test_a_refused_token_is_dropped_and_dialled_again_at_once_then_with_backoff(failure: e.Failure) -> None:
+def test_a_refused_token_is_dropped_and_dialled_again_at_once_then_with_backoff(failure: Failure) -> None:
     snapshot, commands = run(e.Used(), e.AttemptEnded(1, failure, token=1))
     assert commands == [c.DialNext(1), c.ForgetTokens(1), c.DialNext(2)]
     snapshot, commands = run(e.AttemptEnded(2, failure, token=1), snapshot=snapshot)
@@ -189,7 +189,7 @@ def test_a_dial_that_its_last_use_left_without_an_answer_is_hung_up_and_backed_o
 
 
 def test_a_wait_for_a_token_source_ends_early_when_the_network_returns_or_its_source_changes() -> None:
-    failed = waiting(e.Failure(e.FailureKind.TOKEN, "token 's': HTTP 503", retry_after=20.0))
+    failed = waiting(Failure(FailureKind.TOKEN, "token 's': HTTP 503", retry_after=20.0))
     assert (failed.state, failed.no_sooner) == (S.WAITING, False)
     assert run(e.NetworkReturned(), snapshot=failed)[1] == [c.DialNext(2)]
     changed = event_of_reload(failed, dials_otherwise=False, judges_otherwise=True, wanted=True, rotates=False)

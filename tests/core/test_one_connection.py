@@ -10,12 +10,11 @@ from tests.core.steps import POLICY, TCP, close, declared, status
 from tests.examples import EXAMPLES
 from wscli.core import commands as c
 from wscli.core import events as e
-from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import BackoffPolicy, LookAgain
+from wscli.core.failures import Action, Failure, Verdict
 from wscli.core.machine import step
 from wscli.core.moves import Policy
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import HOLDS_CONNECTION, ChannelState
+from wscli.core.states import HOLDS_CONNECTION, ChannelState, Snapshot
 from wscli.core.verdicts import decide
 
 S = ChannelState
@@ -31,7 +30,7 @@ SURROUNDINGS = [e.Used(), e.Unused(), e.Unused(60.0), e.NetworkLost(), e.Network
 BY_HAND = [e.StartRequested(), e.CloseRequested(), e.RedialRequested("reload"), e.ReplaceRequested("reload")]
 
 
-def declares(policy: Policy, failure: e.Failure) -> bool:
+def declares(policy: Policy, failure: Failure) -> bool:
     return decide(failure, policy.verdicts) != decide(failure, ())
 
 
@@ -113,7 +112,7 @@ class OneConnection(RuleBasedStateMachine):
             self.feed(e.HandshakeDone(self.live))
 
     @rule(failure=FAILURES, healthy_for=st.sampled_from([0.0, 1.0, 60.0]), token=st.integers(0, 2), sent=st.booleans())
-    def attempt_ends(self, failure: e.Failure, healthy_for: float, token: int, sent: bool) -> None:
+    def attempt_ends(self, failure: Failure, healthy_for: float, token: int, sent: bool) -> None:
         if self.live is not None:
             ended, self.live = self.live, None
             before = self.snapshot.in_a_row
@@ -124,7 +123,7 @@ class OneConnection(RuleBasedStateMachine):
     @rule(
         failure=FAILURES, action=st.sampled_from(Action), healthy_for=st.sampled_from([0.0, 60.0]), late=st.booleans()
     )
-    def verdict_is_given(self, failure: e.Failure, action: Action, healthy_for: float, late: bool) -> None:
+    def verdict_is_given(self, failure: Failure, action: Action, healthy_for: float, late: bool) -> None:
         on = self.successor if late and self.successor is not None else self.live
         if on is not None:
             self.feed(e.VerdictGiven(on, Verdict(action), failure, healthy_for))
@@ -142,14 +141,14 @@ class OneConnection(RuleBasedStateMachine):
             self.feed(e.HandshakeDone(self.successor) if opened else e.Opened(self.successor))
 
     @rule(failure=FAILURES, token=st.integers(0, 2))
-    def successor_fails(self, failure: e.Failure, token: int) -> None:
+    def successor_fails(self, failure: Failure, token: int) -> None:
         if self.successor is not None:
             before, ended, self.successor = self.snapshot, self.successor, None
             self.feed(e.AttemptEnded(ended, failure, token=token))
             assert (self.snapshot.state, self.snapshot.generation) == (S.READY, before.generation)
 
     @rule(back=st.integers(1, 3), failure=FAILURES)
-    def late_callback(self, back: int, failure: e.Failure) -> None:
+    def late_callback(self, back: int, failure: Failure) -> None:
         old = self.snapshot.generation - back
         bare = [kind(old) for kind in (e.Opened, e.HandshakeDone, e.RetryDue, e.RotationDue)]
         for event in (*bare, e.AttemptEnded(old, failure), e.AttemptProgressed(old, "x", "y")):

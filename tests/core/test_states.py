@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from wscli.core.events import ChannelEvent
-from wscli.core.states import CHANNEL_TABLE, HOLDS_CONNECTION, OPEN, SETTLED, UPSTREAM_TABLE, ChannelState
+from wscli.core.states import HOLDS_CONNECTION, SETTLED, ChannelState
+from wscli.core.transitions import CHANNEL_TABLE, OPEN, UPSTREAM_TABLE
 
 S = ChannelState
 OF_AN_UPSTREAM = set(S) - {S.PAUSED, S.STOPPED}

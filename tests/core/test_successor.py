@@ -7,10 +7,10 @@ import pytest
 from tests.core.steps import POLICY, TCP, close, declared, ready, rotating, run, status
 from wscli.core import commands as c
 from wscli.core import events as e
-from wscli.core.actions import Action, Verdict
+from wscli.core.failures import Action, Verdict
 from wscli.core.machine import step
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import ChannelState, IllegalTransition
+from wscli.core.states import ChannelState, Snapshot
+from wscli.core.transitions import IllegalTransition
 
 S = ChannelState
 REPLACE = Verdict(Action.REPLACE)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.core.steps import close, status
-from wscli.core.actions import Action, Verdict
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.verdicts import CodeRange, Verdicts, decide, parse_verdicts
 from wscli.values import Scalar
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, closed, status
 from wscli.config.plan import ChannelPlan
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.daemon.channel.channel import Channel
 from wscli.errors import UnknownChannel
 

@@ -14,7 +14,7 @@ from tests.daemon.virtual_time import VirtualTime
 from wscli.config.models.upstream import Keepalive
 from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.session import NoSession, UpstreamSession
 from wscli.errors import NotSent, OutcomeUnknown

@@ -11,7 +11,7 @@ import pytest
 
 from wscli.config.loading import load
 from wscli.config.schema import file_schema
-from wscli.core.actions import Action
+from wscli.core.failures import Action
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SCHEMA = file_schema()

@@ -18,7 +18,7 @@ from websockets.http11 import Response
 from tests.daemon.scripted import Scripted, changed, channel_plan, scripted
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.plan import ChannelPlan
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.gateway.server import Gateway

@@ -14,7 +14,7 @@ from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
 from tests.gateway.faced import BAD, Faced, closed, die, faced
 from tests.waiting import eventually
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.gateway import session as session_module
 from wscli.gateway import status as status_module

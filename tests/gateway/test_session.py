@@ -15,7 +15,7 @@ from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
 from tests.gateway.faced import BAD, Faced, closed, die, faced
 from tests.waiting import eventually
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.core.verdicts import parse_verdicts
 from wscli.history.limits import HistoryLimits

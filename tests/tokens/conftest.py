@@ -17,7 +17,7 @@ from aiohttp import web
 
 from tests.history.ticking import Ticking
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import SourceFailed, TokenFailed

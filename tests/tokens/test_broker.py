@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.tokens.conftest import Make, Script, ask, filled, scripted, turns
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.errors import ExitCode
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import SourceFailed, TokenFailed

@@ -14,7 +14,7 @@ import pytest
 from tests.transport.certificates import Certificates, certificates
 from tests.transport.recorder import Recorder
 from tests.transport.servers import Peer, Script, Server, serve
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import Connection, DialTarget, DialTimeline
 from wscli.transport.open import Adapter, open_connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 
 __all__ = ["Recorder"]
 

@@ -16,7 +16,7 @@ from tests.transport.proxies import http_proxy, socks5_proxy
 from tests.transport.servers import TEXT, Peer, Server, frame, serve
 from tests.transport.test_proxies import through
 from tests.transport.test_refusals import refused
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import DialTarget
 from wscli.transport.dial.address import parse_target_url

@@ -6,7 +6,7 @@ import pytest
 
 from tests.transport.conftest import Dials
 from tests.transport.servers import CLOSE, TEXT, Peer, close_payload, frame
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 
 BAD_CLOSES = {
     **{

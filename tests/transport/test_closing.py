@@ -9,7 +9,7 @@ import pytest
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials, begun, over_tls_too
 from tests.transport.servers import CLOSE, CONT, PING, TEXT, Peer, close_payload, frame, read_nothing, silent
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.frames.base import CLOSE_TIMEOUT
 from wscli.transport.frames.close_codes import peer_closed

@@ -9,7 +9,7 @@ import pytest
 
 from tests.transport.conftest import Dials, over_tls_too
 from tests.transport.servers import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_payload, frame, sending
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 
 SIZES = [0, 1, 125, 126, 127, 65535, 65536, 300_000]
 

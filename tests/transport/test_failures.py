@@ -9,7 +9,7 @@ import ssl
 import pytest
 import python_socks
 
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.transport.dial.address import ServerAddress
 from wscli.transport.dial.failures import FOREIGN, failure_of, timed_out
 from wscli.transport.frames.close_codes import lost

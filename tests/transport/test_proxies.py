@@ -14,7 +14,7 @@ from tests.transport.conftest import Dials
 from tests.transport.proxies import http_proxy, pipe, socks4_proxy, socks5_proxy
 from tests.transport.servers import Peer, Server, serve
 from tests.transport.test_refusals import refused
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.net.proxy import ProxySettings
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.values import Secret

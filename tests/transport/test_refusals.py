@@ -13,7 +13,7 @@ import pytest
 from tests.daemon.passing import let_pass
 from tests.transport.conftest import Dials
 from tests.transport.servers import Peer, Script, answering, refusing, serve
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.transport.connection import DialError
 
 

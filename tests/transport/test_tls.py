@@ -16,7 +16,7 @@ from tests.transport.conftest import Dials, begun
 from tests.transport.recorder import Recorder
 from tests.transport.servers import BINARY, CLOSE, PING, PONG, TEXT, Peer, close_payload, echo, frame, serve
 from tests.transport.test_refusals import refused, refused_by
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 
 

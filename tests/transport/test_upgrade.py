@@ -13,7 +13,7 @@ from websockets.extensions.permessage_deflate import enable_client_permessage_de
 from tests.transport.conftest import Dials, over_tls_too
 from tests.transport.servers import TEXT, Peer, Script, accept_key, frame
 from tests.transport.test_refusals import refused_by
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.transport.dial.agreement import agree
 from wscli.transport.dial.response import MAX_HEAD, parse_head
 

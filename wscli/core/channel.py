@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wscli.core import events as e
-from wscli.core.actions import Action
 from wscli.core.endings import reason_code
-from wscli.core.snapshot import Next, Reason, Snapshot
-from wscli.core.states import CHANNEL_TABLE, OPEN, SETTLED, ChannelState, IllegalTransition
+from wscli.core.failures import Action
+from wscli.core.states import SETTLED, ChannelState, Next, Reason, Snapshot
+from wscli.core.transitions import CHANNEL_TABLE, OPEN, IllegalTransition
 
 __all__ = ["shown", "step_channel"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wscli.core import rotation
-from wscli.core.actions import Action, Verdict
 from wscli.core.backoff import gives_up, look_after
 from wscli.core.commands import Hangup, ScheduleLook, ScheduleRetry, UpstreamCommand
-from wscli.core.events import AttemptEnded, Failure, FailureKind, VerdictGiven
+from wscli.core.events import AttemptEnded, VerdictGiven
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
-from wscli.core.snapshot import InARow, Next, Reason, Snapshot, Successor
-from wscli.core.states import HOLDS_CONNECTION, ChannelState
+from wscli.core.states import HOLDS_CONNECTION, ChannelState, InARow, Next, Reason, Snapshot, Successor
 from wscli.core.verdicts import BY_THE_SERVER, decide, stops_in_a_row
 from wscli.values import format_duration
 

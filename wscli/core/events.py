@@ -7,17 +7,14 @@ neither the present one nor the successor's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from wscli.core.actions import Verdict
+from wscli.core.failures import Failure, Verdict
 
 __all__ = [
     "AttemptEnded",
     "AttemptProgressed",
     "ChannelEvent",
     "CloseRequested",
-    "Failure",
-    "FailureKind",
     "HandshakeDone",
     "LingerElapsed",
     "NetworkLost",
@@ -39,62 +36,6 @@ __all__ = [
     "Used",
     "VerdictGiven",
 ]
-
-
-class FailureKind(StrEnum):
-    """Where an attempt or a connection ended; the values appear as reason codes in ``status --json``."""
-
-    DNS = "dns"
-    TCP = "tcp"
-    PROXY = "proxy"
-    TLS = "tls"
-    CERTIFICATE = "certificate"
-    STATUS = "status"
-    """The upgrade was answered with another HTTP status than 101; ``code`` holds it."""
-    UPGRADE = "upgrade"
-    """An invalid answer: not HTTP, a wrong Sec-WebSocket-Accept, a subprotocol that was not offered."""
-    TIMEOUT = "timeout"
-    """The deadline of the attempt passed."""
-    TOKEN = "token"  # noqa: S105 - the name of a failure, no password
-    """A token source failed."""
-    CLOSE = "close"
-    """The connection ended; ``code`` holds the close code, 1006 without a close frame (RFC 6455, 7.1.5)."""
-    KEEPALIVE = "keepalive"
-    """No pong arrived in time."""
-    VIOLATION = "violation"
-    """The server violated the protocol, and we closed; ``code`` holds our close code (RFC 6455, section 7.1.7)."""
-    TOO_BIG = "too_big"
-    """A message was larger than ``max_message``, and we closed with 1009."""
-    SILENCE = "silence"
-    """No message arrived in time."""
-    HOOK = "hook"
-    """The command of ``on_connect`` failed, so that the connection is not ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an attempt failed or a connection ended.
-
-    ``text`` is one line for a person, without secrets; remote text in it is escaped where it is printed. ``code`` is an
-    HTTP status or a close code. ``retry_after`` is in seconds. ``location`` is the target of a redirect, which may
-    contain secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``. ``refused`` says that the
-    credentials for a token or for a proxy were refused.
-    """
-
-    kind: FailureKind
-    text: str
-    code: int | None = None
-    retry_after: float | None = None
-    location: str | None = None
-    by: str = "none"
-    close_reason: str = ""
-    refused: bool = False
-
-    @property
-    def refuses_credentials(self) -> bool:
-        """Whether the server, its proxy or a token source refused the credentials."""
-        by_the_server = self.kind in (FailureKind.CLOSE, FailureKind.STATUS)
-        return self.refused or (by_the_server and self.code in (401, 403, 3000, 3003, 4401, 4403))
 
 
 @dataclass(frozen=True, slots=True)

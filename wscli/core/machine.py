@@ -1,7 +1,7 @@
 """An upstream without I/O: an event in, the next snapshot and the commands to carry out.
 
 ``step`` reads no clock, draws no random number and opens no socket; events carry what it needs to know of time. What
-``states.UPSTREAM_TABLE`` does not allow raises, and changes nothing.
+``transitions.UPSTREAM_TABLE`` does not allow raises, and changes nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import assert_never
 from wscli.core import endings, rotation
 from wscli.core import events as e
 from wscli.core.commands import Hangup, Probe, ScheduleRetry
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
-from wscli.core.snapshot import PROBING, Next, Reason, Snapshot
-from wscli.core.states import HOLDS_CONNECTION, UPSTREAM_TABLE, ChannelState, IllegalTransition
+from wscli.core.states import HOLDS_CONNECTION, PROBING, ChannelState, Next, Reason, Snapshot
+from wscli.core.transitions import UPSTREAM_TABLE, IllegalTransition
 
 __all__ = ["event_of_reload", "step"]
 
 S = ChannelState
-Kind = e.FailureKind
+Kind = FailureKind
 
 
 def step(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move:
@@ -102,7 +103,7 @@ def _unused(snapshot: Snapshot, event: e.Unused, policy: Policy) -> Move:
     if snapshot.state in (S.IDLE, S.WAITING, S.FAILED, S.DONE):
         return snapshot, ()
     if snapshot.dialling:
-        failure = e.Failure(Kind.TIMEOUT, "no answer yet when its last use ended")
+        failure = Failure(Kind.TIMEOUT, "no answer yet when its last use ended")
         reason = Reason(endings.reason_code(failure), failure.text)
         given_up = replace(snapshot, state=S.WAITING, reason=reason, next=Next("retry"), failure=failure)
         return given_up, (Hangup(snapshot.generation), ScheduleRetry(snapshot.generation, snapshot.attempt, 0.0))

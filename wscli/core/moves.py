@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from wscli.core.actions import Action
 from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.commands import DialNext, ForgetSession, ForgetTokens, Hangup, UpstreamCommand
-from wscli.core.snapshot import InARow, Next, Reason, Snapshot
-from wscli.core.states import HOLDS_CONNECTION, ChannelState
+from wscli.core.failures import Action
+from wscli.core.states import HOLDS_CONNECTION, ChannelState, InARow, Next, Reason, Snapshot
 from wscli.core.verdicts import VerdictTable
 
 __all__ = [

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wscli.core import events as e
-from wscli.core.actions import Action, Verdict
 from wscli.core.commands import DialSuccessor, Hangup, ScheduleRotation, Succeed
+from wscli.core.failures import Action, Failure, Verdict
 from wscli.core.moves import Move, become, forget, next_generation
-from wscli.core.snapshot import Next, Reason, Snapshot, Successor
-from wscli.core.states import ChannelState
+from wscli.core.states import ChannelState, Next, Reason, Snapshot, Successor
 from wscli.core.verdicts import VerdictTable, decide
 
 __all__ = ["READY", "UPGRADED", "dial_successor", "rotate_later", "step_successor", "take_over"]
@@ -76,7 +75,7 @@ def _rotating(snapshot: Snapshot, successor: Successor) -> Snapshot:
     return replace(snapshot, successor=successor, reason=Reason("rotating", text))
 
 
-def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure: e.Failure) -> Move:
+def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure: Failure) -> Move:
     """Keep the ready connection, and rotate it later unless the verdict is final."""
     if verdict.action in (Action.STOP, Action.DONE):
         text = f"connected and ready; not to be rotated, the next connection was refused: {failure.text}"

@@ -1,29 +1,28 @@
-"""The states, and which event may lead from which to which: everything that affects it stands in this file.
+"""The states of an upstream and a channel: what the next step depends on, and what ``status`` shows.
 
 An **upstream** is one connection to a server and its reconnection. A **channel** is a subscription on one. While a
 channel is *open* it shows the state of its upstream (``ready`` once it is subscribed); its own states are those in
 which it wants no connection, or was refused one that its neighbours on the same upstream may keep.
-
-Both tables map (state, event) to the states that may follow, the same one included. The machines raise
-``IllegalTransition`` for any other event or outcome. ``docs/states.md`` is generated from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, get_args
+from typing import Final, NamedTuple
 
-from wscli.core import events as e
+from wscli.core.failures import Failure, FailureKind
 
 __all__ = [
-    "CHANNEL_TABLE",
-    "HOLDS_CONNECTION",
-    "OPEN",
-    "SETTLED",
-    "UPSTREAM_TABLE",
     "ChannelState",
-    "IllegalTransition",
+    "HOLDS_CONNECTION",
+    "InARow",
+    "Next",
+    "PROBING",
+    "Reason",
+    "SETTLED",
+    "Snapshot",
+    "Successor",
 ]
 
 
@@ -52,10 +51,6 @@ class ChannelState(StrEnum):
     """The server ended it, as declared, without an error."""
 
 
-class IllegalTransition(RuntimeError):
-    """An event that the table does not allow: an error of ours, never of a user."""
-
-
 S = ChannelState
 
 HOLDS_CONNECTION = frozenset({S.CONNECTING, S.HANDSHAKING, S.READY})
@@ -64,90 +59,89 @@ HOLDS_CONNECTION = frozenset({S.CONNECTING, S.HANDSHAKING, S.READY})
 SETTLED = frozenset({S.PAUSED, S.STOPPED, S.FAILED, S.DONE})
 """States that last until a person ends them, or for minutes: ``tail``, ``send`` and ``wait`` return at once."""
 
-Row = Mapping[type[e.UpstreamEvent], set[ChannelState]]
 
-_ENDED = {S.CONNECTING, S.WAITING, S.FAILED, S.DONE}
-_REDIALLED: Row = {e.RedialRequested: {S.CONNECTING}, e.ReplaceRequested: {S.CONNECTING}}
-_STARTED: Row = {e.StartRequested: {S.CONNECTING}, **_REDIALLED}
-_CLOSED: Row = {e.Unused: {S.IDLE}, e.CloseRequested: {S.IDLE}, e.TaskCrashed: {S.FAILED}}
-_OPENING: Row = {e.AttemptEnded: _ENDED, e.VerdictGiven: _ENDED, **_REDIALLED, **_CLOSED, e.NetworkLost: {S.OFFLINE}}
+PROBING: Final = "probing"
+"""The code of the reason of ``Snapshot.probing``."""
 
-_ROWS: dict[ChannelState, Row] = {
-    S.IDLE: {e.Used: {S.CONNECTING}, e.StartRequested: {S.CONNECTING}, e.TaskCrashed: {S.FAILED}},
-    S.CONNECTING: {
-        e.AttemptProgressed: {S.CONNECTING},
-        e.Opened: {S.HANDSHAKING},
-        **_OPENING,
-        e.Unused: {S.IDLE, S.WAITING},  # waiting: the dial has begun, and the next one must not come sooner
-    },
-    S.HANDSHAKING: {e.HandshakeDone: {S.READY}, **_OPENING},
-    S.READY: {
-        e.AttemptEnded: {*_ENDED, S.HANDSHAKING},  # handshaking: its successor takes its place
-        e.VerdictGiven: {*_ENDED, S.HANDSHAKING, S.READY},  # ready: replace
-        e.RotationDue: {S.READY},
-        e.PongReceived: {S.READY},
-        e.RedialRequested: {S.CONNECTING},
-        e.ReplaceRequested: {S.READY},
-        **_CLOSED,
-    },
-    S.WAITING: {
-        e.RetryScheduled: {S.WAITING},
-        e.RetryDue: {S.CONNECTING, S.IDLE},
-        **_STARTED,
-        **_CLOSED,
-        e.Unused: {S.WAITING},  # the next use must not dial sooner
-        e.NetworkLost: {S.OFFLINE, S.WAITING},
-        e.NetworkReturned: {S.CONNECTING, S.WAITING},
-        e.AttemptEnded: {S.WAITING},
-        e.VerdictGiven: {S.WAITING},
-    },
-    S.OFFLINE: {**_STARTED, e.NetworkReturned: {S.CONNECTING}, **_CLOSED},
-    S.FAILED: {
-        e.RetryScheduled: {S.FAILED},
-        e.RetryDue: {S.CONNECTING, S.IDLE},  # look_again
-        **_STARTED,
-        e.CloseRequested: {S.IDLE},
-        e.AttemptEnded: {S.FAILED},
-        e.VerdictGiven: {S.FAILED},
-    },
-    S.DONE: {
-        **_STARTED,
-        e.CloseRequested: {S.IDLE},
-        e.AttemptEnded: {S.DONE},
-        e.VerdictGiven: {S.DONE},
-        e.TaskCrashed: {S.FAILED},
-    },
-}
 
-_ALWAYS = (
-    e.Used, e.Unused, e.CloseRequested, e.StartRequested, e.RedialRequested, e.ReplaceRequested, e.NetworkLost,
-    e.NetworkReturned, e.TaskCrashed,
-)  # fmt: skip
-"""Events of the surroundings, which come in any state and leave it as it is where its row does not name them."""
+class Reason(NamedTuple):
+    """Why a state was entered: a code for scripts, a text for people."""
 
-UPSTREAM_TABLE: Mapping[tuple[ChannelState, type[e.UpstreamEvent]], frozenset[ChannelState]] = {
-    (state, event): frozenset(row.get(event, {state})) for state, row in _ROWS.items() for event in (*row, *_ALWAYS)
-}
+    code: str
+    text: str
 
-OPEN: Final = None
-"""The channel is open: it shows its upstream's state."""
 
-_OWN: dict[ChannelState | None, Mapping[type[e.ChannelEvent], set[ChannelState | None]]] = {
-    OPEN: {
-        e.LingerElapsed: {S.IDLE, OPEN},  # open: its upstream is failed or done
-        e.PauseRequested: {S.PAUSED, OPEN},  # likewise
-        e.StopRequested: {S.STOPPED},
-        e.VerdictGiven: {S.FAILED, S.DONE},
-    },
-    S.IDLE: {e.Used: {OPEN}, e.StartRequested: {OPEN}, e.PauseRequested: {S.PAUSED}, e.StopRequested: {S.STOPPED}},
-    S.PAUSED: {e.ResumeRequested: {OPEN, S.IDLE}, e.StartRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
-    S.STOPPED: {e.StartRequested: {OPEN}},
-    S.FAILED: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
-    S.DONE: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
-}
+class Next(NamedTuple):
+    """What happens next (``at`` is wall time): ``retry dial network use resume start none``."""
 
-CHANNEL_TABLE: Mapping[tuple[ChannelState | None, type[e.ChannelEvent]], frozenset[ChannelState | None]] = {
-    (state, event): frozenset(row.get(event, {state}))
-    for state, row in _OWN.items()
-    for event in get_args(e.ChannelEvent)
-}
+    action: str
+    at: float | None = None
+
+
+class Successor(NamedTuple):
+    """The attempt that will replace the ready connection: ``connecting``, then ``handshaking``."""
+
+    generation: int
+    state: ChannelState
+    reason: Reason
+
+
+class InARow(NamedTuple):
+    """The ends since the last health that decide only together."""
+
+    refusals: int = 0
+    """Ends in a row that stop if they go on."""
+    token: int = 0
+    """The version of the token that was used last."""
+    token_ends: int = 0
+    """Ends by the server while that token was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the next step depends on; of a channel's own states, only the first three and ``failure`` are set.
+
+    ``attempt`` counts the attempts in a row without health, the present one included. ``failure`` is that of the last
+    attempt. ``reconnected`` and ``reauthed`` say that such a verdict was followed since the last health: each is
+    followed once. ``no_sooner`` says that the server or a verdict asked for the present wait, which is not cut short.
+    ``successor`` is set during a rotation, and only beside a ready connection; ``last_successor`` is the highest
+    generation of any, and ``rotation_failures`` counts those in a row that did not become ready.
+    """
+
+    state: ChannelState = ChannelState.IDLE
+    reason: Reason = Reason("unused", "not used yet")
+    next: Next = Next("use")
+    generation: int = 0
+    attempt: int = 0
+    failure: Failure | None = None
+    in_a_row: InARow = InARow()
+    reconnected: bool = False
+    reauthed: bool = False
+    no_sooner: bool = False
+    successor: Successor | None = None
+    last_successor: int = 0
+    rotation_failures: int = 0
+
+    @property
+    def failures(self) -> int:
+        """Number of failed attempts in a row, without the present one."""
+        return max(0, self.attempt - (self.state in HOLDS_CONNECTION))
+
+    @property
+    def dialling(self) -> bool:
+        """Whether the dial of the present attempt has begun, and is not answered yet."""
+        return self.state is ChannelState.CONNECTING and self.reason.code == "dialling"
+
+    @property
+    def probing(self) -> bool:
+        """Whether it is ready, but only a pong will tell if its connection outlived the network: nothing is sent."""
+        return self.state is ChannelState.READY and self.reason.code == PROBING
+
+    @property
+    def refused_credentials(self) -> bool:
+        """Whether it failed because the server or a token source refused the credentials."""
+        return (
+            self.state is ChannelState.FAILED
+            and self.failure is not None
+            and (self.failure.kind is FailureKind.TOKEN or self.failure.refuses_credentials)
+        )

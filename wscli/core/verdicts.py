@@ -15,8 +15,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from wscli.core.actions import Action, Verdict
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.values import parse_duration, shown
 
 __all__ = [

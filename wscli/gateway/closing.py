@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wscli.core.events import FailureKind
+from wscli.core.failures import FailureKind
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from wscli.clock import Clock
 from wscli.control.messages import TokenStats
 from wscli.core.backoff import BackoffPolicy, delay_for
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry, make_entry

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wscli.control.messages import TokenStats
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
 from wscli.tokens.memory import TokenMemory, memory_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.errors import AuthError
 from wscli.net.http import RequestFailed
 from wscli.values import format_duration

@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.errors import WscliError
 from wscli.net.proxy import ProxyChoice
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, closed, status
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 

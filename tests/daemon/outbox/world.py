@@ -19,7 +19,7 @@ from tests.daemon.machines import ManagerMachine, in_loop, name_of
 from tests.daemon.scripted import Scripted, ScriptedLink, changed, channel_plan
 from wscli.config.models.upstream import Rotate
 from wscli.control.messages import QueueOutcome
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.daemon.outbox import Outbox, delivery, store, thread
 from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.database.opening import transaction

@@ -18,7 +18,7 @@ from tests.daemon.machines import ENDS, NAMES, ManagerMachine, in_loop, name_of
 from tests.daemon.scripted import Scripted, ScriptedLink, changed, channel_plan, closed, with_token
 from tests.examples import EXAMPLES
 from wscli.config.models.upstream import Rotate
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.core.states import HOLDS_CONNECTION, SETTLED
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts

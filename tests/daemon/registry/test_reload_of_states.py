@@ -9,7 +9,7 @@ import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status, with_token
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel

@@ -9,7 +9,7 @@ import pytest
 
 from tests.daemon.scripted import channel_plan, closed, scripted, status
 from wscli.core.backoff import LookAgain
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 
 EXPIRED = Failure(FailureKind.CERTIFICATE, "certificate has expired")

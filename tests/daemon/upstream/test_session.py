@@ -9,8 +9,7 @@ from typing import Any
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from wscli.config.models.upstream import Rotate
-from wscli.core.actions import Action, Verdict
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
 from wscli.daemon.channel.channel import Channel
 from wscli.transport.connection import Connection

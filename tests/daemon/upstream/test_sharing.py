@@ -12,8 +12,7 @@ import pytest
 from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status
 from wscli.config.models.upstream import Rotate
 from wscli.config.plan import ChannelPlan
-from wscli.core.actions import Action, Verdict
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel

@@ -10,7 +10,7 @@ import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted, status
 from wscli.core.backoff import BackoffPolicy, GiveUpAfter
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.net.tls import TlsSettings

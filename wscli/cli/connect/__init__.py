@@ -17,7 +17,7 @@ from wscli.errors import AuthError, ChannelUnavailable, UsageError, WscliError
 if TYPE_CHECKING:
     import asyncio
 
-    from wscli.core.events import Failure
+    from wscli.core.failures import Failure
     from wscli.transport.connection import Connection, DialTarget
 
 NORMAL_ENDS = (1000, 1001, 1005)

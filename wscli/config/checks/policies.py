@@ -10,8 +10,8 @@ from wscli.config.checks.context import Context
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, kind_of, plain
 from wscli.config.translate import report_errors
-from wscli.core.actions import Verdict
 from wscli.core.backoff import BackoffPolicy
+from wscli.core.failures import Verdict
 from wscli.core.verdicts import VerdictKey, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import shown

@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 
 from wscli.clock import Clock
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import SETTLED, ChannelState
+from wscli.core.states import SETTLED, ChannelState, Snapshot
 from wscli.daemon.channel.flapping import Flapping
 from wscli.problems import Problems
 from wscli.timing import OneShot, Schedule

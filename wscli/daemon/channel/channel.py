@@ -13,11 +13,10 @@ from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
 from wscli.core import events
-from wscli.core.actions import Verdict
 from wscli.core.endings import reason_code
-from wscli.core.events import ChannelEvent, Failure
-from wscli.core.snapshot import Next, Snapshot
-from wscli.core.states import SETTLED, ChannelState
+from wscli.core.events import ChannelEvent
+from wscli.core.failures import Failure, Verdict
+from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters, Totals

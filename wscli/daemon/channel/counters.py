@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from wscli.control.messages import ChannelCounts
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.daemon.upstream.subscribers import DialCount
 
 __all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]

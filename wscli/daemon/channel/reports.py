@@ -7,8 +7,7 @@ from typing import Protocol
 
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Lag, Status
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import ChannelState
+from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.subscription import Subscription

@@ -10,8 +10,7 @@ from typing import Protocol
 from wscli.clock import Clock
 from wscli.control.messages import Status
 from wscli.control.text import state_text
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import SETTLED
+from wscli.core.states import SETTLED, Snapshot
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.subscribers import ConnectionHook

@@ -8,8 +8,7 @@ from shlex import quote
 
 from wscli.core.channel import shown, step_channel
 from wscli.core.events import ChannelEvent, LingerElapsed, ResumeRequested, StartRequested, Used
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import SETTLED, ChannelState
+from wscli.core.states import SETTLED, ChannelState, Snapshot
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.errors import AuthError, ChannelUnavailable, WscliError
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from wscli.core.events import Failure, FailureKind
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import ChannelState
+from wscli.core.failures import Failure, FailureKind
+from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.upstream.attempt import Attempt, AttemptListener
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest

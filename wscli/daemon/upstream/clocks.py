@@ -9,9 +9,8 @@ from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
 from wscli.core.backoff import BackoffPolicy, delay_for
 from wscli.core.commands import ScheduleLook, ScheduleRetry, ScheduleRotation
-from wscli.core.events import Failure, FailureKind
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import ChannelState
+from wscli.core.failures import Failure, FailureKind
+from wscli.core.states import ChannelState, Snapshot
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
 __all__ = ["HANDOVER", "HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from wscli.core.actions import Action, Verdict
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.tasks import Tasks
 from wscli.transport.connection import Connection
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from wscli.core.events import Failure
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import ChannelState
+from wscli.core.failures import Failure
+from wscli.core.states import ChannelState, Snapshot
 from wscli.transport.connection import Connection
 
 __all__ = ["ConnectionHook", "DialCount", "Member", "Subscriber", "Subscribers"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wscli.core.events import CloseRequested, Failure, FailureKind, RedialRequested, StartRequested, Unused, Used
-from wscli.core.snapshot import Snapshot
+from wscli.core.events import CloseRequested, RedialRequested, StartRequested, Unused, Used
+from wscli.core.failures import Failure, FailureKind
+from wscli.core.states import Snapshot
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.subscribers import Member, Subscriber

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.subscribers import Subscribers
 from wscli.values import format_duration

@@ -25,12 +25,11 @@ from typing import Literal
 
 from wscli.config.plan import UpstreamPlan
 from wscli.core import commands, events
-from wscli.core.actions import Verdict
 from wscli.core.backoff import delay_for
-from wscli.core.events import Failure, FailureKind, UpstreamEvent
+from wscli.core.events import UpstreamEvent
+from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.core.machine import event_of_reload, step
-from wscli.core.snapshot import Snapshot
-from wscli.core.states import SETTLED, ChannelState
+from wscli.core.states import SETTLED, ChannelState, Snapshot
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
 from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay

@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import Any
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.tls import TlsSettings, make_tls
 from wscli.transport.connection import ConnectionListener, DialError, DialTarget, DialTimeline, UpgradeExchange
 from wscli.transport.dial.address import ServerAddress, TargetUrl, destination

@@ -9,7 +9,7 @@ import ssl
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.tls import lowered, tls_words
 from wscli.transport.dial.address import ServerAddress
 from wscli.values import format_duration

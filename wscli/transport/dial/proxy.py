@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.hosts import UNIX
 from wscli.net.proxy import ProxyAddress, ProxySettings, parse_proxy, proxy_url
 from wscli.transport.connection import DialError, DialTarget

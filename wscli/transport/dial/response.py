@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.origin import REDIRECTS, without_query
 from wscli.net.retry_after import parse_retry_after
 from wscli.values import format_duration

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.hosts import without_zone
 from wscli.net.proxy import SOCKS
 from wscli.net.socks import connect_socks

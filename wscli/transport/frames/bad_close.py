@@ -6,7 +6,7 @@ import re
 
 from websockets.frames import EXTERNAL_CLOSE_CODES
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, Violation, cut_reason
 
 __all__ = ["find_bad_close", "http_text", "read_close"]

@@ -10,7 +10,7 @@ import asyncio
 
 from websockets.frames import Frame, Opcode
 
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.transport.connection import ConnectionListener
 from wscli.transport.frames.bad_close import http_text, read_close

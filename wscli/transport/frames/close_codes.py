@@ -7,7 +7,7 @@ import ssl
 
 from websockets.frames import CLOSE_CODE_EXPLANATIONS, Close
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.tls import tls_words
 
 __all__ = [

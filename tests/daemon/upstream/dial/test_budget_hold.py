@@ -8,7 +8,7 @@ import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, changed, channel_plan, closed, scripted, status
 from wscli.config.plan import ChannelPlan
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.errors import NotSent

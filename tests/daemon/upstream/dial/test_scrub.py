@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 

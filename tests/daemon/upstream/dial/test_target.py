@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from wscli.config.plan import DialPlan
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.templates import compile_path, compile_template
 from wscli.transport.connection import DialTarget

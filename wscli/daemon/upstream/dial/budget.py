@@ -17,7 +17,7 @@ from operator import attrgetter
 
 from wscli.clock import Clock
 from wscli.core.backoff import BackoffPolicy, longest_delay
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
 from wscli.values import Rate
 

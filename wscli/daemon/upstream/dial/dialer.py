@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
 from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from wscli.core.events import Failure
+from wscli.core.failures import Failure
 from wscli.net.origin import without_query
 from wscli.net.scrub import SHOWN, cleaned, forms_of, in_header, in_url, without
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange

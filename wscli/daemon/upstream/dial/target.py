@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from wscli.config.plan import DialPlan
-from wscli.core.events import Failure, FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.net.origin import REDIRECTS, redirect_target
 from wscli.net.tls import make_tls
 from wscli.transport.connection import DialTarget
