@@ -120,15 +120,9 @@ def make_manager(
     ``source`` the address of ours at which a route begins.
     """
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
-    state = find_state_directory(environ)
+    state = _state_of(plan, environ)
     broker = Broker(
-        plan.tokens,
-        base=plan.file.parent,
-        clock=clock,
-        http=http,
-        backoff=plan.backoff,
-        chance=chance,
-        state=None if state is None else Path(state, plan.name),
+        plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance, state=state
     )
     budgets: dict[str, ConnectBudget] = {}
     tasks = Tasks()
@@ -153,6 +147,12 @@ def make_manager(
     return manager
 
 
+def _state_of(plan: Plan, environ: Mapping[str, str]) -> Path | None:
+    """Give the directory of what outlives the manager; None where no variable names one."""
+    directory = find_state_directory(environ)
+    return None if directory is None else Path(directory, plan.name)
+
+
 class ManagerProcess:
     """The parts of a manager's process, and its life."""
 
@@ -171,8 +171,8 @@ class ManagerProcess:
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
-        state = find_state_directory(environ)
-        self._outbox = Outbox(self.manager, None if state is None else Path(state, plan.name, "outbox.db"))
+        state = _state_of(plan, environ)
+        self._outbox = Outbox(self.manager, None if state is None else state / "outbox.db")
         self._gateway = Gateway(self.manager)
         self._notifier = Notifier(self.manager, service_manager)
         app = App(self.manager, self._outbox, self._gateway, leaving=[])

@@ -30,7 +30,6 @@ from wscli.templates import did_you_mean
 from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
-from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
 __all__ = ["Broker"]
@@ -130,11 +129,7 @@ class Broker:
         Raises:
             TokenFailed: the name is unknown.
         """
-        entry = self._entry(name)
-        entry.drop()
-        entry.forget_waits()
-        if entry.source.remember:
-            entry.memory.forget()
+        self._entry(name).forget()
 
     async def refresh(self, name: str, *, by_hand: bool = True) -> BrokerToken:
         """Fetch now, or join the fetch in progress; the old token is served until the new one arrives.
@@ -186,7 +181,7 @@ class Broker:
         self._backoff = backoff
         old = self._entries
         self._entries = {
-            name: old[name] if name in old and old[name].source == source else self._new_entry(name, source)
+            name: old[name] if name in old and old[name].source == source else CacheEntry.of(name, source, self._state)
             for name, source in sources.items()
         }
         for name, entry in old.items():
@@ -211,11 +206,6 @@ class Broker:
             hint = did_you_mean(name, self._entries).removeprefix("; ") or f"declared: {known}"
             raise TokenFailed(Failure(FailureKind.TOKEN, f"unknown token: {name!r}"), hint)
         return self._entries[name]
-
-    def _new_entry(self, name: str, source: TokenSource) -> CacheEntry:
-        if not source.remember or source.oauth2 is None or self._state is None:
-            return CacheEntry(source)
-        return CacheEntry(source, memory=TokenMemory(memory_path(self._state, name), source.oauth2.identity))
 
     def _refuse(self, name: str, entry: CacheEntry, *, by_hand: bool) -> None:
         """Raise the failure of a source that must not be asked yet."""

@@ -6,11 +6,12 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
 from wscli.tokens.fetcher import BrokerToken
-from wscli.tokens.memory import TokenMemory
+from wscli.tokens.memory import TokenMemory, memory_path
 from wscli.tokens.models import TokenSource
 
 __all__ = ["CacheEntry"]
@@ -41,6 +42,13 @@ class CacheEntry:
     """The source is not asked before."""
     asked_until: float = -math.inf
     """The source itself asked to wait until then, with ``Retry-After``."""
+
+    @classmethod
+    def of(cls, name: str, source: TokenSource, state: Path | None) -> CacheEntry:
+        """Make the entry of a source; what it remembers is in the directory ``state``."""
+        if not source.remember or source.oauth2 is None or state is None:
+            return cls(source)
+        return cls(source, memory=TokenMemory(memory_path(state, name), source.oauth2.identity))
 
     @property
     def fetching(self) -> asyncio.Task[BrokerToken | Failure] | None:
@@ -75,6 +83,13 @@ class CacheEntry:
     def forget_waits(self) -> None:
         """Let the next use ask the source."""
         self.attempts, self.retry_at, self.asked_until = 0, -math.inf, -math.inf
+
+    def forget(self) -> None:
+        """Discard the token, a refresh token that is remembered, and the wait of the source."""
+        self.drop()
+        self.forget_waits()
+        if self.source.remember:
+            self.memory.forget()
 
     def drop(self) -> None:
         """Discard the token."""
