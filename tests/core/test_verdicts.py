@@ -210,6 +210,6 @@ def test_what_came_from_the_environment_is_not_quoted() -> None:
 def test_the_schema_names_every_action_and_takes_the_same_keys() -> None:
     schema = TypeAdapter(Verdicts).json_schema()
     ((pattern, verdicts),) = schema["patternProperties"].items()
-    kinds = "dns|tcp|tls|certificate|proxy|timeout|keepalive|token|silence|violation|too_big"
+    kinds = "dns|tcp|tls|certificate|proxy|timeout|keepalive|token|silence|hook|violation|too_big"
     assert pattern == rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{kinds})$"
     assert verdicts["oneOf"][0]["enum"] == [str(action) for action in Action]

@@ -34,7 +34,7 @@ class CodeRange(NamedTuple):
 Kind = FailureKind
 KINDS = (
     Kind.DNS, Kind.TCP, Kind.TLS, Kind.CERTIFICATE, Kind.PROXY, Kind.TIMEOUT, Kind.KEEPALIVE, Kind.TOKEN,
-    Kind.SILENCE, Kind.VIOLATION, Kind.TOO_BIG,
+    Kind.SILENCE, Kind.HOOK, Kind.VIOLATION, Kind.TOO_BIG,
 )  # fmt: skip
 """The kinds that are keys; ``status`` and ``close`` are named by their codes."""
 

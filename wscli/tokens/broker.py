@@ -123,11 +123,7 @@ class Broker:
         Raises:
             TokenFailed: the name is unknown.
         """
-        entry = self._entry(name)
-        entry.drop()
-        entry.forget_waits()
-        if entry.source.remember:
-            entry.memory.forget()
+        self._entry(name).forget()
 
     async def refresh(self, name: str, *, by_hand: bool = True) -> BrokerToken:
         """Fetch now, or join the fetch in progress; the old token is served until the new one arrives.

@@ -98,6 +98,13 @@ class CacheEntry:
         """Let the next use ask the source."""
         self.attempts, self.retry_at, self.asked_until = 0, -math.inf, -math.inf
 
+    def forget(self) -> None:
+        """Discard the token, a refresh token that is remembered, and the wait of the source."""
+        self.drop()
+        self.forget_waits()
+        if self.source.remember:
+            self.memory.forget()
+
     def drop(self) -> None:
         """Discard the token."""
         self.token, self.refresh_at, self.made_of = None, None, {}
