@@ -159,7 +159,6 @@ class Channel:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
             self._feed(events.Used())
-            self.subscription.look_again()
             yield
 
     def open(self) -> None:
