@@ -63,8 +63,8 @@ def stopped(running: Scene, *, full: bool) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["stopped", "its queue is full"])
-def test_each_command_ends_in_time_beside_a_manager_that_does_nothing(running: Scene, full: bool) -> None:
-    with stopped(running, full=full):
+def test_each_command_ends_in_time_beside_a_manager_that_does_nothing(full: bool) -> None:
+    with scene() as running, stopped(running, full=full):  # a manager of its own, which hears `down` when it wakes
         began = time.monotonic()
         started = {}
         for name, verb in VERBS.items():
