@@ -66,7 +66,6 @@ class Channel:
         self.problems = Problems(name, on_change=self._changed)
         """Problems beside its state, such as a hook that fails."""
         self.hook_stats: dict[str, Callable[[], dict[str, int]]] = {}
-        """What hooks count, by their names."""
         self.on_connect: ConnectionHook | None = None
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
