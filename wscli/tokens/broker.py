@@ -27,7 +27,7 @@ from wscli.core.backoff import BackoffPolicy, delay_for
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
-from wscli.tokens.cache import CacheEntry
+from wscli.tokens.cache import CacheEntry, log_end
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.memory import TokenMemory, memory_path
@@ -241,7 +241,7 @@ class Broker:
         entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(functools.partial(_trace, name))
+        task.add_done_callback(functools.partial(log_end, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -313,10 +313,3 @@ class Broker:
             _log.warning("%s", failure.text, extra={"event": "token-failed"})
         entry.fail(failure, self._clock.boottime())
         return failure
-
-
-def _trace(name: str, fetch: asyncio.Task[Outcome]) -> None:
-    """Log how a fetch ended, without the token."""
-    outcome = None if fetch.cancelled() else fetch.result()
-    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
-    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from wscli.tokens.fetcher import BrokerToken
 from wscli.tokens.memory import TokenMemory
 from wscli.tokens.models import TokenSource
 
-__all__ = ["CacheEntry"]
+__all__ = ["CacheEntry", "log_end"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -101,3 +104,10 @@ class CacheEntry:
             "reason": None if self.failure is None else self.failure.text,
             "retry_in_s": round(wait, 3) if (wait := self.wait(now)) else None,
         }
+
+
+def log_end(name: str, fetch: asyncio.Task[BrokerToken | Failure]) -> None:
+    """Log how a fetch ended, without the token."""
+    outcome = None if fetch.cancelled() else fetch.result()
+    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
+    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})
