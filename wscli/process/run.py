@@ -122,14 +122,9 @@ def make_manager(
     http = http or HttpClient(base=plan.file.parent, clock=clock, environ=environ)
     state = find_state_directory(environ)
     broker = Broker(
-        plan.tokens,
-        base=plan.file.parent,
-        clock=clock,
-        http=http,
-        backoff=plan.backoff,
-        chance=chance,
+        plan.tokens, base=plan.file.parent, clock=clock, http=http, backoff=plan.backoff, chance=chance,
         state=None if state is None else Path(state, plan.name),
-    )
+    )  # fmt: skip
     budgets: dict[str, ConnectBudget] = {}
     tasks = Tasks()
     descriptors = DescriptorLimit(lambda text: manager.problems.report("descriptors", text), schedule=schedule)

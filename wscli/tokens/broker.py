@@ -10,14 +10,12 @@ every user gets the failure at once, with the time that is left. A file, a varia
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import logging
 import os
 import random
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +25,7 @@ from wscli.core.backoff import BackoffPolicy, delay_for
 from wscli.core.events import Failure, FailureKind
 from wscli.net.http import HttpClient
 from wscli.templates import did_you_mean
-from wscli.tokens.cache import CacheEntry, log_end
+from wscli.tokens.cache import CacheEntry
 from wscli.tokens.errors import SourceFailed, TokenFailed
 from wscli.tokens.fetcher import BrokerToken, FetchContext, SourceAnswer
 from wscli.tokens.memory import TokenMemory, memory_path
@@ -55,9 +53,7 @@ class Broker:
         chance: random.Random,
         state: Path | None = None,
     ) -> None:
-        """Make it without a token.
-
-        ``base`` is the directory that file names are relative to, ``state`` that of what outlives the manager;
+        """``base`` is the directory that file names are relative to, ``state`` that of what outlives the manager;
         ``backoff`` is of each source that fails.
         """
         self._base = base
@@ -87,7 +83,7 @@ class Broker:
                 if entry.refresh_at is not None and now >= entry.refresh_at and not entry.wait(now):
                     self._start(name, entry)
                 break
-            self._refuse(name, entry, by_hand=by_hand)
+            entry.refuse(name, self._clock.boottime(), by_hand=by_hand)
             if not entry.source.single_use:
                 outcome = await self._outcome(self._start(name, entry, by_hand=by_hand))
             elif entry.fetching is None or entry.proven:
@@ -99,7 +95,7 @@ class Broker:
                 await self._outcome(entry.fetching)
                 continue
             if isinstance(outcome, Failure) and self._entries.get(name) is entry:
-                raise self._error(name, entry, outcome)
+                raise entry.error(name, outcome, self._clock.boottime())
             # start over: the token may have been refused, or its source replaced, while this task waited
         entry.served += 1
         return token
@@ -144,11 +140,11 @@ class Broker:
         """
         entry = self._entry(name)
         if not entry.source.single_use:
-            self._refuse(name, entry, by_hand=by_hand)
+            entry.refuse(name, self._clock.boottime(), by_hand=by_hand)
             outcome = await self._outcome(self._start(name, entry, by_hand=by_hand))
             if outcome is not None and self._entries.get(name) is entry:
                 if isinstance(outcome, Failure):
-                    raise self._error(name, entry, outcome)
+                    raise entry.error(name, outcome, self._clock.boottime())
                 return outcome
         return await self.get(name, by_hand=by_hand)
 
@@ -217,20 +213,6 @@ class Broker:
             return CacheEntry(source)
         return CacheEntry(source, memory=TokenMemory(memory_path(self._state, name), source.oauth2.identity))
 
-    def _refuse(self, name: str, entry: CacheEntry, *, by_hand: bool) -> None:
-        """Raise the failure of a source that must not be asked yet."""
-        if entry.failure is not None and entry.wait(self._clock.boottime(), by_hand=by_hand):
-            raise self._error(name, entry, entry.failure)
-
-    def _error(self, name: str, entry: CacheEntry, failure: Failure) -> TokenFailed:
-        now = self._clock.boottime()
-        if not (left := entry.wait(now)):
-            return TokenFailed(failure)
-        hint = f"`wscli token refresh {name}` asks at once"
-        if entry.wait(now, by_hand=True):
-            hint = f"its endpoint asked to wait; after `wscli token forget {name}` it is asked all the same"
-        return TokenFailed(replace(failure, retry_after=left), hint)
-
     def _start(self, name: str, entry: CacheEntry, *, by_hand: bool = False) -> asyncio.Task[Outcome]:
         """Give the fetch in progress, or a new one."""
         return entry.fetching or self._spawn(name, entry, by_hand=by_hand)
@@ -241,7 +223,7 @@ class Broker:
         entry.task = task = asyncio.create_task(self._fetch(name, entry, by_hand=by_hand), name=f"token {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(functools.partial(log_end, name))
+        task.add_done_callback(partial(_trace, name))
         return task
 
     async def _outcome(self, task: asyncio.Task[Outcome]) -> Outcome | None:
@@ -270,7 +252,7 @@ class Broker:
                 for other, used in context.used.items():
                     self.invalidate(other, used.version)
             if not entry.source.local:
-                self._back_off(entry, began, error.retry_after)
+                entry.back_off(began, self._clock.boottime(), error.retry_after, self._wait)
             return self._failed(name, entry, error.text)
         except TokenFailed as error:  # the other source is the one to be spared
             entry.retry_at = self._clock.boottime() + (error.failure.retry_after or 0.0)
@@ -279,7 +261,7 @@ class Broker:
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-            self._back_off(entry, began, None)
+            entry.back_off(began, self._clock.boottime(), None, self._wait)
             return self._failed(name, entry, f"the source failed unexpectedly ({where})")
         if entry.failure is not None:
             _log.info("token %r is fetched again", name, extra={"event": "token-fetched"})
@@ -298,14 +280,8 @@ class Broker:
             raise SourceFailed("the token expired while it was fetched")
         return expires_at
 
-    def _back_off(self, entry: CacheEntry, began: float, retry_after: float | None) -> None:
-        """Draw the wait until the source is asked again, at least ``retry_after`` seconds."""
-        now = self._clock.boottime()
-        entry.asked_until = max(entry.asked_until, now + (retry_after or 0.0))
-        if began >= entry.failed_at:  # fetches that failed beside each other are one failure
-            entry.attempts += 1
-            entry.retry_at = now + delay_for(self._backoff, entry.attempts, self._chance)
-        entry.retry_at = max(entry.retry_at, entry.asked_until)
+    def _wait(self, attempts: int) -> float:
+        return delay_for(self._backoff, attempts, self._chance)
 
     def _failed(self, name: str, entry: CacheEntry, text: str) -> Failure:
         failure = Failure(FailureKind.TOKEN, f"token {name!r}: {text}")
@@ -313,3 +289,10 @@ class Broker:
             _log.warning("%s", failure.text, extra={"event": "token-failed"})
         entry.fail(failure, self._clock.boottime())
         return failure
+
+
+def _trace(name: str, fetch: asyncio.Task[Outcome]) -> None:
+    """Log how a fetch ended, without the token."""
+    outcome = None if fetch.cancelled() else fetch.result()
+    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
+    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from wscli.control.messages import TokenStats
 from wscli.core.events import Failure
+from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
 from wscli.tokens.memory import TokenMemory
 from wscli.tokens.models import TokenSource
 
-__all__ = ["CacheEntry", "log_end"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["CacheEntry"]
 
 
 @dataclass(slots=True)
@@ -75,6 +73,28 @@ class CacheEntry:
         """Give the seconds until the source may be asked; by hand, only a wait that it asked for counts."""
         return max(0.0, (self.asked_until if by_hand else self.retry_at) - now)
 
+    def refuse(self, name: str, now: float, *, by_hand: bool) -> None:
+        """Raise the last failure while the source must not be asked."""
+        if self.failure is not None and self.wait(now, by_hand=by_hand):
+            raise self.error(name, self.failure, now)
+
+    def error(self, name: str, failure: Failure, now: float) -> TokenFailed:
+        """Make the error of a failure, with the time that is left and what ends it earlier."""
+        if not (left := self.wait(now)):
+            return TokenFailed(failure)
+        hint = f"`wscli token refresh {name}` asks at once"
+        if self.wait(now, by_hand=True):
+            hint = f"its endpoint asked to wait; after `wscli token forget {name}` it is asked all the same"
+        return TokenFailed(replace(failure, retry_after=left), hint)
+
+    def back_off(self, began: float, now: float, retry_after: float | None, wait: Callable[[int], float]) -> None:
+        """Ask the source again after ``wait(attempts)`` seconds, and at least ``retry_after``."""
+        self.asked_until = max(self.asked_until, now + (retry_after or 0.0))
+        if began >= self.failed_at:  # fetches that failed beside each other are one failure
+            self.attempts += 1
+            self.retry_at = now + wait(self.attempts)
+        self.retry_at = max(self.retry_at, self.asked_until)
+
     def forget_waits(self) -> None:
         """Let the next use ask the source."""
         self.attempts, self.retry_at, self.asked_until = 0, -math.inf, -math.inf
@@ -104,10 +124,3 @@ class CacheEntry:
             "reason": None if self.failure is None else self.failure.text,
             "retry_in_s": round(wait, 3) if (wait := self.wait(now)) else None,
         }
-
-
-def log_end(name: str, fetch: asyncio.Task[BrokerToken | Failure]) -> None:
-    """Log how a fetch ended, without the token."""
-    outcome = None if fetch.cancelled() else fetch.result()
-    text = f"token {name!r}: fetched" if isinstance(outcome, BrokerToken) else outcome and outcome.text
-    _log.debug("%s", text or f"token {name!r}: the fetch was cancelled", extra={"event": "token"})

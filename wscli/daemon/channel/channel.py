@@ -28,7 +28,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.subscribers import ConnectionHook
+from wscli.daemon.upstream.subscribers import ConnectionHook, DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
@@ -60,7 +60,6 @@ class Channel:
         self.name = name
         self.plan = plan
         self.counters = Counters(totals.of(plan.name))
-        self.counted = self.counters.count_dial
         self.readers = 0
         self.removed = False
         self._shut = False
@@ -161,7 +160,6 @@ class Channel:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
             self._feed(events.Used())
-            self.subscription.look_again()
             yield
 
     def open(self) -> None:
@@ -269,6 +267,10 @@ class Channel:
     def measured(self, rtt: float) -> None:
         """Keep the round-trip time."""
         self.counters.rtt = rtt
+
+    def counted(self, what: DialCount) -> None:
+        """Count what an attempt to connect did."""
+        self.counters.count_dial(what)
 
     # for itself
 

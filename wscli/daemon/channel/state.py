@@ -44,6 +44,8 @@ class StateTracker:
         self._show()
         if self.own is not None and self.own is not before:
             self._subscription.leave(by_hand=not isinstance(event, LingerElapsed))
+        elif isinstance(event, Used):
+            self._subscription.look_again()
 
     def mirror(self, *, kept_open: bool) -> None:
         """Show another state of the upstream, if the channel is open; ``kept_open`` says whether it is in use."""
