@@ -20,6 +20,7 @@ from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
+from wscli.net.hosts import UNIX
 from wscli.net.proxy import ProxyChoice
 from wscli.net.tls import TlsSettings
 from wscli.templates import PartlyFilled, PathTemplate, Template
@@ -78,9 +79,13 @@ class DialPlan:
         return urlunsplit(parts._replace(path=path or "/"))
 
     def shown_address(self, params: Mapping[str, str]) -> str:
-        """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query."""
+        """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query.
+
+        The path of a request to a Unix socket follows a colon.
+        """
         shown, path = self.shown_url, self.shown_path or self.path
         if path is not None:
+            shown += ":" if shown.startswith(UNIX) else ""
             shown = shown.rstrip("/") + "/" + path.render(params).lstrip("/")
         query = "&".join(f"{name}=***" for name in (*self.shown_query, *self.query))
         return f"{shown}?{query}" if query else shown

@@ -77,3 +77,16 @@ def test_a_redirect_within_the_origin_is_followed(code: int) -> None:
 )
 def test_nothing_else_is(failure: Failure) -> None:
     assert redirected(DialTarget("ws://h.example/a"), failure) is None
+
+
+def test_a_redirect_is_shown_with_the_urls_host_wherever_the_connection_leads() -> None:
+    there = replace(DIAL, connect_to=Secret("10.0.0.7:1"), shown_connect_to="10.0.0.7:1")
+    assert make_target(there, {}, {}, url="ws://h.example/else?a=s3cret").shown == "ws://h.example/else?a=***"
+    unix = replace(DIAL, shown_url="unix:/run/a.sock", connect_to=Secret("unix:/run/a.sock"))
+    assert make_target(unix, {}, {}, url="ws://localhost/else").shown == "ws://localhost/else"
+
+
+def test_the_path_of_a_request_to_a_unix_socket_is_shown_behind_a_colon() -> None:
+    dial = replace(DIAL, shown_url="unix:/run/a.sock", path=compile_path("/feed"))
+    assert dial.shown_address({}) == "unix:/run/a.sock:/feed"
+    assert replace(dial, path=None).shown_address({}) == "unix:/run/a.sock"

@@ -20,7 +20,8 @@ def make_target(
     """Fill every template; ``url`` replaces the whole URL after a redirect."""
     scope = {"token": tokens, "param": params}
     address = url or _address(dial, params, scope)
-    shown = dial.shown_connect_to or urlsplit(dial.shown_url).netloc
+    netloc = urlsplit(dial.shown_url).netloc or "localhost"  # of a Unix socket
+    peer = dial.shown_connect_to or netloc
     return DialTarget(
         url=address,
         headers=tuple((name, template.render(scope)) for name, template in dial.headers.items()),
@@ -32,8 +33,8 @@ def make_target(
         connect_to=None if dial.connect_to is None else dial.connect_to.reveal(),
         max_message=dial.max_message,
         timeout=dial.timeout,
-        label=shown if "***" in shown else None,  # of the environment
-        shown=dial.shown_address(params) if url is None else _shown_redirect(url, shown),
+        label=peer if "***" in peer else None,  # of the environment
+        shown=dial.shown_address(params) if url is None else _shown_redirect(url, netloc),
         shown_proxy=dial.shown_proxy,
     )
 
