@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +18,7 @@ TESTS = {path: path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"
 MOST_LINES = 300
 MOST_LINES_OF_A_FUNCTION = 50
 MOST_FILES = 12
+MOST_FLOORS = 6
 ONE_VERB_A_FILE = {"cli"}
 
 
@@ -54,6 +57,26 @@ def test_an_exported_name_is_unique() -> None:
             for name in exported(text):
                 homes[name].append(path.relative_to(ROOT).as_posix())
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+def depths(graph: grimp.ImportGraph, room: str) -> dict[str, int]:
+    """Give each module or folder of a room its floor: 1 for one that imports none of its neighbours."""
+    inside = graph.find_children(room)
+
+    @functools.cache
+    def floor(child: str) -> int:
+        parts = {child, *graph.find_descendants(child)}
+        imported = {f"{name}." for part in parts for name in graph.find_modules_directly_imported_by(part)}
+        below = [other for other in inside - {child} if any(name.startswith(f"{other}.") for name in imported)]
+        return 1 + max(map(floor, below), default=0)
+
+    return {child: floor(child) for child in inside}
+
+
+def test_a_room_has_at_most_six_floors() -> None:
+    graph = grimp.build_graph("wscli", exclude_type_checking_imports=False)
+    rooms = [name for name in graph.modules if "." in name and graph.find_children(name)]
+    assert {room: most for room in rooms if (most := max(depths(graph, room).values())) > MOST_FLOORS} == {}
 
 
 def test_a_room_has_at_most_a_dozen_files() -> None:

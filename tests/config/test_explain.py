@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wscli.config.explain import example_of, explain_key
-from wscli.config.keys import Key, hint_for, place_of, places
 from wscli.config.loading import load
+from wscli.config.schema import Key, hint_for, place_of, places
 from wscli.errors import ConfigError, UsageError
 
 ENVIRON = {"API_TOKEN": "s3cret", "CLIENT_SECRET": "s3cret", "GATEWAY_TOKEN": "a-long-enough-token"}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from wscli.config.keys import Key, forms, place_of, places
+from wscli.config.schema import Key, forms, place_of, places
 from wscli.errors import UsageError
 
 __all__ = ["example_of", "explain_key"]

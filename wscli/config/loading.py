@@ -17,7 +17,6 @@ from wscli.config.checks.gateway import check_gateway, conceal_token
 from wscli.config.checks.names import check_names, instance_name
 from wscli.config.checks.policies import Policies, check_verdicts
 from wscli.config.checks.references import check_tokens
-from wscli.config.keys import hint_for
 from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
 from wscli.config.reading.expand import expand_tree
@@ -26,6 +25,7 @@ from wscli.config.reading.nodes import Branch, Leaf, plain
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FatalProblem, FileProblems
 from wscli.config.reading.source import STDIN, decode_text, read_file
+from wscli.config.schema import hint_for
 from wscli.config.translate import report_errors
 from wscli.config.warnings import check_templates, check_unused, check_urls
 from wscli.templates import unquoted_placeholder

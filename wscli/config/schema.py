@@ -1,16 +1,22 @@
-"""The JSON Schema of the file, for editors: from the models, with ``${VAR}`` allowed wherever text is typed."""
+"""The JSON Schema of the file, from the models, with ``${VAR}`` allowed wherever text is typed; and the keys in it.
+
+A *place* is a path without the names that a file makes up: the backoff of every channel is at ``channels.backoff``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
 from wscli.config.models.file import FileModel
+from wscli.config.reading.nodes import Path
 from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration, format_size
 
-__all__ = ["file_schema"]
+__all__ = ["Key", "described", "file_schema", "forms", "hint_for", "known_keys", "place_of", "places"]
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "with ${VAR} of the environment"}
 _NAMED = ("properties", "$defs", "patternProperties")
@@ -71,3 +77,124 @@ def _written(schema: dict[str, Any]) -> Any:
     if write is not None and default is not None:
         return write(default)
     return None if isinstance(default, (dict, list)) else default
+
+
+Place = tuple[str, ...]
+
+_CLOSE = 0.7
+"""How similar a misspelt key must be."""
+_MOST_HINTS = 3
+
+
+class Key(NamedTuple):
+    """A key at its place."""
+
+    place: Place
+    schema: dict[str, Any]
+    required: bool
+
+    def __str__(self) -> str:
+        return ".".join(self.place)
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    return file_schema()
+
+
+def forms(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give a schema and its alternatives, references followed."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        yield from forms(_schema()["$defs"][name])
+    yield schema
+    for form in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from forms(form)
+
+
+def _entries(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the schemas of the values of a mapping whose keys are names."""
+    for form in forms(schema):
+        if isinstance(entry := form.get("additionalProperties"), dict):
+            yield entry
+
+
+def _below(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
+    for form in forms(schema):
+        below = form.get("items") if isinstance(step, int) else form.get("properties", {}).get(step)
+        if below is None and isinstance(step, str):
+            below = form.get("additionalProperties")
+        if isinstance(below, dict):
+            yield below
+
+
+def _at(path: Path) -> list[dict[str, Any]]:
+    found = [_schema()]
+    for step in path:
+        found = [below for schema in found for below in _below(schema, step)]
+    return found
+
+
+def known_keys(path: Path) -> list[str]:
+    """Give the keys that a mapping may have, in the order of the documentation."""
+    all_forms = (form for schema in _at(path) for form in forms(schema))
+    return list(dict.fromkeys(key for form in all_forms for key in form.get("properties", {})))
+
+
+def described(path: Path) -> str:
+    """Give the description of the value at a path, if the schema has one."""
+    return next((schema["description"] for schema in _at(path) if "description" in schema), "")
+
+
+def place_of(path: Path) -> tuple[Place, Path]:
+    """Give the place of a path of a file, as far as it is known, and the rest of the path."""
+    place: list[str] = []
+    found = [_schema()]
+    for number, step in enumerate(path):
+        keys = {key for schema in found for form in forms(schema) for key in form.get("properties", {})}
+        below = [one for schema in found for one in _below(schema, step)]
+        if step in keys and isinstance(step, str):
+            place.append(step)
+        elif not below:
+            return tuple(place), path[number:]
+        found = below
+    return tuple(place), ()
+
+
+@functools.cache
+def places() -> dict[Place, Key]:
+    """Give every key by its place."""
+    found: dict[Place, Key] = {}
+    _collect(_schema(), (), found)
+    return found
+
+
+def _collect(schema: dict[str, Any], place: Place, found: dict[Place, Key]) -> None:
+    for form in forms(schema):
+        for name, below in form.get("properties", {}).items():
+            if (*place, name) not in found:
+                found[*place, name] = Key((*place, name), below, name in form.get("required", ()))
+                _collect(below, (*place, name), found)
+        for entry in _entries(form):
+            _collect(entry, place, found)
+
+
+def hint_for(paths: Sequence[Path]) -> str:
+    """Give the hint of a file's problems: the command that explains the keys of the first ones; none without any."""
+    named = dict.fromkeys(_explained(path) for path in paths)
+    commands = [f"`wscli explain {one}`" for one in named if one][:_MOST_HINTS]
+    if not commands:
+        return ""
+    return f"see {', '.join(commands[:-1])} and {commands[-1]}" if len(commands) > 1 else f"see {commands[0]}"
+
+
+def _explained(path: Path) -> str:
+    """Write the place of a path, or of the misspelt key at its end, as ``wscli explain`` takes it."""
+    place, rest = place_of(path)
+    if len(rest) == 1:
+        near = get_close_matches(str(rest[0]), known_keys(path[:-1]), 1, cutoff=_CLOSE)
+        place = (*place, *near)
+    if not place:
+        return ""
+    elsewhere = len(place) == 1 and sum(one[-1] == place[0] for one in places()) > 1
+    return f".{place[0]}" if elsewhere else ".".join(place)

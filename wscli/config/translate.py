@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from wscli.config.keys import described, known_keys
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, Path, kind_of, plain
 from wscli.config.reading.problems import FileProblems
+from wscli.config.schema import described, known_keys
 from wscli.templates import did_you_mean, unquoted_placeholder
 from wscli.values import format_duration, shown
 

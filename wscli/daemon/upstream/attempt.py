@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from wscli.clock import Clock
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.clocks import SilenceTimer
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
-from wscli.daemon.upstream.services import Services
+from wscli.timing import Schedule
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
@@ -103,7 +104,7 @@ class Attempt:
         for payloads, kinds in early:
             self.on_batch(payloads, kinds)
 
-    def limit_silence(self, seconds: float | None, services: Services, held: Callable[[], bool]) -> None:
+    def limit_silence(self, seconds: float | None, clock: Clock, schedule: Schedule, held: Callable[[], bool]) -> None:
         """Fail once no message arrived for so many seconds in which reading was not ``held``; None: never."""
         if self.silence is not None:
             self.silence.cancel()
@@ -111,9 +112,7 @@ class Attempt:
         if seconds is not None:
             text = f"no message within {format_duration(seconds)}"
             failure = Failure(FailureKind.SILENCE, text, code=1006, by="us")
-            self.silence = SilenceTimer(
-                seconds, services.clock, services.schedule, held=held, silent=lambda: self.fail(failure)
-            )
+            self.silence = SilenceTimer(seconds, clock, schedule, held=held, silent=lambda: self.fail(failure))
 
     def fail(self, failure: Failure) -> None:
         """Drop the connection at once, and report this cause instead of the drop."""

@@ -196,7 +196,8 @@ class Upstream:
                 present.pass_on_early()
 
     def _limit_silence(self, attempt: Attempt) -> None:
-        attempt.limit_silence(self.plan.silence, self._services, lambda: self.subscribers.paused)
+        clock, schedule = self._services.clock, self._services.schedule
+        attempt.limit_silence(self.plan.silence, clock, schedule, lambda: self.subscribers.paused)
 
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
