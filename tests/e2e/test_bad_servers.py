@@ -152,7 +152,7 @@ def test_bad_servers_cause_no_busy_loop_and_no_early_dial(bad: Bad) -> None:
     assert process.memory_info().rss < 200 << 20
     for name, (_, state, *_) in BAD.items():
         dials = len(bad.servers[name].dials) - before[name]
-        assert dials <= (0 if state == "failed" else lasted / 0.4 + 1), name
+        assert dials <= (1 if state == "failed" else lasted / 0.4 + 1), name  # a failed one is looked at again
 
 
 @contextmanager

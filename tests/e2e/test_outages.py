@@ -55,5 +55,5 @@ async def test_outages_in_a_row_leave_nothing_behind(count: int, tmp_path: Path)
             assert after[:3] == before[:3]
             assert after[3] - before[3] < 2 << 20
             assert manager.channel("notifications").history.gaps == {"outage": warm_up + count}
-            assert demo.token_requests == 1
+            assert demo.token_requests <= 2  # a token is suspected once, after three ends in a row
             assert len(demo.clients) == 2
