@@ -37,7 +37,7 @@ def test_the_messages_of_an_answer(answer: str, more: dict[str, Any], messages: 
 @pytest.mark.parametrize(
     ("answer", "more", "words"),
     [
-        ("<html>", {}, "the answer is not JSON"),
+        ("<html>", {}, "the answer is an HTML page, not JSON"),
         ("{}", {}, "the answer has no list at ."),
         ('{"orders": {}}', {"items": ".orders"}, "the answer has no list at .orders"),
         ("[1]", {"show": ".body"}, "an item of the answer has nothing at .body"),
