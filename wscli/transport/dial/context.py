@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from typing import Any
 
 from wscli.core.failures import Failure, FailureKind
@@ -44,7 +45,7 @@ class DialContext:
         self.timeline = timeline
         self.headers = _request_headers(target, url)
         self.exchange = UpgradeExchange(
-            target.shown, headers=tuple(name for name, _ in self.headers), subprotocols=target.subprotocols
+            target.shown, headers=tuple(sys.intern(name) for name, _ in self.headers), subprotocols=target.subprotocols
         )
         timeline.exchanges.append(self.exchange)
         self.tls = (target.tls or make_tls(TlsSettings())) if url.scheme == "wss" else None

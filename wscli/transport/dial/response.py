@@ -7,6 +7,7 @@ lines. ``agreement`` checks an answer of 101.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 from wscli.core.failures import Failure, FailureKind
@@ -66,7 +67,8 @@ def parse_head(block: bytes) -> ResponseHead:
     if not found:
         raise ValueError("no status line")
     pairs = (line.partition(":") for line in lines)
-    headers = tuple((name.strip().lower(), value.strip()) for name, colon, value in pairs if colon)
+    # each channel keeps those of its last attempt, and most names are the same
+    headers = tuple((sys.intern(name.strip().lower()), value.strip()) for name, colon, value in pairs if colon)
     return ResponseHead(int(found[1]), (found[2] or "").strip()[:_MAX_PHRASE], headers)
 
 

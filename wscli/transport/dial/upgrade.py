@@ -151,7 +151,8 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
                 raise self._not_http() from None
             if head.status == 101 or head.status >= 200:
                 exchange = dial.exchange
-                exchange.status, exchange.phrase, exchange.answer = head.status, head.phrase, head.headers
+                exchange.status, exchange.phrase = head.status, head.phrase
+                exchange.answer = head.headers
             if head.status >= 200:
                 self._refuse(head, rest)
                 return

@@ -96,6 +96,8 @@ def _frame_parser(listener: FrameListener, max_frame: int) -> WSProtocol:
     key = accept_key(parser.transport.request.headers["Sec-WebSocket-Key"])
     head = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + key + "\r\n\r\n"
     _feed(parser, memoryview(head.encode()))
+    for message in (parser.transport.request, parser.transport.response):
+        message.headers.clear()  # the parser keeps both as long as it lives
     return parser
 
 

@@ -47,13 +47,12 @@ class AttemptRecord:
     place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
-    find_secrets: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
-    """Gives the texts that must not be shown, the longest first; found when they are needed, as few attempts fail."""
+    keepers: tuple[Callable[[], tuple[str, ...]], ...] = field(default=(), repr=False)
+    """Give the secrets of each URL that was dialled; called when they are needed, as few attempts fail."""
 
-    def keep_secrets(self, find: Callable[[], tuple[str, ...]]) -> None:
-        """Add those of another URL: after a redirect the secrets of the first one count as well."""
-        before = self.find_secrets
-        self.find_secrets = functools.cache(lambda: tuple(sorted({*before(), *find()}, key=len, reverse=True)))
+    def find_secrets(self) -> tuple[str, ...]:
+        """Give the texts that must not be shown, the longest first."""
+        return tuple(sorted({text for keeper in self.keepers for text in keeper()}, key=len, reverse=True))
 
     def scrubbed(self, failure: Failure) -> Failure:
         """Give a failure of this attempt without secrets."""
@@ -124,7 +123,7 @@ class Dialer:
             except ConfigError as error:  # a TLS file, which may be replaced later
                 raise DialError(Failure(FailureKind.TLS, error.message)) from None
             find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets)
-            record.keep_secrets(find)
+            record.keepers += (find,)  # after a redirect the secrets of the first URL count as well
             progress("dialling", f"dialling {plan.dial.shown_url}")
             budget = self._budgets[plan.endpoint]
             try:
