@@ -63,6 +63,10 @@ class Histories:
         if self._on_disk:
             self._timer.start(LOOK, self._look)
 
+    def close(self) -> None:
+        """Look no more: the manager ends."""
+        self._timer.cancel()
+
     def check(self, channel: str) -> None:
         """Check that the file of a channel can be opened.
 

@@ -176,6 +176,7 @@ class Manager:
             channel.shut()
         await self._upstreams.closed()
         await asyncio.gather(*(channel.history.close() for channel in channels))
+        self._histories.close()
         await self._services.wheel.close()
         await self.tasks.close()
         await self.broker.close()
