@@ -48,11 +48,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the files that draw examples, which take longest, so that all workers end together."""
+    """Start with the files that take longest, which draw examples or start processes: all workers end together."""
     from tests.examples import EXAMPLES  # once sys.path is as above
 
     drawn = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
-    long_files = {item.path for item in drawn}
+    long_files = {item.path for item in drawn} | {item.path for item in items if "e2e" in item.path.parts}
     items.sort(key=lambda item: item.path not in long_files)
     if EXAMPLES >= 10_000:
         for item in drawn:

@@ -81,9 +81,9 @@ def test_each_command_ends_in_time_beside_a_manager_that_does_nothing(full: bool
 
 
 CALLS: dict[str, Callable[[Client | AsyncClient], object]] = {
-    "send": lambda client: client.send("echo", "x", timeout=1),
-    "request": lambda client: client.request("echo", "x", "true", timeout=1),
-    "wait": lambda client: client.wait("echo", timeout=1),
+    "send": lambda client: client.send("echo", "x", timeout=0.3),
+    "request": lambda client: client.request("echo", "x", "true", timeout=0.3),
+    "wait": lambda client: client.wait("echo", timeout=0.3),
 }
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.inline import Here, here
 from tests.processes import Wscli, wscli
-from wscli.control.protocol import PROTOCOL
+from wscli.control.protocol import LINE_LIMIT, PROTOCOL
 
 __all__ = ["here", "wscli"]
 
@@ -149,7 +149,7 @@ BAD_REQUESTS = {
     "bytes": b"\xff\xfe\x00\n",
     "a list": b"[]\n",
     "deep": b"[" * 60_000 + b"\n",
-    "long": b"x" * 70_000,
+    "long": b"x" * (LINE_LIMIT + 1),
     "a long number": b'{"v":' + b"9" * 5000 + b',"verb":"stats"}\n',
     "no such verb": b'{"v":%d,"verb":"frob"}\n' % PROTOCOL,
     "a verb that is no text": b'{"v":%d,"verb":{}}\n' % PROTOCOL,

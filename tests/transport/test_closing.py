@@ -251,6 +251,7 @@ async def test_a_close_frame_is_answered_with_its_code_whatever_follows_it(
             await peer.send(data[at * len(data) // pieces : (at + 1) * len(data) // pieces])
             await asyncio.sleep(0)
         codes.append(await peer.read_close())
+        let_pass(CLOSE_TIMEOUT)
         assert await peer.reader.read(2) == b"", "more than one frame answers a close"
 
     async with dial.served(script) as (_, seen):
