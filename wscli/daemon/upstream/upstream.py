@@ -127,9 +127,11 @@ class Upstream:
 
     def regulate(self) -> None:
         """Pause reading while every channel that receives holds it back."""
+        was_paused = self.subscribers.paused
         self.subscribers.regulate(self.connection)
-        if (present := self.attempts.present) is not None and present.silence is not None:
-            present.silence.heard()
+        silence = None if self.attempts.present is None else self.attempts.present.silence
+        if silence is not None and was_paused and not self.subscribers.paused:
+            silence.heard()
 
     def network_changed(self, reachable: Callable[[str], bool], source: Callable[[str], str | None]) -> None:
         """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
