@@ -116,9 +116,9 @@ class Subscribers:
         for one in tuple(self.members):
             one.subscriber.mirror(snapshot)
 
-    def preparations(self, connection: Connection) -> list[Coroutine[Any, Any, str | None]]:
+    def preparations(self) -> list[ConnectionHook]:
         """Give what the open channels do on a new connection before it is ready."""
-        return [one.subscriber.on_connect(connection) for one in self._joined() if one.subscriber.on_connect]
+        return [one.subscriber.on_connect for one in self._joined() if one.subscriber.on_connect]
 
     def ready(self, *, handed_over: bool = False) -> None:
         """Tell the open channels that they are ready."""
