@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -61,8 +60,10 @@ class TokenMemory:
         """Go back to the declared one."""
         self._token, self._known = None, True
         if self._path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("a refresh token is not forgotten: %r cannot be removed: %s", str(self._path), _why(error))
 
     def _read(self) -> Secret | None:
         try:
@@ -96,5 +97,8 @@ class TokenMemory:
             finally:
                 os.close(directory)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            _log.warning("a refresh token is not remembered: %r cannot be written: %s", str(path), reason)
+            _log.warning("a refresh token is not remembered: %r cannot be written: %s", str(path), _why(error))
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
