@@ -78,7 +78,7 @@ async def test_a_command_that_fails_on_a_successor_leaves_the_connection_alone(t
         first = it.server.link
         (tmp_path / "failing").touch()
         await it.time.advance(3601)
-        await eventually(lambda: "to be rotated again" in it.channel.status()["reason"]["text"])
+        await eventually(lambda: "rotates again later" in it.channel.status()["reason"]["text"])
         assert (it.channel.state, it.channel.connection) == (S.READY, first)
 
 

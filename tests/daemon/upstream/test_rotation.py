@@ -121,7 +121,7 @@ async def test_a_successor_that_fails_is_tried_again_with_backoff_and_the_connec
     began = [at for at, _ in hourly.server.dials][1:]
     assert [round(b - a) for a, b in pairwise(began)][:3] == [1, 2, 4]
     text = channel.status()["reason"]["text"]
-    assert "to be rotated again, the next connection failed: connection refused" in text
+    assert "rotates again later, the next connection failed: connection refused" in text
     hourly.server.always = None
     await hourly.time.advance(8.1)
     assert (channel.state, channel.stats()["rotations"], first.open) == (S.READY, 1, False)
