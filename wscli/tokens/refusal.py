@@ -33,8 +33,8 @@ def explain_refusal(
 ) -> str | None:
     """Add the endpoint's words to the failure: ``: invalid_grant: the refresh token has expired``; give its error code.
 
-    An error code that another request would meet again makes it a refusal of the credentials. ``tokens`` are secrets,
-    as are the values of the request.
+    An error code that a repeated request would get again makes it a refusal of the credentials. ``tokens`` and the
+    values of the request are secrets.
     """
     try:
         body = json.loads(answer.body)

@@ -51,9 +51,9 @@ Preparation = Callable[[Connection], Coroutine[Any, Any, str | None]]
 
 
 class PreparedSession:
-    """Does what channels want done on a new connection, once its session is open and before it is ready.
+    """Has the channels prepare a new connection, once its session is open and before it is ready.
 
-    ``preparations`` gives the work of each channel; awaited, it gives the text of its failure, or None.
+    ``preparations`` gives the work of each channel; awaited, it gives the text of a failure, or None.
     """
 
     __slots__ = ("_preparations", "_session", "_tasks")
