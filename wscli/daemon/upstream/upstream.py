@@ -269,14 +269,26 @@ class Upstream:
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
+        def open_session() -> None:
+            nonlocal waiting
+            waiting = False
+            attempt.end_session = self._session.start(connection, ready, judge)
+
         def pong(rtt: float) -> None:
             self.subscribers.measured(rtt)
+            if waiting:
+                open_session()
             if self.snapshot.probing and attempt is self.attempts.present:
                 self.feed(events.PongReceived(attempt.generation))
 
+        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
+        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
-        attempt.end_session = self._session.start(connection, ready, judge)
+        if waiting:
+            attempt.watch.probe()
+        else:
+            open_session()
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
