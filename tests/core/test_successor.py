@@ -50,7 +50,7 @@ def test_a_successor_that_fails_leaves_the_connection_and_the_rotation_is_due_ag
     snapshot, commands = run(e.AttemptEnded(2, TCP), snapshot=rotating())
     assert commands == [c.ScheduleRotation(1, 1, 0.0)]
     assert (snapshot.state, snapshot.generation, snapshot.successor) == (S.READY, 1, None)
-    failed = "connected and ready; to be rotated again, the next connection failed: connection refused"
+    failed = "connected and ready; rotates again later, the next connection failed: connection refused"
     assert snapshot.reason == ("ready", failed)
     snapshot, commands = run(e.RotationDue(1), e.AttemptEnded(3, status(503, retry_after=9.0)), snapshot=snapshot)
     assert commands == [c.DialSuccessor(3), c.ScheduleRotation(1, 2, 9.0)]

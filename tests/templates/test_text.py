@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from wscli.templates import TemplateError, compile_template, unquoted_placeholder
 from wscli.values import Scalar
 
-SCOPE = {"token": {"session": "s3cret", "app-2": "a/b c"}, "param": {"id": "42", "none": None, "n": 4}}
+SCOPE = {
+    "token": {"session": "s3cret", "app-2": "a/b c", "nanoseconds": 1.7e18},
+    "param": {"id": "42", "none": None, "n": 4},
+}
 BOTH = ("token", "param")
 
 
@@ -103,7 +106,11 @@ def test_where_no_namespace_is_allowed_no_placeholder_is() -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("{token.gone}", "'{token.gone}' has no value"), ("{token.session:int}", "does not fit its filter")],
+    [
+        ("{token.gone}", "'{token.gone}' has no value"),
+        ("{token.session:int}", "does not fit its filter"),
+        ("{token.nanoseconds:rfc3339}", "does not fit its filter"),
+    ],
 )
 def test_what_cannot_be_filled_names_the_placeholder_and_not_the_value(text: str, sentence: str) -> None:
     with pytest.raises(TemplateError, match=sentence) as caught:

@@ -58,7 +58,7 @@ async def test_retry_after_holds_for_all_that_ask_and_for_those_by_hand(
     for asking in (broker.get("s"), broker.refresh("s"), broker.get("s", by_hand=True)):
         with pytest.raises(TokenFailed, match=r"HTTP 429 from https://x.example; asked again in 1s") as caught:
             await asking
-        assert caught.value.hint == "its endpoint asked to wait; after `wscli token forget s` it is asked all the same"
+        assert caught.value.hint == "its endpoint asked to wait; `wscli token forget s` ends the wait"
     assert script.begun == 1
     broker.network_changed()
     await ask(broker)

@@ -141,6 +141,19 @@ async def test_a_disk_that_refuses_costs_the_memory_and_not_the_token(
     assert "r2" not in caplog.text.replace(str(managers.state), "")
 
 
+async def test_a_disk_that_refuses_to_forget_is_reported_and_the_manager_forgets(
+    managers: Managers, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = managers.start()
+    await broker.get("s")
+    managers.file.unlink()
+    managers.file.mkdir()
+    broker.forget("s")
+    assert "a refresh token is not forgotten" in caplog.text
+    await broker.get("s")
+    assert managers.asked_with() == "1"
+
+
 async def test_a_token_is_on_disk_though_its_fetch_was_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,13 +74,12 @@ class BackoffPolicy(StrictModel):
 
 
 class LookAgain(NamedTuple):
-    """Dial a failed upstream again, ``every`` so many seconds at the latest.
-
-    One that the file does not declare leaves alone what the file says is final: a ``stop`` and ``give_up``.
-    """
+    """Dial a failed upstream again after a while."""
 
     every: float
+    """The longest wait, in seconds."""
     declared: bool
+    """Whether the file declares it; only then is it dialled again after a declared ``stop`` or a ``give_up``."""
 
 
 def _call_state(attempt: int, without_health: float = 0.0) -> RetryCallState:

@@ -80,15 +80,15 @@ def _replace(snapshot: Snapshot, event: VerdictGiven) -> Move:
     if snapshot.successor is not None:
         return snapshot, ()
     if snapshot.reconnected or event.failure.retry_after is not None:
-        text = f"connected and ready; to be rotated: {event.failure.text}"
+        text = f"connected and ready; rotates later: {event.failure.text}"
         return rotation.rotate_later(snapshot, text, event.failure.retry_after or 0.0)
     return rotation.dial_successor(replace(snapshot, reconnected=True))
 
 
 def _hand_over(snapshot: Snapshot, successor: Successor, verdict: Verdict) -> Move:
     """Go on with the successor, which is judged by itself: a server that allows one connection closed the old one."""
-    after, commands = rotation.take_over(snapshot, successor)
-    after = replace(after, attempt=max(1, snapshot.attempt))  # the old connection has not failed
+    # the old connection has not failed
+    after, commands = rotation.take_over(snapshot, successor, max(1, snapshot.attempt))
     return after, (*forget(snapshot.generation, verdict.action), *commands)
 
 
@@ -112,7 +112,7 @@ def _conclude(
     forgotten = forget(snapshot.generation, verdict.action)
     no_sooner = max(verdict.no_sooner, failure.retry_after or 0.0)
     if snapshot.successor is not None and not no_sooner:
-        after, commands = rotation.take_over(snapshot, snapshot.successor)
+        after, commands = rotation.take_over(snapshot, snapshot.successor, snapshot.attempt + 1)
         return after, (*forgotten, *leave, *commands)
     reauth = verdict.action is Action.REAUTH
     waits = verdict.action is Action.RETRY or (snapshot.reauthed if reauth else snapshot.reconnected)

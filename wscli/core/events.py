@@ -97,9 +97,9 @@ class ResumeRequested:
 
 @dataclass(frozen=True, slots=True)
 class VerdictGiven(_OfAttempt):
-    """A verdict that no end of a connection gave: a message, a timer or a step of the session.
+    """A verdict on attempt ``generation`` that has not ended: from a message, a timer or a step of the session.
 
-    The times are those of ``AttemptEnded``. ``generation`` is that of the attempt that the verdict is on.
+    The times are those of ``AttemptEnded``.
     """
 
     verdict: Verdict
@@ -123,7 +123,7 @@ class CloseRequested(_Bare):
 
 
 class ReplaceRequested(_Said):
-    """Have another connection ready before the present one closes; where none is ready, as ``RedialRequested``."""
+    """Open another connection before the present one closes; where none is ready, do as ``RedialRequested``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class RotationDue(_OfAttempt):
 
 
 class PongReceived(_OfAttempt):
-    """The server answered a ping: the connection lives, whatever the network seemed to be."""
+    """The server answered a ping: the connection works."""
 
 
 class NetworkLost(_Bare):
@@ -190,9 +190,9 @@ class NetworkLost(_Bare):
 
 @dataclass(frozen=True, slots=True)
 class NetworkReturned:
-    """A route leads to the server, or again; it may still be unreachable.
+    """A route leads to the server, as before or again; the server may still be unreachable.
 
-    ``moved`` says that it begins at another address of ours than the open connection does.
+    ``moved`` says that the route begins at another address of ours than the open connection.
     """
 
     moved: bool = False

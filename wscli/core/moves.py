@@ -32,7 +32,7 @@ Move = tuple[Snapshot, tuple[UpstreamCommand, ...]]
 
 
 class Policy(NamedTuple):
-    """What the configuration says of the next step; it may change between two steps."""
+    """The part of the configuration that a step depends on; it may change between two steps."""
 
     backoff: BackoffPolicy
     verdicts: Sequence[VerdictTable] = ()
@@ -89,7 +89,7 @@ def hang_up_successor(snapshot: Snapshot) -> tuple[UpstreamCommand, ...]:
 
 
 def close_all(snapshot: Snapshot, state: ChannelState, reason: Reason, then: Next) -> Move:
-    """Close everything; the next generation makes late callbacks and timers void, earlier failures still count."""
+    """Close everything; late callbacks and timers are of an older generation, and earlier failures still count."""
     after = become(snapshot, state, reason, then, next_generation(snapshot), snapshot.failures)
     return after, hang_up_all(snapshot)
 

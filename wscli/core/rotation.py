@@ -55,10 +55,9 @@ def step_successor(
             return snapshot, ()
 
 
-def take_over(snapshot: Snapshot, successor: Successor) -> Move:
-    """Make the successor the one attempt: the connection that it was to follow has ended."""
+def take_over(snapshot: Snapshot, successor: Successor, attempt: int) -> Move:
+    """Make the successor the only attempt, and the ``attempt``-th in a row: the ready connection has ended."""
     then = Next("dial" if successor.state is ChannelState.CONNECTING else "none")
-    attempt = snapshot.attempt + 1
     after = become(snapshot, successor.state, successor.reason, then, successor.generation, attempt)
     return after, (Succeed(successor.generation),)
 
@@ -78,9 +77,9 @@ def _rotating(snapshot: Snapshot, successor: Successor) -> Snapshot:
 def _failed(snapshot: Snapshot, successor: Successor, verdict: Verdict, failure: Failure) -> Move:
     """Keep the ready connection, and rotate it later unless the verdict is final."""
     if verdict.action in (Action.STOP, Action.DONE):
-        text = f"connected and ready; not to be rotated, the next connection was refused: {failure.text}"
+        text = f"connected and ready; rotates no more, the next connection was refused: {failure.text}"
         failures = snapshot.rotation_failures + 1
         return replace(snapshot, successor=None, rotation_failures=failures, reason=Reason("ready", text)), ()
-    text = f"connected and ready; to be rotated again, the next connection failed: {failure.text}"
+    text = f"connected and ready; rotates again later, the next connection failed: {failure.text}"
     after, commands = rotate_later(snapshot, text, max(verdict.no_sooner, failure.retry_after or 0.0))
     return after, (*forget(successor.generation, verdict.action), *commands)

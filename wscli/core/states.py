@@ -87,10 +87,10 @@ class Successor(NamedTuple):
 
 
 class InARow(NamedTuple):
-    """The ends since the last health that decide only together."""
+    """Counts of ends in a row without health, for verdicts that one end alone does not give."""
 
     refusals: int = 0
-    """Ends in a row that stop if they go on."""
+    """Ends in a row for which ``verdicts.stops_in_a_row``."""
     token: int = 0
     """The version of the token that was used last."""
     token_ends: int = 0
@@ -102,8 +102,8 @@ class Snapshot:
     """All that the next step depends on; of a channel's own states, only the first three and ``failure`` are set.
 
     ``attempt`` counts the attempts in a row without health, the present one included. ``failure`` is that of the last
-    attempt. ``reconnected`` and ``reauthed`` say that such a verdict was followed since the last health: each is
-    followed once. ``no_sooner`` says that the server or a verdict asked for the present wait, which is not cut short.
+    attempt. ``reconnected`` and ``reauthed`` say that such a verdict was carried out since the last health; each is
+    carried out once. ``no_sooner`` says that the server or a verdict asked for the present wait: it is not cut short.
     ``successor`` is set during a rotation, and only beside a ready connection; ``last_successor`` is the highest
     generation of any, and ``rotation_failures`` counts those in a row that did not become ready.
     """
@@ -134,7 +134,7 @@ class Snapshot:
 
     @property
     def probing(self) -> bool:
-        """Whether it is ready, but only a pong will tell if its connection outlived the network: nothing is sent."""
+        """Whether it is ready, but its network changed: nothing is sent until a pong shows that it still works."""
         return self.state is ChannelState.READY and self.reason.code == PROBING
 
     @property

@@ -84,7 +84,7 @@ _ALWAYS = (
     e.Used, e.Unused, e.CloseRequested, e.StartRequested, e.RedialRequested, e.ReplaceRequested, e.NetworkLost,
     e.NetworkReturned, e.TaskCrashed,
 )  # fmt: skip
-"""Events of the surroundings, which come in any state and leave it as it is where its row does not name them."""
+"""Events that are allowed in every state; a state whose row does not name them stays as it is."""
 
 UPSTREAM_TABLE: Mapping[tuple[ChannelState, type[e.UpstreamEvent]], frozenset[ChannelState]] = {
     (state, event): frozenset(row.get(event, {state})) for state, row in _ROWS.items() for event in (*row, *_ALWAYS)

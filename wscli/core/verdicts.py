@@ -3,8 +3,8 @@
 The first level that names the failure decides (channel, endpoint, file, built-in); within a level its narrowest key:
 a code, then a kind, then the narrowest range.
 
-Final is rare. A built-in ``stop`` is for what another dial would only repeat; since much of that mends itself (a server
-in the middle of its update, a captive portal), it needs several such ends in a row.
+A built-in ``stop`` is rare. It is for failures that another dial would only repeat; since many of them mend themselves
+(a server during its update, a captive portal), it needs several such ends in a row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Removes secrets from remote text: ours, which it may quote, and those of the server's own that are easily told."""
+"""Removes secrets from remote text: ours, which it may quote, and the server's own that are easy to recognize."""
 
 from __future__ import annotations
 

@@ -88,5 +88,5 @@ class Placeholder(NamedTuple):
             return value
         try:
             return FILTERS[self.filter](value)
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError, OSError):  # OSError: a date that the system does not know
             raise TemplateError(f"the value of '{self}' does not fit its filter") from None

@@ -1,1 +1,1 @@
-"""Token sources, and the broker that fetches, caches and refreshes for everybody."""
+"""Token sources, and the broker that fetches, caches and refreshes for all users."""

@@ -67,7 +67,7 @@ class Broker:
         self.replace(sources, backoff)
 
     async def get(self, name: str, *, by_hand: bool = False) -> BrokerToken:
-        """Give a valid token, fetching it if necessary; ``by_hand`` asks a source that is backed off from as well.
+        """Give a valid token, fetching it if necessary; ``by_hand`` asks a source even during its backoff.
 
         Raises:
             TokenFailed: the fetch failed, or failed not long ago, or the name is unknown.

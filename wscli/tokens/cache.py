@@ -40,7 +40,7 @@ class CacheEntry:
     """Number of failed fetches in a row."""
     failed_at: float = -math.inf
     retry_at: float = -math.inf
-    """The source is not asked before."""
+    """The source is not asked before this time."""
     asked_until: float = -math.inf
     """The source itself asked to wait until then, with ``Retry-After``."""
 
@@ -91,7 +91,7 @@ class CacheEntry:
             return TokenFailed(failure)
         hint = f"`wscli token refresh {name}` asks at once"
         if self.wait(now, by_hand=True):
-            hint = f"its endpoint asked to wait; after `wscli token forget {name}` it is asked all the same"
+            hint = f"its endpoint asked to wait; `wscli token forget {name}` ends the wait"
         return TokenFailed(replace(failure, retry_after=left), hint)
 
     def forget_waits(self) -> None:

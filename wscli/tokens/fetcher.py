@@ -64,6 +64,10 @@ class FetchContext:
             self.used[name] = await self.token(name)
         return {"token": {name: token.value.reveal() for name, token in self.used.items()}}
 
+    def secrets(self) -> list[str]:
+        """Give the values of the other tokens that this fetch used."""
+        return [token.value.reveal() for token in self.used.values()]
+
 
 class TokenFetcher(Protocol):
     """One way to get a token."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -30,7 +29,7 @@ def memory_path(directory: Path, token: str) -> Path:
 class TokenMemory:
     """The rotated refresh token of one source; with a ``path`` also in a file of mode 0600, for the next manager.
 
-    ``declared`` is what the file of the configuration says of it: a token that was kept for something else is not used.
+    ``declared`` is the source as the configuration declares it: a token that was kept for another one is not used.
     """
 
     def __init__(self, path: Path | None = None, declared: str = "") -> None:
@@ -48,7 +47,7 @@ class TokenMemory:
         return self._token
 
     async def keep(self, token: Secret) -> None:
-        """Keep a token, on disk before this returns, also where it is cancelled: the server may know no other now."""
+        """Keep a token; it is on disk when this returns or is cancelled: the server may accept no other one now."""
         self._token, self._known = token, True
         if self._path is not None:
             writing = asyncio.get_running_loop().run_in_executor(None, self._write, self._path, token)
@@ -61,8 +60,10 @@ class TokenMemory:
         """Go back to the declared one."""
         self._token, self._known = None, True
         if self._path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("a refresh token is not forgotten: %r cannot be removed: %s", str(self._path), _why(error))
 
     def _read(self) -> Secret | None:
         try:
@@ -96,5 +97,8 @@ class TokenMemory:
             finally:
                 os.close(directory)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            _log.warning("a refresh token is not remembered: %r cannot be written: %s", str(path), reason)
+            _log.warning("a refresh token is not remembered: %r cannot be written: %s", str(path), _why(error))
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

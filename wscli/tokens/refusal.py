@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -28,17 +28,20 @@ _FOR_GOOD = frozenset(
 """Error codes of RFC 6749, section 5.2, and RFC 8707: the same request is refused again."""
 
 
-def explain_refusal(error: RequestFailed, answer: HttpAnswer, request: HttpRequest) -> str | None:
+def explain_refusal(
+    error: RequestFailed, answer: HttpAnswer, request: HttpRequest, tokens: Iterable[str]
+) -> str | None:
     """Add the endpoint's words to the failure: ``: invalid_grant: the refresh token has expired``; give its error code.
 
-    An error code that another request would meet again makes it a refusal of the credentials.
+    An error code that a repeated request would get again makes it a refusal of the credentials. ``tokens`` and the
+    values of the request are secrets.
     """
     try:
         body = json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
     found = list(dict.fromkeys(_texts(body)))[:2]
-    secrets = forms_of(_secrets_of(request))
+    secrets = forms_of((*tokens, *_secrets_of(request)))
     error.text += "".join(f": {cleaned(' '.join(text.split())[:_MAX_SHOWN], secrets)}" for text in found)
     code = body.get("error") if isinstance(body, dict) else None
     if not isinstance(code, str):

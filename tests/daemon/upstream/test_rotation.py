@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, ScriptedLink, channel_plan, closed, scripted, status, with_token
-from wscli.config.models.upstream import Rotate
+from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
@@ -121,7 +121,7 @@ async def test_a_successor_that_fails_is_tried_again_with_backoff_and_the_connec
     began = [at for at, _ in hourly.server.dials][1:]
     assert [round(b - a) for a, b in pairwise(began)][:3] == [1, 2, 4]
     text = channel.status()["reason"]["text"]
-    assert "to be rotated again, the next connection failed: connection refused" in text
+    assert "rotates again later, the next connection failed: connection refused" in text
     hourly.server.always = None
     await hourly.time.advance(8.1)
     assert (channel.state, channel.stats()["rotations"], first.open) == (S.READY, 1, False)
@@ -135,6 +135,28 @@ async def test_a_successor_that_is_closed_at_once_does_not_take_the_place_of_a_h
     await hourly.time.advance(3700)
     assert hourly.server.links == [first]
     assert hourly.channel.stats()["connects"] == 1
+
+
+async def test_a_successor_that_is_closed_before_it_answers_a_ping_is_closed_at_once_as_well(hourly: Scripted) -> None:
+    first, loop = hourly.server.link, asyncio.get_running_loop()
+
+    def accept_and_close(link: ScriptedLink) -> None:
+        link.deaf = True
+        loop.call_soon(link.end, closed(1013))  # a connection reports nothing before it is open
+
+    hourly.server.on_open = accept_and_close
+    await hourly.time.advance(3700)
+    assert hourly.server.links == [first]
+    assert len(hourly.server.dials) > 2
+    assert (hourly.channel.stats()["connects"], hourly.channel.counters.gaps) == (1, {})
+
+
+async def test_a_successor_that_answers_no_ping_does_not_take_over_unless_no_pings_are_declared() -> None:
+    for ping, connects in ((20.0, 1), (None, 2)):
+        async with scripted(channel_plan(rotate=HOURLY, keepalive=Keepalive(ping=ping, timeout=10.0))) as it:
+            it.server.on_open = lambda link: setattr(link, "deaf", True)
+            await it.time.advance(3602)
+            assert (it.channel.state, it.channel.stats()["connects"]) == (S.READY, connects)
 
 
 async def test_a_successor_that_is_refused_for_good_is_not_dialled_again() -> None:

@@ -69,7 +69,7 @@ async def test_a_reload_to_what_cannot_be_reached_leaves_the_connection_that_wor
     reload(hourly, url=ELSEWHERE, verdicts=(parse_verdicts({"410": "stop"}),))
     await hourly.time.advance(5.0)
     assert hourly.channel.state is S.READY
-    text = "connected and ready; not to be rotated, the next connection was refused: HTTP 410"
+    text = "connected and ready; rotates no more, the next connection was refused: HTTP 410"
     assert hourly.channel.snapshot.reason.text == text
 
 

@@ -119,6 +119,29 @@ async def test_a_verdict_on_a_connection_that_is_over_does_nothing() -> None:
         assert channel.state is S.HANDSHAKING
 
 
+class Preparing:
+    """What a channel does on a new connection before it is ready."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    async def __call__(self, connection: Connection) -> str | None:
+        self.begun += 1
+        return None
+
+    def connection(self, number: int) -> Connection | None:
+        return None
+
+
+async def test_a_connection_that_ends_as_it_opens_is_not_prepared() -> None:
+    async with scripted() as it:
+        it.channel.on_connect = hook = Preparing()
+        it.server.on_open = lambda link: link.end(closed(1013))
+        it.server.link.end(closed(1012))
+        await it.time.advance(1.01)
+        assert (it.channel.status()["reason"]["code"], hook.begun) == ("close:1013", 0)
+
+
 async def test_a_pong_of_a_successor_says_nothing_of_the_connection_that_is_probed() -> None:
     raised: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, problem: raised.append(problem))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.daemon.scripted import Scripted, changed, channel_plan, scripted
 from wscli.core.states import ChannelState as S
+from wscli.templates import compile_path
 
 PLAN = channel_plan(silence=60.0)
 
@@ -59,6 +60,17 @@ async def test_time_in_which_reading_is_held_does_not_count() -> None:
         assert it.channel.state is S.READY
         await it.time.advance(0.2)
         assert it.channel.state is S.WAITING
+
+
+async def test_a_channel_that_holds_beside_one_that_does_not_is_no_message() -> None:
+    plans = [changed(channel_plan(name, share=True, silence=60.0), path=compile_path("/all")) for name in ("news", "x")]
+    async with scripted(*plans) as it:
+        await it.time.advance(50.0)
+        it.channel.subscription.hold(True)
+        it.channel.subscription.hold(False)
+        it.channel.stop()
+        await it.time.advance(10.1)
+        assert it.manager.channel("x").state is S.WAITING
 
 
 @pytest.mark.parametrize(("silence", "after", "state"), [(None, 600.0, S.READY), (5.0, 5.1, S.WAITING)])

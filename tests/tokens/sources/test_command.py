@@ -93,6 +93,11 @@ async def test_a_long_last_line_is_cut_and_what_was_handed_over_is_hidden(contex
     assert text.endswith("'***'")
     text = await failure(context, sh('echo "bad $A" >&2; exit 1', environment={"A": "{token.other}"}))
     assert text.endswith(": 'bad ***'")
+    quotes = "sed 's/.*://' >&2; exit 1"
+    text = await failure(context, sh(quotes, stdin="key:{token.other}"))
+    assert text.endswith(": '***'"), "a part of what was handed over"
+    text = await failure(context, sh('echo "bad ${A#* }" >&2; exit 1', environment={"A": "Bearer {token.other}"}))
+    assert text.endswith(": 'bad ***'")
     text = await failure(context, sh("head -c 9999 /dev/zero | tr '\\0' x >&2; exit 1"))
     assert len(text) < 260
 

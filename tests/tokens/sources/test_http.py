@@ -72,6 +72,13 @@ async def test_an_error_shows_neither_query_nor_user_nor_environment(context: Fe
     assert caught.value.text == f"HTTP 500 from http://{host}/***"
 
 
+async def test_an_error_does_not_show_a_token_that_was_part_of_a_value(context: FetchContext, endpoint: Any) -> None:
+    endpoint.say('{"error": "no session other-value"}', status=404)
+    with pytest.raises(SourceFailed) as caught:
+        await fetch(context, http={"post": f"{endpoint.url}/{{token.other}}", "json": {"key": "k:{token.other}"}})
+    assert caught.value.text.endswith(": no session ***")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "refused"),
     [

@@ -182,10 +182,6 @@ class Attempts:
             return
         self._learn_addresses(attempt)
         self.trace.opened(attempt.record)
-        if attempt is self.successor and attempt.over is not None:
-            attempt.connection = connection
-            attempt.fail(attempt.over)  # it closed at once: the healthy connection stays
-            return
         attempt.opened(connection)
 
     def _learn_addresses(self, attempt: Attempt) -> None:

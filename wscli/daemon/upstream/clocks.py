@@ -18,9 +18,9 @@ __all__ = ["HANDOVER", "HealthClock", "RotationTimer", "SilenceTimer", "least_li
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
 HANDOVER = 5.0
-"""Seconds from the end of a connection within which its successor must be ready to make no outage of that."""
+"""Seconds after the end of a connection within which its successor must be ready; later it is an outage."""
 SPREAD = 0.1
-"""The part by which ``max_age`` and ``look_again`` are shortened at most, so that not all are dialled together."""
+"""The largest share by which ``max_age`` and ``look_again`` are shortened, so that not all dial together."""
 
 
 def retry_delay(
@@ -28,7 +28,7 @@ def retry_delay(
 ) -> float:
     """Give the seconds to wait before the next attempt.
 
-    A token source that failed backs off for all that ask; the first wait of each keeps them apart after that.
+    After a token source failed, all upstreams wait for the same moment; each adds a first wait of its own.
     """
     if isinstance(command, ScheduleLook):
         return command.after * (1.0 - SPREAD * chance.random())
@@ -90,7 +90,7 @@ class RotationTimer:
             delays.append(rotate.max_age * self._part - (self._clock.monotonic() - self._ready_at))
         if rotate.before_expiry is not None and self._expires_at is not None:
             left = self._expires_at - self._clock.boottime()
-            # half of what is left, of a token that does not last so long
+            # a token that does not last so long: half of what is left
             delays.append(left - rotate.before_expiry if left > rotate.before_expiry else left / 2)
         return max(SHORTEST_ROTATION, min(delays)) if delays else None
 
@@ -156,7 +156,7 @@ class HealthClock:
         self._ended_at = self._clock.monotonic()
 
     def handed_over(self) -> bool:
-        """Whether the connection that is ready now is such a successor, and ready soon enough to be no outage."""
+        """Whether the connection that is ready now is such a successor, and was ready within ``HANDOVER``."""
         ended_at, self._ended_at = self._ended_at, None
         return ended_at is not None and self._clock.monotonic() - ended_at <= HANDOVER
 

@@ -47,10 +47,13 @@ class NoSession:
         """Do nothing: nothing is remembered."""
 
 
-class PreparedSession:
-    """Does what channels want done on a new connection, once its session is open and before it is ready.
+Preparation = Callable[[Connection], Coroutine[Any, Any, str | None]]
 
-    ``preparations`` gives the work, of which each gives the text of its failure, or None.
+
+class PreparedSession:
+    """Has the channels prepare a new connection, once its session is open and before it is ready.
+
+    ``preparations`` gives the work of each channel; awaited, it gives the text of a failure, or None.
     """
 
     __slots__ = ("_preparations", "_session", "_tasks")
@@ -58,7 +61,7 @@ class PreparedSession:
     def __init__(
         self,
         session: UpstreamSession,
-        preparations: Callable[[Connection], Sequence[Coroutine[Any, Any, str | None]]],
+        preparations: Callable[[], Sequence[Preparation]],
         tasks: Tasks,
     ) -> None:
         self._session = session
@@ -68,20 +71,20 @@ class PreparedSession:
     def start(
         self, connection: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]
     ) -> Callable[[], None]:
-        """Open the session, as ``UpstreamSession.start``; what is given ends the work, since the connection ended."""
+        """Open the session, as ``UpstreamSession.start``; give a function that ends the work on the connection."""
         preparing: list[asyncio.Task[None]] = []
 
         def prepare() -> None:
             if preparing:
                 return
-            work = self._preparations(connection)
+            work = self._preparations()
             if not work:
                 ready()
                 return
             crashed = Failure(FailureKind.HOOK, "an error of wscli itself; `wscli logs` has more")
             preparing.append(
                 self._tasks.spawn(
-                    _prepare(work, ready, judge),
+                    _prepare(connection, work, ready, judge),
                     name="prepare a connection",
                     on_crash=lambda error: judge(Verdict(Action.RETRY), crashed),
                 )
@@ -100,11 +103,12 @@ class PreparedSession:
 
 
 async def _prepare(
-    work: Sequence[Coroutine[Any, Any, str | None]],
+    connection: Connection,
+    work: Sequence[Preparation],
     ready: Callable[[], None],
     judge: Callable[[Verdict, Failure], None],
 ) -> None:
-    failed = next(filter(None, await asyncio.gather(*work)), None)
+    failed = next(filter(None, await asyncio.gather(*(prepare(connection) for prepare in work))), None)
     if failed is None:
         ready()
     else:

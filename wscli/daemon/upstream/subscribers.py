@@ -17,13 +17,13 @@ DialCount = Literal["dials", "dial_failures", "refusals", "retries"]
 
 
 class ConnectionHook(Protocol):
-    """What a channel has done on a new connection before it is ready."""
+    """Prepares a new connection for a channel, before it is ready."""
 
     def __call__(self, connection: Connection) -> Coroutine[Any, Any, str | None]:
-        """Do it, and give the text of a failure, or None."""
+        """Prepare it, and give the text of a failure, or None."""
 
     def connection(self, number: int) -> Connection | None:
-        """Give the connection that it is at work on under this number."""
+        """Give the connection that it prepares under this number."""
 
 
 class Subscriber(Protocol):
@@ -75,7 +75,7 @@ class Member:
     joined: bool = False
     """Whether the channel is open."""
     receives: bool = False
-    """Whether it was ready since it joined: from then on it receives whatever comes."""
+    """Whether it was ready since it joined: from then on it receives every message."""
     held: bool = False
     """Whether it holds back reading."""
 
@@ -116,9 +116,9 @@ class Subscribers:
         for one in tuple(self.members):
             one.subscriber.mirror(snapshot)
 
-    def preparations(self, connection: Connection) -> list[Coroutine[Any, Any, str | None]]:
-        """Give what the open channels do on a new connection before it is ready."""
-        return [one.subscriber.on_connect(connection) for one in self._joined() if one.subscriber.on_connect]
+    def preparations(self) -> list[ConnectionHook]:
+        """Give the hooks of the open channels that prepare a new connection."""
+        return [one.subscriber.on_connect for one in self._joined() if one.subscriber.on_connect]
 
     def ready(self, *, handed_over: bool = False) -> None:
         """Tell the open channels that they are ready."""

@@ -127,9 +127,11 @@ class Upstream:
 
     def regulate(self) -> None:
         """Pause reading while every channel that receives holds it back."""
+        was_paused = self.subscribers.paused
         self.subscribers.regulate(self.connection)
-        if (present := self.attempts.present) is not None and present.silence is not None:
-            present.silence.heard()
+        silence = None if self.attempts.present is None else self.attempts.present.silence
+        if silence is not None and was_paused and not self.subscribers.paused:
+            silence.heard()
 
     def network_changed(self, reachable: Callable[[str], bool], source: Callable[[str], str | None]) -> None:
         """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
@@ -267,14 +269,26 @@ class Upstream:
                 healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
                 self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
 
+        def open_session() -> None:
+            nonlocal waiting
+            waiting = False
+            attempt.end_session = self._session.start(connection, ready, judge)
+
         def pong(rtt: float) -> None:
             self.subscribers.measured(rtt)
+            if waiting:
+                open_session()
             if self.snapshot.probing and attempt is self.attempts.present:
                 self.feed(events.PongReceived(attempt.generation))
 
+        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
+        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
-        attempt.end_session = self._session.start(connection, ready, judge)
+        if waiting:
+            attempt.watch.probe()
+        else:
+            open_session()
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidato
 from pydantic_core import CoreSchema
 
 from wscli.child import Child
+from wscli.net.scrub import cleaned, forms_of
 from wscli.templates import compile_template
 from wscli.tokens.errors import SourceFailed
 from wscli.tokens.fetcher import FetchContext, SourceAnswer
@@ -22,7 +23,6 @@ __all__ = ["CommandSource", "CommandField"]
 
 _MAX_OUTPUT = 64 << 10
 _MAX_QUOTE = 200
-_MIN_SECRET = 4
 _LIST = {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [["vault", "print", "token"]]}
 
 
@@ -82,7 +82,7 @@ class CommandSource(StrictModel):
         child = await self._run(context.base, {**context.environ, **extra}, None if stdin is None else stdin.encode())
         if child.code != 0:
             how = f"exited with {child.code}" if child.code > 0 else f"was killed by signal {-child.code}"
-            last = _last_line(bytes(child.errors), [*extra.values(), *([stdin] if stdin else [])])
+            last = _last_line(bytes(child.errors), forms_of((*extra.values(), stdin or "", *context.secrets())))
             raise SourceFailed(f"the command '{self.run.shown}' {how}{f': {last}' if last else ''}")
         try:
             return SourceAnswer(Secret(child.output.decode("utf-8-sig")))
@@ -117,9 +117,7 @@ class CommandSource(StrictModel):
 def _last_line(errors: bytes, secrets: list[str]) -> str:
     """Give the last line of stderr, printable, short, and without the secrets."""
     line = next(filter(None, map(str.strip, reversed(errors.decode(errors="replace").splitlines()))), "")
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _MIN_SECRET:
-            line = line.replace(secret, "***")
+    line = cleaned(line, secrets)
     return repr(line if len(line) <= _MAX_QUOTE else f"{line[:_MAX_QUOTE]}...") if line else ""
 
 

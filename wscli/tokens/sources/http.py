@@ -133,5 +133,5 @@ class HttpSource(HttpOptions):
         try:
             return SourceAnswer(Secret(answer.text(request.shown)))
         except RequestFailed as error:
-            explain_refusal(error, answer, request)
+            explain_refusal(error, answer, request, context.secrets())
             raise

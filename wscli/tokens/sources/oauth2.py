@@ -92,7 +92,7 @@ class OAuth2Source(HttpOptions):
         try:
             text = answer.text(request.shown)
         except RequestFailed as error:
-            if explain_refusal(error, answer, request) == "invalid_grant":
+            if explain_refusal(error, answer, request, context.secrets()) == "invalid_grant":
                 context.memory.forget()  # the server refuses the token that it issued: return to the declared one
             raise
         value = parse_answer(text)

@@ -70,6 +70,19 @@ async def test_a_cancelled_dial_leaves_the_queue() -> None:
     assert it.time.pending == []
 
 
+async def test_a_dial_that_was_cancelled_a_moment_ago_is_passed_over() -> None:
+    it = Limit()
+    first, second = it.dial(1), it.dial(2)
+    await it.time.settle()
+    it.free = SPARE
+    first.cancel()
+    it.time.ring_next()
+    await it.time.advance(2)
+    await second
+    assert it.granted == [2]
+    assert it.time.pending == []
+
+
 async def test_status_gives_the_reason_and_the_problem_of_a_channel_that_waits_for_descriptors() -> None:
     async with scripted(channel_plan("calls")) as it:
         (calls,) = it.manager.channels()

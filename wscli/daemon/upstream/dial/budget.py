@@ -3,8 +3,8 @@
 The limiter is GCRA (ITU-T I.371, virtual scheduling): dials keep the rate's interval; after a pause a burst of a tenth
 of a second's dials, at least one, may go at once. No second has more than ``1.1 * rate + 1`` dials.
 
-A server that answers one dial with 429, or with 503 and ``Retry-After``, means them all: the budget holds back every
-further dial of its endpoint, but those that a person asked for.
+A server that answers one dial with 429, or with 503 and ``Retry-After``, means all dials: the budget holds back every
+further dial of its endpoint, except those that a person asked for.
 """
 
 from __future__ import annotations

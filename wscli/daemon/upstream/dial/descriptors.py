@@ -65,5 +65,7 @@ class DescriptorLimit:
     def _look(self) -> None:
         enough = self._enough(SPARE)
         self._timer.start(NEXT if enough else LOOK, self._look)
-        if enough:
-            self._waiting.popleft().set_result(None)
+        turn = next((one for one in self._waiting if not one.done()), None)  # one that was cancelled leaves by itself
+        if enough and turn is not None:
+            self._waiting.remove(turn)
+            turn.set_result(None)
