@@ -186,7 +186,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
 
     def _read_body(self, head: ResponseHead) -> None:
         self._dial.exchange.body, complete = read_body(head, self._answer)
-        if complete:
+        if complete or len(self._answer) > MAX_HEAD:  # a chunk size may have no end
             self._refused()
 
     def _refused(self) -> None:
