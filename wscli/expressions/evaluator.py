@@ -23,7 +23,7 @@ from wscli.expressions.simple import LONGEST_TEXT, is_simple
 
 __all__ = [
     "AnswerFrame", "AnswerFrames", "READ_SIZE", "EvaluationTimedOut", "EvaluatorProcess", "Program", "holding",
-    "make_request", "warm_up",
+    "make_request", "take_running", "warm_up",
 ]  # fmt: skip
 
 READ_SIZE = 1 << 16
@@ -136,21 +136,25 @@ class EvaluatorProcess:
         return "the process that evaluates it was killed" if code < 0 else "the process that evaluates it ended"
 
 
+def take_running(idle: list[EvaluatorProcess]) -> EvaluatorProcess | None:
+    """Take a running process from a list; killed ones are removed from it."""
+    while True:
+        try:
+            process = idle.pop()
+        except IndexError:  # not a check before: several threads take from it
+            return None
+        if process.running:
+            return process
+        process.end()
+
+
 _idle: dict[int, list[EvaluatorProcess]] = {}
 """Of this process, by its number: a fork must not share them."""
 _MOST_IDLE = 4
 
 
 def _take() -> EvaluatorProcess:
-    idle = _own_idle()
-    while True:
-        try:
-            process = idle.pop()
-        except IndexError:
-            return EvaluatorProcess()
-        if process.running:
-            return process
-        process.end()
+    return take_running(_own_idle()) or EvaluatorProcess()
 
 
 def _give_back(process: EvaluatorProcess) -> None:
