@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,6 +43,8 @@ class GatewayListener:
         self._problems = problems
         self._on_client = on_client
         self._sock: socket.socket | None = None
+        self._file: os.stat_result | None = None
+        """The status of the file of a Unix socket, which identifies the file."""
         self._retry = OneShot(schedule)
         self._accepting: asyncio.Task[None] | None = None
         self._closed = False
@@ -62,6 +65,9 @@ class GatewayListener:
             return
         self._problems.mended(self._key)
         self._sock = sock
+        if self.listen.path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._file = self.listen.path.lstat()
         self.bound = self.listen if self.listen.path else replace(self.listen, port=sock.getsockname()[1])
         logger.info("the gateway listens at %s", self.bound, extra={"event": "listening"})
         accepting = accept_clients(sock, self._accepted, self._not_accepted)
@@ -76,11 +82,16 @@ class GatewayListener:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
         if self._sock is not None:
+            self._remove_file()
             self._sock.close()
-            if self.listen.path is not None:
-                with contextlib.suppress(OSError):
-                    self.listen.path.unlink()
         self.bound = None
+
+    def _remove_file(self) -> None:
+        """Remove the file of a Unix socket, unless another process has replaced it; an open socket keeps its inode."""
+        if self.listen.path is not None and self._file is not None:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(self.listen.path.lstat(), self._file):
+                    self.listen.path.unlink()
 
     def _accepted(self, sock: socket.socket) -> None:
         _notice_dead_peers(sock)
