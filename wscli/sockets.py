@@ -1,4 +1,4 @@
-"""Listening sockets: private Unix sockets, accepting clients without end, and the limit of open files."""
+"""Listening sockets, of TCP and private Unix sockets; accepting clients without end, and the limit of open files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["BACKLOG", "DescriptorReserve", "accept_clients", "listen_at_path", "spare_descriptors"]
+__all__ = ["DescriptorReserve", "accept_clients", "listen_at_address", "listen_at_path", "spare_descriptors"]
 
 BACKLOG = 512
 ACCEPT_PAUSE = 0.05
@@ -50,6 +50,24 @@ def listen_at_path(path: Path) -> socket.socket:
         raise
     finally:
         os.umask(before)
+    sock.setblocking(False)
+    return sock
+
+
+def listen_at_address(host: str, port: int) -> socket.socket:
+    """Listen at an IPv4 or IPv6 address, or at a name of one; port 0 is any free port.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
     sock.setblocking(False)
     return sock
 

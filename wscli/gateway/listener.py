@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from wscli.config.models.gateway import Listen
 from wscli.problems import Problems
-from wscli.sockets import BACKLOG, accept_clients, listen_at_path
+from wscli.sockets import accept_clients, listen_at_address, listen_at_path
 from wscli.timing import OneShot, Schedule
 from wscli.values import format_duration
 
@@ -55,7 +55,8 @@ class GatewayListener:
         if self._closed:
             return
         try:
-            sock = _bind(self.listen)
+            path, host, port = self.listen.path, self.listen.host, self.listen.port
+            sock = listen_at_address(host, port) if path is None else listen_at_path(path)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             self._problems.state(
@@ -99,22 +100,6 @@ class GatewayListener:
 
     def _not_accepted(self, reason: str | None) -> None:
         self._problems.report(self._key, reason and f"cannot accept a client: {reason}")
-
-
-def _bind(listen: Listen) -> socket.socket:
-    if listen.path is not None:
-        return listen_at_path(listen.path)
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((listen.host, listen.port))
-        sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
 
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
