@@ -44,9 +44,8 @@ class DialContext:
         self.listener = listener
         self.timeline = timeline
         self.headers = _request_headers(target, url)
-        self.exchange = UpgradeExchange(
-            target.shown, headers=tuple(sys.intern(name) for name, _ in self.headers), subprotocols=target.subprotocols
-        )
+        names = tuple(name for name, _ in self.headers)
+        self.exchange = UpgradeExchange(target.shown, headers=names, subprotocols=target.subprotocols)
         timeline.exchanges.append(self.exchange)
         self.tls = (target.tls or make_tls(TlsSettings())) if url.scheme == "wss" else None
         self.tls_options: dict[str, Any] = {}
@@ -89,15 +88,17 @@ def _request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]
     """
     own = {name.lower() for name, _ in target.headers}
     host = next((value for name, value in target.headers if name.lower() == "host"), url.host_header)
-    headers = [("User-Agent", USER_AGENT)]
+    ours = [("User-Agent", USER_AGENT)]
     if url.authorization is not None:
-        headers.append(("Authorization", url.authorization))
+        ours.append(("Authorization", url.authorization))
     for name, value in target.headers:
         if (problem := _problem(name, value)) is not None:
             raise DialError(Failure(FailureKind.UPGRADE, f"the header {name!r} cannot be sent: {problem}"))
-    ours = [header for header in headers if header[0].lower() not in own]
+    ours = [header for header in ours if header[0].lower() not in own]
     theirs = [header for header in target.headers if header[0].lower() != "host"]
-    return [("Host", host), *ours, *theirs]  # Host comes first (RFC 9110, section 7.2)
+    headers = [("Host", host), *ours, *theirs]  # Host comes first (RFC 9110, section 7.2)
+    # Each channel keeps the names of its last attempt, and most are the same.
+    return [(sys.intern(name), value) for name, value in headers]
 
 
 def _problem(name: str, value: str) -> str | None:
