@@ -36,7 +36,7 @@ _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 async def upgrade(
     dial: DialContext,
     conduit: Conduit,
-    take_over: Callable[[asyncio.Transport, Agreement, bytes], _Protocol],
+    take_over: Callable[[asyncio.Transport, DialContext, Agreement, bytes], _Protocol],
     extensions: Sequence[ClientExtensionFactory] = (),
 ) -> _Protocol:
     """Upgrade a connection; a failure closes its socket.
@@ -81,7 +81,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
     def __init__(
         self,
         dial: DialContext,
-        take_over: Callable[[asyncio.Transport, Agreement, bytes], _Protocol],
+        take_over: Callable[[asyncio.Transport, DialContext, Agreement, bytes], _Protocol],
         extensions: Sequence[ClientExtensionFactory],
     ) -> None:
         self.answered: asyncio.Future[_Protocol] = asyncio.get_running_loop().create_future()
@@ -198,7 +198,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         if self.transport is None:
             raise ConnectionResetError
         self._dial.done(agreement.summary)
-        connection = self._take_over(self.transport, agreement, rest)
+        connection = self._take_over(self.transport, self._dial, agreement, rest)
         self.transport.set_protocol(connection)
         self.answered.set_result(connection)
 
