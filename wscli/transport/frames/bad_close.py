@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from websockets.frames import EXTERNAL_CLOSE_CODES
-
 from wscli.core.failures import Failure, FailureKind
-from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, Violation, cut_reason
+from wscli.transport.frames.batch import is_utf8
+from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, SENDABLE_CODES, Violation, cut_reason
 
 __all__ = ["find_bad_close", "http_text", "read_close"]
 
@@ -28,19 +27,11 @@ def read_close(payload: bytes) -> tuple[int, str, Violation | None]:
     reason, fault = cut_reason(said.decode(errors="replace")), None
     if len(payload) > _MAX_CONTROL:
         fault = Violation(1002, f"a close reason of {len(said)} bytes")
-    elif code not in EXTERNAL_CLOSE_CODES and not 3000 <= code <= 4999:
+    elif code not in SENDABLE_CODES:
         fault = Violation(1002, f"invalid close code {code}")
-    elif not _is_utf8(said):
+    elif not is_utf8(said):
         fault = Violation(1007, "a close reason that is not UTF-8")
     return code, reason, fault
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def find_bad_close(data: bytes) -> bytes | None:
