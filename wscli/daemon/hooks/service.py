@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from typing import TypedDict
 
 from wscli.config.models.hooks import ConnectHook, HookPlan
 from wscli.core.states import ChannelState
@@ -26,12 +25,6 @@ from wscli.timing import Schedule, call_later
 __all__ = ["Hooks"]
 
 logger = logging.getLogger("wscli.manager")
-
-
-class _Whose(TypedDict):
-    channel: str
-    instance: str
-    hook: str
 
 
 class Hooks(Observer):
@@ -110,8 +103,10 @@ class Hooks(Observer):
         async def run(
             plan: HookPlan | ConnectHook, event: bytes, connection: int | None = None, output: bytearray | None = None
         ) -> str | None:
-            whose: _Whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
-            environ, cwd = environment(self._environ, **whose, connection=connection), self._manager.plan.file.parent
+            instance, cwd = self._manager.plan.name, self._manager.plan.file.parent
+            environ = environment(
+                self._environ, channel=channel.name, instance=instance, hook=name, connection=connection
+            )
             await self._starts.turn()
             return await run_command(plan, event, cwd=cwd, environ=environ, secrets=self._secrets, output=output)
 
