@@ -29,7 +29,7 @@ __all__ = [
 READ_SIZE = 1 << 16
 """Bytes read at once."""
 _LOOK = 0.5
-"""Seconds between two looks for a signal that came just before the wait."""
+"""Seconds of one wait for data: a signal that arrived just before the wait does not interrupt it."""
 
 
 class EvaluationTimedOut(Exception):
@@ -54,7 +54,7 @@ class AnswerFrames:
         self._buffer += data
 
     def next_frame(self) -> AnswerFrame | None:
-        """Give the next whole frame; None until more was read."""
+        """Give the next complete frame; None: more must be read."""
         if len(self._buffer) < ANSWER_HEADER.size:
             return None
         kind, length = ANSWER_HEADER.unpack_from(self._buffer)
@@ -115,7 +115,7 @@ class EvaluatorProcess:
         return self.sock.fileno() >= 0
 
     def ask(self, request: bytes) -> None:
-        """Send a request, however long that takes; one that has ended is found out by reading."""
+        """Send a request, without a deadline; if the process has ended, the read of its answer shows it."""
         self.sock.settimeout(None)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(request)
@@ -242,7 +242,7 @@ def holding(expression: str, values: Mapping[str, object] | None = None) -> Call
             return list(_results(process, AnswerFrames(), deadline)) == ["true"]
         except ValueError:
             raise
-        except BaseException:  # a deadline or a signal: what it goes on with is of no use
+        except BaseException:  # a deadline or a signal: the process still works on this text
             process.end()
             raise
         finally:
@@ -253,7 +253,7 @@ def holding(expression: str, values: Mapping[str, object] | None = None) -> Call
 
 
 def _results(process: EvaluatorProcess, frames: AnswerFrames, deadline: float | None) -> Iterator[str]:
-    """Give the results for one text as they come."""
+    """Give the results for one text, each as soon as it was read."""
     while True:
         frame = frames.next_frame()
         if frame is None:

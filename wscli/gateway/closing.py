@@ -31,7 +31,7 @@ STOPPED = CloseReason(GOING_AWAY, "the manager was stopped")
 def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseReason | None:
     """Give the reason to close a client of a channel, or None.
 
-    ``stopping``: the manager stops; ``lost``: the connection is lost, and the client is to be closed for that.
+    ``stopping``: the manager stops; ``lost``: the connection is lost, and that closes this client.
     """
     if stopping:
         return STOPPED
@@ -45,7 +45,7 @@ def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseRea
 
 
 def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:
-    """Close as the upstream did; ``otherwise`` is the code where that sent none which may be passed on."""
+    """Close as the upstream did; ``otherwise`` is the code if the upstream sent none that may be passed on."""
     failure = channel.snapshot.failure
     if failure is not None and failure.kind is FailureKind.CLOSE and failure.code in SENDABLE_CODES:
         return CloseReason(failure.code or otherwise, failure.close_reason or "")

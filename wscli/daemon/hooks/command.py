@@ -77,7 +77,7 @@ async def run_command(
         async with asyncio.timeout(plan.timeout):
             await asyncio.wait((child.exited, child.over), return_when=asyncio.FIRST_COMPLETED)
         ended = not child.overflowed
-        if ended and (child.code or output is not None):  # unread words; its children may hold its streams open
+        if ended and (child.code or output is not None):  # its children may hold its streams open
             await asyncio.wait((child.over,), timeout=_LAST_WORDS_WITHIN)
             ended = not child.overflowed
     except TimeoutError:

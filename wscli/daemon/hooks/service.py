@@ -30,7 +30,7 @@ logger = logging.getLogger("wscli.manager")
 class Hooks(Observer):
     """Runs the commands of ``on_connect``, ``on_state`` and ``on_message``.
 
-    A channel waits for its ``on_connect`` alone, and a hook does not count as a use of its channel. Make it before the
+    A channel waits only for its ``on_connect``. A hook does not count as a use of its channel. Create this before the
     manager is opened, so that it sees the first change.
     """
 
@@ -47,7 +47,7 @@ class Hooks(Observer):
         self._following = False
         self._hooks: dict[Channel, dict[str, Hook | OnConnect]] = {}
         self._told: dict[Channel, tuple[ChannelState, int | None]] = {}
-        """What the hooks of each channel were told of last: its state, and while it is ready the connections so far."""
+        """The last change that each channel's hooks saw: its state, and while it is ready the number of connections."""
         self.reloaded()
 
     def reloaded(self) -> None:

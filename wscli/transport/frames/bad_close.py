@@ -1,4 +1,4 @@
-"""Close frames that break a rule, which are closes all the same, and HTTP text that looks like one."""
+"""Close frames that break a rule but still close the connection, and HTTP text that looks like a close frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_CONTROL = 125
 """Bytes in a control frame (RFC 6455, section 5.5)."""
 _HTTP = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}[^\r\n]{0,80}")
 _CLOSE_HEAD = re.compile(rb"(?=\x88(?:([\x01-\x7d])|\x7e(..)))", re.DOTALL)
-"""Ahead of any byte, since what looks like a head may end within the real one."""
+"""A lookahead: bytes that look like a head may overlap the real one."""
 
 
 def read_close(payload: bytes) -> tuple[int, str, Violation | None]:
@@ -35,7 +35,7 @@ def read_close(payload: bytes) -> tuple[int, str, Violation | None]:
 
 
 def find_bad_close(data: bytes) -> bytes | None:
-    """Give the payload of a close frame that breaks the rules, in received data; HTTP text looks like one."""
+    """Find a close frame that breaks a rule, or HTTP text that looks like one, in received data; give its payload."""
     if found := _HTTP.search(data):
         return data[found.start() + 2 :]
     for head in _CLOSE_HEAD.finditer(data):
