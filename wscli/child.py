@@ -22,11 +22,11 @@ _REAP_WITHIN = 1.0
 
 
 class Child(asyncio.SubprocessProtocol):
-    """A running command, and what it said so far.
+    """A running command, and its output so far.
 
     Args:
-        most_output: bytes on stdout that are too much.
-        most_errors: bytes on stderr that are too much; None: any number, of which the end is kept.
+        most_output: bytes that it may write to stdout.
+        most_errors: bytes that it may write to stderr; None: any number. The last ``ERROR_TAIL`` of them are kept.
     """
 
     def __init__(self, *, most_output: int = 0, most_errors: int | None = None) -> None:
@@ -34,10 +34,10 @@ class Child(asyncio.SubprocessProtocol):
         self.output = bytearray()
         self.errors = bytearray()
         self.overflowed = False
-        """Whether it said too much."""
+        """Whether it wrote more than it may."""
         self.exited: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[None] = loop.create_future()
-        """Done once it exited and its streams are closed, or once it said too much."""
+        """Done once it exited and its streams are closed, or once it wrote more than it may."""
         self._most = {1: most_output, 2: most_errors}
         self._said = {1: 0, 2: 0}
         self._transport: asyncio.SubprocessTransport | None = None
@@ -93,7 +93,7 @@ class Child(asyncio.SubprocessProtocol):
         return 0 if code is None else code
 
     async def end(self, *, kill: bool, grace: float = 0.0) -> None:
-        """Leave no process and no pipe; call it once, however the run ended.
+        """End the process and close its pipes; call it once after each start.
 
         With ``kill`` its whole group is killed; before that, it is asked by SIGTERM and has ``grace`` seconds.
         """
@@ -115,7 +115,7 @@ class Child(asyncio.SubprocessProtocol):
     # what the loop tells (asyncio.SubprocessProtocol)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Take what it says."""
+        """Keep its output."""
         if fd == 2:
             self.errors = (self.errors + data)[-ERROR_TAIL:]
         else:

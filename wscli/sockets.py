@@ -1,4 +1,4 @@
-"""Listening sockets: private Unix sockets, accepting clients without end, and the limit of open files."""
+"""Listening sockets, of TCP and private Unix sockets; accepting clients without end, and the limit of open files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["BACKLOG", "DescriptorReserve", "accept_clients", "listen_at_path", "spare_descriptors"]
+__all__ = ["DescriptorReserve", "accept_clients", "listen_at_address", "listen_at_path", "spare_descriptors"]
 
 BACKLOG = 512
 ACCEPT_PAUSE = 0.05
 """Seconds after a failed accept: out of descriptors, the client stays queued, and a loop would spin."""
 CALM = 5.0
-"""Seconds without a failure after which accepting works again: at the limit it works and fails by turns."""
+"""Seconds without a failure that end a series of failures: at the limit of open files only some accepts fail."""
 _SHORTAGES = (errno.EMFILE, errno.ENFILE)
 
 
@@ -54,8 +54,26 @@ def listen_at_path(path: Path) -> socket.socket:
     return sock
 
 
+def listen_at_address(host: str, port: int) -> socket.socket:
+    """Listen at an IPv4 or IPv6 address, or at a name of one; port 0 is any free port.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
 def spare_descriptors(count: int) -> bool:
-    """Whether this process may open so many more files."""
+    """Whether this process may open ``count`` more files."""
     opened: list[int] = []
     try:
         while len(opened) < count:
@@ -69,7 +87,7 @@ def spare_descriptors(count: int) -> bool:
 
 
 class DescriptorReserve:
-    """Open descriptors without a use: each is closed when there is no other one for a client."""
+    """Open descriptors that are not used: one is closed when a client needs a descriptor and the limit is reached."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -84,7 +102,7 @@ class DescriptorReserve:
         return False
 
     def refill(self) -> None:
-        """Open those that were given up again, as far as the limit allows."""
+        """Open those again that were given up, as far as the limit allows."""
         with contextlib.suppress(OSError):
             while len(self._held) < self._size:
                 self._held.append(os.open(os.devnull, os.O_RDONLY))
@@ -104,8 +122,8 @@ async def accept_clients(
 ) -> None:
     """Accept clients until cancelled; their sockets are non-blocking.
 
-    ``on_error`` gets the text of the first failure of a series, and None once there was none for ``CALM`` seconds. A
-    client for whom there is no descriptor gets one of the reserve's.
+    ``on_error`` gets the text of the first failure of a series, and None after ``CALM`` seconds without a failure.
+    At the limit of open files, ``reserve`` gives up a descriptor for the client.
     """
     loop = asyncio.get_running_loop()
     failed_at: float | None = None

@@ -59,6 +59,17 @@ async def test_a_socket_with_a_full_backlog_is_in_use(tmp_path: Path) -> None:
         assert path.exists()
 
 
+async def test_the_socket_of_another_process_at_its_path_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    one = GatewayListener(Listen(path=path), Problems(), call_later, lambda sock, place: sock.close())
+    one.open()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        await one.close()
+        assert path.exists()
+
+
 async def test_a_reload_that_widens_an_address_takes_it_over_at_once(it: Faced) -> None:
     narrow = Listen(port=it.port)
     for listen in (narrow, Listen(host="0.0.0.0", port=it.port), narrow):

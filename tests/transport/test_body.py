@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.transport.conftest import Dials
 from tests.transport.servers import Peer
 from tests.transport.test_refusals import refused_by
+from wscli.transport.dial import upgrade
 from wscli.transport.dial.body import MAX_BODY, first_line, read_body
 from wscli.transport.dial.response import ResponseHead, parse_head
 
@@ -108,3 +109,16 @@ async def test_a_deadline_that_is_near_leaves_the_status_as_the_failure(dial: Di
 
     failure = await refused_by(dial, script, timeout=0.3)
     assert (failure.code, failure.text) == (403, "SERVER answered the upgrade with HTTP 403 Forbidden")
+
+
+async def test_a_chunk_size_without_an_end_is_not_read_on(dial: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade, "_BODY_WAIT", 3600.0)
+
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * (1 << 17))
+        await peer.gone()
+
+    async with asyncio.timeout(10):
+        failure = await refused_by(dial, script, timeout=3600.0)
+    assert failure.text == "SERVER answered the upgrade with HTTP 403 Forbidden"

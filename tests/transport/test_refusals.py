@@ -222,3 +222,13 @@ async def test_a_header_that_cannot_be_sent_is_named_and_its_value_is_not(dial: 
         assert repr(header) in caught.value.failure.text
         assert "s3cret" not in caught.value.failure.text
         assert server.connections == 0
+
+
+@pytest.mark.parametrize("subprotocol", ["", "bearer.s3cret\r\nX-Evil: 1", "a s3cret", "a,s3cret", "s3cret\u20ac"])
+async def test_a_subprotocol_that_is_no_token_is_refused_before_the_dial(dial: Dials, subprotocol: str) -> None:
+    """It may hold a secret: the text does not quote it."""
+    async with serve(refusing("200 OK")) as server:
+        with pytest.raises(DialError, match="a subprotocol cannot be sent") as caught:
+            await dial(server.url, subprotocols=("v1", subprotocol))
+        assert server.connections == 0
+    assert "s3cret" not in caught.value.failure.text

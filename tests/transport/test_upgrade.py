@@ -117,6 +117,17 @@ async def test_the_limit_of_an_answer_is_64_kib(dial: Dials, over: int, opens: b
         assert failure.text == "SERVER answered the upgrade with more than 65536 bytes of headers"
 
 
+@pytest.mark.parametrize(("count", "opens"), [(16, True), (17, False)])
+async def test_a_server_may_send_16_interim_answers(dial: Dials, count: int, opens: bool) -> None:
+    script = answering_with(["HTTP/1.1 102 Processing", ""] * count + WHOLE)
+    if opens:
+        async with dial.served(script) as (_, seen):
+            assert await seen.received(1) == [b"welcome"]
+    else:
+        failure = await refused_by(dial, script)
+        assert failure.text == "SERVER sent more than 16 interim answers to the upgrade"
+
+
 INVALID = {
     "Sec-WebSocket-Accept is missing": [UPGRADE, CONNECTION],
     "Sec-WebSocket-Accept does not match": [UPGRADE, CONNECTION, f"Sec-WebSocket-Accept: {'A' * 27}="],

@@ -23,13 +23,13 @@ from wscli.expressions.simple import LONGEST_TEXT, is_simple
 
 __all__ = [
     "AnswerFrame", "AnswerFrames", "READ_SIZE", "EvaluationTimedOut", "EvaluatorProcess", "Program", "holding",
-    "make_request", "warm_up",
+    "make_request", "take_running", "warm_up",
 ]  # fmt: skip
 
 READ_SIZE = 1 << 16
 """Bytes read at once."""
 _LOOK = 0.5
-"""Seconds between two looks for a signal that came just before the wait."""
+"""Seconds of one wait for data: a signal that arrived just before the wait does not interrupt it."""
 
 
 class EvaluationTimedOut(Exception):
@@ -54,7 +54,7 @@ class AnswerFrames:
         self._buffer += data
 
     def next_frame(self) -> AnswerFrame | None:
-        """Give the next whole frame; None until more was read."""
+        """Give the next complete frame; None: more must be read."""
         if len(self._buffer) < ANSWER_HEADER.size:
             return None
         kind, length = ANSWER_HEADER.unpack_from(self._buffer)
@@ -115,7 +115,7 @@ class EvaluatorProcess:
         return self.sock.fileno() >= 0
 
     def ask(self, request: bytes) -> None:
-        """Send a request, however long that takes; one that has ended is found out by reading."""
+        """Send a request, without a deadline; if the process has ended, the read of its answer shows it."""
         self.sock.settimeout(None)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(request)
@@ -136,21 +136,25 @@ class EvaluatorProcess:
         return "the process that evaluates it was killed" if code < 0 else "the process that evaluates it ended"
 
 
+def take_running(idle: list[EvaluatorProcess]) -> EvaluatorProcess | None:
+    """Take a running process from a list; killed ones are removed from it."""
+    while True:
+        try:
+            process = idle.pop()
+        except IndexError:  # not a check before: several threads take from it
+            return None
+        if process.running:
+            return process
+        process.end()
+
+
 _idle: dict[int, list[EvaluatorProcess]] = {}
 """Of this process, by its number: a fork must not share them."""
 _MOST_IDLE = 4
 
 
 def _take() -> EvaluatorProcess:
-    idle = _own_idle()
-    while True:
-        try:
-            process = idle.pop()
-        except IndexError:
-            return EvaluatorProcess()
-        if process.running:
-            return process
-        process.end()
+    return take_running(_own_idle()) or EvaluatorProcess()
 
 
 def _give_back(process: EvaluatorProcess) -> None:
@@ -238,7 +242,7 @@ def holding(expression: str, values: Mapping[str, object] | None = None) -> Call
             return list(_results(process, AnswerFrames(), deadline)) == ["true"]
         except ValueError:
             raise
-        except BaseException:  # a deadline or a signal: what it goes on with is of no use
+        except BaseException:  # a deadline or a signal: the process still works on this text
             process.end()
             raise
         finally:
@@ -249,7 +253,7 @@ def holding(expression: str, values: Mapping[str, object] | None = None) -> Call
 
 
 def _results(process: EvaluatorProcess, frames: AnswerFrames, deadline: float | None) -> Iterator[str]:
-    """Give the results for one text as they come."""
+    """Give the results for one text, each as soon as it was read."""
     while True:
         frame = frames.next_frame()
         if frame is None:

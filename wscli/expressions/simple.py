@@ -1,6 +1,6 @@
 """Tells expressions that end soon on any text from those that may not.
 
-jq cannot be interrupted, so that only the former are evaluated in our own process. They hold paths, literals,
+jq cannot be interrupted, so that only the former are evaluated in our own process. They have paths, literals,
 comparisons, ``and``, ``or``, ``//``, ``select`` and the like: nothing that repeats, or that grows with a number.
 """
 
@@ -34,7 +34,7 @@ _BRANCHES = frozenset(["|", "and", "or", "==", "!=", "<", "<=", ">", ">=", "//"]
 
 
 def is_simple(expression: str) -> bool:
-    """Say whether an expression takes a time and a memory that are proportional to the text, whatever it holds."""
+    """Whether the time and the memory of an expression are proportional to the length of any text."""
     if re.search(r"\[\s*\]", expression):  # each element
         return False
     at, before, adjacent, commas, branches = 0, "", "", 0, 0

@@ -89,7 +89,7 @@ def _names(listened: str) -> frozenset[str]:
     try:
         address = ip_address(name)
     except ValueError:
-        return _LOOPBACK | {name} if name == "localhost" else frozenset({name})
+        return _LOOPBACK if name == "localhost" else frozenset({name})
     near = address.is_loopback or str(address) in _EVERYWHERE
     return frozenset({str(address)}) | (_LOOPBACK if near else frozenset())
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from wscli.core.failures import FailureKind
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
+from wscli.transport.frames.close_codes import SENDABLE_CODES
 
 __all__ = ["BAD_GATEWAY", "GOING_AWAY", "INTERNAL_ERROR", "STOPPED", "CloseReason", "reason_to_close"]
 
@@ -15,8 +16,6 @@ GOING_AWAY = 1001
 INTERNAL_ERROR = 1011
 BAD_GATEWAY = 1014
 """Close codes (RFC 6455, section 7.4.1; 1014 is registered with IANA)."""
-_SENDABLE = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
-"""Codes that a close frame may carry (RFC 6455, section 7.4)."""
 
 
 class CloseReason(NamedTuple):
@@ -32,7 +31,7 @@ STOPPED = CloseReason(GOING_AWAY, "the manager was stopped")
 def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseReason | None:
     """Give the reason to close a client of a channel, or None.
 
-    ``stopping``: the manager stops; ``lost``: the connection is lost, and the client is to be closed for that.
+    ``stopping``: the manager stops; ``lost``: the connection is lost, and that closes this client.
     """
     if stopping:
         return STOPPED
@@ -46,8 +45,8 @@ def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseRea
 
 
 def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:
-    """Close as the upstream did; ``otherwise`` is the code where that sent none which may be passed on."""
+    """Close as the upstream did; ``otherwise`` is the code if the upstream sent none that may be passed on."""
     failure = channel.snapshot.failure
-    if failure is not None and failure.kind is FailureKind.CLOSE and failure.code in _SENDABLE:
+    if failure is not None and failure.kind is FailureKind.CLOSE and failure.code in SENDABLE_CODES:
         return CloseReason(failure.code or otherwise, failure.close_reason or "")
     return CloseReason(otherwise, channel.snapshot.reason.text)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
 
 from wscli.config.models.gateway import Listen
 from wscli.problems import Problems
-from wscli.sockets import BACKLOG, accept_clients, listen_at_path
+from wscli.sockets import accept_clients, listen_at_address, listen_at_path
 from wscli.timing import OneShot, Schedule
 from wscli.values import format_duration
 
@@ -42,6 +43,8 @@ class GatewayListener:
         self._problems = problems
         self._on_client = on_client
         self._sock: socket.socket | None = None
+        self._file: os.stat_result | None = None
+        """The status of the file of a Unix socket, which identifies the file."""
         self._retry = OneShot(schedule)
         self._accepting: asyncio.Task[None] | None = None
         self._closed = False
@@ -52,7 +55,8 @@ class GatewayListener:
         if self._closed:
             return
         try:
-            sock = _bind(self.listen)
+            path, host, port = self.listen.path, self.listen.host, self.listen.port
+            sock = listen_at_address(host, port) if path is None else listen_at_path(path)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             self._problems.state(
@@ -62,6 +66,9 @@ class GatewayListener:
             return
         self._problems.mended(self._key)
         self._sock = sock
+        if self.listen.path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._file = self.listen.path.lstat()
         self.bound = self.listen if self.listen.path else replace(self.listen, port=sock.getsockname()[1])
         logger.info("the gateway listens at %s", self.bound, extra={"event": "listening"})
         accepting = accept_clients(sock, self._accepted, self._not_accepted)
@@ -76,11 +83,16 @@ class GatewayListener:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
         if self._sock is not None:
+            self._remove_file()
             self._sock.close()
-            if self.listen.path is not None:
-                with contextlib.suppress(OSError):
-                    self.listen.path.unlink()
         self.bound = None
+
+    def _remove_file(self) -> None:
+        """Remove the file of a Unix socket, unless another process has replaced it; an open socket keeps its inode."""
+        if self.listen.path is not None and self._file is not None:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(self.listen.path.lstat(), self._file):
+                    self.listen.path.unlink()
 
     def _accepted(self, sock: socket.socket) -> None:
         _notice_dead_peers(sock)
@@ -88,22 +100,6 @@ class GatewayListener:
 
     def _not_accepted(self, reason: str | None) -> None:
         self._problems.report(self._key, reason and f"cannot accept a client: {reason}")
-
-
-def _bind(listen: Listen) -> socket.socket:
-    if listen.path is not None:
-        return listen_at_path(listen.path)
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((listen.host, listen.port))
-        sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
 
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}

@@ -139,7 +139,7 @@ class Session:
             await channel.wait_for(frozenset(ChannelState) - {channel.state})
 
     def _skip(self, gap: GapRecord) -> None:
-        """Log what a client of bare messages missed by itself: no record tells it of a gap."""
+        """Log the messages that a client missed by its own pace or request: bare messages have no record of a gap."""
         whys = {"lagged": "was too slow and", "truncated": "asked for more than is kept, and"}
         if why := whys.get(gap.reason):
             name, count = self._channel.name, "some" if gap.missed is None else str(gap.missed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import socket
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from wscli.mock.recording import Recording
 from wscli.mock.records import RecordedMessage
 from wscli.mock.replay import Replay
 from wscli.mock.requests import channel_path, is_own_page, requested_channel
+from wscli.sockets import listen_at_address
 
 __all__ = ["MockOptions", "MockServer"]
 
@@ -89,7 +89,7 @@ class MockServer:
         Raises:
             OSError: the address cannot be listened at.
         """
-        sock = _bind(self._options.host, self._options.port)
+        sock = listen_at_address(self._options.host, self._options.port)
         self.port = sock.getsockname()[1]
         self._server = await serve(
             self._serve,
@@ -188,15 +188,3 @@ def _shown(message: str | bytes) -> str:
     if isinstance(message, bytes):
         return f"a binary message of {len(message)} bytes"
     return message if len(message) <= _SHOWN else f"{message[:_SHOWN]}... ({len(message)} characters)"
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen()
-    except OSError:
-        sock.close()
-        raise
-    return sock

@@ -12,9 +12,9 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from wscli.net.origin import without_query
 
-__all__ = ["SHORTEST", "SHOWN", "cleaned", "forms_of", "in_header", "in_url", "without"]
+__all__ = ["SHOWN", "cleaned", "forms_of", "in_header", "in_url", "without"]
 
-SHORTEST = 4
+_SHORTEST = 4
 """Characters of the shortest secret that is removed; a shorter text occurs in normal sentences."""
 SHOWN = "***"
 
@@ -47,7 +47,7 @@ def forms_of(secrets: Iterable[str]) -> list[str]:
     """Give secrets as they may be quoted: in a URL, in JSON, in HTML; the longest first, those too short left out."""
     texts = {form for text in secrets for form in (text, unquote_plus(text), quote(text, safe=""))}
     texts |= {form for text in texts for form in (json.dumps(text)[1:-1], html.escape(text), text.replace("/", r"\/"))}
-    return sorted((text for text in texts if len(text) >= SHORTEST), key=len, reverse=True)
+    return sorted((text for text in texts if len(text) >= _SHORTEST), key=len, reverse=True)
 
 
 def without(text: str, secrets: Sequence[str]) -> str:
@@ -61,9 +61,9 @@ def cleaned(text: str, secrets: Sequence[str]) -> str:
     """Do as ``without``, and hide a secret that the text was cut in, JWTs, and the userinfo and query of URLs."""
     text = without(text, secrets)
     for secret in secrets:
-        at = text.find(secret[:SHORTEST])
+        at = text.find(secret[:_SHORTEST])
         while at >= 0 and not secret.startswith(text[at:]):
-            at = text.find(secret[:SHORTEST], at + 1)
+            at = text.find(secret[:_SHORTEST], at + 1)
         if at >= 0:
             text = text[:at] + SHOWN
     return _URL.sub(lambda found: without_query(found[0]), _JWT.sub(SHOWN, text))

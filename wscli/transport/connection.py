@@ -85,7 +85,7 @@ class DialTimeline:
     addresses: tuple[str, ...] = ()
     """The resolved IP addresses of the server, or of its proxy."""
     host: str = field(default="", repr=False)
-    """The name of which they are; it may contain a secret."""
+    """The resolved name; it may contain a secret."""
     route: tuple[str, str] | None = None
     """The IP addresses of the connection: ours, and that of the server or its proxy."""
 

@@ -46,12 +46,14 @@ async def test_a_failure_gives_the_code_and_the_last_line_of_stderr(
 
 async def test_secrets_are_masked_in_the_quoted_line(tmp_path: Path) -> None:
     async def said(script: str) -> str | None:
-        secrets = ["the", "hunter2", "hunter2-long"]
+        secrets = ["the", "hunter2", "hunter2-long", "a/b+c?d"]
         return await run_command(sh(script), b"", cwd=tmp_path, environ=os.environ, secrets=lambda: secrets)
 
     assert await said("echo the key hunter2-long, or hunter2 >&2; exit 1") == "exited with 1: the key ***, or ***"
     cut = await said("printf '%0196dhunter2' 0 >&2; exit 1")
     assert cut == f"exited with 1: {'0' * 196}***"
+    quoted = await said("echo 'GET /?key=a%2Fb%2Bc%3Fd failed' >&2; exit 1")
+    assert quoted == "exited with 1: GET /?key=*** failed", "as a URL has it"
 
 
 async def test_a_command_that_cannot_be_run_is_named(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.daemon.hooks.hooked import hooked, sh
+from tests.daemon.hooks.hooked import alive, hooked, sh
 from tests.waiting import eventually
 from wscli.daemon.hooks.filter import FilterProcesses, MessageFilter
 
@@ -62,6 +63,17 @@ async def test_a_cancelled_evaluation_ends_its_process_and_the_next_one_works() 
             async with asyncio.timeout(0.3):
                 await MessageFilter("def f: f; f", made).fits([b"1"])
         assert await MessageFilter("any(.; .)", made).fits([b"1"]) == [True]
+
+
+async def test_a_process_that_was_killed_while_idle_fails_no_message() -> None:
+    async with processes(seconds=20) as made:
+        expression = MessageFilter("any(.; .)", made)
+        before = set(psutil.Process().children())
+        assert await expression.fits([b"1"]) == [True]
+        (idle,) = set(psutil.Process().children()) - before
+        idle.kill()
+        await eventually(lambda: not alive(idle.pid))
+        assert await expression.fits([b"1"]) == [True]
 
 
 async def test_a_hook_passes_over_a_message_that_its_expression_does_not_end_on(tmp_path: Path) -> None:

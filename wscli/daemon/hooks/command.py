@@ -10,7 +10,7 @@ from pathlib import Path
 from wscli.child import Child
 from wscli.config.models.hooks import ConnectHook, HookPlan
 from wscli.control.text import escape
-from wscli.net.scrub import SHORTEST, SHOWN
+from wscli.net.scrub import forms_of, without
 from wscli.values import format_duration, shown
 
 __all__ = ["GRACE", "STARTS_APART", "StartPacer", "environment", "run_command"]
@@ -24,7 +24,7 @@ STARTS_APART = 0.005
 _LAST_WORDS_WITHIN = 0.1
 _LONGEST_QUOTE = 200
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "WSCLI_CONNECTION")
-"""Variables of the manager's own service manager (``sd_notify(3)``)."""
+"""Variables of the manager's service manager (``sd_notify(3)``), and of a hook that started the manager."""
 
 
 def environment(
@@ -77,7 +77,7 @@ async def run_command(
         async with asyncio.timeout(plan.timeout):
             await asyncio.wait((child.exited, child.over), return_when=asyncio.FIRST_COMPLETED)
         ended = not child.overflowed
-        if ended and (child.code or output is not None):  # unread words; its children may hold its streams open
+        if ended and (child.code or output is not None):  # its children may hold its streams open
             await asyncio.wait((child.over,), timeout=_LAST_WORDS_WITHIN)
             ended = not child.overflowed
     except TimeoutError:
@@ -105,10 +105,7 @@ def _failure(code: int, errors: bytes, secrets: Collection[str]) -> str | None:
     lines = [line.strip() for line in errors.decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         return how
-    last = lines[-1]
-    for secret in sorted(secrets, key=len, reverse=True):  # before the cut, which may split a secret
-        if len(secret) >= SHORTEST:
-            last = last.replace(secret, SHOWN)
+    last = without(lines[-1], forms_of(secrets))  # before the cut, which may split a secret
     last = last if len(last) <= _LONGEST_QUOTE else f"{last[:_LONGEST_QUOTE]}..."
     return f"{how}: {escape(last)}"
 

@@ -66,9 +66,9 @@ class MessageEvents:
         self._processes = processes
         self._filter: MessageFilter | None = None
         self._cursor = self._read_up_to = channel.history.seek_last(0).cursor
-        """Where the next event is looked for, and up to where it is known which messages fit."""
+        """The position after the last event, and the position up to which the filter has run."""
         self._fitting: deque[tuple[Batch, int]] = deque()
-        """Those between, each with its number."""
+        """The fitting messages between the two, each as its batch and sequence number."""
         self._missed = 0
         self._wake = asyncio.Event()
         self._unsubscribe = channel.history.subscribe(self._wake.set)
@@ -106,7 +106,7 @@ class MessageEvents:
         self._unsubscribe()
 
     async def _look_at(self, batch: Batch) -> None:
-        """Note which of the next messages fit."""
+        """Find out which of the next messages fit."""
         if self._filter is None:
             self._fitting.append((batch, batch.first))
             self._read_up_to = self._cursor_at(batch, batch.first)
@@ -124,7 +124,7 @@ class MessageEvents:
         return Cursor(seq, self._cursor.gaps, batch.epoch)
 
     def _fits(self, fit: MessageFit) -> bool:
-        """Count and state what a message came to."""
+        """Count and report the filter's result for a message; True: it fits."""
         if fit == "not JSON":
             self._report.counts.not_json += 1
         elif isinstance(fit, FilterFailed):

@@ -13,7 +13,7 @@ from typing import Literal
 
 from wscli.control.text import escape
 from wscli.expressions.compiled import compile_condition, is_json
-from wscli.expressions.evaluator import READ_SIZE, AnswerFrames, EvaluatorProcess, make_request
+from wscli.expressions.evaluator import READ_SIZE, AnswerFrames, EvaluatorProcess, make_request, take_running
 from wscli.expressions.simple import LONGEST_TEXT, is_simple
 
 __all__ = ["FilterFailed", "FilterProcesses", "MessageFilter", "MessageFit"]
@@ -77,7 +77,7 @@ class FilterProcesses:
         """Give the answers, and how the process ended if it did."""
         loop, frames, found = asyncio.get_running_loop(), AnswerFrames(), False
         fits: list[MessageFit] = []
-        process = self._idle.pop() if self._idle else self._start()
+        process = take_running(self._idle) or self._start()
         try:
             await loop.sock_sendall(process.sock, make_request(expression, texts, condition=True, values={}))
             while len(fits) < len(texts):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from typing import TypedDict
 
 from wscli.config.models.hooks import ConnectHook, HookPlan
 from wscli.core.states import ChannelState
@@ -28,16 +27,10 @@ __all__ = ["Hooks"]
 logger = logging.getLogger("wscli.manager")
 
 
-class _Whose(TypedDict):
-    channel: str
-    instance: str
-    hook: str
-
-
 class Hooks(Observer):
     """Runs the commands of ``on_connect``, ``on_state`` and ``on_message``.
 
-    A channel waits for its ``on_connect`` alone, and a hook does not count as a use of its channel. Make it before the
+    A channel waits only for its ``on_connect``. A hook does not count as a use of its channel. Create this before the
     manager is opened, so that it sees the first change.
     """
 
@@ -54,7 +47,7 @@ class Hooks(Observer):
         self._following = False
         self._hooks: dict[Channel, dict[str, Hook | OnConnect]] = {}
         self._told: dict[Channel, tuple[ChannelState, int | None]] = {}
-        """What the hooks of each channel were told of last: its state, and while it is ready the connections so far."""
+        """The last change that each channel's hooks saw: its state, and while it is ready the number of connections."""
         self.reloaded()
 
     def reloaded(self) -> None:
@@ -110,8 +103,10 @@ class Hooks(Observer):
         async def run(
             plan: HookPlan | ConnectHook, event: bytes, connection: int | None = None, output: bytearray | None = None
         ) -> str | None:
-            whose: _Whose = {"channel": channel.name, "instance": self._manager.plan.name, "hook": name}
-            environ, cwd = environment(self._environ, **whose, connection=connection), self._manager.plan.file.parent
+            instance, cwd = self._manager.plan.name, self._manager.plan.file.parent
+            environ = environment(
+                self._environ, channel=channel.name, instance=instance, hook=name, connection=connection
+            )
             await self._starts.turn()
             return await run_command(plan, event, cwd=cwd, environ=environ, secrets=self._secrets, output=output)
 

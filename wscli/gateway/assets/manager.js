@@ -1,7 +1,7 @@
 // window.webSocketManager: the channels of a wscli manager, for pages. docs/browser.md says how to use it.
 //
 // A channel has one WebSocket to the gateway, however many parts of the page use it (Link). One more, to /status, is
-// opened while somebody asks for states, or after a connection was lost: it tells whether the gateway is there, so that
+// opened while the page asks for states, or after a connection was lost: it tells whether the gateway is there, so that
 // a page with ten channels makes one attempt at a time and not ten (Feed).
 "use strict";
 
@@ -194,7 +194,7 @@
       socket.onclose = lost;
     }
 
-    // Ask whether anybody is there at all: it costs the console less than a WebSocket, and tells refusal from absence.
+    // Ask whether the gateway is there: fewer errors in the console than a WebSocket, and it tells refusal from absence.
     async #probe(refused = false) {
       const run = ++this.#run;
       this.#timer = null;
@@ -443,7 +443,7 @@
       return null;
     }
 
-    // It is over for whoever has a connection; a subscription stays, should the channel be started again.
+    // End every connection; a subscription stays, because the channel may be started again.
     #end(code, reason) {
       this.#reject(`channel "${this.channel}": ${reason || `closed with ${code}`}`);
       for (const user of [...this.users]) {

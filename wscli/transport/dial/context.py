@@ -17,7 +17,7 @@ __all__ = ["USER_AGENT", "DialContext", "no_upgrade"]
 
 USER_AGENT = f"wscli/{__version__}"
 
-_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _RESERVED = frozenset(
     {
@@ -31,7 +31,7 @@ class DialContext:
     """What the steps of one dial share; it records each step in the timeline.
 
     Raises:
-        DialError: a header of the target's cannot be sent.
+        DialError: a header or a subprotocol of the target's cannot be sent.
     """
 
     def __init__(
@@ -44,9 +44,8 @@ class DialContext:
         self.listener = listener
         self.timeline = timeline
         self.headers = _request_headers(target, url)
-        self.exchange = UpgradeExchange(
-            target.shown, headers=tuple(sys.intern(name) for name, _ in self.headers), subprotocols=target.subprotocols
-        )
+        names = tuple(name for name, _ in self.headers)
+        self.exchange = UpgradeExchange(target.shown, headers=names, subprotocols=target.subprotocols)
         timeline.exchanges.append(self.exchange)
         self.tls = (target.tls or make_tls(TlsSettings())) if url.scheme == "wss" else None
         self.tls_options: dict[str, Any] = {}
@@ -85,23 +84,29 @@ def _request_headers(target: DialTarget, url: TargetUrl) -> list[tuple[str, str]
     """Give ``Host``, ``User-Agent`` and the URL's credentials where the target has none of its own, and its headers.
 
     Raises:
-        DialError: a header that HTTP cannot carry (RFC 9110, section 5.5), or that belongs to the upgrade itself.
+        DialError: a header that HTTP cannot carry (RFC 9110, section 5.5), or that belongs to the upgrade itself; a
+            subprotocol that is not a token (RFC 6455, section 4.1).
     """
     own = {name.lower() for name, _ in target.headers}
     host = next((value for name, value in target.headers if name.lower() == "host"), url.host_header)
-    headers = [("User-Agent", USER_AGENT)]
+    ours = [("User-Agent", USER_AGENT)]
     if url.authorization is not None:
-        headers.append(("Authorization", url.authorization))
+        ours.append(("Authorization", url.authorization))
     for name, value in target.headers:
         if (problem := _problem(name, value)) is not None:
             raise DialError(Failure(FailureKind.UPGRADE, f"the header {name!r} cannot be sent: {problem}"))
-    ours = [header for header in headers if header[0].lower() not in own]
+    if not all(map(_TOKEN.fullmatch, target.subprotocols)):  # not quoted: it may contain a token
+        text = "a subprotocol cannot be sent: it must be a token of RFC 9110, without blanks, commas or quotes"
+        raise DialError(Failure(FailureKind.UPGRADE, text))
+    ours = [header for header in ours if header[0].lower() not in own]
     theirs = [header for header in target.headers if header[0].lower() != "host"]
-    return [("Host", host), *ours, *theirs]  # Host comes first (RFC 9110, section 7.2)
+    headers = [("Host", host), *ours, *theirs]  # Host comes first (RFC 9110, section 7.2)
+    # Each channel keeps the names of its last attempt, and most are the same.
+    return [(sys.intern(name), value) for name, value in headers]
 
 
 def _problem(name: str, value: str) -> str | None:
-    if not _NAME.fullmatch(name):
+    if not _TOKEN.fullmatch(name):
         return "its name is invalid"
     if name.lower() in _RESERVED:
         return "it belongs to the upgrade itself"

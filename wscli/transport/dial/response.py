@@ -46,7 +46,7 @@ class ResponseHead:
         return tuple(value for key, value in self.headers if key == name)
 
     def tokens(self, name: str) -> tuple[str, ...]:
-        """Give the members of that (lower case) name read as a list, without empty ones (RFC 9110, section 5.6.1)."""
+        """Give the members of a list header of that (lower case) name, without empty ones (RFC 9110, section 5.6.1)."""
         members = (token.strip() for value in self.all(name) for token in value.split(","))
         return tuple(filter(None, members))
 

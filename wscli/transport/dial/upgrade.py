@@ -30,13 +30,15 @@ _TLS_ALERT = b"\x15\x03"
 """The type and version of a TLS record (RFC 8446, section 5.1)."""
 _BODY_WAIT = 0.5
 """Seconds for the beginning of a refusal's body to follow its head."""
+_MAX_INTERIM = 16
+"""Answers before the final one, such as early hints."""
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 
 
 async def upgrade(
     dial: DialContext,
     conduit: Conduit,
-    take_over: Callable[[asyncio.Transport, Agreement, bytes], _Protocol],
+    take_over: Callable[[asyncio.Transport, DialContext, Agreement, bytes], _Protocol],
     extensions: Sequence[ClientExtensionFactory] = (),
 ) -> _Protocol:
     """Upgrade a connection; a failure closes its socket.
@@ -81,7 +83,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
     def __init__(
         self,
         dial: DialContext,
-        take_over: Callable[[asyncio.Transport, Agreement, bytes], _Protocol],
+        take_over: Callable[[asyncio.Transport, DialContext, Agreement, bytes], _Protocol],
         extensions: Sequence[ClientExtensionFactory],
     ) -> None:
         self.answered: asyncio.Future[_Protocol] = asyncio.get_running_loop().create_future()
@@ -93,6 +95,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         self._extensions = extensions
         self._key = base64.b64encode(os.urandom(16)).decode()
         self._answer = b""
+        self._interim = 0
         self._refusal: ResponseHead | None = None
         """The head of an answer that refuses the upgrade, while its body is read."""
 
@@ -135,35 +138,36 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
             self.answered.set_exception(error)
 
     def _read(self) -> None:
-        dial = self._dial
-        while True:
-            if not _HTTP.match(self._answer + b"HTTP/"[len(self._answer) :]):
-                raise self._not_http()
-            end = HEAD_END.search(self._answer, 0, MAX_HEAD + 4)
-            if end is None and len(self._answer) > MAX_HEAD:
-                raise no_upgrade(dial, f"answered the upgrade with more than {MAX_HEAD} bytes of headers")
-            if end is None:
-                return
-            rest = self._answer[end.end() :]
-            try:
-                head = parse_head(self._answer[: end.start()])
-            except ValueError:
-                raise self._not_http() from None
-            if head.status == 101 or head.status >= 200:
-                exchange = dial.exchange
-                exchange.status, exchange.phrase = head.status, head.phrase
-                exchange.answer = head.headers
-            if head.status >= 200:
-                self._refuse(head, rest)
-                return
+        """Handle each whole head: interim answers (RFC 9110, section 15.2), then the final one."""
+        while (head := self._next_head()) is not None:
+            if head.status != 101 and head.status < 200:
+                self._interim += 1
+                if self._interim > _MAX_INTERIM:
+                    raise no_upgrade(self._dial, f"sent more than {_MAX_INTERIM} interim answers to the upgrade")
+                continue
+            exchange = self._dial.exchange
+            exchange.status, exchange.phrase, exchange.answer = head.status, head.phrase, head.headers
             if head.status == 101:
-                try:
-                    agreement = agree(head, self._key, dial.target.subprotocols, self._extensions)
-                except ValueError as broken:
-                    raise no_upgrade(dial, f"sent an invalid upgrade answer: {broken}") from None
-                self._finish(agreement, rest)
-                return
-            self._answer = rest  # an interim answer (RFC 9110, section 15.2)
+                self._finish(head)
+            else:
+                self._refuse(head)
+            return
+
+    def _next_head(self) -> ResponseHead | None:
+        """Take a head from the received data; None until it is complete."""
+        if not _HTTP.match(self._answer + b"HTTP/"[len(self._answer) :]):
+            raise self._not_http()
+        end = HEAD_END.search(self._answer, 0, MAX_HEAD + 4)
+        if end is None and len(self._answer) > MAX_HEAD:
+            raise no_upgrade(self._dial, f"answered the upgrade with more than {MAX_HEAD} bytes of headers")
+        if end is None:
+            return None
+        try:
+            head = parse_head(self._answer[: end.start()])
+        except ValueError:
+            raise self._not_http() from None
+        self._answer = self._answer[end.end() :]
+        return head
 
     def _not_http(self) -> DialError:
         """Say what the server speaks instead, as far as that is known."""
@@ -172,9 +176,9 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
         said = first_line(self._answer[:MAX_BODY].decode(errors="replace"))
         return no_upgrade(self._dial, "did not answer the upgrade with HTTP" + (f": {said}" if said else ""))
 
-    def _refuse(self, head: ResponseHead, rest: bytes) -> None:
+    def _refuse(self, head: ResponseHead) -> None:
         """Read the beginning of the body, which says why, unless it is the page of a redirect."""
-        self._refusal, self._answer = head, rest
+        self._refusal = head
         if head.status in REDIRECTS:
             self._refused()
             return
@@ -186,7 +190,7 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
 
     def _read_body(self, head: ResponseHead) -> None:
         self._dial.exchange.body, complete = read_body(head, self._answer)
-        if complete:
+        if complete or len(self._answer) > MAX_HEAD:  # a chunk size may have no end
             self._refused()
 
     def _refused(self) -> None:
@@ -194,11 +198,15 @@ class _Handshake(asyncio.Protocol, Generic[_Protocol]):
             why = first_line(self._dial.exchange.body)
             self.answered.set_exception(DialError(refusal(self._refusal, self._dial.peer.where, time.time(), why)))
 
-    def _finish(self, agreement: Agreement, rest: bytes) -> None:
+    def _finish(self, head: ResponseHead) -> None:
         if self.transport is None:
             raise ConnectionResetError
+        try:
+            agreement = agree(head, self._key, self._dial.target.subprotocols, self._extensions)
+        except ValueError as broken:
+            raise no_upgrade(self._dial, f"sent an invalid upgrade answer: {broken}") from None
         self._dial.done(agreement.summary)
-        connection = self._take_over(self.transport, agreement, rest)
+        connection = self._take_over(self.transport, self._dial, agreement, self._answer)
         self.transport.set_protocol(connection)
         self.answered.set_result(connection)
 

@@ -1,13 +1,12 @@
-"""Close frames that break a rule, which are closes all the same, and HTTP text that looks like one."""
+"""Close frames that break a rule but still close the connection, and HTTP text that looks like a close frame."""
 
 from __future__ import annotations
 
 import re
 
-from websockets.frames import EXTERNAL_CLOSE_CODES
-
 from wscli.core.failures import Failure, FailureKind
-from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, Violation, cut_reason
+from wscli.transport.frames.batch import is_utf8
+from wscli.transport.frames.close_codes import NO_CLOSE, NO_CODE, SENDABLE_CODES, Violation, cut_reason
 
 __all__ = ["find_bad_close", "http_text", "read_close"]
 
@@ -15,7 +14,7 @@ _MAX_CONTROL = 125
 """Bytes in a control frame (RFC 6455, section 5.5)."""
 _HTTP = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}[^\r\n]{0,80}")
 _CLOSE_HEAD = re.compile(rb"(?=\x88(?:([\x01-\x7d])|\x7e(..)))", re.DOTALL)
-"""Ahead of any byte, since what looks like a head may end within the real one."""
+"""A lookahead: bytes that look like a head may overlap the real one."""
 
 
 def read_close(payload: bytes) -> tuple[int, str, Violation | None]:
@@ -28,23 +27,15 @@ def read_close(payload: bytes) -> tuple[int, str, Violation | None]:
     reason, fault = cut_reason(said.decode(errors="replace")), None
     if len(payload) > _MAX_CONTROL:
         fault = Violation(1002, f"a close reason of {len(said)} bytes")
-    elif code not in EXTERNAL_CLOSE_CODES and not 3000 <= code <= 4999:
+    elif code not in SENDABLE_CODES:
         fault = Violation(1002, f"invalid close code {code}")
-    elif not _is_utf8(said):
+    elif not is_utf8(said):
         fault = Violation(1007, "a close reason that is not UTF-8")
     return code, reason, fault
 
 
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def find_bad_close(data: bytes) -> bytes | None:
-    """Give the payload of a close frame that breaks the rules, in received data; HTTP text looks like one."""
+    """Find a close frame that breaks a rule, or HTTP text that looks like one, in received data; give its payload."""
     if found := _HTTP.search(data):
         return data[found.start() + 2 :]
     for head in _CLOSE_HEAD.finditer(data):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from wscli.transport.frames.close_codes import Violation
 from wscli.values import format_size
 
-__all__ = ["MAX_BATCH", "Assembler", "portions"]
+__all__ = ["MAX_BATCH", "Assembler", "is_utf8", "portions"]
 
 MAX_BATCH = 256 * 1024
 """Bytes of messages in one batch, unless a single one is larger; also the limit of one read."""
@@ -107,14 +107,15 @@ def _invalid(payloads: list[bytes], kinds: bytearray | None) -> int | None:
     texts = (
         payloads if kinds is None else [payload for payload, kind in zip(payloads, kinds, strict=True) if kind == _TEXT]
     )
-    if _is_text(b"\n".join(texts)):
+    if is_utf8(b"\n".join(texts)):
         return None
     return next(
-        at for at, payload in enumerate(payloads) if (kinds is None or kinds[at] == _TEXT) and not _is_text(payload)
+        at for at, payload in enumerate(payloads) if (kinds is None or kinds[at] == _TEXT) and not is_utf8(payload)
     )
 
 
-def _is_text(payload: bytes) -> bool:
+def is_utf8(payload: bytes) -> bool:
+    """Whether bytes are valid UTF-8; fast for ASCII."""
     if payload.isascii():
         return True
     try:

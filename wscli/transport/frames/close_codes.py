@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import ssl
 
-from websockets.frames import CLOSE_CODE_EXPLANATIONS, Close
+from websockets.frames import CLOSE_CODE_EXPLANATIONS, EXTERNAL_CLOSE_CODES, Close
 
 from wscli.core.failures import Failure, FailureKind
 from wscli.net.tls import tls_words
 
 __all__ = [
-    "NO_CLOSE", "NO_CODE", "Violation", "close_payload", "cut_reason", "dropped", "failed", "lost", "peer_closed",
-    "we_closed",
+    "NO_CLOSE", "NO_CODE", "SENDABLE_CODES", "Violation", "close_payload", "cut_reason", "dropped", "failed", "lost",
+    "peer_closed", "we_closed",
 ]  # fmt: skip
 
 NO_CODE = 1005
 """A close frame without a code."""
 NO_CLOSE = 1006
 """No close frame."""
+SENDABLE_CODES = frozenset((*EXTERNAL_CLOSE_CODES, *range(3000, 5000)))
+"""Codes that a close frame may carry (RFC 6455, section 7.4)."""
 _MAX_REASON = 123
 
 _MEANINGS = {**CLOSE_CODE_EXPLANATIONS, 1000: "normal closure", NO_CODE: "no code given", 1007: "invalid data"}

@@ -42,12 +42,8 @@ _read = bytearray(MAX_BATCH)
 
 
 async def open_picows(dial: DialContext, conduit: Conduit) -> PicowsConnection:
-    """Upgrade a connection; see ``dial.upgrade``. The parser knows no compression, and so none is offered."""
-
-    def take_over(transport: asyncio.Transport, agreement: Agreement, rest: bytes) -> PicowsConnection:
-        return PicowsConnection(transport, dial, agreement, rest)
-
-    return await upgrade(dial, conduit, take_over)
+    """Upgrade a connection; see ``dial.upgrade``. Compression is not offered, because the parser has none."""
+    return await upgrade(dial, conduit, PicowsConnection)
 
 
 class _Nowhere:

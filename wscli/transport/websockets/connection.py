@@ -38,12 +38,9 @@ _DEFLATED_SLICE = 1024
 
 async def open_websockets(dial: DialContext, conduit: Conduit) -> WebsocketsConnection:
     """Upgrade a connection; see ``dial.upgrade``."""
-
-    def take_over(transport: asyncio.Transport, agreement: Agreement, rest: bytes) -> WebsocketsConnection:
-        return WebsocketsConnection(transport, dial, agreement, rest)
-
     deflate = dial.target.compression == "deflate"
-    return await upgrade(dial, conduit, take_over, enable_client_permessage_deflate(None) if deflate else ())
+    extensions = enable_client_permessage_deflate(None) if deflate else ()
+    return await upgrade(dial, conduit, WebsocketsConnection, extensions)
 
 
 def _refused_frame(error: Exception) -> Frame | None:
@@ -111,7 +108,8 @@ class WebsocketsConnection(BaseConnection, asyncio.Protocol):
             refused = _refused_frame(wire.parser_exc)
             if refused is not None and refused.opcode is Opcode.CLOSE:
                 self._heard_bad_close(bytes(refused.data), violation)
-            self._fail(violation)
+            else:
+                self._fail(violation)
 
     def _own_failure(self, error: Exception) -> Violation:
         """Name what the library found."""
