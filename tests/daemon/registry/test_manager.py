@@ -66,6 +66,18 @@ async def test_a_channel_whose_history_cannot_be_used_leaves_no_upstream(tmp_pat
         assert it.manager.stats()["connections"]["total"] == 0
 
 
+async def test_a_reload_whose_histories_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
+    rooms = channel_plan("rooms/{id}")
+    async with scripted(channel_plan(), rooms, state=tmp_path) as it:
+        it.manager.channel("rooms/42")
+        before = it.manager.plan
+        (tmp_path / "wscli").write_text("no directory")
+        with pytest.raises(WscliError):
+            apply(it, channel_plan("new"), changed(rooms, history=HistoryLimits(store="disk")))
+        assert it.manager.plan is before
+        assert [channel.name for channel in it.manager.channels()] == ["news", "rooms/42"]
+
+
 async def test_twenty_channels_that_get_4401_with_one_token_cost_one_fetch() -> None:
     plans = [with_token(channel_plan(f"c{number}")) for number in range(20)]
     async with scripted(*plans, tokens=SESSION) as it:

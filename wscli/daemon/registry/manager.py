@@ -214,11 +214,7 @@ class Manager:
             WscliError: a history on disk cannot be opened; nothing was changed.
         """
         self._require_open()
-        for name, declared in plan.channels.items():
-            channel = self._channels.get(name)
-            was_on_disk = channel is not None and channel.plan.history.store == "disk"
-            if declared.history.store == "disk" and not declared.params and not was_on_disk:
-                self._histories.check(name)
+        self._check_histories(plan)
         report = Reload(kept=[], updated=[], rotated=[], restarted=[], added=[], removed=[])
         tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
@@ -233,6 +229,14 @@ class Manager:
         for observer in self._observers:
             observer.reloaded()
         return report
+
+    def _check_histories(self, plan: Plan) -> None:
+        """Check each history that a plan moves to the disk."""
+        for name in dict.fromkeys([*self._channels, *plan.channels]):
+            found, channel = self._templates.find(name, plan), self._channels.get(name)
+            was_on_disk = channel is not None and channel.plan.history.store == "disk"
+            if found is not None and found[0].history.store == "disk" and not was_on_disk:
+                self._histories.check(name)
 
     def _apply_to(
         self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: Reload
