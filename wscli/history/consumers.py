@@ -156,8 +156,8 @@ class NamedConsumers:
 
     def restore(self, positions: Mapping[str, ConsumerPosition]) -> None:
         """Go on from the positions that the log holds, but for those that wait to be committed."""
-        unwritten = {name: position for name, position in self._unwritten.items() if position is not None}
-        self._positions = {**self._positions, **positions, **unwritten}
+        known = {**self._positions, **positions, **self._unwritten}
+        self._positions = {name: position for name, position in known.items() if position is not None}
 
     def write_again(self) -> None:
         """Have all positions committed: the log may have lost them."""
