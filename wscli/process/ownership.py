@@ -171,7 +171,7 @@ class Ownership:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = f"a process without the lock listens at {str(path)!r}"
-                raise InstanceHeld(message, f"end it, then remove {path}") from None
+                raise InstanceHeld(message, f"end it, then remove {shlex.quote(str(path))}") from None
             reason = (error.strerror or str(error)).lower()
             hint = f"`rm -r {shlex.quote(str(path))}`, or set WSCLI_RUNTIME_DIR to another directory"
             raise WscliError(f"cannot listen at {str(path)!r}: {reason}", hint) from None
@@ -235,7 +235,7 @@ def _make_private(directory: str, environ: Mapping[str, str]) -> None:
     if facts.st_mode & 0o077:
         raise WscliError(
             f"the runtime directory {directory!r} is open to other users (mode {facts.st_mode & 0o777:04o})",
-            f"chmod 700 {directory}",
+            f"chmod 700 {shlex.quote(directory)}",
         )
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from wscli.control.messages import QueueOutcome, QueueReceipt
@@ -127,7 +128,7 @@ class Outbox(Observer):
             others = "1 other is" if removed == 1 else f"{removed} others are"
             raise WscliError(
                 f"a message of channel {channel!r} is being sent at this moment; {others} removed",
-                f"`wscli outbox ls {channel}` says whether it still waits",
+                f"`wscli outbox ls {quote(channel)}` says whether it still waits",
             )
         return removed
 
@@ -250,7 +251,7 @@ class Outbox(Observer):
         if counts["queued"] and channel.state in SETTLED:
             parts.insert(0, f"{counts['queued']} queued while it is {channel.state}")
         if parts and not channel.removed:
-            channel.problems.state("outbox", f"{', '.join(parts)}; see `wscli outbox ls {channel.name}`")
+            channel.problems.state("outbox", f"{', '.join(parts)}; see `wscli outbox ls {quote(channel.name)}`")
         else:
             channel.problems.mended("outbox")
 

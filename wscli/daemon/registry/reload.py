@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+from shlex import quote
 from typing import cast
 
 from wscli.config.loading import load
@@ -42,7 +43,7 @@ async def reload_file(manager: Manager) -> Reload:
             if _UNSET.search(error.message):  # whoever reads it may have set it, but elsewhere
                 error.hint = (
                     f"the manager has the environment that it was started with; `wscli down -i {manager.plan.name}`, "
-                    f"then `wscli up -d -c {manager.plan.file}` gives it another"
+                    f"then `wscli up -d -c {quote(str(manager.plan.file))}` gives it another"
                 )
             raise
         if plan.name != manager.plan.name:
