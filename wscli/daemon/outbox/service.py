@@ -142,7 +142,7 @@ class Outbox(Observer):
         await self._require_file()
         while waiting := [name for name, counts in self._counts.items() if counts["queued"]]:
             for name in waiting:
-                self._require_hope(name)
+                self._require_deliverable(name)
             await self._changed.wait()
 
     async def settle(self) -> None:
@@ -175,7 +175,7 @@ class Outbox(Observer):
         for channel in self._manager.channels():
             self._report(channel)
         for name in list(self._counts):
-            self._deliveries.look(name)
+            self._deliveries.update(name)
         self._wake_flushes()
 
     def _committed(self, report: CommitReport) -> None:
@@ -191,7 +191,7 @@ class Outbox(Observer):
                 if channel.name in changed:
                     self._report(channel)
             for name in changed:
-                self._deliveries.look(name)
+                self._deliveries.update(name)
             if any(not self.counts(name)["queued"] for name in changed):
                 self._wake_flushes()
         self._next_expiry = report.next_expiry
@@ -234,7 +234,7 @@ class Outbox(Observer):
         finally:
             self._expiring = None
 
-    def _require_hope(self, name: str) -> None:
+    def _require_deliverable(self, name: str) -> None:
         try:
             error = self._manager.channel(name).unavailable()
         except UnknownChannel as unknown:

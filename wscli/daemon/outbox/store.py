@@ -49,7 +49,7 @@ class OutboxStore:
     def close(self) -> None:
         """Close the file, which is saved before that where it was lost."""
         with suppress(DatabaseError):
-            self.look()
+            self.renew_if_lost()
         self._file.close()
 
     @property
@@ -60,8 +60,8 @@ class OutboxStore:
         """Whether somebody removed, replaced or wrote the file."""
         return self._file.changed()
 
-    def look(self) -> None:
-        """Where the file was lost, replace it by what the connection still holds.
+    def renew_if_lost(self) -> None:
+        """Replace a lost file by what the connection still holds.
 
         Raises:
             DatabaseError: the file cannot be used; the store is closed.
