@@ -1,6 +1,6 @@
 """Log a channel's changes of state; an outage shorter than ``announce_after`` is counted, not announced.
 
-Several of them in a short time are (``flapping``).
+Several outages in a short time are announced together (``flapping``).
 """
 
 from __future__ import annotations
