@@ -35,7 +35,7 @@ LONGEST_SLEEP = 60.0
 
 
 class Outbox(Observer):
-    """The outbox of one instance; its file at ``path`` is created with the first message, which is refused without."""
+    """The outbox of one instance; its file at ``path`` is created with the first message, refused without a path."""
 
     def __init__(self, manager: Manager, path: Path | None) -> None:
         self._manager = manager

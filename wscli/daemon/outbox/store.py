@@ -47,7 +47,7 @@ class OutboxStore:
             self._last = self._database.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
 
     def close(self) -> None:
-        """Close the file, which is saved before that where it was lost."""
+        """Close the file; a lost one is renewed before."""
         with suppress(DatabaseError):
             self.renew_if_lost()
         self._file.close()
@@ -57,7 +57,7 @@ class OutboxStore:
         return self._file.database
 
     def changed(self) -> bool:
-        """Whether somebody removed, replaced or wrote the file."""
+        """Whether another program removed, replaced or wrote the file."""
         return self._file.changed()
 
     def renew_if_lost(self) -> None:

@@ -48,7 +48,7 @@ class TemplateChannels:
         """Give the plan declared for a name, and its parameters.
 
         Raises:
-            UnknownChannel: no plan is.
+            UnknownChannel: the plan declares none.
         """
         found = self.find(name, plan)
         if found is None:
@@ -81,7 +81,7 @@ class TemplateChannels:
             self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
 
     def keep(self, name: str) -> None:
-        """Drop no channel of this name for having closed."""
+        """Cancel the timer that drops the closed channel of this name."""
         if (timer := self._timers.pop(name, None)) is not None:
             timer.cancel()
 
