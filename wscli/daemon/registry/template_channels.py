@@ -91,8 +91,8 @@ class TemplateChannels:
             self.keep(name)
 
     def _forget(self, channel: Channel) -> None:
-        if channel.in_use or channel.subscription.snapshot.state is ChannelState.WAITING:
-            self.changed(channel)  # a channel made again would know of no wait
+        if channel.in_use or channel.subscription.snapshot.next.action == "retry":
+            self.changed(channel)  # it is dialled again later; one made again would not know when
         else:
             self._drop(channel)
 
