@@ -78,6 +78,16 @@ async def test_a_reload_whose_histories_cannot_be_used_changes_nothing(tmp_path:
         assert [channel.name for channel in it.manager.channels()] == ["news", "rooms/42"]
 
 
+async def test_a_reload_removes_a_channel_that_it_cannot_make_again(tmp_path: Path) -> None:
+    rooms = channel_plan("rooms/{id}")
+    async with scripted(rooms, state=tmp_path) as it:
+        it.manager.channel("rooms/abc")
+        query = {"id": compile_template("{param.id:int}", ("param",))}
+        on_disk = changed(rooms, query=query, history=HistoryLimits(store="disk"))
+        assert apply(it, on_disk, channel_plan("new")) == {"added": ["new"], "removed": ["rooms/abc"]}
+        assert [channel.name for channel in it.manager.channels()] == ["new"]
+
+
 async def test_twenty_channels_that_get_4401_with_one_token_cost_one_fetch() -> None:
     plans = [with_token(channel_plan(f"c{number}")) for number in range(20)]
     async with scripted(*plans, tokens=SESSION) as it:

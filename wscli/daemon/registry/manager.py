@@ -214,7 +214,10 @@ class Manager:
             WscliError: a history on disk cannot be opened; nothing was changed.
         """
         self._require_open()
-        self._check_histories(plan)
+        on_disk = {name for name, channel in self._channels.items() if channel.plan.history.store == "disk"}
+        for name in dict.fromkeys([*self._channels, *plan.channels]):
+            if name not in on_disk and (found := self._templates.find(name, plan)) and found[0].history.store == "disk":
+                self._histories.check(name)
         report = Reload(kept=[], updated=[], rotated=[], restarted=[], added=[], removed=[])
         tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
@@ -230,14 +233,6 @@ class Manager:
             observer.reloaded()
         return report
 
-    def _check_histories(self, plan: Plan) -> None:
-        """Check each history that a plan moves to the disk."""
-        for name in dict.fromkeys([*self._channels, *plan.channels]):
-            found, channel = self._templates.find(name, plan), self._channels.get(name)
-            was_on_disk = channel is not None and channel.plan.history.store == "disk"
-            if found is not None and found[0].history.store == "disk" and not was_on_disk:
-                self._histories.check(name)
-
     def _apply_to(
         self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: Reload
     ) -> None:
@@ -251,7 +246,11 @@ class Manager:
         tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
         if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
-            self._make(name, declared, params).open()
+            try:
+                self._make(name, declared, params).open()
+            except UnknownChannel:  # a parameter of its name does not fit the new dial
+                report["removed"].append(name)
+                return
             report["restarted"].append(name)
         elif same and not tokens_changed:
             report["kept"].append(name)
