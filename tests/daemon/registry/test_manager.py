@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -78,13 +79,16 @@ async def test_a_reload_whose_histories_cannot_be_used_changes_nothing(tmp_path:
         assert [channel.name for channel in it.manager.channels()] == ["news", "rooms/42"]
 
 
-async def test_a_reload_removes_a_channel_that_it_cannot_make_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["memory", "disk"])
+async def test_a_reload_removes_a_channel_whose_name_does_not_fit_its_dial_any_more(
+    tmp_path: Path, store: Literal["memory", "disk"]
+) -> None:
     rooms = channel_plan("rooms/{id}")
     async with scripted(rooms, state=tmp_path) as it:
         it.manager.channel("rooms/abc")
         query = {"id": compile_template("{param.id:int}", ("param",))}
-        on_disk = changed(rooms, query=query, history=HistoryLimits(store="disk"))
-        assert apply(it, on_disk, channel_plan("new")) == {"added": ["new"], "removed": ["rooms/abc"]}
+        numbered = changed(rooms, query=query, history=HistoryLimits(store=store))
+        assert apply(it, numbered, channel_plan("new")) == {"added": ["new"], "removed": ["rooms/abc"]}
         assert [channel.name for channel in it.manager.channels()] == ["new"]
 
 

@@ -216,7 +216,8 @@ class Manager:
         self._require_open()
         on_disk = {name for name, channel in self._channels.items() if channel.plan.history.store == "disk"}
         for name in dict.fromkeys([*self._channels, *plan.channels]):
-            if name not in on_disk and (found := self._templates.find(name, plan)) and found[0].history.store == "disk":
+            found = None if name in on_disk else self._templates.find_dialable(name, plan)
+            if found is not None and found[0].history.store == "disk":
                 self._histories.check(name)
         report = Reload(kept=[], updated=[], rotated=[], restarted=[], added=[], removed=[])
         tokens = changed_sources(self.plan.tokens, plan.tokens)
@@ -236,7 +237,7 @@ class Manager:
     def _apply_to(
         self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: Reload
     ) -> None:
-        found = self._templates.find(name, plan)
+        found = self._templates.find_dialable(name, plan)
         if found is None:
             self._drop(channel)
             report["removed"].append(name)
@@ -246,11 +247,7 @@ class Manager:
         tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
         if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
-            try:
-                self._make(name, declared, params).open()
-            except UnknownChannel:  # a parameter of its name does not fit the new dial
-                report["removed"].append(name)
-                return
+            self._make(name, declared, params).open()
             report["restarted"].append(name)
         elif same and not tokens_changed:
             report["kept"].append(name)

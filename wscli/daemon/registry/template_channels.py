@@ -44,6 +44,16 @@ class TemplateChannels:
                 return declared, params
         return None
 
+    def find_dialable(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
+        """Give what ``find`` gives, unless a parameter does not fit the declared dial."""
+        found = self.find(name, plan)
+        if found is not None:
+            try:
+                found[0].upstream.key(found[1])
+            except ValueError:
+                return None
+        return found
+
     def match(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]]:
         """Give the plan declared for a name, and its parameters.
 
