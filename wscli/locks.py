@@ -1,7 +1,7 @@
 """Locks of files: one process holds each, and its pid stands in the file.
 
 A lock is flock(2) of a file beside what it protects; the kernel releases it with the process. A lock file that was
-removed while it was held protects nothing any more: its holder checks it with ``is_same_file``, and locks anew.
+removed while it was held no longer protects anything: its holder checks it with ``is_same_file``, and locks again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LockHeld(Exception):
         self.pid = pid
         """None where the holder wrote none yet."""
         self.note = note
-        """What the holder said of itself."""
+        """The line that the holder wrote after its pid."""
 
 
 def lock_file(path: Path, note: str = "") -> int:
@@ -74,7 +74,7 @@ def is_same_file(descriptor: int, path: Path) -> bool:
 
 
 def release_lock(descriptor: int, path: Path) -> None:
-    """Remove a lock's file, unless another stands there by now, and give up the lock."""
+    """Remove a lock's file, unless another one has replaced it, and give up the lock."""
     if is_same_file(descriptor, path):  # while it is held: the next holder's file has another inode
         with contextlib.suppress(OSError):
             path.unlink()

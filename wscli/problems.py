@@ -14,7 +14,7 @@ logger = logging.getLogger("wscli.manager")
 
 
 class Problems:
-    """The present problems, by who has them, such as ``gateway 127.0.0.1:8787`` or ``on_message``.
+    """The present problems, by their keys, such as ``gateway 127.0.0.1:8787`` or ``on_message``.
 
     Args:
         prefix: what the log puts before them: a channel's name, or nothing.
@@ -34,7 +34,7 @@ class Problems:
         return [f"{key}: {text}" for key, text in self._texts.items()]
 
     def state(self, key: str, text: str, *, log: bool = True) -> None:
-        """State a problem, in place of the last one of that key; what is said already is not said twice."""
+        """State a problem in place of the last one of that key; an unchanged text is not logged again."""
         if self._texts.get(key) != text:
             self._texts[key] = text
             if log:

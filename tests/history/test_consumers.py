@@ -86,6 +86,18 @@ async def test_consumers_are_reset_removed_and_counted(path: Path, clock: Tickin
             consumers.take("one-more", 1)
 
 
+async def test_a_consumer_whose_removal_waits_to_be_committed_stays_removed(path: Path, clock: Ticking) -> None:
+    async with opened(path, clock) as history:
+        consumers = history.consumers
+        for name in ("a", "b"):
+            consumers.take(name, 1).release()
+            await consumers.confirmed(name)
+        held = dict(consumers._positions)
+        consumers._unwritten["a"] = None
+        consumers.restore(held)
+        assert [one.name for one in consumers.list()] == ["b"]
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..\0", "a b", "ü", "x" * 65])
 async def test_an_invalid_consumer_name_is_refused(path: Path, clock: Ticking, name: str) -> None:
     async with opened(path, clock) as history:

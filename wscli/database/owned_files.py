@@ -1,7 +1,7 @@
 """The files of a database that one process owns: a lock beside them, and a watch over them.
 
-Cleaners, restores and people remove, replace and truncate files under a running process. SQLite goes on with the inodes
-that it opened, so that what it commits is gone with the process; the owner has to look.
+Cleaners, restores and people remove, replace and truncate files under a running process. SQLite keeps using the inodes
+that it opened, so its commits are lost at the end of the process: the owner has to look.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class OwnedFiles:
         self._seen = {suffix: self._stat(suffix) for suffix in _SUFFIXES}
 
     def lost(self) -> str | None:
-        """Say which file somebody removed or replaced since ``note``, or who locked them; None if all is well."""
+        """Return which file was removed or replaced since ``note``, or who locked them; None if neither happened."""
         try:
             self.lock_again()
         except DatabaseError as error:
@@ -48,7 +48,7 @@ class OwnedFiles:
         return self._changed(("removed", "replaced"))
 
     def resized(self) -> str | None:
-        """Say which of the files has another size than after the last write, though only their owner should write.
+        """Return which file has another size than after the last write, though only the owner should write; or None.
 
         A tool that copies the log into the main file, or compacts it, changes sizes as well, and loses nothing.
         """

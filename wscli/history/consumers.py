@@ -56,7 +56,7 @@ class NamedConsumers:
 
     Args:
         log: what they read.
-        unwritten: takes the positions to be committed, None to forget a consumer; emptied as they are.
+        unwritten: the positions to commit, None to forget a consumer; each is removed once it is committed.
         changed: called after each change of ``unwritten``.
         clock: the wall clock.
     """
@@ -155,9 +155,9 @@ class NamedConsumers:
     # for the history
 
     def restore(self, positions: Mapping[str, ConsumerPosition]) -> None:
-        """Go on from the positions that the log holds, but for those that wait to be committed."""
-        unwritten = {name: position for name, position in self._unwritten.items() if position is not None}
-        self._positions = {**self._positions, **positions, **unwritten}
+        """Continue from the positions that the log holds, except where a change is not committed yet."""
+        known = {**self._positions, **positions, **self._unwritten}
+        self._positions = {name: position for name, position in known.items() if position is not None}
 
     def write_again(self) -> None:
         """Have all positions committed: the log may have lost them."""
@@ -172,7 +172,7 @@ class NamedConsumers:
                 future.set_result(None)
 
     def failed(self, error: WscliError) -> None:
-        """Tell readers who wait for a commit that one failed, though it is tried again."""
+        """Tell readers who wait for a commit that it failed; it is tried again."""
         for _, future in self._waiting:
             if not future.done():
                 future.set_exception(WscliError(f"the position is not kept: {error.message}", error.hint))
@@ -205,7 +205,7 @@ def _check(name: str) -> None:
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
         raise UsageError(
             f"invalid consumer name: {shown!r}",
-            "it is of letters, digits, '.', '_' and '-', 64 at most, the first of them neither '.' nor '-'",
+            "use at most 64 letters, digits, '.', '_' and '-'; do not begin with '.' or '-'",
         )
 
 

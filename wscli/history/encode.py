@@ -115,7 +115,7 @@ class EncodedCache:
         self._kept: OrderedDict[tuple[str, int, int, Form], Encoded] = OrderedDict()
 
     def get(self, batch: Batch, form: Form) -> Encoded:
-        """Return a batch encoded, by now or before."""
+        """Return the encoding of a batch, made now or before."""
         key = (batch.epoch, batch.first, batch.last, form)
         encoded = self._kept.get(key)
         if encoded is not None:

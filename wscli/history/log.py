@@ -95,7 +95,7 @@ class LogBackend(Protocol):
         """What it held when it was opened; None until then."""
 
     def intact(self) -> bool:
-        """Whether an append may succeed; called every few seconds, it blocks nothing."""
+        """Whether an append may succeed; called every few seconds, it must not block."""
 
     async def open(self) -> LogState:
         """Become the owner, also after `LogFenced`.

@@ -86,6 +86,7 @@ class ReadAhead:
 
     def _put(self, number: int, items: Sequence[Batch | GapRecord]) -> None:
         for item in items:
+            self._drop(number)  # an overlapping segment may have it already
             self._items[number] = item
             if isinstance(item, GapRecord):
                 number += item.missed or 0
@@ -93,5 +94,8 @@ class ReadAhead:
                 self._size += item.size
                 number = item.last + 1
         while self._size > KEPT and len(self._items) > len(items):
-            oldest = self._items.pop(next(iter(self._items)))
-            self._size -= oldest.size if isinstance(oldest, Batch) else 0
+            self._drop(next(iter(self._items)))
+
+    def _drop(self, number: int) -> None:
+        item = self._items.pop(number, None)
+        self._size -= item.size if isinstance(item, Batch) else 0

@@ -12,7 +12,7 @@ MOST_SEEN = 4096
 
 
 class SeenDigests:
-    """The last ``most`` digests, in the order in which they were seen last; those ``unwritten`` as well."""
+    """The last ``most`` digests, in the order in which they were last seen; ``unwritten`` is in that order too."""
 
     __slots__ = ("_digests", "_most", "unwritten")
 
@@ -31,7 +31,7 @@ class SeenDigests:
         return new
 
     def restore(self, digests: Iterable[bytes]) -> None:
-        """Go on from those that a log holds, oldest first, and have it hold the others."""
+        """Continue from the digests that a log holds, oldest first; the others are unwritten."""
         kept = dict.fromkeys(digests)
         later = [digest for digest in self._digests if digest not in kept]
         for digest in (*kept, *later):

@@ -32,9 +32,8 @@ WINDOW = HistoryLimits(keep=10_000, max_size=8 << 20)
 class WriteBehindHistory(History):
     """Until the log is open, ``epoch`` is empty, messages are numbered from 1, and reads answer None.
 
-    As it opens, also again after another owner had it, the messages that it does not hold get numbers behind its last
-    one, in its epoch. Cursors of earlier epochs stay valid as far as those were committed; one from behind that is told
-    of the gap ``reset``.
+    Each time the log opens, the messages that it does not hold get new numbers, after its last one and in its epoch.
+    Cursors of earlier epochs stay valid as far as those were committed; one beyond that gets the gap ``reset``.
 
     Args:
         log: the back end.
@@ -88,7 +87,7 @@ class WriteBehindHistory(History):
         return self._commit.last
 
     def look(self) -> bool:
-        """Have a log that is not what was opened any more be opened again; False once the history has ended."""
+        """Open the log again if another program changed its files; False once the history has ended."""
         if not self._ended and not self._log.intact():
             self._writer.wake()
         return not self._ended
@@ -120,7 +119,7 @@ class WriteBehindHistory(History):
                 self._committed(commit, rest)
 
     async def close(self) -> None:
-        """Do so without blocking the loop."""
+        """Write what waits, and close the log, without blocking the loop."""
         ended = self._ended
         await asyncio.wait(self._stop())
         if ended:

@@ -2,7 +2,7 @@
 
 The owner holds flock(2) on NAME.lock in the runtime directory and, where there is a state directory, on NAME.lock there
 as well. The runtime directory alone would not do: it depends on the environment, and logouts and cleaners of temporary
-files remove it while a manager runs. The owner compares its files by inode, makes anew what is gone, and at its end
+files remove it while a manager runs. The owner compares its files by inode, restores missing ones, and at its end
 removes its own files only.
 """
 
@@ -60,7 +60,7 @@ class Ownership:
         """Why the state directory has no lock."""
 
     def restore(self, patience: float = 0.0) -> list[str]:
-        """Make what is missing of the instance's files, or was replaced; give the paths of what was made.
+        """Make those of the instance's files that are missing or were replaced; return the paths of the new ones.
 
         A new socket is a new ``listener``; the one before is closed by the server. Locks that another process holds are
         waited for ``patience`` seconds at most, blocking.
@@ -171,7 +171,7 @@ class Ownership:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = f"a process without the lock listens at {str(path)!r}"
-                raise InstanceHeld(message, f"end it, then remove {path}") from None
+                raise InstanceHeld(message, f"end it, then remove {shlex.quote(str(path))}") from None
             reason = (error.strerror or str(error)).lower()
             hint = f"`rm -r {shlex.quote(str(path))}`, or set WSCLI_RUNTIME_DIR to another directory"
             raise WscliError(f"cannot listen at {str(path)!r}: {reason}", hint) from None
@@ -235,7 +235,7 @@ def _make_private(directory: str, environ: Mapping[str, str]) -> None:
     if facts.st_mode & 0o077:
         raise WscliError(
             f"the runtime directory {directory!r} is open to other users (mode {facts.st_mode & 0o777:04o})",
-            f"chmod 700 {directory}",
+            f"chmod 700 {shlex.quote(directory)}",
         )
 
 

@@ -208,7 +208,7 @@ class ManagerProcess:
         logger.info("stopping", extra={"event": "stopping"})
 
     async def shutdown(self) -> None:
-        """Take leave of clients and servers, and end every task."""
+        """Close the connections of clients and servers, and end every task."""
         self.manager.stopping.set()
         self._notifier.stopping()
         self._monitor.close()

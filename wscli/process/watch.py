@@ -1,4 +1,4 @@
-"""Watches the files of the instance that this process owns, and makes anew what was removed."""
+"""Watches the files of the instance that this process owns, and restores removed ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("wscli.manager")
 class OwnershipWatch:
     """Looks after an instance's files from ``start`` to ``close``.
 
-    ``on_listener`` is given the socket that replaces a removed one. What cannot be made anew is a stated problem.
+    ``on_listener`` is given the socket that replaces a removed one. A failure is a stated problem.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class OwnershipWatch:
         self._timer = OneShot(schedule)
 
     def start(self) -> None:
-        """Look again and again."""
+        """Look every ``INTERVAL`` seconds."""
         self._timer.start(INTERVAL, self._look)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._timer.cancel()
 
     def _look(self) -> None:

@@ -66,7 +66,7 @@ def test_messages_of_a_lost_file_are_written_to_a_new_one(tmp_path: Path, lose: 
     first = store.next("calls", 0)
     lose(path)
     assert store.changed()
-    store.look()
+    store.renew_if_lost()
     assert not store.changed()
     report = store.report()
     assert report is not None
@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_program_is_no_loss(tmp_path: Path) -> None:
     store.together([])
     checkpointed(path)
     assert store.changed()
-    store.look()
+    store.renew_if_lost()
     assert not store.changed()
     report = store.report()
     assert report is not None
@@ -153,7 +153,7 @@ def test_the_file_of_a_second_manager_that_took_the_lock_is_left_alone(tmp_path:
         file.unlink()
     second = OutboxStore(path)
     with pytest.raises(DatabaseError, match="is in use by pid"):
-        store.look()
+        store.renew_if_lost()
     second.add("calls", [b"b"], binary=False, ttl=None, key=None, now=0)
     second.close()
     again = OutboxStore(path)

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -64,6 +65,31 @@ async def test_a_channel_whose_history_cannot_be_used_leaves_no_upstream(tmp_pat
         with pytest.raises(WscliError):
             it.manager.channel("rooms/42")
         assert it.manager.stats()["connections"]["total"] == 0
+
+
+async def test_a_reload_whose_histories_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
+    rooms = channel_plan("rooms/{id}")
+    async with scripted(channel_plan(), rooms, state=tmp_path) as it:
+        it.manager.channel("rooms/42")
+        before = it.manager.plan
+        (tmp_path / "wscli").write_text("no directory")
+        with pytest.raises(WscliError):
+            apply(it, channel_plan("new"), changed(rooms, history=HistoryLimits(store="disk")))
+        assert it.manager.plan is before
+        assert [channel.name for channel in it.manager.channels()] == ["news", "rooms/42"]
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+async def test_a_reload_removes_a_channel_whose_name_does_not_fit_its_dial_any_more(
+    tmp_path: Path, store: Literal["memory", "disk"]
+) -> None:
+    rooms = channel_plan("rooms/{id}")
+    async with scripted(rooms, state=tmp_path) as it:
+        it.manager.channel("rooms/abc")
+        query = {"id": compile_template("{param.id:int}", ("param",))}
+        numbered = changed(rooms, query=query, history=HistoryLimits(store=store))
+        assert apply(it, numbered, channel_plan("new")) == {"added": ["new"], "removed": ["rooms/abc"]}
+        assert [channel.name for channel in it.manager.channels()] == ["new"]
 
 
 async def test_twenty_channels_that_get_4401_with_one_token_cost_one_fetch() -> None:

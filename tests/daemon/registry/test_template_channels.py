@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from tests.daemon.registry.test_manager import CONSULTATIONS, apply
-from tests.daemon.scripted import channel_plan, scripted
+from tests.daemon.scripted import changed, channel_plan, scripted, status
+from wscli.core.backoff import LookAgain
 from wscli.core.states import ChannelState as S
 from wscli.daemon.registry.template_channels import FORGET_AFTER, MAX_TEMPLATE_CHANNELS
 from wscli.errors import UnknownChannel
+
+PATIENT = changed(CONSULTATIONS, look_again=LookAgain(6 * FORGET_AFTER, declared=True))
 
 
 async def test_a_template_makes_one_channel_a_name_with_its_own_path() -> None:
@@ -56,6 +59,27 @@ async def test_a_channel_that_was_never_opened_is_dropped_too_and_a_stopped_one_
         assert it.manager.channels() == [stopped]
         await it.time.advance(FORGET_AFTER * 2)
         assert (it.manager.channels(), stopped.state) == ([stopped], S.STOPPED)
+
+
+async def test_a_failed_channel_that_is_dialled_again_later_is_not_dropped_before() -> None:
+    async with scripted(PATIENT) as it:
+        it.server.always = status(401)
+        channel = it.manager.channel("consultations/42")
+        channel.start()
+        await it.time.advance(60)
+        assert (channel.state, channel.snapshot.next.action) == (S.FAILED, "retry")
+        it.server.always = None
+        await it.time.advance(6 * FORGET_AFTER)
+        assert (it.manager.channels(), channel.state) == ([channel], S.READY)
+
+
+async def test_a_failed_channel_without_a_use_is_dropped_once_it_would_be_dialled_again() -> None:
+    async with scripted(PATIENT) as it:
+        it.server.always = status(401)
+        with it.manager.channel("consultations/42").use():
+            await it.time.advance(60)
+        await it.time.advance(8 * FORGET_AFTER)
+        assert it.manager.channels() == []
 
 
 async def test_a_reload_that_renames_a_parameter_redials() -> None:

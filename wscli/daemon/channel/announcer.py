@@ -1,6 +1,6 @@
 """Log a channel's changes of state; an outage shorter than ``announce_after`` is counted, not announced.
 
-Several of them in a short time are (``flapping``).
+Several outages in a short time are announced together (``flapping``).
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ class Announcer:
         fails = after.state is ChannelState.FAILED
         if fails and self._announced and self._why == after.reason.text:
             return  # dialled again, with the same end
-        looks = fails and after.next.action == "retry"  # the outage goes on until it is ready
+        goes_on = fails and after.next.action == "retry"  # the outage goes on until it is ready
         began = self._clock.monotonic() if self._lost_at is None else self._lost_at
-        self._lost_at, self._announced, self._why = began if looks else None, looks, after.reason.text
+        self._lost_at, self._announced, self._why = began if goes_on else None, goes_on, after.reason.text
         if after.state is not ChannelState.IDLE:  # a lazy channel may flap from use to use
             self._flapping.end()
         level = logging.ERROR if fails else logging.INFO

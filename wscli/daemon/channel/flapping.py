@@ -1,4 +1,4 @@
-"""A channel that is lost again and again, however short each outage is: a warning, a problem, and a line at the end."""
+"""Report a channel that is lost again and again, even briefly: a warning, a problem, and a line once it is stable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("wscli.channel")
 
 
 class Window(NamedTuple):
-    """So many losses within so many seconds are flapping, until none came for ``calm`` seconds."""
+    """A channel with ``losses`` in ``seconds`` flaps, until ``calm`` seconds pass without a loss."""
 
     losses: int
     seconds: float
@@ -46,7 +46,7 @@ class Flapping:
         self._times: list[float] = []
         """When it was lost, on ``Clock.monotonic``."""
         self._window: Window | None = None
-        """What the present flapping began with; None while it does not flap."""
+        """The window in which the present flapping began; None while the channel does not flap."""
         self._began = self._told_at = 0.0
         self._total = 0
         """Losses since the present flapping began."""

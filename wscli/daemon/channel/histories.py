@@ -1,4 +1,4 @@
-"""Opens the histories of an instance, in memory or on disk, and looks whether their files are still there."""
+"""Opens the histories of an instance, in memory or on disk, and checks that their files are still there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wscli.timing import OneShot, Schedule, call_later
 __all__ = ["Histories"]
 
 LOOK = 2.0
-"""Seconds between two looks at the files: a channel that receives nothing writes nothing, and would not notice."""
+"""Seconds between two looks at the files: a channel that writes nothing would not notice their loss."""
 
 
 class Histories:
@@ -64,7 +64,7 @@ class Histories:
             self._timer.start(LOOK, self._look)
 
     def close(self) -> None:
-        """Look no more: the manager ends."""
+        """Stop looking: the manager ends."""
         self._timer.cancel()
 
     def check(self, channel: str) -> None:

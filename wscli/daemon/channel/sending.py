@@ -84,7 +84,7 @@ async def send_message(
                 payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection
             )
         except (NotSent, OutcomeUnknown) as error:
-            hint = error.hint or "`wscli status` says how the channel is by now"
+            hint = error.hint or "`wscli status` shows its present state"
             raise type(error)(f"channel {channel.name!r}: {error.message}", hint) from None
         channel.counters.count_sent(size)
 

@@ -55,7 +55,7 @@ class StateTracker:
             self.feed(LingerElapsed())  # it was opened for another channel
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until ``wake`` finds that the condition holds; waiters go on in the order in which they came."""
+        """Wait until ``wake`` finds that the condition holds; waiters continue in the order of their calls."""
         if condition():
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -71,7 +71,7 @@ class StateTracker:
             del self._waiters[look]
 
     def wake(self) -> None:
-        """Look at every condition that is waited for."""
+        """Check the condition of every waiter."""
         for look in tuple(self._waiters):
             look()
 

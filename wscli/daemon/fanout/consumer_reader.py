@@ -1,4 +1,4 @@
-"""A reader by the name of a consumer: it is given only what is committed, and says how far it is done with it."""
+"""A reader for a named consumer: it is sent committed messages only, and acknowledges them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["ConsumerReader", "ConsumerSource"]
 class ConsumerSource(HistorySource):
     """A history as a named consumer reads it.
 
-    Gaps take no sequence number, so that the consumer counts those that it is done with; ``gap_numbers`` has the
-    history's own number behind each.
+    Gaps have no sequence number, so the consumer acknowledges how many it has finished; ``gap_numbers`` maps this
+    count to the history's number of the last one.
     """
 
     __slots__ = ("gap_numbers", "lease")
@@ -32,7 +32,7 @@ class ConsumerSource(HistorySource):
         self.gap_numbers = [self.cursor.gaps]
 
     def next(self) -> ReadResult | None:
-        """Give what comes next, as far as it is committed."""
+        """Give what comes next, if it is committed."""
         found = super().next()
         if found is None:
             return None
@@ -46,7 +46,7 @@ class ConsumerSource(HistorySource):
         return ReadResult(part, found.cursor._replace(seq=part.last))
 
     def end_here(self) -> None:
-        """End with what is committed by now: what is not may never be."""
+        """End with the last committed message: later ones may never be committed."""
         self.until = self.lease.committed
 
 
@@ -65,7 +65,7 @@ class ConsumerReader(Reader):
         await self._left
 
     def heard(self, data: bytes) -> None:
-        """Take acknowledgements; of those that came together the furthest has all of them."""
+        """Take acknowledgements; of several at once, the furthest includes the others."""
         self._unread += data
         whole = len(self._unread) // ACK.size * ACK.size
         source = self._source
@@ -79,7 +79,7 @@ class ConsumerReader(Reader):
         del self._unread[:whole]
 
     def hung_up(self) -> None:
-        """The client sends no more."""
+        """Note that the client sends nothing more."""
         if not self._left.done():
             self._left.set_result(None)
         super().hung_up()

@@ -32,7 +32,7 @@ class Reader:
     async def run(self) -> None:
         """Send; return once the end frame is sent or the client has hung up.
 
-        Cancelled, it tells the client that the manager goes, if the socket takes that at once.
+        If it is cancelled, the client is told that the manager stops, as far as the socket takes that at once.
         """
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._hear)
@@ -45,18 +45,18 @@ class Reader:
             loop.remove_reader(self._sock)
 
     async def serve(self) -> None:
-        """Do what ``run`` is for."""
+        """Send until the end, while ``run`` hears the client."""
         await self._writer.run()
 
     def heard(self, data: bytes) -> None:
-        """Take what the client says: ignored here."""
+        """Take data from the client; ignored here."""
 
     def hung_up(self) -> None:
-        """The client is gone, or says no more."""
+        """Note that the client is gone, or sends nothing more."""
         self._writer.end()
 
     def finish(self, end: End) -> None:
-        """Send everything that has arrived by now, then the end."""
+        """Send everything that has arrived so far, then the end."""
         self._merger.finish(end)
         self._writer.wake()
 
@@ -66,7 +66,7 @@ class Reader:
         self._writer.wake()
 
     def _hear(self) -> None:
-        """Hear the client, or that it hung up."""
+        """Read what the client sent, or notice that it hung up."""
         data = hear(self._sock, 1 << 12)
         if data:
             self.heard(data)

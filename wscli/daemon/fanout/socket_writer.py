@@ -82,7 +82,7 @@ class SocketWriter:
 
     def wake(self) -> None:
         """There is more to take; called from where it was appended, by a channel or by a log."""
-        if self._busy:  # what this client does made somebody log, and the log may be what it reads
+        if self._busy:  # sending to this client logged a record, and it may read the log
             self._schedule()
         elif self._blocked or self._scheduled:
             self._guarded(self._report)
@@ -180,7 +180,7 @@ class SocketWriter:
 
 
 def hear(sock: socket.socket, size: int) -> bytes | None:
-    """Give what a client sent: nothing once it hung up, None while nothing is there."""
+    """Return what a client sent: empty once it hung up, None while there is nothing to read."""
     try:
         return sock.recv(size)
     except (BlockingIOError, InterruptedError):

@@ -24,7 +24,7 @@ _OK = End(0, "", None)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a reader wants it."""
+    """How a reader wants its messages."""
 
     format: Literal["plain", "nul", "json"] = "plain"
     labelled: bool = False
@@ -61,12 +61,12 @@ class HistorySource:
         return found if found.item.first <= self.until else None
 
     def end_here(self) -> None:
-        """Let what has arrived by now be the last."""
+        """End with the last message that has arrived so far."""
         self.until = self.history.last
 
     @property
     def exhausted(self) -> bool:
-        """Whether its end is certain and was read; what a history still has to fetch is yet to come."""
+        """Whether its end is certain and was read; messages that a history still fetches are not read yet."""
         return self.until is not None and self.cursor.seq >= self.until
 
 
@@ -90,7 +90,7 @@ class Merger:
             self.finish(_OK)
 
     def finish(self, end: End) -> None:
-        """End once everything that has arrived by now is read; the first call counts."""
+        """End once everything that has arrived so far is read; only the first call has an effect."""
         if self._end is None:
             self._end = end
             for source in self.sources:

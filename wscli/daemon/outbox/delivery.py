@@ -44,7 +44,7 @@ class Deliveries:
         self._running: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
         self._ending = False
 
-    def look(self, name: str) -> None:
+    def update(self, name: str) -> None:
         """Begin the delivery of a channel that has queued messages, or end that of one that has none left."""
         running = self._running.get(name)
         if not self._queued(name):
@@ -68,7 +68,7 @@ class Deliveries:
     def _begin(self, name: str) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             del self._running[name]
-            self.look(name)
+            self.update(name)
 
         try:
             channel = self._manager.channel(name)

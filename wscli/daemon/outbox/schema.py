@@ -1,4 +1,4 @@
-"""The tables of the outbox's file, how it is opened, and how it is saved where it is lost under the manager."""
+"""The tables of the outbox's file, how it is opened, and how it is renewed if it is lost under the manager."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class OutboxFile:
         self._owned.note()
 
     def changed(self) -> bool:
-        """Whether somebody removed or replaced the files, or wrote them."""
+        """Whether another program removed, replaced or wrote the files."""
         return (self._owned.lost() or self._owned.resized()) is not None
 
     def lost(self) -> str | None:
-        """Say what somebody did to the files; None if they still hold what was committed."""
+        """Return what another program did to the files; None if they still hold what was committed."""
         reason = self._owned.lost() or self._owned.resized()
         if reason is not None and self._owned.lost() is None and is_whole(self.path):
             self._owned.note()

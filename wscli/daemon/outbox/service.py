@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from wscli.control.messages import QueueOutcome, QueueReceipt
@@ -34,7 +35,7 @@ LONGEST_SLEEP = 60.0
 
 
 class Outbox(Observer):
-    """The outbox of one instance; its file at ``path`` is created with the first message, which is refused without."""
+    """The outbox of one instance; its file at ``path`` is created with the first message, refused without a path."""
 
     def __init__(self, manager: Manager, path: Path | None) -> None:
         self._manager = manager
@@ -127,7 +128,7 @@ class Outbox(Observer):
             others = "1 other is" if removed == 1 else f"{removed} others are"
             raise WscliError(
                 f"a message of channel {channel!r} is being sent at this moment; {others} removed",
-                f"`wscli outbox ls {channel}` says whether it still waits",
+                f"`wscli outbox ls {quote(channel)}` says whether it still waits",
             )
         return removed
 
@@ -141,7 +142,7 @@ class Outbox(Observer):
         await self._require_file()
         while waiting := [name for name, counts in self._counts.items() if counts["queued"]]:
             for name in waiting:
-                self._require_hope(name)
+                self._require_deliverable(name)
             await self._changed.wait()
 
     async def settle(self) -> None:
@@ -174,7 +175,7 @@ class Outbox(Observer):
         for channel in self._manager.channels():
             self._report(channel)
         for name in list(self._counts):
-            self._deliveries.look(name)
+            self._deliveries.update(name)
         self._wake_flushes()
 
     def _committed(self, report: CommitReport) -> None:
@@ -190,7 +191,7 @@ class Outbox(Observer):
                 if channel.name in changed:
                     self._report(channel)
             for name in changed:
-                self._deliveries.look(name)
+                self._deliveries.update(name)
             if any(not self.counts(name)["queued"] for name in changed):
                 self._wake_flushes()
         self._next_expiry = report.next_expiry
@@ -233,7 +234,7 @@ class Outbox(Observer):
         finally:
             self._expiring = None
 
-    def _require_hope(self, name: str) -> None:
+    def _require_deliverable(self, name: str) -> None:
         try:
             error = self._manager.channel(name).unavailable()
         except UnknownChannel as unknown:
@@ -250,7 +251,7 @@ class Outbox(Observer):
         if counts["queued"] and channel.state in SETTLED:
             parts.insert(0, f"{counts['queued']} queued while it is {channel.state}")
         if parts and not channel.removed:
-            channel.problems.state("outbox", f"{', '.join(parts)}; see `wscli outbox ls {channel.name}`")
+            channel.problems.state("outbox", f"{', '.join(parts)}; see `wscli outbox ls {quote(channel.name)}`")
         else:
             channel.problems.mended("outbox")
 

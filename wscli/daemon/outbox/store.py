@@ -47,9 +47,9 @@ class OutboxStore:
             self._last = self._database.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
 
     def close(self) -> None:
-        """Close the file, which is saved before that where it was lost."""
+        """Close the file; a lost one is renewed before."""
         with suppress(DatabaseError):
-            self.look()
+            self.renew_if_lost()
         self._file.close()
 
     @property
@@ -57,11 +57,11 @@ class OutboxStore:
         return self._file.database
 
     def changed(self) -> bool:
-        """Whether somebody removed, replaced or wrote the file."""
+        """Whether another program removed, replaced or wrote the file."""
         return self._file.changed()
 
-    def look(self) -> None:
-        """Where the file was lost, replace it by what the connection still holds.
+    def renew_if_lost(self) -> None:
+        """Replace a lost file by what the connection still holds.
 
         Raises:
             DatabaseError: the file cannot be used; the store is closed.

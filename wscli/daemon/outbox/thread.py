@@ -58,7 +58,7 @@ class StoreThread:
         return future
 
     async def look(self) -> None:
-        """Save a file that was lost, without a call."""
+        """Replace a lost file now; otherwise the next call does."""
         if self._store is not None and self._working is None and self._store.changed():
             await self.insist(lambda store: None)
 
@@ -107,7 +107,7 @@ class StoreThread:
     def _carry_out(self, calls: list[Callable[[OutboxStore], Any]]) -> tuple[list[Any], CommitReport | None]:
         try:
             store, self._store = self._store or self._opened(), None
-            store.look()
+            store.renew_if_lost()
             self._store = store
             results = store.together(calls)
         except Exception as error:  # for the callers, who wait in the event loop

@@ -214,10 +214,10 @@ class Manager:
             WscliError: a history on disk cannot be opened; nothing was changed.
         """
         self._require_open()
-        for name, declared in plan.channels.items():
-            channel = self._channels.get(name)
-            was_on_disk = channel is not None and channel.plan.history.store == "disk"
-            if declared.history.store == "disk" and not declared.params and not was_on_disk:
+        on_disk = {name for name, channel in self._channels.items() if channel.plan.history.store == "disk"}
+        for name in dict.fromkeys([*self._channels, *plan.channels]):
+            found = None if name in on_disk else self._templates.find_dialable(name, plan)
+            if found is not None and found[0].history.store == "disk":
                 self._histories.check(name)
         report = Reload(kept=[], updated=[], rotated=[], restarted=[], added=[], removed=[])
         tokens = changed_sources(self.plan.tokens, plan.tokens)
@@ -237,7 +237,7 @@ class Manager:
     def _apply_to(
         self, name: str, channel: Channel, plan: Plan, changed_tokens: frozenset[str], report: Reload
     ) -> None:
-        found = self._templates.find(name, plan)
+        found = self._templates.find_dialable(name, plan)
         if found is None:
             self._drop(channel)
             report["removed"].append(name)

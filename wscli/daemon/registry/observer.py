@@ -11,13 +11,13 @@ __all__ = ["Observer"]
 
 
 class Observer:
-    """Told of what happens to a manager's channels; each method does nothing unless it is overridden."""
+    """Is told what happens to a manager's channels; each method does nothing unless it is overridden."""
 
     def channel_made(self, channel: Channel) -> None:
         """A channel was made from a template; nothing has happened to it yet."""
 
     def channel_changed(self, channel: Channel) -> None:
-        """What ``status`` says of a channel changed; a channel that was removed is told last."""
+        """What ``status`` shows of a channel changed; for a removed channel this is the last call."""
 
     def reloading(self) -> AbstractContextManager[None]:
         """Give a context that is open while the file is read and applied; an error of the reload passes through it."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+from shlex import quote
 from typing import cast
 
 from wscli.config.loading import load
@@ -19,7 +20,7 @@ __all__ = ["log_warnings", "reload_file"]
 logger = logging.getLogger("wscli.manager")
 
 _UNSET = re.compile(r"\$\{\w+\} is not set")
-"""How the problem of a variable reads."""
+"""The problem of a variable that is not set."""
 
 
 def log_warnings(plan: Plan) -> None:
@@ -39,10 +40,10 @@ async def reload_file(manager: Manager) -> Reload:
         try:
             plan = await asyncio.to_thread(load, manager.plan.file, os.environ)
         except ConfigError as error:
-            if _UNSET.search(error.message):  # whoever reads it may have set it, but elsewhere
+            if _UNSET.search(error.message):  # it may be set in the user's shell
                 error.hint = (
                     f"the manager has the environment that it was started with; `wscli down -i {manager.plan.name}`, "
-                    f"then `wscli up -d -c {manager.plan.file}` gives it another"
+                    f"then `wscli up -d -c {quote(str(manager.plan.file))}` gives it another"
                 )
             raise
         if plan.name != manager.plan.name:

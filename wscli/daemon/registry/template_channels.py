@@ -44,11 +44,21 @@ class TemplateChannels:
                 return declared, params
         return None
 
+    def find_dialable(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]] | None:
+        """Give what ``find`` gives, unless a parameter does not fit the declared dial."""
+        found = self.find(name, plan)
+        if found is not None:
+            try:
+                found[0].upstream.key(found[1])
+            except ValueError:
+                return None
+        return found
+
     def match(self, name: str, plan: Plan) -> tuple[ChannelPlan, dict[str, str]]:
         """Give the plan declared for a name, and its parameters.
 
         Raises:
-            UnknownChannel: no plan is.
+            UnknownChannel: the plan declares none.
         """
         found = self.find(name, plan)
         if found is None:
@@ -81,7 +91,7 @@ class TemplateChannels:
             self._timers[channel.name] = self._schedule(FORGET_AFTER, partial(self._forget, channel))
 
     def keep(self, name: str) -> None:
-        """Drop no channel of this name for having closed."""
+        """Cancel the timer that drops the closed channel of this name."""
         if (timer := self._timers.pop(name, None)) is not None:
             timer.cancel()
 
@@ -91,8 +101,8 @@ class TemplateChannels:
             self.keep(name)
 
     def _forget(self, channel: Channel) -> None:
-        if channel.in_use or channel.subscription.snapshot.state is ChannelState.WAITING:
-            self.changed(channel)  # a channel made again would know of no wait
+        if channel.in_use or channel.subscription.snapshot.next.action == "retry":
+            self.changed(channel)  # it is dialled again later; one made again would not know when
         else:
             self._drop(channel)
 

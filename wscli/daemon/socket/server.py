@@ -28,8 +28,8 @@ REQUEST_DEADLINE = 10.0
 CLOSE_DEADLINE = 1.0
 """Seconds for the clients' tasks to end at shutdown."""
 RESERVE = 16
-"""Descriptors kept for clients, so that `status` and `down` reach a manager that has used up all others; of a low limit
-a quarter."""
+"""Descriptors kept for clients, so that `status` and `down` reach a manager that has used up all others; at most a
+quarter of the limit of open files."""
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ __all__ = ["read_block", "read_request", "request_types"]
 def request_types(handler: Callable[..., Any]) -> tuple[Any, ...]:
     """Return the types of requests that a handler takes; where there are several, ``action`` tells them apart.
 
-    There is none for one that takes any arguments.
+    Empty for a handler that takes any arguments.
     """
     _, hint, *_ = get_type_hints(handler).values()
     return tuple(one for one in get_args(hint) or (hint,) if is_typeddict(one))
@@ -81,7 +81,7 @@ _PLAIN = {str: "text", bool: "true or false", NoneType: "null"}
 
 @lru_cache
 def _rule(hint: Any) -> tuple[Callable[[Any], bool], str]:
-    """Return what says whether a value is of a type, and the type's description."""
+    """Return a check whether a value is of a type, and the type's description."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return inner[1], inner[2]

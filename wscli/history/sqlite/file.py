@@ -1,7 +1,7 @@
 """The log file as its writer sees it: one transaction for each commit, and its retention; no threads.
 
 Numbers go on from the last committed record. After an unclean end a new epoch begins, since readers may have seen
-numbers behind that record, and those are given again. A file lost under its writer is begun anew, and numbers go on.
+numbers behind that record, and those are given again. A file lost under its writer is created again, and numbers go on.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class FileHeader:
 class LogFile:
     """A file with one writer.
 
-    Where it replaces one that was lost under its writer, ``before`` is the header that this one certainly had, and
-    ``written`` the one that may have been written to it at last.
+    After a file was lost under its writer, ``before`` is the last header that was certainly written to it, and
+    ``written`` the last one that may have been.
 
     Raises:
         DatabaseError: it cannot be opened, is damaged, or belongs to another program.
@@ -174,7 +174,7 @@ class LogFile:
         return header
 
     def _take_rows_behind(self, header: FileHeader) -> bool:
-        """Count what stands behind the last record and gap of a header; say whether anything does."""
+        """Move a header on to the last record and gap of the file; return whether it was behind them."""
         query = "SELECT last, CAST(offset AS INTEGER) + length(data), CAST(horizon AS REAL) FROM batches WHERE last > ?"
         row = self._database.execute(f"{query} ORDER BY last DESC LIMIT 1", (header.last,)).fetchone()
         if row is not None:
@@ -257,7 +257,6 @@ class LogFile:
                 execute("DELETE FROM consumers WHERE name = ?", (name,))
             else:
                 execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
-
         if batch.seen:
             many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
             execute(

@@ -1,7 +1,7 @@
 """The log back end on SQLite: a thread of its own writes the file, and threads of the loop's pool read it.
 
 The file is locked, and watched: one that was removed, replaced, truncated or written by another process while it was in
-use is opened again, and begun anew where it is not there any more. What it held is lost then; numbers go on.
+use is opened again, or created again if it is gone. Its messages are lost then, and numbers go on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SqliteLog:
             raise
         self._owned.note()
         self._header = self._file.header
-        """What certainly is in the file."""
+        """The last header that is certainly in the file."""
         self._lost: str | None = None
         """Why the file has to be opened again."""
         self.state = self._file.state
@@ -57,7 +57,7 @@ class SqliteLog:
         self._file.limits = limits
 
     def intact(self) -> bool:
-        """Whether the files are still what was opened; the next append notices where they are not."""
+        """Whether the files are still those that were opened; if not, the next append opens them again."""
         return self._lost is not None or (self._owned.lost() or self._owned.resized()) is None
 
     async def open(self) -> LogState:

@@ -33,3 +33,10 @@ async def test_an_empty_block_queues_no_message_and_has_no_outcomes(boxed: Serve
     begun, none = await boxed.exchange(line + block(b"") + b'{"outcomes": true}\n')
     assert begun["ok"]
     assert none["result"] == {"queued": 0, "known": 0, "first": 0, "state": "queued"}
+
+
+async def test_the_command_that_lists_the_messages_of_a_channel_can_be_pasted(boxed: Served) -> None:
+    channel = boxed.manager.channel("rooms/a b")
+    channel.stop()
+    await boxed.ask("queue", {"channel": channel.name, "bytes": 1}, b"a")
+    assert channel.problems.texts() == ["outbox: 1 queued while it is stopped; see `wscli outbox ls 'rooms/a b'`"]

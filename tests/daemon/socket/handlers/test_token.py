@@ -39,6 +39,12 @@ async def test_a_token_that_a_channels_hook_asked_for_is_dropped_by_its_reauth(
     assert served.manager.broker.stats()["session"]["fetches"] == fetches
 
 
+async def test_a_hook_whose_channel_was_dropped_does_not_make_it_again(served: Served) -> None:
+    hook = {"channel": "rooms/7", "instance": "app"}
+    assert await served.ask("token", {"action": "get", "name": "session", "hook": hook}) == {"token": "s3cret"}
+    assert [channel.name for channel in served.manager.channels()] == ["notifications", "calls"]
+
+
 async def test_a_token_that_cannot_be_had_is_4(served: Served) -> None:
     served.token.unlink()
     with pytest.raises(AuthError, match="token 'session': "):

@@ -49,7 +49,7 @@ AT_ONCE = 1000
 class BackfillRequests:
     """The HTTP calls for one gap, as ``declared``, the backfill of the channel's plan, says.
 
-    Failures are stated among the ``problems``; ``not_held`` gives those of some messages that are not held behind the
+    Failures are stated among the ``problems``; ``not_held`` leaves out those of some messages that are held behind the
     gap.
     """
 
@@ -143,7 +143,7 @@ class BackfillRequests:
             except TokenFailed as error:
                 text, retry_after = error.message, error.failure.retry_after or 0.0
             except TemplateError as error:
-                text, retry_after = str(error), math.inf  # the same values would fill it no better
+                text, retry_after = str(error), math.inf  # a retry has the same values
             if retry_after > LONGEST_WAIT or attempt == ATTEMPTS:
                 if LONGEST_WAIT < retry_after < math.inf:
                     text += f", which asks to wait for {format_duration(retry_after)}"

@@ -36,7 +36,7 @@ async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates
 
 
 async def pause(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
-    """Hold channels without giving up; a stopped or failed one stays as it is."""
+    """Close channels until ``resume``; a stopped or failed one stays as it is."""
     return _each(_pausable(app.manager, request), Channel.pause)
 
 
@@ -57,7 +57,7 @@ async def reload(app: App, request: NoArguments, peer: Peer) -> dict[str, Any]:
 async def down(app: App, request: object, peer: Peer) -> None:
     """Stop the manager; it answers before that, and a client that has hung up already is obeyed too.
 
-    The client sees the process end by the end of this connection, which no file can feign.
+    The client sees the process end by the end of this connection, which no file can fake.
     """
     with contextlib.suppress(OSError):  # out of descriptors; the client waits for the lock as well
         app.leaving.append(os.dup(peer.sock.fileno()))

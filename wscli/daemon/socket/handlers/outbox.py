@@ -12,13 +12,12 @@ import functools
 from typing import cast
 
 from wscli.control.messages import OutboxAnswer, OutboxMessage, QueueReceipt
-from wscli.control.protocol import ProtocolError, failure, success
+from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import OutboxFlush, OutboxList, OutboxRemove, QueueRequest
 from wscli.daemon.outbox import Outbox
 from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
-from wscli.errors import WscliError
 
 __all__ = ["handle_outbox", "handle_queue"]
 
@@ -40,16 +39,11 @@ async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
         queue = functools.partial(outbox.queue, channel, binary=binary, ttl=request.get("ttl"), key=key, waiter=told)
         while block is not None and "bytes" in block:
             messages = await read_messages(block, peer)
-            try:
-                if key is not None and len(messages) != 1:
-                    raise ProtocolError("a key goes with one message", "send each message with a key of its own")
-                for message in () if binary else messages:
-                    check_text(message)
-                receipt = await queue(messages)
-            except WscliError as error:
-                await peer.send_line(failure(error))
-                return
-            await peer.send_line(success(receipt))
+            if key is not None and len(messages) != 1:
+                raise ProtocolError("a key goes with one message", "send each message with a key of its own")
+            for message in () if binary else messages:
+                check_text(message)
+            await peer.send_line(success(await queue(messages)))
             block = await next_block("queue", peer)
         if block is not None:
             while outcomes := await peer.while_connected(waiter.news()):

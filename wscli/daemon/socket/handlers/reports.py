@@ -1,4 +1,4 @@
-"""What the manager tells of itself: ``ping``, ``complete``, ``status``, ``stats``, ``logs`` and ``doctor``."""
+"""What the manager reports: ``ping``, ``complete``, ``status``, ``stats``, ``logs`` and ``doctor``."""
 
 from __future__ import annotations
 

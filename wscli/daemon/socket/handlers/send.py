@@ -3,8 +3,8 @@ r"""``send``: payloads to one channel, in blocks of raw bytes.
 A block is announced by ``bytes``: the first may be announced by the request's own arguments (else the request is
 answered by itself), further ones by a line each, ``{"bytes": 120, "framing": "line"}``. Every block is answered by
 ``{"sent": N}``, or by the error of the first message that failed with ``sent`` beside it: those before it left, those
-after it were not tried. The client hangs up when it has no more; one that hangs up earlier, or shuts down its sending
-side, takes along what has not left yet.
+after it were not tried. The client hangs up after the last answer; if it hangs up earlier, or shuts down its sending
+side, messages that have not left yet are dropped.
 
 With ``refs`` the arguments announce one message that expects a reply: if it is true, the references in the text
 are filled. The answer says with what, and which message was the last before it (``control.messages.SendReceipt``).

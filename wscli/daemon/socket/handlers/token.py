@@ -37,7 +37,7 @@ def _lend(app: App, hook: Mapping[str, str], name: str, version: int) -> None:
     if hook.get("instance") != app.manager.plan.name:
         return
     try:
-        channel = app.manager.channel(hook.get("channel", ""))
+        (channel,) = app.manager.select([hook.get("channel", "")])
     except UnknownChannel:  # it was removed while its hook ran
         return
     channel.subscription.lend(name, version)
