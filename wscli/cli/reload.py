@@ -27,6 +27,8 @@ def apply_file(client: ManagerConnection, *, ignore_unset: bool) -> tuple[Reload
 
     These are said on stderr. ``ignore_unset``: not those that are not set here.
     """
+    from shlex import quote
+
     from wscli.control.environment import differing_variables
 
     answer: dict[str, Any] = client.request("reload", timeout=_DEADLINE)
@@ -34,7 +36,8 @@ def apply_file(client: ManagerConnection, *, ignore_unset: bool) -> tuple[Reload
     names = [] if theirs is None else differing_variables(theirs, os.environ, ignore_unset=ignore_unset)
     if names:
         note(f"this environment differs from the manager's, which keeps its own values of: {', '.join(names)}")
-        note(f"hint: `wscli down -i {name}`, then `wscli up -d -c {client.instance.file}` applies this environment")
+        file = quote(client.instance.file)
+        note(f"hint: `wscli down -i {name}`, then `wscli up -d -c {file}` applies this environment")
     return cast("Reload", answer), names
 
 
