@@ -112,14 +112,14 @@ def _start(plan: Plan, log: Path, log_format: LogFormat, log_level: LogLevel) ->
         said = words.read(1 << 20)  # until the manager closes its end, or dies
     process.returncode = 0  # it lives on, without a parent that waits: keeps Popen from warning
     try:
-        words = json.loads(said)
+        told = json.loads(said)
     except ValueError:
         raise WscliError(f"the manager of {plan.name!r} died before it was up", f"see {log}") from None
-    if error := words.get("error"):
+    if error := told.get("error"):
         if error.get("passing"):
             raise _Held(error["message"], error["hint"])
         raise error_for(error["code"], error["message"], error["hint"])
-    return int(words["pid"])
+    return int(told["pid"])
 
 
 def _handed_on() -> dict[str, str]:
