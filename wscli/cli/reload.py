@@ -23,9 +23,9 @@ _DEADLINE = 60.0
 
 
 def apply_file(client: ManagerConnection, *, ignore_unset: bool) -> tuple[Reload, list[str]]:
-    """Have a manager apply its file; give what it did, and the variables of the file that it knows other values of.
+    """Have a manager apply its file; return its report, and the variables of the file whose values differ here.
 
-    These are said on stderr. ``ignore_unset``: not those that are not set here.
+    They are printed on stderr. ``ignore_unset`` leaves out those that are not set here.
     """
     from shlex import quote
 
@@ -59,7 +59,7 @@ def command(selection: Selection, as_json: bool) -> int:
     restarted ones dial anew; added and removed ones came and went.
 
     The manager goes on with the environment that it was started with. Where a variable of the file (${VAR}, env: VAR)
-    has another value in this environment, its name is said on stderr, and is in 'differing_variables' with --json.
+    has another value in this environment, its name is printed on stderr, and is in 'differing_variables' with --json.
     """
     with connect_to(selection) as client:
         report, differing = apply_file(client, ignore_unset=True)

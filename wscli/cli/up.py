@@ -127,7 +127,7 @@ def command(
     -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli); a log of 8 MiB
     is put aside as NAME.log.1, and three of them are kept. On an instance that runs already it applies what changed in
     the file, as `wscli reload` does: with the environment that the manager was started with. Where a variable of the
-    file has another value now, its name is said on stderr. Several at once start one manager.
+    file has another value now, its name is printed on stderr. Several at once start one manager.
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
