@@ -22,16 +22,19 @@ _DEADLINE = 60.0
 """Seconds for the manager to read its file and apply it."""
 
 
-def apply_file(client: ManagerConnection, *, ignore_unset: bool) -> tuple[Reload, list[str]]:
+def apply_file(
+    client: ManagerConnection, *, ignore_unset: bool, timeout: float | None = None
+) -> tuple[Reload, list[str]]:
     """Have a manager apply its file; return its report, and the variables of the file whose values differ here.
 
-    They are printed on stderr. ``ignore_unset`` leaves out those that are not set here.
+    They are printed on stderr. ``ignore_unset`` leaves out those that are not set here. ``timeout`` is in seconds, a
+    minute at most.
     """
     from shlex import quote
 
     from wscli.control.environment import differing_variables
 
-    answer: dict[str, Any] = client.request("reload", timeout=_DEADLINE)
+    answer: dict[str, Any] = client.request("reload", timeout=_DEADLINE if timeout is None else min(timeout, _DEADLINE))
     theirs, name = answer.pop("environment", None), client.instance.name
     names = [] if theirs is None else differing_variables(theirs, os.environ, ignore_unset=ignore_unset)
     if names:

@@ -14,6 +14,7 @@ import click
 
 from wscli.cli.options import LogFormat, file_option, level_option, selection_of, timeout_option
 from wscli.cli.printing import note
+from wscli.control.client import deadline_after
 from wscli.control.protocol import failure
 from wscli.control.selection import Selection, find_file
 from wscli.errors import UsageError, WscliError
@@ -143,6 +144,7 @@ def command(
         return _run_detached(file, status_fd, log_format, log_level, log_file)
     from wscli.config.loading import load
 
+    deadline = deadline_after(timeout)
     plan = load(file, os.environ)
     if not detach:
         return _run_here(plan, log_format, log_level, log_file)
@@ -150,5 +152,5 @@ def command(
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
-    start_or_reload(plan, log_format=log_format, log_level=log_level, patience=timeout)
-    return wait_until_ready(plan, timeout) if wait else 0
+    start_or_reload(plan, log_format=log_format, log_level=log_level, deadline=deadline)
+    return wait_until_ready(plan, deadline) if wait else 0
