@@ -3,7 +3,7 @@
 The tree::
 
     WscliError                1   something went wrong
-    ├── UsageError            2   the command line is off
+    ├── UsageError            2   the command line is wrong
     ├── ConfigError           3   the configuration is invalid
     ├── AuthError             4   a token or an authentication failed
     ├── NoInstance            5   no manager is running
@@ -65,7 +65,7 @@ class WscliError(Exception):
 
 
 class UsageError(WscliError):
-    """The command line asks for something that cannot be."""
+    """The command line, or an argument of the Python API, is invalid."""
 
     exit_code = ExitCode.USAGE
 
@@ -77,7 +77,7 @@ class ConfigError(WscliError):
 
 
 class AuthError(WscliError):
-    """A token could not be had, or the server refused it."""
+    """A token could not be fetched, or the server refused it."""
 
     exit_code = ExitCode.AUTH
 

@@ -72,14 +72,15 @@ def test_the_environment_chooses(managers: Managers, monkeypatch: pytest.MonkeyP
 def test_the_file_of_the_directory_or_a_parent_chooses(
     managers: Managers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "wscli.yaml"
-    file.touch()
-    below = tmp_path / "some" / "where"
+    file = tmp_path / "my apps" / "wscli.yaml"
+    below = file.parent / "where"
     below.mkdir(parents=True)
+    file.touch()
     monkeypatch.chdir(below)
     managers.add("a", ATTACHED)
-    with pytest.raises(NoInstance, match=r"no instance of '.*wscli\.yaml' is running"):
+    with pytest.raises(NoInstance, match=r"no instance of '.*wscli\.yaml' is running") as raised:
         asked()
+    assert raised.value.hint == f"start it with `wscli up -d -c '{os.path.realpath(file)}'`"
     managers.add("b", ATTACHED, file=os.path.realpath(file))
     asked()
     assert [name for name, _ in managers.asked] == ["b"]

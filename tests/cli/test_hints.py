@@ -12,9 +12,12 @@ import pytest
 
 from tests.cli.commands import Cli, cli
 from wscli.cli.errors import hint_of_selection
+from wscli.cli.reload import apply_file
 from wscli.cli.root import VERBS, root
 from wscli.control.client import ManagerConnection
+from wscli.control.environment import digest_variables
 from wscli.control.paths import Instance
+from wscli.control.protocol import encode_line, greeting
 from wscli.errors import WscliError
 
 __all__ = ["cli"]
@@ -93,3 +96,14 @@ def test_a_manager_that_went_is_started_with_its_own_file() -> None:
     with pytest.raises(WscliError) as raised, ManagerConnection(instance, ours) as client:
         client.request("stats", timeout=1.0)
     assert raised.value.hint == "`wscli ls` lists it if it runs; `wscli up -d -c '/srv/my app.yaml'` starts it"
+
+
+def test_a_hint_to_start_a_manager_again_quotes_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    import socket
+
+    ours, theirs = socket.socketpair()
+    answer = {"ok": True, "result": {"kept": [], "environment": digest_variables({"KEY": "other"})}}
+    theirs.sendall(encode_line({**greeting(), **answer}))
+    with theirs, ManagerConnection(Instance("app", "/srv/my app.yaml", 1, "/run"), ours) as client:
+        apply_file(client, ignore_unset=False)
+    assert "`wscli up -d -c '/srv/my app.yaml'` applies" in capsys.readouterr().err

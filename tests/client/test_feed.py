@@ -106,5 +106,5 @@ def test_how_far_a_consumer_is_counts_gaps_whether_they_are_given_or_not(gaps: b
     assert places == ([(7, 0), (8, 0), (8, 1), (9, 1)] if gaps else [(7, 0), (8, 0), (9, 1)])
     place = feed.due()
     assert place is not None
-    feed.said = place
+    feed.acknowledged = place
     assert feed.due() is None

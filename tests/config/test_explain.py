@@ -42,6 +42,22 @@ def test_every_key_has_a_text_a_type_and_a_valid_example(key: Key, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("connect.rate", "a rate, such as 5/s or 300/5m"),
+        ("connect.timeout", "a duration, such as 10s or 1m30s"),
+        ("endpoints.look_again", "never, or a duration, such as 10s or 1m30s"),
+        ("history.max_size", "a size, such as 64KiB or 1MiB"),
+        ("tokens.refresh", "a percentage, such as 80%"),
+        ("tokens.http.post", "text"),
+        ("oauth2.token_url", "text"),
+    ],
+)
+def test_the_type_is_that_of_the_value(key: str, kind: str) -> None:
+    assert f"  type:     {kind}" in explain_key(key).splitlines()
+
+
+@pytest.mark.parametrize(
     ("written", "place"),
     [
         ("channels.backoff", "channels.backoff"),

@@ -1,4 +1,4 @@
-"""The name alone of a file: known before its variables are, and whatever else is wrong with it."""
+"""A file's name, which is known before its variables are, and the nulls that a JSON body may have."""
 
 from __future__ import annotations
 
@@ -31,3 +31,28 @@ def test_a_name_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
             name_of(file, {})
     with pytest.raises(ConfigError):
         name_of(tmp_path / "missing.yaml", {})
+
+
+CALLS = """
+version: 1
+endpoints: {{api: {{url: ws://h}}}}
+tokens:
+  json: {{http: {{post: "http://h", headers: {{A: {header}}}, json: {{a: null}}}}}}
+channels:
+  c:
+    endpoint: api
+    backfill: {{id: .id, http: {{post: "http://h", json: {{after: "{{gap.after}}", cursor: null}}}}}}
+"""
+
+
+def test_every_json_body_may_have_nulls(tmp_path: Path) -> None:
+    file = tmp_path / "app.yaml"
+    file.write_text(CALLS.format(header="b"))
+    assert load(file, {}).channels["c"].backfill is not None
+
+
+def test_a_token_named_json_may_not(tmp_path: Path) -> None:
+    file = tmp_path / "app.yaml"
+    file.write_text(CALLS.format(header="~"))
+    with pytest.raises(ConfigError, match=r"tokens\.json\.http\.headers\.A: '~' is not a value here"):
+        load(file, {})

@@ -29,6 +29,7 @@ VERBS = {
     "send --wait-ack": ("send", "echo", "x", "--wait-ack", "true", "--timeout", "1s"),
     "request": ("request", "echo", "x", "--match", "true", "--timeout", "1s"),
     "wait": ("wait", "echo", "--timeout", "1s"),
+    "up -d": ("up", "-d", "--wait", "-c", "app.yaml", "--timeout", "1s"),
     "down": ("down", "--timeout", "1s"),
     "tail": ("tail", "echo", "--timeout", "1s"),
     "tail --consumer": ("tail", "kept", "--consumer", "late", "--timeout", "1s"),

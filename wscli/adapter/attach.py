@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from shlex import quote
 
 from wscli.control.client import ManagerConnection
 from wscli.control.paths import Instance, registered
@@ -90,7 +91,7 @@ def _candidates(environ: Mapping[str, str]) -> tuple[list[Instance], NoInstance]
         return found, NoInstance(f"no instance named {name!r} is running", "see `wscli ls`")
     if file := find_file(os.curdir):
         found = [instance for instance in found if instance.file == file]
-        return found, NoInstance(f"no instance of {file!r} is running", f"start it with `wscli up -d -c {file}`")
+        return found, NoInstance(f"no instance of {file!r} is running", f"start it with `wscli up -d -c {quote(file)}`")
     return found, NoInstance("no instance is running", "start one with `wscli up -d -c FILE`")
 
 

@@ -1,4 +1,4 @@
-"""``wscli start``, ``stop``, ``restart``, ``pause`` and ``resume``: a step for channels, and their states after it."""
+"""``wscli start``, ``stop``, ``restart``, ``pause`` and ``resume``: change channels, and print their new states."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wscli.errors import UsageError
 if TYPE_CHECKING:
     from wscli.control.requests import PauseRequest
 
-_noncritical_option = click.option("--noncritical", is_flag=True, help="All channels that say critical: false.")
+_noncritical_option = click.option("--noncritical", is_flag=True, help="All channels with critical: false.")
 
 
 def _by_hand(
@@ -32,9 +32,9 @@ def _by_hand(
 @with_instance
 @channels_argument(required=True)
 def start(selection: Selection, channels: tuple[str, ...]) -> int:
-    """Open channels by hand, whatever held them.
+    """Open channels by hand.
 
-    One that failed or was stopped forgets that; one that waits dials now.
+    A failed or stopped channel opens again; one that waits dials now.
     """
     return _by_hand(selection, "start", {"channels": list(channels)})
 
@@ -45,7 +45,7 @@ def start(selection: Selection, channels: tuple[str, ...]) -> int:
 def stop(selection: Selection, channels: tuple[str, ...]) -> int:
     """Close channels by hand, until they are started.
 
-    A stopped channel stays so whatever wants it: a tail, an eager entry, a reload.
+    A stopped channel stays stopped: a tail, `open: eager` or a reload does not open it.
     """
     return _by_hand(selection, "stop", {"channels": list(channels)})
 
@@ -66,7 +66,7 @@ def restart(selection: Selection, channels: tuple[str, ...]) -> int:
 @channels_argument(required=False)
 @_noncritical_option
 def pause(selection: Selection, channels: tuple[str, ...], noncritical: bool) -> int:
-    """Hold channels without giving up.
+    """Pause channels.
 
     Their connections are closed until `wscli resume`. Without CHANNEL: all of them. A stopped or failed one stays as it
     is.

@@ -51,7 +51,7 @@ def command() -> None:
 def ls(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     """List consumers and their lag.
 
-    For each it prints where it is, how many messages it is behind, and the process that reads it now.
+    For each it prints its position, how many messages it is behind, and the process that reads now.
     """
     request: ConsumerList = {"action": "ls", "channels": list(channels)}
     found: list[ConsumerStatus] = ask(selection, "consumer", request)["consumers"]
@@ -71,7 +71,7 @@ def ls(selection: Selection, channels: tuple[str, ...], as_json: bool) -> int:
     help="Begin at the oldest message that is kept, with the next to come, or after a record's epoch:seq.",
 )
 def reset(selection: Selection, channel: str, name: str, to: str) -> int:
-    """Have a consumer begin elsewhere.
+    """Move a consumer to another position.
 
     Exits with 1 if there is no such consumer, or if it has a reader.
     """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from wscli.cli.options import LogFormat
 from wscli.cli.printing import note, put
-from wscli.control.client import connect_to
+from wscli.control.client import connect_to, left_until
 from wscli.control.paths import state_directory
 from wscli.control.selection import Selection, running
 from wscli.errors import NoInstance, WscliError, error_for
@@ -37,39 +37,40 @@ class _Held(WscliError):
     """Another manager is about to run the file, or about to end."""
 
 
-def start_or_reload(plan: Plan, *, log_format: LogFormat, log_level: LogLevel, patience: float | None = None) -> None:
+def start_or_reload(plan: Plan, *, log_format: LogFormat, log_level: LogLevel, deadline: float | None = None) -> None:
     """Start a manager in the background, or have the one that runs this file apply what changed.
 
     Of several that are started at once one runs, and the others have it apply the file. A manager that runs already
-    goes on logging as it does. One that starts or ends is waited for ``patience`` seconds at most, as long as it should
-    take where that is None.
+    goes on logging as it does. One that starts or ends, or does not answer, is waited for until ``deadline``, by
+    ``time.monotonic``, or for as long as that should take.
 
     Raises:
         WscliError: why it did not come up.
     """
-    deadline = time.monotonic() + (_PATIENCE if patience is None else min(patience, _PATIENCE))
+    latest = time.monotonic() + _PATIENCE
+    latest = latest if deadline is None else min(deadline, latest)
     while True:
         try:
-            if not _applied(plan):
+            if not _applied(plan, deadline):
                 log = log_file(plan.name)
                 pid = _start(plan, log, log_format, log_level)
                 note(f"{plan.name} is up as pid {pid}; it logs to {log}")
         except (_Held, NoInstance):
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= latest:
                 raise
             time.sleep(_PAUSE)
         else:
             return
 
 
-def _applied(plan: Plan) -> bool:
+def _applied(plan: Plan, deadline: float | None) -> bool:
     """Have the manager that runs this file apply it; say whether there is one."""
     for instance in running(os.environ):
         if instance.file == str(plan.file):
             from wscli.cli.reload import apply_file, report_text
 
-            with connect_to(Selection(instance.name)) as client:
-                report, _ = apply_file(client, ignore_unset=False)
+            with connect_to(Selection(instance.name), timeout=left_until(deadline)) as client:
+                report, _ = apply_file(client, ignore_unset=False, timeout=left_until(deadline))
             note(f"{instance.name} is running already as pid {instance.pid}; its file was applied")
             put(report_text(report))
             return True
@@ -112,14 +113,14 @@ def _start(plan: Plan, log: Path, log_format: LogFormat, log_level: LogLevel) ->
         said = words.read(1 << 20)  # until the manager closes its end, or dies
     process.returncode = 0  # it lives on, without a parent that waits: keeps Popen from warning
     try:
-        words = json.loads(said)
+        told = json.loads(said)
     except ValueError:
         raise WscliError(f"the manager of {plan.name!r} died before it was up", f"see {log}") from None
-    if error := words.get("error"):
+    if error := told.get("error"):
         if error.get("passing"):
             raise _Held(error["message"], error["hint"])
         raise error_for(error["code"], error["message"], error["hint"])
-    return int(words["pid"])
+    return int(told["pid"])
 
 
 def _handed_on() -> dict[str, str]:
@@ -130,10 +131,10 @@ def _handed_on() -> dict[str, str]:
     return environ
 
 
-def wait_until_ready(plan: Plan, timeout: float | None) -> int:
-    """Wait for every eager critical channel of a plan."""
+def wait_until_ready(plan: Plan, deadline: float | None) -> int:
+    """Wait for every eager critical channel of a plan, until a time by ``time.monotonic``."""
     if any(one.eager and one.critical and not one.params for one in plan.channels.values()):
         from wscli.cli.wait import wait
 
-        return wait(Selection(plan.name), (), "ready", timeout)
+        return wait(Selection(plan.name), (), "ready", left_until(deadline))
     return 0

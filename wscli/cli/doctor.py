@@ -77,10 +77,10 @@ def _exchange_lines(exchange: ExchangeReport) -> list[str]:
 def command(selection: Selection, channel: str, dial: bool, as_json: bool) -> int:
     """Show a channel's last attempt, step by step.
 
-    Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. Below them stand what was asked and what
-    was answered, without secrets: names of the query and of headers, each redirect, the beginning of a refusal.
+    Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. Below them is each request and its answer,
+    without secrets: names of the query and of headers, each redirect, the beginning of a refusal.
 
-    --dial exits with 8 if the dial failed, with 4 if it did for want of credentials.
+    --dial exits with 8 if the dial failed, with 4 if credentials were refused.
     """
     request: DoctorRequest = {"channel": channel, "dial": dial}
     result: Doctor = ask(selection, "doctor", request, timeout=DIAL_DEADLINE)

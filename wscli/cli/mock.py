@@ -127,7 +127,7 @@ def _introduce(recording: Recording, replay: Replay, urls: dict[str, str]) -> No
     metavar="ORIGIN",
     help="Let pages of this origin connect, beside those that this machine serves.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Tell who comes and goes, and what clients send.")
+@click.option("-v", "--verbose", is_flag=True, help="Print each client, its end, and what it sends.")
 def command(
     path: str,
     address: tuple[str, int],

@@ -83,7 +83,7 @@ def rm(selection: Selection, ids: tuple[int, ...], expired: bool, channel: str |
 
 def _still_queued(selection: Selection) -> list[OutboxMessage]:
     request: OutboxList = {"action": "ls", "channels": []}
-    with contextlib.suppress(WscliError):  # the deadline is the news
+    with contextlib.suppress(WscliError, OSError):  # the deadline is the news
         found: list[OutboxMessage] = ask(selection, "outbox", request, timeout=STATES_DEADLINE)["messages"]
         return [one for one in found if one["state"] == "queued"]
     return []

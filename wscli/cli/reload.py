@@ -22,19 +22,25 @@ _DEADLINE = 60.0
 """Seconds for the manager to read its file and apply it."""
 
 
-def apply_file(client: ManagerConnection, *, ignore_unset: bool) -> tuple[Reload, list[str]]:
-    """Have a manager apply its file; give what it did, and the variables of the file that it knows other values of.
+def apply_file(
+    client: ManagerConnection, *, ignore_unset: bool, timeout: float | None = None
+) -> tuple[Reload, list[str]]:
+    """Have a manager apply its file; return its report, and the variables of the file whose values differ here.
 
-    These are said on stderr. ``ignore_unset``: not those that are not set here.
+    They are printed on stderr. ``ignore_unset`` leaves out those that are not set here. ``timeout`` is in seconds, a
+    minute at most.
     """
+    from shlex import quote
+
     from wscli.control.environment import differing_variables
 
-    answer: dict[str, Any] = client.request("reload", timeout=_DEADLINE)
+    answer: dict[str, Any] = client.request("reload", timeout=_DEADLINE if timeout is None else min(timeout, _DEADLINE))
     theirs, name = answer.pop("environment", None), client.instance.name
     names = [] if theirs is None else differing_variables(theirs, os.environ, ignore_unset=ignore_unset)
     if names:
         note(f"this environment differs from the manager's, which keeps its own values of: {', '.join(names)}")
-        note(f"hint: `wscli down -i {name}`, then `wscli up -d -c {client.instance.file}` applies this environment")
+        file = quote(client.instance.file)
+        note(f"hint: `wscli down -i {name}`, then `wscli up -d -c {file}` applies this environment")
     return cast("Reload", answer), names
 
 
@@ -56,7 +62,7 @@ def command(selection: Selection, as_json: bool) -> int:
     restarted ones dial anew; added and removed ones came and went.
 
     The manager goes on with the environment that it was started with. Where a variable of the file (${VAR}, env: VAR)
-    has another value in this environment, its name is said on stderr, and is in 'differing_variables' with --json.
+    has another value in this environment, its name is printed on stderr, and is in 'differing_variables' with --json.
     """
     with connect_to(selection) as client:
         report, differing = apply_file(client, ignore_unset=True)

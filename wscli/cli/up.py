@@ -14,6 +14,7 @@ import click
 
 from wscli.cli.options import LogFormat, file_option, level_option, selection_of, timeout_option
 from wscli.cli.printing import note
+from wscli.control.client import deadline_after
 from wscli.control.protocol import failure
 from wscli.control.selection import Selection, find_file
 from wscli.errors import UsageError, WscliError
@@ -127,7 +128,7 @@ def command(
     -d starts it in the background, logging to NAME.log in $XDG_STATE_HOME/wscli (~/.local/state/wscli); a log of 8 MiB
     is put aside as NAME.log.1, and three of them are kept. On an instance that runs already it applies what changed in
     the file, as `wscli reload` does: with the environment that the manager was started with. Where a variable of the
-    file has another value now, its name is said on stderr. Several at once start one manager.
+    file has another value now, its name is printed on stderr. Several at once start one manager.
 
     --wait exits with 8 when a channel that it waits for failed, with 4 if its credentials were refused.
     """
@@ -143,6 +144,7 @@ def command(
         return _run_detached(file, status_fd, log_format, log_level, log_file)
     from wscli.config.loading import load
 
+    deadline = deadline_after(timeout)
     plan = load(file, os.environ)
     if not detach:
         return _run_here(plan, log_format, log_level, log_file)
@@ -150,5 +152,5 @@ def command(
 
     for warning in plan.warnings:
         note(f"warning: {warning}")
-    start_or_reload(plan, log_format=log_format, log_level=log_level, patience=timeout)
-    return wait_until_ready(plan, timeout) if wait else 0
+    start_or_reload(plan, log_format=log_format, log_level=log_level, deadline=deadline)
+    return wait_until_ready(plan, deadline) if wait else 0

@@ -74,7 +74,7 @@ class AsyncTail(AsyncIterator[T_co]):
         self._close()
 
     async def ack(self) -> None:
-        """Say that everything taken so far is done, without asking for more.
+        """Acknowledge everything taken so far, without asking for more.
 
         Raises:
             UsageError: the tail has no consumer.
@@ -85,12 +85,12 @@ class AsyncTail(AsyncIterator[T_co]):
             await self._link.acknowledged()
 
     async def next_item(self) -> Message | Gap | None:
-        """Give what comes next; None at the end. Cancelled, it loses nothing.
+        """Return the next message or gap; None at the end. A call that is cancelled loses nothing.
 
         Raises:
             OutcomeUnknown: at the end, where the manager did not confirm the position of a consumer.
             WscliError: what the stream ended with.
-            RuntimeError: another task is at it.
+            RuntimeError: another task waits for the next message already.
         """
         if self._taking:
             raise RuntimeError("another task already waits for the next message of this tail")
@@ -104,7 +104,7 @@ class AsyncTail(AsyncIterator[T_co]):
         if not self._closed:
             await self._open()
         if self._link is not None:
-            self._link.acknowledge()  # where there is no room for it, the next one says it as well
+            self._link.acknowledge()  # without room, the next one includes it
         while self._link is not None:
             try:
                 item = self._link.feed.next_item()
@@ -143,7 +143,7 @@ class AsyncTail(AsyncIterator[T_co]):
             self._close()
 
     async def _part(self, *, done: bool) -> None:
-        with contextlib.suppress(WscliError):  # there is an error already, and more than once is what was promised
+        with contextlib.suppress(WscliError):  # there is an error already, and delivery is at least once
             await self._finish(done=done)
 
     def _close(self) -> None:
@@ -225,7 +225,7 @@ class AsyncClient(ManagerClient):
         return cast("list[ConsumerStatus]", (await self._ask(requests.consumers_request(channels)))["consumers"])
 
     async def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
-        """Have a consumer begin elsewhere, as `Client.reset_consumer`."""
+        """Move a consumer to another position, as `Client.reset_consumer`."""
         await self._ask(requests.reset_consumer_request(channel, name, to))
 
     async def remove_consumer(self, channel: str, name: str) -> None:

@@ -13,40 +13,40 @@ __all__ = ["MessageFeed", "AckPosition"]
 
 
 class AckPosition(NamedTuple):
-    """How far the messages of a stream of one channel are done."""
+    """A position in a stream of one channel: everything up to it is acknowledged."""
 
     seq: int
     """The number of the last message."""
     gaps: int
-    """How many gaps came up to there."""
+    """The number of gaps up to it."""
 
 
 class MessageFeed:
-    """What the frames of a tail hold.
+    """The messages and gaps in the frames of a tail.
 
     Args:
         frames: receive more into them once there is nothing to take.
-        gaps: give gaps as well.
+        gaps: return gaps as well.
         after: the number before the first message of a consumer; None: no consumer reads.
 
-    ``ended`` is true once the manager has ended the stream without an error. ``said`` is how far the manager has been
-    told that everything is done.
+    ``ended`` is true once the manager has ended the stream without an error. ``acknowledged`` is the last position that
+    was sent to the manager.
     """
 
     def __init__(self, frames: FrameReader, *, gaps: bool = True, after: int | None = None) -> None:
         self.frames = frames
         self.ended = False
         self.consumes = after is not None
-        self.said = self._taken = AckPosition(after or 0, 0)
+        self.acknowledged = self._taken = AckPosition(after or 0, 0)
         self._gaps = gaps
         self._lines: deque[str] = deque()
 
     def due(self) -> AckPosition | None:
-        """Give how far what a consumer took goes, where that has not been said yet."""
-        return self._taken if self.consumes and self._taken != self.said else None
+        """Return the position that a consumer has reached, or None if it was acknowledged already."""
+        return self._taken if self.consumes and self._taken != self.acknowledged else None
 
     def next_item(self) -> Message | Gap | None:
-        """Give what comes next; None until more has been received, and for ever once ``ended``.
+        """Return the next item; None until more has been received, and always once ``ended``.
 
         Raises:
             WscliError: the stream ended so; the class is that of the exit code that ``wscli tail`` would have.

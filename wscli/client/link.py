@@ -1,4 +1,4 @@
-"""One connection to a manager that never blocks: what ``control.client`` is for programs of asyncio."""
+"""One connection to a manager for asyncio, which never blocks; ``control.client`` has the blocking one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class AsyncManagerConnection:
 
     @property
     def closed(self) -> bool:
-        """Whether it was."""
+        """Whether it was closed."""
         return self._sock.fileno() < 0
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class AsyncManagerConnection:
         self._sock.close()
 
     async def request(self, one: ApiRequest) -> Any:
-        """Ask, and give the result of the answer.
+        """Send a request, and return the result of its answer.
 
         Raises:
             WscliError: what the manager answered, as the class of its exit code.
@@ -125,9 +125,9 @@ class AsyncManagerConnection:
             self.feed.frames.received(count)
 
     def acknowledge(self) -> bool:
-        """Say how far a consumer is done, and whether that could be said now: there may be no room for it.
+        """Acknowledge what a consumer has taken; return False if the socket has no room for that now.
 
-        A manager that is gone, and a link that was closed, hear nothing of it.
+        It does nothing if the manager is gone or the link was closed.
         """
         if (position := self.feed.due()) is None:
             return True
@@ -137,18 +137,18 @@ class AsyncManagerConnection:
             return False
         except OSError:
             return True
-        self.feed.said = position
+        self.feed.acknowledged = position
         return True
 
     async def acknowledged(self) -> None:
-        """Say how far a consumer is done, once there is room for it."""
+        """Acknowledge what a consumer has taken, as soon as the socket has room."""
         while True:
             if self.acknowledge():
                 return
             await asyncio.sleep(_AGAIN)
 
     async def confirmed(self, *, done: bool) -> None:
-        """Say no more, and wait until the position of a consumer is kept; ``done`` says first that all is done.
+        """Close the sending side, and wait until the position of a consumer is kept; ``done`` acknowledges all first.
 
         Raises:
             OutcomeUnknown: the manager ended before it confirmed, or the link was closed.
@@ -163,7 +163,7 @@ class AsyncManagerConnection:
                 self._sock.shutdown(socket.SHUT_WR)
                 while not confirmation.received():
                     frames.received(await self._receive(frames.space()))
-        except (OSError, NoInstance):  # of OSError TimeoutError is one
+        except (OSError, NoInstance):  # TimeoutError is an OSError
             raise confirmation.missing() from None
 
     async def _receive(self, room: memoryview) -> int:

@@ -115,7 +115,7 @@ class Exchange(NamedTuple):
     """What errors call the reply."""
 
     def reply_to(self, handed: SendReceipt) -> PendingReply:
-        """Begin to wait for it, once it is known what the message became and behind which one it was sent."""
+        """Begin to wait for the reply, after the send was confirmed."""
         channel = self.send.args["channel"]
         return PendingReply(self.match, handed, channel=channel, called=self.called, timeout=self.timeout)
 
@@ -160,13 +160,13 @@ def consumers_request(channels: tuple[str, ...]) -> ApiRequest:
 
 
 def reset_consumer_request(channel: str, name: str, to: str) -> ApiRequest:
-    """Ask that a consumer begins elsewhere."""
+    """Ask to move a consumer to another position."""
     args = ConsumerReset(action="reset", channel=_names((channel,))[0], name=name, to=to)
     return ApiRequest("consumer", args, _ANSWER)
 
 
 def remove_consumer_request(channel: str, name: str) -> ApiRequest:
-    """Ask that a consumer is forgotten."""
+    """Ask to forget a consumer."""
     return ApiRequest("consumer", ConsumerChange(action="rm", channel=_names((channel,))[0], name=name), _ANSWER)
 
 

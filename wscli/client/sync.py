@@ -45,7 +45,7 @@ class Client(ManagerClient):
         gaps: bool = True,
         consumer: str | None = None,
     ) -> Tail[Any]:
-        """Give the messages of channels, as ``wscli tail``; nothing that comes after this returned is missed.
+        """Return the messages of channels, as ``wscli tail``; none that arrives after this call is missed.
 
         Args:
             channels: their names; the messages of several come in one iterator.
@@ -54,14 +54,14 @@ class Client(ManagerClient):
             after: begin after a message's ``cursor``; with several channels a mapping of channels to cursors.
             follow: wait for more; false ends with the last message that is kept, and begins with the first.
             gaps: give gaps as well.
-            consumer: go on where the consumer of this name stopped, and keep how far the program comes: a message
+            consumer: go on at the position of the consumer of this name, and keep the position: a message
                 counts as done once the next one is asked for, by ``Tail.ack``, or when ``with`` is left without an
                 error. A new one begins with the oldest message that is kept, unless told otherwise.
 
         The iterator ends once a channel is done, and raises what the stream ended with: `ChannelUnavailable` or
-        `AuthError` when a channel is of no use any more, `NoInstance` when the manager went.
-        A consumer that another reader has is a `WscliError`; one whose position was not confirmed at the end is an
-        `OutcomeUnknown`: its last messages may come again.
+        `AuthError` when a channel failed, is stopped or paused, `NoInstance` when the manager ended.
+        A consumer that has another reader is a `WscliError`. A position that was not confirmed at the end is an
+        `OutcomeUnknown`: the last messages may be delivered again.
         """
         wanted = requests.tail_request(channels, last=last, since=since, after=after, follow=follow, consumer=consumer)
         return self._listen(wanted, gaps=gaps)
@@ -117,7 +117,7 @@ class Client(ManagerClient):
         return cast("list[ConsumerStatus]", self._ask(requests.consumers_request(channels))["consumers"])
 
     def reset_consumer(self, channel: str, name: str, to: str = "start") -> None:
-        """Have a consumer begin at the ``start`` of what is kept, at its ``end``, or after a message's cursor.
+        """Move a consumer to the ``start`` of what is kept, to its ``end``, or behind a message's cursor.
 
         Raises:
             WscliError: there is no such consumer, or it has a reader.
@@ -141,8 +141,8 @@ class Client(ManagerClient):
             timeout: seconds; None waits for ever.
 
         Raises:
-            TimedOut: they are not within ``timeout``.
-            ChannelUnavailable: one never will be.
+            TimedOut: they are not in that state within ``timeout``.
+            ChannelUnavailable: one settled in another state.
             AuthError: one failed for its credentials.
         """
         waiting = requests.wait_request(channels, state, timeout)
@@ -162,7 +162,7 @@ class Client(ManagerClient):
         """Give a token, as ``wscli token get``; it is fetched only if no valid one is cached.
 
         Raises:
-            AuthError: it cannot be had.
+            AuthError: it cannot be fetched.
         """
         return cast("str", self._ask(requests.token_request(name))["token"])
 

@@ -28,9 +28,9 @@ class Tail(Iterator[T_co]):
     A context manager that closes it; one that is merely dropped closes itself. Another thread may close it as well,
     which ends the iteration.
 
-    With a consumer, asking for the next one says that those before are done, and so does leaving ``with`` in peace. An
-    error that leaves it says nothing of the last one, which comes again. Either way the manager's confirmation is
-    waited for.
+    With a consumer, asking for the next message acknowledges those before it, and so does leaving ``with`` without an
+    error. An error that leaves it does not acknowledge the last message, which is delivered again. In both cases it
+    waits for the manager's confirmation.
     """
 
     def __init__(self, frames: FrameSocket, *, gaps: bool, after: int | None) -> None:
@@ -71,7 +71,7 @@ class Tail(Iterator[T_co]):
         self._sock.close()
 
     def ack(self) -> None:
-        """Say that everything taken so far is done, without asking for more.
+        """Acknowledge everything taken so far, without asking for more.
 
         Raises:
             UsageError: the tail has no consumer.
@@ -81,7 +81,7 @@ class Tail(Iterator[T_co]):
         self._acknowledge()
 
     def next_item(self, deadline: float | None = None) -> Message | Gap | None:
-        """Give what comes next; None at the end.
+        """Return the next message or gap; None at the end.
 
         Args:
             deadline: until when to wait, by ``time.monotonic``.
@@ -121,10 +121,10 @@ class Tail(Iterator[T_co]):
     def _acknowledge(self) -> None:
         if self._closed.is_set() or (position := self._feed.due()) is None:
             return
-        with contextlib.suppress(OSError):  # no room for it, or closed by another thread: it is said later, or never
+        with contextlib.suppress(OSError):  # no room, or closed by another thread: it is sent later, or never
             self._sock.settimeout(CONFIRMATION_DEADLINE)
             self._frames.acknowledge(*position)
-            self._feed.said = position
+            self._feed.acknowledged = position
 
     def _finish(self) -> None:
         try:
@@ -134,5 +134,5 @@ class Tail(Iterator[T_co]):
             self.close()
 
     def _part(self) -> None:
-        with contextlib.suppress(WscliError):  # there is an error already, and more than once is what was promised
+        with contextlib.suppress(WscliError):  # there is an error already, and delivery is at least once
             self._finish()

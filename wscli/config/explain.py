@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from wscli.config.schema import Key, forms, place_of, places
+from pydantic import TypeAdapter
+
+from wscli.config.schema import LEAST_SIMILARITY, VARIABLE_SCHEMA, Key, forms, place_of, places
 from wscli.errors import UsageError
+from wscli.values import Duration, Percent, RateOf, Size
 
 __all__ = ["example_of", "explain_key"]
 
@@ -55,14 +58,15 @@ _VALUES: Mapping[str, Any] = {
 _ENTRIES = {"endpoints": "api", "tokens": "session", "backoff": "default", "channels": "news"}
 """Names in examples, for mappings from names."""
 _KINDS = {
-    "d)": "a duration, such as 10s or 1m30s",
-    "B)": "a size, such as 64KiB or 1MiB",
-    "%": "a percentage, such as 80%",
-    "/": "a rate, such as 5/s or 300/5m",
+    TypeAdapter(kind).json_schema()["pattern"]: words
+    for kind, words in (
+        (Duration, "a duration, such as 10s or 1m30s"),
+        (Size, "a size, such as 64KiB or 1MiB"),
+        (Percent, "a percentage, such as 80%"),
+        (RateOf, "a rate, such as 5/s or 300/5m"),
+    )
 }
-_CLOSE = 0.7
-"""How similar a misspelt key must be."""
-_VARIABLE = "with ${VAR} of the environment"
+"""Types of text, by the pattern of the schema."""
 _PLAIN = re.compile(r"[A-Za-z0-9_./$-][A-Za-z0-9_./${}:%+-]*")
 
 
@@ -104,7 +108,7 @@ def _resolve(words: Sequence[str], *, rooted: bool) -> list[Key]:
 def _misspelt(place: Sequence[str], word: str) -> str:
     """Give the key directly below a place that a word may be meant as."""
     below = {one.place[-1]: str(one) for one in places().values() if one.place[:-1] == tuple(place)}
-    return next((below[near] for near in get_close_matches(word, below, 1, cutoff=_CLOSE)), "")
+    return next((below[near] for near in get_close_matches(word, below, 1, cutoff=LEAST_SIMILARITY)), "")
 
 
 def _near(words: Sequence[str]) -> str:
@@ -116,7 +120,9 @@ def _near(words: Sequence[str]) -> str:
         return below
     known = [str(one) for one in places().values()]
     ends = [one.rpartition(".")[2] for one in known]
-    found = get_close_matches(".".join(words), known, 1, _CLOSE) or get_close_matches(words[-1], ends, 1, _CLOSE)
+    found = get_close_matches(".".join(words), known, 1, LEAST_SIMILARITY) or get_close_matches(
+        words[-1], ends, 1, LEAST_SIMILARITY
+    )
     return found[0] if found else ""
 
 
@@ -159,7 +165,7 @@ def _description(key: Key) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    found = [_kind(form) for form in forms(schema) if form.get("description") != _VARIABLE]
+    found = [_kind(form) for form in forms(schema) if form != VARIABLE_SCHEMA]
     return ", or ".join(dict.fromkeys(filter(None, found))) or "any value"
 
 
@@ -173,10 +179,7 @@ def _kind(form: dict[str, Any]) -> str:
     if kind == "array":
         return "a list"
     if kind == "string" and "pattern" in form:
-        return next(
-            (words for mark, words in _KINDS.items() if mark in form["pattern"].removesuffix("+$").removesuffix("$")),
-            "text",
-        )
+        return _KINDS.get(form["pattern"], "text")
     if kind in ("integer", "number"):
         least = max((form[name] for name in ("minimum", "ge", "gt") if name in form), default=None)
         words = "a whole number" if kind == "integer" else "a number"
@@ -204,7 +207,7 @@ def _example(place: tuple[str, ...], schema: dict[str, Any]) -> Any:
     for end, value in _VALUES.items():
         if f".{written}".endswith(f".{end}"):
             return value
-    found = [form for form in forms(schema) if form.get("description") != _VARIABLE]
+    found = [form for form in forms(schema) if form != VARIABLE_SCHEMA]
     for form in found:
         if form.get("examples"):
             return form["examples"][0]

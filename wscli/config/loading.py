@@ -123,9 +123,9 @@ def _is_map(section: Located | None) -> bool:
 
 
 def _refuse_nulls(located: Located, problems: FileProblems) -> None:
-    """Refuse nulls everywhere but in JSON bodies: ``path:``, ``path: ~`` and ``path: null`` have no meaning."""
+    """Refuse nulls, such as ``path:``, ``path: ~`` and ``path: null``, except in the JSON bodies of HTTP calls."""
     node, path = located.node, located.path
-    if path[:1] == ("tokens",) and path[-1:] == ("json",):
+    if path[-2:] == ("http", "json"):
         return
     if isinstance(node, Branch) and len(node.entries) == 1 and unquoted_placeholder(plain(node)):
         return  # the types report that it must be quoted

@@ -16,9 +16,20 @@ from wscli.config.models.file import FileModel
 from wscli.config.reading.nodes import Path
 from wscli.values import Duration, Percent, Rate, RateOf, Size, format_duration, format_size
 
-__all__ = ["Key", "described", "file_schema", "forms", "hint_for", "known_keys", "place_of", "places"]
+__all__ = [
+    "LEAST_SIMILARITY",
+    "VARIABLE_SCHEMA",
+    "Key",
+    "described",
+    "file_schema",
+    "forms",
+    "hint_for",
+    "known_keys",
+    "place_of",
+    "places",
+]
 
-_VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "with ${VAR} of the environment"}
+VARIABLE_SCHEMA = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "with ${VAR} of the environment"}
 _NAMED = ("properties", "$defs", "patternProperties")
 """Keywords whose mappings have names of the file as keys."""
 
@@ -42,7 +53,7 @@ def _rewritten(schema: Any) -> Any:
     kind = rest.get("type")
     typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in rest)
     if typed or "enum" in rest or "const" in rest:  # it would refuse the text of a variable
-        return {**notes, "anyOf": [rest, _VARIABLE]}
+        return {**notes, "anyOf": [rest, VARIABLE_SCHEMA]}
     for key, value in rest.items():
         is_named = key in _NAMED
         rest[key] = {name: _rewritten(item) for name, item in value.items()} if is_named else _rewritten(value)
@@ -81,8 +92,8 @@ def _written(schema: dict[str, Any]) -> Any:
 
 Place = tuple[str, ...]
 
-_CLOSE = 0.7
-"""How similar a misspelt key must be."""
+LEAST_SIMILARITY = 0.7
+"""How similar a misspelt key must be: ``session`` is not a misspelt ``compression``."""
 _MOST_HINTS = 3
 
 
@@ -192,7 +203,7 @@ def _explained(path: Path) -> str:
     """Write the place of a path, or of the misspelt key at its end, as ``wscli explain`` takes it."""
     place, rest = place_of(path)
     if len(rest) == 1:
-        near = get_close_matches(str(rest[0]), known_keys(path[:-1]), 1, cutoff=_CLOSE)
+        near = get_close_matches(str(rest[0]), known_keys(path[:-1]), 1, cutoff=LEAST_SIMILARITY)
         place = (*place, *near)
     if not place:
         return ""

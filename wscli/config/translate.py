@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, Path, kind_of, plain
 from wscli.config.reading.problems import FileProblems
-from wscli.config.schema import described, known_keys
+from wscli.config.schema import LEAST_SIMILARITY, described, known_keys
 from wscli.templates import did_you_mean, unquoted_placeholder
 from wscli.values import format_duration, shown
 
@@ -30,8 +30,6 @@ _BOUNDS = {
     "less_than": ("too large", "below", "lt"),
     "less_than_equal": ("too large", "at most", "le"),
 }
-_CLOSE = 0.7
-"""How similar a misspelt key must be: ``session`` is not a misspelt ``compression``."""
 
 
 class _LocatedError:
@@ -111,7 +109,7 @@ def _note(found: _LocatedError, problems: FileProblems) -> None:
 
 def _unknown(located: Located) -> str:
     known = known_keys(located.path[:-1])
-    near = did_you_mean(located.key, known, cutoff=_CLOSE)
+    near = did_you_mean(located.key, known, cutoff=LEAST_SIMILARITY)
     if not near and (elsewhere := _misplaced(located.key)):
         near = f"; {elsewhere}"
     elif not near and 0 < len(known) <= 9:

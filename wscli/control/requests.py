@@ -128,7 +128,7 @@ class OutcomesLine(TypedDict):
 
 
 class SendRequest(TypedDict):
-    """``send``: with ``bytes`` the request announces the first block; ``refs`` asks for the answer of a request.
+    """``send``: with ``bytes`` the request announces the first block; ``refs`` fills the references in the message.
 
     ``connection`` is the number of the connection that the command of ``on_connect`` prepares.
     """

@@ -178,11 +178,11 @@ def command(
 ) -> int:
     """Talk on a channel or to a URL, interactively.
 
-    CHANNEL is a channel, whose one connection is shared as ever, or a ws:// or wss:// URL, which needs no file and no
-    manager. A line sends a message, messages print, Ctrl-D ends. On a terminal nothing is sent that Enter did not
-    follow; the last line of a pipe needs no newline.
+    CHANNEL is a channel, whose one connection is shared, or a ws:// or wss:// URL, which needs no file and no manager.
+    Each line is sent as a message, messages are printed, Ctrl-D ends. On a terminal only lines that end with Enter are
+    sent; the last line of a pipe needs no newline.
 
-    Exits with 8 when the connection failed, with 4 if for want of credentials.
+    Exits with 8 when the connection failed, with 4 if credentials were refused.
     """
     if sys.stdin is None or sys.stdout is None:
         raise UsageError(

@@ -66,10 +66,10 @@ def _framing(message: str | None, *, binary: bool, whole: bool, nul: bool) -> Fr
 @click.option("--whole", is_flag=True, help="All of stdin is one message.")
 @click.option("-0", "nul", is_flag=True, help="The messages of stdin end with NUL, not with a newline.")
 @click.option("--wait-ack", "ack", metavar="EXPR", help="Wait for a message that this jq expression is true of.")
-@timeout_option("How long to wait for the channel to be ready, and for what --wait-ack or --wait wait for.", "10s")
+@timeout_option("How long to wait for the channel to be ready, and for --wait-ack or --wait.", "10s")
 @json_option("Print what became of each message.")
 @click.option("--queue", "queued", is_flag=True, help="Put it into the outbox: it is sent when the channel is ready.")
-@click.option("--wait", is_flag=True, help="With --queue: wait until it is known what became of it, or --timeout.")
+@click.option("--wait", is_flag=True, help="With --queue: wait for its outcome, at most --timeout.")
 @click.option("--ttl", type=DURATION, metavar="T", help="With --queue: it expires after this long; else never.")
 @click.option("--key", metavar="K", help="With --queue: a second message of this key is not sent.")
 def command(
@@ -92,12 +92,12 @@ def command(
     MESSAGE is sent as it stands; - or none is stdin. Put -- before a MESSAGE that begins with a dash.
 
     Exits with 0 once every message was handed to an open, ready connection. Else with the code of the first that was
-    not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. What follows it is not
-    tried. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none came in time.
+    not: 7 certainly not sent, 8 (or 4) the channel is not available, 9 the outcome is unknown. The messages after it
+    are not sent. With --wait-ack each message waits for the acknowledgement of the one before it; 124: none in time.
 
-    With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`. With --wait too,
-    once every message was sent; 7: one expired, was rejected or removed, 9: and may have been sent before; 124: one is
-    still queued, and will be sent.
+    With --queue it exits with 0 once every message is on the disk of the manager; see `wscli outbox`. With --queue
+    --wait it exits with 0 once every message was sent; 7: one expired, was rejected or was removed; 9: the same, and it
+    may have been sent before; 124: one is still queued, and will be sent.
     """
     framing = _framing(message, binary=binary, whole=whole, nul=nul)
     if queued:

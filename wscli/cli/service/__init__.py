@@ -166,7 +166,7 @@ def _user() -> str:
 
 @click.group("service", no_args_is_help=False)
 def command() -> None:
-    """Have the manager of a file run as a service of yours.
+    """Run the manager of a file as a user service.
 
     A systemd user unit, wscli-NAME.service, on Linux; a launchd agent, wscli-NAME.plist, on macOS. Variables that the
     file needs (${VAR}) stand in ~/.config/wscli/NAME.env, one NAME=value a line: a service has no shell's environment.

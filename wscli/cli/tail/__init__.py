@@ -79,18 +79,18 @@ def _sink(wanted: TailCommandOptions, output: Output, *, terminal: bool) -> Copy
 @click.option("--idle-timeout", type=DURATION, metavar="T", help="End with 124 after this long without a message.")
 @click.option("--jq", metavar="EXPR", help="Print what this jq program makes of each message, as `jq -rc` does.")
 @click.option("-0", "nul", is_flag=True, help="End each message with NUL instead of a newline.")
-@click.option("--retry", is_flag=True, help="Wait for a manager that is away, and go on where it stopped.")
-@click.option("--consumer", metavar="NAME", help="Go on where this consumer stopped, and keep how far it comes.")
+@click.option("--retry", is_flag=True, help="Wait for a manager that is away, and continue after the last message.")
+@click.option("--consumer", metavar="NAME", help="Continue at the position of this consumer, and keep it.")
 @click.option(
     "--ack",
     type=click.Choice(["auto"]),
     default="auto",
     show_default=True,
-    help="A consumer is done with what was written out, or with --exec what its command took.",
+    help="A message is done once it is written out, or with --exec once its command has exited with 0.",
 )
 @click.option("--exec", metavar="CMD", help="Run a command for each message, which it reads on stdin.")
-@click.option("--parallel", type=Number(1, 64), metavar="N", help="Run so many at a time.  [default: 1]")
-@click.option("--key", metavar="JQ", help="Keep messages in order for which this jq program gives the same.")
+@click.option("--parallel", type=Number(1, 64), metavar="N", help="Run up to N commands at a time.  [default: 1]")
+@click.option("--key", metavar="JQ", help="Keep the order of messages with the same result of this jq program.")
 @click.option("--exec-timeout", type=DURATION, metavar="T", help="Kill a command that takes longer.  [default: 1m]")
 @click.option(
     "-f", "--follow/--no-follow", default=True, help="Wait for more, or print what there is.  [default: follow]"
@@ -100,7 +100,7 @@ def command(selection: Selection, /, **options: Any) -> int:
 
     It begins with what comes next, or with --no-follow and for a new --consumer at the oldest message that is kept;
     --last, --since and --after begin elsewhere. With several channels each line begins with CHANNEL and a tab. Binary
-    messages need --json or -0. A channel that is down is told of on stderr, with the reason and the next attempt.
+    messages need --json or -0. stderr says when a channel is down, with the reason and the next attempt.
 
     Exits with 8 (or 4) at once when a channel failed, is stopped or paused, and with 5 when the manager goes, unless
     --retry is given. With --consumer, 9: its last position was not confirmed. With --exec, 1: a command failed.

@@ -9,12 +9,12 @@ from wscli.config.checks.context import Context
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Mark
 from wscli.config.reading.source import STDIN
+from wscli.control.paths import is_instance_name
 from wscli.templates import TemplateError, compile_name
 from wscli.values import shown
 
 __all__ = ["channel_params", "check_names", "instance_name"]
 
-_INSTANCE = re.compile(r"[a-z0-9_-]{1,32}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TOKEN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LONGEST_CHANNEL = 200
@@ -25,7 +25,7 @@ def instance_name(located: Located | None, file: Path, context: Context) -> str:
     """Give the declared name, or one made of the file's: its stem, or its directory's name for wscli.yaml."""
     if located is not None:
         name = str(located.text or "")
-        if located.text is not None and not _INSTANCE.fullmatch(name) and not context.problems.at(located.mark):
+        if located.text is not None and not is_instance_name(name) and not context.problems.at(located.mark):
             made = _made_of(name) if name == located.text.redacted else ""
             near = f", such as {made!r}" if made else ""
             context.add(

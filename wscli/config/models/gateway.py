@@ -12,12 +12,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from wscli.config.models.fields import TEXT_SCHEMA, SecretText, Text, base_of, expand_home, require_text
+from wscli.net.hosts import UNIX
 from wscli.net.origin import parse_host, parse_origin
 from wscli.values import Count, Secret, Size, StrictModel, shown
 
 __all__ = ["GatewayAuth", "GatewayPlan", "Listen"]
 
-_UNIX = "unix:"
 _LONGEST_PATH = 103
 """Bytes of a Unix socket's path; the least of what systems take (macOS, ``sys/un.h``)."""
 _DIGITS = re.compile(r"[0-9.]+")
@@ -34,13 +34,13 @@ class Listen:
 
     def __str__(self) -> str:
         if self.path is not None:
-            return f"unix:{self.path}"
+            return f"{UNIX}{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def _parse_listen(text: str, base: Path) -> Listen:
-    if text.startswith(_UNIX) and text != _UNIX:
-        path = base / expand_home(text.removeprefix(_UNIX))
+    if text.startswith(UNIX) and text != UNIX:
+        path = base / expand_home(text.removeprefix(UNIX))
         if len(os.fsencode(path)) > _LONGEST_PATH:
             raise ValueError(f"a Unix socket's path, with the directories above, has {_LONGEST_PATH} bytes at most")
         return Listen(path=path)
