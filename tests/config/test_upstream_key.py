@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.config.conftest import Loads
-from wscli.config.plan import UpstreamKey
+from wscli.config.dial_plan import UpstreamKey
 
 API = """\
 endpoints:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
-from wscli.config.plan import ChannelPlan, DialPlan, Plan
+from wscli.config.dial_plan import DialPlan
+from wscli.config.plan import ChannelPlan, Plan
 from wscli.net.hosts import UNIX
 from wscli.net.origin import Origin, origin_of
 from wscli.templates import TemplateError, compile_name

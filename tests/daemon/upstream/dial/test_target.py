@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from wscli.config.plan import DialPlan
+from wscli.config.dial_plan import DialPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.templates import compile_path, compile_template

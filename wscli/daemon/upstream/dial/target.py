@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from wscli.config.plan import DialPlan
+from wscli.config.dial_plan import DialPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.net.origin import REDIRECTS, redirect_target
 from wscli.net.tls import make_tls
