@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from wscli.net.hosts import UNIX
 from wscli.net.proxy import ProxyChoice
 from wscli.net.tls import TlsSettings
+from wscli.net.url_hosts import check_url_host
 from wscli.templates import JsonTemplate, PartlyFilled, PathTemplate, Scope, Template
 from wscli.values import Secret
 
@@ -26,12 +26,14 @@ _IN_URLS = ("param", "with", "var", "token")
 class DialPlan:
     """What opens a connection. Its templates name ``{token.x}``, ``{param.x}``, ``{with.x}`` and ``{var.x}``."""
 
-    url: Secret | Template
-    """The endpoint's ws:// or wss:// URL with its own query, without the path; a template where it has placeholders."""
+    url: Secret
+    """The endpoint's ws:// or wss:// URL as written, with its own query; the path is not yet appended."""
     shown_url: str
-    """The URL as declared, without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
+    """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
+    url_template: Template | None = None
+    """The URL, where it has placeholders."""
     url_hosts: tuple[str, ...] = ()
-    """Globs such as ``*.slack.com``: where a placeholder of the URL may lead to, if it reaches the host."""
+    """Patterns of hosts, such as ``*.example.com``, one of which a filled URL must lead to; empty: any."""
     shown_query: tuple[str, ...] = ()
     """The names of the URL's own query."""
     connect_to: Secret | None = None
@@ -57,8 +59,8 @@ class DialPlan:
     def references(self) -> frozenset[tuple[str, str]]:
         """The namespace and name of each placeholder; a bare parameter of the path is not among them."""
         found = _tree([self.query, self.headers, self.subprotocols]).references
-        if isinstance(self.url, Template):
-            found |= self.url.references
+        if self.url_template is not None:
+            found |= self.url_template.references
         return found if self.path is None else found | self.path.references
 
     @property
@@ -66,25 +68,19 @@ class DialPlan:
         """The token sources that the templates name."""
         return frozenset(name for space, name in self.references if space == "token")
 
-    @property
-    def leads_anywhere(self) -> bool:
-        """Whether a placeholder reaches the URL's host."""
-        if isinstance(self.url, Secret):
-            return False
-        text = "".join(piece if isinstance(piece, str) else "{}" for piece in self.url.partly_filled({}))
-        scheme, _, rest = text.partition("://")
-        host = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-        return "{" in scheme or "{" in host
-
     def address(self, scope: Scope) -> str:
         """Fill the URL, and append the path. Values are percent-encoded, but for one that is the whole URL.
 
         Raises:
-            ValueError: a placeholder has no value, or a value cannot be a segment of a path.
+            ValueError: a placeholder has no value; a value cannot be a segment of a path; the filled URL is invalid, or
+                leads to a host that ``url_hosts`` does not allow.
         """
-        url = self.url
-        address = url.reveal() if isinstance(url, Secret) else url.render(scope, encoded=() if url.whole else _IN_URLS)
-        return _with_path(address, None if self.path is None else self.path.render(scope.get("param", {}), scope))
+        url, template = self.url.reveal(), self.url_template
+        if template is not None:
+            url = template.render(scope, encoded=() if template.whole else _IN_URLS)
+            if self.url_hosts:
+                check_url_host(url, self.url_hosts)
+        return _with_path(url, None if self.path is None else self.path.render(scope.get("param", {}), scope))
 
     def filled_query(self, scope: Scope) -> list[tuple[str, Any]]:
         """Give the names and values of the query in order; a value that is a list repeats its name.
@@ -95,13 +91,13 @@ class DialPlan:
         filled = _tree(self.query).render(scope)
         return [(name, one) for name, value in filled.items() for one in (value if type(value) is list else [value])]
 
-    def filled_headers(self, scope: Scope) -> dict[str, Any]:
+    def filled_headers(self, scope: Scope) -> list[tuple[str, Any]]:
         """Give the names and values of the headers.
 
         Raises:
             TemplateError: a placeholder has no value.
         """
-        return dict(_tree(self.headers).render(scope))
+        return list(_tree(self.headers).render(scope).items())
 
     def filled_subprotocols(self, scope: Scope) -> list[Any]:
         """Give the subprotocols; a value that is a list gives several.
@@ -129,15 +125,14 @@ class DialPlan:
         """Whether both open equal connections: only the timeout may differ."""
         return replace(self, timeout=other.timeout) == other
 
-    def key(self, params: Mapping[str, str], values: Mapping[str, Any]) -> UpstreamKey:
-        """Fill what is known of a channel before its dial: parameters, and the values of ``with``.
+    def key(self, scope: Scope, values: tuple[tuple[str, str, str], ...]) -> UpstreamKey:
+        """Fill ``{param}`` and ``{with}``; ``values`` are those that the session's own steps use.
 
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take a value.
         """
-        scope: Scope = {"param": params, "with": values}
         return UpstreamKey(
-            address=self._partly_filled_address(params, scope),
+            address=self._partly_filled_address(scope["param"], scope),
             connect_to=self.connect_to,
             query=tuple((name, _partly(value, scope)) for name, value in self.query.items()),
             headers=frozenset((name.lower(), value.partly_filled(scope)) for name, value in self.headers.items()),
@@ -146,13 +141,14 @@ class DialPlan:
             tls=self.tls,
             proxy=self.proxy,
             max_message=self.max_message,
+            values=values,
         )
 
 
     def _partly_filled_address(self, params: Mapping[str, str], scope: Scope) -> PartlyFilled:
         path = ("",) if self.path is None else self.path.partly_filled(params, scope)
-        if isinstance(self.url, Template):
-            return (*self.url.partly_filled(scope), *path)
+        if self.url_template is not None:
+            return (*self.url_template.partly_filled(scope), *path)
         if len(path) > 1:
             return (self.url.reveal(), *path)
         return (_with_path(self.url.reveal(), None if self.path is None else path[0]),)
@@ -176,6 +172,8 @@ class UpstreamKey:
     tls: TlsSettings
     proxy: ProxyChoice
     max_message: int
+    values: tuple[tuple[str, str, str], ...]
+    """Namespace, name and JSON of each value that the session's own steps and rules use, those of channels apart."""
 
     def __repr__(self) -> str:
         return "UpstreamKey(***)"

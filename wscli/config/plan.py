@@ -6,6 +6,7 @@ redials, except of its ``timeout``; every other change is applied in place.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,13 @@ from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
+from wscli.session.plan import SessionPlan
+from wscli.templates import JsonTemplate, compile_json
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate
 
 __all__ = ["ChannelPlan", "Plan", "UpstreamPlan"]
-
-_NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,10 @@ class UpstreamPlan:
     silence: float | None = None
     """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
-    """Whether channels with equal keys use one connection; no key of a file sets it yet."""
+    """Whether channels with equal keys use one connection."""
+    most_channels: int | None = None
+    """With ``share``, the most channels that one connection carries; None: any number."""
+    session: SessionPlan | None = None
     look_again: LookAgain | None = None
     """When it is dialled again after it failed; None: never."""
 
@@ -56,13 +60,26 @@ class UpstreamPlan:
         """What its machine goes by."""
         return Policy(self.backoff, self.verdicts, self.look_again)
 
-    def key(self, params: Mapping[str, str], values: Mapping[str, Any] = _NO_VALUES) -> UpstreamKey:
-        """Fill the dial with a channel's parameters, and its values of ``with``, as a key of a registry of upstreams.
+    @property
+    def token_names(self) -> frozenset[str]:
+        """The token sources that the dial and the steps of the session name."""
+        steps = () if self.session is None else self.session.steps
+        return self.dial.token_names.union(*(step.tokens for step in steps))
+
+    def key(self, params: Mapping[str, str], values: Mapping[str, Any] = MappingProxyType({})) -> UpstreamKey:
+        """Fill the dial with a channel's parameters, as a key of a registry of upstreams.
+
+        Args:
+            params: the channel's parameters.
+            values: of its ``with:``, filled.
 
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
         """
-        return self.dial.key(params, values)
+        scope = {"param": params, "with": values}
+        used = () if self.session is None else sorted(self.session.upstream_values)
+        named = tuple((space, name, json.dumps(scope[space].get(name), sort_keys=True)) for space, name in used)
+        return self.dial.key(scope, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,8 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
+    values: JsonTemplate = field(default_factory=lambda: compile_json({}, ()))
+    """``with:``, a mapping; renders with the channel's parameters to the values of ``{with.NAME}``."""
     on_connect: ConnectHook | None = None
     on_state: StateHook | None = None
     on_message: MessageHook | None = None

@@ -30,34 +30,34 @@ DIAL = DialPlan(url=Secret("ws://h.example/ws"), shown_url="ws://h.example/ws")
 )
 def test_the_path_is_appended_to_the_endpoints(url: str, path: str | None, whole: str) -> None:
     dial = replace(DIAL, url=Secret(url), path=None if path is None else compile_path(path))
-    assert make_target(dial, {"id": "4 2"}, {}).url == whole
+    assert make_target(dial, {"param": {"id": "4 2"}}).url == whole
 
 
 def test_queries_merge_and_are_encoded() -> None:
     query = {"token": compile_template("{token.session}", ("token",)), "a b": compile_template("x&y=1", ())}
     dial = replace(DIAL, url=Secret("ws://h.example/ws?v=2"), query=query)
-    target = make_target(dial, {}, {"session": "s/e+c?ret"})
+    target = make_target(dial, {"token": {"session": "s/e+c?ret"}})
     assert target.url == "ws://h.example/ws?v=2&token=s%2Fe%2Bc%3Fret&a%20b=x%26y%3D1"
 
 
 def test_a_token_with_braces_is_not_expanded_again() -> None:
     dial = replace(DIAL, headers={"X": compile_template("{token.a}", ("token",))})
-    assert make_target(dial, {}, {"a": "{token.b}", "b": "other"}).headers == (("X", "{token.b}"),)
+    assert make_target(dial, {"token": {"a": "{token.b}", "b": "other"}}).headers == (("X", "{token.b}"),)
 
 
 def test_what_came_from_the_environment_is_called_by_its_stars() -> None:
     dial = replace(DIAL, url=Secret("ws://10.0.0.7:8790/ws"), shown_url="ws://***:***/ws")
-    assert make_target(dial, {}, {}).label == "***:***"
-    assert make_target(DIAL, {}, {}).label is None
+    assert make_target(dial, {}).label == "***:***"
+    assert make_target(DIAL, {}).label is None
     there = replace(DIAL, connect_to=Secret("unix:/run/7/app.sock"), shown_connect_to="unix:/run/***/app.sock")
-    assert (make_target(there, {}, {}).label, make_target(there, {}, {}).connect_to) == (
+    assert (make_target(there, {}).label, make_target(there, {}).connect_to) == (
         "unix:/run/***/app.sock",
         "unix:/run/7/app.sock",
     )
 
 
 def test_a_target_shows_nothing_of_itself() -> None:
-    assert "h.example" not in repr(make_target(DIAL, {}, {}))
+    assert "h.example" not in repr(make_target(DIAL, {}))
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -81,9 +81,9 @@ def test_nothing_else_is(failure: Failure) -> None:
 
 def test_a_redirect_is_shown_with_the_urls_host_wherever_the_connection_leads() -> None:
     there = replace(DIAL, connect_to=Secret("10.0.0.7:1"), shown_connect_to="10.0.0.7:1")
-    assert make_target(there, {}, {}, url="ws://h.example/else?a=s3cret").shown == "ws://h.example/else?a=***"
+    assert make_target(there, {}, url="ws://h.example/else?a=s3cret").shown == "ws://h.example/else?a=***"
     unix = replace(DIAL, shown_url="unix:/run/a.sock", connect_to=Secret("unix:/run/a.sock"))
-    assert make_target(unix, {}, {}, url="ws://localhost/else").shown == "ws://localhost/else"
+    assert make_target(unix, {}, url="ws://localhost/else").shown == "ws://localhost/else"
 
 
 def test_the_path_of_a_request_to_a_unix_socket_is_shown_behind_a_colon() -> None:
