@@ -99,7 +99,7 @@ def test_within_a_level_the_narrowest_key_wins_wherever_it_stands() -> None:
     assert judge(status(599), {"5xx": "stop", 503: "retry"}).action is Action.STOP
 
 
-KINDS = [str(kind) for kind in FailureKind if kind not in ("status", "close", "upgrade", "hook")]
+KINDS = [str(kind) for kind in FailureKind if kind not in ("status", "close", "upgrade", "hook", "session")]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,7 +27,7 @@ from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.subscribers import ConnectionHook, DialCount
+from wscli.daemon.upstream.members.member import ConnectionHook, DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
