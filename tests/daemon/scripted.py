@@ -16,7 +16,7 @@ from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.upstream.session.prepared import ReadyAtOnce, OpenedSession
+from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager

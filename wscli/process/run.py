@@ -29,7 +29,7 @@ from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.prepared import ReadyAtOnce, OpenedSession
+from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from wscli.config.plan import UpstreamKey, UpstreamPlan
 from wscli.core.events import CloseRequested
-from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.prepared import ReadyAtOnce, OpenedSession
 from wscli.daemon.upstream.members.member import Subscriber
+from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
 from wscli.errors import UnknownChannel
