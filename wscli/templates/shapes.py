@@ -20,6 +20,5 @@ class Shape(Protocol):
     def matches(self, value: Any, scope: Scope) -> bool:
         """Whether a JSON value, or ``ABSENT``, has the shape; templates in it are filled from the scope.
 
-        A template that cannot be filled matches nothing. In a scope ``msg`` is the whole message, of which ``{msg.a.b}``
-        is a part.
+        A template that cannot be filled matches nothing. In a scope ``msg`` is the whole message.
         """

@@ -17,7 +17,7 @@ __all__ = ["Session"]
 
 
 class Session:
-    """One connection's session. Each input returns the actions to carry out, in order; none raises but where it says so.
+    """One connection's session. Each input returns the actions to carry out, in order.
 
     The order of a life: ``begin``, ``variables`` for the dial, ``dialling``, ``opened``, then the others, any number of
     times. After the connection's end it is thrown away; its successor gets the same ``Memory``.

@@ -12,6 +12,7 @@ from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
 from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
+from wscli.daemon.upstream.dial.steps import SteppedAt, StepTrace
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
 from wscli.net.retry_after import capped
@@ -47,6 +48,8 @@ class AttemptRecord:
     place: Ticket | None = None
     """Its place in the connect budget, while it waits for one."""
     failure: Failure | None = None
+    session: StepTrace | None = field(default=None, repr=False)
+    """The steps of its session, where one is declared."""
     keepers: tuple[Callable[[], tuple[str, ...]], ...] = field(default=(), repr=False)
     """Give the secrets of each URL that was dialled; called when they are needed, as few attempts fail."""
 
@@ -61,6 +64,10 @@ class AttemptRecord:
     def shown_timeline(self) -> DialTimeline:
         """Give the timeline without secrets."""
         return scrubbed_timeline(self.timeline, self.find_secrets())
+
+    def shown_session(self, channel: str) -> list[SteppedAt]:
+        """Give the steps of its session that are the connection's or the channel's, without secrets."""
+        return [] if self.session is None else self.session.shown(channel, self.find_secrets())
 
 
 @dataclass(frozen=True, slots=True)

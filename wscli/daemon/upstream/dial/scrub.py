@@ -15,15 +15,18 @@ from wscli.net.origin import without_query
 from wscli.net.scrub import SHOWN, cleaned, forms_of, in_header, in_url, without
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
-__all__ = ["scrubbed", "scrubbed_timeline", "secrets_of"]
+__all__ = ["scrubbed", "scrubbed_answer", "scrubbed_timeline", "secrets_of"]
 
 MAX_HEADERS = 50
 MAX_VALUE = 200
 """Headers of an answer that are kept, and the characters of the value of each."""
 
-_SECRET_HEADER = re.compile(
-    r"cookie|auth(?!enticate)|token|secret|key|password|session|credential|signature|csrf|xsrf|jwt", re.IGNORECASE
+_HIDDEN_NAMES = "cookie|auth(?!enticate)|token|secret|key|password|session|credential|signature|csrf|xsrf|jwt"
+_SECRET_HEADER = re.compile(_HIDDEN_NAMES, re.IGNORECASE)
+_SECRET_MEMBER = re.compile(
+    rf'("[^"\\]*(?:{_HIDDEN_NAMES}|ticket|nonce)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.IGNORECASE
 )
+"""A member of a JSON object whose text is a secret by its key; the text may be cut."""
 _OF_THE_UPGRADE = "sec-websocket-"
 _REFERENCES = ("location", "content-location")
 
@@ -45,6 +48,11 @@ def secrets_of(target: DialTarget, tokens: Iterable[str], environment: Collectio
 def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:
     """Give the failure without secrets."""
     return replace(failure, text=cleaned(failure.text, secrets), close_reason=cleaned(failure.close_reason, secrets))
+
+
+def scrubbed_answer(text: str, secrets: Sequence[str]) -> str:
+    """Give an answer to a step of the session without secrets: ours, and the values of keys that name one."""
+    return cleaned(_SECRET_MEMBER.sub(rf'\1"{SHOWN}"', text), secrets)
 
 
 def scrubbed_timeline(timeline: DialTimeline, secrets: Sequence[str]) -> DialTimeline:
