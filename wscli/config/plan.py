@@ -6,10 +6,12 @@ redials, except of its ``timeout``; every other change is applied in place.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from wscli.backfill.models import BackfillModel
@@ -23,12 +25,16 @@ from wscli.history.limits import HistoryLimits
 from wscli.net.hosts import UNIX
 from wscli.net.proxy import ProxyChoice
 from wscli.net.tls import TlsSettings
-from wscli.templates import PartlyFilled, PathTemplate, Template
+from wscli.net.url_hosts import check_url_host
+from wscli.session.plan import SessionPlan
+from wscli.templates import JsonTemplate, PartlyFilled, PathTemplate, Scope, Template, compile_json
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate, Secret
 
 __all__ = ["ChannelPlan", "DialPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
+
+_ENCODED = ("token", "param", "with", "var")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,15 @@ class DialPlan:
     """How a connection is opened. The templates of a path, a query and so on are filled for each channel and dial."""
 
     url: Secret
-    """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
+    """The endpoint's ws:// or wss:// URL as written, with its own query; the path is not yet appended."""
     shown_url: str
     """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
     shown_query: tuple[str, ...] = ()
     """The names of the URL's own query."""
+    url_template: Template | None = None
+    """The URL, where it has placeholders."""
+    url_hosts: tuple[str, ...] = ()
+    """Patterns of hosts, such as ``*.example.com``, one of which a filled URL must lead to; empty: any."""
     connect_to: Secret | None = None
     """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
     shown_connect_to: str = ""
@@ -61,22 +71,53 @@ class DialPlan:
     """The values of ``${VAR}`` of the whole file."""
 
     @property
+    def templates(self) -> tuple[Template, ...]:
+        """Every template that is filled at a dial, without the path's."""
+        url = () if self.url_template is None else (self.url_template,)
+        return (*url, *self.query.values(), *self.headers.values(), *self.subprotocols)
+
+    @property
     def token_names(self) -> frozenset[str]:
         """The token sources that the templates name."""
-        templates = (*self.query.values(), *self.headers.values(), *self.subprotocols)
-        return frozenset(name for template in templates for space, name in template.references if space == "token")
+        found = (one for template in self.templates for one in template.references)
+        return frozenset(name for space, name in found if space == "token")
 
-    def address(self, params: Mapping[str, str]) -> str:
-        """Append the path to the URL.
+    def address(self, params: Mapping[str, str], scope: Scope = MappingProxyType({})) -> str:
+        """Fill the URL, and append the path.
+
+        Args:
+            params: the channel's parameters.
+            scope: the values of ``token``, ``with`` and ``var``, which a URL with placeholders needs.
 
         Raises:
-            ValueError: a parameter cannot be a segment of a path.
+            ValueError: a parameter cannot be a segment of a path; a placeholder has no value; the filled URL is
+                invalid, or leads to a host that ``url_hosts`` does not allow.
         """
-        parts = urlsplit(self.url.reveal())
+        if self.url_template is None:
+            return self._with_path(self.url.reveal(), params)
+        whole, filled = self.url_template.whole, {**scope, "param": params}
+        url = self.url_template.render(filled, encoded=() if whole else _ENCODED)
+        if self.url_hosts:
+            check_url_host(url, self.url_hosts)
+        return self._with_path(url, params)
+
+    def _with_path(self, url: str, params: Mapping[str, str]) -> str:
+        parts = urlsplit(url)
         path = parts.path
         if self.path is not None:
             path = path.rstrip("/") + "/" + self.path.render(params).lstrip("/")
         return urlunsplit(parts._replace(path=path or "/"))
+
+    def partly_filled_address(self, scope: Mapping[str, Mapping[str, Any]]) -> str:
+        """Fill the values of ``param`` and ``with`` only.
+
+        Raises:
+            ValueError: as for ``address``.
+        """
+        if self.url_template is None:
+            return self._with_path(self.url.reveal(), scope["param"])
+        url = "".join(map(str, self.url_template.partly_filled(scope)))
+        return url if self.path is None else f"{url} {self.path.render(scope['param'])}"
 
     def shown_address(self, params: Mapping[str, str]) -> str:
         """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query.
@@ -103,7 +144,7 @@ class UpstreamKey:
     """
 
     address: str
-    """The URL with its path."""
+    """The URL with its path; placeholders of tokens and variables stand as they are written."""
     connect_to: Secret | None
     query: tuple[tuple[str, PartlyFilled], ...]
     headers: frozenset[tuple[str, PartlyFilled]]
@@ -113,6 +154,8 @@ class UpstreamKey:
     tls: TlsSettings
     proxy: ProxyChoice
     max_message: int
+    values: tuple[tuple[str, str, str], ...] = ()
+    """Namespace, name and JSON of each value that the session's own steps and rules use, those of channels apart."""
 
     def __repr__(self) -> str:
         return "UpstreamKey(***)"
@@ -135,7 +178,10 @@ class UpstreamPlan:
     silence: float | None = None
     """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
-    """Whether channels with equal keys use one connection; no key of a file sets it yet."""
+    """Whether channels with equal keys use one connection."""
+    most_channels: int | None = None
+    """With ``share``, the most channels that one connection carries; None: any number."""
+    session: SessionPlan | None = None
     look_again: LookAgain | None = None
     """When it is dialled again after it failed; None: never."""
 
@@ -144,15 +190,26 @@ class UpstreamPlan:
         """What its machine goes by."""
         return Policy(self.backoff, self.verdicts, self.look_again)
 
-    def key(self, params: Mapping[str, str]) -> UpstreamKey:
+    @property
+    def token_names(self) -> frozenset[str]:
+        """The token sources that the dial and the steps of the session name."""
+        steps = () if self.session is None else self.session.steps
+        return self.dial.token_names.union(*(step.tokens for step in steps))
+
+    def key(self, params: Mapping[str, str], values: Mapping[str, Any] = MappingProxyType({})) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.
+
+        Args:
+            params: the channel's parameters.
+            values: of its ``with:``, filled.
 
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
         """
-        dial, scope = self.dial, {"param": params}
+        dial, scope = self.dial, {"param": params, "with": values}
+        used = () if self.session is None else sorted(self.session.upstream_values)
         return UpstreamKey(
-            address=dial.address(params),
+            address=dial.partly_filled_address(scope),
             connect_to=dial.connect_to,
             query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
             headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
@@ -161,6 +218,7 @@ class UpstreamPlan:
             tls=dial.tls,
             proxy=dial.proxy,
             max_message=dial.max_message,
+            values=tuple((space, name, json.dumps(scope[space].get(name), sort_keys=True)) for space, name in used),
         )
 
 
@@ -180,6 +238,8 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
+    values: JsonTemplate = field(default_factory=lambda: compile_json({}, ()))
+    """``with:``, a mapping; renders with the channel's parameters to the values of ``{with.NAME}``."""
     on_connect: ConnectHook | None = None
     on_state: StateHook | None = None
     on_message: MessageHook | None = None

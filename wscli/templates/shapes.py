@@ -13,6 +13,12 @@ class Shape(Protocol):
     """A compiled shape."""
 
     references: frozenset[tuple[str, str]]
+    """Namespace and name of each placeholder."""
+    leaves: tuple[tuple[tuple[str | int, ...], str, str], ...]
+    """Each leaf that is one placeholder without filter and default: its steps as of a path, namespace and name."""
 
     def matches(self, value: Any, scope: Scope) -> bool:
-        """Whether a JSON value has the shape; templates in it are filled from the scope."""
+        """Whether a JSON value, or ``ABSENT``, has the shape; templates in it are filled from the scope.
+
+        A template that cannot be filled matches nothing. In a scope ``msg`` is the whole message.
+        """

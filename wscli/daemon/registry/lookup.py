@@ -38,7 +38,7 @@ def channel_for(plan: Plan, url: str) -> str | None:
     found = []
     for place, channel in enumerate(plan.channels.values()):
         dial = channel.upstream.dial
-        if dial.shown_url.startswith(UNIX):  # it has no URL
+        if dial.shown_url.startswith(UNIX) or dial.url_template is not None:  # it has no URL, or not yet
             continue
         declared = dial.url.reveal()
         parts = urlsplit(declared)

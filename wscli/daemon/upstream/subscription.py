@@ -8,8 +8,8 @@ from wscli.core.events import CloseRequested, RedialRequested, ReplaceRequested,
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import Snapshot
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.daemon.upstream.members.member import Member, Subscriber
 from wscli.daemon.upstream.refs import Refs
-from wscli.daemon.upstream.subscribers import Member, Subscriber
 from wscli.daemon.upstream.upstream import Upstream
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
