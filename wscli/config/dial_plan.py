@@ -144,7 +144,6 @@ class DialPlan:
             values=values,
         )
 
-
     def _partly_filled_address(self, params: Mapping[str, str], scope: Scope) -> PartlyFilled:
         path = ("",) if self.path is None else self.path.partly_filled(params, scope)
         if self.url_template is not None:

@@ -87,7 +87,7 @@ class PathTemplate:
                     raise ValueError(f"the parameter {name!r} has no value")
                 value = params[name] if template is None else as_text(template.render(scope))
                 if why := _refusal(value):  # only a parameter is certainly no secret
-                    what = f"{value!r} cannot be the parameter {name!r}" if template is None else f"invalid '{{{name}}}'"
+                    what = f"{value!r} cannot be the parameter {name!r}" if template is None else f"bad '{{{name}}}'"
                     raise ValueError(f"{what} of a path: it {why}")
                 filled[place] = quote(value, safe="")
         return filled

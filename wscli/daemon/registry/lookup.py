@@ -152,8 +152,8 @@ def _query_fits(dial: DialPlan, parts: SplitResult, query: _Query, params: Mappi
     """The values that each key may have; None, which equals any, where more than parameters are part of it."""
     for key, value in _pairs(parts.query):
         declared.setdefault(key, set()).add(value)
-    for key, value in dial.query.items():
-        for template in (value,) if isinstance(value, Template) else value:
+    for key, one in dial.query.items():
+        for template in (one,) if isinstance(one, Template) else one:
             is_known = all(space == "param" for space, _ in template.references)
             try:
                 declared.setdefault(key, set()).add(template.render({"param": params}) if is_known else None)

@@ -83,12 +83,12 @@ class DialRequest:
     """Whether it goes before those that are not, in the queue of the connect budget."""
     lasting: float = 0.0
     """Seconds that each token is to last at least: one that does not is renewed first."""
+    by_hand: bool = False
+    """Whether a person asked for it: neither a wait of its endpoint nor one of a token source's backoff applies."""
     prepare: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     """Gives the variables of the dial's templates, once it is the dial's turn; it may raise ``SessionFailed``."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """Of ``with``, filled."""
-    by_hand: bool = False
-    """Whether a person asked for it: neither a wait of its endpoint nor one of a token source's backoff applies."""
 
 
 class Dialer:
@@ -253,7 +253,7 @@ def _target(dial: DialPlan, scope: Scope, url: str | None) -> DialTarget:
     except ConfigError as error:  # a TLS file, which may be replaced later
         raise DialError(Failure(FailureKind.TLS, error.message)) from None
     except ValueError as error:
-        raise DialError(Failure(FailureKind.UPGRADE, str(error))) from None
+        raise DialError(Failure(FailureKind.SESSION, str(error), moment="before")) from None
 
 
 class _Deaf:
