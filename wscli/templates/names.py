@@ -49,7 +49,7 @@ class PathTemplate:
 
     @property
     def references(self) -> frozenset[tuple[str, str]]:
-        """Namespace and name of each placeholder that is no parameter."""
+        """Namespace and name of each placeholder; parameters are not among them."""
         return frozenset().union(*(template.references for template in self.templates.values()))
 
     def render(self, params: Mapping[str, str], scope: Scope = MappingProxyType({})) -> str:

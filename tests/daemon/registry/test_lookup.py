@@ -177,9 +177,10 @@ def test_the_url_that_a_channel_dials_gives_that_channel(channel: ChannelPlan, d
     assert found is not None
     again = compile_name(channel.name).match(found)
     assert again is not None
-    assert make_target(
-        channel.upstream.dial, {"param": again, "token": {"session": ""}}
-    ).url.partition("?")[0] == url.partition("?")[0]
+    assert (
+        make_target(channel.upstream.dial, {"param": again, "token": {"session": ""}}).url.partition("?")[0]
+        == url.partition("?")[0]
+    )
     assert channel.upstream.dial.path is not None
     if len(channel.upstream.dial.path.params) < 2:
         assert found == name
