@@ -11,8 +11,8 @@ from wscli.net.http import HttpRequest
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
-    "Action", "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
-    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionReady", "SetTimer",
+    "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
+    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionAction", "SessionReady", "SetTimer",
     "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
@@ -206,7 +206,7 @@ class Reply:
     payload: bytes
 
 
-Action = (
+SessionAction = (
     Send
     | Call
     | SetTimer

@@ -8,8 +8,8 @@ from typing import Any
 
 from wscli.clock import Clock
 from wscli.session.actions import Action, CallFailed, ChannelSession
-from wscli.session.engine.memory import Memory
 from wscli.session.engine.outgoing import LetOut, OutgoingMessage, RefSource
+from wscli.session.engine.parts import Memory
 from wscli.session.plan import SessionPlan
 from wscli.templates import Scope
 
@@ -47,7 +47,7 @@ class Session:
 
         """
 
-    def begin(self) -> list[Action]:
+    def begin(self) -> list[SessionAction]:
         """Run ``before``; ``SessionReady`` says that the dial may begin."""
         raise NotImplementedError
 
@@ -55,19 +55,19 @@ class Session:
         """Give ``{var.x}`` for the dial's templates."""
         raise NotImplementedError
 
-    def dialling(self) -> list[Action]:
+    def dialling(self) -> list[SessionAction]:
         """Learn that the dial's templates are filled: ``resume`` with ``once`` forgets what was kept."""
         raise NotImplementedError
 
-    def opened(self) -> list[Action]:
+    def opened(self) -> list[SessionAction]:
         """Run ``hello`` or what ``resume`` has in its place; ``SessionReady`` says that it is over."""
         raise NotImplementedError
 
-    def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> list[Action]:
+    def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> list[SessionAction]:
         """Process the messages of one turn; the arguments are those of ``ConnectionListener.on_batch``."""
         raise NotImplementedError
 
-    def join(self, channel: ChannelSession) -> list[Action]:
+    def join(self, channel: ChannelSession) -> list[SessionAction]:
         """Subscribe a channel, at once or as ``hello`` is over and ``limits.subscribe`` allows.
 
         Channels that are wanted join before ``opened``: what arrives for them during ``hello`` is held for them.
@@ -75,19 +75,19 @@ class Session:
         """
         raise NotImplementedError
 
-    def leave(self, channel: ChannelSession) -> list[Action]:
+    def leave(self, channel: ChannelSession) -> list[SessionAction]:
         """Deliver nothing more to a channel, and unsubscribe it; ``Unsubscribed`` says that this is over."""
         raise NotImplementedError
 
-    def bye(self) -> list[Action]:
+    def bye(self) -> list[SessionAction]:
         """Run ``bye`` before a close after which we do not come back; ``ByeOver`` says that it is over."""
         raise NotImplementedError
 
-    def answered(self, number: int, answer: Mapping[str, str] | bytes | CallFailed) -> list[Action]:
+    def answered(self, number: int, answer: Mapping[str, str] | bytes | CallFailed) -> list[SessionAction]:
         """Take the answer to a ``Call``; an unknown number changes nothing."""
         raise NotImplementedError
 
-    def due(self, number: int) -> list[Action]:
+    def due(self, number: int) -> list[SessionAction]:
         """Take a timer of ``SetTimer`` that is due; an unknown number changes nothing."""
         raise NotImplementedError
 
@@ -126,11 +126,11 @@ class Session:
         """Render a message that is written next, and count it."""
         raise NotImplementedError
 
-    def not_sent(self, message: OutgoingMessage) -> list[Action]:
+    def not_sent(self, message: OutgoingMessage) -> list[SessionAction]:
         """Learn that a message of the session was not written."""
         raise NotImplementedError
 
-    def logged(self, number: int) -> list[Action]:
+    def logged(self, number: int) -> list[SessionAction]:
         """Learn that a message of ``Deliver.acks`` is committed, once for each channel."""
         raise NotImplementedError
 

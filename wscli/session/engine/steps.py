@@ -1,0 +1,322 @@
+"""Steps, run one after the other: each reads as it is written, and parks where it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.session.actions import AskTokens, CallFailed, Fetch, Progress, RunCommand, Stepped
+from wscli.session.engine.core import Core, Deadline
+from wscli.session.engine.outgoing import Outbound, OutgoingMessage
+from wscli.session.engine.parts import CaptureFailed, Part, capture
+from wscli.session.engine.requests import RequestInvalid, fill_request, shortened
+from wscli.session.engine.waits import Awaiting, Waits
+from wscli.session.frames import FramesPlan, message_value
+from wscli.session.plan import Alternative, HttpAction, RunAction, SendAction, Step
+from wscli.templates.paths import ABSENT
+from wscli.values import format_duration
+
+__all__ = ["Run", "StepFailed", "Steps"]
+
+_REPORTED = ("before", "hello", "resume", "subscribe")
+"""The moments whose steps are told of, one by one."""
+_PLAIN = FramesPlan()
+_Answer = tuple[Alternative | None, Any]
+"""An alternative that fits, and the answer itself."""
+
+
+class StepFailed(Exception):
+    """A step failed."""
+
+    def __init__(self, failure: Failure, verdict: Verdict | None = None) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+        self.verdict = verdict
+        """Of an alternative's ``then``; None: as others decide."""
+
+
+class Steps:
+    """Runs steps on one connection."""
+
+    def __init__(self, core: Core, waits: Waits, outbound: Outbound) -> None:
+        self.core = core
+        self.waits = waits
+        self.outbound = outbound
+
+    def run(
+        self,
+        steps: Sequence[Step],
+        moment: str,
+        part: Part,
+        ended: Callable[[], None],
+        failed: Callable[[StepFailed], None],
+        *,
+        message: Any = ABSENT,
+        sent: Callable[[SendAction, Mapping[str, Any], Any], None] | None = None,
+    ) -> Run:
+        """Run steps, and call ``ended`` or ``failed`` at their end, which may be before this returns.
+
+        Args:
+            steps: what to run.
+            moment: one of ``MOMENTS``.
+            part: whose variables they use and set.
+            ended: called after the last one.
+            failed: called instead where one fails.
+            message: what ``{msg}`` is.
+            sent: called with each message of theirs, its scope and its reference, before it is written.
+
+        """
+        run = Run(self, steps, moment, part, message, sent)
+        run.start(ended, failed)
+        return run
+
+
+class Run:
+    """One sequence of steps."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        sequence: Sequence[Step],
+        moment: str,
+        part: Part,
+        message: Any,
+        sent: Callable[[SendAction, Mapping[str, Any], Any], None] | None,
+    ) -> None:
+        self._core, self._waits, self._outbound = steps.core, steps.waits, steps.outbound
+        self._sequence = sequence
+        self._moment = moment
+        self._part = part
+        self._message = message
+        self._sent = sent
+        self._scope: dict[str, Any] = {**part.scope, "token": {}, "sent": {}}
+        if message is not ABSENT:
+            self._scope["msg"] = message
+        self._generator = self._all()
+        self.over = False
+        self._awaiting: Awaiting | None = None
+        self._early: Awaiting | None = None
+        self._deadline: Deadline | None = None
+        self._early_answer: _Answer = (None, ABSENT)
+        self._outgoing: OutgoingMessage | None = None
+        self._call = 0
+        self._answer_text = ""
+
+    # its life
+
+    def start(self, ended: Callable[[], None], failed: Callable[[StepFailed], None]) -> None:
+        """Run up to where it waits first."""
+        self._ended, self._failed = ended, failed
+        self._go_on(None)
+
+    def stop(self) -> None:
+        """Stop where it waits; neither ``ended`` nor ``failed`` is called."""
+        if self._outgoing is not None:
+            self._outgoing.cancelled = True
+        self._clear()
+        self._generator.close()
+
+    def _go_on(self, event: Any) -> None:
+        if self.over:
+            return
+        try:
+            if isinstance(event, StepFailed):
+                self._generator.throw(event)
+            else:
+                self._generator.send(event)
+        except StopIteration:
+            self._clear()
+            self._ended()
+        except StepFailed as error:
+            self._clear()
+            self._failed(error)
+
+    def _clear(self) -> None:
+        self.over = True
+        self._part.waits_for = ""
+        self._core.forget_call(self._call)
+        for awaiting in (self._awaiting, self._early):
+            if awaiting is not None:
+                self._waits.remove(awaiting)
+        self._stop_clock()
+
+    def _start_clock(self, step: Step) -> None:
+        self._progress(step, f"waiting for {step.expected or 'an answer'}")
+        self._deadline = Deadline(self._core, step.within, lambda: self._late(step))
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self, step: Step) -> None:
+        expected = f", expected {step.expected}" if step.expected else ""
+        self._go_on(self._failure(step, f"no answer within {format_duration(step.within)}{expected}"))
+
+    # the steps
+
+    def _all(self) -> Generator[None, Any, None]:
+        for at, step in enumerate(self._sequence):
+            if self._wanted(step):
+                began = self._core.clock.monotonic()
+                self._answer_text = ""
+                try:
+                    yield from self._one(step, self._sequence[at + 1] if at + 1 < len(self._sequence) else None)
+                except StepFailed as error:
+                    self._report(step, began, self._answer_text or error.failure.text, ok=False)
+                    raise
+                self._report(step, began, self._answer_text, ok=True)
+
+    def _wanted(self, step: Step) -> bool:
+        return all(
+            shape.matches(self._scope.get(space, {}).get(name, ABSENT), self._scope) for space, name, shape in step.when
+        )
+
+    def _one(self, step: Step, following: Step | None) -> Generator[None, Any, None]:
+        if step.tokens:
+            self._progress(step, f"waiting for the token {', '.join(map(repr, sorted(step.tokens)))}")
+            tokens = yield from self._ask(AskTokens(step.tokens), step.within)
+            if isinstance(tokens, CallFailed):
+                raise self._call_failed(step, tokens)
+            self._scope["token"] = {**self._scope["token"], **tokens}
+        answer: _Answer = (None, self._message)
+        if isinstance(step.action, SendAction):
+            answer = yield from self._exchange(step, step.action)
+        elif step.action is not None:
+            answer = yield from self._request(step, step.action, following)
+        elif step.expect:
+            answer = yield from self._wait(step)
+        self._take(step, *answer)
+
+    def _exchange(self, step: Step, action: SendAction) -> Generator[None, Any, _Answer]:
+        """Send, and wait for the answer from before the message is written."""
+        scope = self._scope = {**self._scope, "sent": {}}
+        awaiting = self._await(step) if step.expect else None
+
+        def written(message: OutgoingMessage) -> None:
+            scope["sent"]["ref"] = message.ref
+            if self._sent is not None:
+                self._sent(action, scope, message.ref)
+            if awaiting is None:
+                self._go_on((None, self._message))
+            elif awaiting is self._awaiting:  # else the answer was there before
+                self._waits.enter(awaiting)
+                self._start_clock(step)
+
+        def failed(problem: str) -> None:
+            self._go_on(self._failure(step, problem))
+
+        self._progress(step, "waiting to send")
+        self._outgoing = self._outbound.send(self._part, action, scope, written, failed)
+        answer: _Answer = yield
+        return answer
+
+    def _request(
+        self, step: Step, action: HttpAction | RunAction, following: Step | None
+    ) -> Generator[None, Any, _Answer]:
+        try:
+            what = fill_request(action, self._scope)
+        except RequestInvalid as error:
+            raise self._failure(step, str(error)) from None
+        if following is not None and following.action is None and following.expect and not following.when:
+            self._await_early(following)
+        self._progress(step, f"waiting for {step.shown}")
+        body = yield from self._ask(what, step.within)
+        if isinstance(body, CallFailed):
+            raise self._call_failed(step, body)
+        value = message_value(_PLAIN, body)
+        self._answer_text = shortened(body)
+        found = next((one for one in step.expect if one.match.matches(value, self._scope)), None)
+        if step.expect and found is None:
+            raise self._failure(step, f"unexpected answer; expected {step.expected or 'another'}")
+        return found, value
+
+    def _ask(self, what: AskTokens | Fetch | RunCommand, within: float) -> Generator[None, Any, Any]:
+        self._call = self._core.call(what, within, self._part, self._go_on)
+        answer = yield
+        return answer
+
+    def _wait(self, step: Step) -> Generator[None, Any, _Answer]:
+        awaiting, self._early = self._early, None
+        if awaiting is None:
+            awaiting = self._await(step)
+        elif not awaiting.entered:
+            return self._early_answer
+        else:  # what it names may have got its value only now
+            awaiting.scope, awaiting.answer, self._awaiting = self._scope, self._answered, awaiting
+            for value, raw in awaiting.seen or ():
+                found = awaiting.fits(value)
+                if found is not None:
+                    self._waits.remove(awaiting)
+                    self._answer_text = shortened(raw)
+                    return found, value
+            awaiting.seen = None
+        self._start_clock(step)
+        answer: _Answer = yield
+        return answer
+
+    # what it waits for
+
+    def _await(self, step: Step) -> Awaiting:
+        self._awaiting = Awaiting(step.expect, self._scope, self._answered, drop=step.drop)
+        self._waits.enter(self._awaiting)
+        return self._awaiting
+
+    def _await_early(self, step: Step) -> None:
+        """Wait already, while the request before the step is made."""
+
+        def answered(found: Alternative, value: Any, raw: bytes) -> None:
+            self._early_answer = found, value
+            self._answer_text = shortened(raw)
+
+        self._early = Awaiting(step.expect, self._scope, answered, drop=step.drop)
+        names = set().union(*(one.match.references for one in step.expect))
+        if any(name not in self._scope.get(space, ()) for space, name in names):
+            self._early.seen = []
+        self._waits.enter(self._early)
+
+    def _answered(self, found: Alternative, value: Any, raw: bytes) -> None:
+        self._awaiting = None
+        self._answer_text = shortened(raw)
+        self._stop_clock()
+        self._go_on((found, value))
+
+    def _take(self, step: Step, found: Alternative | None, value: Any) -> None:
+        try:
+            if found is not None:
+                capture(self._part, value, self._scope, found.set, found.keep)
+            capture(self._part, value, self._scope, step.set, step.keep)
+        except CaptureFailed as error:
+            raise self._failure(step, f"cannot set {error}") from None
+        if found is not None and found.resumed:
+            self._part.resumed = True
+        if found is not None and found.then is not None:
+            raise self._failure(step, f"the answer fits {found.shown or 'an alternative'}", found.then)
+
+    # what it tells
+
+    def _failure(self, step: Step, text: str, verdict: Verdict | None = None) -> StepFailed:
+        failure = Failure(FailureKind.SESSION, f"{step.place} ({step.shown}): {text}", moment=self._moment)
+        return StepFailed(failure, verdict)
+
+    def _call_failed(self, step: Step, answer: CallFailed) -> StepFailed:
+        text = f"{step.place} ({step.shown}): {answer.failure.text}"
+        verdict = None
+        if isinstance(answer.body, bytes):
+            value = message_value(_PLAIN, answer.body)
+            self._answer_text = shortened(answer.body)
+            said = (one for one in step.expect if one.then is not None and one.match.matches(value, self._scope))
+            verdict = next((one.then for one in said), None)
+        return StepFailed(replace(answer.failure, text=text, moment=self._moment), verdict)
+
+    def _progress(self, step: Step, text: str) -> None:
+        self._part.waits_for = f"{step.place}: {text}"
+        if self._moment in _REPORTED:
+            self._core.actions.append(Progress(self._part.channel, self._part.waits_for))
+
+    def _report(self, step: Step, began: float, answer: str, *, ok: bool) -> None:
+        if self._moment in _REPORTED:
+            seconds = self._core.clock.monotonic() - began
+            self._core.actions.append(Stepped(self._part.channel, step.place, step.shown, seconds, answer, ok))
