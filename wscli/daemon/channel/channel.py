@@ -16,6 +16,7 @@ from wscli.core import events
 from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent
 from wscli.core.failures import Failure, Verdict
+from wscli.core.machine import ReloadEffect
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -28,7 +29,6 @@ from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.subscribers import ConnectionHook, DialCount
-from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
