@@ -245,6 +245,8 @@ class Upstream:
 
     def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
         """Put the connection on the keep-alive wheel, and open the session."""
+        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
+        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
 
         def dead() -> None:
             within = format_duration(self.plan.keepalive.timeout)
@@ -263,8 +265,6 @@ class Upstream:
             if self.snapshot.probing and attempt is self.attempts.present:
                 self.feed(events.PongReceived(attempt.generation))
 
-        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
-        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
         if waiting:
