@@ -20,7 +20,7 @@ from tests.cli.commands import Cli, cli, start
 from tests.client.scene import Scene, running
 from tests.daemon.served import link_of
 from tests.waiting import eventually
-from wscli.cli.send.paced import Pace, cut
+from wscli.cli.send.paced import Pacing, chunks_of
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
 __all__ = ["cli", "running"]
@@ -40,7 +40,7 @@ def give(process: Process, data: bytes) -> None:
 
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 20))
 def test_chunks_have_exactly_the_size_and_the_last_one_what_is_left(pieces: list[bytes], size: int) -> None:
-    chunks = list(cut(pieces, size))
+    chunks = list(chunks_of(pieces, size))
     assert b"".join(chunks) == b"".join(pieces)
     assert all(len(one) == size for one in chunks[:-1])
     assert all(1 <= len(one) <= size for one in chunks[-1:])
@@ -55,7 +55,7 @@ def test_a_pace_is_kept_without_a_burst_after_a_delay(delays: list[float], inter
         assert seconds > 0
         now += seconds
 
-    pace = Pace(interval, wait, lambda: now)
+    pace = Pacing(interval, wait, lambda: now)
     for delay in delays:
         now += delay
         pace.keep()
@@ -146,7 +146,7 @@ async def test_a_terminal_shows_how_far_it_is_and_at_the_end_how_much_it_was(cli
         (["--binary", "--chunk", "4", "-0"], "-0 and --chunk exclude each other"),
         (["--rate", "fast"], "invalid rate: 'fast'; it must be such as 5/s or 300/5m"),
         (["--rate", "5/0s"], "invalid rate: '5/0s'"),
-        (["--rate", "5/s", "--queue"], "--queue excludes --chunk and --rate"),
+        (["--rate", "5/s", "--queue"], "--queue and --rate exclude each other"),
         (["message", "--rate", "5/s"], "here is a MESSAGE"),
     ],
 )

@@ -66,6 +66,32 @@ def _framing(
     return "whole" if whole or binary else "line"
 
 
+def _send_now(
+    selection: Selection,
+    args: SendRequest,
+    message: str | None,
+    framing: Framing,
+    chunk: int | None,
+    interval: float | None,
+    ack: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Send without the outbox."""
+    one_by_one = chunk is not None or interval is not None
+    outcomes = Outcomes(args["channel"], enabled=as_json)
+    reporting = outcomes.reporting() if framing == "whole" and not one_by_one else contextlib.nullcontext()
+    with reporting, connect_to(selection, timeout=args["timeout"]) as client:
+        sender = _sender(selection, client, args, outcomes, ack)
+        if one_by_one:
+            from wscli.cli.send.paced import send_stream
+
+            send_stream(sender, framing, chunk=chunk, interval=interval, shows=not as_json)
+        else:
+            hand_over(sender, message, framing)
+    return 0
+
+
 @click.command("send")
 @with_instance
 @channel_argument
@@ -113,36 +139,21 @@ def command(
     --wait it exits with 0 once every message was sent; 7: one expired, was rejected or was removed; 9: the same, and it
     may have been sent before; 124: one is still queued, and will be sent.
 
-    With --chunk each message has exactly so many bytes, however stdin brings them, and the last one what is left.
-    --rate sends a message as soon as the rate allows, and reads no further meanwhile. An error says how many messages
-    and bytes were sent before it; on a terminal both show how far it is.
+    With --chunk each message has exactly so many bytes, the last one what is left. An error says how many messages and
+    bytes were sent before it. Audio of 16 bits at 16 kHz, ten messages a second:
 
-    \b
-    Example: 16-bit audio at 16 kHz, a tenth of a second a message:
       wscli send speech --binary --chunk 3200 --rate 10/s < talk.raw
     """
-    one_by_one = chunk is not None or interval is not None
     framing = _framing(message, binary=binary, whole=whole, nul=nul, chunk=chunk, interval=interval)
-    if queued:
-        if ack is not None:
-            raise UsageError("--queue and --wait-ack exclude each other", "what is queued is sent later")
-        if one_by_one:
-            raise UsageError("--queue excludes --chunk and --rate", "what is queued is sent later")
-        from wscli.cli.send.queued import queue_messages
+    if not queued:
+        if ttl is not None or key is not None or wait:
+            raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
+        sending: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
+        return _send_now(selection, sending, message, framing, chunk, interval, ack, as_json=as_json)
+    if ack is not None or chunk is not None or interval is not None:
+        refused = "--wait-ack" if ack is not None else "--chunk" if chunk is not None else "--rate"
+        raise UsageError(f"--queue and {refused} exclude each other", "what is queued is sent later")
+    from wscli.cli.send.queued import queue_messages
 
-        queueing: QueueRequest = {"channel": channel, "binary": binary, "ttl": ttl, "key": key, "watch": wait}
-        return queue_messages(selection, queueing, message, framing, timeout, as_json=as_json)
-    if ttl is not None or key is not None or wait:
-        raise UsageError("--ttl, --key and --wait are of the outbox", "add --queue")
-    args: SendRequest = {"channel": channel, "binary": binary, "timeout": timeout}
-    outcomes = Outcomes(channel, enabled=as_json)
-    reporting = outcomes.reporting() if framing == "whole" and not one_by_one else contextlib.nullcontext()
-    with reporting, connect_to(selection, timeout=timeout) as client:
-        sender = _sender(selection, client, args, outcomes, ack)
-        if one_by_one:
-            from wscli.cli.send.paced import send_stream
-
-            send_stream(sender, framing, chunk=chunk, interval=interval, shows=not as_json)
-        else:
-            hand_over(sender, message, framing)
-    return 0
+    queueing: QueueRequest = {"channel": channel, "binary": binary, "ttl": ttl, "key": key, "watch": wait}
+    return queue_messages(selection, queueing, message, framing, timeout, as_json=as_json)

@@ -17,13 +17,13 @@ from wscli.control.protocol import split_block
 if TYPE_CHECKING:
     from wscli.control.requests import Framing
 
-__all__ = ["Pace", "cut", "send_stream"]
+__all__ = ["Pacing", "chunks_of", "send_stream"]
 
 _REDRAW = 0.25
 """Seconds between two lines of progress."""
 
 
-class Pace:
+class Pacing:
     """Has ``wait`` called so that a message goes each ``interval`` seconds; what stdin delays is not caught up."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Pace:
         self._due = max(self._due, now) + self._interval
 
 
-def cut(stdin: Iterable[bytes], chunk: int) -> Iterator[bytes]:
+def chunks_of(stdin: Iterable[bytes], chunk: int) -> Iterator[bytes]:
     """Cut what comes into chunks of so many bytes; the last has what is left."""
     pending = bytearray()
     for piece in stdin:
@@ -70,11 +70,11 @@ def send_stream(sender: Sender, framing: Framing, *, chunk: int | None, interval
     """
     sender.open()
     sender.sent_bytes = 0
-    pace = Pace(interval, sender.pause)
+    pace = Pacing(interval, sender.pause)
     messages = (
         (one for block in blocks_of(sender.stdin(), framing) for one in split_block(block, framing))
         if chunk is None
-        else cut(sender.stdin(), chunk)
+        else chunks_of(sender.stdin(), chunk)
     )
     with _Progress(sender, shows=shows) as progress:
         for message in messages:
