@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from shlex import quote
 
 from wscli.client.messages import Gap, Message
 from wscli.control.messages import SendReceipt, Status
@@ -106,7 +105,6 @@ class PendingReply:
         self._epoch, _, last = handed["after"].rpartition(":")
         self._before = int(last)
         self._began = wall()
-        self._channel = channel
         self._what = f"no {called} on {channel!r}"
         self._timeout = timeout
         self._others = 0
@@ -144,11 +142,8 @@ class PendingReply:
 
     def overdue(self, states: Sequence[Status] = ()) -> TimedOut:
         """Make the error of a reply that did not come in time; ``states`` is the channel's own by now."""
-        stands = [f"{one['channel']} is {state_text(one)}" for one in states if one["state"] != "ready"]
-        hint = "a longer timeout waits longer"
-        if self._others:
-            hint = f"`wscli tail {quote(self._channel)} --last {self._others:d} --no-follow` shows what came instead"
-        return TimedOut("; ".join([f"{self._what} within {self._timeout:g} s", *stands, *self._clues()]), hint)
+        stands = "".join(f"; {one['channel']} is {state_text(one)}" for one in states if one["state"] != "ready")
+        return TimedOut(f"{self._what} within {self._timeout:g} s{stands}", "; ".join(self._clues()))
 
     def done(self) -> ChannelUnavailable:
         """Make the error of a channel that was done before the reply came."""
@@ -168,7 +163,7 @@ class PendingReply:
             clues.append(f"{_messages(self._others)} came instead")
             if isinstance(self._matches, Expression) and self._matches.failed:
                 clues.append(f"the expression fails on some: {self._matches.failed}")
-        return clues
+        return clues or ["a longer timeout waits longer"]
 
 
 def _messages(count: int) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, assert_never
+from typing import assert_never
 
 from wscli.core import endings, rotation
 from wscli.core import events as e
@@ -17,7 +17,7 @@ from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, d
 from wscli.core.states import HOLDS_CONNECTION, PROBING, ChannelState, Next, Reason, Snapshot
 from wscli.core.transitions import UPSTREAM_TABLE, IllegalTransition
 
-__all__ = ["RELOAD_EFFECTS", "ReloadEffect", "event_of_reload", "step"]
+__all__ = ["event_of_reload", "step"]
 
 S = ChannelState
 Kind = FailureKind
@@ -151,15 +151,6 @@ def _network_returned(snapshot: Snapshot, event: e.NetworkReturned) -> Move:
     if snapshot.state is S.OFFLINE or (waits and failure and failure.kind in _FROM_THE_NETWORK):
         return dial_next(snapshot, Reason("network", "the network is back"), attempt=snapshot.attempt + 1)
     return snapshot, ()
-
-
-ReloadEffect = Literal["updated", "rotated", "restarted"]
-"""What another plan did: no more than that, the next connection beside the present one, or another in its place."""
-RELOAD_EFFECTS: dict[type[e.UpstreamEvent], ReloadEffect] = {
-    e.CloseRequested: "updated",
-    e.ReplaceRequested: "rotated",
-    e.RedialRequested: "restarted",
-}
 
 
 def event_of_reload(

@@ -17,7 +17,6 @@ from wscli.core import events
 from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent
 from wscli.core.failures import Failure, Verdict
-from wscli.core.machine import ReloadEffect
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -30,6 +29,7 @@ from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.members.member import ConnectionHook, DialCount
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
@@ -90,7 +90,7 @@ class Channel:
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self.usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
 
     # what it is
 
@@ -112,12 +112,12 @@ class Channel:
     @property
     def wanted(self) -> bool:
         """Whether it should be open: eager, started by hand, or in use."""
-        return self.usage.wanted
+        return self._usage.wanted
 
     @property
     def in_use(self) -> bool:
         """Whether a reader or a sender holds it."""
-        return self.usage.in_use
+        return self._usage.in_use
 
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless; None while it may still become ready."""
@@ -137,12 +137,12 @@ class Channel:
 
     def start(self) -> None:
         """Open it from whatever state."""
-        self.usage.held_open = True
+        self._usage.held_open = True
         self._feed(events.StartRequested())
 
     def stop(self) -> None:
         """Close it until ``start``."""
-        self.usage.held_open = False
+        self._usage.held_open = False
         self._feed(events.StopRequested())
 
     def restart(self) -> None:
@@ -172,7 +172,7 @@ class Channel:
     @contextmanager
     def use(self) -> Iterator[None]:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
-        with self.usage.hold():
+        with self._usage.hold():
             self._feed(events.Used())
             yield
 
@@ -202,7 +202,7 @@ class Channel:
         self.intake.update(plan, params)
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
-        self.usage.update(plan.eager, plan.linger)
+        self._usage.update(plan.eager, plan.linger)
         applied = self._upstreams.update(
             self.name, self.subscription, plan.upstream, params, tokens_changed=tokens_changed
         )
@@ -223,7 +223,7 @@ class Channel:
     def shut(self) -> None:
         """Close its connection and its timers, and log nothing of it: the channel or the manager ends."""
         self.announcer.close()
-        self.usage.close()
+        self._usage.close()
         self.backpressure.reset()
         self._feed(events.StopRequested())
         self.intake.close()
@@ -240,7 +240,7 @@ class Channel:
     @property
     def kept_open(self) -> bool:
         """Whether it is wanted, or in its linger."""
-        return self.usage.kept_open
+        return self._usage.kept_open
 
     @property
     def critical(self) -> bool:

@@ -21,14 +21,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
+from typing import Literal
 
 from wscli.config.plan import UpstreamPlan
 from wscli.core import commands, events
 from wscli.core.backoff import delay_for
 from wscli.core.events import UpstreamEvent
 from wscli.core.failures import Failure, FailureKind, Verdict
-from wscli.core.machine import RELOAD_EFFECTS, ReloadEffect, event_of_reload, step
+from wscli.core.machine import event_of_reload, step
 from wscli.core.states import SETTLED, ChannelState, Snapshot
 from wscli.daemon.upstream.attempt import Attempt
 from wscli.daemon.upstream.attempts import Attempts
@@ -44,7 +44,15 @@ from wscli.timing import OneShot
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
-__all__ = ["Upstream"]
+__all__ = ["ReloadEffect", "Upstream"]
+
+ReloadEffect = Literal["updated", "rotated", "restarted"]
+"""What another plan did: no more than that, the next connection beside the present one, or another in its place."""
+_EFFECTS: dict[type[UpstreamEvent], ReloadEffect] = {
+    events.CloseRequested: "updated",
+    events.ReplaceRequested: "rotated",
+    events.RedialRequested: "restarted",
+}
 
 S = ChannelState
 
@@ -161,7 +169,7 @@ class Upstream:
         if event is None:
             return "updated"
         self.feed(event)
-        return RELOAD_EFFECTS[type(event)]
+        return _EFFECTS[type(event)]
 
     def _step(self, event: UpstreamEvent) -> None:
         before = self.snapshot
@@ -245,17 +253,25 @@ class Upstream:
 
     def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
         """Put the connection on the keep-alive wheel, and open the session."""
-        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
-        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
 
         def dead() -> None:
             within = format_duration(self.plan.keepalive.timeout)
             attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
+        def ready() -> None:
+            if not attempt.retired and attempt.ready_at is None:
+                attempt.ready_at = self._services.clock.monotonic()
+                self.feed(events.HandshakeDone(attempt.generation))
+
+        def judge(verdict: Verdict, failure: Failure) -> None:
+            if not attempt.retired:
+                attempt.record.failure = failure
+                healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
+                self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
+
         def open_session() -> None:
             nonlocal waiting
             waiting = False
-            ready, judge = partial(self._session_ready, attempt), partial(self._session_judged, attempt)
             attempt.end_session = self._session.start(connection, ready, judge)
 
         def pong(rtt: float) -> None:
@@ -265,23 +281,14 @@ class Upstream:
             if self.snapshot.probing and attempt is self.attempts.present:
                 self.feed(events.PongReceived(attempt.generation))
 
+        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
+        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
         attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
         self.feed(events.Opened(attempt.generation))
         if waiting:
             attempt.watch.probe()
         else:
             open_session()
-
-    def _session_ready(self, attempt: Attempt) -> None:
-        if not attempt.retired and attempt.ready_at is None:
-            attempt.ready_at = self._services.clock.monotonic()
-            self.feed(events.HandshakeDone(attempt.generation))
-
-    def _session_judged(self, attempt: Attempt, verdict: Verdict, failure: Failure) -> None:
-        if not attempt.retired:
-            attempt.record.failure = failure
-            health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-            self.feed(events.VerdictGiven(attempt.generation, verdict, failure, *health))
 
     def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Pass messages on."""
@@ -295,6 +302,7 @@ class Upstream:
             self.subscribers.ended(failure)
         health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
         token = self.attempts.newest_token(attempt.generation)
+        ended = events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent)
         if self.snapshot.successor is not None and attempt.ready_at is not None and failure.kind is FailureKind.CLOSE:
             self._health.hand_over()
-        self.feed(events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent))
+        self.feed(ended)

@@ -11,12 +11,11 @@ from typing import NamedTuple
 from wscli.config.dial_plan import UpstreamKey
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import CloseRequested
-from wscli.core.machine import ReloadEffect
 from wscli.daemon.upstream.members.member import Subscriber
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
 from wscli.daemon.upstream.subscription import Subscription
-from wscli.daemon.upstream.upstream import Upstream
+from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
 from wscli.errors import UnknownChannel
 
 __all__ = ["UpstreamId", "Upstreams"]
