@@ -12,8 +12,8 @@ from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
     "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
-    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionAction", "SessionReady", "SetTimer",
-    "Stepped", "SubscriptionReady", "Unsubscribed",
+    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionAction", "SessionReady",
+    "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
 
@@ -70,7 +70,7 @@ class CallFailed:
     """Why a call failed, for ``Session.answered``."""
 
     failure: Failure
-    """Of kind ``token`` for tokens, ``status`` with its ``code`` for an HTTP status, else ``session`` or as a dial's."""
+    """Of kind ``token`` for tokens, ``status`` with its ``code`` for an HTTP status, else as a dial's."""
     body: bytes | object = ABSENT
     """The body of an HTTP answer with another status; an item of ``expect`` may say what then."""
 

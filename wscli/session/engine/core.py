@@ -48,21 +48,54 @@ class Core:
         self.chance = chance
         self.shared = shared
         self.actions: list[SessionAction] = []
-        self.upstream = Part(None, memory.kept, {**scope, "now": _Now(clock)})
+        self.changes: list[Part] = []
+        self.pooling = True
+        """Whether messages are held for channels to come."""
+        self.pooled = 0
+        """Bytes of those."""
+        self.upstream = Part(None, dict(memory.kept), {**scope, "now": _Now(clock)}, self.changes)
         self.channels: dict[str, ChannelPart] = {}
         self.ready = False
         """Whether ``hello`` is over."""
         self.resuming = False
+        self.orders: dict[str | None, int] = {}
+        """The last number of ``order``, by channel; None is the upstream's."""
+        self.subscribed: dict[str, ChannelPart] = {}
+        """The channels that are ready, by name."""
+        self.undelivered: set[str | None] = set()
+        """The channels that have held messages; None: those to come."""
+        self.lost = frozenset(memory.undelivered)
+        """Those whose held messages the last connection took with it."""
         self.numbers: Iterator[int] = count(1)
         self.judged: list[tuple[Part, Verdict | None, Failure]] = []
         self._due: dict[int, Callable[[], None]] = {}
         self._calls: dict[int, Callable[[Any], None]] = {}
         self._paused = 0.0
         self._paused_since: float | None = None
+        if memory.owner is None:
+            self.own_memory()
 
-    def channel_scope(self) -> Scope:
-        """Give what a channel's scope begins with."""
-        return {**self.upstream.scope}
+    @property
+    def owns_memory(self) -> bool:
+        """Whether what the upstream keeps here is what a later connection begins with."""
+        return self.memory.owner is self
+
+    def own_memory(self) -> None:
+        """Have a later connection begin with what is kept here."""
+        if self.memory.owner is not self:
+            self.memory.owner, self.memory.kept = self, self.upstream.kept
+
+    def open(self) -> None:
+        """Learn that ``hello`` is over: this is now what a later connection is compared with."""
+        self.ready = True
+        self.own_memory()
+        memory = self.memory
+        memory.orders, memory.subscribed, memory.undelivered = self.orders, self.subscribed, self.undelivered
+
+    def end(self) -> None:
+        """Learn that the connection is over."""
+        if self.memory.owner is self:
+            self.memory.owner = None
 
     # timers
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from wscli.jsontext import json_key
-from wscli.session.engine.parts import ChannelPart
+from wscli.session.engine.parts import ChannelPart, Part
+from wscli.session.plan import Route
 from wscli.templates import Template
 from wscli.templates.paths import ABSENT
 from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["ChannelIndex", "is_of_channel", "leaf_value"]
+__all__ = ["ChannelIndex", "Routes", "leaf_value"]
 
 _SPACES = ("sub", "param", "with")
-_NONE: tuple[ChannelPart, ...] = ()
 Matches = Callable[[Any, Any], bool]
-
-
-def is_of_channel(shape: Shape) -> bool:
-    """Whether the shape names a value of a channel."""
-    return any(space in _SPACES for space, _ in shape.references)
+_NONE: tuple[tuple[ChannelPart, Matches], ...] = ()
 
 
 def leaf_value(path: Sequence[str | int]) -> Callable[[Any], Any]:
@@ -97,3 +93,52 @@ def _best_leaf(shape: Shape) -> Equality | None:
         if len(spaces := {space for space, _ in one.wanted.references}) == 1 and spaces <= set(_SPACES)
     ]
     return found[min(ranked)[1]] if ranked else None
+
+
+class Routes:
+    """Whose a message is."""
+
+    __slots__ = ("_all", "_channels", "_upstream")
+
+    def __init__(self, routes: Sequence[Route], upstream: Part, channels: Mapping[str, ChannelPart]) -> None:
+        self._upstream = upstream
+        self._channels = channels
+        self._all = [
+            (route, ChannelIndex(route.match) if any(space in _SPACES for space, _ in route.match.references) else None)
+            for route in routes
+        ]
+
+    def place(self, part: ChannelPart) -> None:
+        """Enter a channel."""
+        for _, index in self._all:
+            if index is not None:
+                index.watch(part)
+
+    def remove(self, part: ChannelPart) -> None:
+        """Take a channel out."""
+        for _, index in self._all:
+            if index is not None:
+                index.remove(part)
+
+    def find(self, value: Any) -> Iterable[tuple[ChannelPart, Route | None]]:
+        """Give the channels whose message it is, each with the first of its routes that fits."""
+        if not self._all:
+            return [(part, None) for part in self._channels.values()]
+        if len(self._all) == 1 and (index := self._all[0][1]) is not None:
+            route = self._all[0][0]
+            return [(part, route) for part, matches in index.candidates(value) if matches(value, part.scope)]
+        found: dict[ChannelPart, Route | None] = {}
+        for route, index in self._all:
+            if index is not None:
+                for part, matches in index.candidates(value):
+                    if part not in found and matches(value, part.scope):
+                        found[part] = route
+            elif route.match.matches(value, self._upstream.scope):
+                for part in self._channels.values():
+                    found.setdefault(part, route)
+        return found.items()
+
+    def route_of(self, part: ChannelPart, value: Any) -> tuple[bool, Route | None]:
+        """Say whether a message is the channel's, and by which route."""
+        found = [route for one, route in self.find(value) if one is part]
+        return bool(found), found[0] if found else None

@@ -31,14 +31,14 @@ class Memory:
         """``kept`` is what an earlier process kept."""
         self.kept: dict[str, Any] = dict(kept or {})
         """What ``keep`` keeps of the upstream: ``{var.x}``."""
-        self.subscribed: dict[str, Any] = {}
-        """The channels that are ready on the last connection, by name, each with its ``{sub.ref}``."""
+        self.subscribed: dict[str, ChannelPart] = {}
+        """The channels that are ready on the last connection, by name."""
         self.orders: dict[str | None, int] = {}
         """The last number of ``order``, by channel; None is the upstream's."""
         self.undelivered: set[str | None] = set()
-        """The channels that have messages which are held for them; None: any."""
+        """The channels that were held messages for as the last connection ended; None: any."""
         self.owner: object = None
-        """The session that writes here: of the ready connection, or of the only one."""
+        """The session whose kept values these are: of the ready connection, or of the only one."""
 
     def forget(self) -> None:
         """Forget all of it, for a verdict ``fresh``; each channel's kept values are its own."""
@@ -50,10 +50,12 @@ class Memory:
 class Part:
     """An upstream's variables on one connection, or a channel's."""
 
-    __slots__ = ("channel", "kept", "kept_changed", "resumed", "scope", "variables", "waits_for", "watchers")
+    __slots__ = ("changes", "channel", "kept", "kept_changed", "resumed", "scope", "variables", "waits_for", "watchers")
 
-    def __init__(self, channel: ChannelSession | None, kept: dict[str, Any], scope: Scope) -> None:
+    def __init__(self, channel: ChannelSession | None, kept: dict[str, Any], scope: Scope, changes: list[Part]) -> None:
         self.channel = channel
+        self.changes = changes
+        """The parts whose kept values are to be written."""
         self.kept = kept
         self.kept_changed = False
         """Whether kept values are to be written."""
@@ -65,6 +67,12 @@ class Part:
         """Called after the variable of the name got another value."""
         self.waits_for = ""
         """What its step waits for."""
+
+    def keep_changed(self) -> None:
+        """Have the kept values written."""
+        if not self.kept_changed:
+            self.kept_changed = True
+            self.changes.append(self)
 
     def watch(self, name: str, callback: Callable[[], None]) -> None:
         """Call the function after the variable got another value."""
@@ -81,7 +89,7 @@ class Part:
         self.variables[name] = value
         if keep and self.kept.get(name, ABSENT) != value:
             self.kept[name] = value
-            self.kept_changed = True
+            self.keep_changed()
         if self.watchers and before != value:
             for changed in tuple(self.watchers.get(name, ())):
                 changed()
@@ -117,8 +125,9 @@ class ChannelPart(Part):
 
     __slots__ = ("acks", "heard", "held", "held_bytes", "keys", "kinds", "of", "payloads", "phase", "rendered")
 
-    def __init__(self, channel: ChannelSession, scope: Scope) -> None:
-        super().__init__(channel, channel.kept, {**scope, "param": channel.params, "with": channel.values})
+    def __init__(self, channel: ChannelSession, scope: Scope, changes: list[Part]) -> None:
+        scope = {**scope, "param": channel.params, "with": channel.values}
+        super().__init__(channel, channel.kept, scope, changes)
         self.of = channel
         self.phase = Phase.QUEUED
         self.rendered: list[Any] = []
@@ -136,7 +145,7 @@ class ChannelPart(Part):
         self.keys: list[str | None] = []
         self.acks: list[tuple[int, int]] = []
 
-    def add(self, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:  # noqa: FBT001 - hot path
+    def add(self, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
         """Add a message to the batch."""
         payloads = self.payloads
         if binary and self.kinds is None:
@@ -188,7 +197,7 @@ def _check_size(name: str, value: Any) -> None:
     if isinstance(value, bytes):
         raise CaptureFailed(f"{name!r}: the value is bytes; capture it with '{{msg...:base64}}'")
     try:
-        size = len(encode_json(value).encode())
+        size = len(encode_json(value))
     except (ValueError, TypeError, RecursionError):
         raise CaptureFailed(f"{name!r}: the value cannot be written as JSON") from None
     if size > _LARGEST:

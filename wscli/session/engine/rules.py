@@ -8,34 +8,19 @@ from typing import Any
 from wscli.core.failures import Verdict
 from wscli.session.actions import Send
 from wscli.session.engine.core import Core
+from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
-from wscli.session.engine.outgoing import Outbound, OutgoingMessage
+from wscli.session.engine.outgoing import Outbound
 from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, capture
-from wscli.session.engine.steps import Run, StepFailed, Steps
+from wscli.session.engine.steps.requests import StepFailed
+from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import Rule
 from wscli.templates import TemplateError
 
-__all__ = ["Outcome", "Rules"]
+__all__ = ["Rules"]
 
 _MOST_QUEUED = 1000
 """Messages that wait for the ``do`` of one rule."""
-
-
-class Outcome:
-    """What the rules say of one message."""
-
-    __slots__ = ("acks", "dropped", "dropped_for", "gaps", "judge")
-
-    def __init__(self) -> None:
-        self.dropped = False
-        self.dropped_for: list[Part] = []
-        """The channels for which it is dropped."""
-        self.acks: list[OutgoingMessage] = []
-        """To be sent once the message is committed."""
-        self.gaps: list[Part] = []
-        """Where a gap is recorded before it."""
-        self.judge: Rule | None = None
-        """The rule whose ``then`` counts."""
 
 
 class _Prepared:

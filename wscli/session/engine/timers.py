@@ -8,7 +8,8 @@ from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound
 from wscli.session.engine.parts import ChannelPart, Part
-from wscli.session.engine.steps import Run, StepFailed, Steps
+from wscli.session.engine.steps.requests import StepFailed
+from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import SessionTimer
 from wscli.templates import TemplateError
 from wscli.values import format_duration, parse_duration
@@ -150,7 +151,7 @@ class Timers:
         """When messages were received last."""
         self._of: dict[Part, list[_Timer]] = {}
 
-    def begin(self, part: Part) -> None:
+    def place(self, part: Part) -> None:
         """Make a part's timers; those begin whose variable gets its value."""
         self._of[part] = [
             _Timer(self, timer, part)
@@ -163,7 +164,7 @@ class Timers:
         for one in self._of.get(part, ()):
             one.begin()
 
-    def end(self, part: Part) -> None:
+    def remove(self, part: Part) -> None:
         """Stop a part's timers."""
         for one in self._of.pop(part, ()):
             one.stop()

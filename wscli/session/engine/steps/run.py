@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.core.failures import Verdict
 from wscli.session.actions import AskTokens, CallFailed, Fetch, Progress, RunCommand, Stepped
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
 from wscli.session.engine.parts import CaptureFailed, Part, capture
-from wscli.session.engine.requests import RequestInvalid, fill_request, shortened
-from wscli.session.engine.waits import Awaiting, Waits
-from wscli.session.frames import FramesPlan, message_value
+from wscli.session.engine.steps.requests import (
+    RequestInvalid,
+    StepFailed,
+    call_failed,
+    fill_request,
+    shortened,
+    step_failed,
+)
+from wscli.session.engine.steps.waits import Awaiting, Waits
+from wscli.session.frames import FramesPlan, parse_message
 from wscli.session.plan import Alternative, HttpAction, RunAction, SendAction, Step
 from wscli.templates.paths import ABSENT
 from wscli.values import format_duration
 
-__all__ = ["Run", "StepFailed", "Steps"]
+__all__ = ["Run", "Steps"]
 
 _REPORTED = ("before", "hello", "resume", "subscribe")
 """The moments whose steps are told of, one by one."""
 _PLAIN = FramesPlan()
 _Answer = tuple[Alternative | None, Any]
 """An alternative that fits, and the answer itself."""
-
-
-class StepFailed(Exception):
-    """A step failed."""
-
-    def __init__(self, failure: Failure, verdict: Verdict | None = None) -> None:
-        super().__init__(failure.text)
-        self.failure = failure
-        self.verdict = verdict
-        """Of an alternative's ``then``; None: as others decide."""
 
 
 class Steps:
@@ -179,7 +175,7 @@ class Run:
             self._progress(step, f"waiting for the token {', '.join(map(repr, sorted(step.tokens)))}")
             tokens = yield from self._ask(AskTokens(step.tokens), step.within)
             if isinstance(tokens, CallFailed):
-                raise self._call_failed(step, tokens)
+                raise call_failed(step, self._moment, tokens)
             self._scope["token"] = {**self._scope["token"], **tokens}
         answer: _Answer = (None, self._message)
         if isinstance(step.action, SendAction):
@@ -225,8 +221,9 @@ class Run:
         self._progress(step, f"waiting for {step.shown}")
         body = yield from self._ask(what, step.within)
         if isinstance(body, CallFailed):
-            raise self._call_failed(step, body)
-        value = message_value(_PLAIN, body)
+            self._answer_text = shortened(body.body)
+            raise call_failed(step, self._moment, body, self._scope)
+        value = parse_message(_PLAIN, body)
         self._answer_text = shortened(body)
         found = next((one for one in step.expect if one.match.matches(value, self._scope)), None)
         if step.expect and found is None:
@@ -298,18 +295,7 @@ class Run:
     # what it tells
 
     def _failure(self, step: Step, text: str, verdict: Verdict | None = None) -> StepFailed:
-        failure = Failure(FailureKind.SESSION, f"{step.place} ({step.shown}): {text}", moment=self._moment)
-        return StepFailed(failure, verdict)
-
-    def _call_failed(self, step: Step, answer: CallFailed) -> StepFailed:
-        text = f"{step.place} ({step.shown}): {answer.failure.text}"
-        verdict = None
-        if isinstance(answer.body, bytes):
-            value = message_value(_PLAIN, answer.body)
-            self._answer_text = shortened(answer.body)
-            said = (one for one in step.expect if one.then is not None and one.match.matches(value, self._scope))
-            verdict = next((one.then for one in said), None)
-        return StepFailed(replace(answer.failure, text=text, moment=self._moment), verdict)
+        return step_failed(step, self._moment, text, verdict)
 
     def _progress(self, step: Step, text: str) -> None:
         self._part.waits_for = f"{step.place}: {text}"

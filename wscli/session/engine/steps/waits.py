@@ -7,15 +7,17 @@ from typing import Any
 
 from wscli.jsontext import json_key
 from wscli.session.engine.index import leaf_value
+from wscli.session.engine.outgoing import OutgoingMessage
 from wscli.session.plan import Alternative
 from wscli.templates import Scope, Template
 from wscli.templates.paths import ABSENT
-from wscli.templates.shapes import Equality
+from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["Awaiting", "Waits"]
+__all__ = ["Awaiting", "Replies", "Waits"]
 
 _MOST_SEEN = 256
-_INDEXED = ("sent", "with", "param")
+_MOST_REPLIES = 10_000
+_INDEXED = {"sent", "with", "param"}
 
 Answer = Callable[[Alternative, Any, bytes], None]
 
@@ -94,6 +96,47 @@ class Waits:
         return self._by_leaf[path][1].setdefault(awaiting.key, [])
 
 
+class Replies:
+    """The messages of programs that a reply is wanted for."""
+
+    __slots__ = ("_by_key", "_leaf", "_shape", "_value", "count")
+
+    def __init__(self, shape: Shape | None) -> None:
+        self.count = 0
+        self._shape = shape
+        leaves = () if shape is None else shape.equalities
+        self._leaf = next((leaf for leaf in leaves if _names(leaf) == {"sent"}), None)
+        self._value = None if self._leaf is None else leaf_value(self._leaf.path)
+        self._by_key: dict[Any, tuple[OutgoingMessage, Scope]] = {}
+
+    def enter(self, message: OutgoingMessage, scope: Scope) -> None:
+        """Wait for the reply to a message; of too many the oldest is forgotten."""
+        if self._leaf is None or message.ref is None:
+            return
+        scope = {**scope, "sent": {"ref": message.ref}}
+        self._by_key[self._leaf.key(scope)] = (message, scope)
+        if len(self._by_key) > _MOST_REPLIES:
+            self._by_key.pop(next(iter(self._by_key)))
+        self.count = len(self._by_key)
+
+    def take(self, value: Any) -> OutgoingMessage | None:
+        """Give the message whose reply it is; None: it is none."""
+        if self._value is None or self._shape is None:
+            return None
+        message, scope = self._by_key.get(json_key(self._value(value)), (None, {}))
+        if message is None or not self._shape.matches(value, scope):
+            return None
+        self.forget(message)
+        return message
+
+    def forget(self, message: OutgoingMessage) -> None:
+        """Wait for the reply no longer."""
+        key = None if self._leaf is None else self._leaf.key({"sent": {"ref": message.ref}})
+        if self._by_key.get(key, (None,))[0] is message:
+            del self._by_key[key]
+        self.count = len(self._by_key)
+
+
 def _first(
     some: Sequence[Awaiting], value: Any, raw: bytes, best: tuple[Awaiting, Alternative] | None
 ) -> tuple[Awaiting, Alternative] | None:
@@ -117,5 +160,8 @@ def _common_leaf(alternatives: Sequence[Alternative]) -> Equality | None:
 
 
 def _indexed(leaf: Equality) -> bool:
-    references = leaf.wanted.references if isinstance(leaf.wanted, Template) else ()
-    return bool(references) and all(space in _INDEXED for space, _ in references)
+    return bool(names := _names(leaf)) and names <= _INDEXED
+
+
+def _names(leaf: Equality) -> set[str]:
+    return {space for space, _ in leaf.wanted.references} if isinstance(leaf.wanted, Template) else set()
