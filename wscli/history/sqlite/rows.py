@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from array import array
 from collections.abc import Sequence
@@ -14,7 +15,10 @@ from zlib import crc32
 from wscli.history.log import ConsumerPosition
 from wscli.history.records import Batch, Cursor, GapRecord
 
-__all__ = ["SCHEMA", "UPGRADES", "batch_row", "gap_row", "position_row", "read_batch", "read_gap_row", "read_position"]
+__all__ = [
+    "SCHEMA", "UPGRADES", "batch_row", "gap_row", "kept_rows", "position_row", "read_batch", "read_gap_row",
+    "read_kept", "read_position",
+]  # fmt: skip
 
 SCHEMA = """
 CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon REAL, offset INTEGER, crc INTEGER,
@@ -23,12 +27,14 @@ CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start
     crc INTEGER, backfilled INTEGER);
 CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
 CREATE TABLE seen (number INTEGER PRIMARY KEY, digest BLOB UNIQUE);
+CREATE TABLE kept (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER);
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
 """Small columns come first, so that a search reads no messages."""
 UPGRADES = {
     1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
     2: "CREATE TABLE seen (number INTEGER PRIMARY KEY, digest BLOB UNIQUE)",
+    3: "CREATE TABLE kept (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)",
 }
 """Statements by the version that they upgrade from."""
 
@@ -101,6 +107,19 @@ def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
         return None
     name, seq, gaps, moved_at = columns
     return name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)
+
+
+def kept_rows(text: str | None) -> list[Row]:
+    """Make the row of kept values; none for None."""
+    return [] if text is None else [(text, _crc((text,)))]
+
+
+def read_kept(row: Row | None) -> dict[str, Any] | None:
+    """Read the row of kept values, empty where there is none; None if it is damaged."""
+    if row is None:
+        return {}
+    text, crc = row
+    return dict(json.loads(text)) if crc == _crc((text,)) else None
 
 
 def _crc(columns: Row, later: Any = None) -> int:
