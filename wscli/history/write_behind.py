@@ -199,8 +199,6 @@ class WriteBehindHistory(History):
         if state.damage is not None:  # later: once the caller is ready to be told, and after the fault that led here
             asyncio.get_running_loop().call_soon(self._on_fault, state.damage)
         self.seen.restore(state.seen)
-        if not self._opened.is_set():
-            self.kept.update(state.kept)
         if lossy:
             self.consumers.write_again()
             self._queue.keep_again()
@@ -230,6 +228,7 @@ class WriteBehindHistory(History):
         self._gaps.by_reason = counts
         counts.update(gap.reason for gap in outage)
         if not self._opened.is_set():
+            self.kept.update(state.kept)
             self._origin = Cursor(state.commit.last, state.gap_count + late, self.epoch)
         self._ahead.clear()
         self.consumers.restore(state.consumers)

@@ -27,10 +27,7 @@ from wscli.database.opening import (
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogFenced, LogState, WriteBatch
 from wscli.history.records import new_epoch
-from wscli.history.seen import MOST_SEEN
-from wscli.history.sqlite.rows import (
-    SCHEMA, UPGRADES, batch_row, gap_row, kept_rows, position_row, read_gap_row, read_kept, read_position,
-)  # fmt: skip
+from wscli.history.sqlite.rows import SCHEMA, UPGRADES, insert, read_gap_row, read_kept, read_position
 
 __all__ = ["KIND", "FileHeader", "LogFile"]
 
@@ -112,7 +109,7 @@ class LogFile:
         try:
             with transaction(self._database):
                 self._require_own_header()
-                self._insert(batch)
+                insert(self._database, batch)
                 first = self._drop_old(header, now, 2 * len(batch.batches) + TRIM_ROWS)
                 crc = self._write_header(header, now)
         except sqlite3.IntegrityError:
@@ -248,26 +245,6 @@ class LogFile:
 
     def _fenced(self) -> LogFenced:
         return LogFenced(f"{str(self.path)!r} was written by another process", "`wscli ls` lists the managers")
-
-    def _insert(self, batch: WriteBatch) -> None:
-        execute, many = self._database.execute, self._database.executemany
-        many("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?)", map(batch_row, batch.batches))
-        for number, gap, instead_of in batch.gaps:
-            if instead_of is not None:
-                execute("DELETE FROM gaps WHERE number = ?", (instead_of,))
-            execute("INSERT INTO gaps VALUES (?,?,?,?,?,?,?,?)", gap_row(number, gap))
-        for name, position in batch.consumers.items():
-            if position is None:
-                execute("DELETE FROM consumers WHERE name = ?", (name,))
-            else:
-                execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
-        many("INSERT OR REPLACE INTO kept VALUES (0, ?, ?)", kept_rows(batch.kept))
-        if batch.seen:
-            many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
-            execute(
-                "DELETE FROM seen WHERE number <= (SELECT number FROM seen ORDER BY number DESC LIMIT 1 OFFSET ?)",
-                (MOST_SEEN,),
-            )
 
     def _drop_old(self, header: FileHeader, now: float, most_rows: int) -> int | None:
         """Drop rows from the front, and return the first number left; only age drops the newest row."""

@@ -7,17 +7,19 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from sqlite3 import Connection as Database
 from struct import error as StructError  # noqa: N812 - a class under a lower-case name
 from struct import pack
 from typing import Any
 from zlib import crc32
 
-from wscli.history.log import ConsumerPosition
+from wscli.history.log import ConsumerPosition, WriteBatch
 from wscli.history.records import Batch, Cursor, GapRecord
+from wscli.history.seen import MOST_SEEN
 
 __all__ = [
-    "SCHEMA", "UPGRADES", "batch_row", "gap_row", "kept_rows", "position_row", "read_batch", "read_gap_row",
-    "read_kept", "read_position",
+    "SCHEMA", "UPGRADES", "batch_row", "gap_row", "insert", "position_row", "read_batch", "read_gap_row", "read_kept",
+    "read_position",
 ]  # fmt: skip
 
 SCHEMA = """
@@ -39,6 +41,28 @@ UPGRADES = {
 """Statements by the version that they upgrade from."""
 
 Row = Sequence[Any]
+
+
+def insert(database: Database, batch: WriteBatch) -> None:
+    """Add the rows of a batch."""
+    execute, many = database.execute, database.executemany
+    many("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?)", map(batch_row, batch.batches))
+    for number, gap, instead_of in batch.gaps:
+        if instead_of is not None:
+            execute("DELETE FROM gaps WHERE number = ?", (instead_of,))
+        execute("INSERT INTO gaps VALUES (?,?,?,?,?,?,?,?)", gap_row(number, gap))
+    for name, position in batch.consumers.items():
+        if position is None:
+            execute("DELETE FROM consumers WHERE name = ?", (name,))
+        else:
+            execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
+    many("INSERT OR REPLACE INTO kept VALUES (0, ?, ?)", _kept_rows(batch.kept))
+    if batch.seen:
+        many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
+        execute(
+            "DELETE FROM seen WHERE number <= (SELECT number FROM seen ORDER BY number DESC LIMIT 1 OFFSET ?)",
+            (MOST_SEEN,),
+        )
 
 
 def batch_row(batch: Batch) -> Row:
@@ -109,7 +133,7 @@ def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
     return name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)
 
 
-def kept_rows(text: str | None) -> list[Row]:
+def _kept_rows(text: str | None) -> list[Row]:
     """Make the row of kept values; none for None."""
     return [] if text is None else [(text, _crc((text,)))]
 
