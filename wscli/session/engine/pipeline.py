@@ -144,8 +144,8 @@ class Pipeline:
         if found is None:
             return False
         awaiting, alternative = found
-        awaiting.answer(alternative, value, raw.payload)
-        if not (awaiting.drop and alternative.drop):
+        awaiting.answer(awaiting, alternative, value, raw.payload)
+        if not alternative.drop:
             return False
         self._observe(value)
         return True

@@ -92,10 +92,11 @@ class Run:
             self._scope["msg"] = message
         self._generator = self._all()
         self.over = False
-        self._awaiting: Awaiting | None = None
-        self._early: Awaiting | None = None
+        self._entered: list[Awaiting] = []
+        self._ahead: Awaiting | None = None
+        """Of the next step, which waits while the request before it is made."""
+        self._parked: Awaiting | None = None
         self._deadline: Deadline | None = None
-        self._early_answer: _Answer = (None, ABSENT)
         self._outgoing: OutgoingMessage | None = None
         self._call = 0
         self._answer_text = ""
@@ -133,9 +134,8 @@ class Run:
         self.over = True
         self._part.waits_for = ""
         self._core.forget_call(self._call)
-        for awaiting in (self._awaiting, self._early):
-            if awaiting is not None:
-                self._waits.remove(awaiting)
+        for awaiting in self._entered:
+            self._waits.remove(awaiting)
         self._stop_clock()
 
     def _start_clock(self, step: Step) -> None:
@@ -171,6 +171,11 @@ class Run:
         )
 
     def _one(self, step: Step, following: Step | None) -> Generator[None, Any, None]:
+        if isinstance(step.action, SendAction):
+            self._scope = {**self._scope, "sent": {}}
+        awaiting, self._ahead = self._ahead, None
+        if awaiting is None and step.expect and (step.action is None or isinstance(step.action, SendAction)):
+            awaiting = self._await(step)
         if step.tokens:
             self._progress(step, f"waiting for the token {', '.join(map(repr, sorted(step.tokens)))}")
             tokens = yield from self._ask(AskTokens(step.tokens), step.within)
@@ -179,17 +184,19 @@ class Run:
             self._scope["token"] = {**self._scope["token"], **tokens}
         answer: _Answer = (None, self._message)
         if isinstance(step.action, SendAction):
-            answer = yield from self._exchange(step, step.action)
+            answer = yield from self._exchange(step, step.action, awaiting)
         elif step.action is not None:
             answer = yield from self._request(step, step.action, following)
-        elif step.expect:
-            answer = yield from self._wait(step)
+        elif awaiting is not None:
+            self._look_back(awaiting)
+            if awaiting.found is None:
+                self._start_clock(step)
+            answer = yield from self._park(awaiting)
         self._take(step, *answer)
 
-    def _exchange(self, step: Step, action: SendAction) -> Generator[None, Any, _Answer]:
-        """Send, and wait for the answer from before the message is written."""
-        scope = self._scope = {**self._scope, "sent": {}}
-        awaiting = self._await(step) if step.expect else None
+    def _exchange(self, step: Step, action: SendAction, awaiting: Awaiting | None) -> Generator[None, Any, _Answer]:
+        """Send, and wait for the answer, which may be there already."""
+        scope = self._scope
 
         def written(message: OutgoingMessage) -> None:
             scope["sent"]["ref"] = message.ref
@@ -197,7 +204,7 @@ class Run:
                 self._sent(action, scope, message.ref)
             if awaiting is None:
                 self._go_on((None, self._message))
-            elif awaiting is self._awaiting:  # else the answer was there before
+            elif awaiting.found is None and not self.over:
                 self._waits.enter(awaiting)
                 self._start_clock(step)
 
@@ -206,6 +213,8 @@ class Run:
 
         self._progress(step, "waiting to send")
         self._outgoing = self._outbound.send(self._part, action, scope, written, failed)
+        if awaiting is not None:
+            return (yield from self._park(awaiting))
         answer: _Answer = yield
         return answer
 
@@ -217,7 +226,10 @@ class Run:
         except RequestInvalid as error:
             raise self._failure(step, str(error)) from None
         if following is not None and following.action is None and following.expect and not following.when:
-            self._await_early(following)
+            self._ahead = self._await(following)
+            names = set().union(*(one.match.references for one in following.expect))
+            if any(name not in self._scope.get(space, ()) for space, name in names):
+                self._ahead.seen = []
         self._progress(step, f"waiting for {step.shown}")
         body = yield from self._ask(what, step.within)
         if isinstance(body, CallFailed):
@@ -235,50 +247,40 @@ class Run:
         answer = yield
         return answer
 
-    def _wait(self, step: Step) -> Generator[None, Any, _Answer]:
-        awaiting, self._early = self._early, None
-        if awaiting is None:
-            awaiting = self._await(step)
-        elif not awaiting.entered:
-            return self._early_answer
-        else:  # what it names may have got its value only now
-            awaiting.scope, awaiting.answer, self._awaiting = self._scope, self._answered, awaiting
-            for value, raw in awaiting.seen or ():
-                found = awaiting.fits(value)
-                if found is not None:
-                    self._waits.remove(awaiting)
-                    self._answer_text = shortened(raw)
-                    return found, value
-            awaiting.seen = None
-        self._start_clock(step)
-        answer: _Answer = yield
-        return answer
-
     # what it waits for
 
     def _await(self, step: Step) -> Awaiting:
-        self._awaiting = Awaiting(step.expect, self._scope, self._answered, drop=step.drop)
-        self._waits.enter(self._awaiting)
-        return self._awaiting
+        """Wait for a step's message from now on; ``_park`` takes it."""
+        awaiting = Awaiting(step.expect, self._scope, self._answered)
+        self._entered.append(awaiting)
+        self._waits.enter(awaiting)
+        return awaiting
 
-    def _await_early(self, step: Step) -> None:
-        """Wait already, while the request before the step is made."""
+    def _answered(self, awaiting: Awaiting, found: Alternative, value: Any, raw: bytes) -> None:
+        awaiting.found = found, value, raw
+        self._entered.remove(awaiting)
+        if self._parked is awaiting:
+            self._go_on(None)
 
-        def answered(found: Alternative, value: Any, raw: bytes) -> None:
-            self._early_answer = found, value
-            self._answer_text = shortened(raw)
-
-        self._early = Awaiting(step.expect, self._scope, answered, drop=step.drop)
-        names = set().union(*(one.match.references for one in step.expect))
-        if any(name not in self._scope.get(space, ()) for space, name in names):
-            self._early.seen = []
-        self._waits.enter(self._early)
-
-    def _answered(self, found: Alternative, value: Any, raw: bytes) -> None:
-        self._awaiting = None
+    def _park(self, awaiting: Awaiting) -> Generator[None, Any, _Answer]:
+        if awaiting.found is None:
+            self._parked = awaiting
+            yield
+            self._parked = None
+            self._stop_clock()
+        if awaiting.found is None:
+            raise RuntimeError("a step went on without its answer")
+        found, value, raw = awaiting.found
         self._answer_text = shortened(raw)
-        self._stop_clock()
-        self._go_on((found, value))
+        return found, value
+
+    def _look_back(self, awaiting: Awaiting) -> None:
+        """Look at what arrived while a value was missing that the step names."""
+        seen, awaiting.seen = awaiting.seen, None
+        for value, raw in seen or ():
+            if awaiting.found is None and (found := awaiting.fits(value)) is not None:
+                self._waits.remove(awaiting)
+                self._answered(awaiting, found, value, raw)
 
     def _take(self, step: Step, found: Alternative | None, value: Any) -> None:
         try:

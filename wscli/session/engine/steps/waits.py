@@ -19,19 +19,23 @@ _MOST_SEEN = 256
 _MOST_REPLIES = 10_000
 _INDEXED = {"sent", "with", "param"}
 
-Answer = Callable[[Alternative, Any, bytes], None]
-
 
 class Awaiting:
     """A step that waits: its alternatives, and what to call with the answer."""
 
-    __slots__ = ("alternatives", "answer", "drop", "entered", "key", "leaf", "scope", "seen")
+    __slots__ = ("alternatives", "answer", "entered", "found", "key", "leaf", "scope", "seen")
 
-    def __init__(self, alternatives: Sequence[Alternative], scope: Scope, answer: Answer, *, drop: bool) -> None:
+    def __init__(
+        self,
+        alternatives: Sequence[Alternative],
+        scope: Scope,
+        answer: Callable[[Awaiting, Alternative, Any, bytes], None],
+    ) -> None:
         self.alternatives = alternatives
         self.scope = scope
         self.answer = answer
-        self.drop = drop
+        self.found: tuple[Alternative, Any, bytes] | None = None
+        """The alternative that fits, with the answer and its bytes."""
         self.leaf = _common_leaf(alternatives)
         self.key: Any = ABSENT
         self.entered = 0
