@@ -80,6 +80,10 @@ class Site:
     preset: str | None = None
     uses: list[Use] = field(default_factory=list)
     setters: list[Setter] = field(default_factory=list)
+    groups: set[str] = field(default_factory=set)
+    """The names of the groups of ``frames.parse`` that are text."""
+    shapes: list[tuple[Located, Shape, str | None]] = field(default_factory=list)
+    """Each with its place and the kind of ``{sent.ref}``."""
     conditions: tuple[Condition, ...] = ()
     """Of the step that is compiled."""
 
@@ -132,12 +136,16 @@ class Site:
         self._collect(located, spaces, of_channel=of_channel)
         return compile_json(Scalar(str(located.text), plain=False, redacted=located.text.redacted), spaces)
 
-    def shape(self, located: Located | None, spaces: Collection[str], *, of_channel: bool) -> Shape | None:
-        """Compile a shape."""
+    def shape(
+        self, located: Located | None, spaces: Collection[str], *, of_channel: bool, sent: str | None = None
+    ) -> Shape | None:
+        """Compile a shape; ``sent`` is the kind of ``{sent.ref}``."""
         if located is None or not self._checks(located, spaces, compile_shape):
             return None
         self._collect(located, spaces, of_channel=of_channel)
-        return compile_shape(plain(located.node), spaces)
+        shape = compile_shape(plain(located.node), spaces)
+        self.shapes.append((located, shape, sent))
+        return shape
 
     def path(self, located: Located | None, *, many: bool = False) -> JsonPath | None:
         """Compile a path."""
@@ -193,6 +201,10 @@ class Site:
         if self.preset is None:
             return f"'{{token.{name}}}': {unknown_token(name, known)}"
         return f"the preset {self.preset!r} needs the token source {name!r}; declare it under 'tokens:'"
+
+    def name(self, located: Located, space: str, name: str, *, of_channel: bool) -> None:
+        """Remember a variable that need not have a value."""
+        self.uses.append(Use(Placeholder(space, name, None, ""), located, of_channel))
 
     # what is set, and verdicts
 
