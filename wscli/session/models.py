@@ -20,12 +20,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _json(*examples: Any) -> Any:
-    return Annotated[Any, WithJsonSchema({"description": "any JSON value", "examples": list(examples)})]
+def _json(*examples: Any) -> WithJsonSchema:
+    return WithJsonSchema({"description": "any JSON value", "examples": list(examples)})
 
 
-def _named(example: dict[str, Any]) -> Any:
-    return Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": {}, "examples": [example]})]
+def _named(example: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "object", "additionalProperties": {}, "examples": [example]})
 
 
 def _path(value: object) -> JsonPath:
@@ -55,14 +55,15 @@ _NO_SOONER = {
 }
 _Verdict = Annotated[Any, WithJsonSchema({"anyOf": [{"enum": list(_ACTIONS)}, _NO_SOONER]})]
 _VerdictOrGap = Annotated[Any, WithJsonSchema({"anyOf": [{"enum": [*_ACTIONS, "gap"]}, _NO_SOONER]})]
-_Message = _json({"type": "ping"})
-_Shape = _json({"type": "ack"})
+_Message = Annotated[Any, _json({"type": "ping"})]
+_Shape = Annotated[Any, _json({"type": "ack"})]
 _Set = Annotated[
-    _named({"beat": ".d.heartbeat_interval"}),
+    Annotated[Any, _named({"beat": ".d.heartbeat_interval"})],
     Field(description="by name, a path into the message or a template, for this connection"),
 ]
 _Keep = Annotated[
-    _named({"seq": ".s"}), Field(description="by name, a path into the message or a template, beyond this connection")
+    Annotated[Any, _named({"seq": ".s"})],
+    Field(description="by name, a path into the message or a template, beyond this connection"),
 ]
 _DURATION = WithJsonSchema({"type": "string", "examples": ["25s"]})
 _Duration = Annotated[Any, _DURATION]
@@ -101,7 +102,8 @@ class StepModel(StrictModel):
     ] = None
     stdin: Annotated[_Message, Field(description="with run: what the command reads, text or JSON")] = None
     when: Annotated[
-        _named({"with.private": True}), Field(description="variables by shape; the step is skipped where one differs")
+        Annotated[Any, _named({"with.private": True})],
+        Field(description="variables by shape; the step is skipped where one differs"),
     ] = None
     expect: Annotated[
         SkipValidation[tuple[AlternativeModel, ...] | Any],
@@ -262,14 +264,15 @@ class SessionModel(StrictModel):
     show: Annotated[_Shown, Field(description="what readers get of a message; .items[] makes each element one")] = None
     order: Annotated[_Path | None, Field(description="a number that rises by one: a jump is a gap")] = None
     outgoing: Annotated[
-        _json({"type": "message", "payload": "{msg}"}),
+        Annotated[Any, _json({"type": "message", "payload": "{msg}"})],
         Field(description="wraps what programs send, as {msg} or {msg.PATH}; none: they may not send"),
     ] = None
-    merge: Annotated[_named({"id": "{ref.int}"}), Field(description="added to each JSON object that programs send")] = (
-        None
-    )
+    merge: Annotated[
+        Any, _named({"id": "{ref.int}"}), Field(description="added to each JSON object that programs send")
+    ] = None
     reply: Annotated[
-        _json({"id": "{sent.ref}"}), Field(description="the shape of the answer to a message that a program sent")
+        Annotated[Any, _json({"id": "{sent.ref}"})],
+        Field(description="the shape of the answer to a message that a program sent"),
     ] = None
     limits: Annotated[SkipValidation[SessionLimitsModel | None], Field(description="rates that the server allows")] = (
         None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from wscli.config.checks.context import Context, unknown_token
+from wscli.config.checks.context import Context, Use
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, Items, Leaf, kind_of, plain
 from wscli.config.translate import report_errors
@@ -23,7 +23,7 @@ from wscli.templates.text import split
 from wscli.templates.trees import compile_key
 from wscli.values import Scalar, StrictModel, shown
 
-__all__ = ["Place", "Setter", "Site", "Use", "spaces_of"]
+__all__ = ["Condition", "Place", "Setter", "Site", "placeholders", "spaces_of"]
 
 _FIXED = {
     "ref": (("int", "str", "uuid"), "a number is {ref.int} or {ref.str}, an id {ref.uuid}"),
@@ -52,16 +52,6 @@ class Place:
     longest: float = 3600.0
 
 
-class Use(NamedTuple):
-    """A placeholder with its place in the file."""
-
-    placeholder: Placeholder
-    located: Located
-    of_channel: bool
-    conditions: tuple[Condition, ...] = ()
-    """Of ``when``: without them the step is skipped."""
-
-
 class Setter(NamedTuple):
     """A ``set`` or a ``keep`` of a name."""
 
@@ -77,7 +67,6 @@ class Site:
 
     context: Context
     share: bool = False
-    preset: str | None = None
     uses: list[Use] = field(default_factory=list)
     setters: list[Setter] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
@@ -92,9 +81,7 @@ class Site:
         if not self.context.problems.at(located.key_at if key else located.mark):
             self.context.add(located, text, key=key)
 
-    def typed(
-        self, model: type[_Model], located: Located, *, spaces: Collection[str] = NAMESPACES
-    ) -> _Model | None:
+    def typed(self, model: type[_Model], located: Located, *, spaces: Collection[str] = NAMESPACES) -> _Model | None:
         """Validate a level of the tree; its problems go to the context."""
         try:
             found = model.model_validate(plain(located.node), context={"base": self.context.base, "spaces": spaces})
@@ -180,10 +167,12 @@ class Site:
                 self.add(value, str(error), key=True)
                 good = False
             good = self._checks(value, spaces, compiles) and good
-        return all([self._checks(item, spaces, compiles) for item in located.items()]) and good
+        for item in located.items():
+            good = self._checks(item, spaces, compiles) and good
+        return good
 
     def collect(self, located: Located | None, spaces: Collection[str], *, of_channel: bool) -> None:
-        """Remember the placeholders of a value that others compile, and check the names that are the same everywhere."""
+        """Remember the placeholders of a value that others compile, and check their fixed names."""
         if located is not None:
             self._collect(located, spaces, of_channel=of_channel)
 
@@ -195,12 +184,7 @@ class Site:
                     names, text = _FIXED[one.space]
                     self.add(leaf, f"'{one}': {text}{did_you_mean(one.name, names)}")
                 if one.space == "token" and self.context.tokens is not None and one.name not in self.context.tokens:
-                    self.context.add(leaf, self._unknown_token(one.name, self.context.tokens))
-
-    def _unknown_token(self, name: str, known: Collection[str]) -> str:
-        if self.preset is None:
-            return f"'{{token.{name}}}': {unknown_token(name, known)}"
-        return f"the preset {self.preset!r} needs the token source {name!r}; declare it under 'tokens:'"
+                    self.context.add(leaf, self.context.unknown_token(leaf, one.name, self.context.tokens))
 
     def name(self, located: Located, space: str, name: str, *, of_channel: bool) -> None:
         """Remember a variable that need not have a value."""
@@ -219,7 +203,9 @@ class Site:
         for name, value in located.entries() if located is not None else ():
             space = "sub" if place.of_channel else "var"
             if not name or not all(sign.isascii() and (sign.isalnum() or sign in "_-") for sign in name):
-                self.add(value, f"invalid name: {name!r}; a name must consist of letters, digits, '_' and '-'", key=True)
+                self.add(
+                    value, f"invalid name: {name!r}; a name must consist of letters, digits, '_' and '-'", key=True
+                )
             elif (space, name) == ("sub", "ref"):
                 self.add(value, "{sub.ref} is the first message's of 'subscribe'; choose another name", key=True)
             self.setters.append(Setter(space, name, kept, place.name))

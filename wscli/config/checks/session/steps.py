@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from wscli.config.checks.session.actions import compile_action, ref_kind
+from wscli.config.checks.session.site import Condition, Place, Site, spaces_of
+from wscli.config.checks.session.words import expected_words
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, Items
-from wscli.config.session.actions import compile_action, ref_kind
-from wscli.config.session.site import Condition, Place, Site, spaces_of
-from wscli.config.session.words import expected_words
 from wscli.session.models import AlternativeModel, StepModel
 from wscli.session.plan import Alternative, SendAction, Step
 from wscli.templates.shapes import compile_shape
@@ -111,7 +111,10 @@ def _check_sense(located: Located, place: Place, site: Site, *, answered: bool) 
 def _conditions(located: Located | None, place: Place, site: Site) -> tuple[Condition, ...]:
     """Compile ``when``: variables by shape."""
     if located is not None and not isinstance(located.node, Branch):
-        site.add(located, f"must be a mapping of variables to shapes, such as {{with.private: true}}, not {site.quoted(located)}")
+        site.add(
+            located,
+            f"must be a mapping of variables to shapes, such as {{with.private: true}}, not {site.quoted(located)}",
+        )
     found = []
     spaces = [space for space in _VARIABLES if space in place.spaces]
     for key, value in located.entries() if located is not None else ():

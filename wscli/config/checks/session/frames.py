@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from wscli.config.checks.session.site import Site
 from wscli.config.reading.located import Located
-from wscli.config.session.site import Site
 from wscli.session.frames import FramesPlan, StreamPlan
 from wscli.session.models import FramesModel, StreamModel
 from wscli.session.regex import compile_linear_regex

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from wscli.config.checks.hooks import check_words
+from wscli.config.checks.session.site import Place, Site, spaces_of
+from wscli.config.checks.session.words import sent_words
 from wscli.config.checks.tls import check_tls_files
 from wscli.config.models.fields import joined
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Items
-from wscli.config.session.site import Place, Site, spaces_of
-from wscli.config.session.words import sent_words
 from wscli.session.calls import SessionHttp
 from wscli.session.plan import HttpAction, RunAction, SendAction
 from wscli.templates import JsonTemplate, compile_json
@@ -19,7 +19,9 @@ from wscli.values import Scalar
 __all__ = ["compile_action", "compile_send", "ref_kind"]
 
 
-def compile_action(located: Located, place: Place, site: Site) -> tuple[SendAction | HttpAction | RunAction | None, str]:
+def compile_action(
+    located: Located, place: Place, site: Site
+) -> tuple[SendAction | HttpAction | RunAction | None, str]:
     """Compile the action of a step, and say it in a few words; None: it has none, or the action is wrong."""
     send, http, run, stdin = (located.get(key) for key in ("send", "http", "run", "stdin"))
     given = [one for one in (send, http, run) if one is not None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from wscli.config.checks.session.site import Site
 from wscli.config.reading.located import Located
-from wscli.config.session.site import Site
 from wscli.templates import Template, did_you_mean
 
 __all__ = ["check_names_of_session"]
@@ -20,7 +20,9 @@ def check_names_of_session(located: Located, site: Site, kind: str | None) -> No
         space, name = use.placeholder.space, use.placeholder.name
         if (space, name) == ("sub", "ref"):
             if kind is None:
-                text = "the first message of 'subscribe' has no reference; write {ref.int}, {ref.str} or {ref.uuid} in it"
+                text = (
+                    "the first message of 'subscribe' has no reference; write {ref.int}, {ref.str} or {ref.uuid} in it"
+                )
                 site.add(use.located, f"'{{sub.ref}}': {text}")
         elif space in known and name not in known[space]:
             site.add(use.located, f"'{{{space}.{name}}}': {unknown_variable(space, name, known)}")
@@ -51,7 +53,7 @@ def _check_groups(site: Site, sub_kind: str | None) -> None:
     """Refuse a number where a regex's group is text: it would never match."""
     for located, shape, sent_kind in site.shapes:
         for one in shape.equalities:
-            if not one.path or one.path[0] not in site.groups and one.path[0] != "headers":
+            if not one.path or (one.path[0] not in site.groups and one.path[0] != "headers"):
                 continue
             wrong = _never_text(one.wanted, {("sub", "ref"): sub_kind, ("sent", "ref"): sent_kind})
             if wrong:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from wscli.config.checks.context import Context
+from wscli.config.checks.context import Context, Use
+from wscli.config.checks.session.actions import ref_kind
+from wscli.config.checks.session.frames import compile_frames
+from wscli.config.checks.session.names import check_names_of_session
+from wscli.config.checks.session.rules import compile_routes, compile_rules, compile_timers
+from wscli.config.checks.session.site import Place, Setter, Site
+from wscli.config.checks.session.steps import compile_steps
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch
-from wscli.config.session.actions import ref_kind
-from wscli.config.session.frames import compile_frames
-from wscli.config.session.names import check_names_of_session
-from wscli.config.session.rules import compile_routes, compile_rules, compile_timers
-from wscli.config.session.site import Place, Setter, Site, Use
-from wscli.config.session.steps import compile_steps
 from wscli.session.models import ResumeModel, SessionLimitsModel, SessionModel
 from wscli.session.plan import Resume, SendAction, SessionLimits, SessionPlan, Step
 from wscli.templates import JsonTemplate
@@ -36,12 +36,11 @@ class CompiledSession:
     plan: SessionPlan
     uses: tuple[Use, ...]
     setters: tuple[Setter, ...]
-    preset: str | None
 
 
-def compile_session(located: Located, context: Context, *, share: bool, preset: str | None) -> CompiledSession:
+def compile_session(located: Located, context: Context, *, share: bool) -> CompiledSession:
     """Compile and check; problems go to the context."""
-    site = Site(context, share=share, preset=preset)
+    site = Site(context, share=share)
     model = site.typed(SessionModel, located)
     frames = compile_frames(located.get("frames"), site)
     subscribe = _steps(located, "subscribe", _SUBSCRIBE, site, of_channel=True)
@@ -75,7 +74,7 @@ def compile_session(located: Located, context: Context, *, share: bool, preset: 
         ),
     )
     check_names_of_session(located, site, first_kind(subscribe))
-    return CompiledSession(plan, tuple(site.uses), tuple(site.setters), preset)
+    return CompiledSession(plan, tuple(site.uses), tuple(site.setters))
 
 
 def _steps(
@@ -108,7 +107,7 @@ def _outgoing(located: Located | None, site: Site) -> JsonTemplate | Literal["no
 
 def _merge(located: Located | None, site: Site) -> JsonTemplate | None:
     if located is not None and not isinstance(located.node, Branch):
-        site.add(located, f"must be a mapping, such as {{id: \"{{ref.int}}\"}}, not {site.quoted(located)}")
+        site.add(located, f'must be a mapping, such as {{id: "{{ref.int}}"}}, not {site.quoted(located)}')
         return None
     return site.message(located, _OUTGOING, of_channel=True)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Literal
 
+from wscli.config.checks.session.actions import compile_send
+from wscli.config.checks.session.site import Place, Site, spaces_of
+from wscli.config.checks.session.steps import compile_steps, match_items
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch
-from wscli.config.session.actions import compile_send
-from wscli.config.session.site import Place, Site, spaces_of
-from wscli.config.session.steps import compile_steps, match_items
 from wscli.core.failures import Verdict
 from wscli.session.models import RouteModel, RuleModel, TimerModel
 from wscli.session.plan import Route, Rule, SessionTimer
-from wscli.templates import JsonTemplate, TemplateError, compile_template
+from wscli.templates import JsonTemplate, compile_template
 from wscli.templates.shapes import Shape, compile_shape
 from wscli.values import parse_duration
 
@@ -31,11 +30,7 @@ _KINDS = ("every", "idle_in", "idle_out")
 
 def has_leaf(shape: Shape) -> bool:
     """Whether a shape has a leaf by which a message's channel is found."""
-    return any(
-        space in OF_CHANNEL
-        for one in shape.equalities
-        for space, _ in getattr(one.wanted, "references", ())
-    )
+    return any(space in OF_CHANNEL for one in shape.equalities for space, _ in getattr(one.wanted, "references", ()))
 
 
 def _match(located: Located, site: Site, *, of_channel: bool, what: str) -> Shape:
@@ -117,7 +112,9 @@ def _timer(located: Located, model: TimerModel | None, name: str, site: Site) ->
     place = Place(name, _TIMED if of_channel else tuple(one for one in _TIMED if one != "sub"), of_channel)
     given = [key for key in _KINDS if located.get(key) is not None]
     if len(given) != 1:
-        site.add(located, f"a timer has exactly one of every, idle_in and idle_out; given: {', '.join(given) or 'none'}")
+        site.add(
+            located, f"a timer has exactly one of every, idle_in and idle_out; given: {', '.join(given) or 'none'}"
+        )
     first = located.get("first")
     if first is not None and "every" not in given:
         site.add(first, "'first' is of 'every:'", key=True)
@@ -167,7 +164,7 @@ def compile_routes(located: Located | None, site: Site) -> tuple[Route, ...]:
 
 
 def _route(located: Located, site: Site, *, typed: bool) -> Route:
-    match = located.get("match") if typed else located
+    match = located.get("match") or located
     of_channel = not spaces_of(match).isdisjoint(OF_CHANNEL)
     if typed:
         site.typed(RouteModel, located)
