@@ -14,7 +14,7 @@ from wscli.config.reading.nodes import Branch, Items, Leaf, kind_of, plain
 from wscli.config.translate import report_errors
 from wscli.core.failures import Action, Verdict
 from wscli.core.verdicts import parse_verdicts
-from wscli.session.plan import ValueSource
+from wscli.session.plan import Assigned
 from wscli.templates import NAMESPACES, JsonTemplate, TemplateError, compile_json, did_you_mean, unquoted_placeholder
 from wscli.templates.filters import Placeholder
 from wscli.templates.paths import JsonPath, compile_path_expression
@@ -192,11 +192,9 @@ class Site:
 
     # what is set, and verdicts
 
-    def values(
-        self, located: Located | None, place: Place, *, kept: bool, has_message: bool
-    ) -> Mapping[str, ValueSource]:
+    def values(self, located: Located | None, place: Place, *, kept: bool, has_message: bool) -> Mapping[str, Assigned]:
         """Compile ``set`` or ``keep``: a path where it begins with a dot, else a template."""
-        found: dict[str, ValueSource] = {}
+        found: dict[str, Assigned] = {}
         if located is not None and not isinstance(located.node, Branch):
             self.add(located, f"must be a mapping of names to paths, not {self.quoted(located)}")
             return found
@@ -214,7 +212,7 @@ class Site:
                 found[name] = compiled
         return found
 
-    def _value(self, located: Located, place: Place, *, has_message: bool) -> ValueSource | None:
+    def _value(self, located: Located, place: Place, *, has_message: bool) -> Assigned | None:
         if located.text is None or not located.text.redacted.startswith("."):
             spaces = [space for space in place.spaces if space not in ("token", "ref")]
             return self.message(located, spaces, of_channel=place.of_channel)
