@@ -6,6 +6,7 @@ import json
 from hashlib import blake2b
 
 from wscli.history.seen import SeenDigests
+from wscli.jsontext import decode_json
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Dedupe"]
@@ -38,10 +39,10 @@ class Dedupe:
 
     def _is_new(self, payload: bytes) -> bool:
         try:
-            value = self.path.get(json.loads(payload))
+            value = self.path.get(decode_json(payload))
             if any(value is none for none in self._none):
                 return True
             text = json.dumps(value, sort_keys=True)
-        except (ValueError, RecursionError):  # not JSON, or of an absurd depth or length
+        except ValueError:  # not JSON, or of an absurd depth or length
             return True
         return self._seen.add(blake2b(text.encode(), digest_size=16, key=self._key).digest())
