@@ -102,6 +102,15 @@ def test_a_request_gives_the_reply_that_matches(client: Client) -> None:
     assert by_function.seq > reply.seq
 
 
+def test_a_request_gives_the_reply_in_which_a_regex_is_found(client: Client) -> None:
+    reply = client.request("echo", '{"say": ["PONG {ref.int}"]}', raw_match="^PONG {ref.int}$")
+    assert str(reply.data).startswith("PONG ")
+    with pytest.raises(UsageError, match="exclude|both say"):
+        client.request("echo", "x", ".", raw_match="x")
+    with pytest.raises(UsageError, match="nothing says which message is the reply"):
+        client.request("echo", "x")
+
+
 def test_what_came_before_a_request_is_not_its_reply(client: Client) -> None:
     old = client.request("echo", order(id="same"), '.reply == "same"')
     new = client.request("echo", order(id="same"), '.reply == "same"')

@@ -185,10 +185,17 @@ class AsyncClient(ManagerClient):
         await self._send(requests.send_request(channel, message, timeout))
 
     async def request(
-        self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
+        self,
+        channel: str,
+        message: str | bytes,
+        match: Match | None = None,
+        *,
+        raw_match: str | None = None,
+        timeout: float = 10.0,
+        expand: bool = True,
     ) -> Message:
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
-        exchange = requests.exchange(channel, message, match, timeout, expand=expand)
+        exchange = requests.exchange(channel, message, match, timeout, raw_match=raw_match, expand=expand)
         deadline = asyncio.get_running_loop().time() + timeout
         tail: AsyncTail[Message | Gap] = AsyncTail(self._connect, exchange.listen, gaps=True)
         async with tail as replies:  # first, so that no reply is missed

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from wscli.client.replies import Match, PendingReply, check_match
+from wscli.client.replies import Match, PendingReply, RawMatch, check_match
 from wscli.control.client import ANSWER_GRACE, STATES_DEADLINE
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
@@ -189,9 +189,22 @@ def send_request(channel: str, message: str | bytes, timeout: float) -> ApiReque
 
 
 def exchange(
-    channel: str, message: str | bytes, match: Match, timeout: float, *, expand: bool = True, called: str = "reply"
+    channel: str,
+    message: str | bytes,
+    match: Match | None,
+    timeout: float,
+    *,
+    raw_match: str | None = None,
+    expand: bool = True,
+    called: str = "reply",
 ) -> Exchange:
     """Prepare a message and its reply; ``expand`` has the references of text filled."""
+    if raw_match is not None:
+        if match is not None:
+            raise UsageError("match and raw_match both say what the reply is", "give one of them")
+        match = RawMatch(raw_match)
+    if match is None:
+        raise UsageError("nothing says which message is the reply", "give match or raw_match")
     sending = send_request(channel, message, timeout)
     filled = expand and isinstance(message, str)
     check_match(match, refers=filled and refers(str(message)))
