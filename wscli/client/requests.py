@@ -16,6 +16,8 @@ from wscli.control.requests import (
     ConsumeRequest,
     ConsumerList,
     ConsumerReset,
+    DoctorRequest,
+    NamedChannels,
     ReadingOptions,
     SendRequest,
     TailRequest,
@@ -31,8 +33,10 @@ __all__ = [
     "ApiRequest",
     "TailOptions",
     "Exchange",
+    "by_hand_request",
     "channels_request",
     "consumers_request",
+    "doctor_request",
     "exchange",
     "no_consumer",
     "remove_consumer_request",
@@ -45,6 +49,7 @@ __all__ = [
 
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
+_DIAL = 300.0  # seconds for a dial with its token and its place in the connect budget, which have their own deadlines
 _LONGEST = 1e9  # seconds; the manager takes no more
 
 
@@ -216,6 +221,17 @@ def exchange(
 def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the counters or the states."""
     return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
+
+
+def by_hand_request(verb: Literal["rotate"], channels: tuple[str, ...]) -> ApiRequest:
+    """Ask for what is done to channels by hand."""
+    return ApiRequest(verb, NamedChannels(channels=_names(channels, required=True)), _ANSWER)
+
+
+def doctor_request(channel: str, *, dial: bool) -> ApiRequest:
+    """Ask for a channel's last attempt, or for one of its own."""
+    args = DoctorRequest(channel=_names((channel,))[0], dial=dial)
+    return ApiRequest("doctor", args, _DIAL if dial else _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:

@@ -15,6 +15,7 @@ from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
 from wscli.control.client import ManagerConnection, ManagerGone, connect_to, deadline_after, left_until
 from wscli.control.messages import ConsumerStatus, Stats, Status
+from wscli.control.messages.attempts import Doctor
 from wscli.control.protocol import result_of
 from wscli.control.stream import FrameSocket
 from wscli.errors import NoInstance, TimedOut, WscliError
@@ -122,6 +123,14 @@ class Client(ManagerClient):
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
         return cast("list[Status]", self._ask(requests.channels_request("status", channels))["channels"])
+
+    def rotate(self, *channels: str) -> list[Status]:
+        """Replace the connections of channels without closing them first, and give how they stand."""
+        return cast("list[Status]", self._ask(requests.by_hand_request("rotate", channels))["channels"])
+
+    def doctor(self, channel: str, *, dial: bool = False) -> Doctor:
+        """Give the object of ``wscli doctor --json``; ``dial`` opens a second connection, and closes it."""
+        return cast("Doctor", self._ask(requests.doctor_request(channel, dial=dial)))
 
     def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""
