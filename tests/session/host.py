@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
 from wscli.session import actions as a
-from wscli.session.engine.parts import Memory
-from wscli.session.engine.session import Session
+from wscli.session.engine.memory import Memory
+from wscli.session.engine.session import RunningSession
 from wscli.session.plan import SessionPlan
 from wscli.templates.paths import JsonPath, compile_path_expression
 
@@ -57,7 +57,7 @@ class Host:
     ) -> None:
         self.time = time or VirtualTime()
         self.memory = memory or Memory()
-        self.session = Session(
+        self.session = RunningSession(
             plan,
             self.memory,
             {"param": {}, "with": {}, **(scope or {})},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.session.declared import session
 from tests.session.host import Channel, Host, path
 from wscli.session import actions as a
-from wscli.session.engine.parts import Memory
+from wscli.session.engine.memory import Memory
 
 GQL = session("""
 hello: [{send: {type: connection_init, payload: {Authorization: "Bearer {token.api}"}}, expect: {type: connection_ack}}]
@@ -224,7 +224,7 @@ def test_discord_logs_in_beats_and_shows_the_ready_event() -> None:
     host.advance(40)
     assert host.sent[1:] == [{"op": 1, "d": 2}]
     assert host.session.close_code == 4000
-    host.receive({"op": 11}).advance(22)
+    host.receive({"op": 11}).advance(12.9)
     assert host.sent[2:] == [{"op": 1, "d": 2}]
     host.advance(10)
     assert host.verdicts == [(None, "reconnect")]

@@ -12,7 +12,7 @@ from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
     "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
-    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionAction", "SessionReady",
+    "JudgeUpstream", "Keep", "StepWaits", "RecordGap", "Reply", "CommandCall", "Send", "SessionAction", "SessionReady",
     "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
@@ -58,7 +58,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class RunCommand:
+class CommandCall:
     """Run a command without a shell; the answer is its output."""
 
     argv: Sequence[str]
@@ -80,7 +80,7 @@ class Call:
     """Do this within so many seconds, and tell ``Session.answered`` with the same number, once."""
 
     number: int
-    what: AskTokens | Fetch | RunCommand
+    what: AskTokens | Fetch | CommandCall
     within: float
     channel: ChannelSession | None
     """Whose step it is; None: the upstream's."""
@@ -95,7 +95,7 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class StepWaits:
     """A step waits now; ``channel`` None: of the upstream."""
 
     channel: ChannelSession | None
@@ -132,7 +132,7 @@ class SubscriptionReady:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """What ``unsubscribe`` declares is done, or need not be. A failure of it is no failure of the channel."""
+    """What ``unsubscribe`` declares is done, or need not be. The channel does not fail with it."""
 
     channel: ChannelSession
 
@@ -210,7 +210,7 @@ SessionAction = (
     Send
     | Call
     | SetTimer
-    | Progress
+    | StepWaits
     | Stepped
     | SessionReady
     | SubscriptionReady

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from wscli.session.actions import ChannelSession, SubscriptionReady, Unsubscribed
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Delivery
-from wscli.session.engine.outgoing import Outbound, Pace, masked
+from wscli.session.engine.outgoing import Outbound, RateWindow, masked
 from wscli.session.engine.parts import ChannelPart, Phase
 from wscli.session.engine.steps.requests import StepFailed
 from wscli.session.engine.steps.run import Run, Steps
@@ -55,7 +55,7 @@ class Channels:
         self._core, self._steps, self._outbound, self._delivery = core, steps, outbound, delivery
         self._pool, self._timers = pool, timers
         self._takes: tuple[_Takes, ...] = (pool, rules, timers)
-        self._pace = Pace(core.plan.limits.subscribe)
+        self._pace = RateWindow(core.plan.limits.subscribe)
         self._queue: list[tuple[bool, int, ChannelPart]] = []
         self._timer = 0
         self._runs: dict[ChannelPart, Run] = {}

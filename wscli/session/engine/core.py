@@ -10,7 +10,8 @@ from typing import Any
 from wscli.clock import Clock
 from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.session.actions import Call, JudgeChannel, JudgeUpstream, SessionAction, SetTimer
-from wscli.session.engine.parts import ChannelPart, Memory, Part
+from wscli.session.engine.memory import Memory
+from wscli.session.engine.parts import ChannelPart, Part
 from wscli.session.plan import SessionPlan
 from wscli.templates import Scope
 from wscli.templates.filters import now

@@ -17,7 +17,7 @@ from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.paths import ABSENT
 from wscli.values import Rate
 
-__all__ = ["LetOut", "Outbound", "OutgoingMessage", "Pace", "RefSource", "masked"]
+__all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
 
 _MASK = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
@@ -29,7 +29,7 @@ _RESERVED = 20
 """One of so many events is kept for the session's own messages, so that programs do not delay a heartbeat."""
 
 
-class Pace:
+class RateWindow:
     """When the next event is allowed; no stretch of ``seconds`` has more than ``events``."""
 
     __slots__ = ("_events", "_seconds", "_times")
@@ -116,7 +116,7 @@ class Outbound:
     def __init__(self, core: Core, refs: RefSource) -> None:
         self._core = core
         self._refs = refs
-        self._pace = Pace(core.plan.limits.send)
+        self._pace = RateWindow(core.plan.limits.send)
         self._frames = core.plan.frames
         self.last = core.time()
         """When the last message was let out."""

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from wscli.jsontext import encode_json
 from wscli.session.actions import ChannelSession
-from wscli.session.plan import ValueSource
+from wscli.session.plan import Assigned
 from wscli.templates import JsonTemplate, Scope, TemplateError
 from wscli.templates.paths import ABSENT
 
-__all__ = ["CaptureFailed", "ChannelPart", "HeldGap", "HeldMessage", "Memory", "Part", "Phase", "capture"]
+__all__ = ["CaptureFailed", "ChannelPart", "HeldGap", "HeldMessage", "Part", "Phase", "capture_values"]
 
 _LARGEST = 64 << 10
 """Bytes of one value, as JSON."""
@@ -22,29 +22,6 @@ _MOST = 1000
 
 class CaptureFailed(ValueError):
     """A value could not be set or kept; the text names its variable and its path, never a value."""
-
-
-class Memory:
-    """What one upstream remembers from one connection to the next; one object an upstream."""
-
-    def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
-        """``kept`` is what an earlier process kept."""
-        self.kept: dict[str, Any] = dict(kept or {})
-        """What ``keep`` keeps of the upstream: ``{var.x}``."""
-        self.subscribed: dict[str, ChannelPart] = {}
-        """The channels that are ready on the last connection, by name."""
-        self.orders: dict[str | None, int] = {}
-        """The last number of ``order``, by channel; None is the upstream's."""
-        self.undelivered: set[str | None] = set()
-        """The channels that were held messages for as the last connection ended; None: any."""
-        self.owner: object = None
-        """The session whose kept values these are: of the ready connection, or of the only one."""
-
-    def forget(self) -> None:
-        """Forget all of it, for a verdict ``fresh``; each channel's kept values are its own."""
-        self.kept.clear()
-        self.subscribed.clear()
-        self.orders.clear()
 
 
 class Part:
@@ -159,8 +136,8 @@ class ChannelPart(Part):
             self.acks.append((len(payloads) - 1, ack))
 
 
-def capture(
-    part: Part, value: Any, scope: Scope, set_: Mapping[str, ValueSource], keep: Mapping[str, ValueSource]
+def capture_values(
+    part: Part, value: Any, scope: Scope, set_: Mapping[str, Assigned], keep: Mapping[str, Assigned]
 ) -> None:
     """Set and keep variables, from a message or an answer.
 
@@ -173,7 +150,7 @@ def capture(
         part.assign(name, _captured(part, name, source, value, scope), keep=True)
 
 
-def _captured(part: Part, name: str, source: ValueSource, value: Any, scope: Scope) -> Any:
+def _captured(part: Part, name: str, source: Assigned, value: Any, scope: Scope) -> Any:
     if isinstance(source, JsonTemplate):
         try:
             found = source.render({**scope, "msg": value})

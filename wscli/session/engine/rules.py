@@ -11,7 +11,7 @@ from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
 from wscli.session.engine.outgoing import Outbound
-from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, capture
+from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, capture_values
 from wscli.session.engine.steps.requests import StepFailed
 from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import Rule
@@ -91,7 +91,7 @@ class Rules:
 
     def _capture(self, one: _Prepared, part: Part, value: Any) -> None:
         try:
-            capture(part, value, part.scope, one.rule.set, one.rule.keep)
+            capture_values(part, value, part.scope, one.rule.set, one.rule.keep)
         except CaptureFailed as error:
             self._core.fail(part, "rule", f"{one.rule.place}: cannot set {error}")
 

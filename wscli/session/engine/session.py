@@ -12,8 +12,8 @@ from wscli.session.actions import ByeOver, CallFailed, ChannelSession, SessionAc
 from wscli.session.engine.channels import Channels
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Delivery
+from wscli.session.engine.memory import Memory
 from wscli.session.engine.outgoing import LetOut, Outbound, OutgoingMessage, RefSource
-from wscli.session.engine.parts import Memory
 from wscli.session.engine.pipeline import Pipeline
 from wscli.session.engine.rules import Rules
 from wscli.session.engine.steps.requests import StepFailed
@@ -23,10 +23,10 @@ from wscli.session.engine.timers import Timers
 from wscli.session.plan import SessionPlan, Step
 from wscli.templates import Scope
 
-__all__ = ["Session"]
+__all__ = ["RunningSession"]
 
 
-class Session:
+class RunningSession:
     """One connection's session. Each input returns the actions to carry out, in order.
 
     The order of a life: ``begin``, ``variables`` for the dial, ``dialling``, ``opened``, then the others, any number of

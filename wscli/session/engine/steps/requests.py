@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wscli.core.failures import Failure, FailureKind, Verdict
-from wscli.session.actions import CallFailed, Fetch, RunCommand
+from wscli.session.actions import CallFailed, CommandCall, Fetch
 from wscli.session.frames import FramesPlan, parse_message
 from wscli.session.plan import HttpAction, RunAction, Step
 from wscli.templates import Scope, TemplateError
@@ -15,16 +15,12 @@ from wscli.templates.filters import as_text
 from wscli.templates.paths import ABSENT
 from wscli.tokens.errors import SourceFailed
 
-__all__ = ["RequestInvalid", "StepFailed", "call_failed", "fill_request", "shortened", "step_failed"]
+__all__ = ["StepFailed", "call_failed", "fill_request", "shortened", "step_failed"]
 
 _LONGEST_ANSWER = 200
 _CUT_WORD = re.compile(r"[\w.~+/=-]*\Z")
 _PLAIN = FramesPlan()
 _ENCODED = ("param", "with", "var", "sub", "sent", "msg", "now")
-
-
-class RequestInvalid(ValueError):
-    """A request cannot be filled; the text has no value of it."""
 
 
 class StepFailed(Exception):
@@ -37,21 +33,21 @@ class StepFailed(Exception):
         """Of an alternative's ``then``; None: as others decide."""
 
 
-def fill_request(action: HttpAction | RunAction, scope: Scope) -> Fetch | RunCommand:
+def fill_request(step: Step, moment: str, action: HttpAction | RunAction, scope: Scope) -> Fetch | CommandCall:
     """Fill the templates of a call or a command.
 
     Raises:
-        RequestInvalid: a placeholder has no value, or a value does not fit where it stands.
+        StepFailed: a placeholder has no value, or a value does not fit where it stands.
     """
     try:
         if isinstance(action, HttpAction):
             return Fetch(action.source.request(scope, encoded=_ENCODED), action.accept)
         stdin = None if action.stdin is None else _text(action.stdin.render(scope))
-        return RunCommand(tuple(_text(one.render(scope)) for one in action.argv), stdin)
+        return CommandCall(tuple(_text(one.render(scope)) for one in action.argv), stdin)
     except SourceFailed as error:
-        raise RequestInvalid(error.text) from None
+        raise step_failed(step, moment, error.text) from None
     except TemplateError as error:
-        raise RequestInvalid(str(error)) from None
+        raise step_failed(step, moment, str(error)) from None
 
 
 def step_failed(step: Step, moment: str, text: str, verdict: Verdict | None = None) -> StepFailed:

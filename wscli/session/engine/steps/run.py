@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from wscli.core.failures import Verdict
-from wscli.session.actions import AskTokens, CallFailed, Fetch, Progress, RunCommand, Stepped
+from wscli.session.actions import AskTokens, CallFailed, CommandCall, Fetch, Stepped, StepWaits
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
-from wscli.session.engine.parts import CaptureFailed, Part, capture
+from wscli.session.engine.parts import CaptureFailed, Part, capture_values
 from wscli.session.engine.steps.requests import (
-    RequestInvalid,
     StepFailed,
     call_failed,
     fill_request,
@@ -31,15 +31,16 @@ _REPORTED = ("before", "hello", "resume", "subscribe")
 _PLAIN = FramesPlan()
 _Answer = tuple[Alternative | None, Any]
 """An alternative that fits, and the answer itself."""
+_Sent = Callable[[SendAction, Mapping[str, Any], Any], None]
 
 
+@dataclass(frozen=True, slots=True)
 class Steps:
     """Runs steps on one connection."""
 
-    def __init__(self, core: Core, waits: Waits, outbound: Outbound) -> None:
-        self.core = core
-        self.waits = waits
-        self.outbound = outbound
+    core: Core
+    waits: Waits
+    outbound: Outbound
 
     def run(
         self,
@@ -50,7 +51,7 @@ class Steps:
         failed: Callable[[StepFailed], None],
         *,
         message: Any = ABSENT,
-        sent: Callable[[SendAction, Mapping[str, Any], Any], None] | None = None,
+        sent: _Sent | None = None,
     ) -> Run:
         """Run steps, and call ``ended`` or ``failed`` at their end, which may be before this returns.
 
@@ -79,7 +80,7 @@ class Run:
         moment: str,
         part: Part,
         message: Any,
-        sent: Callable[[SendAction, Mapping[str, Any], Any], None] | None,
+        sent: _Sent | None,
     ) -> None:
         self._core, self._waits, self._outbound = steps.core, steps.waits, steps.outbound
         self._sequence = sequence
@@ -182,7 +183,7 @@ class Run:
             if isinstance(tokens, CallFailed):
                 raise call_failed(step, self._moment, tokens)
             self._scope["token"] = {**self._scope["token"], **tokens}
-        answer: _Answer = (None, self._message)
+        answer: _Answer = None, self._message
         if isinstance(step.action, SendAction):
             answer = yield from self._exchange(step, step.action, awaiting)
         elif step.action is not None:
@@ -221,10 +222,7 @@ class Run:
     def _request(
         self, step: Step, action: HttpAction | RunAction, following: Step | None
     ) -> Generator[None, Any, _Answer]:
-        try:
-            what = fill_request(action, self._scope)
-        except RequestInvalid as error:
-            raise self._failure(step, str(error)) from None
+        what = fill_request(step, self._moment, action, self._scope)
         if following is not None and following.action is None and following.expect and not following.when:
             self._ahead = self._await(following)
             names = set().union(*(one.match.references for one in following.expect))
@@ -242,7 +240,7 @@ class Run:
             raise self._failure(step, f"unexpected answer; expected {step.expected or 'another'}")
         return found, value
 
-    def _ask(self, what: AskTokens | Fetch | RunCommand, within: float) -> Generator[None, Any, Any]:
+    def _ask(self, what: AskTokens | Fetch | CommandCall, within: float) -> Generator[None, Any, Any]:
         self._call = self._core.call(what, within, self._part, self._go_on)
         answer = yield
         return answer
@@ -268,9 +266,7 @@ class Run:
             yield
             self._parked = None
             self._stop_clock()
-        if awaiting.found is None:
-            raise RuntimeError("a step went on without its answer")
-        found, value, raw = awaiting.found
+        found, value, raw = awaiting.found or (None, ABSENT, b"")
         self._answer_text = shortened(raw)
         return found, value
 
@@ -285,13 +281,14 @@ class Run:
     def _take(self, step: Step, found: Alternative | None, value: Any) -> None:
         try:
             if found is not None:
-                capture(self._part, value, self._scope, found.set, found.keep)
-            capture(self._part, value, self._scope, step.set, step.keep)
+                capture_values(self._part, value, self._scope, found.set, found.keep)
+            capture_values(self._part, value, self._scope, step.set, step.keep)
         except CaptureFailed as error:
             raise self._failure(step, f"cannot set {error}") from None
-        if found is not None and found.resumed:
-            self._part.resumed = True
-        if found is not None and found.then is not None:
+        if found is None:
+            return
+        self._part.resumed = self._part.resumed or found.resumed
+        if found.then is not None:
             raise self._failure(step, f"the answer fits {found.shown or 'an alternative'}", found.then)
 
     # what it tells
@@ -302,7 +299,7 @@ class Run:
     def _progress(self, step: Step, text: str) -> None:
         self._part.waits_for = f"{step.place}: {text}"
         if self._moment in _REPORTED:
-            self._core.actions.append(Progress(self._part.channel, self._part.waits_for))
+            self._core.actions.append(StepWaits(self._part.channel, self._part.waits_for))
 
     def _report(self, step: Step, began: float, answer: str, *, ok: bool) -> None:
         if self._moment in _REPORTED:
