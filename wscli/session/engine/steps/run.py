@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wscli.core.failures import Verdict
 from wscli.session.actions import AskTokens, CallFailed, CommandCall, Fetch, Stepped, StepWaits
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
@@ -53,17 +52,10 @@ class Steps:
         message: Any = ABSENT,
         sent: _Sent | None = None,
     ) -> Run:
-        """Run steps, and call ``ended`` or ``failed`` at their end, which may be before this returns.
+        """Run steps with a part's variables, and call ``ended`` or ``failed`` at their end, which may be at once.
 
-        Args:
-            steps: what to run.
-            moment: one of ``MOMENTS``.
-            part: whose variables they use and set.
-            ended: called after the last one.
-            failed: called instead where one fails.
-            message: what ``{msg}`` is.
-            sent: called with each message of theirs, its scope and its reference, before it is written.
-
+        ``message`` is what ``{msg}`` is; ``sent`` is called with each message, its scope and its reference, before it
+        is written.
         """
         run = Run(self, steps, moment, part, message, sent)
         run.start(ended, failed)
@@ -150,7 +142,7 @@ class Run:
 
     def _late(self, step: Step) -> None:
         expected = f", expected {step.expected}" if step.expected else ""
-        self._go_on(self._failure(step, f"no answer within {format_duration(step.within)}{expected}"))
+        self._go_on(step_failed(step, self._moment, f"no answer within {format_duration(step.within)}{expected}"))
 
     # the steps
 
@@ -210,7 +202,7 @@ class Run:
                 self._start_clock(step)
 
         def failed(problem: str) -> None:
-            self._go_on(self._failure(step, problem))
+            self._go_on(step_failed(step, self._moment, problem))
 
         self._progress(step, "waiting to send")
         self._outgoing = self._outbound.send(self._part, action, scope, written, failed)
@@ -237,7 +229,7 @@ class Run:
         self._answer_text = shortened(body)
         found = next((one for one in step.expect if one.match.matches(value, self._scope)), None)
         if step.expect and found is None:
-            raise self._failure(step, f"unexpected answer; expected {step.expected or 'another'}")
+            raise step_failed(step, self._moment, f"unexpected answer; expected {step.expected or 'another'}")
         return found, value
 
     def _ask(self, what: AskTokens | Fetch | CommandCall, within: float) -> Generator[None, Any, Any]:
@@ -284,17 +276,14 @@ class Run:
                 capture_values(self._part, value, self._scope, found.set, found.keep)
             capture_values(self._part, value, self._scope, step.set, step.keep)
         except CaptureFailed as error:
-            raise self._failure(step, f"cannot set {error}") from None
+            raise step_failed(step, self._moment, f"cannot set {error}") from None
         if found is None:
             return
         self._part.resumed = self._part.resumed or found.resumed
         if found.then is not None:
-            raise self._failure(step, f"the answer fits {found.shown or 'an alternative'}", found.then)
+            raise step_failed(step, self._moment, f"the answer fits {found.shown or 'an alternative'}", found.then)
 
     # what it tells
-
-    def _failure(self, step: Step, text: str, verdict: Verdict | None = None) -> StepFailed:
-        return step_failed(step, self._moment, text, verdict)
 
     def _progress(self, step: Step, text: str) -> None:
         self._part.waits_for = f"{step.place}: {text}"
