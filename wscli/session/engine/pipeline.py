@@ -94,7 +94,7 @@ class Pipeline:
         pool, self._pool = self._pool, []
         self._core.pooled = 0
         self._core.pooling = False
-        self._core.undelivered.discard(None)
+        self._core.now.undelivered.discard(None)
         for one in pool:
             if isinstance(one, _Pooled):
                 self.unrouted += not one.taken
@@ -206,7 +206,7 @@ class Pipeline:
             self._core.fail(self._core.upstream, "hello", text)
         else:
             self._pool.append(_Pooled(value, raw, ack))
-            self._core.undelivered.add(None)
+            self._core.now.undelivered.add(None)
 
     # numbers and gaps
 
@@ -231,9 +231,9 @@ class Pipeline:
             number = int(number)
         if number.__class__ is not int:
             return 0
-        last = self._core.orders.get(whose)
+        last = self._core.now.orders.get(whose)
         if last is None or number > last or number in (0, 1):
-            self._core.orders[whose] = number
+            self._core.now.orders[whose] = number
         return max(number - last - 1, 0) if last is not None else 0
 
 
