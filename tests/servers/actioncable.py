@@ -21,8 +21,8 @@ __all__ = ["ActionCable"]
 class ActionCable(HttpProgram):
     """The channel ``RoomChannel`` takes a ``room``, refuses ``secret``, and has the action ``echo``.
 
-    A client logs in with ``?token=``, where tokens are set. Orders: ``publish={room, text}``, ``tokens=[...]``, ``hold``,
-    ``release``, and ``disconnect=bool``: whether a client shall come back.
+    A client logs in with ``?token=``, where tokens are set. Orders: ``publish={room, text}``, ``tokens=[...]``,
+    ``hold``, ``release``, and ``disconnect=bool``: whether a client shall come back.
     """
 
     def command(self) -> Sequence[str]:
@@ -33,9 +33,7 @@ class ActionCable(HttpProgram):
         return [puma, "--quiet", "-e", "production", "-b", address, str(HERE / "actioncable.ru")]
 
     def listening(self, process: Process) -> int:
-        found = next(
-            (re.search(r"Listening on http://127\.0\.0\.1:(\d+)", line) for line in reversed(process.out)), None
-        )
+        found = re.search(r"Listening on http://127\.0\.0\.1:(\d+)", "\n".join(process.out))
         return int(found[1]) if found else 0
 
     @property

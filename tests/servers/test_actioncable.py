@@ -66,7 +66,10 @@ def test_a_subscription_to_what_does_not_exist_or_twice_is_not_answered(server: 
         client.send({"command": "subscribe", "identifier": json.dumps({"channel": "NoChannel"})})
         for room in ("a", "a", "b"):
             client.send({"command": "subscribe", "identifier": identifier(room)})
-        assert [next_message(client)["identifier"] for _ in range(2)] == [identifier("a"), identifier("b")]
+        said = {
+            next_message(client)["identifier"] for _ in range(2)
+        }  # in any order: a pool of threads carries them out
+        assert said == {identifier("a"), identifier("b")}
 
 
 def test_the_server_pings_every_three_seconds(server: ActionCable) -> None:
