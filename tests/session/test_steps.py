@@ -77,8 +77,15 @@ def test_an_unmet_expect_is_a_failure_of_its_moment_that_names_the_step() -> Non
 
 
 def test_two_awaited_frames_of_one_read_are_both_seen() -> None:
-    host = opened("hello: [{expect: {n: 1}}, {send: {token: '{token.api}'}, expect: {n: 2}}, {expect: {n: 3}}]")
+    host = opened("hello: [{expect: {n: 1}}, {send: a, expect: {n: 2}}, {expect: {n: 3}}]")
     host.receive({"n": 1}, {"n": 2}, {"n": 3})
+    assert is_ready(host)
+    assert host.sent == ["a"]
+
+
+def test_the_second_is_seen_while_a_token_is_asked_for() -> None:
+    host = opened("hello: [{expect: {n: 1}}, {send: {token: '{token.api}'}, expect: {n: 2}}]")
+    host.receive({"n": 1}, {"n": 2})
     assert is_ready(host)
     assert host.sent == [{"token": "TOKEN"}]
 

@@ -33,6 +33,9 @@ class _Pool(_Takes, Protocol):
     def take_pool(self, part: ChannelPart) -> None:
         """Give a channel what was held for those to come."""
 
+    def close_pool(self) -> None:
+        """Hold nothing more for those to come."""
+
 
 class _Timers(_Takes, Protocol):
     def ready(self, part: ChannelPart) -> None:
@@ -61,6 +64,7 @@ class Channels:
         self._runs: dict[ChannelPart, Run] = {}
         self._kept: dict[str, ChannelPart] = {}
         """The channels that need no subscription, with their parts of the lost connection."""
+        self._closing = False
         self._left: set[str] = set()
         """Those that were on this connection before: what it resumed is not theirs any more."""
 
@@ -78,8 +82,9 @@ class Channels:
         part = core.channels[channel.name] = ChannelPart(channel, scope, core.changes)
         for one in self._takes:
             one.place(part)
-        if core.ready:
+        if core.pooling and core.ready:
             self._pool.take_pool(part)
+            self._close_pool_soon()
         heapq.heappush(self._queue, (not channel.critical, next(core.numbers), part))
         self._pump()
 
@@ -87,9 +92,20 @@ class Channels:
         """Subscribe those that joined before ``hello`` was over; ``kept``: but for those that were ready before."""
         if kept:
             self._kept = dict(self._core.before.subscribed or {})
-        for part in tuple(self._core.channels.values()):
+        parts = tuple(self._core.channels.values())
+        for part in parts:
             self._pool.take_pool(part)
+        if parts:
+            self._pool.close_pool()
         self._pump()
+
+    def _close_pool_soon(self) -> None:
+        """Hold nothing more: at once, or where channels share the upstream, after those that join in this turn."""
+        if not self._core.shared:
+            self._pool.close_pool()
+        elif not self._closing:
+            self._closing = True
+            self._core.after(0.0, self._pool.close_pool)
 
     def _pump(self) -> None:
         """Subscribe the next ones, as far as their pace allows."""

@@ -143,11 +143,12 @@ class Delivery:
     def _kept_with(self, part: ChannelPart) -> Mapping[str, Any] | None:
         """Give the kept values for the commit of a channel's batch; None: they did not change."""
         core = self._core
-        if not part.kept_changed and (core.shared or not core.upstream.kept_changed):
+        with_upstream = not core.shared and core.owns_memory
+        if not part.kept_changed and not (with_upstream and core.upstream.kept_changed):
             return None
         part.kept_changed = False
         kept = {"sub": dict(part.kept)}
-        if not core.shared and core.owns_memory:
+        if with_upstream:
             core.upstream.kept_changed = False
             kept["var"] = dict(core.upstream.kept)
         return kept

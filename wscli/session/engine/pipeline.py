@@ -59,7 +59,6 @@ class Pipeline:
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
         self._pool: list[_Pooled | HeldGap] = []
-        self._closing = False
         self.unrouted = 0
 
     # channels
@@ -74,7 +73,7 @@ class Pipeline:
         self._routes.remove(part)
 
     def take_pool(self, part: ChannelPart) -> None:
-        """Give a channel what was held for those to come; others that join in this turn get it as well."""
+        """Give a channel what was held for those to come."""
         for one in self._pool:
             if isinstance(one, HeldGap):
                 self._delivery.gap(part, one.reason, one.missed)
@@ -83,11 +82,6 @@ class Pipeline:
             if mine:
                 one.taken = True
                 self._give(part, route, one.value, one.raw, one.ack, {})
-        if not self._core.shared:
-            self.close_pool()
-        elif self._pool and not self._closing:
-            self._closing = True
-            self._core.after(0.0, self.close_pool)
 
     def close_pool(self) -> None:
         """Hold nothing more for channels to come."""
