@@ -30,6 +30,7 @@ from wscli.config.schema import hint_for
 from wscli.config.translate import report_errors
 from wscli.config.warnings import check_templates, check_unused, check_urls
 from wscli.templates import unquoted_placeholder
+from wscli.values import is_extension
 
 __all__ = ["load", "name_of", "read_plan"]
 
@@ -136,6 +137,8 @@ def _is_map(section: Located | None) -> bool:
 def _refuse_nulls(located: Located, problems: FileProblems) -> None:
     """Refuse nulls, such as ``path:``, ``path: ~`` and ``path: null``, except in JSON of the file's own."""
     node, path = located.node, located.path
+    if path and is_extension(path[-1]) and path[-2:-1] not in (("headers",), ("query",)):
+        return
     if isinstance(node, Branch) and len(node.entries) == 1 and unquoted_placeholder(plain(node)):
         return  # the types report that it must be quoted
     if isinstance(node, Leaf) and node.is_nothing and not problems.at(node.mark):

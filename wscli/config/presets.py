@@ -12,7 +12,7 @@ from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FatalProblem, FileProblems
 from wscli.session.preset import preset_names, preset_text
 from wscli.templates import did_you_mean
-from wscli.values import Scalar, shown
+from wscli.values import Scalar, is_extension, shown
 
 __all__ = ["UsedPreset", "apply_presets", "preset_init"]
 
@@ -69,7 +69,7 @@ def _preset(named: Located, problems: FileProblems) -> Branch | None:
         problems.add(named.mark, named.path, f"unknown preset: {shown(named.text)}{near}")
         return None
     tree = _parsed(str(named.text))
-    entries = {key: entry for key, entry in tree.entries.items() if not key.startswith("x-")}
+    entries = {key: entry for key, entry in tree.entries.items() if not is_extension(key)}
     moved = _moved(Branch(tree.mark, entries), named.mark)
     return moved if isinstance(moved, Branch) else None
 
