@@ -75,7 +75,7 @@ def _leaf(leaf: Leaf, path: TreePath) -> Scalar:
     shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
     if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):
         return shown
-    in_session = keys[:1] == ["session"]
+    in_session = keys[:1] in (["session"], ["with"])
     has_bodies = path[0] == "tokens" or keys[:2] == ["backfill", "http"] or (in_session and "http" in keys)
     if in_session and "http" not in keys:
         return shown  # messages and shapes have names of the protocol's own

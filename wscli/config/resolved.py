@@ -40,14 +40,17 @@ def resolved_file(root: Branch, presets: Mapping[str, UsedPreset], plan: Plan, n
     preset = presets.get(endpoint_name)
     if preset is not None and preset.verdicts is not None:
         above["verdicts"] = _below(above.get("verdicts"), preset.verdicts.node)
-    above.pop("preset", None)
+    named = above.pop("preset", None)
     for key in set(_known("channels")).intersection(above) - {*_LEVELS}:
         own[key] = _merged(key, above.pop(key), own.get(key))
     own["backoff"] = _policy(own.get("backoff"), file)
+    whole = _with_defaults(above, ("endpoints",), _known("channels"))
+    if named is not None:
+        whole = _branch({"x-preset": named, **{key: entry.value for key, entry in whole.entries.items()}})
     sections: dict[str, Node] = {
         "version": _leaf("1"),
         "name": _leaf(plan.name),
-        "endpoints": _branch({endpoint_name: _with_defaults(above, ("endpoints",), _known("channels"))}),
+        "endpoints": _branch({endpoint_name: whole}),
         "channels": _branch({declared: _with_defaults(own, ("channels",))}),
     }
     tokens = {token: source.node for token, source in file.section("tokens") if token in _tokens(plan, declared)}
@@ -168,6 +171,9 @@ def _with_defaults(given: Mapping[str, Node], place: tuple[str, ...], without: I
         node = given.get(name)
         if node is None:
             node = _default(known, key.schema)
+            above = places().get(("endpoints", name)) if place == ("channels",) else None
+            if node is None and above is not None:
+                node = _default(above.place, above.schema)
         elif isinstance(node, Branch) and known[1:] in _COMPLETED:
             node = _with_defaults({one: entry.value for one, entry in node.entries.items()}, known)
         if node is not None:
