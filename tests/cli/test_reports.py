@@ -16,6 +16,8 @@ from tests.daemon.served import fill
 from tests.waiting import eventually
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState
+from wscli.daemon.upstream.dial.steps import StepTrace
+from wscli.session.actions import Stepped
 from wscli.transport.connection import UpgradeExchange
 
 __all__ = ["cli"]
@@ -237,6 +239,21 @@ async def test_doctor_shows_each_step_and_its_time(cli: Cli) -> None:
         "ended    HTTP 503 with Retry-After",
     ]
     assert (await cli("doctor", "calls", "--json")).json["attempt"]["failure"]["code"] == 503
+
+
+async def test_doctor_shows_the_steps_of_the_session_and_names_the_one_that_failed(cli: Cli) -> None:
+    last = cli.served.calls.subscription.last_attempt
+    assert last is not None
+    last.session = StepTrace()
+    last.session.record(Stepped(None, "hello[0]", "wait for connected", 0.0, "", ok=True), 1.0)
+    last.session.record(Stepped(None, "hello[1]", "send auth", 10.0, "no answer\x1b[2J within 10s", ok=False), 2.0)
+    lines = (await cli("doctor", "calls")).out.splitlines()
+    assert lines[-4:] == [
+        "session",
+        "  hello[0] ok         0ms  wait for connected",
+        "  hello[1] FAILED     10s  send auth -> no answer\\x1b[2J within 10s",
+        "failed   step hello[1]: send auth",
+    ]
 
 
 @pytest.mark.parametrize(

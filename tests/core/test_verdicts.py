@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.core.steps import close, status
-from wscli.core.failures import Action, Failure, FailureKind, Verdict
+from wscli.core.failures import MOMENTS, Action, Failure, FailureKind, Verdict
 from wscli.core.verdicts import CodeRange, Verdicts, decide, parse_verdicts
 from wscli.values import Scalar
 
@@ -99,7 +99,7 @@ def test_within_a_level_the_narrowest_key_wins_wherever_it_stands() -> None:
     assert judge(status(599), {"5xx": "stop", 503: "retry"}).action is Action.STOP
 
 
-KINDS = [str(kind) for kind in FailureKind if kind not in ("status", "close", "upgrade", "hook")]
+KINDS = [str(kind) for kind in FailureKind if kind not in ("status", "close", "upgrade", "hook", "session")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,6 +117,14 @@ def test_within_a_level_a_code_beats_a_kind_and_a_kind_beats_a_range() -> None:
     assert judge(too_big, {"1000-1015": "done", "too_big": "stop"}).action is Action.STOP
     assert judge(too_big, {"1000-1015": "done"}, {"too_big": "stop"}).action is Action.DONE
     assert judge(close(1009), {"too_big": "stop"}).action is Action.RETRY, "the server's own limit"
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_moment_of_a_session_is_a_key_of_its_own(moment: str) -> None:
+    failure = Failure(FailureKind.SESSION, "no answer", moment=moment)
+    others = {f"session:{other}": "stop" for other in MOMENTS if other != moment}
+    assert judge(failure, others).action is Action.RETRY
+    assert judge(failure, others, {f"session:{moment}": "done"}).action is Action.DONE
 
 
 @given(
@@ -211,5 +219,6 @@ def test_the_schema_names_every_action_and_takes_the_same_keys() -> None:
     schema = TypeAdapter(Verdicts).json_schema()
     ((pattern, verdicts),) = schema["patternProperties"].items()
     kinds = "dns|tcp|tls|certificate|proxy|timeout|keepalive|token|silence|hook|violation|too_big"
+    kinds += "|" + "|".join(f"session:{moment}" for moment in MOMENTS)
     assert pattern == rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{kinds})$"
     assert verdicts["oneOf"][0]["enum"] == [str(action) for action in Action]

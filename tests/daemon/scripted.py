@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
+from wscli.config.dial_plan import DialPlan
 from wscli.config.models.upstream import Keepalive
-from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
+from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.upstream.session import NoSession, UpstreamSession
+from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
@@ -204,7 +205,7 @@ class Scripted:
         state: Path | None = None,
         http: Any = None,
         rate: Rate = RATE,
-        make_session: Callable[[], UpstreamSession] = NoSession,
+        make_session: Callable[[], OpenedSession] = ReadyAtOnce,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)

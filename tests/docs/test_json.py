@@ -12,6 +12,7 @@ import pytest
 
 from tests.backend.process import BackendProcess
 from tests.processes import Manager, Wscli
+from wscli.control.messages.attempts import SessionStep
 from wscli.history.encode import Form, encode_batch
 from wscli.history.records import Batch
 
@@ -113,6 +114,8 @@ def test_doctor(scene: Scene) -> None:
     assert list(attempt) == keys("doctor --json", 1) == inner("doctor --json", "attempt")
     assert list(attempt["steps"][0]) == inner("doctor --json", "steps")
     assert list(exchange) == inner("doctor --json", "exchanges")
+    assert attempt["session"] == []
+    assert list(SessionStep.__annotations__) == inner("doctor --json", "session")
     assert list(exchange["answer"]) == keys("doctor --json", 2)
     assert (exchange["answer"]["status"], "token=***" in exchange["url"]) == (101, True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from wscli.control.text import escape
 from wscli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wscli.control.messages.attempts import Doctor, ExchangeReport
+    from wscli.control.messages.attempts import Doctor, ExchangeReport, SessionStep
     from wscli.control.requests import DoctorRequest
 
 SWITCHING_PROTOCOLS = 101
@@ -44,9 +45,27 @@ def _text(result: Doctor) -> str:
             lines.append(f"  {part['name']:<8} {mark:<6} {duration(part['seconds']):>7}  {part['detail']}")
         for exchange in attempt["exchanges"]:
             lines += _exchange_lines(exchange)
+        lines += _session_lines(attempt["session"])
         if attempt["failure"]:
             lines.append(f"ended    {attempt['failure']['text']}")
     return "".join(escape(line).rstrip() + "\n" for line in lines)
+
+
+def _session_lines(steps: Sequence[SessionStep]) -> list[str]:
+    """Show the steps of the session with their answers, and name the first that failed."""
+    if not steps:
+        return []
+    width = max(len(one["place"]) for one in steps)
+    lines = ["session"]
+    for one in steps:
+        mark = "ok" if one["ok"] else "FAILED"
+        answer = f" -> {one['answer']}" if one["answer"] else ""
+        lines.append(f"  {one['place']:<{width}} {mark:<6} {duration(one['seconds']):>7}  {one['action']}{answer}")
+    failed = next((one for one in steps if not one["ok"]), None)
+    if failed is not None:
+        whose = f" of {failed['channel']}" if failed["channel"] else ""
+        lines.append(f"failed   step {failed['place']}{whose}: {failed['action']}")
+    return lines
 
 
 def _exchange_lines(exchange: ExchangeReport) -> list[str]:
@@ -78,7 +97,8 @@ def command(selection: Selection, channel: str, dial: bool, as_json: bool) -> in
     """Show a channel's last attempt, step by step.
 
     Each step is timed: token, connect budget, DNS, TCP, proxy, TLS, upgrade. Below them is each request and its answer,
-    without secrets: names of the query and of headers, each redirect, the beginning of a refusal.
+    without secrets: names of the query and of headers, each redirect, the beginning of a refusal. Then, where the
+    endpoint declares a session, each of its steps and of the channel's with its answer, and which step failed.
 
     --dial exits with 8 if the dial failed, with 4 if credentials were refused.
     """

@@ -6,13 +6,15 @@ redials, except of its ``timeout``; every other change is applied in place.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from types import MappingProxyType
+from typing import Any
 
 from wscli.backfill.models import BackfillModel
+from wscli.config.dial_plan import DialPlan, UpstreamKey
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
@@ -20,102 +22,13 @@ from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
-from wscli.net.hosts import UNIX
-from wscli.net.proxy import ProxyChoice
-from wscli.net.tls import TlsSettings
-from wscli.templates import PartlyFilled, PathTemplate, Template
+from wscli.session.plan import SessionPlan
+from wscli.templates import JsonTemplate, compile_json
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
-from wscli.values import Rate, Secret
+from wscli.values import Rate
 
-__all__ = ["ChannelPlan", "DialPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
-
-
-@dataclass(frozen=True, slots=True)
-class DialPlan:
-    """How a connection is opened. The templates of a path, a query and so on are filled for each channel and dial."""
-
-    url: Secret
-    """The endpoint's ws:// or wss:// URL with its own query; the path is not yet appended."""
-    shown_url: str
-    """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
-    shown_query: tuple[str, ...] = ()
-    """The names of the URL's own query."""
-    connect_to: Secret | None = None
-    """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
-    shown_connect_to: str = ""
-    path: PathTemplate | None = None
-    shown_path: PathTemplate | None = None
-    """The path with ``***`` for values of the environment."""
-    query: Mapping[str, Template] = field(default_factory=dict)
-    headers: Mapping[str, Template] = field(default_factory=dict)
-    subprotocols: tuple[Template, ...] = ()
-    compression: Literal["deflate", "none"] = "deflate"
-    tls: TlsSettings = TlsSettings()
-    proxy: ProxyChoice = "auto"
-    shown_proxy: str | None = None
-    """A declared proxy's URL without userinfo, with ``***`` for values of the environment."""
-    max_message: int = 1 << 20
-    timeout: float = 10.0
-    secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
-    """The values of ``${VAR}`` of the whole file."""
-
-    @property
-    def token_names(self) -> frozenset[str]:
-        """The token sources that the templates name."""
-        templates = (*self.query.values(), *self.headers.values(), *self.subprotocols)
-        return frozenset(name for template in templates for space, name in template.references if space == "token")
-
-    def address(self, params: Mapping[str, str]) -> str:
-        """Append the path to the URL.
-
-        Raises:
-            ValueError: a parameter cannot be a segment of a path.
-        """
-        parts = urlsplit(self.url.reveal())
-        path = parts.path
-        if self.path is not None:
-            path = path.rstrip("/") + "/" + self.path.render(params).lstrip("/")
-        return urlunsplit(parts._replace(path=path or "/"))
-
-    def shown_address(self, params: Mapping[str, str]) -> str:
-        """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query.
-
-        The path of a request to a Unix socket follows a colon.
-        """
-        shown, path = self.shown_url, self.shown_path or self.path
-        if path is not None:
-            shown += ":" if shown.startswith(UNIX) else ""
-            shown = shown.rstrip("/") + "/" + path.render(params).lstrip("/")
-        query = "&".join(f"{name}=***" for name in (*self.shown_query, *self.query))
-        return f"{shown}?{query}" if query else shown
-
-    def opens_the_same(self, other: DialPlan) -> bool:
-        """Whether both open equal connections: only the timeout may differ."""
-        return replace(self, timeout=other.timeout) == other
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class UpstreamKey:
-    """A dial, filled for a channel's parameters: channels with equal keys could share one connection.
-
-    Tokens stay templates. The repr shows nothing, since every field may hold a secret.
-    """
-
-    address: str
-    """The URL with its path."""
-    connect_to: Secret | None
-    query: tuple[tuple[str, PartlyFilled], ...]
-    headers: frozenset[tuple[str, PartlyFilled]]
-    """By lower-case name."""
-    subprotocols: tuple[PartlyFilled, ...]
-    compression: Literal["deflate", "none"]
-    tls: TlsSettings
-    proxy: ProxyChoice
-    max_message: int
-
-    def __repr__(self) -> str:
-        return "UpstreamKey(***)"
+__all__ = ["ChannelPlan", "Plan", "UpstreamPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +48,10 @@ class UpstreamPlan:
     silence: float | None = None
     """Seconds without a message after which a connection counts as lost; None: any time."""
     share: bool = False
-    """Whether channels with equal keys use one connection; no key of a file sets it yet."""
+    """Whether channels with equal keys use one connection."""
+    most_channels: int | None = None
+    """With ``share``, the most channels that one connection carries; None: any number."""
+    session: SessionPlan | None = None
     look_again: LookAgain | None = None
     """When it is dialled again after it failed; None: never."""
 
@@ -144,24 +60,26 @@ class UpstreamPlan:
         """What its machine goes by."""
         return Policy(self.backoff, self.verdicts, self.look_again)
 
-    def key(self, params: Mapping[str, str]) -> UpstreamKey:
+    @property
+    def token_names(self) -> frozenset[str]:
+        """The token sources that the dial and the steps of the session name."""
+        steps = () if self.session is None else self.session.steps
+        return self.dial.token_names.union(*(step.tokens for step in steps))
+
+    def key(self, params: Mapping[str, str], values: Mapping[str, Any] = MappingProxyType({})) -> UpstreamKey:
         """Fill the dial with a channel's parameters, as a key of a registry of upstreams.
+
+        Args:
+            params: the channel's parameters.
+            values: of its ``with:``, filled.
 
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
         """
-        dial, scope = self.dial, {"param": params}
-        return UpstreamKey(
-            address=dial.address(params),
-            connect_to=dial.connect_to,
-            query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
-            headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
-            subprotocols=tuple(template.partly_filled(scope) for template in dial.subprotocols),
-            compression=dial.compression,
-            tls=dial.tls,
-            proxy=dial.proxy,
-            max_message=dial.max_message,
-        )
+        scope = {"param": params, "with": values}
+        used = () if self.session is None else sorted(self.session.upstream_values)
+        named = tuple((space, name, json.dumps(scope[space].get(name), sort_keys=True)) for space, name in used)
+        return self.dial.key(scope, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +98,8 @@ class ChannelPlan:
     """The path of the value by which a repeated message is recognised."""
     backfill: BackfillModel | None = None
     """How messages missed in a gap are fetched."""
+    values: JsonTemplate = field(default_factory=lambda: compile_json({}, ()))
+    """``with:``, a mapping; renders with the channel's parameters to the values of ``{with.NAME}``."""
     on_connect: ConnectHook | None = None
     on_state: StateHook | None = None
     on_message: MessageHook | None = None

@@ -55,8 +55,9 @@ def judge_open(snapshot: Snapshot, event: VerdictGiven, policy: Policy) -> Move:
 
 
 def reason_code(failure: Failure) -> str:
-    """Give the code of a failure as a reason: ``close:1006``, ``status:503``, ``dns``."""
-    return failure.kind if failure.code is None else f"{failure.kind}:{failure.code}"
+    """Give the code of a failure as a reason: ``close:1006``, ``status:503``, ``session:hello``, ``dns``."""
+    detail = failure.moment if failure.kind is FailureKind.SESSION else failure.code
+    return f"{failure.kind}:{detail}" if detail else failure.kind
 
 
 def _counted(row: InARow, event: AttemptEnded) -> InARow:

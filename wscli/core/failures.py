@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Action", "Failure", "FailureKind", "Verdict"]
+__all__ = ["MOMENTS", "Action", "Failure", "FailureKind", "Verdict"]
+
+MOMENTS = ("before", "hello", "resume", "subscribe", "rule", "timer", "bye")
+"""The parts of a session that may fail, as keys of ``verdicts`` name them: ``session:hello``."""
 
 
 class FailureKind(StrEnum):
@@ -37,6 +40,8 @@ class FailureKind(StrEnum):
     """No message arrived in time."""
     HOOK = "hook"
     """The command of ``on_connect`` failed, so that the connection is not ready."""
+    SESSION = "session"
+    """A step of the session failed, or got no answer in time; ``moment`` says in which part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Failure:
     ``text`` is one line for a person, without secrets; remote text in it is escaped where it is printed. ``code`` is an
     HTTP status or a close code. ``retry_after`` is in seconds. ``location`` is the target of a redirect, which may
     contain secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``. ``refused`` says that the
-    credentials for a token or for a proxy were refused.
+    credentials for a token or for a proxy were refused. ``moment`` is one of ``MOMENTS``, and empty outside a session.
     """
 
     kind: FailureKind
@@ -57,6 +62,7 @@ class Failure:
     by: str = "none"
     close_reason: str = ""
     refused: bool = False
+    moment: str = ""
 
     @property
     def refuses_credentials(self) -> bool:

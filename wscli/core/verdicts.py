@@ -15,11 +15,11 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from wscli.core.failures import Action, Failure, FailureKind, Verdict
+from wscli.core.failures import MOMENTS, Action, Failure, FailureKind, Verdict
 from wscli.values import parse_duration, shown
 
 __all__ = [
-    "BY_THE_SERVER", "CodeRange", "VerdictKey", "VerdictTable", "Verdicts", "decide", "parse_verdicts",
+    "BY_THE_SERVER", "CodeRange", "SessionMoment", "VerdictKey", "VerdictTable", "Verdicts", "decide", "parse_verdicts",
     "stops_in_a_row",
 ]  # fmt: skip
 
@@ -31,6 +31,12 @@ class CodeRange(NamedTuple):
     high: int
 
 
+class SessionMoment(NamedTuple):
+    """A part of the session whose steps failed."""
+
+    name: str
+
+
 Kind = FailureKind
 KINDS = (
     Kind.DNS, Kind.TCP, Kind.TLS, Kind.CERTIFICATE, Kind.PROXY, Kind.TIMEOUT, Kind.KEEPALIVE, Kind.TOKEN,
@@ -38,7 +44,9 @@ KINDS = (
 )  # fmt: skip
 """The kinds that are keys; ``status`` and ``close`` are named by their codes."""
 
-VerdictKey = CodeRange | FailureKind
+_MOMENTS = {f"{Kind.SESSION}:{name}": SessionMoment(name) for name in MOMENTS}
+
+VerdictKey = CodeRange | FailureKind | SessionMoment
 VerdictTable = Mapping[VerdictKey, Verdict]
 
 _CODE_KEY = re.compile(r"(?P<code>[0-9]{3,4})|(?P<low>[0-9]{3,4})-(?P<high>[0-9]{3,4})|(?P<hundred>[1-5])xx")
@@ -47,10 +55,12 @@ _CODE_KEY = re.compile(r"(?P<code>[0-9]{3,4})|(?P<low>[0-9]{3,4})-(?P<high>[0-9]
 def _parse_key(key: object) -> VerdictKey:
     if str(key) in KINDS:
         return FailureKind(str(key))
+    if str(key) in _MOMENTS:
+        return _MOMENTS[str(key)]
     found = _CODE_KEY.fullmatch(str(key))
     if not found:
         what = "a code (4401), a range (4000-4099), a class of statuses (5xx) nor a kind"
-        raise ValueError(f"{shown(key)} is neither {what} ({', '.join(KINDS)})")
+        raise ValueError(f"{shown(key)} is neither {what} ({', '.join((*KINDS, *_MOMENTS))})")
     if found["code"]:
         low = high = int(found["code"])
     elif found["hundred"]:
@@ -100,7 +110,7 @@ Verdicts = Annotated[
             "type": "object",
             "description": "what to do about a close code, a range of them, an HTTP status, or a kind of failure",
             "patternProperties": {
-                rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{'|'.join(KINDS)})$": {
+                rf"^(\d{{3,4}}|\d{{3,4}}-\d{{3,4}}|[1-5]xx|{'|'.join((*KINDS, *_MOMENTS))})$": {
                     "oneOf": [
                         {"enum": list(Action)},
                         {
@@ -150,8 +160,9 @@ def _declared(failure: Failure, table: VerdictTable) -> Verdict | None:
     narrowest = min(ranges, key=lambda key: key.high - key.low, default=None)
     if narrowest is not None and narrowest.low == narrowest.high:
         return table[narrowest]
-    if failure.kind in table:
-        return table[failure.kind]
+    kind = SessionMoment(failure.moment) if failure.kind is Kind.SESSION else failure.kind
+    if kind in table:
+        return table[kind]
     return None if narrowest is None else table[narrowest]
 
 

@@ -16,10 +16,10 @@ from wscli.values import Rate
 
 __all__ = [
     "Alternative", "HttpAction", "Resume", "Route", "Rule", "RunAction", "SendAction", "SessionLimits", "SessionPlan",
-    "Step", "Timer", "Value",
+    "Step", "SessionTimer", "ValueSource",
 ]  # fmt: skip
 
-Value = JsonPath | JsonTemplate
+ValueSource = JsonPath | JsonTemplate
 """What ``set`` and ``keep`` take: from the message that matched, or a template."""
 
 
@@ -55,8 +55,8 @@ class Alternative:
     """One answer that a step may get."""
 
     match: Shape
-    set: Mapping[str, Value] = field(default_factory=dict)
-    keep: Mapping[str, Value] = field(default_factory=dict)
+    set: Mapping[str, ValueSource] = field(default_factory=dict)
+    keep: Mapping[str, ValueSource] = field(default_factory=dict)
     drop: bool = True
     """False: the answer flows on like any message."""
     resumed: bool = False
@@ -77,9 +77,11 @@ class Step:
     """Namespace, name and shape of each variable that must fit, or else the step is skipped."""
     expect: tuple[Alternative, ...] = ()
     """The first that fits counts."""
+    expected: str = ""
+    """What it expects, as declared and without secrets, such as ``{type: connection_ack}``."""
     within: float = 10.0
-    set: Mapping[str, Value] = field(default_factory=dict)
-    keep: Mapping[str, Value] = field(default_factory=dict)
+    set: Mapping[str, ValueSource] = field(default_factory=dict)
+    keep: Mapping[str, ValueSource] = field(default_factory=dict)
     drop: bool = True
     tokens: frozenset[str] = frozenset()
     """The token sources that it names; they are asked for as it runs."""
@@ -92,8 +94,10 @@ class Rule:
     match: Shape
     per_channel: bool
     """Whether it names ``{sub}``, ``{with}`` or ``{param}``, and so belongs to a channel."""
-    set: Mapping[str, Value] = field(default_factory=dict)
-    keep: Mapping[str, Value] = field(default_factory=dict)
+    place: str = "rules"
+    """Where it stands, as in ``rules[1]``."""
+    set: Mapping[str, ValueSource] = field(default_factory=dict)
+    keep: Mapping[str, ValueSource] = field(default_factory=dict)
     send: SendAction | None = None
     do: tuple[Step, ...] = ()
     ack_logged: bool = False
@@ -103,13 +107,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Timer:
+class SessionTimer:
     """A heartbeat, a watchdog or a renewal."""
 
     kind: Literal["every", "idle_in", "idle_out"]
     duration: JsonTemplate
     """Renders to a duration's text, such as ``25s`` or ``{var.beat}ms``; 0 or no value: the timer does not run."""
     per_channel: bool
+    place: str = "timers"
     first_random: bool = False
     """Whether the first wait is multiplied by a random number from 0 to 1."""
     do: tuple[Step, ...] = ()
@@ -124,6 +129,8 @@ class Route:
     match: Shape
     show: JsonPath | None = None
     """In place of the session's ``show``; None: that one."""
+    order: JsonPath | None = None
+    """A number that rises by one for each channel by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ class SessionPlan:
     bye_within: float = 2.0
     resume: Resume | None = None
     rules: tuple[Rule, ...] = ()
-    timers: tuple[Timer, ...] = ()
+    timers: tuple[SessionTimer, ...] = ()
     route: tuple[Route, ...] = ()
     """Empty: every message is every channel's."""
     show: JsonPath | None = None
@@ -170,4 +177,22 @@ class SessionPlan:
     limits: SessionLimits = SessionLimits()
     close: int = 1000
     """The code of our closes where resume state is kept."""
-    frames: FramesPlan = FramesPlan()
+    frames: FramesPlan = field(default_factory=FramesPlan)
+    upstream_values: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of each ``{with}`` and ``{param}`` that the upstream's own steps, rules and timers name:
+    channels share a connection only where these are equal."""
+
+    @property
+    def upstream_steps(self) -> tuple[Step, ...]:
+        """The steps that are taken for the connection, not for a channel."""
+        resume = () if self.resume is None else self.resume.hello
+        return (*self.before, *self.hello, *resume, *self.bye, *self._done(per_channel=False))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step."""
+        return (*self.upstream_steps, *self.subscribe, *self.unsubscribe, *self._done(per_channel=True))
+
+    def _done(self, *, per_channel: bool) -> tuple[Step, ...]:
+        declared: tuple[Rule | SessionTimer, ...] = (*self.rules, *self.timers)
+        return tuple(step for one in declared if one.per_channel == per_channel for step in one.do)

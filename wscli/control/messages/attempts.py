@@ -37,6 +37,23 @@ class AnswerReport(TypedDict):
     """The first 300 bytes of the body of a refusal."""
 
 
+class SessionStep(TypedDict):
+    """One step of the session, as the endpoint declares it; of one that repeats, the last time."""
+
+    place: str
+    """Where it is declared, such as ``hello[1]``."""
+    action: str
+    """What it does, such as ``send connection_init``."""
+    channel: str | None
+    """The channel that it subscribes; None for a step of the connection."""
+    at: float
+    """When it ended."""
+    seconds: float
+    answer: str
+    """What came, shortened and without secrets."""
+    ok: bool
+
+
 class ExchangeReport(TypedDict):
     """A request to upgrade, and its answer."""
 
@@ -58,6 +75,8 @@ class AttemptReport(TypedDict):
     tokens: list[str]
     steps: list[AttemptStep]
     exchanges: list[ExchangeReport]
+    session: list[SessionStep]
+    """Of the connection and of the channel, in the order in which they ended."""
     failure: AttemptFailure | None
 
 

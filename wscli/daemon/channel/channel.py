@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
@@ -26,12 +27,13 @@ from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.usage import Usage
+from wscli.daemon.upstream.members.member import ConnectionHook, DialCount
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.subscribers import ConnectionHook, DialCount
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
+from wscli.session.actions import Deliver
 from wscli.transport.connection import Connection
 
 __all__ = ["Channel"]
@@ -58,6 +60,9 @@ class Channel:
         """``totals`` counts what this channel counts too, by the declared name."""
         self.name = name
         self.plan = plan
+        self.params = params
+        self.values: Mapping[str, Any] = {}
+        self.kept: dict[str, Any] = {}
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
@@ -124,6 +129,10 @@ class Channel:
             return manager_stopped()
         return self.tracker.unavailable(self.name)
 
+    @property
+    def _may_reconnect(self) -> bool:
+        return self.kept_open and self.state not in SETTLED and self.state is not S.IDLE
+
     # by hand
 
     def start(self) -> None:
@@ -138,8 +147,15 @@ class Channel:
 
     def restart(self) -> None:
         """Close it and open it again; start it where it is not open."""
-        if self.kept_open and self.state not in SETTLED and self.state is not S.IDLE:
+        if self._may_reconnect:
             self.subscription.redial("restarted by hand")
+        else:
+            self.start()
+
+    def rotate(self) -> None:
+        """Replace its connection without closing it first; start it where it is not open."""
+        if self._may_reconnect:
+            self.subscription.rotate("rotated by hand")
         else:
             self.start()
 
@@ -247,6 +263,14 @@ class Channel:
         """Pass messages to the intake."""
         self.counters.last_message_at = self._services.clock.wall()
         self.intake.received(payloads, kinds)
+
+    def delivered(self, delivery: Deliver, logged: Callable[[int], None]) -> None:
+        """Pass messages of its session to the intake."""
+        self.received(delivery.payloads, delivery.kinds)
+
+    def missed(self, reason: str, count: int | None) -> None:
+        """Record a gap that its session found."""
+        self.intake.record_missed(reason, count)
 
     def moved(self) -> None:
         """Count the rotation; that the connection before ended a moment ago is not an outage."""

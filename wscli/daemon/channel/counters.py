@@ -8,7 +8,7 @@ from typing import get_args
 
 from wscli.control.messages import ChannelCounts
 from wscli.core.failures import Failure
-from wscli.daemon.upstream.subscribers import DialCount
+from wscli.daemon.upstream.members.member import DialCount
 
 __all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]
 

@@ -244,7 +244,7 @@ class Manager:
             return
         declared, params = found
         same = declared == channel.plan and plan.announce_after == channel.announcer.after
-        tokens_changed = not changed_tokens.isdisjoint(declared.upstream.dial.token_names)
+        tokens_changed = not changed_tokens.isdisjoint(declared.upstream.token_names)
         if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
             self._drop(channel)
             self._make(name, declared, params).open()

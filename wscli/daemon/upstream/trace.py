@@ -6,7 +6,7 @@ import logging
 
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
-from wscli.daemon.upstream.subscribers import Subscribers
+from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.values import format_duration
 
 __all__ = ["Trace"]

@@ -35,10 +35,10 @@ from wscli.daemon.upstream.attempts import Attempts
 from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
+from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import PreparedSession, UpstreamSession
-from wscli.daemon.upstream.subscribers import Subscribers
+from wscli.daemon.upstream.session.prepared import OpenedSession, PreparedSession
 from wscli.daemon.upstream.trace import Trace
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
@@ -72,7 +72,7 @@ class Upstream:
         params: Mapping[str, str],
         services: Services,
         *,
-        session: UpstreamSession,
+        session: OpenedSession,
         after: asyncio.Task[None] | None,
     ) -> None:
         self.plan = plan

@@ -8,11 +8,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from wscli.config.plan import UpstreamKey, UpstreamPlan
+from wscli.config.dial_plan import UpstreamKey
+from wscli.config.plan import UpstreamPlan
 from wscli.core.events import CloseRequested
+from wscli.daemon.upstream.members.member import Subscriber
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session import NoSession, UpstreamSession
-from wscli.daemon.upstream.subscribers import Subscriber
+from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
 from wscli.errors import UnknownChannel
@@ -37,7 +38,7 @@ class UpstreamId(NamedTuple):
 class Upstreams:
     """Every upstream of a manager."""
 
-    def __init__(self, services: Services, make_session: Callable[[], UpstreamSession] = NoSession) -> None:
+    def __init__(self, services: Services, make_session: Callable[[], OpenedSession] = ReadyAtOnce) -> None:
         self._services = services
         self._make_session = make_session
         self._upstreams: dict[UpstreamId, Upstream] = {}

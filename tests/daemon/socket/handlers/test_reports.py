@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,7 +13,9 @@ from tests.daemon.scripted import status
 from tests.daemon.served import Served
 from wscli.control.frames import DATA, END
 from wscli.core.states import ChannelState
+from wscli.daemon.upstream.dial.steps import StepTrace
 from wscli.errors import UnknownChannel
+from wscli.session.actions import ChannelSession, Stepped
 from wscli.transport.connection import UpgradeExchange
 from wscli.version import __version__
 
@@ -97,8 +101,42 @@ async def test_doctor_tells_the_last_attempt_step_by_step(served: Served) -> Non
             {"name": "tcp", "seconds": 0.012346, "detail": "connected", "ok": False},
         ],
         "exchanges": [],
+        "session": [],
         "failure": {"kind": "status", "code": 503, "text": "HTTP 503"},
     }
+
+
+async def test_doctor_tells_the_steps_of_the_session_that_are_the_connections_or_the_channels(served: Served) -> None:
+    last = served.calls.subscription.last_attempt
+    assert last is not None
+    last.keepers = (lambda: ("s3cret",),)
+    said = '{"you_said":"s3cret","session_id":"x9"}'
+    last.session = trace = StepTrace()
+    trace.record(Stepped(None, "timers[0].do[0]", "send ping", 0.5, "pong", ok=True), 1.0)
+    trace.record(Stepped(None, "hello[0]", "send auth", 0.1234567, said, ok=True), 2.0)
+    trace.record(Stepped(named("calls"), "subscribe[0]", "send join", 1.0, "denied", ok=False), 3.0)
+    trace.record(Stepped(named("notifications"), "subscribe[0]", "send join", 1.0, "joined", ok=True), 4.0)
+    trace.record(Stepped(None, "timers[0].do[0]", "send ping", 0.25, "pong", ok=True), 5.0)
+    session = (await served.ask("doctor", {"channel": "calls"}))["attempt"]["session"]
+    assert [(one["channel"], one["place"], one["at"], one["ok"]) for one in session] == [
+        (None, "hello[0]", 2.0, True), ("calls", "subscribe[0]", 3.0, False), (None, "timers[0].do[0]", 5.0, True),
+    ]  # fmt: skip
+    assert session[0] == {
+        "place": "hello[0]",
+        "action": "send auth",
+        "channel": None,
+        "at": 2.0,
+        "seconds": 0.123457,
+        "answer": '{"you_said":"***","session_id":"***"}',
+        "ok": True,
+    }
+    trace.forget("calls")
+    assert len((await served.ask("doctor", {"channel": "calls"}))["attempt"]["session"]) == 2
+
+
+def named(name: str) -> ChannelSession:
+    """Give a channel's part of a session."""
+    return cast("ChannelSession", SimpleNamespace(name=name))
 
 
 async def test_doctor_tells_what_was_asked_and_answered(served: Served) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wscli.core.failures import Failure, FailureKind
-from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_answer, scrubbed_timeline, secrets_of
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
 TARGET = DialTarget(
@@ -94,3 +94,17 @@ def test_a_header_host_that_names_the_urls_host_is_no_secret() -> None:
     for host, secret in (("api.example.com", False), ("front.internal", True)):
         target = DialTarget("wss://api.example.com/ws", (("Host", host),))
         assert (host in secrets_of(target, [])) is secret
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ('{"ok":true,"url":"wss://a.example/?ticket=abc"}', '{"ok":true,"url":"wss://a.example/?***"}'),
+        ('{"access_token": "ab\\"c", "expires_in":5}', '{"access_token": "***", "expires_in":5}'),
+        ('{"data":{"session_id":"abc","seq":4}}', '{"data":{"session_id":"***","seq":4}}'),
+        ('{"ticket":"abcdefgh', '{"ticket":"***"'),
+        ("you sent hunter2", "you sent ***"),
+    ],
+)
+def test_an_answer_to_a_step_shows_no_secret(answer: str, shown: str) -> None:
+    assert scrubbed_answer(answer, ("hunter2",)) == shown

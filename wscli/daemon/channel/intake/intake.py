@@ -81,6 +81,12 @@ class Intake:
         else:
             self.admit(payloads, kinds)
 
+    def record_missed(self, reason: str, count: int | None) -> None:
+        """Record a gap after the newest message, of so many messages where that is known."""
+        now = self._services.clock.wall()
+        self.history.record_gap(reason, start=now, end=now, missed=count)
+        self._counters.count_gap(reason)
+
     def close(self) -> None:
         """Stop filling gaps, and append what was held back for them."""
         if self._backfill is not None:

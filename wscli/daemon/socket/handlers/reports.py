@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wscli.control.messages import Complete, Ping, Stats, StatusAnswer
-from wscli.control.messages.attempts import AnswerReport, AttemptReport, Doctor, ExchangeReport
+from wscli.control.messages.attempts import AnswerReport, AttemptReport, Doctor, ExchangeReport, SessionStep
 from wscli.control.protocol import success
 from wscli.control.requests import ChannelsRequest, DoctorRequest, LogsRequest, NoArguments, StatusRequest
 from wscli.daemon.fanout.readers import Reader
@@ -13,6 +13,7 @@ from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
+from wscli.session.actions import Stepped
 from wscli.transport.connection import UpgradeExchange
 from wscli.version import __version__
 
@@ -76,7 +77,7 @@ async def doctor(app: App, request: DoctorRequest, peer: Peer) -> Doctor:
         record: AttemptRecord | None = await peer.while_connected(app.manager.dial_once(channel))
     else:
         record = channel.subscription.last_attempt
-    attempt = None if record is None else _attempt(record)
+    attempt = None if record is None else _attempt(record, channel.name)
     asked = channel.subscription.upstream.request()
     return {"channel": channel.status(), "url": asked.plan.dial.shown_address(asked.params), "attempt": attempt}
 
@@ -107,7 +108,19 @@ def _answer(exchange: UpgradeExchange, status: int) -> AnswerReport:
     }
 
 
-def _attempt(record: AttemptRecord) -> AttemptReport:
+def _session_step(at: float, step: Stepped) -> SessionStep:
+    return {
+        "place": step.place,
+        "action": step.shown,
+        "channel": None if step.channel is None else step.channel.name,
+        "at": at,
+        "seconds": round(step.seconds, 6),
+        "answer": step.answer,
+        "ok": step.ok,
+    }
+
+
+def _attempt(record: AttemptRecord, channel: str) -> AttemptReport:
     timeline, failure = record.shown_timeline(), record.failure
     return {
         "started": record.started,
@@ -118,5 +131,6 @@ def _attempt(record: AttemptRecord) -> AttemptReport:
             for step in timeline.steps
         ],
         "exchanges": [_exchange(one) for one in timeline.exchanges],
+        "session": [_session_step(*one) for one in record.shown_session(channel)],
         "failure": None if failure is None else {"kind": str(failure.kind), "code": failure.code, "text": failure.text},
     }

@@ -2,82 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
 
 from wscli.core.failures import Failure
 from wscli.core.states import ChannelState, Snapshot
+from wscli.daemon.upstream.members.member import ConnectionHook, DialCount, Member
 from wscli.transport.connection import Connection
 
-__all__ = ["ConnectionHook", "DialCount", "Member", "Subscriber", "Subscribers"]
-
-DialCount = Literal["dials", "dial_failures", "refusals", "retries"]
-"""What channels count of the attempts to connect, by the names of ``stats --json``."""
-
-
-class ConnectionHook(Protocol):
-    """Prepares a new connection for a channel, before it is ready."""
-
-    def __call__(self, connection: Connection) -> Coroutine[Any, Any, str | None]:
-        """Prepare it, and give the text of a failure, or None."""
-
-    def connection(self, number: int) -> Connection | None:
-        """Give the connection that it prepares under this number."""
-
-
-class Subscriber(Protocol):
-    """A channel, as its upstream sees it."""
-
-    on_connect: ConnectionHook | None
-
-    @property
-    def kept_open(self) -> bool:
-        """Whether it still wants the upstream."""
-
-    @property
-    def critical(self) -> bool:
-        """Whether it goes before those that are not."""
-
-    def mirror(self, upstream: Snapshot) -> None:
-        """Show another state of the upstream; called before the commands of the step are carried out."""
-
-    def gap(self) -> None:
-        """Record that messages may be missing since the subscription was last ready, or was made."""
-
-    def ready(self) -> None:
-        """Expect messages: it is subscribed."""
-
-    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Receive messages; the list is shared by all subscribers, which do not change it."""
-
-    def moved(self) -> None:
-        """Expect messages over another connection: a successor took the place of one that was open.
-
-        That one may have ended a moment earlier, as servers do that allow one connection: that is not an outage.
-        """
-
-    def ended(self, failure: Failure) -> None:
-        """Expect no more messages: the connection ended, or the subscription does."""
-
-    def measured(self, rtt: float) -> None:
-        """Learn the round-trip time, in seconds."""
-
-    def counted(self, what: DialCount) -> None:
-        """Count what an attempt to connect did."""
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """One channel's place among the subscribers."""
-
-    subscriber: Subscriber
-    joined: bool = False
-    """Whether the channel is open."""
-    receives: bool = False
-    """Whether it was ready since it joined: from then on it receives every message."""
-    held: bool = False
-    """Whether it holds back reading."""
+__all__ = ["Subscribers"]
 
 
 class Subscribers:

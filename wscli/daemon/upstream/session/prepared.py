@@ -10,10 +10,10 @@ from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.tasks import Tasks
 from wscli.transport.connection import Connection
 
-__all__ = ["NoSession", "PreparedSession", "UpstreamSession"]
+__all__ = ["ReadyAtOnce", "PreparedSession", "OpenedSession"]
 
 
-class UpstreamSession(Protocol):
+class OpenedSession(Protocol):
     """Logs in on each connection of an upstream, and remembers what a session can be resumed with."""
 
     def start(
@@ -32,7 +32,7 @@ class UpstreamSession(Protocol):
         """Forget what the session could be resumed with."""
 
 
-class NoSession:
+class ReadyAtOnce:
     """A connection that is ready as soon as it is open."""
 
     __slots__ = ()
@@ -60,7 +60,7 @@ class PreparedSession:
 
     def __init__(
         self,
-        session: UpstreamSession,
+        session: OpenedSession,
         preparations: Callable[[], Sequence[Preparation]],
         tasks: Tasks,
     ) -> None:
@@ -71,7 +71,7 @@ class PreparedSession:
     def start(
         self, connection: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]
     ) -> Callable[[], None]:
-        """Open the session, as ``UpstreamSession.start``; give a function that ends the work on the connection."""
+        """Open the session, as ``OpenedSession.start``; give a function that ends the work on the connection."""
         preparing: list[asyncio.Task[None]] = []
 
         def prepare() -> None:
