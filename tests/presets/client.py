@@ -1,0 +1,363 @@
+"""A client of one endpoint in virtual time: the session as it is declared, and a scripted server at its other end.
+
+It carries out what the session wants done, but for verdicts, which it notes: a test says whether to dial again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.presets.servers.base import Dialled, ScriptedServer
+from wscli.config.loading import load
+from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.core.verdicts import decide
+from wscli.daemon.upstream.refs import Refs
+from wscli.session.actions import (
+    AskTokens, ByeOver, Call, CallFailed, Deliver, Fetch, JudgeChannel, JudgeUpstream, RecordGap, Reply, RunCommand,
+    Send, SessionReady, SetTimer, SubscriptionReady, Unsubscribed,
+)  # fmt: skip
+from wscli.session.engine.memory import Memory
+from wscli.session.engine.session import Session
+from wscli.templates.paths import JsonPath
+
+__all__ = ["Client", "Member"]
+
+
+@dataclass(eq=False)
+class Member:
+    """A channel."""
+
+    name: str
+    params: Mapping[str, str]
+    values: Mapping[str, Any]
+    dedupe: JsonPath | None
+    critical: bool = True
+    kept: dict[str, Any] = field(default_factory=dict)
+    ready: bool = False
+    resumed: bool = False
+    verdict: Verdict | None = None
+    reason: str = ""
+    got: list[bytes] = field(default_factory=list)
+    gaps: list[tuple[str, int | None]] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    left: bool = False
+
+    @property
+    def shown(self) -> list[Any]:
+        """What its readers got: as JSON where it is JSON."""
+        return [_json(one) for one in self.got]
+
+
+def _json(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return payload.decode()
+
+
+class Client:
+    """The manager's side of one upstream."""
+
+    def __init__(self, text: str, server: ScriptedServer, folder: Path, **environ: str) -> None:
+        file = folder / "wscli.yaml"
+        file.write_text(text)
+        self.plan = load(file, {"TOKEN": "good", **environ})
+        self.server = server
+        self.tokens = {name: "good" for name in self.plan.tokens}
+        self.now = 1000.0
+        self.timers: list[tuple[float, int, Callable[[], None]]] = []
+        self.numbers = itertools.count()
+        self.due: dict[int, int] = {}
+        self.inbox: list[str | bytes] = []
+        self.together = True
+        """Whether all that the server said in one turn is one read."""
+        self.refs, self.memory = Refs(), Memory()
+        self.members: dict[str, Member] = {}
+        self.session: Session
+        self.open = False
+        self.ready = False
+        self.resumed = False
+        self.closed: tuple[int, str] | None = None
+        """By the server."""
+        self.verdict: Verdict | None = None
+        """The first on the connection."""
+        self.reason = ""
+        self.replies: list[Any] = []
+        self.over = False
+        self.acknowledging = True
+        """Whether the history commits at once."""
+        self.acks: list[int] = []
+
+    # The clock.
+
+    def monotonic(self) -> float:
+        return self.now
+
+    boottime = monotonic
+
+    def wall(self) -> float:
+        return 1_764_000_000.0 + self.now
+
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        heapq.heappush(self.timers, (self.now + seconds, next(self.numbers), call))
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.timers and self.timers[0][0] <= end:
+            self.now, _, call = heapq.heappop(self.timers)
+            call()
+            self._flush()
+        self.now = end
+
+    # What a test does.
+
+    def dial(self, *names: str) -> Client:
+        """Connect for the first time, or again, and have channels subscribe."""
+        for name in names:
+            plan = self.plan.channels[name]
+            values = plan.values.render({"param": {}})
+            self.members.setdefault(name, Member(name, {}, values, plan.dedupe))
+        first = next(iter(self.members.values()))
+        self.upstream = self.plan.channels[first.name].upstream
+        assert self.upstream.session is not None
+        self.verdict, self.closed, self.ready, self.resumed, self.reason = None, None, False, False, ""
+        self.due.clear()
+        self.timers.clear()
+        self.inbox.clear()
+        for member in self.members.values():
+            member.ready = member.resumed = False
+            member.verdict = None
+        self.scope = {"param": first.params, "with": first.values}
+        self.session = Session(
+            self.upstream.session, self.memory, self.scope, self.refs, self, Random(1), shared=self.upstream.share
+        )
+        self._begun = False
+        self._do(self.session.begin())
+        return self
+
+    def subscribe(self, *names: str) -> None:
+        """Have further channels subscribe on the open connection."""
+        for name in names:
+            plan = self.plan.channels[name]
+            member = Member(name, {}, plan.values.render({"param": {}}), plan.dedupe)
+            self.members[name] = member
+            self._do(self.session.join(member))
+        self._flush()
+
+    def lose(self) -> None:
+        """The connection is cut."""
+        self.open = False
+        self.server.disconnected(None)
+
+    def hang_up(self) -> None:
+        """Close the connection, as for a verdict."""
+        self.open = False
+        self.server.disconnected(self.session.close_code)
+
+    def send(self, name: str, message: Any) -> None:
+        self._post(name, message, reply=False)
+
+    def request(self, name: str, message: Any) -> Any:
+        """Send, and give the reply; None: there was none at once."""
+        count = len(self.replies)
+        self._post(name, message, reply=True)
+        return self.replies[count] if len(self.replies) > count else None
+
+    def leave(self, name: str) -> None:
+        self._do(self.session.leave(self.members.pop(name)))
+        self._flush()
+
+    def bye(self) -> None:
+        self._do(self.session.bye())
+        self._flush()
+
+    def on_close(self, code: int) -> Verdict:
+        """The verdict on a close by the server."""
+        failure = Failure(FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer")
+        return decide(failure, self.upstream.verdicts, token_used=bool(self.upstream.token_names))
+
+    # The server's line.
+
+    def _line(self) -> Client:
+        return self
+
+    def say(self, message: str | bytes) -> None:
+        if self.open:
+            self.inbox.append(message)
+
+    def close(self, code: int, reason: str = "") -> None:
+        if self.open:
+            self.open = False
+            self.closed = (code, reason)
+
+    # What the session wants done.
+
+    def _post(self, name: str, message: Any, *, reply: bool) -> None:
+        text = message if isinstance(message, (str, bytes)) else json.dumps(message)
+        payload = text.encode() if isinstance(text, str) else text
+        self._write(self.session.wrap(self.members[name], payload, binary=isinstance(message, bytes), reply=reply))
+        self._flush()
+
+    def _write(self, message: Any) -> None:
+        if not self.open:
+            self._do(self.session.not_sent(message))
+            return
+        if wait := self.session.wait_to_send(message):
+            self.after(wait, lambda: self._write(message))
+            return
+        out = self.session.let_out(message)
+        self._do(out.actions)
+        if out.payload is not None:
+            self.server.received(out.payload if out.binary else out.payload.decode())
+
+    def _flush(self) -> None:
+        while self.inbox:
+            batch = self.inbox if self.together else self.inbox[:1]
+            self.inbox = self.inbox[len(batch) :]
+            payloads = [one.encode() if isinstance(one, str) else one for one in batch]
+            kinds = bytes(isinstance(one, bytes) for one in batch)
+            self._do(self.session.received(payloads, kinds if any(kinds) else None))
+
+    def _do(self, actions: list[Any]) -> None:
+        for action in actions:
+            handler = _HANDLERS.get(type(action))
+            if handler is not None:
+                handler(self, action)
+
+    def _call(self, call: Call) -> None:
+        what = call.what
+        if isinstance(what, AskTokens):
+            answer: Any = {name: self.tokens[name] for name in what.names}
+        elif isinstance(what, RunCommand):
+            raise AssertionError("no preset runs a command")
+        else:
+            assert isinstance(what, Fetch)
+            answer = self._fetch(what)
+        self._do(self.session.answered(call.number, answer))
+
+    def _fetch(self, what: Fetch) -> bytes | CallFailed:
+        request = what.request
+        status, value = self.server.http(request.method, request.url, request.headers, request.body)
+        body = json.dumps(value).encode()
+        if 200 <= status <= 299 or status in what.accept:
+            return body
+        return CallFailed(Failure(FailureKind.STATUS, f"HTTP {status}", code=status, by="peer"), body)
+
+    def _upgrade(self) -> None:
+        dial = self.upstream.dial
+        scope = {**self.scope, "var": self.session.variables(), "token": self.tokens}
+        dialled = Dialled(
+            dial.address(scope),
+            {name: str(value) for name, value in dial.filled_query(scope)},
+            {name: str(value) for name, value in dial.filled_headers(scope)},
+            [str(one) for one in dial.filled_subprotocols(scope)],
+        )
+        self.open = True
+        self._do(self.session.dialling())
+        self.server.connected(_Line(self), dialled)
+        for member in self.members.values():
+            self._do(self.session.join(member))
+        self._do(self.session.opened())
+        self._flush()
+
+    def _ready(self, action: SessionReady) -> None:
+        if not self._begun:
+            self._begun = True
+            self._upgrade()
+        else:
+            self.ready, self.resumed = True, action.resumed
+
+    def _timer(self, action: SetTimer) -> None:
+        mark = self.due[action.number] = next(self.numbers)
+        if action.delay is not None:
+            self.after(action.delay, lambda: self._ring(action.number, mark))
+
+    def _ring(self, number: int, mark: int) -> None:
+        if self.due.get(number) == mark:
+            self._do(self.session.due(number))
+
+    def _deliver(self, action: Deliver) -> None:
+        member: Any = action.channel
+        for at, payload in enumerate(action.payloads):
+            key = action.keys[at] if action.keys else None
+            if key is None or key not in member.keys:
+                member.got.append(payload)
+            if key is not None:
+                member.keys.add(key)
+        self.acks += [number for _, number in action.acks]
+        if self.acknowledging:
+            self.commit()
+
+    def commit(self) -> None:
+        """The history commits what it got."""
+        acks, self.acks = self.acks, []
+        for number in acks:
+            self._do(self.session.logged(number))
+
+    def _judged(self, action: JudgeUpstream) -> None:
+        if self.verdict is None:
+            self.verdict = action.verdict or decide(action.failure, self.upstream.verdicts)
+            self.reason = action.failure.text
+
+    def _refused(self, action: JudgeChannel) -> None:
+        member: Any = action.channel
+        member.ready = False
+        member.verdict = action.verdict or decide(action.failure, self.upstream.verdicts)
+        member.reason = action.failure.text
+
+    def _subscribed(self, action: SubscriptionReady) -> None:
+        member: Any = action.channel
+        member.ready, member.resumed = True, action.resumed
+
+    def _gap(self, action: RecordGap) -> None:
+        member: Any = action.channel
+        member.gaps.append((action.reason, action.missed))
+
+    def _unsubscribed(self, action: Unsubscribed) -> None:
+        member: Any = action.channel
+        member.left = True
+
+    def _reply(self, action: Reply) -> None:
+        self.replies.append(_json(action.payload))
+
+    def _over(self, _: ByeOver) -> None:
+        self.over = True
+
+
+class _Line:
+    """The connection as the server has it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.send = client.say
+        self.close = client.close
+
+    def now(self) -> float:
+        return self.client.now
+
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        line = self.client.server.line
+        self.client.after(seconds, lambda: call() if self.client.server.line is line else None)
+
+
+_HANDLERS: Mapping[type, Callable[[Client, Any], None]] = {
+    Send: lambda client, action: client._write(action.message),
+    Call: Client._call,
+    SessionReady: Client._ready,
+    SetTimer: Client._timer,
+    Deliver: Client._deliver,
+    JudgeUpstream: Client._judged,
+    JudgeChannel: Client._refused,
+    SubscriptionReady: Client._subscribed,
+    RecordGap: Client._gap,
+    Unsubscribed: Client._unsubscribed,
+    Reply: Client._reply,
+    ByeOver: Client._over,
+}

@@ -1,0 +1,1 @@
+"""A scripted server for each preset, written from its protocol's document."""
