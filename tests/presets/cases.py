@@ -51,6 +51,8 @@ class Case:
     """The verdict on each of the protocol's close codes."""
     noticed: float | None = None
     """Seconds after which a server that fell silent is noticed at the latest; None: pings of the wire do that."""
+    trusted: float | None = None
+    """Seconds for which it is not; None: two fifths of those."""
     waits: bool = True
     """Whether there is an answer to wait for before the channel is ready."""
     request: tuple[Any, Any] | None = None
@@ -136,7 +138,7 @@ CASES = [
             4008: "retry", 4009: "fresh", 4010: "stop", 4011: "stop", 4012: "stop", 4013: "stop", 4014: "stop",
             1006: "retry",
         },
-        noticed=93,
+        noticed=52, trusted=0,
     ),
     Case(
         "slack", SlackServer, {}, lambda server: server.event("e1", "hi"),

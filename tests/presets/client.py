@@ -23,7 +23,7 @@ from wscli.session.actions import (
     AskTokens, ByeOver, Call, CallFailed, Deliver, Fetch, JudgeChannel, JudgeUpstream, RecordGap, Reply, RunCommand,
     Send, SessionReady, SetTimer, SubscriptionReady, Unsubscribed,
 )  # fmt: skip
-from wscli.session.engine.memory import Memory
+from wscli.session.engine.parts import Memory
 from wscli.session.engine.session import Session
 from wscli.templates.paths import JsonPath
 
@@ -110,6 +110,7 @@ class Client:
 
     def advance(self, seconds: float) -> None:
         end = self.now + seconds
+        self._flush()
         while self.timers and self.timers[0][0] <= end:
             self.now, _, call = heapq.heappop(self.timers)
             call()
@@ -136,8 +137,9 @@ class Client:
             member.verdict = None
         self.scope = {"param": first.params, "with": first.values}
         self.session = Session(
-            self.upstream.session, self.memory, self.scope, self.refs, self, Random(1), shared=self.upstream.share
-        )
+            self.upstream.session, self.memory, self.scope, self.refs, self, Random(1),
+            shared=self.upstream.share, max_message=self.upstream.dial.max_message,
+        )  # fmt: skip
         self._begun = False
         self._do(self.session.begin())
         return self
@@ -185,9 +187,6 @@ class Client:
 
     # The server's line.
 
-    def _line(self) -> Client:
-        return self
-
     def say(self, message: str | bytes) -> None:
         if self.open:
             self.inbox.append(message)
@@ -213,9 +212,9 @@ class Client:
             self.after(wait, lambda: self._write(message))
             return
         out = self.session.let_out(message)
-        self._do(out.actions)
         if out.payload is not None:
             self.server.received(out.payload if out.binary else out.payload.decode())
+        self._do(out.actions)
 
     def _flush(self) -> None:
         while self.inbox:

@@ -19,7 +19,7 @@ class Node(ScriptedServer):
     def on_message(self, message: Any) -> None:
         assert message["jsonrpc"] == "2.0"
         number, method, params = message["id"], message["method"], message.get("params")
-        if method.endswith("ubscribe") and "un" not in method.lower()[:5] and "Unsub" not in method:
+        if method == "eth_subscribe":
             self._subscribe(number, params)
         elif method == "eth_unsubscribe":
             assert isinstance(params, list)

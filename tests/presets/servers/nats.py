@@ -13,7 +13,7 @@ class NatsServer(ScriptedServer):
     def __init__(self, *, needs_token: bool = False) -> None:
         super().__init__()
         self.needs_token = needs_token
-        self.denied: set[str] = set()
+        self.denied = {"secret"}
         """Subjects that may not be subscribed, and inboxes that may not be published to, by ``_INBOX``."""
         self.subscriptions: dict[str, str] = {}
         self.pending = ""
