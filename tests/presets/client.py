@@ -183,6 +183,9 @@ class Client:
     def on_close(self, code: int) -> Verdict:
         """The verdict on a close by the server."""
         failure = Failure(FailureKind.CLOSE, f"closed by the server: {code}", code=code, by="peer")
+        return self._decided(failure)
+
+    def _decided(self, failure: Failure) -> Verdict:
         return decide(failure, self.upstream.verdicts, token_used=bool(self.upstream.token_names))
 
     # The server's line.
@@ -302,13 +305,13 @@ class Client:
 
     def _judged(self, action: JudgeUpstream) -> None:
         if self.verdict is None:
-            self.verdict = action.verdict or decide(action.failure, self.upstream.verdicts)
+            self.verdict = action.verdict or self._decided(action.failure)
             self.reason = action.failure.text
 
     def _refused(self, action: JudgeChannel) -> None:
         member: Any = action.channel
         member.ready = False
-        member.verdict = action.verdict or decide(action.failure, self.upstream.verdicts)
+        member.verdict = action.verdict or self._decided(action.failure)
         member.reason = action.failure.text
 
     def _subscribed(self, action: SubscriptionReady) -> None:
