@@ -10,7 +10,6 @@ from typing import Any
 from tests.presets.files import preset_file
 from tests.presets.servers.actioncable import CableServer
 from tests.presets.servers.appsync import AppSyncServer
-from tests.presets.servers.base import ScriptedServer
 from tests.presets.servers.cdp import Browser
 from tests.presets.servers.centrifugo import CentrifugoServer
 from tests.presets.servers.deepgram import DeepgramServer
@@ -68,14 +67,11 @@ class Case:
         return preset_file(self.preset, channels, url=self.url, tokens=self.tokens, **endpoint)
 
 
-def _quiet(_: ScriptedServer) -> bool:
-    return True
-
-
 ROOM = {"identifier": {"channel": "RoomChannel", "id": 7}}
 TWITCH = {"client_id": "client", "type": "channel.follow", "version": "2", "condition": {"broadcaster_user_id": "1"}}
 HOST = "id.appsync-api.eu-west-1.amazonaws.com"
 
+# fmt: off
 CASES = [
     Case(
         "graphql-transport-ws", GraphqlServer, {"query": "subscription { news }"},
@@ -212,3 +208,4 @@ CASES = [
         gone=lambda server: not server.operations,
     ),
 ]
+# fmt: on

@@ -5,61 +5,25 @@ It carries out what the session wants done, but for verdicts, which it notes: a 
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.presets.line import ClientLine, VirtualClock
+from tests.presets.member import Member, as_json
 from tests.presets.servers.base import Dialled, ScriptedServer
 from wscli.config.loading import load
 from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.core.verdicts import decide
 from wscli.daemon.upstream.refs import Refs
-from wscli.session.actions import (
-    AskTokens, ByeOver, Call, CallFailed, Deliver, Fetch, JudgeChannel, JudgeUpstream, RecordGap, Reply, RunCommand,
-    Send, SessionReady, SetTimer, SubscriptionReady, Unsubscribed,
-)  # fmt: skip
-from wscli.session.engine.parts import Memory
-from wscli.session.engine.session import Session
-from wscli.templates.paths import JsonPath
+from wscli.session import actions
+from wscli.session.engine.memory import Memory
+from wscli.session.engine.session import RunningSession
 
-__all__ = ["Client", "Member"]
-
-
-@dataclass(eq=False)
-class Member:
-    """A channel."""
-
-    name: str
-    params: Mapping[str, str]
-    values: Mapping[str, Any]
-    dedupe: JsonPath | None
-    critical: bool = True
-    kept: dict[str, Any] = field(default_factory=dict)
-    ready: bool = False
-    resumed: bool = False
-    verdict: Verdict | None = None
-    reason: str = ""
-    got: list[bytes] = field(default_factory=list)
-    gaps: list[tuple[str, int | None]] = field(default_factory=list)
-    keys: set[str] = field(default_factory=set)
-    left: bool = False
-
-    @property
-    def shown(self) -> list[Any]:
-        """What its readers got: as JSON where it is JSON."""
-        return [_json(one) for one in self.got]
-
-
-def _json(payload: bytes) -> Any:
-    try:
-        return json.loads(payload)
-    except ValueError:
-        return payload.decode()
+__all__ = ["Client"]
 
 
 class Client:
@@ -70,9 +34,8 @@ class Client:
         file.write_text(text)
         self.plan = load(file, {"TOKEN": "good", **environ})
         self.server = server
-        self.tokens = {name: "good" for name in self.plan.tokens}
-        self.now = 1000.0
-        self.timers: list[tuple[float, int, Callable[[], None]]] = []
+        self.tokens = dict.fromkeys(self.plan.tokens, "good")
+        self.clock = VirtualClock()
         self.numbers = itertools.count()
         self.due: dict[int, int] = {}
         self.inbox: list[str | bytes] = []
@@ -80,7 +43,7 @@ class Client:
         """Whether all that the server said in one turn is one read."""
         self.refs, self.memory = Refs(), Memory()
         self.members: dict[str, Member] = {}
-        self.session: Session
+        self.session: RunningSession
         self.open = False
         self.ready = False
         self.resumed = False
@@ -95,29 +58,9 @@ class Client:
         """Whether the history commits at once."""
         self.acks: list[int] = []
 
-    # The clock.
-
-    def monotonic(self) -> float:
-        return self.now
-
-    boottime = monotonic
-
-    def wall(self) -> float:
-        return 1_764_000_000.0 + self.now
-
-    def after(self, seconds: float, call: Callable[[], None]) -> None:
-        heapq.heappush(self.timers, (self.now + seconds, next(self.numbers), call))
-
     def advance(self, seconds: float) -> None:
-        end = self.now + seconds
         self._flush()
-        while self.timers and self.timers[0][0] <= end:
-            self.now, _, call = heapq.heappop(self.timers)
-            call()
-            self._flush()
-        self.now = end
-
-    # What a test does.
+        self.clock.advance(seconds, self._flush)
 
     def dial(self, *names: str) -> Client:
         """Connect for the first time, or again, and have channels subscribe."""
@@ -130,16 +73,22 @@ class Client:
         assert self.upstream.session is not None
         self.verdict, self.closed, self.ready, self.resumed, self.reason = None, None, False, False, ""
         self.due.clear()
-        self.timers.clear()
+        self.clock.clear()
         self.inbox.clear()
         for member in self.members.values():
             member.ready = member.resumed = False
             member.verdict = None
         self.scope = {"param": first.params, "with": first.values}
-        self.session = Session(
-            self.upstream.session, self.memory, self.scope, self.refs, self, Random(1),
-            shared=self.upstream.share, max_message=self.upstream.dial.max_message,
-        )  # fmt: skip
+        self.session = RunningSession(
+            self.upstream.session,
+            self.memory,
+            self.scope,
+            self.refs,
+            self.clock,
+            Random(1),
+            shared=self.upstream.share,
+            max_message=self.upstream.dial.max_message,
+        )
         self._begun = False
         self._do(self.session.begin())
         return self
@@ -188,8 +137,6 @@ class Client:
     def _decided(self, failure: Failure) -> Verdict:
         return decide(failure, self.upstream.verdicts, token_used=bool(self.upstream.token_names))
 
-    # The server's line.
-
     def say(self, message: str | bytes) -> None:
         if self.open:
             self.inbox.append(message)
@@ -212,7 +159,7 @@ class Client:
             self._do(self.session.not_sent(message))
             return
         if wait := self.session.wait_to_send(message):
-            self.after(wait, lambda: self._write(message))
+            self.clock.after(wait, lambda: self._write(message))
             return
         out = self.session.let_out(message)
         if out.payload is not None:
@@ -227,30 +174,28 @@ class Client:
             kinds = bytes(isinstance(one, bytes) for one in batch)
             self._do(self.session.received(payloads, kinds if any(kinds) else None))
 
-    def _do(self, actions: list[Any]) -> None:
-        for action in actions:
+    def _do(self, todo: list[Any]) -> None:
+        for action in todo:
             handler = _HANDLERS.get(type(action))
             if handler is not None:
                 handler(self, action)
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: actions.Call) -> None:
         what = call.what
-        if isinstance(what, AskTokens):
+        if isinstance(what, actions.AskTokens):
             answer: Any = {name: self.tokens[name] for name in what.names}
-        elif isinstance(what, RunCommand):
-            raise AssertionError("no preset runs a command")
         else:
-            assert isinstance(what, Fetch)
+            assert isinstance(what, actions.Fetch), "no preset runs a command"
             answer = self._fetch(what)
         self._do(self.session.answered(call.number, answer))
 
-    def _fetch(self, what: Fetch) -> bytes | CallFailed:
+    def _fetch(self, what: actions.Fetch) -> bytes | actions.CallFailed:
         request = what.request
         status, value = self.server.http(request.method, request.url, request.headers, request.body)
         body = json.dumps(value).encode()
         if 200 <= status <= 299 or status in what.accept:
             return body
-        return CallFailed(Failure(FailureKind.STATUS, f"HTTP {status}", code=status, by="peer"), body)
+        return actions.CallFailed(Failure(FailureKind.STATUS, f"HTTP {status}", code=status, by="peer"), body)
 
     def _upgrade(self) -> None:
         dial = self.upstream.dial
@@ -263,29 +208,29 @@ class Client:
         )
         self.open = True
         self._do(self.session.dialling())
-        self.server.connected(_Line(self), dialled)
+        self.server.connected(ClientLine(self), dialled)
         for member in self.members.values():
             self._do(self.session.join(member))
         self._do(self.session.opened())
         self._flush()
 
-    def _ready(self, action: SessionReady) -> None:
+    def _ready(self, action: actions.SessionReady) -> None:
         if not self._begun:
             self._begun = True
             self._upgrade()
         else:
             self.ready, self.resumed = True, action.resumed
 
-    def _timer(self, action: SetTimer) -> None:
+    def _timer(self, action: actions.SetTimer) -> None:
         mark = self.due[action.number] = next(self.numbers)
         if action.delay is not None:
-            self.after(action.delay, lambda: self._ring(action.number, mark))
+            self.clock.after(action.delay, lambda: self._ring(action.number, mark))
 
     def _ring(self, number: int, mark: int) -> None:
         if self.due.get(number) == mark:
             self._do(self.session.due(number))
 
-    def _deliver(self, action: Deliver) -> None:
+    def _deliver(self, action: actions.Deliver) -> None:
         member: Any = action.channel
         for at, payload in enumerate(action.payloads):
             key = action.keys[at] if action.keys else None
@@ -303,63 +248,47 @@ class Client:
         for number in acks:
             self._do(self.session.logged(number))
 
-    def _judged(self, action: JudgeUpstream) -> None:
+    def _judged(self, action: actions.JudgeUpstream) -> None:
         if self.verdict is None:
             self.verdict = action.verdict or self._decided(action.failure)
             self.reason = action.failure.text
 
-    def _refused(self, action: JudgeChannel) -> None:
+    def _refused(self, action: actions.JudgeChannel) -> None:
         member: Any = action.channel
         member.ready = False
         member.verdict = action.verdict or self._decided(action.failure)
         member.reason = action.failure.text
 
-    def _subscribed(self, action: SubscriptionReady) -> None:
+    def _subscribed(self, action: actions.SubscriptionReady) -> None:
         member: Any = action.channel
         member.ready, member.resumed = True, action.resumed
 
-    def _gap(self, action: RecordGap) -> None:
+    def _gap(self, action: actions.RecordGap) -> None:
         member: Any = action.channel
         member.gaps.append((action.reason, action.missed))
 
-    def _unsubscribed(self, action: Unsubscribed) -> None:
+    def _unsubscribed(self, action: actions.Unsubscribed) -> None:
         member: Any = action.channel
         member.left = True
 
-    def _reply(self, action: Reply) -> None:
-        self.replies.append(_json(action.payload))
+    def _reply(self, action: actions.Reply) -> None:
+        self.replies.append(as_json(action.payload))
 
-    def _over(self, _: ByeOver) -> None:
+    def _over(self, _: actions.ByeOver) -> None:
         self.over = True
 
 
-class _Line:
-    """The connection as the server has it."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.send = client.say
-        self.close = client.close
-
-    def now(self) -> float:
-        return self.client.now
-
-    def after(self, seconds: float, call: Callable[[], None]) -> None:
-        line = self.client.server.line
-        self.client.after(seconds, lambda: call() if self.client.server.line is line else None)
-
-
 _HANDLERS: Mapping[type, Callable[[Client, Any], None]] = {
-    Send: lambda client, action: client._write(action.message),
-    Call: Client._call,
-    SessionReady: Client._ready,
-    SetTimer: Client._timer,
-    Deliver: Client._deliver,
-    JudgeUpstream: Client._judged,
-    JudgeChannel: Client._refused,
-    SubscriptionReady: Client._subscribed,
-    RecordGap: Client._gap,
-    Unsubscribed: Client._unsubscribed,
-    Reply: Client._reply,
-    ByeOver: Client._over,
+    actions.Send: lambda client, action: client._write(action.message),
+    actions.Call: Client._call,
+    actions.SessionReady: Client._ready,
+    actions.SetTimer: Client._timer,
+    actions.Deliver: Client._deliver,
+    actions.JudgeUpstream: Client._judged,
+    actions.JudgeChannel: Client._refused,
+    actions.SubscriptionReady: Client._subscribed,
+    actions.RecordGap: Client._gap,
+    actions.Unsubscribed: Client._unsubscribed,
+    actions.Reply: Client._reply,
+    actions.ByeOver: Client._over,
 }

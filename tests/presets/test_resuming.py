@@ -36,13 +36,13 @@ def _got(one: Client, *path: str) -> list[Any]:
 def test_discord_resumes_at_the_url_that_it_was_given_and_gets_what_it_missed(client: Make) -> None:
     server = DiscordGateway()
     one = client(DISCORD, server).dial("main")
-    assert server.dialled[0].url == "wss://gateway.discord.gg"
+    assert server.dialled[0].url == "wss://gateway.discord.gg/"
     server.dispatch("A", {})
     one.advance(1)
     one.lose()
     server.dispatch("B", {})
     one.dial()
-    assert server.dialled[1].url == "wss://gateway-us-east1-b.discord.gg"
+    assert server.dialled[1].url == "wss://gateway-us-east1-b.discord.gg/"
     assert [message["op"] for message in server.heard] == [6]
     assert one.resumed
     assert one.members["main"].resumed
@@ -89,7 +89,7 @@ def test_discord_says_whether_an_invalid_session_can_be_resumed(resumable: bool,
 def test_discord_beats_with_the_last_number_first_after_a_random_part_of_the_interval(client: Make) -> None:
     server = DiscordGateway()
     one = client(DISCORD, server).dial("main")
-    opened = one.now
+    opened = one.clock.now
     one.advance(server.interval)
     assert 0 <= server.beats[0][0] - opened < server.interval
     assert server.beats[0][1] == 1

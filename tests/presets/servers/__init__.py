@@ -1,1 +1,0 @@
-"""A scripted server for each preset, written from its protocol's document."""
