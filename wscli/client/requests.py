@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from wscli.client.replies import Match, PendingReply, check_match
+from wscli.client.messages import Message, read_record
+from wscli.client.replies import Match, PendingReply, RawMatch, check_match
 from wscli.control.client import ANSWER_GRACE, STATES_DEADLINE
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
@@ -16,6 +17,8 @@ from wscli.control.requests import (
     ConsumeRequest,
     ConsumerList,
     ConsumerReset,
+    DoctorRequest,
+    NamedChannels,
     ReadingOptions,
     SendRequest,
     TailRequest,
@@ -31,8 +34,10 @@ __all__ = [
     "ApiRequest",
     "TailOptions",
     "Exchange",
+    "by_hand_request",
     "channels_request",
     "consumers_request",
+    "doctor_request",
     "exchange",
     "no_consumer",
     "remove_consumer_request",
@@ -45,6 +50,7 @@ __all__ = [
 
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
+_DIAL = 300.0  # seconds for a dial with its token and its place in the connect budget, which have their own deadlines
 _LONGEST = 1e9  # seconds; the manager takes no more
 
 
@@ -108,7 +114,8 @@ class Exchange(NamedTuple):
 
     listen: ApiRequest
     send: ApiRequest
-    match: Match
+    match: Match | None
+    """None: the manager finds the reply, as the channel's session declares it; there is nothing to listen to."""
     timeout: float
     """Seconds for all of it."""
     called: str
@@ -117,7 +124,13 @@ class Exchange(NamedTuple):
     def reply_to(self, handed: SendReceipt) -> PendingReply:
         """Begin to wait for the reply, after the send was confirmed."""
         channel = self.send.args["channel"]
+        assert self.match is not None  # noqa: S101 - else it came with the receipt
         return PendingReply(self.match, handed, channel=channel, called=self.called, timeout=self.timeout)
+
+    def reply_in(self, handed: SendReceipt) -> Message:
+        """Give the reply that came with the receipt; its place is behind the last message before the request."""
+        epoch, _, seq = handed["after"].rpartition(":")
+        return read_record({**handed["reply"], "channel": self.send.args["channel"], "epoch": epoch, "seq": int(seq)})
 
 
 def tail_request(
@@ -189,13 +202,25 @@ def send_request(channel: str, message: str | bytes, timeout: float) -> ApiReque
 
 
 def exchange(
-    channel: str, message: str | bytes, match: Match, timeout: float, *, expand: bool = True, called: str = "reply"
+    channel: str,
+    message: str | bytes,
+    match: Match | None,
+    timeout: float,
+    *,
+    raw_match: str | None = None,
+    expand: bool = True,
+    called: str = "reply",
 ) -> Exchange:
     """Prepare a message and its reply; ``expand`` has the references of text filled."""
+    if raw_match is not None:
+        if match is not None:
+            raise UsageError("match and raw_match both say what the reply is", "give one of them")
+        match = RawMatch(raw_match)
     sending = send_request(channel, message, timeout)
     filled = expand and isinstance(message, str)
-    check_match(match, refers=filled and refers(str(message)))
-    sending = sending._replace(args={**sending.args, "refs": filled})
+    if match is not None:
+        check_match(match, refers=filled and refers(str(message)))
+    sending = sending._replace(args={**sending.args, "refs": filled, "reply": match is None})
     listening = tail_request((channel,), last=None, since=None, after=None, follow=True)
     return Exchange(listening._replace(timeout=timeout), sending, match, timeout, called)
 
@@ -203,6 +228,17 @@ def exchange(
 def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the counters or the states."""
     return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
+
+
+def by_hand_request(verb: Literal["rotate"], channels: tuple[str, ...]) -> ApiRequest:
+    """Ask for what is done to channels by hand."""
+    return ApiRequest(verb, NamedChannels(channels=_names(channels, required=True)), _ANSWER)
+
+
+def doctor_request(channel: str, *, dial: bool) -> ApiRequest:
+    """Ask for a channel's last attempt, or for one of its own."""
+    args = DoctorRequest(channel=_names((channel,))[0], dial=dial)
+    return ApiRequest("doctor", args, _DIAL if dial else _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:

@@ -130,7 +130,8 @@ class OutcomesLine(TypedDict):
 class SendRequest(TypedDict):
     """``send``: with ``bytes`` the request announces the first block; ``refs`` fills the references in the message.
 
-    ``connection`` is the number of the connection that the command of ``on_connect`` prepares.
+    ``connection`` is the number of the connection that the command of ``on_connect`` prepares. With ``refs``, ``reply``
+    has the answer wait for the reply that the channel's session declares, ``timeout`` covering all of it.
     """
 
     channel: str
@@ -139,6 +140,7 @@ class SendRequest(TypedDict):
     bytes: NotRequired[Count]
     framing: NotRequired[Framing]
     refs: NotRequired[bool]
+    reply: NotRequired[bool]
     connection: NotRequired[Count]
 
 
