@@ -23,7 +23,14 @@ from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
 from wscli.tokens.models import TokenSource
-from wscli.transport.connection import Connection, ConnectionListener, DialError, DialTarget, DialTimeline, RenderMessage
+from wscli.transport.connection import (
+    Connection,
+    ConnectionListener,
+    DialError,
+    DialTarget,
+    DialTimeline,
+    RenderMessage,
+)
 from wscli.values import Rate, Secret
 
 REFUSED = Failure(FailureKind.TCP, "connection refused by 192.0.2.1:80")

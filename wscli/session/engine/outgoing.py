@@ -36,3 +36,4 @@ class LetOut:
     binary: bool
     actions: list[Action] = field(default_factory=list)
     """To be carried out once the write has begun."""
+    problem: str = ""

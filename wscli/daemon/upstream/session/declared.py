@@ -35,7 +35,13 @@ class DeclaredSession:
         scope = {"param": self._owner.params, "with": self._owner.values}
         services = self._services
         session = Session(
-            plan.session, self._remembered(), scope, self._owner.refs, services.clock, services.chance, shared=plan.share
+            plan.session,
+            self._remembered(),
+            scope,
+            self._owner.refs,
+            services.clock,
+            services.chance,
+            shared=plan.share,
         )
         return RunningSession(session, self._owner, services, record, listener)
 
@@ -48,7 +54,7 @@ class DeclaredSession:
     def forget_channel(self, member: Member) -> None:
         """Forget what one channel keeps."""
         member.kept.clear()
-        kept = {} if self._owner.plan.share else {"var": self._remembered().kept}
+        kept = {} if self._owner.plan.share else {"var": dict(self._remembered().kept)}
         member.subscriber.keep({"sub": {}, **kept})
 
     def _remembered(self) -> Memory:

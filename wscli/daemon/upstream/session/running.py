@@ -15,6 +15,7 @@ from wscli.daemon.upstream.dial.steps import StepTrace
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.calls import Answer, SessionCalls
+from wscli.daemon.upstream.session.relay import ChannelRelay, member_of
 from wscli.daemon.upstream.session.seam import SessionFailed, SessionListener, SessionOwner
 from wscli.daemon.upstream.session.sender import SessionSender
 from wscli.errors import OutcomeUnknown
@@ -30,7 +31,7 @@ logger = logging.getLogger("wscli.upstream")
 MOST_UNOPENED = 16 << 20
 """Bytes that may arrive before the session is opened: a successor is pinged first."""
 
-Input = Callable[[], Sequence[a.SessionAction]]
+Input = Callable[[], Sequence[Any]]
 """Tells the session something, and gives the actions to carry out."""
 
 
@@ -42,7 +43,12 @@ class RunningSession:
     """
 
     def __init__(
-        self, session: Session, owner: SessionOwner, services: Services, record: AttemptRecord, listener: SessionListener
+        self,
+        session: Session,
+        owner: SessionOwner,
+        services: Services,
+        record: AttemptRecord,
+        listener: SessionListener,
     ) -> None:
         self._session = session
         self._owner = owner
@@ -62,8 +68,7 @@ class RunningSession:
         self._unopened: list[tuple[list[bytes], bytes | None]] = []
         """Messages that arrived before ``open``."""
         self._unopened_bytes = 0
-        self._early: dict[Member, list[a.SessionAction]] = {}
-        """What is for channels that the upstream has not let join yet."""
+        self._relay = ChannelRelay(listener, record, self._logged)
         self._replies: dict[Any, asyncio.Future[bytes]] = {}
         self._carriers: dict[type[Any], Callable[[Any], None]] = {
             a.Send: lambda action: self._sender.add(action.message),
@@ -76,7 +81,7 @@ class RunningSession:
             a.Keep: self._keep,
             a.JudgeUpstream: self._judge,
             a.Reply: self._reply,
-            **dict.fromkeys(_OF_CHANNELS, self._of_channel),
+            **dict.fromkeys(ChannelRelay.TOLD, self._relay.tell),
         }
 
     # what the upstream asks (seam.ConnectionSession)
@@ -107,7 +112,7 @@ class RunningSession:
         self._is_open = True
         self._sender.open(connection)
         for member in self._owner.subscribers.joined():
-            self._early[member] = []
+            self._relay.hold(member)
             self._feed(partial(self._session.join, member))
         self._feed(self._session.opened)
         unopened, self._unopened = self._unopened, []
@@ -127,11 +132,8 @@ class RunningSession:
 
     def join(self, member: Member) -> None:
         """Subscribe a channel."""
-        held = self._early.pop(member, None)
-        if held is None:
+        if not self._relay.join(member):
             self._feed(partial(self._session.join, member))
-        else:
-            self._carry_out(held)
 
     def leave(self, member: Member, *, last: bool) -> None:
         """Unsubscribe a channel, or give its subscription up."""
@@ -151,7 +153,8 @@ class RunningSession:
             OutcomeUnknown: as for ``send``, or the connection ended before the reply.
         """
         message = self._session.wrap(member, payload, binary=binary, ref=ref, reply=True)
-        reply = self._replies[message] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._replies[message] = reply
         try:
             await self._sender.send(message, timeout=timeout)
             return await reply
@@ -176,7 +179,6 @@ class RunningSession:
             return
         self._over = True
         self._inputs.clear()
-        self._early.clear()
         self._sender.end()
         self._calls.end()
         for timer in self._timers.values():
@@ -199,7 +201,7 @@ class RunningSession:
             while self._inputs and not self._over:
                 self._carry_out(self._inputs.popleft()())
         except Exception as error:  # a bug of ours becomes the reason of the connection's end
-            logger.error("a session failed: %r", error, exc_info=error)
+            logger.exception("a session failed")
             text = f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"
             self._judge(a.JudgeUpstream(Verdict(Action.RETRY), Failure(FailureKind.SESSION, text)))
         finally:
@@ -221,7 +223,7 @@ class RunningSession:
 
     # actions
 
-    def _carry_out(self, actions: Sequence[a.SessionAction]) -> None:
+    def _carry_out(self, actions: Sequence[Any]) -> None:
         carriers = self._carriers
         for action in actions:
             if self._over:
@@ -239,15 +241,14 @@ class RunningSession:
         if action.channel is None:
             self._listener.progressed(action.text)
         else:
-            self._of_channel(action)
+            self._relay.tell(action)
 
     def _ready(self, action: a.SessionReady) -> None:
         if self._prepared is not None:
             _resolve(self._prepared)
             return
         self._listener.ready(resumed=action.resumed)
-        for member in [one for one in self._early if not one.joined]:  # closed during ``hello``
-            del self._early[member]
+        for member in self._relay.closed():  # during ``hello``
             self._feed(partial(self._session.leave, member))
 
     def _judge(self, action: a.JudgeUpstream) -> None:
@@ -259,32 +260,12 @@ class RunningSession:
 
     def _keep(self, action: a.Keep) -> None:
         if action.channel is not None:  # what a shared upstream keeps is in memory alone
-            _member(action.channel).subscriber.keep(action.kept)
+            member_of(action.channel).subscriber.keep(action.kept)
 
     def _reply(self, action: a.Reply) -> None:
         reply = self._replies.get(action.message)
         if reply is not None and not reply.done():
             reply.set_result(action.payload)
-
-    def _of_channel(self, action: Any) -> None:
-        member = _member(action.channel)
-        if member in self._early:
-            self._early[member].append(action)
-            return
-        listener = self._listener
-        match action:
-            case a.Deliver():
-                listener.deliver(member, action, self._logged)
-            case a.RecordGap(reason=reason, missed=missed):
-                listener.gap(member, reason, missed)
-            case a.SubscriptionReady(resumed=resumed):
-                listener.subscribed(member, resumed=resumed)
-            case a.Progress(text=text):
-                listener.subscribing(member, text)
-            case a.JudgeChannel(verdict=verdict, failure=failure):
-                listener.refused(member, verdict, self._record.scrubbed(failure))
-            case a.Unsubscribed():
-                listener.unsubscribed(member)
 
     @property
     def _trace(self) -> StepTrace:
@@ -293,17 +274,8 @@ class RunningSession:
         return self._record.session
 
 
-_OF_CHANNELS = (a.Deliver, a.RecordGap, a.SubscriptionReady, a.JudgeChannel, a.Unsubscribed)
-
-
-def _member(channel: a.ChannelSession) -> Member:
-    if not isinstance(channel, Member):
-        raise TypeError(f"{channel!r} is not a member of an upstream")
-    return channel
-
-
 def _tokens_of(channel: a.ChannelSession) -> dict[str, int]:
-    return _member(channel).tokens
+    return member_of(channel).tokens
 
 
 def _resolve(future: asyncio.Future[None] | None) -> None:

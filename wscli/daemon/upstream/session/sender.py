@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from wscli.daemon.upstream.services import Services
 from wscli.errors import NotSent, OutcomeUnknown
+from wscli.session.engine.outgoing import LetOut, OutgoingMessage
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
@@ -16,22 +17,13 @@ from wscli.values import format_duration
 __all__ = ["SendingSession", "SessionSender"]
 
 
-class LetOut(Protocol):
-    """A message that is let out."""
-
-    payload: bytes | None
-    binary: bool
-    actions: Sequence[Any]
-    problem: str
-
-
 class SendingSession(Protocol):
     """What the sender asks of a session."""
 
-    def wait_to_send(self, message: Any) -> float:
+    def wait_to_send(self, message: OutgoingMessage) -> float:
         """Give the seconds until a message is allowed."""
 
-    def let_out(self, message: Any) -> LetOut:
+    def let_out(self, message: OutgoingMessage) -> LetOut:
         """Render a message that is written next."""
 
 
@@ -50,15 +42,15 @@ class SessionSender:
         session: SendingSession,
         services: Services,
         carry_out: Callable[[Sequence[Any]], None],
-        not_sent: Callable[[Any], None],
+        not_sent: Callable[[OutgoingMessage], None],
     ) -> None:
         self._session = session
         self._tasks = services.tasks
         self._carry_out = carry_out
         self._not_sent = not_sent
         self._connection: Connection | None = None
-        self._own: deque[Any] = deque()
-        self._programs: deque[tuple[Any, asyncio.Future[None]]] = deque()
+        self._own: deque[OutgoingMessage] = deque()
+        self._programs: deque[tuple[OutgoingMessage, asyncio.Future[None]]] = deque()
         """Messages of programs, each with a future that is done once it is its turn."""
         self._writing: asyncio.Task[None] | None = None
         """Waits until the connection takes the first message."""
@@ -83,18 +75,20 @@ class SessionSender:
             if not turn.done():
                 turn.set_result(None)
 
-    def add(self, message: Any) -> None:
+    def add(self, message: OutgoingMessage) -> None:
         """Let out a message of the session's own."""
         self._own.append(message)
         self.let_out()
 
-    async def send(self, message: Any, *, timeout: float | None) -> int:
+    async def send(self, message: OutgoingMessage, *, timeout: float | None) -> int:
         """Let out a program's message, and give the size of what was written in bytes.
 
         Raises:
             NotSent: nothing was written until then, or it cannot be rendered.
             OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
         """
+        if self._over:
+            raise NotSent("the connection ended")
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
         await self._turn(message, timeout)
@@ -122,7 +116,7 @@ class SessionSender:
                 self.let_out()
         return size
 
-    async def _turn(self, message: Any, timeout: float | None) -> None:
+    async def _turn(self, message: OutgoingMessage, timeout: float | None) -> None:
         if self._is_free and not self._session.wait_to_send(message):
             self._busy = True
             return
@@ -168,7 +162,7 @@ class SessionSender:
                     self._busy = True
                     turn.set_result(None)
 
-    def _write_own(self, connection: Connection, message: Any) -> None:
+    def _write_own(self, connection: Connection, message: OutgoingMessage) -> None:
         caused: list[Any] = []
 
         def render() -> tuple[bytes, bool]:
@@ -190,7 +184,7 @@ class SessionSender:
     async def _write_later(self, connection: Connection) -> None:
         """Write the first message once the kernel has taken those before it."""
         caused: list[Any] = []
-        message: Any = None
+        message: OutgoingMessage | None = None
 
         def render() -> tuple[bytes, bool]:
             nonlocal message
@@ -212,7 +206,7 @@ class SessionSender:
             self._carry_out(caused)
             self.let_out()
 
-    def _rendered(self, message: Any) -> tuple[bytes, bool, Sequence[Any]]:
+    def _rendered(self, message: OutgoingMessage) -> tuple[bytes, bool, Sequence[Any]]:
         rendered = self._session.let_out(message)
         if rendered.payload is None:
             raise NotRendered(rendered.problem, rendered.actions)
