@@ -9,7 +9,7 @@ from typing import Any
 from tests.daemon.upstream.session.conftest import Parts
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
-from wscli.daemon.upstream.session.running import RunningSession
+from wscli.daemon.upstream.session.runner import SessionRunner
 from wscli.errors import NotSent
 from wscli.session.actions import SessionReady
 from wscli.session.engine.outgoing import LetOut
@@ -68,7 +68,7 @@ class Bench:
             subscribers=SimpleNamespace(joined=lambda: [one for one in (self.news,) if one.joined]),
         )
         listener: Any = _Listener(self)
-        self.it = RunningSession(self.session, owner, parts.services, self.record, listener)  # type: ignore[arg-type]
+        self.it = SessionRunner(self.session, owner, parts.services, self.record, listener)  # type: ignore[arg-type]
 
     @property
     def sent(self) -> list[str]:

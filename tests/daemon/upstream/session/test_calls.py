@@ -17,7 +17,7 @@ from wscli.core.failures import FailureKind
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.session.calls import Answer, SessionCalls
 from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
-from wscli.session.actions import AskTokens, Call, CallFailed, Fetch, RunCommand
+from wscli.session.actions import AskTokens, Call, CallFailed, CommandCall, Fetch
 
 REQUEST = HttpRequest("POST", "https://api.example.com/ticket?key=s3cret", "https://api.example.com/ticket")
 
@@ -46,8 +46,8 @@ class Asking:
         assert isinstance(answer, CallFailed)
         return answer
 
-    def run(self, code: str, *arguments: str, stdin: str | None = None) -> RunCommand:
-        return RunCommand([sys.executable, "-c", code, *arguments], stdin)
+    def run(self, code: str, *arguments: str, stdin: str | None = None) -> CommandCall:
+        return CommandCall([sys.executable, "-c", code, *arguments], stdin)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_a_command_that_fails_says_how_without_secrets(a: Asking, code: st
 
 
 async def test_a_command_that_cannot_be_run_says_why(a: Asking) -> None:
-    failure = (await a.failed(RunCommand(["/nonexistent/sign"], None))).failure
+    failure = (await a.failed(CommandCall(["/nonexistent/sign"], None))).failure
     assert failure.text == "cannot run the command '/nonexistent/sign': no such file or directory"
 
 

@@ -13,7 +13,7 @@ from wscli.daemon.upstream.services import Services
 from wscli.net.http import HttpRequest, RequestFailed
 from wscli.net.retry_after import capped
 from wscli.net.scrub import cleaned, forms_of
-from wscli.session.actions import AskTokens, Call, CallFailed, ChannelSession, Fetch, RunCommand
+from wscli.session.actions import AskTokens, Call, CallFailed, ChannelSession, CommandCall, Fetch
 from wscli.timing import Timer
 from wscli.tokens.errors import TokenFailed
 from wscli.values import format_duration
@@ -87,7 +87,7 @@ class SessionCalls:
                     answer: Answer = await self._tokens(names, call.channel)
                 case Fetch() as fetch:
                     answer = await self._fetch(fetch, call.within)
-                case RunCommand() as command:
+                case CommandCall() as command:
                     answer = await self._command(command)
         except _Failed as error:
             answer = error.answer
@@ -129,7 +129,7 @@ class SessionCalls:
         text = f"HTTP {answer.status} from {request.shown}"
         raise _Failed(Failure(FailureKind.STATUS, text, code=answer.status, retry_after=after), answer.body)
 
-    async def _command(self, command: RunCommand) -> bytes:
+    async def _command(self, command: CommandCall) -> bytes:
         """Run until the program has exited and its stdout is closed, as ``$(...)`` in a shell does.
 
         Too much output, or a cancellation, kills its process group.

@@ -6,10 +6,10 @@ from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.none import NoSession
-from wscli.daemon.upstream.session.running import RunningSession
+from wscli.daemon.upstream.session.runner import SessionRunner
 from wscli.daemon.upstream.session.seam import ConnectionSession, SessionListener, SessionOwner
 from wscli.session.engine.memory import Memory
-from wscli.session.engine.session import Session
+from wscli.session.engine.session import RunningSession
 
 __all__ = ["DeclaredSession"]
 
@@ -34,32 +34,26 @@ class DeclaredSession:
             return NoSession(listener)
         scope = {"param": self._owner.params, "with": self._owner.values}
         services = self._services
-        session = Session(
-            plan.session,
-            self._remembered(),
-            scope,
-            self._owner.refs,
-            services.clock,
-            services.chance,
-            shared=plan.share,
-        )
-        return RunningSession(session, self._owner, services, record, listener)
+        session = RunningSession(
+            plan.session, self._remembered(), scope, self._owner.refs, services.clock, services.chance,
+            shared=plan.share, max_message=plan.dial.max_message,
+        )  # fmt: skip
+        return SessionRunner(session, self._owner, services, record, listener)
 
     def forget(self) -> None:
         """Forget what the session could be resumed with, and what its channels keep."""
         self._remembered().forget()
         for member in self._owner.subscribers.members:
             self.forget_channel(member)
+            member.subscriber.keep({"var": {}})
 
     def forget_channel(self, member: Member) -> None:
         """Forget what one channel keeps."""
         member.kept.clear()
-        kept = {} if self._owner.plan.share else {"var": dict(self._remembered().kept)}
-        member.subscriber.keep({"sub": {}, **kept})
+        member.subscriber.keep({"sub": {}})
 
     def _remembered(self) -> Memory:
         if self._memory is None:
-            self._memory = Memory()
-            if not self._owner.plan.share and (members := self._owner.subscribers.members):
-                self._memory.kept = members[0].subscriber.kept.setdefault("var", {})
+            members = () if self._owner.plan.share else self._owner.subscribers.members
+            self._memory = Memory(members[0].subscriber.kept.get("var") if members else None)
         return self._memory

@@ -62,7 +62,7 @@ class ChannelRelay:
                 listener.gap(member, reason, missed)
             case a.SubscriptionReady(resumed=resumed):
                 listener.subscribed(member, resumed=resumed)
-            case a.Progress(text=text):
+            case a.StepWaits(text=text):
                 listener.subscribing(member, text)
             case a.JudgeChannel(verdict=verdict, failure=failure):
                 listener.refused(member, verdict, self._record.scrubbed(failure))

@@ -20,22 +20,22 @@ from wscli.daemon.upstream.session.seam import SessionFailed, SessionListener, S
 from wscli.daemon.upstream.session.sender import SessionSender
 from wscli.errors import OutcomeUnknown
 from wscli.session import actions as a
-from wscli.session.engine.session import Session
+from wscli.session.engine.session import RunningSession
 from wscli.timing import Timer
 from wscli.transport.connection import Connection
 
-__all__ = ["RunningSession"]
+__all__ = ["SessionRunner"]
 
 logger = logging.getLogger("wscli.upstream")
 
 MOST_UNOPENED = 16 << 20
 """Bytes that may arrive before the session is opened: a successor is pinged first."""
 
-Input = Callable[[], Sequence[Any]]
+Input = Callable[[], Sequence[a.SessionAction]]
 """Tells the session something, and gives the actions to carry out."""
 
 
-class RunningSession:
+class SessionRunner:
     """The session of one attempt.
 
     Each input's actions are carried out before the next input, also where carrying them out causes that one. After
@@ -44,7 +44,7 @@ class RunningSession:
 
     def __init__(
         self,
-        session: Session,
+        session: RunningSession,
         owner: SessionOwner,
         services: Services,
         record: AttemptRecord,
@@ -74,7 +74,7 @@ class RunningSession:
             a.Send: lambda action: self._sender.add(action.message),
             a.Call: self._calls.start,
             a.SetTimer: self._set_timer,
-            a.Progress: self._progress,
+            a.StepWaits: self._waits,
             a.Stepped: lambda action: self._trace.record(action, services.clock.wall()),
             a.SessionReady: self._ready,
             a.ByeOver: lambda action: _resolve(self._bye),
@@ -171,13 +171,14 @@ class RunningSession:
 
     def held(self, *, held: bool) -> None:
         """Count no time for timers while reading is paused."""
-        self._session.hold(held)
+        self._session.hold(held=held)
 
     def end(self) -> None:
         """Stop everything at once."""
         if self._over:
             return
         self._over = True
+        self._session.ended()
         self._inputs.clear()
         self._sender.end()
         self._calls.end()
@@ -223,7 +224,7 @@ class RunningSession:
 
     # actions
 
-    def _carry_out(self, actions: Sequence[Any]) -> None:
+    def _carry_out(self, actions: Sequence[a.SessionAction]) -> None:
         carriers = self._carriers
         for action in actions:
             if self._over:
@@ -237,7 +238,7 @@ class RunningSession:
         if action.delay is not None:
             self._timers[action.number] = self._services.schedule(action.delay, partial(self._due, action.number))
 
-    def _progress(self, action: a.Progress) -> None:
+    def _waits(self, action: a.StepWaits) -> None:
         if action.channel is None:
             self._listener.progressed(action.text)
         else:
@@ -259,8 +260,11 @@ class RunningSession:
             self._prepared.set_exception(SessionFailed(failure, action.verdict))
 
     def _keep(self, action: a.Keep) -> None:
-        if action.channel is not None:  # what a shared upstream keeps is in memory alone
+        if action.channel is not None:
             member_of(action.channel).subscriber.keep(action.kept)
+        elif not self._owner.plan.share:  # what a shared upstream keeps is in memory alone
+            for member in self._owner.subscribers.members:
+                member.subscriber.keep(action.kept)
 
     def _reply(self, action: a.Reply) -> None:
         reply = self._replies.get(action.message)

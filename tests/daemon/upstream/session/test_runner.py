@@ -21,13 +21,13 @@ from wscli.session.actions import (
     JudgeChannel,
     JudgeUpstream,
     Keep,
-    Progress,
     RecordGap,
     Reply,
     Send,
     SessionReady,
     SetTimer,
     Stepped,
+    StepWaits,
     SubscriptionReady,
     Unsubscribed,
 )  # fmt: skip
@@ -53,7 +53,7 @@ async def test_before_is_over_at_once_where_nothing_is_to_be_done(b: Bench) -> N
 
 
 async def test_before_waits_for_its_calls_and_gives_the_variables(b: Bench) -> None:
-    b.session.on["begin"] = (Progress(None, "fetching a ticket"), Call(1, AskTokens(frozenset({"api"})), 5.0, None))
+    b.session.on["begin"] = (StepWaits(None, "fetching a ticket"), Call(1, AskTokens(frozenset({"api"})), 5.0, None))
     b.session.on["answered"] = (SessionReady(),)
     assert await b.it.prepare() == {"url": "wss://h"}
     assert b.session.told == ["begin", ("answered", 1, {"api": "s3cret-one"}), "dialling"]
@@ -109,7 +109,7 @@ async def test_an_input_that_an_action_causes_waits_until_all_actions_are_carrie
 async def test_each_action_of_a_channel_is_told_to_the_upstream(b: Bench) -> None:
     b.open()
     b.tell(
-        Progress(b.news, "waiting"), SubscriptionReady(b.news, resumed=True), RecordGap(b.news, "declared", None),
+        StepWaits(b.news, "waiting"), SubscriptionReady(b.news, resumed=True), RecordGap(b.news, "declared", None),
         JudgeChannel(b.news, None, REFUSED), Unsubscribed(b.news), JudgeUpstream(None, REFUSED),
     )  # fmt: skip
     assert b.told == [
