@@ -24,25 +24,10 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
-    "Count",
-    "Duration",
-    "Flag",
-    "Json",
-    "Percent",
-    "Rate",
-    "RateOf",
-    "Scalar",
-    "Secret",
-    "Size",
-    "StrictModel",
-    "format_duration",
-    "format_size",
-    "is_extension",
-    "parse_duration",
-    "parse_json_scalar",
-    "parse_rate",
+    "Count", "Duration", "Flag", "Json", "Percent", "Rate", "RateOf", "Scalar", "Secret", "Size", "StrictModel",
+    "format_duration", "format_size", "is_extension", "parse_duration", "parse_json_scalar", "parse_rate",
     "parse_size",
-]
+]  # fmt: skip
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 100 * 366 * 86400.0

@@ -49,7 +49,7 @@ def check_verdicts(
 def check_shared_verdicts(located: Located | None, context: Context) -> None:
     """Refuse ``replace`` for the subscription of a channel whose connection others share."""
     verdict = None if located is None else located.get("session:subscribe")
-    if verdict is not None and verdict.text == Action.REPLACE:
+    if verdict is not None and verdict.text == Action.REPLACE.value:
         text = "'replace' is of a whole connection, which other channels share; use retry, reconnect, fresh or stop"
         context.add(verdict, text)
 
