@@ -14,7 +14,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
 from wscli.core import events
-from wscli.core.endings import reason_code
+from wscli.core.outcomes import reason_code
 from wscli.core.events import ChannelEvent
 from wscli.core.failures import Failure, Verdict
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
