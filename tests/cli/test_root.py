@@ -77,7 +77,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "missing command", "see `wscli -h`"),
         (["statsu"], "no such command 'statsu'", "did you mean 'stats'?"),
-        (["frobnicate"], "no such command 'frobnicate'", "see `wscli -h`"),
+        (["frobnify"], "no such command 'frobnify'", "see `wscli -h`"),
         (["--verbose"], "no such option '--verbose'", "did you mean '--version'?"),
         (["stats", "--jsn"], "no such option '--jsn'", "did you mean '--json'?"),
         (["stats", "--zzz"], "no such option '--zzz'", "see `wscli stats -h`"),

@@ -1,4 +1,4 @@
-"""``wait``, ``start``, ``stop``, ``restart``, ``pause``, ``resume``, ``reload``, ``token``, ``down``."""
+"""``wait``, ``start``, ``stop``, ``restart``, ``rotate``, ``pause``, ``resume``, ``reload``, ``token``, ``down``."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ async def test_wait_for_a_channel_that_failed_is_over_at_once(cli: Cli, refused:
         ("start", "ready: connected and ready"),
         ("stop", "stopped: stopped by hand"),
         ("restart", "connecting: restarted by hand"),
+        ("rotate", "ready: connected and ready; rotating, the next connection: connecting in place of the last one"),
         ("pause", "paused: paused by hand"),
     ],
 )

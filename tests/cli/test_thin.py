@@ -22,8 +22,8 @@ HEAVY = {
 VERBS = """
 stats --json, stats, status, status --line, status --json, status --check, send calls hello, send calls --binary
 tail calls --no-follow, tail calls --no-follow --json, tail calls --no-follow --last 1 --count 1 --timeout 30s
-wait notifications, start calls, stop calls, restart calls, pause calls, resume calls, token get session, token ls
-stats nowhere, ls, logs, doctor calls, connect calls --linger 0, down --timeout 0
+wait notifications, start calls, stop calls, restart calls, rotate calls, pause calls, resume calls
+token get session, token ls, stats nowhere, ls, logs, doctor calls, connect calls --linger 0, down --timeout 0
 """
 
 

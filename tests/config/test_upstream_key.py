@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.config.conftest import Loads
-from wscli.config.plan import UpstreamKey
+from wscli.config.dial_plan import UpstreamKey
 
 API = """\
 endpoints:
@@ -34,7 +34,7 @@ def test_channels_that_dial_alike_have_one_key(loads: Loads) -> None:
         "  old: {endpoint: api, path: /rooms/42, keepalive: none, backoff: {initial: 9s}, verdicts: {4401: stop}}\n",
     )
     assert len(set(found)) == 1
-    assert found[0].address == "wss://me:pw@h/ws/rooms/42?v=1"
+    assert found[0].address == ("wss://me:pw@h/ws/rooms/42?v=1",)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_template_has_one_key_for_each_parameter_that_it_can_dial_with(loads: 
     )
     rooms, same = (channel.upstream for channel in plan.channels.values())
     assert rooms.key({"id": "1"}) == rooms.key({"id": "1"}) != rooms.key({"id": "2"})
-    assert rooms.key({"id": "1"}).address == "ws://h/ws/1"
+    assert rooms.key({"id": "1"}).address == ("ws://h/ws/1",)
     assert same.key({"id": "1"}) == same.key({"id": "2"})
     with pytest.raises(ValueError, match=r"'\.\.' cannot be the parameter 'id'"):
         rooms.key({"id": ".."})

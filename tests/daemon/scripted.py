@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
+from wscli.config.dial_plan import DialPlan
 from wscli.config.models.upstream import Keepalive
-from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
+from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel

@@ -41,8 +41,8 @@ def test_what_is_not_there_is_absent_and_not_null(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "token", "..", ".a.", ".a b", ".a[", ".a[x]", ".a[0", ".[]", ".a[1:2]", ".a|.b", ".a?", '.["x]', "$x", ".1",
-     "[0]", '.["\\q"]'],
+    ["", "token", "..", ".a.", ".a b", ".a[", ".a[x]", ".a[0", ".[]", ".a[1:2]", ".a|length", ".a?", '.["x]', "$x",
+     ".1", "[0]", '.["\\q"]', "fromjson", "|fromjson", ".a|", ".a|fromjsonx", ".a|b", ".a||.b", ".|.|"],
 )  # fmt: skip
 def test_everything_else_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="invalid path") as caught:

@@ -1,4 +1,4 @@
-"""``wscli start``, ``stop``, ``restart``, ``pause`` and ``resume``: change channels, and print their new states."""
+"""``wscli start`` and the other verbs that change channels by hand, and print their new states."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 _noncritical_option = click.option("--noncritical", is_flag=True, help="All channels with critical: false.")
 
 
-def _by_hand(
-    selection: Selection, verb: Literal["start", "stop", "restart", "pause", "resume"], request: PauseRequest
-) -> int:
+_Verb = Literal["start", "stop", "restart", "rotate", "pause", "resume"]
+
+
+def _by_hand(selection: Selection, verb: _Verb, request: PauseRequest) -> int:
     if request.get("channels") and request.get("noncritical"):
         raise UsageError("CHANNEL and --noncritical exclude each other", "give one of them")
     for one in ask(selection, verb, request)["channels"]:
@@ -59,6 +60,23 @@ def restart(selection: Selection, channels: tuple[str, ...]) -> int:
     The old connection is closed before the new one is dialled.
     """
     return _by_hand(selection, "restart", {"channels": list(channels)})
+
+
+@click.command("rotate")
+@with_instance
+@channels_argument(required=True)
+def rotate(selection: Selection, channels: tuple[str, ...]) -> int:
+    """Replace connections without closing them first.
+
+    The next connection is opened, logged in and subscribed before the present one is closed, so that nothing is missed:
+    before a token expires, or when a server asks for it. Channels that share the connection move with it. A channel
+    that is not ready connects now.
+
+    \b
+    Example:
+      wscli rotate calls && wscli status calls --watch
+    """
+    return _by_hand(selection, "rotate", {"channels": list(channels)})
 
 
 @click.command("pause")

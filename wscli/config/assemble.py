@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
+from wscli.config.dial_plan import DialPlan
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
-from wscli.config.plan import ChannelPlan, DialPlan, Plan, UpstreamPlan
+from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy, LookAgain
 
 __all__ = ["assemble"]

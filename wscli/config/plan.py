@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 from wscli.backfill.models import BackfillModel
+from wscli.config.dial_plan import DialPlan, UpstreamKey
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
@@ -22,143 +22,13 @@ from wscli.core.backoff import BackoffPolicy, LookAgain
 from wscli.core.moves import Policy
 from wscli.core.verdicts import VerdictTable
 from wscli.history.limits import HistoryLimits
-from wscli.net.hosts import UNIX
-from wscli.net.proxy import ProxyChoice
-from wscli.net.tls import TlsSettings
-from wscli.net.url_hosts import check_url_host
 from wscli.session.plan import SessionPlan
-from wscli.templates import JsonTemplate, PartlyFilled, PathTemplate, Scope, Template, compile_json
+from wscli.templates import JsonTemplate, compile_json
 from wscli.templates.paths import JsonPath
 from wscli.tokens.models import TokenSource
-from wscli.values import Rate, Secret
+from wscli.values import Rate
 
-__all__ = ["ChannelPlan", "DialPlan", "Plan", "UpstreamKey", "UpstreamPlan"]
-
-_ENCODED = ("token", "param", "with", "var")
-
-
-@dataclass(frozen=True, slots=True)
-class DialPlan:
-    """How a connection is opened. The templates of a path, a query and so on are filled for each channel and dial."""
-
-    url: Secret
-    """The endpoint's ws:// or wss:// URL as written, with its own query; the path is not yet appended."""
-    shown_url: str
-    """The URL without userinfo and query, with ``***`` for values of the environment; ``unix:PATH``."""
-    shown_query: tuple[str, ...] = ()
-    """The names of the URL's own query."""
-    url_template: Template | None = None
-    """The URL, where it has placeholders."""
-    url_hosts: tuple[str, ...] = ()
-    """Patterns of hosts, such as ``*.example.com``, one of which a filled URL must lead to; empty: any."""
-    connect_to: Secret | None = None
-    """``HOST:PORT`` or ``unix:PATH``, where the connection does not lead to the URL's host."""
-    shown_connect_to: str = ""
-    path: PathTemplate | None = None
-    shown_path: PathTemplate | None = None
-    """The path with ``***`` for values of the environment."""
-    query: Mapping[str, Template] = field(default_factory=dict)
-    headers: Mapping[str, Template] = field(default_factory=dict)
-    subprotocols: tuple[Template, ...] = ()
-    compression: Literal["deflate", "none"] = "deflate"
-    tls: TlsSettings = TlsSettings()
-    proxy: ProxyChoice = "auto"
-    shown_proxy: str | None = None
-    """A declared proxy's URL without userinfo, with ``***`` for values of the environment."""
-    max_message: int = 1 << 20
-    timeout: float = 10.0
-    secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
-    """The values of ``${VAR}`` of the whole file."""
-
-    @property
-    def templates(self) -> tuple[Template, ...]:
-        """Every template that is filled at a dial, without the path's."""
-        url = () if self.url_template is None else (self.url_template,)
-        return (*url, *self.query.values(), *self.headers.values(), *self.subprotocols)
-
-    @property
-    def token_names(self) -> frozenset[str]:
-        """The token sources that the templates name."""
-        found = (one for template in self.templates for one in template.references)
-        return frozenset(name for space, name in found if space == "token")
-
-    def address(self, params: Mapping[str, str], scope: Scope = MappingProxyType({})) -> str:
-        """Fill the URL, and append the path.
-
-        Args:
-            params: the channel's parameters.
-            scope: the values of ``token``, ``with`` and ``var``, which a URL with placeholders needs.
-
-        Raises:
-            ValueError: a parameter cannot be a segment of a path; a placeholder has no value; the filled URL is
-                invalid, or leads to a host that ``url_hosts`` does not allow.
-        """
-        if self.url_template is None:
-            return self._with_path(self.url.reveal(), params)
-        whole, filled = self.url_template.whole, {**scope, "param": params}
-        url = self.url_template.render(filled, encoded=() if whole else _ENCODED)
-        if self.url_hosts:
-            check_url_host(url, self.url_hosts)
-        return self._with_path(url, params)
-
-    def _with_path(self, url: str, params: Mapping[str, str]) -> str:
-        parts = urlsplit(url)
-        path = parts.path
-        if self.path is not None:
-            path = path.rstrip("/") + "/" + self.path.render(params).lstrip("/")
-        return urlunsplit(parts._replace(path=path or "/"))
-
-    def partly_filled_address(self, scope: Mapping[str, Mapping[str, Any]]) -> str:
-        """Fill the values of ``param`` and ``with`` only.
-
-        Raises:
-            ValueError: as for ``address``.
-        """
-        if self.url_template is None:
-            return self._with_path(self.url.reveal(), scope["param"])
-        url = "".join(map(str, self.url_template.partly_filled(scope)))
-        return url if self.path is None else f"{url} {self.path.render(scope['param'])}"
-
-    def shown_address(self, params: Mapping[str, str]) -> str:
-        """Give the URL as it is dialled, without secrets: ``***`` stands for each value of its query.
-
-        The path of a request to a Unix socket follows a colon.
-        """
-        shown, path = self.shown_url, self.shown_path or self.path
-        if path is not None:
-            shown += ":" if shown.startswith(UNIX) else ""
-            shown = shown.rstrip("/") + "/" + path.render(params).lstrip("/")
-        query = "&".join(f"{name}=***" for name in (*self.shown_query, *self.query))
-        return f"{shown}?{query}" if query else shown
-
-    def opens_the_same(self, other: DialPlan) -> bool:
-        """Whether both open equal connections: only the timeout may differ."""
-        return replace(self, timeout=other.timeout) == other
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class UpstreamKey:
-    """A dial, filled for a channel's parameters: channels with equal keys could share one connection.
-
-    Tokens stay templates. The repr shows nothing, since every field may hold a secret.
-    """
-
-    address: str
-    """The URL with its path; placeholders of tokens and variables stand as they are written."""
-    connect_to: Secret | None
-    query: tuple[tuple[str, PartlyFilled], ...]
-    headers: frozenset[tuple[str, PartlyFilled]]
-    """By lower-case name."""
-    subprotocols: tuple[PartlyFilled, ...]
-    compression: Literal["deflate", "none"]
-    tls: TlsSettings
-    proxy: ProxyChoice
-    max_message: int
-    values: tuple[tuple[str, str, str], ...] = ()
-    """Namespace, name and JSON of each value that the session's own steps and rules use, those of channels apart."""
-
-    def __repr__(self) -> str:
-        return "UpstreamKey(***)"
+__all__ = ["ChannelPlan", "Plan", "UpstreamPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +76,10 @@ class UpstreamPlan:
         Raises:
             ValueError: a parameter cannot be a segment of a path, or a filter cannot take it.
         """
-        dial, scope = self.dial, {"param": params, "with": values}
+        scope = {"param": params, "with": values}
         used = () if self.session is None else sorted(self.session.upstream_values)
-        return UpstreamKey(
-            address=dial.partly_filled_address(scope),
-            connect_to=dial.connect_to,
-            query=tuple((name, template.partly_filled(scope)) for name, template in dial.query.items()),
-            headers=frozenset((name.lower(), template.partly_filled(scope)) for name, template in dial.headers.items()),
-            subprotocols=tuple(template.partly_filled(scope) for template in dial.subprotocols),
-            compression=dial.compression,
-            tls=dial.tls,
-            proxy=dial.proxy,
-            max_message=dial.max_message,
-            values=tuple((space, name, json.dumps(scope[space].get(name), sort_keys=True)) for space, name in used),
-        )
+        named = tuple((space, name, json.dumps(scope[space].get(name), sort_keys=True)) for space, name in used)
+        return self.dial.key(scope, named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class ChannelsRequest(TypedDict):
 
 
 class NamedChannels(TypedDict):
-    """``start``, ``stop`` and ``restart``."""
+    """``start``, ``stop``, ``restart`` and ``rotate``."""
 
     channels: Names
 

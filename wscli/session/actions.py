@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 from wscli.core.failures import Failure, Verdict
 from wscli.net.http import HttpRequest
+from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
-    "Action", "AskTokens", "Call", "Deliver", "Fetch", "JudgeChannel", "JudgeUpstream", "Keep", "Progress", "RecordGap",
-    "Reply", "RunCommand", "Send", "SessionReady", "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
+    "Action", "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
+    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionReady", "SetTimer",
+    "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
 
@@ -23,28 +25,33 @@ class ChannelSession(Protocol):
     values: Mapping[str, Any]
     """Of ``with:``, filled."""
     critical: bool
+    dedupe: JsonPath | None
+    """Of the channel's ``dedupe:``; it sees the whole message."""
     kept: dict[str, Any]
-    """What ``keep`` keeps of the channel; written through ``Keep``."""
+    """What ``keep`` keeps of the channel. The session writes to it; the owner empties it for a verdict ``fresh``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Let a message out as soon as ``limits.send`` allows: ``Session.let_out`` then renders it."""
+    """Let a message out as soon as ``Session.wait_to_send`` allows, in order: ``Session.let_out`` then renders it.
+
+    Messages of a session go before those of users that wait.
+    """
 
     message: Any
-    """The session's own object; hand it to ``let_out`` or, if it cannot be sent, to ``not_sent``."""
+    """An ``OutgoingMessage``; hand it to ``let_out`` or, if it cannot be sent, to ``not_sent``."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskTokens:
-    """Get tokens, by name."""
+    """Get tokens; the answer is a mapping from each name to its text."""
 
     names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Make an HTTP call. Statuses other than 2xx and ``accept`` are failures."""
+    """Make an HTTP call; the answer is the body. Statuses other than 2xx and ``accept`` are failures."""
 
     request: HttpRequest
     accept: frozenset[int]
@@ -52,19 +59,31 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class RunCommand:
-    """Run a command without a shell, for its output."""
+    """Run a command without a shell; the answer is its output."""
 
     argv: Sequence[str]
     stdin: str | None
 
 
 @dataclass(frozen=True, slots=True)
+class CallFailed:
+    """Why a call failed, for ``Session.answered``."""
+
+    failure: Failure
+    """Of kind ``token`` for tokens, ``status`` with its ``code`` for an HTTP status, else ``session`` or as a dial's."""
+    body: bytes | object = ABSENT
+    """The body of an HTTP answer with another status; an item of ``expect`` may say what then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """Do this, and tell ``Session.answered`` with the same number; each call is answered once, unless it is ended."""
+    """Do this within so many seconds, and tell ``Session.answered`` with the same number, once."""
 
     number: int
     what: AskTokens | Fetch | RunCommand
     within: float
+    channel: ChannelSession | None
+    """Whose step it is; None: the upstream's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +132,14 @@ class SubscriptionReady:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """What ``unsubscribe`` declares is sent, or need not be."""
+    """What ``unsubscribe`` declares is done, or need not be. A failure of it is no failure of the channel."""
 
     channel: ChannelSession
+
+
+@dataclass(frozen=True, slots=True)
+class ByeOver:
+    """What ``bye`` declares is done, or its time is over: close now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +152,9 @@ class Deliver:
     """As in ``ConnectionListener.on_batch``."""
     keys: Sequence[str | None] | None = None
     """By which ``dedupe`` recognises each message; None: nothing is declared, or a message has no key."""
-    kept: Mapping[str, Any] | None = None
-    """The channel's kept values once these messages are committed; they belong into the same commit."""
+    kept: Mapping[str, Mapping[str, Any]] | None = None
+    """All kept values, to be written in the commit of these messages: ``sub`` has the channel's, and where the upstream
+    is not shared ``var`` has the upstream's. None: as they were."""
     acks: Sequence[tuple[int, int]] = ()
     """Index of a message and number of its acknowledgement: to be told to ``Session.logged`` once it is committed, or
     at once where the channel drops it as a duplicate."""
@@ -137,10 +162,11 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Keep a value beyond the connection; ``channel`` None: of the upstream."""
+    """Write kept values that changed without a message to commit; ``channel`` None: the upstream's, which is shared."""
 
     channel: ChannelSession | None
-    values: Mapping[str, Any]
+    kept: Mapping[str, Mapping[str, Any]]
+    """All of them, as in ``Deliver``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +180,18 @@ class RecordGap:
 
 @dataclass(frozen=True, slots=True)
 class JudgeUpstream:
-    """Carry out a verdict on the connection."""
+    """Carry out a verdict on the connection; ``verdict`` None: as the declared tables say."""
 
-    verdict: Verdict
+    verdict: Verdict | None
     failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeChannel:
-    """Carry out a verdict on one channel's subscription; ``verdict`` None: as the declared tables say."""
+    """Carry out a verdict on one channel's subscription; ``verdict`` None: as the declared tables say.
+
+    The session has forgotten the subscription: ``join`` subscribes anew. Only where the upstream is shared.
+    """
 
     channel: ChannelSession
     verdict: Verdict | None
@@ -171,7 +200,7 @@ class JudgeChannel:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a message that a program sent, by ``Session.wrap``'s object."""
+    """The answer to a message that a program sent, by the object of ``Session.wrap``; ``payload`` is all of it."""
 
     message: Any
     payload: bytes
@@ -186,6 +215,7 @@ Action = (
     | SessionReady
     | SubscriptionReady
     | Unsubscribed
+    | ByeOver
     | Deliver
     | Keep
     | RecordGap

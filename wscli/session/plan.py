@@ -77,6 +77,8 @@ class Step:
     """Namespace, name and shape of each variable that must fit, or else the step is skipped."""
     expect: tuple[Alternative, ...] = ()
     """The first that fits counts."""
+    expected: str = ""
+    """What it expects, as declared and without secrets, such as ``{type: connection_ack}``."""
     within: float = 10.0
     set: Mapping[str, ValueSource] = field(default_factory=dict)
     keep: Mapping[str, ValueSource] = field(default_factory=dict)
@@ -92,6 +94,8 @@ class Rule:
     match: Shape
     per_channel: bool
     """Whether it names ``{sub}``, ``{with}`` or ``{param}``, and so belongs to a channel."""
+    place: str = "rules"
+    """Where it stands, as in ``rules[1]``."""
     set: Mapping[str, ValueSource] = field(default_factory=dict)
     keep: Mapping[str, ValueSource] = field(default_factory=dict)
     send: SendAction | None = None
@@ -110,6 +114,7 @@ class SessionTimer:
     duration: JsonTemplate
     """Renders to a duration's text, such as ``25s`` or ``{var.beat}ms``; 0 or no value: the timer does not run."""
     per_channel: bool
+    place: str = "timers"
     first_random: bool = False
     """Whether the first wait is multiplied by a random number from 0 to 1."""
     do: tuple[Step, ...] = ()
@@ -124,6 +129,8 @@ class Route:
     match: Shape
     show: JsonPath | None = None
     """In place of the session's ``show``; None: that one."""
+    order: JsonPath | None = None
+    """A number that rises by one for each channel by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""Templates: text with ``{ns.name:filter}``, compiled once and filled at run time; no I/O.
+"""Templates: text with ``{ns.name:filter?default}``, compiled once and filled at run time; no I/O.
 
-``text`` has templates of text, ``trees`` of JSON, ``names`` those with a bare ``{id}``.
+``text`` has templates of text, ``trees`` of JSON, ``names`` those with a bare ``{id}``; ``paths`` and ``shapes`` look
+into JSON values.
 """
 
 from __future__ import annotations
 
-from wscli.templates.filters import Scope, TemplateError, did_you_mean
+from wscli.templates.filters import Scope, TemplateError, did_you_mean, now
 from wscli.templates.names import PathTemplate, compile_name, compile_path
 from wscli.templates.text import NAMESPACES, PartlyFilled, Template, compile_template, unquoted_placeholder
 from wscli.templates.trees import JsonTemplate, compile_json
@@ -23,5 +24,6 @@ __all__ = [
     "compile_path",
     "compile_template",
     "did_you_mean",
+    "now",
     "unquoted_placeholder",
 ]

@@ -1,18 +1,298 @@
-"""Shapes: mappings match as subsets, lists as prefixes, scalars by JSON equality."""
+"""Shapes: mappings match as subsets, lists as prefixes, scalars by JSON equality; compiled to closures."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from enum import Enum
+from typing import Any, NamedTuple
 
-from wscli.templates.filters import Scope
+from wscli.jsontext import json_key
+from wscli.templates.filters import Scope, TemplateError, did_you_mean
+from wscli.templates.paths import ABSENT
+from wscli.templates.text import Template, unquoted_placeholder
+from wscli.templates.trees import compile_key, compile_leaf, references_of, same_tree
+from wscli.values import Scalar, parse_json_scalar, shown
 
-__all__ = ["Shape"]
+__all__ = ["Equality", "Shape", "compile_shape"]
+
+_Check = Callable[[Any, Scope], bool]
+_SPECIAL = re.compile(r"(?P<escape>\{)?\{(?P<word>[A-Za-z]+)(?::(?P<rest>.*))?\}", re.DOTALL)
+_RANGE = re.compile(r"(-?[0-9]{1,18})-(-?[0-9]{1,18})")
 
 
-class Shape(Protocol):
+class _Special(Enum):
+    ANY = "any"
+    ABSENT = "absent"
+    EMPTY = "empty"
+
+
+_WORDS = {"any": "{any}", "absent": "{absent}", "empty": "{empty}", "in": "{in:a|b}"}
+
+
+class _Alternatives(NamedTuple):
+    """What ``{in:...}`` allows."""
+
+    keys: frozenset[Any]
+    ranges: tuple[tuple[int, int], ...]
+
+
+class _Filled(NamedTuple):
+    """The value of a template."""
+
+    value: Any
+
+
+class Equality(NamedTuple):
+    """A leaf that a value must equal: what an index can be built on."""
+
+    path: tuple[str | int, ...]
+    """Keys and indices to the leaf."""
+    wanted: Any
+    """A ``Template``, or a JSON scalar."""
+
+    def find(self, value: Any) -> Any:
+        """Give what a value has at the path; ``ABSENT``: nothing."""
+        for step in self.path:
+            if isinstance(step, str):
+                value = value.get(step, ABSENT) if isinstance(value, dict) else ABSENT
+            else:
+                value = value[step] if isinstance(value, list) and step < len(value) else ABSENT
+        return value
+
+    def key(self, scope: Scope) -> Any:
+        """Give the ``json_key`` of the wanted value; ``ABSENT``: a template has no value."""
+        try:
+            return json_key(_fill(self.wanted, scope))
+        except TemplateError:
+            return ABSENT
+
+
+class Shape:
     """A compiled shape."""
 
-    references: frozenset[tuple[str, str]]
+    __slots__ = ("_tree", "equalities", "matches", "references")
 
-    def matches(self, value: Any, scope: Scope) -> bool:
-        """Whether a JSON value has the shape; templates in it are filled from the scope."""
+    matches: Callable[[Any, Scope], bool]
+    """Whether a JSON value, or ``ABSENT``, has the shape; templates in it are filled from the scope.
+
+    A template that cannot be filled fits nothing.
+    """
+    references: frozenset[tuple[str, str]]
+    """Namespace and name of each placeholder."""
+    equalities: tuple[Equality, ...]
+    """The leaves that must be equal; more may be asked than they say."""
+
+    def __init__(self, tree: Any) -> None:
+        self._tree = tree
+        self.references = frozenset(references_of(tree))
+        self.equalities = tuple(_equalities(tree, ()))
+        self.matches = _check(tree)
+
+    def filled(self, scope: Scope) -> Shape:
+        """Give the shape with each template filled whose values the scope has; it matches the same, faster."""
+        return Shape(_filled(self._tree, scope))
+
+    def __eq__(self, other: object) -> bool:
+        return same_tree(self._tree, other._tree) if isinstance(other, Shape) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.references)
+
+    def __repr__(self) -> str:
+        names = ", ".join(sorted(f"{space}.{name}" for space, name in self.references))
+        return f"Shape({names or '***'})"
+
+
+def _fill(wanted: Any, scope: Scope) -> Any:
+    if isinstance(wanted, Template):
+        return wanted.whole.value(scope) if wanted.whole else wanted.render(scope)
+    return wanted.value if isinstance(wanted, _Filled) else wanted
+
+
+def _filled(tree: Any, scope: Scope) -> Any:
+    if isinstance(tree, dict):
+        return {key: _filled(item, scope) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [_filled(item, scope) for item in tree]
+    if not isinstance(tree, Template) or any(space not in scope for space, _ in tree.references):
+        return tree
+    try:
+        value = _fill(tree, scope)
+    except TemplateError:
+        return tree
+    return tree if value is ABSENT else _Filled(value)
+
+
+def _equalities(tree: Any, path: tuple[str | int, ...]) -> Iterator[Equality]:
+    if isinstance(tree, (dict, list)):
+        for step, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _equalities(item, (*path, step))
+    elif not isinstance(tree, (_Special, _Alternatives)) and not _optional(tree):
+        yield Equality(path, tree.value if isinstance(tree, _Filled) else tree)
+
+
+def _optional(leaf: Any) -> bool:
+    return isinstance(leaf, Template) and leaf.whole is not None and leaf.whole.default == ""
+
+
+def _check(tree: Any) -> _Check:
+    if isinstance(tree, dict):
+        return _check_mapping(tree)
+    if isinstance(tree, list):
+        return _check_list(tree)
+    if isinstance(tree, Template):
+        return _check_template(tree)
+    if isinstance(tree, _Alternatives):
+        return _check_alternatives(tree)
+    if isinstance(tree, _Special):
+        return _SPECIAL_CHECKS[tree]
+    return _check_value(tree.value if isinstance(tree, _Filled) else tree)
+
+
+_SPECIAL_CHECKS: Mapping[_Special, _Check] = {
+    _Special.ANY: lambda value, _: value is not ABSENT,
+    _Special.ABSENT: lambda value, _: value is ABSENT,
+    _Special.EMPTY: lambda value, _: value == {},
+}
+
+
+def _check_mapping(tree: dict[str, Any]) -> _Check:
+    # Most leaves are texts, which equal nothing but themselves: they are compared at once.
+    texts = tuple((key, item) for key, item in tree.items() if isinstance(item, str))
+    others = tuple((key, _check(item)) for key, item in tree.items() if not isinstance(item, str))
+
+    def check(value: Any, scope: Scope) -> bool:
+        if not isinstance(value, dict):
+            return False
+        for key, wanted in texts:
+            if value.get(key) != wanted:
+                return False
+        for key, fits in others:  # noqa: SIM110 - `all` costs a generator on the hot path
+            if not fits(value.get(key, ABSENT), scope):
+                return False
+        return True
+
+    if len(texts) == 1 and not others:
+        only, text = texts[0]
+        return lambda value, _: isinstance(value, dict) and value.get(only) == text
+    return check
+
+
+def _check_list(tree: list[Any]) -> _Check:
+    items = tuple(enumerate(map(_check, tree)))
+
+    def check(value: Any, scope: Scope) -> bool:
+        if not isinstance(value, list):
+            return False
+        length = len(value)
+        return all(fits(value[at] if at < length else ABSENT, scope) for at, fits in items)
+
+    return check
+
+
+def _check_value(wanted: Any) -> _Check:
+    if isinstance(wanted, str):
+        return lambda value, _: bool(value == wanted)
+    if wanted is None or isinstance(wanted, bool):
+        return lambda value, _: value is wanted
+    if isinstance(wanted, (int, float)):
+        return lambda value, _: value == wanted and value is not True and value is not False
+    key = json_key(wanted)
+    return lambda value, _: json_key(value) == key
+
+
+def _check_template(wanted: Template) -> _Check:
+    def check(value: Any, scope: Scope) -> bool:
+        try:
+            filled = _fill(wanted, scope)
+        except TemplateError:
+            return False
+        if filled is ABSENT or isinstance(filled, str):
+            return filled is ABSENT or bool(value == filled)
+        return bool(json_key(value) == json_key(filled))
+
+    return check
+
+
+def _check_alternatives(wanted: _Alternatives) -> _Check:
+    keys, ranges = wanted
+
+    def check(value: Any, _: Scope) -> bool:
+        if isinstance(value, (dict, list)):
+            return False
+        if json_key(value) in keys:
+            return True
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return number and any(low <= value <= high for low, high in ranges)
+
+    return check
+
+
+def _compile(value: Any, namespaces: Collection[str], *, in_list: bool = False) -> Any:
+    if isinstance(value, Mapping):
+        if meant := _unquoted(value):
+            raise TemplateError(f"'{meant}' without quotes is a mapping to YAML; quote it")
+        return {compile_key(key, namespaces): _compile(item, namespaces) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_compile(item, namespaces, in_list=True) for item in value]
+    if isinstance(value, str) and (special := _special(value, namespaces)) is not None:
+        return special
+    leaf = compile_leaf(value, namespaces)
+    if in_list and _optional(leaf):
+        raise TemplateError(f"'{leaf.whole}' with an empty default cannot be in a list of a shape; give it a default")
+    return leaf
+
+
+def _unquoted(value: Mapping[Any, Any]) -> str | None:
+    """Give the ``{any}`` that YAML read as a mapping."""
+    (key, item), *more = value.items() or [("", "")]
+    if more or not (item is None or (isinstance(item, Scalar) and item.plain and item == "")):
+        return unquoted_placeholder(value)
+    found = _SPECIAL.fullmatch(f"{{{key}}}")
+    return f"{{{key}}}" if found and found["word"] in _WORDS else unquoted_placeholder(value)
+
+
+def _special(value: str, namespaces: Collection[str]) -> Any:
+    """Compile ``{any}`` and its like, and the text of ``{{any}``; None: it is neither."""
+    found = _SPECIAL.fullmatch(value)
+    if found is None or (found["word"] == "msg" and "msg" in namespaces):
+        return None
+    if isinstance(value, Scalar) and value.redacted != value:  # the value of ${VAR} is literal
+        return None
+    word, rest = found["word"], found["rest"]
+    if found["escape"]:
+        return value[1:]
+    if word not in _WORDS or (rest is None) is (word == "in"):
+        near = did_you_mean(word, _WORDS) or f"; there are {', '.join(_WORDS.values())}"
+        raise TemplateError(f"{shown(value)}: unknown word {word!r}{near} ('{{{value}' writes it as text)")
+    return _Special(word) if rest is None else _alternatives(value, rest)
+
+
+def _alternatives(value: str, rest: str) -> _Alternatives:
+    keys, ranges = [], []
+    for item in rest.split("|"):
+        if "{" in item or "}" in item or not item:
+            raise TemplateError(f"{shown(value)}: invalid alternative {item!r}; write '{{in:a|b|4000-4099}}'")
+        limits = _RANGE.fullmatch(item)
+        if limits:
+            ranges.append((int(limits[1]), int(limits[2])))
+            if ranges[-1][0] > ranges[-1][1]:
+                raise TemplateError(f"{shown(value)}: the range {item!r} is empty")
+        else:
+            keys.append(json_key(_quoted(item) or parse_json_scalar(Scalar(item))))
+    return _Alternatives(frozenset(keys), tuple(ranges))
+
+
+def _quoted(item: str) -> str | None:
+    """Give the text of ``"10"`` with its quotes; without them it would be a number."""
+    return item[1:-1] if len(item) > 2 and item[0] == item[-1] == '"' else None
+
+
+def compile_shape(tree: Any, namespaces: Collection[str]) -> Shape:
+    """Compile a shape: a JSON value, or a YAML tree whose leaves are ``Scalar``.
+
+    Raises:
+        TemplateError: see ``compile_json``; or a word in braces is unknown.
+    """
+    return Shape(_compile(tree, namespaces))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from urllib.parse import quote
 
-from wscli.templates.filters import FILTERS, Placeholder, Scope, TemplateError, as_text, did_you_mean
+from wscli.templates.filters import Placeholder, Scope, TemplateError, did_you_mean, filter_problem
 from wscli.values import Scalar
 
 __all__ = ["NAMESPACES", "PartlyFilled", "Template", "compile_template", "split", "unquoted_placeholder"]
 
-NAMESPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref", "gap")
+NAMESPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref", "now", "gap")
 """All namespaces; each use allows some of them."""
 
-_CANDIDATE = re.compile(r"(?P<escape>\{)?\{(?P<space>[A-Za-z_][A-Za-z0-9_]*)\.(?P<rest>[^{}]*)\}")
-_REST = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<filter>[^:]*))?")
-_FOREIGN_REST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::[A-Za-z0-9_]*)?")
+_CANDIDATE = re.compile(
+    r"(?P<escape>\{)?\{(?:(?P<space>[A-Za-z_][A-Za-z0-9_]*)\.(?P<rest>[^{}]*)|msg(?P<bare>(?:[:?][^{}]*)?))\}"
+)
+_FILTERED = r"(?::(?P<filter>[^:?]*))?(?:\?(?P<default>[^{}]*))?"
+_REST = re.compile(rf"(?P<name>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*){_FILTERED}")
+_BARE = re.compile(_FILTERED)
+_FOREIGN_REST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::[A-Za-z0-9_+-]*)?(?:\?[^{}]*)?")
 _NO_REFERENCES: frozenset[tuple[str, str]] = frozenset()
 
 Piece = str | Placeholder
@@ -64,7 +67,10 @@ class Template:
         """
         if isinstance(self._pieces, str):
             return self._pieces
-        return "".join(piece if isinstance(piece, str) else _filled(piece, scope, encoded) for piece in self._pieces)
+        return "".join(
+            piece if isinstance(piece, str) else piece.text(scope, encoded=piece.space in encoded)
+            for piece in self._pieces
+        )
 
     def partly_filled(self, scope: Scope) -> PartlyFilled:
         """Fill the placeholders whose namespace the scope has; equal results render equally with any further values.
@@ -76,7 +82,7 @@ class Template:
             return (self._pieces,) if self._pieces else ()
         pieces: list[str | Placeholder] = []
         for piece in self._pieces:
-            text = as_text(piece.value(scope)) if isinstance(piece, Placeholder) and piece.space in scope else piece
+            text = piece.text(scope) if isinstance(piece, Placeholder) and piece.space in scope else piece
             if isinstance(text, str) and pieces and isinstance(pieces[-1], str):
                 pieces[-1] += text
             elif text:
@@ -96,39 +102,37 @@ class Template:
         return f"Template({names or '***'})"
 
 
-def _filled(piece: Placeholder, scope: Scope, encoded: Collection[str]) -> str:
-    text = as_text(piece.value(scope))
-    return quote(text, safe="") if piece.space in encoded and piece.filter != "url" else text
-
-
 def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placeholder | None:
     """Parse a candidate; None: it is literal text."""
-    space, rest, shown = found["space"], found["rest"], repr(f"{{{found['space']}.{found['rest']}}}")
+    space, rest, shown = found["space"] or "msg", found["rest"], repr(found.group().removeprefix("{{"))
     if space not in NAMESPACES:
         if not _FOREIGN_REST.fullmatch(rest):
             return None
-        as_is = repr(f"{{{{{space}.{rest}}}")
         near = did_you_mean(space, namespaces)
-        raise TemplateError(f"{shown}: unknown namespace {space!r}{near} ({as_is} writes it as text)")
+        raise TemplateError(f"{shown}: unknown namespace {space!r}{near} ({_as_is(found)} writes it as text)")
     if space not in namespaces:
         allowed = " and ".join(f"'{{{name}.NAME}}'" for name in NAMESPACES if name in namespaces)
         raise TemplateError(
             f"{shown} cannot be used here; {f'only {allowed} can' if allowed else 'no placeholder can'}"
         )
-    parts = _REST.fullmatch(rest)
-    if parts is None:
+    parts = _BARE.fullmatch(found["bare"]) if rest is None else _REST.fullmatch(rest)
+    name = parts.groupdict().get("name") or "" if parts else ""
+    if parts is None or ("." in name and space != "msg"):
         raise TemplateError(f"invalid placeholder {shown}; write '{{{space}.NAME}}' or '{{{space}.NAME:filter}}'")
-    if parts["filter"] is not None and parts["filter"] not in FILTERS:
-        near = did_you_mean(parts["filter"], FILTERS) or f"; filters are {', '.join(FILTERS)}"
-        raise TemplateError(f"{shown}: unknown filter {parts['filter']!r}{near}")
-    return Placeholder(space, parts["name"], parts["filter"])
+    if parts["filter"] is not None and (wrong := filter_problem(parts["filter"])):
+        raise TemplateError(f"{shown}: {wrong}")
+    return Placeholder(space, name, parts["filter"], parts["default"])
+
+
+def _as_is(found: re.Match[str]) -> str:
+    return repr(f"{{{found.group()}")
 
 
 def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
     """Split text into literal pieces and placeholders; the value of ``${VAR}`` is always literal."""
     written = text.redacted if isinstance(text, Scalar) else text
     for found in _CANDIDATE.finditer(written) if written != text else ():
-        if found["space"] in NAMESPACES and "***" in found["rest"]:
+        if (found["space"] or "msg") in NAMESPACES and "***" in found.group():
             raise TemplateError(f"{found.group()!r}: a placeholder cannot contain '${{...}}'")
     text = str(text)
     pieces: list[Piece] = []
@@ -139,7 +143,7 @@ def split(text: str, namespaces: Collection[str]) -> tuple[Piece, ...]:
         piece: Piece | None = None
         if not found["escape"]:
             piece = _placeholder(found, namespaces)
-        elif found["space"] in NAMESPACES or _FOREIGN_REST.fullmatch(found["rest"]):
+        elif (found["space"] or "msg") in NAMESPACES or _FOREIGN_REST.fullmatch(found["rest"]):
             piece = found.group()[1:]
         if piece is not None:
             pieces += [text[at : found.start()], piece]
@@ -162,6 +166,9 @@ def unquoted_placeholder(value: object) -> str | None:
     if not isinstance(value, Mapping) or len(value) != 1:
         return None
     (key, item), *_ = value.items()
-    empty = item is None or (isinstance(item, Scalar) and item.plain and item in ("", "null", "~"))
+    nothing = item is None or (isinstance(item, Scalar) and item.plain and item == "")
+    empty = nothing or (isinstance(item, Scalar) and item.plain and item in ("null", "~"))
     found = _CANDIDATE.fullmatch(f"{{{key}}}") if empty else None
-    return f"{{{key}}}" if found and found["space"] in NAMESPACES else None
+    if found is None or (found["space"] or "msg") not in NAMESPACES or (key == "msg" and not nothing):
+        return None
+    return f"{{{key}}}"

@@ -172,12 +172,15 @@ def test_the_url_that_a_channel_dials_gives_that_channel(channel: ChannelPlan, d
     params = compile_name(channel.name).match(name)
     if params != values:  # a value that held a placeholder, or could not be part of a name
         return
-    url = make_target(channel.upstream.dial, params, {"session": data.draw(VALUES)}).url
+    url = make_target(channel.upstream.dial, {"param": params, "token": {"session": data.draw(VALUES)}}).url
     found = channel_for(_plan(channel), url)
     assert found is not None
     again = compile_name(channel.name).match(found)
     assert again is not None
-    assert make_target(channel.upstream.dial, again, {"session": ""}).url.partition("?")[0] == url.partition("?")[0]
+    assert (
+        make_target(channel.upstream.dial, {"param": again, "token": {"session": ""}}).url.partition("?")[0]
+        == url.partition("?")[0]
+    )
     assert channel.upstream.dial.path is not None
     if len(channel.upstream.dial.path.params) < 2:
         assert found == name

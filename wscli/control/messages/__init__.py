@@ -162,7 +162,7 @@ class StatusAnswer(TypedDict):
 
 
 class ChannelStates(TypedDict):
-    """``start``, ``stop``, ``restart``, ``pause``, ``resume``, ``wait``: how the channels stand after it."""
+    """``wait``, and what is done by hand, such as ``start``: how the channels stand after it."""
 
     channels: list[Status]
 

@@ -129,6 +129,10 @@ class Channel:
             return manager_stopped()
         return self.tracker.unavailable(self.name)
 
+    @property
+    def _may_reconnect(self) -> bool:
+        return self.kept_open and self.state not in SETTLED and self.state is not S.IDLE
+
     # by hand
 
     def start(self) -> None:
@@ -143,8 +147,15 @@ class Channel:
 
     def restart(self) -> None:
         """Close it and open it again; start it where it is not open."""
-        if self.kept_open and self.state not in SETTLED and self.state is not S.IDLE:
+        if self._may_reconnect:
             self.subscription.redial("restarted by hand")
+        else:
+            self.start()
+
+    def rotate(self) -> None:
+        """Replace its connection without closing it first; start it where it is not open."""
+        if self._may_reconnect:
+            self.subscription.rotate("rotated by hand")
         else:
             self.start()
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
-from wscli.config.plan import ChannelPlan, DialPlan, Plan
+from wscli.config.dial_plan import DialPlan
+from wscli.config.plan import ChannelPlan, Plan
 from wscli.net.hosts import UNIX
 from wscli.net.origin import Origin, origin_of
-from wscli.templates import TemplateError, compile_name
+from wscli.templates import Template, TemplateError, compile_name
 
 __all__ = ["channel_for"]
 
@@ -38,7 +39,8 @@ def channel_for(plan: Plan, url: str) -> str | None:
     found = []
     for place, channel in enumerate(plan.channels.values()):
         dial = channel.upstream.dial
-        if dial.shown_url.startswith(UNIX) or dial.url_template is not None:  # it has no URL, or not yet
+        has_url = not dial.shown_url.startswith(UNIX) and dial.url_template is None
+        if not has_url or (dial.path is not None and dial.path.templates):  # it has none, or not yet
             continue
         declared = dial.url.reveal()
         parts = urlsplit(declared)
@@ -136,7 +138,8 @@ def _params_of_query(dial: DialPlan, query: _Query) -> dict[str, str] | None:
     """Read the parameters that are a whole query value; None where two values of one differ."""
     found: dict[str, str] = {}
     for key, value in query:
-        whole = dial.query[key].whole if key in dial.query else None
+        template = dial.query.get(key)
+        whole = template.whole if isinstance(template, Template) else None
         if whole is None or whole.space != "param" or whole.filter not in (None, "str"):
             continue
         if found.setdefault(whole.name, value) != value:
@@ -146,19 +149,20 @@ def _params_of_query(dial: DialPlan, query: _Query) -> dict[str, str] | None:
 
 def _query_fits(dial: DialPlan, parts: SplitResult, query: _Query, params: Mapping[str, str]) -> bool:
     declared: dict[str, set[str | None]] = {}
-    """The values that each key may have; None, where a token is part of it, equals any."""
+    """The values that each key may have; None, which equals any, where more than parameters are part of it."""
     for key, value in _pairs(parts.query):
         declared.setdefault(key, set()).add(value)
-    for key, template in dial.query.items():
-        has_token = any(space == "token" for space, _ in template.references)
-        try:
-            declared.setdefault(key, set()).add(None if has_token else template.render({"param": params}))
-        except TemplateError:  # the filter rejects the parameter: the channel cannot dial either
-            return False
+    for key, one in dial.query.items():
+        for template in (one,) if isinstance(one, Template) else one:
+            is_known = all(space == "param" for space, _ in template.references)
+            try:
+                declared.setdefault(key, set()).add(template.render({"param": params}) if is_known else None)
+            except TemplateError:  # the filter rejects the parameter: the channel cannot dial either
+                return False
     return all(not declared.get(key, set()).isdisjoint((value, None)) for key, value in query)
 
 
 def _equal_literals(dial: DialPlan, parts: SplitResult, query: _Query) -> int:
     literals = {key for key, _ in _pairs(parts.query)}
-    literals.update(key for key, template in dial.query.items() if template.is_literal)
+    literals.update(key for key, one in dial.query.items() if not isinstance(one, Template) or one.is_literal)
     return len(literals.intersection(key for key, _ in query))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wscli.core.events import CloseRequested, RedialRequested, StartRequested, Unused, Used
+from wscli.core.events import CloseRequested, RedialRequested, ReplaceRequested, StartRequested, Unused, Used
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import Snapshot
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
@@ -90,6 +90,10 @@ class Subscription:
     def redial(self, text: str) -> None:
         """Close the connection, and open another."""
         self.upstream.feed(RedialRequested(text))
+
+    def rotate(self, text: str) -> None:
+        """Open another connection before the present one is closed; where none is ready, connect."""
+        self.upstream.feed(ReplaceRequested(text))
 
     async def send(
         self,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from wscli.config.plan import UpstreamKey, UpstreamPlan
+from wscli.config.dial_plan import UpstreamKey
+from wscli.config.plan import UpstreamPlan
 from wscli.core.events import CloseRequested
 from wscli.daemon.upstream.members.member import Subscriber
 from wscli.daemon.upstream.services import Services

@@ -24,6 +24,7 @@ HANDLERS: Mapping[str, Handler] = {
     "reload": by_hand.reload,
     "restart": by_hand.restart,
     "resume": by_hand.resume,
+    "rotate": by_hand.rotate,
     "send": send.handle_send,
     "start": by_hand.start,
     "stats": reports.stats,

@@ -1,4 +1,4 @@
-"""What is done by hand: ``start``, ``stop``, ``restart``, ``pause`` and ``resume``; ``reload`` and ``down``."""
+"""What is done by hand: to channels from ``start`` to ``resume``; ``reload`` and ``down``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wscli.daemon.registry.reload import reload_file
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 
-__all__ = ["down", "pause", "reload", "restart", "resume", "start", "stop"]
+__all__ = ["down", "pause", "reload", "restart", "resume", "rotate", "start", "stop"]
 
 
 async def start(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
@@ -32,7 +32,12 @@ async def stop(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
 
 async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels and open them anew; the instance of a template is created."""
-    return _each([app.manager.channel(name) for name in request["channels"]], Channel.restart)
+    return _each_connection([app.manager.channel(name) for name in request["channels"]], Channel.restart)
+
+
+async def rotate(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
+    """Replace the connections of the named channels; the instance of a template is created."""
+    return _each_connection([app.manager.channel(name) for name in request["channels"]], Channel.rotate)
 
 
 async def pause(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
@@ -71,6 +76,18 @@ def _each(channels: Sequence[Channel], step: Callable[[Channel], None]) -> Chann
     """Apply a step to each channel; all names were resolved before the first step."""
     for channel in channels:
         step(channel)
+    return {"channels": [channel.status() for channel in channels]}
+
+
+def _each_connection(channels: Sequence[Channel], step: Callable[[Channel], None]) -> ChannelStates:
+    """Apply a step to each channel, but once to those that are open on the same connection."""
+    taken = set()
+    for channel in channels:
+        upstream = channel.subscription.upstream if channel.tracker.own is None else None
+        if upstream not in taken:
+            step(channel)
+        if upstream is not None:
+            taken.add(upstream)
     return {"channels": [channel.status() for channel in channels]}
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from wscli.clock import Clock
+from wscli.config.dial_plan import DialPlan
 from wscli.config.plan import UpstreamPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
@@ -16,6 +18,7 @@ from wscli.daemon.upstream.dial.steps import SteppedAt, StepTrace
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
 from wscli.net.retry_after import capped
+from wscli.templates import Scope
 from wscli.tokens.broker import Broker
 from wscli.tokens.errors import TokenFailed
 from wscli.tokens.fetcher import BrokerToken
@@ -82,6 +85,10 @@ class DialRequest:
     """Seconds that each token is to last at least: one that does not is renewed first."""
     by_hand: bool = False
     """Whether a person asked for it: neither a wait of its endpoint nor one of a token source's backoff applies."""
+    prepare: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
+    """Gives the variables of the dial's templates, once it is the dial's turn; it may raise ``SessionFailed``."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Of ``with``, filled."""
 
 
 class Dialer:
@@ -115,21 +122,23 @@ class Dialer:
         Raises:
             DialError: the dial failed.
             TokenFailed: a token source failed.
+            SessionFailed: a step of the session that goes before the dial failed.
 
         """
         plan = request.plan
         url: str | None = None
+        variables: Mapping[str, Any] = {}
         await self._descriptors.room(progress)
         if request.lasting:
             await self._renew(plan, record, progress, self._clock.boottime() + request.lasting)
         for _ in range(MAX_REDIRECTS + 1):
             tokens = await self._admitted(request, record, progress)
+            if request.prepare is not None and url is None:
+                variables = await request.prepare()
             await self._descriptors.room(progress)
-            try:
-                target = make_target(plan.dial, request.params, tokens, url=url)
-            except ConfigError as error:  # a TLS file, which may be replaced later
-                raise DialError(Failure(FailureKind.TLS, error.message)) from None
-            find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets)
+            scope = {"token": tokens, "param": request.params, "with": request.values, "var": variables}
+            target = _target(plan.dial, scope, url)
+            find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets, variables.values())
             record.keepers += (find,)  # after a redirect the secrets of the first URL count as well
             progress("dialling", f"dialling {plan.dial.shown_url}")
             budget = self._budgets[plan.endpoint]
@@ -236,6 +245,15 @@ class Dialer:
         finally:
             record.place = None
             place.leave()
+
+
+def _target(dial: DialPlan, scope: Scope, url: str | None) -> DialTarget:
+    try:
+        return make_target(dial, scope, url=url)
+    except ConfigError as error:  # a TLS file, which may be replaced later
+        raise DialError(Failure(FailureKind.TLS, error.message)) from None
+    except ValueError as error:
+        raise DialError(Failure(FailureKind.SESSION, str(error), moment="before")) from None
 
 
 class _Deaf:

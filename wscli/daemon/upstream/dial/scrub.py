@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from wscli.core.failures import Failure
 from wscli.net.origin import without_query
 from wscli.net.scrub import SHOWN, cleaned, forms_of, in_header, in_url, without
+from wscli.templates.filters import as_text
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
 __all__ = ["scrubbed", "scrubbed_answer", "scrubbed_timeline", "secrets_of"]
@@ -27,22 +28,33 @@ _SECRET_MEMBER = re.compile(
     rf'("[^"\\]*(?:{_HIDDEN_NAMES}|ticket|nonce)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.IGNORECASE
 )
 """A member of a JSON object whose text is a secret by its key; the text may be cut."""
+_SHORTEST_TICKET = 12
+"""Characters of a segment of a path that may be a ticket."""
 _OF_THE_UPGRADE = "sec-websocket-"
 _REFERENCES = ("location", "content-location")
 
 
-def secrets_of(target: DialTarget, tokens: Iterable[str], environment: Collection[str] = ()) -> tuple[str, ...]:
+def secrets_of(
+    target: DialTarget, tokens: Iterable[str], environment: Collection[str] = (), variables: Iterable[object] = ()
+) -> tuple[str, ...]:
     """Give the secrets of a dial: tokens, header values, query values, the URL's userinfo.
 
-    ``environment`` has values of ``${VAR}``; those that are part of the URL or of a subprotocol are secrets too. The
-    longest secret is the first.
+    ``environment`` has values of ``${VAR}``; those that are part of the URL or of a subprotocol are secrets too, and
+    so are ``variables`` that a server gave, but for the host of one that is a URL. The longest secret is the first.
     """
     texts = [*tokens, *in_url(target.url)]
+    for text in map(as_text, variables):
+        parts = urlsplit(text) if "://" in text else None
+        texts += [text] if parts is None else [text, parts.path, *filter(_may_be_secret, parts.path.split("/"))]
     for name, value in target.headers:
         if name.lower() != "host" or value != urlsplit(target.url).hostname:  # the URL shows its host
             texts += in_header(value)
     public = "\n".join((target.url, *target.subprotocols))
     return tuple(forms_of([*texts, *(one for one in environment if one in public)]))
+
+
+def _may_be_secret(segment: str) -> bool:
+    return len(segment) >= _SHORTEST_TICKET
 
 
 def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:

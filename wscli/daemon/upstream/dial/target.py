@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from wscli.config.plan import DialPlan
+from wscli.config.dial_plan import DialPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.net.origin import REDIRECTS, redirect_target
 from wscli.net.tls import make_tls
+from wscli.templates import Scope
+from wscli.templates.filters import as_text
 from wscli.transport.connection import DialTarget
 
 __all__ = ["make_target", "redirected"]
 
 
-def make_target(
-    dial: DialPlan, params: Mapping[str, str], tokens: Mapping[str, str], *, url: str | None = None
-) -> DialTarget:
-    """Fill every template; ``url`` replaces the whole URL after a redirect."""
-    scope = {"token": tokens, "param": params}
-    address = url or _address(dial, params, scope)
-    netloc = urlsplit(dial.shown_url).netloc or "localhost"  # of a Unix socket
+def make_target(dial: DialPlan, scope: Scope, *, url: str | None = None) -> DialTarget:
+    """Fill every template; ``url`` replaces the whole URL after a redirect.
+
+    Raises:
+        ValueError: a placeholder has no value, or a value cannot stand where it does; the text quotes no value.
+    """
+    address = url or _address(dial, scope)
+    if dial.url_template is None:
+        netloc = urlsplit(dial.shown_url).netloc or "localhost"  # of a Unix socket
+    else:
+        netloc = urlsplit(address).netloc.rpartition("@")[2]
     peer = dial.shown_connect_to or netloc
     return DialTarget(
         url=address,
-        headers=tuple((name, template.render(scope)) for name, template in dial.headers.items()),
-        subprotocols=tuple(template.render(scope) for template in dial.subprotocols),
+        headers=tuple((name, _header(name, value)) for name, value in dial.filled_headers(scope)),
+        subprotocols=tuple(map(as_text, dial.filled_subprotocols(scope))),
         compression=dial.compression,
         tls=make_tls(dial.tls) if urlsplit(address).scheme == "wss" else None,
         server_name=dial.tls.server_name,
@@ -34,17 +39,32 @@ def make_target(
         max_message=dial.max_message,
         timeout=dial.timeout,
         label=peer if "***" in peer else None,  # of the environment
-        shown=dial.shown_address(params) if url is None else _shown_redirect(url, netloc),
+        shown=_shown(dial, scope, address) if url is None else _shown_redirect(url, netloc),
         shown_proxy=dial.shown_proxy,
     )
 
 
-def _address(dial: DialPlan, params: Mapping[str, str], scope: Mapping[str, Mapping[str, str]]) -> str:
-    address = dial.address(params)
-    query = [f"{quote(key, safe='')}={quote(value.render(scope), safe='')}" for key, value in dial.query.items()]
+def _address(dial: DialPlan, scope: Scope) -> str:
+    address = dial.address(scope)
+    query = [f"{quote(key, safe='')}={quote(as_text(value), safe='')}" for key, value in dial.filled_query(scope)]
     if not query:
         return address
     return f"{address}{'&' if '?' in address else '?'}{'&'.join(query)}"
+
+
+def _header(name: str, value: object) -> str:
+    text = as_text(value)
+    if any((sign < " " and sign != "\t") or sign == "\x7f" or sign > "\xff" for sign in text):
+        raise ValueError(f"the filled value of the header {name!r} holds a character that a header cannot")
+    return text
+
+
+def _shown(dial: DialPlan, scope: Scope, address: str) -> str:
+    """Give the URL without secrets; of one that a variable gave, scheme and host."""
+    if dial.url_template is None or dial.url_template.whole is None:
+        return dial.shown_address(scope.get("param", {}))
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/***", "", ""))
 
 
 def _shown_redirect(url: str, netloc: str) -> str:

@@ -1,0 +1,1 @@
+"""A session as it runs on one connection; pure: it gets what happened, and gives back what to do."""
