@@ -46,7 +46,7 @@ def judge_open(snapshot: Snapshot, event: VerdictGiven, policy: Policy) -> Move:
     if snapshot.state not in HOLDS_CONNECTION:
         return snapshot, ()  # it ended in the meantime
     snapshot = _after_health(snapshot, event, policy)
-    if event.verdict.action is Action.REPLACE and snapshot.state is S.READY:
+    if event.verdict.action is Action.REPLACE and snapshot.state is S.READY and policy.rotates:
         return _replace(snapshot, event)
     snapshot = replace(snapshot, failure=event.failure)
     leave = (Hangup(snapshot.generation),)

@@ -37,6 +37,8 @@ class Policy(NamedTuple):
     backoff: BackoffPolicy
     verdicts: Sequence[VerdictTable] = ()
     look_again: LookAgain | None = None
+    rotates: bool = True
+    """Whether a second connection may be opened beside a ready one."""
 
 
 def next_generation(snapshot: Snapshot) -> int:

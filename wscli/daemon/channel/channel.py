@@ -14,9 +14,9 @@ from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
 from wscli.core import events
-from wscli.core.outcomes import reason_code
 from wscli.core.events import ChannelEvent
-from wscli.core.failures import Failure, Verdict
+from wscli.core.failures import Failure
+from wscli.core.outcomes import reason_code
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
@@ -61,7 +61,7 @@ class Channel:
         self.name = name
         self.plan = plan
         self.params = params
-        self.values: Mapping[str, Any] = {}
+        self.values: Mapping[str, Any] = plan.values.render({"param": params})
         self.kept: dict[str, Any] = {}
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
@@ -85,12 +85,12 @@ class Channel:
             raise
         self.history = self.intake.history
         self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
-        self.tracker = StateTracker(self.subscription, self._state_changed)
+        self.tracker = StateTracker(self, services, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self.feed(events.LingerElapsed()))
 
     # what it is
 
@@ -138,12 +138,12 @@ class Channel:
     def start(self) -> None:
         """Open it from whatever state."""
         self._usage.held_open = True
-        self._feed(events.StartRequested())
+        self.feed(events.StartRequested())
 
     def stop(self) -> None:
         """Close it until ``start``."""
         self._usage.held_open = False
-        self._feed(events.StopRequested())
+        self.feed(events.StopRequested())
 
     def restart(self) -> None:
         """Close it and open it again; start it where it is not open."""
@@ -161,11 +161,11 @@ class Channel:
 
     def pause(self) -> None:
         """Close it until ``resume``, unless it was stopped or has failed."""
-        self._feed(events.PauseRequested())
+        self.feed(events.PauseRequested())
 
     def resume(self) -> None:
         """End a pause."""
-        self._feed(events.ResumeRequested(self.wanted))
+        self.feed(events.ResumeRequested(self.wanted))
 
     # by use
 
@@ -173,13 +173,13 @@ class Channel:
     def use(self) -> Iterator[None]:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
-            self._feed(events.Used())
+            self.feed(events.Used())
             yield
 
     def open(self) -> None:
         """Open it, if it is eager."""
         if self.plan.eager:
-            self._feed(events.Used())
+            self.feed(events.Used())
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
@@ -207,9 +207,9 @@ class Channel:
             self.name, self.subscription, plan.upstream, params, tokens_changed=tokens_changed
         )
         if tokens_changed or plan.upstream != before.upstream:
-            self._feed(events.RedialRequested("the configuration changed"))  # if a verdict of its own closed it
+            self.feed(events.RedialRequested("the configuration changed"))  # if a verdict of its own closed it
             if not self.kept_open:
-                self._feed(events.LingerElapsed())
+                self.feed(events.LingerElapsed())
         if plan.eager and not before.eager:
             self.open()
         return applied
@@ -225,15 +225,16 @@ class Channel:
         self.announcer.close()
         self._usage.close()
         self.backpressure.reset()
-        self._feed(events.StopRequested())
+        self.feed(events.StopRequested())
         self.intake.close()
         if not self._shut:
             self._upstreams.remove(self.subscription)
         self._shut = True
 
-    def judge(self, verdict: Verdict, failure: Failure) -> None:
-        """Carry out a verdict on its subscription alone; other channels of the upstream go on."""
-        self._feed(events.VerdictGiven(self.subscription.snapshot.generation, verdict, failure))
+    def feed(self, event: ChannelEvent) -> None:
+        """Apply an event of the channel, or of its subscription."""
+        if not self._shut:
+            self.tracker.feed(event)
 
     # upstream.Subscriber
 
@@ -249,11 +250,15 @@ class Channel:
 
     def mirror(self, upstream: Snapshot) -> None:
         """Show the state of the upstream, where the channel has no state of its own."""
-        self.tracker.mirror(kept_open=self.kept_open)
+        self.tracker.mirror(upstream)
 
     def gap(self) -> None:
         """Record the gap since it was last ready."""
         self.intake.listening(self._services.clock.wall())
+
+    def resumed(self) -> None:
+        """Forget the gap in progress."""
+        self.intake.handed_over()
 
     def ready(self) -> None:
         """Count the connection."""
@@ -294,10 +299,6 @@ class Channel:
         self.counters.count_dial(what)
 
     # for itself
-
-    def _feed(self, event: ChannelEvent) -> None:
-        if not self._shut:
-            self.tracker.feed(event)
 
     def _state_changed(self, before: Snapshot) -> None:
         """Announce it, and tell those who wait."""

@@ -1,19 +1,24 @@
-"""The registry of upstreams: there is one of a key, and it ends with its last subscription."""
+"""The registry of upstreams: which one a channel subscribes on, and the end of each with its last subscription.
+
+A channel has an upstream of its own, or shares one with the channels of its endpoint that dial the same. Where an
+upstream carries a limited number of channels, there are several of one key, and a channel goes to the first with room.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wscli.config.dial_plan import UpstreamKey
 from wscli.config.plan import UpstreamPlan
 from wscli.core.events import CloseRequested
-from wscli.daemon.upstream.members.member import Subscriber
+from wscli.daemon.upstream.members.member import Member, Subscriber
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
+from wscli.daemon.upstream.session.none import no_session
+from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.daemon.upstream.subscription import Subscription
 from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
 from wscli.errors import UnknownChannel
@@ -25,32 +30,33 @@ class UpstreamId(NamedTuple):
     """What an upstream is registered by."""
 
     dial: UpstreamKey
-    """How to connect, filled for the channel but for tokens."""
+    """How to connect, filled for the channel but for tokens and variables."""
     channel: str | None
-    """The one channel that it is for; None: it is shared by all channels that dial the same."""
+    """The one channel that it is for; None: it is shared by the channels of its endpoint that dial the same."""
+    endpoint: str
 
     @property
     def closing_key(self) -> Hashable:
         """What must have closed its connection before another of it dials."""
-        return self.channel or self.dial
+        return self.channel or self
 
 
 class Upstreams:
     """Every upstream of a manager."""
 
-    def __init__(self, services: Services, make_session: Callable[[], OpenedSession] = ReadyAtOnce) -> None:
+    def __init__(self, services: Services, make_session: MakeSession = no_session) -> None:
         self._services = services
         self._make_session = make_session
-        self._upstreams: dict[UpstreamId, Upstream] = {}
+        self._upstreams: dict[UpstreamId, list[Upstream]] = {}
         self._ids: dict[Upstream, UpstreamId] = {}
         self._closing: dict[Hashable, asyncio.Task[None]] = {}
         """Closes of upstreams that ended, while they are under way."""
 
     def __len__(self) -> int:
-        return len(self._upstreams)
+        return len(self._ids)
 
     def __iter__(self) -> Iterator[Upstream]:
-        return iter(self._upstreams.values())
+        return iter(self._ids)
 
     def subscribe(
         self, name: str, plan: UpstreamPlan, params: Mapping[str, str], subscriber: Subscriber
@@ -62,10 +68,11 @@ class Upstreams:
 
         """
         try:
-            key = _id(name, plan, params)
+            key = _id(name, plan, params, subscriber.values)
         except ValueError as error:
             raise UnknownChannel(f"invalid channel name {name!r}: {error}") from None
-        return Subscription(self._find(key, name, plan, params), subscriber)
+        member = Member(subscriber, plan)
+        return Subscription(self._find(key, name, member), member)
 
     def update(
         self,
@@ -79,24 +86,30 @@ class Upstreams:
         """Apply another plan of a channel, and say whether that redials, or rotates.
 
         An upstream of this channel alone stays, and dials otherwise. A channel that shares its upstream leaves that to
-        the others and goes on with another.
+        the others and goes on with another. What is not of the dial, a shared upstream takes from its first channel.
         """
-        upstream = subscription.upstream
+        upstream, member = subscription.upstream, subscription.member
+        before, member.plan = member.plan, plan
         old = new = self._ids[upstream]
         with suppress(ValueError):  # its next dial fails, and says why
-            new = _id(name, plan, params)
-        if new == old or (len(upstream.subscribers.members) == 1 and new not in self._upstreams):
-            self._upstreams[new] = self._upstreams.pop(old)
-            self._ids[upstream] = new
-            return upstream.update(plan, params, tokens_changed=tokens_changed)
-        moved = subscription.move(self._find(new, name, plan, params), "the configuration changed")
-        self._drop_unused(upstream)
+            new = _id(name, plan, params, member.values)
+        if (new == old and not _is_crowded(upstream, member)) or (_is_alone(upstream) and new not in self._upstreams):
+            self._unregister(upstream)
+            self._register(upstream, new)
+            if member is upstream.subscribers.members[0]:
+                redials = new != old or (new.channel is not None and params != upstream.params)
+                return upstream.update(member.connection_plan, params, member.values, redials, tokens_changed)
+            if plan.session == before.session:
+                return "updated"
+            return "restarted" if plan.rotate is None else "rotated"  # as the first channel has it do
+        moved = subscription.move(self._find(new, name, member, but=upstream), "the configuration changed")
+        self._left(upstream)
         return "restarted" if moved else "updated"
 
     def remove(self, subscription: Subscription) -> None:
         """Take a closed channel's subscription back."""
         subscription.cancel()
-        self._drop_unused(subscription.upstream)
+        self._left(subscription.upstream)
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that were dialled last."""
@@ -114,19 +127,37 @@ class Upstreams:
         if tasks := [task for task in closing if task is not None]:
             await asyncio.wait(tasks)
 
-    def _find(self, key: UpstreamId, name: str, plan: UpstreamPlan, params: Mapping[str, str]) -> Upstream:
-        upstream = self._upstreams.get(key)
-        if upstream is None:
-            after = self._closing.get(key.closing_key)
-            upstream = Upstream(name, plan, params, self._services, session=self._make_session(), after=after)
-            self._upstreams[key], self._ids[upstream] = upstream, key
+    def _find(self, key: UpstreamId, name: str, member: Member, but: Upstream | None = None) -> Upstream:
+        """Give the first upstream of a key that has room, other than ``but``; make one where there is none."""
+        most = member.plan.most_channels
+        for upstream in self._upstreams.get(key, ()):
+            if upstream is not but and (most is None or len(upstream.subscribers.members) < most):
+                return upstream
+        after, plan = self._closing.get(key.closing_key), member.connection_plan
+        upstream = Upstream(
+            name, plan, member.params, member.values, self._services, make_session=self._make_session, after=after
+        )
+        self._register(upstream, key)
         return upstream
 
-    def _drop_unused(self, upstream: Upstream) -> None:
-        if upstream.subscribers.members:
-            return
+    def _register(self, upstream: Upstream, key: UpstreamId) -> None:
+        self._upstreams.setdefault(key, []).append(upstream)
+        self._ids[upstream] = key
+
+    def _unregister(self, upstream: Upstream) -> UpstreamId:
         key = self._ids.pop(upstream)
-        del self._upstreams[key]
+        self._upstreams[key].remove(upstream)
+        if not self._upstreams[key]:
+            del self._upstreams[key]
+        return key
+
+    def _left(self, upstream: Upstream) -> None:
+        """End an upstream with its last channel; what its first declared, one that stays declares now."""
+        if members := upstream.subscribers.members:
+            first = members[0]
+            upstream.update(first.connection_plan, first.params, first.values, False, False)
+            return
+        key = self._unregister(upstream)
         upstream.feed(CloseRequested())
         if (closing := upstream.attempts.closing) is not None:
             of = key.closing_key
@@ -134,5 +165,15 @@ class Upstreams:
             closing.add_done_callback(lambda done: self._closing.get(of) is done and self._closing.pop(of))
 
 
-def _id(name: str, plan: UpstreamPlan, params: Mapping[str, str]) -> UpstreamId:
-    return UpstreamId(plan.key(params), None if plan.share else name)
+def _id(name: str, plan: UpstreamPlan, params: Mapping[str, str], values: Mapping[str, Any]) -> UpstreamId:
+    return UpstreamId(plan.key(params, values), None if plan.share else name, plan.endpoint)
+
+
+def _is_alone(upstream: Upstream) -> bool:
+    return len(upstream.subscribers.members) == 1
+
+
+def _is_crowded(upstream: Upstream, member: Member) -> bool:
+    """Whether a channel has no room, since a reload allows fewer channels on one connection."""
+    most = member.plan.most_channels if member.plan.share else None
+    return most is not None and upstream.subscribers.members.index(member) >= most

@@ -74,12 +74,12 @@ class SessionListener(Protocol):
 class ConnectionSession(Protocol):
     """The session of one attempt."""
 
-    receive: Callable[[list[bytes], bytes | None], None] | None
-    """Called with every batch of messages from the upgrade on; None: they are handed to the channels as they are."""
-
     @property
-    def resumable(self) -> bool:
-        """Whether what a session can be resumed with is kept."""
+    def receive(self) -> Callable[[list[bytes], bytes | None], None] | None:
+        """Called with every batch of messages from the upgrade on.
+
+        None: there is no session; messages are handed to the channels as they are, once the connection is ready.
+        """
 
     @property
     def close_code(self) -> int:
