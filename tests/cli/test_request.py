@@ -40,6 +40,14 @@ def test_a_message_of_stdin_is_all_of_it(running: Scene) -> None:
     assert (done.returncode, "byte 9 of 10 is 0xff" in done.stderr) == (7, True)
 
 
+def test_a_reply_of_a_text_protocol_is_found_by_a_regex(running: Scene) -> None:
+    ask = '{"say": ["PING 1", "PONG {ref.str}", "PONG 0"]}'
+    done = running.command("request", "echo", ask, "--raw-match", "^PONG {ref.str}$")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("PONG ")
+    assert done.stdout != "PONG 0\n"
+
+
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
@@ -47,6 +55,10 @@ def test_a_message_of_stdin_is_all_of_it(running: Scene) -> None:
         (["echo"], 2, "MESSAGE"),
         (["echo", "x", "--match", ".id =="], 2, "does not compile"),
         (["echo", "x", "--match", ".id == $ref"], 2, "{ref.int}"),
+        (["echo", "x", "--raw-match", "(a"], 2, "invalid regex: '(a'"),
+        (["echo", "x", "--raw-match", "{ref.int}"], 2, "has a reference, and the message has none"),
+        (["echo", "x", "--raw-match", "a", "--match", "."], 2, "exclude each other"),
+        (["echo", '{"say": ["1"]}', "--raw-match", "2", "--timeout", "1s"], 124, "no reply on 'echo' within 1 s"),
         (["echo", "{ref.int} {ref.uuid}", "--match", MINE], 2, "one only"),
         (["echo", "{ref.in}", "--match", MINE], 2, "'{ref.in}'"),
         (["ecko", "x", "--match", "."], 6, "'ecko'"),

@@ -96,8 +96,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["tail", "c", "d", "--after", "k3f9:1"], "--after goes with one channel", "one channel's history"),
         (["tail", "c", "--json", "-0"], "--json and -0 exclude each other", "read --json by the line"),
         (["send", "c", "--whole", "-0"], "--whole and -0 exclude each other", "give one of them"),
-        (["send", "c", "m", "-0"], "--whole and -0 say how stdin is cut", "leave one of them out"),
-        (["send", "c", "m", "--whole"], "--whole and -0 say how stdin is cut", "leave one of them out"),
+        (["send", "c", "m", "-0"], "--chunk and --rate are about stdin", "leave one of them out"),
+        (["send", "c", "m", "--whole"], "--chunk and --rate are about stdin", "leave one of them out"),
         (["wait", "c", "--for", "redy"], "invalid value for '--for': 'redy' is not one of", "see `wscli wait -h`"),
         (
             ["wait", "c", "--timeout", "5 parsecs"],

@@ -102,6 +102,15 @@ def test_a_request_gives_the_reply_that_matches(client: Client) -> None:
     assert by_function.seq > reply.seq
 
 
+def test_a_request_gives_the_reply_in_which_a_regex_is_found(client: Client) -> None:
+    reply = client.request("echo", '{"say": ["PONG {ref.int}"]}', raw_match="^PONG {ref.int}$")
+    assert str(reply.data).startswith("PONG ")
+    with pytest.raises(UsageError, match="both say what the reply is"):
+        client.request("echo", "x", ".", raw_match="x")
+    with pytest.raises(UsageError, match="nothing says which message is the reply"):
+        client.request("echo", "x")
+
+
 def test_what_came_before_a_request_is_not_its_reply(client: Client) -> None:
     old = client.request("echo", order(id="same"), '.reply == "same"')
     new = client.request("echo", order(id="same"), '.reply == "same"')
@@ -249,3 +258,16 @@ def test_a_message_whose_answer_never_comes_is_of_unknown_outcome(make: Make, tm
             accepted, _ = listener.accept()
             accepted.close()
             assert isinstance(sending.exception(10), NotSent)
+
+
+def test_a_rotation_by_hand_gives_how_the_channels_stand_and_doctor_the_last_attempt(client: Client) -> None:
+    (status,) = client.rotate("echo")
+    assert (status["channel"], status["state"]) == ("echo", "ready")
+    doctor = client.doctor("echo")
+    assert doctor["channel"]["channel"] == "echo"
+    assert doctor["attempt"] is not None
+    dialled = client.doctor("echo", dial=True)["attempt"]
+    assert dialled is not None
+    assert dialled["failure"] is None
+    with pytest.raises(UsageError, match="no channel is given"):
+        client.rotate()

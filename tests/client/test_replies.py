@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from wscli.client.messages import Gap, Message
-from wscli.client.replies import Match, PendingReply, check_match, matcher
+from wscli.client.replies import Match, PendingReply, RawMatch, check_match, matcher
 from wscli.control.messages import SendReceipt
 from wscli.errors import NoInstance, UsageError
 
@@ -142,3 +143,48 @@ def test_one_expression_serves_several_threads_at_once() -> None:
 
 def test_a_function_is_taken_as_it_is() -> None:
     assert matcher(bool) is bool
+
+
+@pytest.mark.parametrize(
+    ("regex", "data", "is_reply"),
+    [
+        ("^PONG", "PONG 7", True),
+        ("^PONG", "a PONG", False),
+        ("PONG (\\d+)$", "PONG 7\n", True),
+        ("^A.C$", b"A\xffC", True),
+        ('"id":7', '{"id":7}', True),
+        ("(?i)gr\u00dc", "gr\u00fc\u00dfe", True),
+        ("^$", "", True),
+        ("b{2}", "abb", True),
+    ],
+)
+def test_a_regex_is_found_in_text_json_or_not(regex: str, data: str | bytes, is_reply: bool) -> None:
+    assert matcher(RawMatch(regex))(message(1, data)) is is_reply
+
+
+@pytest.mark.parametrize(
+    ("regex", "ref", "data"),
+    [
+        ("^PONG {ref.int}$", 7, "PONG 7"),
+        ("^{ref.str} {ref.str}$", "7", "7 7"),
+        ("id={ref.uuid}$", "0f-1.2", "id=0f-1.2"),
+        ("^{{ref.int} {ref.int}", 7, "{ref.int} 7"),
+    ],
+)
+def test_a_reference_in_a_regex_is_the_one_that_was_sent_as_it_stands(regex: str, ref: int | str, data: str) -> None:
+    matches = matcher(RawMatch(regex), ref)
+    assert matches(message(1, data))
+    assert not matches(message(1, data.replace("7", "8").replace(".", "x")))
+
+
+def test_a_regex_that_is_invalid_or_refers_to_nothing_is_a_usage_error_that_quotes_it() -> None:
+    with pytest.raises(UsageError, match=r"invalid regex: '\(a': end pattern with unmatched parenthesis"):
+        check_match(RawMatch("(a"), refers=False)
+    with pytest.raises(UsageError, match="has a reference, and the message has none"):
+        check_match(RawMatch("{ref.int}"), refers=False)
+
+
+def test_a_regex_that_backtracks_without_end_is_given_up_and_that_is_said() -> None:
+    reply = awaited(RawMatch("(x+x+)+y"))
+    assert not reply.is_reply(message(18, "x" * 40), time.monotonic() + 60)
+    assert "1 message came instead; the regex fails on some: Regex failure: retry-limit" in (reply.overdue().hint or "")

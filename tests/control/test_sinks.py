@@ -87,6 +87,8 @@ def test_a_gap_is_a_line_on_stderr_or_a_record_on_stdout(printed):
         ({"reason": "truncated", "missed": 1}, "no longer kept: 1 message after 18"),
         ({"reason": "truncated"}, "no longer kept: messages up to 18"),
         ({"reason": "reset"}, "the cursor is of another numbering; messages between may be missing"),
+        ({"reason": "skipped", "missed": 3}, "the server's numbers skipped 3 messages after 18"),
+        ({"reason": "declared"}, "the server says that messages after 18 are missing"),
         ({"reason": "later", "missed": 3}, "later; may be missing: 3 messages after 18"),
     ],
 )

@@ -20,6 +20,7 @@ from tests.waiting import until
 READERS = {
     "whole": ["send", "echo", "--whole"],
     "lines": ["send", "echo"],
+    "chunks": ["send", "echo", "--binary", "--chunk", "64"],
     "queued": ["send", "echo", "--whole", "--queue"],
     "acked": ["send", "echo", "--whole", "--wait-ack", "true"],
     "request": ["request", "echo", "-", "--match", "true"],

@@ -81,6 +81,26 @@ class DurationType(_FloatType):
 DURATION = DurationType()
 
 
+class RateType(_FloatType):
+    """``5/s``, ``300/5m``; the value is the seconds from one event to the next."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read one."""
+        if isinstance(value, float):
+            return value
+        count, _, time = value.partition("/")
+        one = re.fullmatch("[1-9][0-9]{0,8}", count) and re.fullmatch(rf"(?:ms|s|m|h|d)|(?:{_PIECE})+", time)
+        seconds = DURATION.convert(f"1{time}" if time in _UNITS else time, param, ctx) if one else 0.0
+        if not seconds:
+            self.fail(f"invalid rate: {value!r}; it must be such as 5/s or 300/5m", param, ctx)
+        return seconds / int(count)
+
+
+RATE = RateType()
+
+
 def read_time(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Read ``10m`` (ago) or ``2026-01-02T03:04:05Z`` (RFC 3339) into seconds since the epoch: an option's callback."""
     if value is None:

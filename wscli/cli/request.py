@@ -55,17 +55,32 @@ def _print(reply: Message, *, as_json: bool) -> None:
 @channel_argument
 @click.argument("message")
 @click.option("--match", metavar="EXPR", help="The reply is the first message that this jq expression is true of.")
+@click.option("--raw-match", metavar="REGEX", help="The reply is the first message in whose text this is found.")
 @timeout_option("How long all of it may take.", "10s")
 @json_option("Print the reply's record.")
-def command(selection: Selection, channel: str, message: str, match: str | None, timeout: float, as_json: bool) -> int:
+def command(
+    selection: Selection,
+    channel: str,
+    message: str,
+    match: str | None,
+    raw_match: str | None,
+    timeout: float,
+    as_json: bool,
+) -> int:
     """Send a message, and print the one that answers it.
 
     In MESSAGE, {ref.int}, {ref.str} and {ref.uuid} become a fresh id, which is $ref in EXPR; {{ref.int} writes
     {ref.int}, and everything else is sent as it stands. - reads MESSAGE from stdin, all of it.
 
+    --raw-match is for protocols of text: REGEX is one of jq's `test`, and {ref.int} in it is the id. For example:
+
+      wscli request chat 'PING {ref.int}' --raw-match '^PONG {ref.int}$'
+
     Exits with 124 when no reply came in time, and with the codes of `wscli send` when the message was not sent.
     """
-    if match is None:
+    if match is not None and raw_match is not None:
+        raise UsageError("--match and --raw-match exclude each other", "give one of them")
+    if match is None and raw_match is None:
         raise UsageError(
             "nothing says which message is the reply", "give --match, such as --match '.id == $ref' with {ref.int} sent"
         )
@@ -75,7 +90,7 @@ def command(selection: Selection, channel: str, message: str, match: str | None,
 
     client = Client(selection.name, file=selection.file)
     payload = b"".join(chunks()) if message == "-" else os.fsencode(message)
-    reply = client.request(channel, decoded(payload), match, timeout=timeout)
+    reply = client.request(channel, decoded(payload), match, raw_match=raw_match, timeout=timeout)
     if sys.stdout is not None:
         _print(reply, as_json=as_json)
     return 0

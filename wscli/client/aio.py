@@ -17,6 +17,7 @@ from wscli.client.replies import Match
 from wscli.client.requests import ApiRequest, TailOptions
 from wscli.control.client import ManagerGone, deadline_after, left_until
 from wscli.control.messages import ConsumerStatus, Stats, Status
+from wscli.control.messages.attempts import Doctor
 from wscli.control.protocol import result_of
 from wscli.errors import NoInstance, TimedOut, WscliError
 
@@ -185,10 +186,17 @@ class AsyncClient(ManagerClient):
         await self._send(requests.send_request(channel, message, timeout))
 
     async def request(
-        self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
+        self,
+        channel: str,
+        message: str | bytes,
+        match: Match | None = None,
+        *,
+        raw_match: str | None = None,
+        timeout: float = 10.0,
+        expand: bool = True,
     ) -> Message:
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
-        exchange = requests.exchange(channel, message, match, timeout, expand=expand)
+        exchange = requests.exchange(channel, message, match, timeout, raw_match=raw_match, expand=expand)
         deadline = asyncio.get_running_loop().time() + timeout
         tail: AsyncTail[Message | Gap] = AsyncTail(self._connect, exchange.listen, gaps=True)
         async with tail as replies:  # first, so that no reply is missed
@@ -219,6 +227,14 @@ class AsyncClient(ManagerClient):
     async def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
         return cast("list[Status]", (await self._ask(requests.channels_request("status", channels)))["channels"])
+
+    async def rotate(self, *channels: str) -> list[Status]:
+        """Replace the connections of channels without closing them first, and give how they stand."""
+        return cast("list[Status]", (await self._ask(requests.by_hand_request("rotate", channels)))["channels"])
+
+    async def doctor(self, channel: str, *, dial: bool = False) -> Doctor:
+        """Give the object of ``wscli doctor --json``; ``dial`` opens a second connection, and closes it."""
+        return cast("Doctor", await self._ask(requests.doctor_request(channel, dial=dial)))
 
     async def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""

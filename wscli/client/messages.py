@@ -47,7 +47,7 @@ class Gap(NamedTuple):
     after: int
     """The number of the message before it."""
     reason: str
-    """``outage``, ``paused``, ``lagged``, ``truncated``, ``reset`` or ``disk``."""
+    """``outage``, ``paused``, ``lagged``, ``truncated``, ``reset``, ``disk``, ``skipped`` or ``declared``."""
     start: float | None
     """When it began and ended: seconds since the epoch; None where that is not known."""
     end: float | None

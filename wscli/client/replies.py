@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from wscli.client.messages import Gap, Message
 from wscli.control.messages import SendReceipt, Status
-from wscli.control.requests import Ref
+from wscli.control.requests import PLACEHOLDER, Ref
+from wscli.control.requests import refers as has_references
 from wscli.control.text import state_text
 from wscli.errors import ChannelUnavailable, NoInstance, OutcomeUnknown, TimedOut, UsageError
-from wscli.expressions.compiled import InvalidExpression, check_expression, is_json
+from wscli.expressions.compiled import InvalidExpression, check_expression, compile_condition, is_json
 from wscli.expressions.evaluator import EvaluationTimedOut, holding, warm_up
 
-__all__ = ["Expression", "Match", "PendingReply", "check_match", "matcher"]
+__all__ = ["Expression", "Match", "PendingReply", "RawMatch", "check_match", "matcher"]
 
-Match = Callable[[Message], bool] | str
+
+class RawMatch(NamedTuple):
+    """A regex, as jq has them, that is found in the text of a message, JSON or not."""
+
+    regex: str
+    """With the references of the message that is sent, which become what they became there."""
+
+    def filled(self, ref: Ref | None) -> str:
+        """Give the regex with a value, as literal text, in place of its references."""
+        if ref is None:
+            return self.regex
+        literal = re.sub(r"[^\w]", r"\\\g<0>", str(ref))
+        return PLACEHOLDER.sub(lambda found: found[0][1:] if found["escape"] else literal, self.regex)
+
+
+Match = Callable[[Message], bool] | str | RawMatch
+_FOUND = "test($regex)"
 
 
 def check_match(match: Match, *, refers: bool) -> None:
@@ -25,7 +45,9 @@ def check_match(match: Match, *, refers: bool) -> None:
     Raises:
         UsageError: the expression does not compile.
     """
-    if isinstance(match, str):
+    if isinstance(match, RawMatch):
+        _check_regex(match, refers=refers)
+    elif isinstance(match, str):
         try:
             check_expression(match, ("ref",) if refers else ())
             warm_up(match)
@@ -34,6 +56,19 @@ def check_match(match: Match, *, refers: bool) -> None:
             if str(error).startswith("$ref "):
                 hint += "; $ref is what {ref.int}, {ref.str} or {ref.uuid} in the message became"
             raise UsageError(f"the expression does not compile: {error}", hint) from None
+
+
+def _check_regex(match: RawMatch, *, refers: bool) -> None:
+    if has_references(match.regex) and not refers:
+        raise UsageError(
+            f"the regex {match.regex!r} has a reference, and the message has none", "send {ref.int} or the like in it"
+        )
+    try:
+        compile_condition(_FOUND, {"regex": match.filled(0)})('""')
+        warm_up(_FOUND)
+    except ValueError as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise UsageError(f"invalid regex: {match.regex!r}: {reason}", "a regex is one of jq's `test`") from None
 
 
 def matcher(match: Match, ref: Ref | None = None) -> Callable[[Message], bool]:
@@ -45,19 +80,23 @@ def matcher(match: Match, ref: Ref | None = None) -> Callable[[Message], bool]:
     Raises:
         UsageError: the expression does not compile.
     """
-    if not isinstance(match, str):
+    if not isinstance(match, (str, RawMatch)):
         return match
     check_match(match, refers=ref is not None)
+    if isinstance(match, RawMatch):
+        return Expression(holding(_FOUND, {"regex": match.filled(ref)}), raw=True)
     return Expression(_condition(match) if ref is None else holding(match, {"ref": ref}))
 
 
 class Expression:
-    """A jq expression that matches messages."""
+    """A jq expression that matches messages; ``raw``: their text, instead of the JSON that it is."""
 
-    def __init__(self, condition: Callable[[str, float | None], bool]) -> None:
+    def __init__(self, condition: Callable[[str, float | None], bool], *, raw: bool = False) -> None:
         self.failed = ""
         """The reason of its last failure."""
+        self.called = "regex" if raw else "expression"
         self._condition = condition
+        self._raw = raw
 
     def __call__(self, message: Message, deadline: float | None = None) -> bool:
         """Say whether it matches a message.
@@ -65,10 +104,13 @@ class Expression:
         Raises:
             EvaluationTimedOut: it takes longer than until ``deadline``, by ``time.monotonic``.
         """
-        if not isinstance(message.data, str) or not is_json(message.data):
+        data = message.data
+        if self._raw:
+            data = json.dumps(data if isinstance(data, str) else data.decode(errors="replace"))
+        elif not isinstance(data, str) or not is_json(data):
             return False
         try:
-            return self._condition(message.data, deadline)
+            return self._condition(data, deadline)
         except ValueError as error:  # jq's own: the expression failed, or its parser is stricter than Python's
             self.failed = str(error)
             return False
@@ -162,7 +204,7 @@ class PendingReply:
         if self._others:
             clues.append(f"{_messages(self._others)} came instead")
             if isinstance(self._matches, Expression) and self._matches.failed:
-                clues.append(f"the expression fails on some: {self._matches.failed}")
+                clues.append(f"the {self._matches.called} fails on some: {self._matches.failed}")
         return clues or ["a longer timeout waits longer"]
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from wscli.client.replies import Match, PendingReply, check_match
+from wscli.client.replies import Match, PendingReply, RawMatch, check_match
 from wscli.control.client import ANSWER_GRACE, STATES_DEADLINE
 from wscli.control.messages import SendReceipt, Status
 from wscli.control.protocol import BLOCK_LIMIT, COUNT_LIMIT, STATES, State
@@ -16,6 +16,8 @@ from wscli.control.requests import (
     ConsumeRequest,
     ConsumerList,
     ConsumerReset,
+    DoctorRequest,
+    NamedChannels,
     ReadingOptions,
     SendRequest,
     TailRequest,
@@ -31,8 +33,10 @@ __all__ = [
     "ApiRequest",
     "TailOptions",
     "Exchange",
+    "by_hand_request",
     "channels_request",
     "consumers_request",
+    "doctor_request",
     "exchange",
     "no_consumer",
     "remove_consumer_request",
@@ -45,6 +49,7 @@ __all__ = [
 
 _ANSWER = 30.0  # seconds for the manager to answer what it knows at once
 _FETCH = 120.0  # seconds for a token to be fetched; its source has a shorter deadline of its own
+_DIAL = 300.0  # seconds for a dial with its token and its place in the connect budget, which have their own deadlines
 _LONGEST = 1e9  # seconds; the manager takes no more
 
 
@@ -189,9 +194,22 @@ def send_request(channel: str, message: str | bytes, timeout: float) -> ApiReque
 
 
 def exchange(
-    channel: str, message: str | bytes, match: Match, timeout: float, *, expand: bool = True, called: str = "reply"
+    channel: str,
+    message: str | bytes,
+    match: Match | None,
+    timeout: float,
+    *,
+    raw_match: str | None = None,
+    expand: bool = True,
+    called: str = "reply",
 ) -> Exchange:
     """Prepare a message and its reply; ``expand`` has the references of text filled."""
+    if raw_match is not None:
+        if match is not None:
+            raise UsageError("match and raw_match both say what the reply is", "give one of them")
+        match = RawMatch(raw_match)
+    if match is None:
+        raise UsageError("nothing says which message is the reply", "give match or raw_match")
     sending = send_request(channel, message, timeout)
     filled = expand and isinstance(message, str)
     check_match(match, refers=filled and refers(str(message)))
@@ -203,6 +221,17 @@ def exchange(
 def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for the counters or the states."""
     return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
+
+
+def by_hand_request(verb: Literal["rotate"], channels: tuple[str, ...]) -> ApiRequest:
+    """Ask for what is done to channels by hand."""
+    return ApiRequest(verb, NamedChannels(channels=_names(channels, required=True)), _ANSWER)
+
+
+def doctor_request(channel: str, *, dial: bool) -> ApiRequest:
+    """Ask for a channel's last attempt, or for one of its own."""
+    args = DoctorRequest(channel=_names((channel,))[0], dial=dial)
+    return ApiRequest("doctor", args, _DIAL if dial else _ANSWER)
 
 
 def wait_request(channels: tuple[str, ...], state: str, timeout: float | None) -> ApiRequest:

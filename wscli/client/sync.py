@@ -15,6 +15,7 @@ from wscli.client.requests import ApiRequest, Exchange, TailOptions
 from wscli.client.tail import Tail
 from wscli.control.client import ManagerConnection, ManagerGone, connect_to, deadline_after, left_until
 from wscli.control.messages import ConsumerStatus, Stats, Status
+from wscli.control.messages.attempts import Doctor
 from wscli.control.protocol import result_of
 from wscli.control.stream import FrameSocket
 from wscli.errors import NoInstance, TimedOut, WscliError
@@ -84,7 +85,14 @@ class Client(ManagerClient):
         self._send(requests.send_request(channel, message, timeout))
 
     def request(
-        self, channel: str, message: str | bytes, match: Match, *, timeout: float = 10.0, expand: bool = True
+        self,
+        channel: str,
+        message: str | bytes,
+        match: Match | None = None,
+        *,
+        raw_match: str | None = None,
+        timeout: float = 10.0,
+        expand: bool = True,
     ) -> Message:
         """Send a message and give the first one after it that is its reply.
 
@@ -94,15 +102,19 @@ class Client(ManagerClient):
                 fresh id, and ``{{ref.int}`` becomes ``{ref.int}``.
             match: says whether a message is the reply: a function, or a jq expression on the parsed message, in which
                 ``$ref`` is the id.
+            raw_match: a regex, as jq's ``test`` has it, that is found in the text of the reply, JSON or not; in it
+                ``{ref.int}`` and the like are the id.
             timeout: seconds for all of it.
             expand: false sends text as it stands.
 
         Raises:
             TimedOut: no reply came in time.
-            UsageError: the jq expression does not compile, or the message has ids of two kinds; nothing was sent.
+            UsageError: the expression or regex is invalid, or the message has ids of two kinds; nothing was sent.
             WscliError: what ``send`` and ``tail`` raise.
         """
-        return run_exchange(self, requests.exchange(channel, message, match, timeout, expand=expand))
+        return run_exchange(
+            self, requests.exchange(channel, message, match, timeout, raw_match=raw_match, expand=expand)
+        )
 
     def stats(self, *channels: str) -> Stats:
         """Give the object of ``wscli stats --json``; without names, of all channels."""
@@ -111,6 +123,14 @@ class Client(ManagerClient):
     def status(self, *channels: str) -> list[Status]:
         """Give the objects of ``wscli status --json``; without names, of all channels."""
         return cast("list[Status]", self._ask(requests.channels_request("status", channels))["channels"])
+
+    def rotate(self, *channels: str) -> list[Status]:
+        """Replace the connections of channels without closing them first, and give how they stand."""
+        return cast("list[Status]", self._ask(requests.by_hand_request("rotate", channels))["channels"])
+
+    def doctor(self, channel: str, *, dial: bool = False) -> Doctor:
+        """Give the object of ``wscli doctor --json``; ``dial`` opens a second connection, and closes it."""
+        return cast("Doctor", self._ask(requests.doctor_request(channel, dial=dial)))
 
     def consumers(self, *channels: str) -> list[ConsumerStatus]:
         """Give the objects of ``wscli consumer ls --json``; without names, of all channels."""

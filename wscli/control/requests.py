@@ -130,7 +130,8 @@ class OutcomesLine(TypedDict):
 class SendRequest(TypedDict):
     """``send``: with ``bytes`` the request announces the first block; ``refs`` fills the references in the message.
 
-    ``connection`` is the number of the connection that the command of ``on_connect`` prepares.
+    ``connection`` is the number of the connection that the command of ``on_connect`` prepares. With ``refs``, ``reply``
+    asks for a second answer, a `SessionReply`: the reply as the channel's session declares it.
     """
 
     channel: str
@@ -139,6 +140,7 @@ class SendRequest(TypedDict):
     bytes: NotRequired[Count]
     framing: NotRequired[Framing]
     refs: NotRequired[bool]
+    reply: NotRequired[bool]
     connection: NotRequired[Count]
 
 

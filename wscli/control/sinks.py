@@ -44,6 +44,8 @@ def gap_text(record: dict[str, Any]) -> str:
         "lagged": f"this reader fell behind and missed {count} after {after}",
         "truncated": f"no longer kept: {count} after {after}",
         "disk": f"the disk did not keep {count} after {after}",
+        "skipped": f"the server's numbers skipped {count} after {after}",
+        "declared": f"the server says that messages after {after} are missing",
         "reset": "the cursor is of another numbering; messages between may be missing",
     }.get(str(reason), f"{reason}; may be missing: {count} after {after}")
     if reason == "truncated" and missed is None:

@@ -7,7 +7,7 @@ writer and reads ranges back. Each call but ``end`` may take any time: readers w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from wscli.errors import WscliError
 from wscli.history.gaps import NumberedGap
@@ -59,6 +59,8 @@ class LogState(NamedTuple):
     consumers: Mapping[str, ConsumerPosition] = {}
     seen: Sequence[bytes] = ()
     """The last digests of `SeenDigests`, oldest first."""
+    kept: Mapping[str, Any] = {}
+    """What `History.keep` was given last."""
     damage: str | None = None
     """What could not be read and was left out."""
 
@@ -72,6 +74,8 @@ class WriteBatch(NamedTuple):
     """Positions by name; None forgets the consumer."""
     seen: Sequence[bytes] = ()
     """Digests of `SeenDigests`, in the order in which they were seen last."""
+    kept: str | None = None
+    """What `History.keep` was given last, as JSON; None: as it was."""
 
 
 class LogSegment(NamedTuple):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from wscli.errors import WscliError
 from wscli.history.gaps import Gaps, NumberedGap
@@ -27,17 +29,23 @@ IDLE = 30.0
 
 
 class WriteQueue:
-    """Batches, gaps, consumer positions and digests in order; they stay until they are committed."""
+    """Batches, gaps, consumer positions, digests and kept values; they stay until they are committed."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
         self.gaps: list[NumberedGap] = []
         self.consumers: dict[str, ConsumerPosition | None] = {}
         self.seen: OrderedDict[bytes, None] = OrderedDict()
+        self.kept: tuple[Mapping[str, Any]] | None = None
+        self._kept_last: tuple[Mapping[str, Any]] | None = None
+        self.waiting: list[tuple[int, Callable[[], None]]] = []
+        """What to call once a message is committed, by its number."""
+        self._writing: tuple[Mapping[str, Any]] | None = None
+        """The kept values that are being written."""
         self._size = 0
 
     def __bool__(self) -> bool:
-        return bool(self.batches or self.gaps or self.consumers)
+        return bool(self.batches or self.gaps or self.consumers or self.kept is not None)
 
     @property
     def full(self) -> bool:
@@ -54,6 +62,14 @@ class WriteQueue:
         self.batches.append(batch)
         self._size += batch.size
 
+    def keep(self, kept: Mapping[str, Any]) -> None:
+        """Have kept values written with what was added before."""
+        self._kept_last = self.kept = (kept,)  # another object each time
+
+    def keep_again(self) -> None:
+        """Have them written again: the log lost them."""
+        self.kept = self._kept_last
+
     def next_from(self, number: int) -> int | None:
         """Return the first number at or after another that waits here; None if there is none."""
         index = bisect_left(self.batches, number, key=lambda batch: batch.last)
@@ -61,7 +77,9 @@ class WriteQueue:
 
     def content(self) -> WriteBatch:
         """Return everything, to be committed."""
-        return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy(), tuple(self.seen))
+        self._writing = self.kept
+        kept = None if self.kept is None else json.dumps(self.kept[0], separators=(",", ":"), default=_text)
+        return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy(), tuple(self.seen), kept)
 
     def committed(self, batch: WriteBatch) -> None:
         """Remove what was committed."""
@@ -73,6 +91,13 @@ class WriteQueue:
                 del self.consumers[name]
         for digest in batch.seen:
             self.seen.pop(digest, None)
+        if self.kept is self._writing:
+            self.kept = None
+        last = batch.batches[-1].last if batch.batches else 0
+        written = [then for number, then in self.waiting if number <= last]
+        del self.waiting[: len(written)]
+        for then in written:
+            then()
 
     def renumber(self, window: list[Batch], state: LogState, shift: int) -> tuple[list[Batch], int, float]:
         """Move the batches here and in a window of the newest behind what a log holds.
@@ -85,6 +110,7 @@ class WriteQueue:
             batch = batches[number] = batches[number].renumbered(state.epoch, number + shift, end, horizon)
             end, horizon = end + batch.size, batch.horizon
         self.batches = [batches[batch.first] for batch in self.batches]
+        self.waiting = [(number + shift, then) for number, then in self.waiting]
         return [batches[batch.first] for batch in window], end, horizon
 
     def renumber_gaps(self, gaps: Gaps, before: list[GapRecord], shift: int) -> None:
@@ -92,6 +118,11 @@ class WriteQueue:
         merged = {one.instead_of for one in self.gaps}
         unwritten = [one.gap for one in self.gaps if one.number not in merged]
         self.gaps = [gaps.add(gap._replace(after=gap.after + shift)) for gap in (*before, *unwritten)]
+
+
+def _text(value: object) -> str:
+    """Give what JSON cannot hold, such as the bytes of a binary message, as text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 class LogWriter:

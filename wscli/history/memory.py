@@ -5,7 +5,8 @@ This one keeps them in memory: they end with the manager, and each start has a n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from wscli.clock import Clock
 from wscli.history.consumers import NamedConsumers
@@ -44,6 +45,8 @@ class History:
         self.encoded = EncodedCache()
         self.seen = SeenDigests()
         """Digests of what identifies its messages, where duplicates are dropped; kept as long as the history is."""
+        self.kept: dict[str, dict[str, Any]] = {}
+        """What a session keeps beside the messages, by namespace; the session's own, and written by ``keep``."""
         self.last = 0
         self._gaps = Gaps()
         self._end = 0  # bytes of all messages ever appended
@@ -107,6 +110,13 @@ class History:
         """Record that messages may be, or are, missing after the newest one; times are seconds by the wall clock."""
         self._add_gap(GapRecord(self.last, reason, start, end, missed, backfilled))
         self._wake()
+
+    def keep(self, kept: Mapping[str, Any]) -> None:
+        """Write kept values in the commit of the messages appended before; in memory: nothing."""
+
+    def when_committed(self, number: int, then: Callable[[], None]) -> None:
+        """Call a function once an appended message is committed, or never; in memory: at once."""
+        then()
 
     def limit(self, limits: HistoryLimits) -> None:
         """Keep more or less from now on."""

@@ -9,7 +9,8 @@ Messages that the log could not take (it is full, too slow, or not open) leave a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from wscli.clock import Clock
 from wscli.errors import WscliError
@@ -60,8 +61,7 @@ class WriteBehindHistory(History):
         self._commit = Commit(0, None, None)
         self._past: dict[str, int] = {}
         self._origin = Cursor(0, 0, "")  # what cursors of the empty epoch count from
-        self._full = self._overflowing = self._ended = False
-        self._awaited = False  # a reader waits for a commit
+        self._full = self._overflowing = self._ended = self._awaited = False  # awaited: by a reader, a commit
         self._opened = asyncio.Event()
         self._writer = LogWriter(
             log, self._queue, clock.wall, opened=self._go_on, committed=self._committed, failed=self._failed
@@ -101,6 +101,16 @@ class WriteBehindHistory(History):
     def limit(self, limits: HistoryLimits) -> None:
         """Keep more or less from now on."""
         self._log.limits = limits
+
+    def keep(self, kept: Mapping[str, Any]) -> None:
+        """Write kept values in the commit of the messages appended before."""
+        self._queue.keep(kept)
+        self._writer.wake()
+
+    def when_committed(self, number: int, then: Callable[[], None]) -> None:
+        """Call a function once an appended message is committed; never, where the log could not take it."""
+        if number > self._skipped:
+            self._queue.waiting.append((number, then))
 
     def overflow(self) -> None:
         """Stop persisting until the write queue has drained."""
@@ -168,8 +178,7 @@ class WriteBehindHistory(History):
 
     def _committed(self, commit: Commit, batch: WriteBatch) -> None:
         self._queue.committed(batch)
-        self._commit = commit
-        self._dropped_at = commit.dropped_at
+        self._commit, self._dropped_at = commit, commit.dropped_at
         if commit.first is not None:
             self._gaps.forget_before(commit.first - 1)
         self.consumers.written()
@@ -192,6 +201,7 @@ class WriteBehindHistory(History):
         self.seen.restore(state.seen)
         if lossy:
             self.consumers.write_again()
+            self._queue.keep_again()
         if state.epoch == self.epoch:
             if lossy:
                 self.record_gap("disk", end=self._clock.wall())
@@ -209,16 +219,16 @@ class WriteBehindHistory(History):
         self._skipped += shift
         counts = self._gaps.by_reason
         self._gaps = Gaps(state.gaps, state.gap_count)
-        outage: list[GapRecord] = []
+        outage, now = [], self._clock.wall()
         if late:
-            now = window[0].ts if window else self._clock.wall()
-            outage = [GapRecord(committed, "outage", start=state.written_at, end=now)]
+            outage = [GapRecord(committed, "outage", start=state.written_at, end=window[0].ts if window else now)]
         elif lossy:
-            outage = [GapRecord(committed, "disk", end=self._clock.wall())]
+            outage = [GapRecord(committed, "disk", end=now)]
         self._queue.renumber_gaps(self._gaps, outage, shift)
         self._gaps.by_reason = counts
         counts.update(gap.reason for gap in outage)
         if not self._opened.is_set():
+            self.kept.update(state.kept)
             self._origin = Cursor(state.commit.last, state.gap_count + late, self.epoch)
         self._ahead.clear()
         self.consumers.restore(state.consumers)

@@ -39,8 +39,18 @@ def now(seconds: float) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """Give text unchanged, and any other JSON value as compact JSON."""
-    return value if isinstance(value, str) else encode_json(value)
+    """Give text unchanged, and any other JSON value as compact JSON.
+
+    Raises:
+        TypeError: it is bytes.
+    """
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, bytes):
+        raise TypeError("bytes have no JSON")
+    return encode_json(value).decode()
 
 
 def _as_bytes(value: Any) -> bytes:
@@ -71,7 +81,7 @@ def _rfc3339(value: Any) -> str:
 _FILTERS: dict[str, Callable[[Any], Any]] = {
     "str": as_text,
     "int": _integer,
-    "json": encode_json,
+    "json": _json,
     "base64": lambda value: base64.b64encode(_as_bytes(value)).decode(),
     "base64url": _base64url,
     "url": lambda value: quote(as_text(value), safe=""),

@@ -120,6 +120,7 @@ async def test_a_file_of_version_1_is_upgraded(path: Path, clock: Ticking) -> No
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             "ALTER TABLE batches DROP COLUMN backfill; ALTER TABLE gaps DROP COLUMN backfilled; DROP TABLE seen;"
+            "DROP TABLE kept;"
             "PRAGMA user_version=1"
         )
     async with opened(path, clock) as history:

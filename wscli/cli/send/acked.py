@@ -52,8 +52,8 @@ class AckedSender(Sender):
                     self._ask(message if self._args["binary"] else decoded(message))
                 except WscliError as error:
                     raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
+            self._add(1, len(message))
             self._outcomes.succeeded("acked")
-            self._sent += 1
 
     def _ask(self, message: str | bytes) -> None:
         channel = self._args["channel"]

@@ -37,7 +37,7 @@ class _QueueingSender(Sender):
     def taken(self, result: dict[str, Any]) -> None:
         """Count those whose key was known too: they are queued, or were sent, already."""
         count = result["queued"] + result["known"]
-        self._sent += count
+        self.sent += count
         for number in range(result["first"], result["first"] + count):
             if self._watches and result["state"] == "queued":
                 self._pending[number] = None

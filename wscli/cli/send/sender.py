@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from wscli.cli.interrupts import woken
 from wscli.cli.printing import note
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.stdin import NOT_ENTERED, HungUp, chunks
@@ -17,7 +19,7 @@ from wscli.errors import NoInstance, NotSent, OutcomeUnknown, TimedOut, WscliErr
 if TYPE_CHECKING:
     from wscli.control.requests import BlockLine, Framing, QueueRequest, SendRequest
 
-__all__ = ["Sender", "hand_over"]
+__all__ = ["Sender", "blocks_of", "hand_over"]
 
 
 class Sender:
@@ -39,7 +41,11 @@ class Sender:
         self._patience = patience
         self._outcomes = outcomes or Outcomes("", enabled=False)
         self.begun = False
-        self._sent = 0
+        self.sent = 0
+        self.sent_bytes: int | None = None
+        """Bytes of the messages that were sent, each a block of its own; None: they are not counted."""
+        self._size = 0
+        """Bytes of the block that is under way."""
 
     def open(self) -> None:
         """Ask whether there is such a channel, before there is anything to send."""
@@ -61,6 +67,7 @@ class Sender:
             raise NotSent(
                 f"a message of {len(payload)} bytes is over {BLOCK_LIMIT >> 20} MiB", "send it in smaller ones"
             )
+        self._size = len(payload)
         header: BlockLine = {"bytes": len(payload), "framing": framing}
         deadline = deadline_after(self._patience)
         if self.begun:
@@ -87,8 +94,13 @@ class Sender:
         self._count(result[self.outcome])
 
     def _count(self, sent: int) -> None:
-        self._sent += sent
+        self._add(sent, self._size)
         self._outcomes.succeeded(self.outcome, sent)
+
+    def _add(self, sent: int, size: int) -> None:
+        self.sent += sent
+        if sent and self.sent_bytes is not None:
+            self.sent_bytes += size
 
     def stdin(self) -> Iterator[bytes]:
         """Yield stdin as it arrives, unless the manager ends first.
@@ -99,12 +111,28 @@ class Sender:
         try:
             yield from chunks(self._client.sock.fileno())  # where it says nothing between two blocks
         except HungUp:
-            raise NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again") from None
+            raise self._gone() from None
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the manager ends first.
+
+        Raises:
+            NoInstance: it went.
+        """
+        with woken() as wake:
+            watched = [one for one in (self._client.sock.fileno(), wake) if one is not None]
+            if self._client.sock.fileno() in select.select(watched, [], [], seconds)[0]:
+                raise self._gone()
+
+    def _gone(self) -> NoInstance:
+        return NoInstance(self._counted("the manager was stopped"), "`wscli up` starts it again")
 
     def _counted(self, text: str) -> str:
-        if not self._sent:
+        if not self.sent:
             return text
-        return f"{text} ({'1 message was' if self._sent == 1 else f'{self._sent} messages were'} {self.outcome} before)"
+        size = "" if self.sent_bytes is None else f", {self.sent_bytes} bytes"
+        what = "1 message was" if self.sent == 1 else f"{self.sent} messages were"
+        return f"{text} ({what} {self.outcome} before{size})"
 
 
 def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
@@ -113,12 +141,22 @@ def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
         sender.block(os.fsencode(message), "whole")
         return
     sender.open()  # at once, however long stdin takes
+    for block in blocks_of(sender.stdin(), framing):
+        sender.block(block, framing)
+
+
+def blocks_of(stdin: Iterable[bytes], framing: Framing) -> Iterator[bytes]:
+    """Cut what comes into blocks of messages, each with its end; those that came together stay together.
+
+    Raises:
+        NotSent: a message is too large.
+    """
     end = ENDS.get(framing)
     pending = bytearray()
-    for chunk in sender.stdin():
+    for chunk in stdin:
         cut = chunk.rfind(end) + 1 if end is not None else 0
         if cut:
-            sender.block(bytes(pending) + chunk[:cut], framing)
+            yield bytes(pending) + chunk[:cut]
             pending = bytearray(chunk[cut:])
         else:
             pending += chunk
@@ -127,4 +165,4 @@ def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
     if pending and framing == "line" and sys.stdin.isatty():
         note(NOT_ENTERED)
     elif pending or framing == "whole":
-        sender.block(bytes(pending), framing)
+        yield bytes(pending)

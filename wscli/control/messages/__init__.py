@@ -252,6 +252,15 @@ class SendReceipt(TypedDict):
     after: str
 
 
+class SessionReply(TypedDict):
+    """``send`` with ``reply``: the reply, as the record of a message has it; the history need not have it."""
+
+    ts: float
+    type: Literal["text", "binary"]
+    encoding: NotRequired[Literal["base64"]]
+    data: str
+
+
 class TokenAnswer(TypedDict, total=False):
     """``token``: the tokens of ``ls``, the token of ``get``, the version and rest of ``refresh``."""
 

@@ -23,6 +23,7 @@ from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters, Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake.intake import Intake
+from wscli.daemon.channel.intake.messages import Messages
 from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
@@ -34,6 +35,7 @@ from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
 from wscli.session.actions import Deliver
+from wscli.templates.paths import JsonPath
 from wscli.transport.connection import Connection
 
 __all__ = ["Channel"]
@@ -62,7 +64,6 @@ class Channel:
         self.plan = plan
         self.params = params
         self.values: Mapping[str, Any] = plan.values.render({"param": params})
-        self.kept: dict[str, Any] = {}
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
@@ -239,6 +240,16 @@ class Channel:
     # upstream.Subscriber
 
     @property
+    def dedupe(self) -> JsonPath | None:
+        """The path of the value by which a repeated message is recognised."""
+        return self.plan.dedupe
+
+    @property
+    def kept(self) -> dict[str, dict[str, Any]]:
+        """What its session keeps of it, as ``sub``, and of an upstream that is its own, as ``var``."""
+        return self.history.kept
+
+    @property
     def kept_open(self) -> bool:
         """Whether it is wanted, or in its linger."""
         return self._usage.kept_open
@@ -271,11 +282,18 @@ class Channel:
 
     def delivered(self, delivery: Deliver, logged: Callable[[int], None]) -> None:
         """Pass messages of its session to the intake."""
-        self.received(delivery.payloads, delivery.kinds)
+        self.counters.last_message_at = self._services.clock.wall()
+        self.intake.take(
+            Messages(delivery.payloads, delivery.kinds, delivery.keys, delivery.kept, delivery.acks, logged)
+        )
 
     def missed(self, reason: str, count: int | None) -> None:
         """Record a gap that its session found."""
-        self.intake.record_missed(reason, count)
+        self.intake.take(Messages([], None, gap=(reason, count, self._services.clock.wall())))
+
+    def keep(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write what its session keeps, in the order of its messages."""
+        self.intake.take(Messages([], None, kept=kept))
 
     def moved(self) -> None:
         """Count the rotation; that the connection before ended a moment ago is not an outage."""

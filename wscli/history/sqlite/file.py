@@ -10,6 +10,7 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from zlib import crc32
 
@@ -26,14 +27,14 @@ from wscli.database.opening import (
 from wscli.history.limits import HistoryLimits
 from wscli.history.log import Commit, LogFenced, LogState, WriteBatch
 from wscli.history.records import new_epoch
-from wscli.history.seen import MOST_SEEN
-from wscli.history.sqlite.rows import SCHEMA, UPGRADES, batch_row, gap_row, position_row, read_gap_row, read_position
+from wscli.history.sqlite.rows import SCHEMA, UPGRADES, insert, read_gap_row, read_kept, read_position
 
 __all__ = ["KIND", "FileHeader", "LogFile"]
 
-KIND = Kind(0x77734831, 3, SCHEMA, UPGRADES)
+KIND = Kind(0x77734831, 4, SCHEMA, UPGRADES)
 EPOCHS = 64
 """Number of earlier epochs remembered, so that their positions stay valid."""
+_numbers = attrgetter("epoch", "last", "gaps")
 TRIM_ROWS = 64
 """A commit drops at most this many rows, and twice those it adds: retention never stalls."""
 
@@ -100,17 +101,15 @@ class LogFile:
             LogFenced: another process wrote the file; nothing was committed.
             DatabaseError: nothing was committed.
         """
-        batch = WriteBatch(
-            [one for one in batch.batches if one.last > self.header.last],
-            [one for one in batch.gaps if one.number > self.header.gaps],
-            batch.consumers,
-            batch.seen,
+        batch = batch._replace(
+            batches=[one for one in batch.batches if one.last > self.header.last],
+            gaps=[one for one in batch.gaps if one.number > self.header.gaps],
         )
         header = self._header_after(batch)
         try:
             with transaction(self._database):
                 self._require_own_header()
-                self._insert(batch)
+                insert(self._database, batch)
                 first = self._drop_old(header, now, 2 * len(batch.batches) + TRIM_ROWS)
                 crc = self._write_header(header, now)
         except sqlite3.IntegrityError:
@@ -198,8 +197,9 @@ class LogFile:
         header = self.header
         gaps = [read_gap_row(row) for row in self._database.execute("SELECT * FROM gaps ORDER BY number")]
         positions = [read_position(row, header.epoch) for row in self._database.execute("SELECT * FROM consumers")]
-        if None in gaps or None in positions:
-            self.damage.append("it holds damaged gaps or positions; they are left out")
+        kept = read_kept(self._database.execute("SELECT facts, crc FROM kept").fetchone())
+        if None in gaps or None in positions or kept is None:
+            self.damage.append("it holds damaged gaps, positions or kept values; they are left out")
         return LogState(
             header.epoch,
             self.committed,
@@ -211,6 +211,7 @@ class LogFile:
             past=dict(header.past),
             consumers=dict(filter(None, positions)),
             seen=[row[0] for row in self._database.execute("SELECT digest FROM seen ORDER BY number")],
+            kept=kept or {},
             damage=f"{str(self.path)!r}: {'; '.join(self.damage)}" if self.damage else None,
         )
 
@@ -245,25 +246,6 @@ class LogFile:
     def _fenced(self) -> LogFenced:
         return LogFenced(f"{str(self.path)!r} was written by another process", "`wscli ls` lists the managers")
 
-    def _insert(self, batch: WriteBatch) -> None:
-        execute, many = self._database.execute, self._database.executemany
-        many("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?)", map(batch_row, batch.batches))
-        for number, gap, instead_of in batch.gaps:
-            if instead_of is not None:
-                execute("DELETE FROM gaps WHERE number = ?", (instead_of,))
-            execute("INSERT INTO gaps VALUES (?,?,?,?,?,?,?,?)", gap_row(number, gap))
-        for name, position in batch.consumers.items():
-            if position is None:
-                execute("DELETE FROM consumers WHERE name = ?", (name,))
-            else:
-                execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
-        if batch.seen:
-            many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
-            execute(
-                "DELETE FROM seen WHERE number <= (SELECT number FROM seen ORDER BY number DESC LIMIT 1 OFFSET ?)",
-                (MOST_SEEN,),
-            )
-
     def _drop_old(self, header: FileHeader, now: float, most_rows: int) -> int | None:
         """Drop rows from the front, and return the first number left; only age drops the newest row."""
         horizon = self.limits.horizon(now)
@@ -292,7 +274,3 @@ class LogFile:
         crc = crc32(text.encode())
         self._database.execute("INSERT OR REPLACE INTO meta VALUES (0, ?, ?)", (text, crc))
         return crc
-
-
-def _numbers(header: FileHeader) -> tuple[str, int, int]:
-    return header.epoch, header.last, header.gaps

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from sqlite3 import Connection as Database
 from struct import error as StructError  # noqa: N812 - a class under a lower-case name
 from struct import pack
 from typing import Any
 from zlib import crc32
 
-from wscli.history.log import ConsumerPosition
+from wscli.history.log import ConsumerPosition, WriteBatch
 from wscli.history.records import Batch, Cursor, GapRecord
+from wscli.history.seen import MOST_SEEN
 
-__all__ = ["SCHEMA", "UPGRADES", "batch_row", "gap_row", "position_row", "read_batch", "read_gap_row", "read_position"]
+__all__ = [
+    "SCHEMA", "UPGRADES", "batch_row", "gap_row", "insert", "position_row", "read_batch", "read_gap_row", "read_kept",
+    "read_position",
+]  # fmt: skip
 
 SCHEMA = """
 CREATE TABLE batches (last INTEGER PRIMARY KEY, first INTEGER, ts REAL, horizon REAL, offset INTEGER, crc INTEGER,
@@ -23,16 +29,40 @@ CREATE TABLE gaps (number INTEGER PRIMARY KEY, after INTEGER, reason TEXT, start
     crc INTEGER, backfilled INTEGER);
 CREATE TABLE consumers (name TEXT PRIMARY KEY, seq INTEGER, gaps INTEGER, moved_at REAL, crc INTEGER) WITHOUT ROWID;
 CREATE TABLE seen (number INTEGER PRIMARY KEY, digest BLOB UNIQUE);
+CREATE TABLE kept (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER);
 CREATE TABLE meta (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)
 """
 """Small columns come first, so that a search reads no messages."""
 UPGRADES = {
     1: "ALTER TABLE batches ADD COLUMN backfill INTEGER; ALTER TABLE gaps ADD COLUMN backfilled INTEGER",
     2: "CREATE TABLE seen (number INTEGER PRIMARY KEY, digest BLOB UNIQUE)",
+    3: "CREATE TABLE kept (id INTEGER PRIMARY KEY, facts TEXT, crc INTEGER)",
 }
 """Statements by the version that they upgrade from."""
 
 Row = Sequence[Any]
+
+
+def insert(database: Database, batch: WriteBatch) -> None:
+    """Add the rows of a batch."""
+    execute, many = database.execute, database.executemany
+    many("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?)", map(batch_row, batch.batches))
+    for number, gap, instead_of in batch.gaps:
+        if instead_of is not None:
+            execute("DELETE FROM gaps WHERE number = ?", (instead_of,))
+        execute("INSERT INTO gaps VALUES (?,?,?,?,?,?,?,?)", gap_row(number, gap))
+    for name, position in batch.consumers.items():
+        if position is None:
+            execute("DELETE FROM consumers WHERE name = ?", (name,))
+        else:
+            execute("INSERT OR REPLACE INTO consumers VALUES (?,?,?,?,?)", position_row(name, position))
+    many("INSERT OR REPLACE INTO kept VALUES (0, ?, ?)", _kept_rows(batch.kept))
+    if batch.seen:
+        many("INSERT OR REPLACE INTO seen (digest) VALUES (?)", [(digest,) for digest in batch.seen])
+        execute(
+            "DELETE FROM seen WHERE number <= (SELECT number FROM seen ORDER BY number DESC LIMIT 1 OFFSET ?)",
+            (MOST_SEEN,),
+        )
 
 
 def batch_row(batch: Batch) -> Row:
@@ -101,6 +131,19 @@ def read_position(row: Row, epoch: str) -> tuple[str, ConsumerPosition] | None:
         return None
     name, seq, gaps, moved_at = columns
     return name, ConsumerPosition(Cursor(seq, gaps, epoch), moved_at)
+
+
+def _kept_rows(text: str | None) -> list[Row]:
+    """Make the row of kept values; none for None."""
+    return [] if text is None else [(text, _crc((text,)))]
+
+
+def read_kept(row: Row | None) -> dict[str, Any] | None:
+    """Read the row of kept values, empty where there is none; None if it is damaged."""
+    if row is None:
+        return {}
+    text, crc = row
+    return dict(json.loads(text)) if crc == _crc((text,)) else None
 
 
 def _crc(columns: Row, later: Any = None) -> int:

@@ -42,5 +42,5 @@ async def test_a_history_with_damaged_gaps_is_opened_without_them_and_that_is_st
         await asyncio.sleep(0)
         (problem,) = it.channel.status()["problems"]
         assert problem.startswith("history: ")
-        assert problem.endswith("holds damaged gaps or positions; they are left out")
+        assert problem.endswith("holds damaged gaps, positions or kept values; they are left out")
         assert it.channel.history.last == 2

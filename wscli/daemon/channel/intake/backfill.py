@@ -16,6 +16,7 @@ from typing import Protocol
 from wscli.backfill.models import BackfillModel
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.intake.dedupe import Dedupe
+from wscli.daemon.channel.intake.messages import Messages
 from wscli.daemon.channel.intake.requests import BackfillRequests
 from wscli.daemon.upstream.services import Services
 from wscli.history.memory import History
@@ -47,7 +48,7 @@ class BackfillSink(Protocol):
     def record(self, reason: str, start: float, end: float, backfilled: int | None) -> None:
         """Record a gap; times are seconds since the epoch."""
 
-    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+    def admit(self, messages: Messages) -> None:
         """Append messages received from the server."""
 
     def admit_missed(self, payloads: list[bytes]) -> None:
@@ -69,9 +70,6 @@ class _Gap:
     end: float
     after: int | None = None
     """The number of the last message before it, once the gap is recorded."""
-
-
-_Messages = tuple[list[bytes], bytes | None]
 
 
 def _size(payloads: list[bytes]) -> int:
@@ -97,7 +95,7 @@ class Backfill:
         self._sink = sink
         self._problems = problems
         self._gaps: deque[_Gap] = deque()
-        self._held: deque[_Gap | _Messages] = deque()
+        self._held: deque[_Gap | Messages] = deque()
         """Gaps not recorded yet, and the messages received after each."""
         self._held_bytes = 0
         self._patience = OneShot(services.schedule)
@@ -137,13 +135,13 @@ class Backfill:
                 self._fill_all(), name=f"backfill {self._name}", on_crash=self._crashed
             )
 
-    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+    def received(self, messages: Messages) -> None:
         """Hold messages, or append them."""
         if not self._held:
-            self._admit(payloads, kinds)
+            self._admit(messages)
             return
-        self._held.append((payloads, kinds))
-        self._held_bytes += _size(payloads)
+        self._held.append(messages)
+        self._held_bytes += _size(messages.payloads)
         if self._held_bytes > MAX_HELD:
             self._let_go()
 
@@ -178,19 +176,19 @@ class Backfill:
         self._seen_until = None
         return self._seen
 
-    def _admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+    def _admit(self, messages: Messages) -> None:
         if self._seen is not None:
-            payloads, kinds, dropped = self._seen.fresh(payloads, kinds)
-            self._sink.drop(dropped)
-        if payloads:
-            self._sink.admit(payloads, kinds)
+            new = self._seen.new(messages._replace(keys=None))  # its ``id`` is a path of its own
+            self._sink.drop(len(messages.payloads) - len(new))
+            messages = messages.only(new)
+        self._sink.admit(messages)
 
     def _not_held(self, payloads: list[bytes]) -> list[bytes]:
         held = Dedupe(self._declared.id, SeenDigests(REMEMBERED), null_passes=True)
         for item in self._held:
             if not isinstance(item, _Gap):
-                held.fresh(*item)
-        return held.fresh(payloads, None)[0]
+                held.new(item._replace(keys=None))
+        return held.fresh(payloads, None)
 
     def _let_go(self) -> None:
         """Append everything held; the gaps among it are filled later."""
@@ -200,7 +198,7 @@ class Backfill:
                 item.after = self._sink.history.last
                 self._sink.record(item.reason, item.start, item.end, None)
             else:
-                self._admit(*item)
+                self._admit(item)
         self._nothing_held()
 
     def _let_in(self, gap: _Gap, found: list[bytes], *, whole: bool) -> int:
@@ -214,8 +212,8 @@ class Backfill:
             self._sink.admit_missed(found)
         while self._held and not isinstance(messages := self._held[0], _Gap):
             self._held.popleft()
-            self._held_bytes -= _size(messages[0])
-            self._admit(*messages)
+            self._held_bytes -= _size(messages.payloads)
+            self._admit(messages)
         if not self._held:
             self._nothing_held()
         return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 
+from wscli.daemon.channel.intake.messages import Messages
 from wscli.history.seen import SeenDigests
 from wscli.templates.paths import ABSENT, JsonPath
 
@@ -23,25 +24,29 @@ class Dedupe:
         self._seen = seen
         self._key = blake2b(path.source.encode(), digest_size=16).digest()
 
-    def fresh(self, payloads: list[bytes], kinds: bytes | None) -> tuple[list[bytes], bytes | None, int]:
-        """Give the new ones of a batch, their kinds, and how many were dropped; ``kinds`` as in a history's batch."""
-        keep = [
+    def fresh(self, payloads: list[bytes], kinds: bytes | None) -> list[bytes]:
+        """Give the new ones of a batch; ``kinds`` as in a history's batch."""
+        return [payloads[at] for at in self.new(Messages(payloads, kinds))]
+
+    def new(self, messages: Messages) -> list[int]:
+        """Give the indexes of the new ones."""
+        payloads, kinds, keys, *_ = messages
+        if keys is not None:
+            return [at for at, key in enumerate(keys) if key is None or self._is_new(key)]
+        return [
             at
             for at, payload in enumerate(payloads)
-            if (kinds is not None and kinds[at] != ord("t")) or self._is_new(payload)
+            if (kinds is not None and kinds[at] != ord("t"))
+            or (key := self._key_of(payload)) is None
+            or self._is_new(key)
         ]
-        dropped = len(payloads) - len(keep)
-        if not dropped:
-            return payloads, kinds, 0
-        their_kinds = None if kinds is None else bytes(kinds[at] for at in keep)
-        return [payloads[at] for at in keep], their_kinds, dropped
 
-    def _is_new(self, payload: bytes) -> bool:
+    def _key_of(self, payload: bytes) -> str | None:
         try:
             value = self.path.get(json.loads(payload))
-            if any(value is none for none in self._none):
-                return True
-            text = json.dumps(value, sort_keys=True)
+            return None if any(value is none for none in self._none) else json.dumps(value, sort_keys=True)
         except (ValueError, RecursionError):  # not JSON, or of an absurd depth or length
-            return True
-        return self._seen.add(blake2b(text.encode(), digest_size=16, key=self._key).digest())
+            return None
+
+    def _is_new(self, key: str) -> bool:
+        return self._seen.add(blake2b(key.encode(), digest_size=16, key=self._key).digest())

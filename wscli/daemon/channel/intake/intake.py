@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from wscli.config.plan import ChannelPlan
@@ -10,6 +11,7 @@ from wscli.daemon.channel.counters import Counters
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake.backfill import Backfill
 from wscli.daemon.channel.intake.dedupe import Dedupe
+from wscli.daemon.channel.intake.messages import Messages
 from wscli.daemon.upstream.services import Services
 from wscli.problems import Problems
 
@@ -76,16 +78,17 @@ class Intake:
 
     def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Append messages to the history, without duplicates where ``dedupe`` or a backfill can tell."""
-        if self._backfill is not None and self._backfill.takes:
-            self._backfill.received(payloads, kinds)
+        if self._dedupe is None and self._backfill is None:
+            self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
         else:
-            self.admit(payloads, kinds)
+            self.take(Messages(payloads, kinds))
 
-    def record_missed(self, reason: str, count: int | None) -> None:
-        """Record a gap after the newest message, of so many messages where that is known."""
-        now = self._services.clock.wall()
-        self.history.record_gap(reason, start=now, end=now, missed=count)
-        self._counters.count_gap(reason)
+    def take(self, messages: Messages) -> None:
+        """Append messages, and what their session says of them; or hold them while a gap is being filled."""
+        if self._backfill is not None and self._backfill.takes:
+            self._backfill.received(messages)
+        else:
+            self.admit(messages)
 
     def close(self) -> None:
         """Stop filling gaps, and append what was held back for them."""
@@ -99,12 +102,24 @@ class Intake:
         self.history.record_gap(reason, start=start, end=end, backfilled=backfilled)
         self._counters.count_gap(reason)
 
-    def admit(self, payloads: list[bytes], kinds: bytes | None) -> None:
+    def admit(self, messages: Messages) -> None:
         """Append messages received; deduplicated only now, after the messages they waited for."""
-        if self._dedupe is not None:
-            payloads, kinds, dropped = self._dedupe.fresh(payloads, kinds)
-            self._counters.duplicates += dropped
+        if self._dedupe is not None and messages.payloads:
+            new = self._dedupe.new(messages)
+            self._counters.duplicates += len(messages.payloads) - len(new)
+            messages = messages.only(new)
+        payloads, kinds, _, kept, acks, logged, gap = messages
+        first = self.history.last + 1
         self._counters.count_received(len(payloads), self.history.append(payloads, kinds))
+        if kept is not None:
+            self.history.keep(kept)
+        if logged is not None:
+            for index, number in acks:
+                self.history.when_committed(first + index, functools.partial(logged, number))
+        if gap is not None:
+            reason, missed, at = gap
+            self.history.record_gap(reason, start=at, end=at, missed=missed)
+            self._counters.count_gap(reason)
 
     def admit_missed(self, payloads: list[bytes]) -> None:
         """Append messages that a backfill found."""
@@ -117,7 +132,7 @@ class Intake:
 
     def unseen(self, payloads: list[bytes]) -> list[bytes]:
         """Give those of the messages that ``dedupe`` has not seen."""
-        return payloads if self._dedupe is None else self._dedupe.fresh(payloads, None)[0]
+        return payloads if self._dedupe is None else self._dedupe.fresh(payloads, None)
 
     # the plan
 

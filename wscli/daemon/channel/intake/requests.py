@@ -94,7 +94,7 @@ class BackfillRequests:
             for at in range(0, len(messages), AT_ONCE):
                 if at:
                     await asyncio.sleep(0)
-                some, _, _ = seen.fresh(messages[at : at + AT_ONCE], None)
+                some = seen.fresh(messages[at : at + AT_ONCE], None)
                 self.found += some
                 fresh += some
             further = captured(self._declared.capture, reversed(messages)) if self._declared.capture else None

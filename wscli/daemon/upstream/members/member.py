@@ -11,6 +11,7 @@ from wscli.core.events import ChannelEvent
 from wscli.core.failures import Failure
 from wscli.core.states import Snapshot
 from wscli.session.actions import Deliver
+from wscli.templates.paths import JsonPath
 from wscli.transport.connection import Connection
 
 __all__ = ["ConnectionHook", "DialCount", "Member", "Subscriber"]
@@ -36,9 +37,15 @@ class Subscriber(Protocol):
     params: Mapping[str, str]
     values: Mapping[str, Any]
     """Of ``with``, filled."""
-    kept: dict[str, Any]
-    """What its session keeps of it beyond a connection."""
     on_connect: ConnectionHook | None
+
+    @property
+    def dedupe(self) -> JsonPath | None:
+        """The path of the value by which a repeated message is recognised."""
+
+    @property
+    def kept(self) -> dict[str, dict[str, Any]]:
+        """What its session keeps beyond a connection: of it, as ``sub``; of an upstream of its own, as ``var``."""
 
     @property
     def kept_open(self) -> bool:
@@ -71,6 +78,9 @@ class Subscriber(Protocol):
 
     def missed(self, reason: str, count: int | None) -> None:
         """Record a gap that its session found."""
+
+    def keep(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write all of what its session keeps, in the order of its messages."""
 
     def moved(self) -> None:
         """Expect messages over another connection: a successor took the place of one that was open.
@@ -136,6 +146,11 @@ class Member:
         return self.subscriber.critical
 
     @property
+    def dedupe(self) -> JsonPath | None:
+        """The path of the value by which a repeated message is recognised."""
+        return self.subscriber.dedupe
+
+    @property
     def kept(self) -> dict[str, Any]:
         """What the session keeps of it beyond a connection."""
-        return self.subscriber.kept
+        return self.subscriber.kept.setdefault("sub", {})
