@@ -90,10 +90,9 @@ class Roster:
         """Unsubscribe a channel on the present connection, and subscribe it anew."""
         present = self._owner.attempts.present
         if present is not None and present.members.get(member) in ("joining", "subscribed"):
-            was_subscribed = present.members[member] == "subscribed"
-            self._leave(present, member)
-            if was_subscribed:
+            if present.members[member] == "subscribed":
                 self._ended(member, Failure(FailureKind.CLOSE, "subscribed anew", code=1000, by="us"))
+            self._leave(present, member)
         self.subscribe(member)
 
     def leave(self, member: Member, *, closes: bool) -> None:

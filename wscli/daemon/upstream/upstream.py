@@ -28,17 +28,17 @@ from wscli.config.plan import UpstreamPlan
 from wscli.core import commands, events
 from wscli.core.backoff import delay_for
 from wscli.core.events import UpstreamEvent
-from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.machine import event_of_reload, step
 from wscli.core.states import SETTLED, ChannelState, Snapshot
 from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.attempts.attempts import Attempts
 from wscli.daemon.upstream.attempts.opening import Opening
+from wscli.daemon.upstream.attempts.reports import AttemptReports
 from wscli.daemon.upstream.attempts.trace import Trace
 from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
-from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.roster import Roster
@@ -65,7 +65,7 @@ class Upstream:
     """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
     __slots__ = (
-        "_events", "_health", "_retry", "_rotation", "_services", "_stepping", "attempts", "destination", "params",
+        "_events", "_retry", "_rotation", "_services", "_stepping", "attempts", "destination", "health", "params",
         "plan", "refs", "roster", "snapshot", "subscribers", "values",
     )  # fmt: skip
 
@@ -89,10 +89,11 @@ class Upstream:
         self.destination = Destination(
             services.reachable, services.lookups, services.schedule, lambda: self.feed(events.NetworkReturned())
         )
-        trace = Trace(name, self.subscribers)
+        self.health = HealthClock(services.clock)
+        reports, trace = AttemptReports(self), Trace(name, self.subscribers)
         self.attempts = Attempts(
-            name, services, self, self.destination, trace, make_session(self, services), on_crash=self._crashed,
-            open_with=lambda attempt: Opening(self, attempt, services), after=after,
+            name, services, reports, self.destination, trace, make_session(self, services), on_crash=self._crashed,
+            open_with=lambda attempt: Opening(reports, attempt, services), after=after,
         )  # fmt: skip
         self.roster = Roster(self, services.clock)
         self._services = services
@@ -103,7 +104,6 @@ class Upstream:
             self._rotation_due,
         )  # fmt: skip
         self._retry = OneShot(services.schedule)
-        self._health = HealthClock(services.clock)
 
     @property
     def connection(self) -> Connection | None:
@@ -114,7 +114,7 @@ class Upstream:
     @property
     def healthy_for(self) -> float:
         """Seconds that the open connection has been ready."""
-        return self._health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
+        return self.health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
 
     @property
     def healthy(self) -> bool:
@@ -204,7 +204,7 @@ class Upstream:
             self._ready(before)
         if after != before:
             self.subscribers.mirror(after)
-        self._health.changed(before, after)
+        self.health.changed(before, after)
         for command in decided:
             self._carry_out(command)
         if after.state is not S.READY:
@@ -227,7 +227,7 @@ class Upstream:
             self.attempts.succeed()
             self.roster.move_all()
         elif (present := self.attempts.present) is not None:
-            present.taken_over = self._health.handed_over()
+            present.taken_over = self.health.handed_over()
             self.roster.subscribe_all()
 
     def _end_moves(self, *, closed: bool) -> None:
@@ -241,7 +241,7 @@ class Upstream:
             case commands.DialNext(generation=generation, by_hand=by_hand):
                 if by_hand or self.destination.is_reachable():
                     self.attempts.dial(generation, self.request(by_hand=by_hand))
-                    self._health.dialled()
+                    self.health.dialled()
                 else:
                     self.feed(events.NetworkLost())
             case commands.Hangup(generation=generation):
@@ -292,51 +292,3 @@ class Upstream:
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
-
-    # attempt.AttemptListener
-
-    def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
-        """Show the step in ``status``."""
-        self.feed(events.AttemptProgressed(attempt.generation, code, text))
-
-    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Pass messages on."""
-        for receive in self.subscribers.receivers:
-            receive(payloads, kinds)
-
-    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
-        """Report the end, with what the verdict depends on; one that was superseded ended for its channels alone."""
-        if attempt.superseded:
-            self.roster.ended(attempt, failure)
-            self.attempts.close_drained()
-            return
-        self.attempts.discard(attempt)
-        self.roster.ended(attempt, failure)
-        health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        token = self.attempts.newest_token(attempt.generation)
-        ended = events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent)
-        if self.snapshot.successor is not None and attempt.ready_at is not None and failure.kind is FailureKind.CLOSE:
-            self._health.hand_over()
-        self.feed(ended)
-
-    # opening.OpeningOwner
-
-    def needs_pong(self, attempt: Attempt) -> bool:
-        """Whether it is a successor: a server may accept a connection and close it at once."""
-        return attempt is self.attempts.successor and self.plan.keepalive.ping is not None
-
-    def preparations(self) -> list[ConnectionHook]:
-        """Give what the channels do on a new connection before it is ready."""
-        return self.subscribers.preparations()
-
-    def ponged(self, attempt: Attempt, rtt: float) -> None:
-        """Tell the channels, and end a doubt about the open connection."""
-        self.subscribers.measured(rtt)
-        if self.snapshot.probing and attempt is self.attempts.present:
-            self.feed(events.PongReceived(attempt.generation))
-
-    def judged(self, attempt: Attempt, verdict: Verdict, failure: Failure) -> None:
-        """Carry out a verdict on an attempt."""
-        attempt.record.failure = failure
-        times = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        self.feed(events.VerdictGiven(attempt.generation, verdict, failure, *times))

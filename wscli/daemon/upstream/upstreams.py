@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wscli.config.dial_plan import UpstreamKey
 from wscli.config.plan import UpstreamPlan
@@ -58,9 +58,7 @@ class Upstreams:
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._ids)
 
-    def subscribe(
-        self, name: str, plan: UpstreamPlan, params: Mapping[str, str], subscriber: Subscriber
-    ) -> Subscription:
+    def subscribe(self, plan: UpstreamPlan, subscriber: Subscriber) -> Subscription:
         """Give a channel its subscription; the upstream is made where there is none yet.
 
         Raises:
@@ -68,21 +66,12 @@ class Upstreams:
 
         """
         try:
-            key = _id(name, plan, params, subscriber.values)
+            key = _id(member := Member(subscriber, plan))
         except ValueError as error:
-            raise UnknownChannel(f"invalid channel name {name!r}: {error}") from None
-        member = Member(subscriber, plan)
-        return Subscription(self._find(key, name, member), member)
+            raise UnknownChannel(f"invalid channel name {subscriber.name!r}: {error}") from None
+        return Subscription(self._find(key, member), member)
 
-    def update(
-        self,
-        name: str,
-        subscription: Subscription,
-        plan: UpstreamPlan,
-        params: Mapping[str, str],
-        *,
-        tokens_changed: bool,
-    ) -> ReloadEffect:
+    def update(self, subscription: Subscription, plan: UpstreamPlan, *, tokens_changed: bool) -> ReloadEffect:
         """Apply another plan of a channel, and say whether that redials, or rotates.
 
         An upstream of this channel alone stays, and dials otherwise. A channel that shares its upstream leaves that to
@@ -92,17 +81,17 @@ class Upstreams:
         before, member.plan = member.plan, plan
         old = new = self._ids[upstream]
         with suppress(ValueError):  # its next dial fails, and says why
-            new = _id(name, plan, params, member.values)
+            new = _id(member)
         if (new == old and not _is_crowded(upstream, member)) or (_is_alone(upstream) and new not in self._upstreams):
             self._unregister(upstream)
             self._register(upstream, new)
             if member is upstream.subscribers.members[0]:
-                redials = new != old or (new.channel is not None and params != upstream.params)
-                return upstream.update(member.connection_plan, params, member.values, redials, tokens_changed)
+                redials = new != old or (new.channel is not None and member.params != upstream.params)
+                return upstream.update(member.connection_plan, member.params, member.values, redials, tokens_changed)
             if plan.session == before.session:
                 return "updated"
             return "restarted" if plan.rotate is None else "rotated"  # as the first channel has it do
-        moved = subscription.move(self._find(new, name, member, but=upstream), "the configuration changed")
+        moved = subscription.move(self._find(new, member, but=upstream), "the configuration changed")
         self._left(upstream)
         return "restarted" if moved else "updated"
 
@@ -127,7 +116,7 @@ class Upstreams:
         if tasks := [task for task in closing if task is not None]:
             await asyncio.wait(tasks)
 
-    def _find(self, key: UpstreamId, name: str, member: Member, but: Upstream | None = None) -> Upstream:
+    def _find(self, key: UpstreamId, member: Member, but: Upstream | None = None) -> Upstream:
         """Give the first upstream of a key that has room, other than ``but``; make one where there is none."""
         most = member.plan.most_channels
         for upstream in self._upstreams.get(key, ()):
@@ -135,7 +124,13 @@ class Upstreams:
                 return upstream
         after, plan = self._closing.get(key.closing_key), member.connection_plan
         upstream = Upstream(
-            name, plan, member.params, member.values, self._services, make_session=self._make_session, after=after
+            member.name,
+            plan,
+            member.params,
+            member.values,
+            self._services,
+            make_session=self._make_session,
+            after=after,
         )
         self._register(upstream, key)
         return upstream
@@ -165,8 +160,9 @@ class Upstreams:
             closing.add_done_callback(lambda done: self._closing.get(of) is done and self._closing.pop(of))
 
 
-def _id(name: str, plan: UpstreamPlan, params: Mapping[str, str], values: Mapping[str, Any]) -> UpstreamId:
-    return UpstreamId(plan.key(params, values), None if plan.share else name, plan.endpoint)
+def _id(member: Member) -> UpstreamId:
+    plan = member.plan
+    return UpstreamId(plan.key(member.params, member.values), None if plan.share else member.name, plan.endpoint)
 
 
 def _is_alone(upstream: Upstream) -> bool:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from wscli.clock import Clock
-from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.clocks import SilenceTimer
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.keepalive import KeepaliveWatch
 from wscli.daemon.upstream.members.member import Member
-from wscli.daemon.upstream.session.seam import ConnectionSession
+from wscli.daemon.upstream.session.seam import ConnectionSession, SessionListener
 from wscli.timing import Schedule
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
-__all__ = ["Attempt", "AttemptListener", "Phase"]
+__all__ = ["Attempt", "AttemptListener", "AttemptOpening", "Phase"]
 
 EARLY_LIMIT = 16 << 20
 """Bytes of messages that are kept until the connection is ready, where it has no session."""
@@ -30,24 +30,21 @@ Phase = Literal["joining", "subscribed", "leaving"]
 class AttemptListener(Protocol):
     """Receives what happens to the attempts."""
 
-    def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
+    def progressed(self, attempt: Attempt, code: str, text: str) -> None:
         """A step of the dial began that may take long."""
 
-    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
+    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Messages arrived over a ready connection without a session, or one that drains."""
 
-    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
+    def ended(self, attempt: Attempt, failure: Failure) -> None:
         """It is over; reported once, and not after it was hung up."""
 
 
-class AttemptOpening(Protocol):
-    """What is done from the upgrade until the connection is ready."""
+class AttemptOpening(SessionListener, Protocol):
+    """What is done from the upgrade until the connection is ready, and what hears its session."""
 
     def opened(self, connection: Connection) -> None:
-        """Begin."""
-
-    def judged(self, verdict: Verdict | None, failure: Failure) -> None:
-        """Carry out a verdict on the attempt."""
+        """Begin on the open connection."""
 
     def end(self) -> None:
         """Stop."""
@@ -108,7 +105,7 @@ class Attempt:
                 text = f"over {EARLY_LIMIT >> 20} MiB arrived before the connection was ready"
                 self.fail(Failure(FailureKind.HOOK, text))
         else:
-            self._owner.attempt_received(payloads, kinds)
+            self._owner.received(payloads, kinds)
 
     def on_end(self, failure: Failure) -> None:
         """Report the end once, with the cause that ``fail`` gave if it was called."""
@@ -154,7 +151,7 @@ class Attempt:
         if not self.retired:
             self.retired = True
             self.record.failure = failure
-            self._owner.attempt_ended(self, failure)
+            self._owner.ended(self, failure)
 
     def unwatch(self) -> None:
         """Judge its liveness no more."""

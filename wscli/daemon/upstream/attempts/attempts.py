@@ -12,8 +12,7 @@ from dataclasses import replace
 
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState, Snapshot
-from wscli.daemon.upstream.attempts.attempt import Attempt, AttemptListener
-from wscli.daemon.upstream.attempts.opening import Opening
+from wscli.daemon.upstream.attempts.attempt import Attempt, AttemptListener, AttemptOpening
 from wscli.daemon.upstream.attempts.trace import Trace
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
@@ -46,7 +45,7 @@ class Attempts:
         trace: Trace,
         session: UpstreamSession,
         *,
-        open_with: Callable[[Attempt], Opening],
+        open_with: Callable[[Attempt], AttemptOpening],
         on_crash: Callable[[BaseException], None],
         after: asyncio.Task[None] | None,
     ) -> None:
@@ -207,7 +206,7 @@ class Attempts:
             await asyncio.wait([previous])
 
         def progress(code: str, text: str) -> None:
-            self._listener.attempt_progressed(attempt, code, text)
+            self._listener.progressed(attempt, code, text)
 
         try:
             connection = await self._services.dialer.dial(request, attempt, attempt.record, progress)

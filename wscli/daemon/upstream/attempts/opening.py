@@ -4,58 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
-from wscli.config.plan import UpstreamPlan
 from wscli.core import events
-from wscli.core.events import UpstreamEvent
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.daemon.upstream.attempts.attempt import Attempt
+from wscli.daemon.upstream.attempts.reports import AttemptReports
 from wscli.daemon.upstream.members.member import ConnectionHook, Member
 from wscli.daemon.upstream.services import Services
 from wscli.session.actions import Deliver
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
-__all__ = ["Carrier", "Opening", "OpeningOwner"]
-
-
-class Carrier(Protocol):
-    """What is told of the channels on a connection."""
-
-    def subscribed(self, attempt: Attempt, member: Member, *, resumed: bool) -> None:
-        """The channel is subscribed."""
-
-    def refused(self, attempt: Attempt, member: Member, verdict: Verdict | None, failure: Failure) -> None:
-        """The channel's subscription was refused, or ended."""
-
-    def unsubscribed(self, attempt: Attempt, member: Member) -> None:
-        """The channel is not on the connection any more."""
-
-
-class OpeningOwner(Protocol):
-    """An upstream, as the opening of its connections sees it."""
-
-    plan: UpstreamPlan
-
-    @property
-    def roster(self) -> Carrier:
-        """What is told of the channels."""
-
-    def feed(self, event: UpstreamEvent) -> None:
-        """Apply an event."""
-
-    def needs_pong(self, attempt: Attempt) -> bool:
-        """Whether the server must answer a ping before the session is opened."""
-
-    def preparations(self) -> list[ConnectionHook]:
-        """Give what the channels do on a new connection before it is ready."""
-
-    def ponged(self, attempt: Attempt, rtt: float) -> None:
-        """A ping was answered."""
-
-    def judged(self, attempt: Attempt, verdict: Verdict, failure: Failure) -> None:
-        """Carry out a verdict on an attempt."""
+__all__ = ["Opening"]
 
 
 class Opening:
@@ -66,10 +26,10 @@ class Opening:
     once, and a healthy one is not replaced by that.
     """
 
-    __slots__ = ("_attempt", "_connection", "_owner", "_preparing", "_services", "_waits")
+    __slots__ = ("_attempt", "_connection", "_preparing", "_reports", "_services", "_waits")
 
-    def __init__(self, owner: OpeningOwner, attempt: Attempt, services: Services) -> None:
-        self._owner = owner
+    def __init__(self, reports: AttemptReports, attempt: Attempt, services: Services) -> None:
+        self._reports = reports
         self._attempt = attempt
         self._services = services
         self._connection: Connection | None = None
@@ -78,11 +38,11 @@ class Opening:
 
     def opened(self, connection: Connection) -> None:
         """Begin on the open connection."""
-        attempt, keepalive = self._attempt, self._owner.plan.keepalive
+        attempt, keepalive = self._attempt, self._reports.upstream.plan.keepalive
         self._connection = connection
-        self._waits = self._owner.needs_pong(attempt)
+        self._waits = self._reports.needs_pong(attempt)
         attempt.watch = self._services.wheel.add(connection, keepalive, on_rtt=self._pong, on_dead=self._dead)
-        self._owner.feed(events.Opened(attempt.generation))
+        self._reports.upstream.feed(events.Opened(attempt.generation))
         if self._waits:
             attempt.watch.probe()
         else:
@@ -97,17 +57,17 @@ class Opening:
         if self._waits and self._connection is not None:
             self._waits = False
             self._attempt.session.open(self._connection)
-        self._owner.ponged(self._attempt, rtt)
+        self._reports.ponged(self._attempt, rtt)
 
     def _dead(self) -> None:
-        within = format_duration(self._owner.plan.keepalive.timeout)
+        within = format_duration(self._reports.upstream.plan.keepalive.timeout)
         self._attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
 
     def _finish(self) -> None:
         attempt = self._attempt
         if not attempt.retired and attempt.ready_at is None:
             attempt.ready_at = self._services.clock.monotonic()
-            self._owner.feed(events.HandshakeDone(attempt.generation))
+            self._reports.upstream.feed(events.HandshakeDone(attempt.generation))
 
     async def _prepare(self, connection: Connection, hooks: list[ConnectionHook]) -> None:
         results = await asyncio.gather(*(prepare(connection) for prepare in hooks))
@@ -122,7 +82,7 @@ class Opening:
     def ready(self, *, resumed: bool) -> None:
         """Have the channels prepare the connection, which is ready after that."""
         self._attempt.resumed = resumed
-        hooks = self._owner.preparations()
+        hooks = self._reports.preparations()
         if not hooks or self._connection is None:
             self._finish()
         elif self._preparing is None:
@@ -136,18 +96,18 @@ class Opening:
     def progressed(self, text: str) -> None:
         """Show the step in ``status``."""
         if self._attempt.ready_at is None:
-            self._owner.feed(events.AttemptProgressed(self._attempt.generation, "session", text))
+            self._reports.progressed(self._attempt, "session", text)
 
     def judged(self, verdict: Verdict | None, failure: Failure) -> None:
         """Carry out a verdict on the connection."""
         if verdict is None:
             self._attempt.fail(failure)
         elif not self._attempt.retired:
-            self._owner.judged(self._attempt, verdict, failure)
+            self._reports.judged(self._attempt, verdict, failure)
 
     def subscribed(self, member: Member, *, resumed: bool) -> None:
         """Have the channel be ready."""
-        self._owner.roster.subscribed(self._attempt, member, resumed=resumed)
+        self._reports.upstream.roster.subscribed(self._attempt, member, resumed=resumed)
 
     def subscribing(self, member: Member, text: str) -> None:
         """Show the step in the channel's ``status``."""
@@ -156,11 +116,11 @@ class Opening:
 
     def refused(self, member: Member, verdict: Verdict | None, failure: Failure) -> None:
         """Have the channel wait, fail or be done."""
-        self._owner.roster.refused(self._attempt, member, verdict, failure)
+        self._reports.upstream.roster.refused(self._attempt, member, verdict, failure)
 
     def unsubscribed(self, member: Member) -> None:
         """Forget the channel on this connection."""
-        self._owner.roster.unsubscribed(self._attempt, member)
+        self._reports.upstream.roster.unsubscribed(self._attempt, member)
 
     def deliver(self, member: Member, delivery: Deliver, logged: Callable[[int], None]) -> None:
         """Hand the channel its messages."""

@@ -34,10 +34,18 @@ class Subscriber(Protocol):
     """A channel, as its upstream sees it."""
 
     name: str
-    params: Mapping[str, str]
-    values: Mapping[str, Any]
-    """Of ``with``, filled."""
-    on_connect: ConnectionHook | None
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The parameters of its name."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Its ``with``, filled."""
+
+    @property
+    def on_connect(self) -> ConnectionHook | None:
+        """What it does on a new connection, before that is ready."""
 
     @property
     def dedupe(self) -> JsonPath | None:
