@@ -24,12 +24,10 @@ def decode_json(text: str | bytes) -> Any:
     """
     try:
         return from_json(text)
-    except ValueError as error:
-        if "recursion" in str(error):
-            raise
+    except (ValueError, TypeError) as error:  # TypeError: a text with half of a surrogate pair
         full = text.decode() if isinstance(text, bytes) else text
-        if "\\u" not in full and not full.startswith("\ufeff"):
-            raise
+        if "recursion" in str(error) or not ("\\u" in full or full.startswith("\ufeff")):
+            raise ValueError(f"invalid JSON: {error}") from None
     # Half of a surrogate pair, as JavaScript writes where it cuts a text, or a byte order mark.
     return json.loads(full.removeprefix("\ufeff"))
 

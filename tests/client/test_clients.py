@@ -107,7 +107,7 @@ def test_a_request_gives_the_reply_in_which_a_regex_is_found(client: Client) -> 
     assert str(reply.data).startswith("PONG ")
     with pytest.raises(UsageError, match="both say what the reply is"):
         client.request("echo", "x", ".", raw_match="x")
-    with pytest.raises(UsageError, match="nothing says which message is the reply"):
+    with pytest.raises(UsageError, match="nothing says which message is the reply: channel 'echo' has no session"):
         client.request("echo", "x")
 
 

@@ -13,8 +13,10 @@ from wscli.errors import ConfigError, UsageError
 
 ENVIRON = {"API_TOKEN": "s3cret", "CLIENT_SECRET": "s3cret", "GATEWAY_TOKEN": "a-long-enough-token"}
 
-ELSEWHERE = ("is missing", "unknown endpoint", "no such file", "no TLS", "certificate")
+ELSEWHERE = ("is missing", "unknown endpoint", "no such file", "no TLS", "certificate", "nothing keeps", "{sub.ref}")
 """Problems with what the example leaves out."""
+ANY = ("json", "send", "stdin", "match", "outgoing", "reply")
+"""Keys that take any JSON value."""
 
 
 def first(key: str) -> str:
@@ -26,7 +28,7 @@ def test_every_key_has_a_text_a_type_and_a_valid_example(key: Key, tmp_path: Pat
     lines = explain_key(str(key) if len(key.place) > 1 else f".{key}").splitlines()
     assert lines[0] == str(key)
     assert lines[1].strip(), "a text"
-    assert lines[3].removeprefix("  type:     ") not in ("", "any value") or key.place[-1] == "json"
+    assert lines[3].removeprefix("  type:     ") not in ("", "any JSON value") or key.place[-1] in ANY
     file = tmp_path / "app.yaml"
     file.write_text(example_of(key) + "\n")
     try:

@@ -63,3 +63,69 @@ def test_paths_are_equal_by_where_they_lead() -> None:
     assert compile_path_expression('.["a"]') == compile_path_expression(".a")
     assert compile_path_expression(".a") != compile_path_expression(".b")
     assert hash(compile_path_expression(".a")) == hash(compile_path_expression('.["a"]'))
+
+
+NESTED = {"data": '{"id":[1,"x"]}', "bad": "{", "b64": "eyJpZCI6N30=", "raw": "/+8=", "url": "_-8", "one": "A", "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (".data|fromjson", {"id": [1, "x"]}),
+        (".data|fromjson|.id[1]", "x"),
+        (".data | fromjson | .id | .[0]", 1),
+        (".data|fromjson.id[0]", 1),
+        (".data|.|fromjson|.", {"id": [1, "x"]}),
+        (".b64|base64d", '{"id":7}'),
+        (".b64|base64d|fromjson|.id", 7),
+        (".raw|base64d", b"\xff\xef"),
+        (".url|base64d", b"\xff\xef"),
+        ('.["data"]|fromjson|.id', [1, "x"]),
+    ],
+)
+def test_text_within_a_message_is_decoded(path: str, expected: object) -> None:
+    assert compile_path_expression(path).get(NESTED) == expected
+    if "base64d" not in path:  # which the jq of the tests lacks
+        assert jq.first(path, NESTED) == expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".bad|fromjson",
+        ".n|fromjson",
+        ".gone|fromjson",
+        ".one|base64d",
+        ".bad|base64d",
+        ".n|base64d",
+        ".data|fromjson|.a",
+    ],
+)
+def test_what_cannot_be_decoded_is_absent(path: str) -> None:
+    assert compile_path_expression(path).get(NESTED) is ABSENT
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (".m[]", {"m": [1, None]}, [1, None]),
+        (".m[].d", {"m": [{"d": 1}, {"d": 2}]}, [1, 2]),
+        (".m[].d", {"m": [{"d": 1}, {"x": 2}]}, [1, {"x": 2}]),
+        (".m[][]", {"m": [[1], [2, 3], 4]}, [1, 2, 3, 4]),
+        (".m[]|fromjson|.a", {"m": ['{"a":1}', '{"a":2}']}, [1, 2]),
+        (".[]", [], []),
+        (".m[]", {"m": {"a": 1}}, None),
+        (".m[]", {}, None),
+        (".m", {"m": [1]}, [[1]]),
+        (".m", {}, None),
+    ],
+)
+def test_each_element_is_a_value(path: str, value: object, expected: object) -> None:
+    compiled = compile_path_expression(path, many=True)
+    assert compiled.each(value) == expected
+    assert compiled.many is ("[]" in path)
+
+
+def test_many_values_are_refused_where_one_is_wanted() -> None:
+    with pytest.raises(ValueError, match=r"'\[\]' gives many values, which only 'show' can take"):
+        compile_path_expression(".messages[].x")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from wscli.jsontext import decode_json
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["captured", "facts_of"]
@@ -29,8 +29,8 @@ def captured(capture: Mapping[str, JsonPath], newest_first: Iterable[bytes]) -> 
     """Give the values of the first message that has all of them, none of them null; None: no message has."""
     for message in newest_first:
         try:
-            value = json.loads(message)
-        except (ValueError, RecursionError):  # not JSON, or too deep
+            value = decode_json(message)
+        except ValueError:  # not JSON, or too deep
             continue
         found = {name: path.get(value) for name, path in capture.items()}
         if not any(item is ABSENT or item is None for item in found.values()):

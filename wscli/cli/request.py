@@ -72,6 +72,10 @@ def command(
     In MESSAGE, {ref.int}, {ref.str} and {ref.uuid} become a fresh id, which is $ref in EXPR; {{ref.int} writes
     {ref.int}, and everything else is sent as it stands. - reads MESSAGE from stdin, all of it.
 
+    Without --match the reply is what the session of the channel's endpoint declares (`reply`), which the presets do:
+
+      wscli request home '{"type": "get_states"}'
+
     --raw-match is for protocols of text: REGEX is one of jq's `test`, and {ref.int} in it is the id. For example:
 
       wscli request chat 'PING {ref.int}' --raw-match '^PONG {ref.int}$'
@@ -80,10 +84,6 @@ def command(
     """
     if match is not None and raw_match is not None:
         raise UsageError("--match and --raw-match exclude each other", "give one of them")
-    if match is None and raw_match is None:
-        raise UsageError(
-            "nothing says which message is the reply", "give --match, such as --match '.id == $ref' with {ref.int} sent"
-        )
     if message == "-" and sys.stdin is None:
         raise UsageError("MESSAGE is -, and stdin is closed", "give a MESSAGE")
     from wscli.client.sync import Client  # with typing and jq it takes longer than the other verbs together

@@ -197,6 +197,8 @@ class AsyncClient(ManagerClient):
     ) -> Message:
         """Send a message and give the first one after it that is its reply, as `Client.request`."""
         exchange = requests.exchange(channel, message, match, timeout, raw_match=raw_match, expand=expand)
+        if exchange.match is None:
+            return exchange.reply_in(await self._send(exchange.send))
         deadline = asyncio.get_running_loop().time() + timeout
         tail: AsyncTail[Message | Gap] = AsyncTail(self._connect, exchange.listen, gaps=True)
         async with tail as replies:  # first, so that no reply is missed

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from wscli.control.frames import FrameError
 
-__all__ = ["Gap", "Message", "parse_gap", "parse_message", "record_of"]
+__all__ = ["Gap", "Message", "parse_gap", "parse_message", "read_record", "record_of"]
 
 
 class Message(NamedTuple):
@@ -64,12 +64,27 @@ def parse_message(line: str) -> Message:
         FrameError: it is invalid.
     """
     try:
-        record = json.loads(line)
+        return read_record(json.loads(line))
+    except ValueError:
+        raise _invalid_record() from None
+
+
+def read_record(record: Mapping[str, Any]) -> Message:
+    """Read a message's record.
+
+    Raises:
+        FrameError: it is invalid.
+    """
+    try:
         data = record["data"] if record["type"] == "text" else b64decode(record["data"])
         backfill = record.get("backfill", False)
         return Message(record["channel"], record["epoch"], record["seq"], record["ts"], data, backfill)
     except (ValueError, LookupError, TypeError):
-        raise FrameError("the manager sent an invalid record", "`wscli ls --json` shows its version") from None
+        raise _invalid_record() from None
+
+
+def _invalid_record() -> FrameError:
+    return FrameError("the manager sent an invalid record", "`wscli ls --json` shows its version")
 
 
 def record_of(message: Message) -> dict[str, Any]:

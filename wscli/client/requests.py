@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
+from wscli.client.messages import Message, read_record
 from wscli.client.replies import Match, PendingReply, RawMatch, check_match
 from wscli.control.client import ANSWER_GRACE, STATES_DEADLINE
 from wscli.control.messages import SendReceipt, Status
@@ -113,7 +114,8 @@ class Exchange(NamedTuple):
 
     listen: ApiRequest
     send: ApiRequest
-    match: Match
+    match: Match | None
+    """None: the manager finds the reply, as the channel's session declares it; there is nothing to listen to."""
     timeout: float
     """Seconds for all of it."""
     called: str
@@ -122,7 +124,13 @@ class Exchange(NamedTuple):
     def reply_to(self, handed: SendReceipt) -> PendingReply:
         """Begin to wait for the reply, after the send was confirmed."""
         channel = self.send.args["channel"]
+        assert self.match is not None  # noqa: S101 - else it came with the receipt
         return PendingReply(self.match, handed, channel=channel, called=self.called, timeout=self.timeout)
+
+    def reply_in(self, handed: SendReceipt) -> Message:
+        """Give the reply that came with the receipt; its place is behind the last message before the request."""
+        epoch, _, seq = handed["after"].rpartition(":")
+        return read_record({**handed["reply"], "channel": self.send.args["channel"], "epoch": epoch, "seq": int(seq)})
 
 
 def tail_request(
@@ -208,12 +216,11 @@ def exchange(
         if match is not None:
             raise UsageError("match and raw_match both say what the reply is", "give one of them")
         match = RawMatch(raw_match)
-    if match is None:
-        raise UsageError("nothing says which message is the reply", "give match or raw_match")
     sending = send_request(channel, message, timeout)
     filled = expand and isinstance(message, str)
-    check_match(match, refers=filled and refers(str(message)))
-    sending = sending._replace(args={**sending.args, "refs": filled})
+    if match is not None:
+        check_match(match, refers=filled and refers(str(message)))
+    sending = sending._replace(args={**sending.args, "refs": filled, "reply": match is None})
     listening = tail_request((channel,), last=None, since=None, after=None, follow=True)
     return Exchange(listening._replace(timeout=timeout), sending, match, timeout, called)
 

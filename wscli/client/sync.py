@@ -101,7 +101,7 @@ class Client(ManagerClient):
             message: what to send, as ``send`` does. In text ``{ref.int}``, ``{ref.str}`` or ``{ref.uuid}`` become a
                 fresh id, and ``{{ref.int}`` becomes ``{ref.int}``.
             match: says whether a message is the reply: a function, or a jq expression on the parsed message, in which
-                ``$ref`` is the id.
+                ``$ref`` is the id. Without it, the reply is what the session of the channel's endpoint declares.
             raw_match: a regex, as jq's ``test`` has it, that is found in the text of the reply, JSON or not; in it
                 ``{ref.int}`` and the like are the id.
             timeout: seconds for all of it.
@@ -231,6 +231,8 @@ def run_exchange(client: Client, exchange: Exchange, *, on_sent: Callable[[], No
     Raises:
         WscliError: what ``Client.request`` raises.
     """
+    if exchange.match is None:
+        return exchange.reply_in(client._send(exchange.send))
     deadline = time.monotonic() + exchange.timeout
     with client._listen(exchange.listen, gaps=True) as replies:  # first, so that no reply is missed
         handed = client._send(exchange.send.within(max(deadline - time.monotonic(), 0.0)))

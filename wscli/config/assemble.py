@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
 from wscli.config.dial_plan import DialPlan
-from wscli.config.models.file import ChannelModel, EndpointModel, FileModel
+from wscli.config.models.file import ChannelModel, EndpointModel, FileModel, ShareModel
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
@@ -69,6 +69,9 @@ def _channel(
         silence=None if model.silence == "none" else model.silence,
         of_channel=len(compiled.verdicts) - len(compiled.endpoint.verdicts),
         rotates=(model.rotate or ("rotate" in above.model_fields_set and above.rotate)) != "none",
+        share=compiled.endpoint.share,
+        most_channels=above.share.channels if isinstance(above.share, ShareModel) else None,
+        session=None if compiled.endpoint.session is None else compiled.endpoint.session.plan,
     )
     return ChannelPlan(
         name=name,
@@ -80,6 +83,7 @@ def _channel(
         linger=model.linger,
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
+        values=compiled.values,
         on_connect=ConnectHook(exec=model.on_connect) if isinstance(model.on_connect, tuple) else model.on_connect,
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
@@ -91,6 +95,8 @@ def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, 
     return DialPlan(
         url=endpoint.address.url,
         shown_url=endpoint.address.shown,
+        url_template=None if endpoint.address.placed is None else endpoint.address.placed.template,
+        url_hosts=endpoint.url_hosts,
         shown_query=endpoint.address.query_names,
         connect_to=endpoint.address.connect_to,
         shown_connect_to=endpoint.address.shown_connect_to,
@@ -105,6 +111,7 @@ def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, 
         shown_proxy=endpoint.shown_proxy,
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
+        undeclared=compiled.undeclared,
         secrets=secrets,
     )
 

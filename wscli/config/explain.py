@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wscli.config.schema import LEAST_SIMILARITY, VARIABLE_SCHEMA, Key, forms, place_of, places
+from wscli.config.schema import LEAST_SIMILARITY, VARIABLE_SCHEMA, Key, forms, is_ambiguous, place_of, places
 from wscli.errors import UsageError
 from wscli.values import Duration, Percent, RateOf, Size
 
@@ -53,6 +53,17 @@ _VALUES: Mapping[str, Any] = {
         "client_secret": "${CLIENT_SECRET}",
     },
     "verdicts": {"4401": "reauth", "5xx": "retry"},
+    "endpoints.preset": "slack",
+    "session.before": [{"http": {"post": "https://api.example.com/ticket"}, "set": {"ticket": ".ticket"}}],
+    "session.bye": [{"send": {"type": "goodbye"}}],
+    "hello": [{"send": {"type": "login"}, "expect": {"type": "welcome"}}],
+    "session.subscribe": [{"send": {"id": "{ref.uuid}", "type": "subscribe"}, "expect": {"id": "{sent.ref}"}}],
+    "session.unsubscribe": [{"send": {"id": "{sub.ref}", "type": "unsubscribe"}}],
+    "session.rules": [{"match": {"type": "ping"}, "send": {"type": "pong"}, "drop": True}],
+    "session.timers": [{"every": "25s", "do": [{"send": {"type": "ping"}, "expect": {"type": "pong"}}]}],
+    "session.resume": {"needs": ["sid"]},
+    "do": [{"send": {"type": "ping"}, "expect": {"type": "pong"}}],
+    "parse": ["(?P<op>PING|PONG)"],
 }
 """Examples by the end of a place, where the schema's own would not be valid there."""
 _ENTRIES = {"endpoints": "api", "tokens": "session", "backoff": "default", "channels": "news"}
@@ -95,7 +106,7 @@ def _resolve(words: Sequence[str], *, rooted: bool) -> list[Key]:
     exact = places().get(tuple(words))
     ending = [one for place, one in places().items() if place[-len(words) :] == tuple(words)] if words else []
     ending.sort(key=lambda one: len(one.place))
-    if exact is not None and (rooted or len(words) > 1 or len(ending) == 1):
+    if exact is not None and (rooted or len(words) > 1 or not is_ambiguous(words[0])):
         return [exact]
     if rooted or ending:
         return [] if rooted else ending
@@ -141,8 +152,7 @@ def _table(title: str, keys: Sequence[Key], below: str = "") -> str:
 
 def _written(key: Key) -> str:
     """Write a place so that ``explain`` takes it as that one."""
-    only = sum(place[-1] == key.place[-1] for place in places()) == 1
-    return str(key) if len(key.place) > 1 or only else f".{key}"
+    return f".{key}" if len(key.place) == 1 and is_ambiguous(key.place[0]) else str(key)
 
 
 def _text(key: Key) -> str:
@@ -166,7 +176,7 @@ def _description(key: Key) -> str:
 
 def _type(schema: dict[str, Any]) -> str:
     found = [_kind(form) for form in forms(schema) if form != VARIABLE_SCHEMA]
-    return ", or ".join(dict.fromkeys(filter(None, found))) or "any value"
+    return ", or ".join(dict.fromkeys(filter(None, found))) or "any JSON value"
 
 
 def _kind(form: dict[str, Any]) -> str:
@@ -191,14 +201,21 @@ def _kind(form: dict[str, Any]) -> str:
 
 def example_of(key: Key) -> str:
     """Write the lines of a file in which the key stands."""
-    lines, indent = [], ""
+    lines, indent, item = [], "", ""
     for depth, step in enumerate(key.place[:-1]):
-        lines.append(f"{indent}{step}:")
-        indent += "  "
+        lines.append(f"{indent}{item}{step}:")
+        indent += "  " * (2 if item else 1)
         if depth == 0 and step in _ENTRIES:
             lines.append(f"{indent}{_ENTRIES[step]}:")
             indent += "  "
-    return "\n".join([*lines, f"{indent}{key.place[-1]}: {_flow(_example(key.place, key.schema))}"])
+        item = "- " if _has_items(places()[key.place[: depth + 1]].schema) else ""
+    return "\n".join([*lines, f"{indent}{item}{key.place[-1]}: {_flow(_example(key.place, key.schema))}"])
+
+
+def _has_items(schema: dict[str, Any]) -> bool:
+    """Whether a value is a list of mappings."""
+    items = (form["items"] for form in forms(schema) if isinstance(form.get("items"), dict))
+    return any("properties" in form for one in items for form in forms(one))
 
 
 def _example(place: tuple[str, ...], schema: dict[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from wscli.config.checks.policies import Policies, check_verdicts
 from wscli.config.checks.references import check_tokens
 from wscli.config.models.file import FileModel
 from wscli.config.plan import Plan
+from wscli.config.presets import UsedPreset, apply_presets
 from wscli.config.reading.expand import expand_tree
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, Leaf, plain
@@ -31,6 +32,9 @@ from wscli.config.warnings import check_templates, check_unused, check_urls
 from wscli.templates import unquoted_placeholder
 
 __all__ = ["load", "name_of", "read_plan"]
+
+_JSON = ("expect", "json", "keep", "match", "merge", "outgoing", "reply", "route", "send", "set", "stdin", "when")
+"""Keys of a session whose values are JSON."""
 
 
 def load(file: Path, environ: Mapping[str, str]) -> Plan:
@@ -50,10 +54,12 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     check_templates(located, warnings)
     variables = expand_tree(root, environ, problems)
     conceal_token(root)
-    plan = _plan(located, file, problems, frozenset(filter(None, variables.values())))
+    merged, presets = apply_presets(root, problems)
+    whole = Located(merged)
+    plan = _plan(whole, file, problems, frozenset(filter(None, variables.values())), presets)
     if plan is None:
         raise problems.error(hint=hint_for(problems.paths()))
-    check_unused(located, warnings)
+    check_unused(whole, warnings)
     check_urls(located, plan, warnings)
     variables |= {one.env.name: environ.get(one.env.name, "") for one in plan.tokens.values() if one.env is not None}
     return root, replace(plan, variables=variables, warnings=warnings.lines())
@@ -82,7 +88,9 @@ def _parse(file: Path, problems: FileProblems) -> Branch:
         raise problems.error(fatal) from None
 
 
-def _plan(root: Located, file: Path, problems: FileProblems, secrets: frozenset[str]) -> Plan | None:
+def _plan(
+    root: Located, file: Path, problems: FileProblems, secrets: frozenset[str], presets: Mapping[str, UsedPreset]
+) -> Plan | None:
     real = file if file == STDIN else Path(os.path.realpath(file))
     _refuse_nulls(root, problems)
     endpoints, tokens, backoff = root.get("endpoints"), root.get("tokens"), root.get("backoff")
@@ -98,7 +106,10 @@ def _plan(root: Located, file: Path, problems: FileProblems, secrets: frozenset[
     check_tokens(tokens, context)
     policies = Policies(backoff, context)
     verdicts = check_verdicts(root.get("verdicts"), (), context)
-    compiled = {name: compile_endpoint(one, policies, verdicts, context) for name, one in root.section("endpoints")}
+    compiled = {
+        name: compile_endpoint(one, policies, verdicts, context, presets.get(name))
+        for name, one in root.section("endpoints")
+    }
     known = compiled if _is_map(endpoints) else None
     channels = compile_channels(root.get("channels"), known, policies, context)
     check_gateway(root.get("gateway"), None if model is None else model.gateway, context)
@@ -123,10 +134,8 @@ def _is_map(section: Located | None) -> bool:
 
 
 def _refuse_nulls(located: Located, problems: FileProblems) -> None:
-    """Refuse nulls, such as ``path:``, ``path: ~`` and ``path: null``, except in the JSON bodies of HTTP calls."""
+    """Refuse nulls, such as ``path:``, ``path: ~`` and ``path: null``, except in JSON of the file's own."""
     node, path = located.node, located.path
-    if path[-2:] == ("http", "json"):
-        return
     if isinstance(node, Branch) and len(node.entries) == 1 and unquoted_placeholder(plain(node)):
         return  # the types report that it must be quoted
     if isinstance(node, Leaf) and node.is_nothing and not problems.at(node.mark):
@@ -135,5 +144,7 @@ def _refuse_nulls(located: Located, problems: FileProblems) -> None:
         else:
             text = "the value is missing; leave the key out, or give one ('' is an empty text)"
         problems.add(node.mark, path, text)
+    if path[-2:] == ("http", "json") or path[2:] == ("with",) or (path[2:3] == ("session",) and path[-1] in _JSON):
+        return
     for child in (*(entry for _, entry in located.entries()), *located.items()):
         _refuse_nulls(child, problems)

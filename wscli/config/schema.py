@@ -24,6 +24,7 @@ __all__ = [
     "file_schema",
     "forms",
     "hint_for",
+    "is_ambiguous",
     "known_keys",
     "place_of",
     "places",
@@ -85,7 +86,7 @@ def _written(schema: dict[str, Any]) -> Any:
     default = schema.get("default")
     forms = [schema, *schema.get("anyOf", ())]
     write = next((_WRITERS[form["pattern"]] for form in forms if form.get("pattern") in _WRITERS), None)
-    if write is not None and default is not None:
+    if write is not None and default is not None and not isinstance(default, str):
         return write(default)
     return None if isinstance(default, (dict, list)) else default
 
@@ -124,10 +125,11 @@ def forms(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _entries(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the schemas of the values of a mapping whose keys are names."""
+    """Give the schemas of the values of a mapping whose keys are names, and of the items of a list."""
     for form in forms(schema):
-        if isinstance(entry := form.get("additionalProperties"), dict):
-            yield entry
+        for keyword in ("additionalProperties", "items"):
+            if isinstance(entry := form.get(keyword), dict):
+                yield entry
 
 
 def _below(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
@@ -207,5 +209,9 @@ def _explained(path: Path) -> str:
         place = (*place, *near)
     if not place:
         return ""
-    elsewhere = len(place) == 1 and sum(one[-1] == place[0] for one in places()) > 1
-    return f".{place[0]}" if elsewhere else ".".join(place)
+    return f".{place[0]}" if len(place) == 1 and is_ambiguous(place[0]) else ".".join(place)
+
+
+def is_ambiguous(name: str) -> bool:
+    """Whether a key of the top level is one of a section too; one that is deeper is hardly meant."""
+    return sum(place[-1] == name and len(place) <= 2 for place in places()) > 1

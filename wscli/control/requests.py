@@ -131,7 +131,7 @@ class SendRequest(TypedDict):
     """``send``: with ``bytes`` the request announces the first block; ``refs`` fills the references in the message.
 
     ``connection`` is the number of the connection that the command of ``on_connect`` prepares. With ``refs``, ``reply``
-    asks for a second answer, a `SessionReply`: the reply as the channel's session declares it.
+    has the answer wait for the reply that the channel's session declares, ``timeout`` covering all of it.
     """
 
     channel: str

@@ -15,11 +15,11 @@ from wscli.tokens.sources.http import HttpSource
 from wscli.values import Rate
 
 __all__ = [
-    "Alternative", "HttpAction", "Resume", "Route", "Rule", "RunAction", "SendAction", "SessionLimits", "SessionPlan",
-    "Step", "SessionTimer", "ValueSource",
+    "Alternative", "Assigned", "HttpAction", "Resume", "Route", "Rule", "RunAction", "SendAction", "SessionLimits",
+    "SessionPlan", "SessionTimer", "Step",
 ]  # fmt: skip
 
-ValueSource = JsonPath | JsonTemplate
+Assigned = JsonPath | JsonTemplate
 """What ``set`` and ``keep`` take: from the message that matched, or a template."""
 
 
@@ -55,8 +55,10 @@ class Alternative:
     """One answer that a step may get."""
 
     match: Shape
-    set: Mapping[str, ValueSource] = field(default_factory=dict)
-    keep: Mapping[str, ValueSource] = field(default_factory=dict)
+    shown: str = ""
+    """The shape as declared and without secrets, such as ``{type: auth_invalid}``."""
+    set: Mapping[str, Assigned] = field(default_factory=dict)
+    keep: Mapping[str, Assigned] = field(default_factory=dict)
     drop: bool = True
     """False: the answer flows on like any message."""
     resumed: bool = False
@@ -80,8 +82,8 @@ class Step:
     expected: str = ""
     """What it expects, as declared and without secrets, such as ``{type: connection_ack}``."""
     within: float = 10.0
-    set: Mapping[str, ValueSource] = field(default_factory=dict)
-    keep: Mapping[str, ValueSource] = field(default_factory=dict)
+    set: Mapping[str, Assigned] = field(default_factory=dict)
+    keep: Mapping[str, Assigned] = field(default_factory=dict)
     drop: bool = True
     tokens: frozenset[str] = frozenset()
     """The token sources that it names; they are asked for as it runs."""
@@ -96,8 +98,10 @@ class Rule:
     """Whether it names ``{sub}``, ``{with}`` or ``{param}``, and so belongs to a channel."""
     place: str = "rules"
     """Where it stands, as in ``rules[1]``."""
-    set: Mapping[str, ValueSource] = field(default_factory=dict)
-    keep: Mapping[str, ValueSource] = field(default_factory=dict)
+    shown: str = ""
+    """The shape as declared and without secrets, such as ``{type: auth_invalid}``."""
+    set: Mapping[str, Assigned] = field(default_factory=dict)
+    keep: Mapping[str, Assigned] = field(default_factory=dict)
     send: SendAction | None = None
     do: tuple[Step, ...] = ()
     ack_logged: bool = False
@@ -172,6 +176,8 @@ class SessionPlan:
     order: JsonPath | None = None
     outgoing: JsonTemplate | Literal["none"] | None = None
     """Wraps what a program sends; ``none``: nothing may be sent; None: sent as it stands."""
+    outgoing_takes_binary: bool = False
+    """Whether it has ``{msg:base64}``; other binary messages pass unwrapped."""
     merge: JsonTemplate | None = None
     reply: Shape | None = None
     limits: SessionLimits = SessionLimits()

@@ -111,7 +111,7 @@ class Placeholder(NamedTuple):
     def __str__(self) -> str:
         name = f".{self.name}" if self.name else ""
         filtered = "" if self.filter is None else f":{self.filter}"
-        return f"{{{self.space}{name}{filtered}{'' if self.default is None else f'?{self.default}'}}}"
+        return f"{{{self.space}{name}{filtered}}}"
 
     def value(self, scope: Scope) -> Any:
         """Look the value up and filter it; ``ABSENT`` where an empty default leaves it out.

@@ -240,7 +240,7 @@ def _compile(value: Any, namespaces: Collection[str], *, in_list: bool = False) 
         return special
     leaf = compile_leaf(value, namespaces)
     if in_list and _optional(leaf):
-        raise TemplateError(f"'{leaf.whole}' with an empty default cannot be in a list of a shape; give it a default")
+        raise TemplateError(f"{shown(value)} with an empty default cannot be in a list of a shape; give it a default")
     return leaf
 
 

@@ -111,7 +111,8 @@ def _placeholder(found: re.Match[str], namespaces: Collection[str]) -> Placehold
         near = did_you_mean(space, namespaces)
         raise TemplateError(f"{shown}: unknown namespace {space!r}{near} ({_as_is(found)} writes it as text)")
     if space not in namespaces:
-        allowed = " and ".join(f"'{{{name}.NAME}}'" for name in NAMESPACES if name in namespaces)
+        *others, last = [f"'{{{name}.NAME}}'" for name in NAMESPACES if name in namespaces] or [""]
+        allowed = f"{', '.join(others)} and {last}" if others else last
         raise TemplateError(
             f"{shown} cannot be used here; {f'only {allowed} can' if allowed else 'no placeholder can'}"
         )

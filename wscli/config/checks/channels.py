@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wscli.config.checks.context import Context, nearest
+from wscli.config.checks.context import Context, LocatedTemplate, nearest, uses_of
 from wscli.config.checks.endpoints import CompiledEndpoint, UpgradeRequest
 from wscli.config.checks.hooks import check_hook
 from wscli.config.checks.names import channel_params
 from wscli.config.checks.overlaps import Overlaps
 from wscli.config.checks.policies import Policies, check_verdicts
 from wscli.config.checks.references import check_backfill
+from wscli.config.checks.session.values import check_uses, compile_values
 from wscli.config.reading.located import Located
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import VerdictTable
-from wscli.templates import PathTemplate, TemplateError, compile_path, did_you_mean
+from wscli.templates import JsonTemplate, PathTemplate, TemplateError, compile_path, did_you_mean
 from wscli.values import Scalar, shown
 
 __all__ = ["CompiledChannel", "compile_channels"]
@@ -31,6 +32,9 @@ class CompiledChannel:
     shown_path: PathTemplate | None
     """The path with ``***`` for values of the environment."""
     request: UpgradeRequest
+    values: JsonTemplate
+    undeclared: frozenset[str]
+    """Token sources that the dial names with a default, and that are not declared."""
     verdicts: tuple[VerdictTable, ...]
     backoff: BackoffPolicy
 
@@ -68,6 +72,7 @@ def _compile(
     for event in ("on_connect", "on_state", "on_message"):
         check_hook(located.get(event), context)
     check_backfill(located.get("backfill"), params, context)
+    values = compile_values(located.get("with"), params, context)
     if endpoint is None:
         # the rest is checked without an endpoint
         UpgradeRequest({}, {}, ()).changed(located, context)
@@ -76,16 +81,27 @@ def _compile(
     request = endpoint.request.changed(located, context)
     if request is not endpoint.request:
         request.check_user(endpoint.address, context)
-    for name, used in request.uses_params:
-        if name not in params and not context.problems.at(used.mark):
-            near = did_you_mean(name, params)
-            context.add(used, f"'{{param.{name}}}': the name of channel {located.key!r} has no {{{name}}}{near}")
+    url = () if endpoint.address.placed is None else uses_of(endpoint.address.placed)
+    of_path = (
+        ()
+        if path is None
+        else tuple(
+            use
+            for template in path.templates.values()
+            for use in uses_of(LocatedTemplate(template, located.get("path") or located))
+        )
+    )
+    dial = (*url, *request.uses, *of_path)
+    check_uses(located, params, endpoint.session, dial, context)
+    tokens = {use.placeholder.name for use in dial if use.placeholder.space == "token"}
     return CompiledChannel(
         params=params,
         endpoint=endpoint,
         path=path,
         shown_path=shown_path,
         request=request,
+        values=values,
+        undeclared=frozenset(name for name in tokens if not context.has_token(name)),
         verdicts=verdicts,
         backoff=policies.resolve(located.get("backoff"), endpoint.backoff).policy,
     )
@@ -103,6 +119,7 @@ def _endpoint(
     return found
 
 
+_IN_PATH = ("with", "var")
 _Paths = tuple[PathTemplate, PathTemplate] | tuple[None, None]
 
 
@@ -114,12 +131,12 @@ def _path(located: Located | None, params: tuple[str, ...], context: Context) ->
     if not text.startswith("/"):
         context.add(located, f"invalid path: {shown(text)}; a path begins with '/'")
         return None, None
-    for name in ("token", "param"):
+    for name in ("token", "param"):  # a token is a secret, and a path is shown
         if f"{{{name}." in text.redacted:
             context.add(located, f"invalid path: {shown(text)}; a path has bare parameters, such as '{{id}}'")
             return None, None
     try:
-        path, written = compile_path(text), compile_path(Scalar(text.redacted))
+        path, written = (compile_path(one, _IN_PATH) for one in (text, Scalar(text.redacted)))
     except TemplateError as error:
         context.add(located, str(error) if text.redacted == text else f"invalid path: {shown(text)}")
         return None, None

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
 from wscli.templates import Template, TemplateError, compile_template, did_you_mean
+from wscli.templates.filters import Placeholder
+from wscli.templates.shapes import Shape
 
-__all__ = ["DIAL_NAMESPACES", "Context", "LocatedTemplate", "nearest", "unknown_token"]
+__all__ = ["DIAL_NAMESPACES", "Context", "LocatedTemplate", "Use", "nearest", "unknown_token", "uses_of"]
 
-DIAL_NAMESPACES = ("token", "param")
+DIAL_NAMESPACES = ("token", "param", "with", "var")
 
 
 class LocatedTemplate(NamedTuple):
@@ -21,6 +23,28 @@ class LocatedTemplate(NamedTuple):
 
     template: Template
     located: Located
+
+    def sample(self) -> str:
+        """Fill it with values that any filter takes, to check the text around the placeholders."""
+        names = dict.fromkeys((name for _, name in self.template.references), "1")
+        return self.template.render(dict.fromkeys(DIAL_NAMESPACES, names))
+
+
+class Use(NamedTuple):
+    """A placeholder, and the value in which it stands."""
+
+    placeholder: Placeholder
+    located: Located
+    of_channel: bool = False
+    """Whether a session needs it for a channel, not for the connection."""
+    conditions: tuple[tuple[str, str, Shape], ...] = ()
+    """Of ``when:``, namespace, name and shape: where one does not fit, it is not used."""
+
+
+def uses_of(placed: LocatedTemplate) -> tuple[Use, ...]:
+    """Give the placeholders of a template."""
+    pieces = placed.template.partly_filled({})
+    return tuple(Use(piece, placed.located) for piece in pieces if isinstance(piece, Placeholder))
 
 
 @dataclass(slots=True)
@@ -52,10 +76,25 @@ class Context:
                 self.add(located, str(error))
                 return None
             self._templates[same] = template
-        for space, name in sorted(template.references):
-            if space == "token" and self.tokens is not None and name not in self.tokens:
-                self.add(located, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
-        return LocatedTemplate(template, located)
+        placed = LocatedTemplate(template, located)
+        for use in uses_of(placed):
+            if use.placeholder.space == "token" and use.placeholder.default is None:
+                self.check_token(located, use.placeholder.name)
+        return placed
+
+    def has_token(self, name: str) -> bool:
+        """Whether a source is declared; where the section cannot be read, each may be."""
+        return self.tokens is None or name in self.tokens
+
+    def check_token(self, located: Located, name: str) -> None:
+        """Refuse a source that is not declared; a preset says that it needs one."""
+        if self.tokens is None or name in self.tokens:
+            return
+        origin = self.problems.origin(located.mark)
+        if origin is None:
+            self.add(located, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
+        else:
+            self.add(located, f"the {origin} needs the token source {name!r}; declare it under 'tokens:'")
 
 
 def unknown_token(name: str, known: Collection[str]) -> str:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wscli.config.checks.context import Context, LocatedTemplate
+from wscli.config.checks.context import Context, LocatedTemplate, uses_of
 from wscli.config.checks.policies import MergedPolicy, Policies, check_verdicts
+from wscli.config.checks.session.session import CompiledSession, compile_session
 from wscli.config.checks.tls import check_tls
 from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
-from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url, shown_proxy
+from wscli.config.checks.urls import EndpointUrl, compile_proxy, compile_url, reaches_host, shown_proxy
+from wscli.config.dial_plan import QueryValue
+from wscli.config.presets import UsedPreset
 from wscli.config.reading.located import Located
 from wscli.core.verdicts import VerdictTable
 from wscli.net.proxy import ProxyChoice
+from wscli.net.url_hosts import parse_host_pattern
 from wscli.templates import Template
-from wscli.values import Secret
+from wscli.values import Secret, shown
 
 __all__ = ["CompiledEndpoint", "UpgradeRequest", "compile_endpoint"]
 
@@ -25,20 +29,22 @@ class UpgradeRequest:
     """Query, headers and subprotocols of the upgrade, shared by all channels that change none of them."""
 
     def __init__(
-        self, query: Mapping[str, LocatedTemplate], headers: Headers, subprotocols: tuple[LocatedTemplate, ...]
+        self,
+        query: Mapping[str, tuple[LocatedTemplate, ...]],
+        headers: Headers,
+        subprotocols: tuple[LocatedTemplate, ...],
     ) -> None:
         self._placed = (query, headers, subprotocols)
-        self.query: Mapping[str, Template] = {name: placed.template for name, placed in query.items()}
+        self.query: Mapping[str, QueryValue] = {
+            name: placed[0].template if len(placed) == 1 else tuple(one.template for one in placed)
+            for name, placed in query.items()
+        }
         self.headers: Mapping[str, Template] = {name: placed.template for name, placed in headers.values()}
         self.subprotocols = tuple(placed.template for placed in subprotocols)
-        everything = (*query.values(), *(placed for _, placed in headers.values()), *subprotocols)
-        self.uses_params = tuple(
-            (name, placed.located)
-            for placed in everything
-            for space, name in sorted(placed.template.references)
-            if space == "param"
-        )
-        """Each parameter that it names, and its place."""
+        flat = (one for placed in query.values() for one in placed)
+        everything = (*flat, *(placed for _, placed in headers.values()), *subprotocols)
+        self.uses = tuple(use for placed in everything for use in uses_of(placed))
+        """Each placeholder, and its place."""
 
     def changed(self, located: Located, context: Context) -> UpgradeRequest:
         """Apply a channel's keys: maps merge by key, lists replace."""
@@ -68,14 +74,21 @@ class CompiledEndpoint:
     proxy: ProxyChoice
     shown_proxy: str | None
     verdicts: tuple[VerdictTable, ...]
-    """The endpoint's, the file's; empty ones left out."""
+    """The endpoint's, its preset's, the file's; empty ones left out."""
     backoff: MergedPolicy
+    session: CompiledSession | None
+    share: bool
+    url_hosts: tuple[str, ...]
 
 
 def compile_endpoint(
-    located: Located, policies: Policies, above: tuple[VerdictTable, ...], context: Context
+    located: Located,
+    policies: Policies,
+    above: tuple[VerdictTable, ...],
+    context: Context,
+    preset: UsedPreset | None = None,
 ) -> CompiledEndpoint:
-    """Compile and check; problems go to the context."""
+    """Compile and check; problems go to the context. ``above`` are the file's verdicts."""
     address = compile_url(located.get("url"), located.get("connect_to"), context) or _NOWHERE
     request = UpgradeRequest(
         compile_query(located.get("query"), context),
@@ -84,11 +97,32 @@ def compile_endpoint(
     )
     request.check_user(address, context)
     check_tls(located.get("tls"), context, secure=address.secure)
+    session, share = located.get("session"), located.get("share")
+    shares = share is not None and share.text != "false"
+    below = above if preset is None else check_verdicts(preset.verdicts, above, context)
     return CompiledEndpoint(
         address=address,
         request=request,
         proxy=compile_proxy(located.get("proxy"), address, context),
         shown_proxy=shown_proxy(located.get("proxy")),
-        verdicts=check_verdicts(located.get("verdicts"), above, context),
+        verdicts=check_verdicts(located.get("verdicts"), below, context),
         backoff=policies.resolve(located.get("backoff"), policies.default),
+        session=None if session is None else compile_session(session, context, share=shares),
+        share=shares,
+        url_hosts=_url_hosts(located, address, context),
     )
+
+
+def _url_hosts(located: Located, address: EndpointUrl, context: Context) -> tuple[str, ...]:
+    declared, patterns = located.get("url_hosts"), []
+    for item in declared.items() if declared is not None else ():
+        if item.text is not None:
+            try:
+                patterns.append(parse_host_pattern(item.text))
+            except ValueError as error:
+                context.add(item, f"invalid host: {shown(item.text)}; {error}")
+    placed = address.placed
+    if placed is not None and declared is None and reaches_host(placed.template):
+        text = "a placeholder is part of this url's host: add 'url_hosts: [...]', the hosts that it may lead to"
+        context.add(placed.located, text)
+    return tuple(patterns)

@@ -11,7 +11,7 @@ from wscli.config.reading.nodes import Items
 from wscli.expressions.compiled import InvalidExpression, check_expression
 from wscli.values import shown
 
-__all__ = ["check_hook"]
+__all__ = ["check_hook", "check_words"]
 
 _LONGEST_REASON = 200
 
@@ -20,11 +20,12 @@ def check_hook(located: Located | None, context: Context) -> None:
     """Check what the types do not say of a hook, a list of words or a mapping."""
     if located is None:
         return
-    _check_words(located if isinstance(located.node, Items) else located.get("exec"), context)
+    check_words(located if isinstance(located.node, Items) else located.get("exec"), context)
     _check_jq(located.get("jq"), context)
 
 
-def _check_words(located: Located | None, context: Context) -> None:
+def check_words(located: Located | None, context: Context) -> None:
+    """Check the words of a command: a program, and no argument from the environment."""
     for number, item in enumerate(located.items() if located is not None else ()):
         text = item.text
         if text is None or context.problems.at(item.mark):

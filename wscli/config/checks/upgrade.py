@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
-from wscli.config.checks.context import DIAL_NAMESPACES, Context, LocatedTemplate
+from wscli.config.checks.context import Context, LocatedTemplate
 from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Items
 
-__all__ = ["Headers", "compile_headers", "compile_query", "compile_subprotocols"]
+__all__ = ["Headers", "Query", "compile_headers", "compile_query", "compile_subprotocols"]
 
 Headers = dict[str, tuple[str, LocatedTemplate]]
 """By lower-case name: the name as written, and its value."""
+Query = dict[str, tuple[LocatedTemplate, ...]]
+"""By name; several values repeat it."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OWNED = {
@@ -58,15 +61,14 @@ def _header_value(located: Located, context: Context) -> LocatedTemplate | None:
     return placed
 
 
-def compile_query(located: Located | None, context: Context) -> dict[str, LocatedTemplate]:
-    """Compile query parameters."""
-    query: dict[str, LocatedTemplate] = {}
+def compile_query(located: Located | None, context: Context) -> Query:
+    """Compile query parameters; a list has several values of one name."""
+    query: Query = {}
     for name, value in located.entries() if located is not None else ():
         if not name:
             context.add(value, "a query parameter needs a name", key=True)
-        placed = context.template(value)
-        if placed is not None:
-            query[name] = placed
+        items = list(value.items()) if isinstance(value.node, Items) else [value]
+        query[name] = tuple(placed for item in items if (placed := context.template(item)) is not None)
     return query
 
 
@@ -77,9 +79,7 @@ def compile_subprotocols(located: Located | None, context: Context) -> tuple[Loc
         placed = context.template(item)
         if placed is None:
             continue
-        # The text around placeholders is checked with values that any filter takes.
-        names = dict.fromkeys((name for _, name in placed.template.references), "1")
-        if not _TOKEN.fullmatch(placed.template.render(dict.fromkeys(DIAL_NAMESPACES, names))):
+        if not _TOKEN.fullmatch(placed.sample()):
             context.add(item, "invalid subprotocol: it must be a token of RFC 9110, without blanks, commas or quotes")
         elif placed.template.source in found:
             context.add(item, "this subprotocol is offered twice")

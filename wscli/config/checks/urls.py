@@ -6,14 +6,15 @@ import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from wscli.config.checks.context import Context
+from wscli.config.checks.context import DIAL_NAMESPACES, Context, LocatedTemplate
 from wscli.config.models.fields import joined
 from wscli.config.reading.located import Located
 from wscli.net.hosts import UNIX, host_of, parse_place
 from wscli.net.proxy import ProxyChoice, ProxySettings
+from wscli.templates import Template, compile_template
 from wscli.values import Scalar, Secret, shown
 
-__all__ = ["EndpointUrl", "compile_proxy", "compile_url", "shown_proxy"]
+__all__ = ["EndpointUrl", "compile_proxy", "compile_url", "reaches_host", "shown_proxy"]
 
 _PROXY_SCHEMES = ("http", "https", "socks", "socks5", "socks5h", "socks4", "socks4a")
 _MEANT = {"http": "ws", "https": "wss"}
@@ -32,6 +33,8 @@ class EndpointUrl(NamedTuple):
     shown_connect_to: str = ""
     query_names: tuple[str, ...] = ()
     """The names of its own query."""
+    placed: LocatedTemplate | None = None
+    """The URL, where it has placeholders."""
 
     @property
     def is_unix(self) -> bool:
@@ -81,15 +84,60 @@ def compile_url(located: Located | None, connect_to: Located | None, context: Co
         if place is None:
             return None
         return EndpointUrl(Secret("ws://localhost"), place.redacted, False, False, *_both(place))
+    placed = context.template(located)
+    if placed is None:
+        return None
+    if not placed.template.is_literal:
+        return _with_placeholders(placed, place, context)
     if wrong := _wrong(text, ("ws", "wss")):
         context.add(located, f"{_quoted(text)}{wrong}")
         return None
     parts = urlsplit(text)
-    visible, _, query = _USERINFO.sub(r"\1", text.redacted).partition("?")  # without userinfo and query
-    names = tuple(pair.partition("=")[0] for pair in query.split("&") if pair)
+    visible, names = _visible(text.redacted)
     return EndpointUrl(
         Secret(str(text)), visible, parts.scheme == "wss", "@" in parts.netloc, *_both(place), query_names=names
     )
+
+
+def _visible(text: str) -> tuple[str, tuple[str, ...]]:
+    """Give a URL without userinfo and query, and the names of its query."""
+    visible, _, query = _USERINFO.sub(r"\1", text).partition("?")
+    return visible, tuple(pair.partition("=")[0] for pair in query.split("&") if pair)
+
+
+def _with_placeholders(placed: LocatedTemplate, place: Scalar | None, context: Context) -> EndpointUrl | None:
+    """Check a URL with placeholders: around them it must be one, and so must the default of a whole one."""
+    text, whole = placed.located.text or Scalar(""), placed.template.whole
+    sample = placed.sample() if whole is None else whole.default or "wss://default.example"
+    if wrong := _wrong(sample, ("ws", "wss")):
+        context.add(placed.located, f"{_quoted(text)}{wrong}")
+        return None
+    parts = urlsplit(sample)
+    visible, names = (text.redacted, ()) if whole else _visible_around(text.redacted)
+    return EndpointUrl(
+        Secret(str(text)), visible, parts.scheme == "wss", "@" in parts.netloc, *_both(place), names, placed
+    )
+
+
+_HOLE = "\ue000"
+"""In place of a placeholder; no URL holds this character."""
+_TO_HOST = re.compile(r"[^/?#]*//[^/?#]*")
+
+
+def _visible_around(text: str) -> tuple[str, tuple[str, ...]]:
+    pieces = compile_template(text, DIAL_NAMESPACES).partly_filled({})
+    holes = [str(piece) for piece in pieces if not isinstance(piece, str)]
+    visible, names = _visible("".join(piece if isinstance(piece, str) else _HOLE for piece in pieces))
+    for hole in holes:
+        visible = visible.replace(_HOLE, hole, 1)
+    return visible, names
+
+
+def reaches_host(template: Template) -> bool:
+    """Whether a placeholder of a URL is part of its host, or of what stands before."""
+    text = "".join(piece if isinstance(piece, str) else _HOLE for piece in template.partly_filled({}))
+    found = _TO_HOST.match(text)
+    return found is None or _HOLE in found.group()
 
 
 def _both(place: Scalar | None) -> tuple[Secret | None, str]:

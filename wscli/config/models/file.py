@@ -6,9 +6,9 @@ problem line of its own. Their types serve the JSON Schema.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, SkipValidation, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainValidator, SkipValidation, WithJsonSchema
 
 from wscli.backfill.models import BackfillModel
 from wscli.config.models.fields import EndpointTls, Text, require_text
@@ -19,11 +19,12 @@ from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits
 from wscli.net.tls import TlsSettings
+from wscli.session.models import SessionModel
 from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.tokens.models import TokenSource
-from wscli.values import Duration, Flag, Size, StrictModel
+from wscli.values import Count, Duration, Flag, Size, StrictModel
 
-__all__ = ["ChannelModel", "EndpointModel", "FileModel"]
+__all__ = ["ChannelModel", "EndpointModel", "FileModel", "ShareModel"]
 
 
 Templates = dict[str, Text]
@@ -64,18 +65,51 @@ KeepaliveOf = Annotated[
 ]
 Headers = Annotated[Templates, Field(default_factory=dict, description="HTTP headers of the upgrade, by name")]
 Query = Annotated[
-    Templates, Field(default_factory=dict, description="query parameters that are added to the url, by name")
+    dict[str, Text | tuple[Text, ...]],
+    Field(default_factory=dict, description="query parameters that are added to the url, by name; a list repeats one"),
 ]
 Subprotocols = Annotated[tuple[Text, ...], Field(description="what to offer as Sec-WebSocket-Protocol, in this order")]
 MaxMessage = Annotated[Size, Field(ge=1, description="a larger message closes the connection with 1009")]
 
 
+class ShareModel(StrictModel):
+    """Channels share connections, so many on each."""
+
+    channels: Annotated[Count, Field(ge=1, description="the most channels on one connection; then a further one opens")]
+
+
+def _preset_has_a_url(schema: dict[str, Any]) -> None:
+    schema["required"] = [key for key in schema.get("required", ()) if key != "url"]
+    schema["anyOf"] = [{"required": ["url"]}, {"required": ["preset"]}]
+
+
 class EndpointModel(StrictModel):
     """A server, and how to connect to it."""
+
+    model_config = ConfigDict(json_schema_extra=_preset_has_a_url)
 
     url: Annotated[
         Text, Field(description="ws://, wss:// or unix:PATH of a socket; the paths of channels are appended")
     ]
+    preset: Annotated[
+        Text | None,
+        Field(description="a protocol by name: its session, verdicts and so on are put below these keys"),
+    ] = None
+    session: Annotated[
+        SkipValidation[SessionModel | None],
+        Field(description="what happens on a connection: log-in, subscriptions, heartbeats"),
+    ] = None
+    share: Annotated[
+        Flag | ShareModel,
+        Field(description="true: channels with equal dials share a connection; {channels: N}: N on each at most"),
+    ] = False
+    url_hosts: Annotated[
+        tuple[Text, ...],
+        Field(
+            description="hosts that a url with a placeholder in its host may lead to, such as *.example.com",
+            json_schema_extra={"examples": [["*.example.com"]]},
+        ),
+    ] = ()
     connect_to: Annotated[
         Text | None,
         Field(description="HOST:PORT or unix:PATH to connect to, in place of the url's; Host and TLS stay the url's"),
@@ -140,6 +174,11 @@ class ChannelModel(StrictModel):
     ] = None
     dedupe: Annotated[
         DedupeOf, Field(description="a path such as .id, in place of the endpoint's, or none to drop nothing")
+    ] = None
+    values: Annotated[
+        Any,
+        Field(alias="with", description="values of {with.NAME} in the endpoint's session and dial, any JSON, by name"),
+        WithJsonSchema({"type": "object", "additionalProperties": {}, "examples": [{"query": "subscription { x }"}]}),
     ] = None
     backfill: Annotated[
         BackfillModel | None, Field(description="the HTTP call that gives what was missed in a gap, where there is one")

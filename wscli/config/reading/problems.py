@@ -36,10 +36,20 @@ class FileProblems:
         """The file, as the user named it."""
         self._found: dict[Mark, set[tuple[Path, str]]] = defaultdict(set)
         """Path and text of each, by place."""
+        self._origins: dict[Mark, str] = {}
+
+    def originate(self, mark: Mark, origin: str) -> None:
+        """Have the problems of a place name where its values come from."""
+        self._origins[mark] = origin
+
+    def origin(self, mark: Mark) -> str | None:
+        """Give where the values of a place come from; None: they stand there."""
+        return self._origins.get(mark)
 
     def add(self, mark: Mark, path: Path, text: str) -> None:
         """Add a problem; an equal one of the same place is kept once."""
-        self._found[mark].add((path, text))
+        origin = self._origins.get(mark)
+        self._found[mark].add((path, text if origin is None or origin in text else f"{text} ({origin})"))
 
     def at(self, mark: Mark) -> bool:
         """Whether a place has a problem already, whose consequences need no report."""

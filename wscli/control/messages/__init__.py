@@ -244,21 +244,25 @@ class OutboxAnswer(TypedDict, total=False):
     removed: int
 
 
-class SendReceipt(TypedDict):
-    """``send`` with ``refs``: what they were filled with, and the ``epoch:seq`` of the last message before it."""
-
-    sent: int
-    ref: int | str | None
-    after: str
-
-
 class SessionReply(TypedDict):
-    """``send`` with ``reply``: the reply, as the record of a message has it; the history need not have it."""
+    """A reply that a session declares, as the record of a message has it; the history need not have it."""
 
     ts: float
     type: Literal["text", "binary"]
     encoding: NotRequired[Literal["base64"]]
     data: str
+
+
+class SendReceipt(TypedDict):
+    """``send`` with ``refs``: what they were filled with, and the ``epoch:seq`` of the last message before it.
+
+    With ``reply`` also the reply.
+    """
+
+    sent: int
+    ref: int | str | None
+    after: str
+    reply: NotRequired[SessionReply]
 
 
 class TokenAnswer(TypedDict, total=False):

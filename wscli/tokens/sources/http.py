@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
@@ -64,6 +64,9 @@ class HttpSource(HttpOptions):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in ("post", "get", "put")]})
 
+    METHODS: ClassVar[tuple[str, ...]] = ("post", "get", "put")
+    """The keys of which a request has one."""
+
     post: Annotated[UrlText | None, Field(description="the URL to POST to")] = None
     get: Annotated[UrlText | None, Field(description="the URL to GET")] = None
     put: Annotated[UrlText | None, Field(description="the URL to PUT to")] = None
@@ -72,9 +75,10 @@ class HttpSource(HttpOptions):
 
     @model_validator(mode="after")
     def _one_request(self) -> HttpSource:
-        given = [url for url in (self.post, self.get, self.put) if url is not None]
+        given = [url for _, url in self._targets()]
         if len(given) != 1:
-            raise ValueError("an http source must have exactly one of post, get and put")
+            *others, last = self.METHODS
+            raise ValueError(f"an http source must have exactly one of {', '.join(others)} and {last}")
         if self.body_json is not None and self.form is not None:
             raise ValueError("json and form exclude each other; keep one")
         if self.get is not None and (self.body_json is not None or self.form is not None):
@@ -84,9 +88,12 @@ class HttpSource(HttpOptions):
             raise ValueError("the URL's user and the Authorization header exclude each other; keep one")
         return self
 
+    def _targets(self) -> list[tuple[str, Url]]:
+        urls = ((method.upper(), getattr(self, method)) for method in self.METHODS)
+        return [(method, url) for method, url in urls if url is not None]
+
     def _target(self) -> tuple[str, Url]:
-        urls = (("POST", self.post), ("GET", self.get), ("PUT", self.put))
-        return next((method, url) for method, url in urls if url is not None)
+        return self._targets()[0]
 
     def references(self) -> frozenset[str]:
         """Give the tokens in the URL, the headers and the body."""

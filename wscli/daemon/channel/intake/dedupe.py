@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from wscli.daemon.channel.intake.messages import Messages
 from wscli.history.seen import SeenDigests
+from wscli.jsontext import decode_json
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Dedupe"]
@@ -43,9 +44,9 @@ class Dedupe:
 
     def _key_of(self, payload: bytes) -> str | None:
         try:
-            value = self.path.get(json.loads(payload))
+            value = self.path.get(decode_json(payload))
             return None if any(value is none for none in self._none) else json.dumps(value, sort_keys=True)
-        except (ValueError, RecursionError):  # not JSON, or of an absurd depth or length
+        except ValueError:  # not JSON, or of an absurd depth or length
             return None
 
     def _is_new(self, key: str) -> bool:

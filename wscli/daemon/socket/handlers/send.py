@@ -27,7 +27,7 @@ from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
-from wscli.errors import NotSent, WscliError
+from wscli.errors import NotSent, UsageError, WscliError
 
 __all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
@@ -69,6 +69,8 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
     payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
+    if request.get("reply", False):
+        check_reply(channel)
     message = Referring(payload.decode()) if request["refs"] and not binary else None
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
@@ -82,6 +84,22 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
 
     await peer.while_connected(channel.send(write, binary=binary, timeout=timeout))
     await peer.send_line(success(answer))
+
+
+def check_reply(channel: Channel) -> None:
+    """Refuse to wait for a reply that nothing declares.
+
+    Raises:
+        UsageError: the session of its endpoint has no ``reply``.
+    """
+    session = channel.plan.upstream.session
+    if session is None or session.reply is None:
+        raise UsageError(
+            f"nothing says which message is the reply: the session of channel {channel.name!r} declares no `reply`"
+            if session is not None
+            else f"nothing says which message is the reply: channel {channel.name!r} has no session that declares it",
+            "give --match, such as --match '.id == $ref' with {ref.int} sent",
+        )
 
 
 async def first_block(

@@ -1,0 +1,117 @@
+"""``preset: NAME``: its keys are put below those of the endpoint, before anything is typed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wscli.config.reading.located import Located
+from wscli.config.reading.nodes import Branch, Items, Leaf, MapEntry, Mark, Node, kind_of
+from wscli.config.reading.parse import parse_yaml
+from wscli.config.reading.problems import FatalProblem, FileProblems
+from wscli.session.preset import preset_names, preset_text
+from wscli.templates import did_you_mean
+from wscli.values import Scalar, shown
+
+__all__ = ["UsedPreset", "apply_presets", "preset_init"]
+
+_APART = ("verdicts",)
+"""Keys that stay a level of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedPreset:
+    """The preset of one endpoint."""
+
+    name: str
+    verdicts: Located | None
+    """Its verdicts, which are a level below the endpoint's."""
+
+
+def apply_presets(root: Branch, problems: FileProblems) -> tuple[Branch, Mapping[str, UsedPreset]]:
+    """Put the keys of presets below those of their endpoints.
+
+    Mappings merge by key; of ``session`` each key replaces the preset's whole. What comes from a preset has the place
+    of the ``preset:`` that names it. Gives the whole tree, and the presets by endpoint; ``root`` stays as it is.
+    """
+    used: dict[str, UsedPreset] = {}
+    changed: dict[str, MapEntry] = {}
+    for name, endpoint in Located(root).section("endpoints"):
+        named = endpoint.get("preset")
+        if named is None or not isinstance(endpoint.node, Branch):
+            continue
+        preset = _preset(named, problems)
+        if preset is None:
+            continue
+        problems.originate(named.mark, f"preset {str(named.text)!r}")
+        verdicts = preset.entries.get("verdicts")
+        path = (*endpoint.path, "verdicts")
+        used[name] = UsedPreset(
+            str(named.text), None if verdicts is None else Located(verdicts.value, path, verdicts.key_mark)
+        )
+        changed[name] = MapEntry(endpoint.key_at, _merged(endpoint.node, preset))
+    if not changed:
+        return root, used
+    endpoints = root.entries["endpoints"]
+    assert isinstance(endpoints.value, Branch)  # noqa: S101 - it has entries
+    below = Branch(endpoints.value.mark, {**endpoints.value.entries, **changed})
+    return Branch(root.mark, {**root.entries, "endpoints": MapEntry(endpoints.key_mark, below)}), used
+
+
+def _preset(named: Located, problems: FileProblems) -> Branch | None:
+    if named.text is None:
+        problems.add(named.mark, named.path, f"must be the name of a preset, not {kind_of(named.node)}")
+        return None
+    names = preset_names()
+    if named.text not in names:
+        near = did_you_mean(named.text, names) or f"; presets are {', '.join(names)}"
+        problems.add(named.mark, named.path, f"unknown preset: {shown(named.text)}{near}")
+        return None
+    tree = _parsed(str(named.text))
+    entries = {key: entry for key, entry in tree.entries.items() if not key.startswith("x-")}
+    moved = _moved(Branch(tree.mark, entries), named.mark)
+    return moved if isinstance(moved, Branch) else None
+
+
+@functools.cache
+def _parsed(name: str) -> Branch:
+    problems = FileProblems(f"{name}.yaml")
+    try:
+        tree = parse_yaml(preset_text(name), problems, path=("session",))
+    except FatalProblem as fatal:
+        raise problems.error(fatal) from None
+    if problems:
+        raise problems.error()
+    return tree
+
+
+def _moved(node: Node, mark: Mark) -> Node:
+    """Give a copy whose every node has the same place."""
+    if isinstance(node, Leaf):
+        return Leaf(mark, node.value)
+    if isinstance(node, Items):
+        return Items(mark, [_moved(item, mark) for item in node.items])
+    return Branch(mark, {key: MapEntry(mark, _moved(entry.value, mark)) for key, entry in node.entries.items()})
+
+
+def _merged(own: Branch, preset: Branch) -> Branch:
+    entries = {key: entry for key, entry in preset.entries.items() if key not in _APART}
+    for key, entry in own.entries.items():
+        below = entries.get(key)
+        if below is not None and isinstance(below.value, Branch) and isinstance(entry.value, Branch):
+            both = Branch(entry.value.mark, {**below.value.entries, **entry.value.entries})
+            entries[key] = MapEntry(entry.key_mark, both)
+        else:
+            entries[key] = entry
+    return Branch(own.mark, entries, merges=own.merges)
+
+
+def preset_init(name: str) -> str:
+    """Give the text of a file that uses a preset, for ``wscli init --preset NAME``.
+
+    Raises:
+        KeyError: there is no preset of this name.
+    """
+    text = Located(_parsed(name)).get("x-init")
+    return str(text.text) if text is not None and isinstance(text.text, Scalar) else ""
