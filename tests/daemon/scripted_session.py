@@ -6,15 +6,20 @@ A channel is subscribed by its name, and a message ``NAME TEXT`` is that channel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-from wscli.core.failures import Failure, FailureKind, Verdict
+from tests.daemon.scripted import Scripted, channel_plan, scripted
+from wscli.config.plan import ChannelPlan
+from wscli.core.failures import Action, Failure, FailureKind, Verdict
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.seam import SessionListener, SessionOwner
 from wscli.session.actions import Deliver
+from wscli.templates import compile_path
 from wscli.transport.connection import Connection
 
 REFUSED = Failure(FailureKind.SESSION, "no such room", moment="subscribe")
@@ -150,3 +155,22 @@ class ScriptedSessions:
     @property
     def last(self) -> ScriptedSession:
         return self.made[-1]
+
+
+STOP, DONE, RETRY, RECONNECT, REAUTH, FRESH = (
+    Verdict(Action(name)) for name in ("stop", "done", "retry", "reconnect", "reauth", "fresh")
+)
+
+
+def shared(name: str, **changes: Any) -> ChannelPlan:
+    return channel_plan(name, **{"path": compile_path("/all"), "share": True, **changes})
+
+
+@asynccontextmanager
+async def two(
+    sessions: ScriptedSessions | None = None, **changes: Any
+) -> AsyncIterator[tuple[Scripted, Channel, Channel, ScriptedSessions]]:
+    """A manager of the channels ``news`` and ``calls``, which share an upstream with a session."""
+    sessions = sessions or ScriptedSessions()
+    async with scripted(shared("news", **changes), shared("calls", **changes), make_session=sessions.make) as it:
+        yield it, it.channel, it.manager.channel("calls"), sessions

@@ -12,8 +12,7 @@ from dataclasses import replace
 from wscli.core import events as e
 from wscli.core.commands import ChannelCommand, ForgetChannelTokens, ForgetKept, ScheduleSubscription
 from wscli.core.failures import Action
-from wscli.core.moves import Policy
-from wscli.core.outcomes import conclude, reason_code
+from wscli.core.moves import Policy, conclude, reason_code
 from wscli.core.states import SETTLED, ChannelState, Next, OwnState, Reason, Snapshot
 from wscli.core.transitions import CHANNEL_TABLE, OPEN, IllegalTransition
 from wscli.core.verdicts import decide, stops_in_a_row
@@ -61,7 +60,7 @@ def _apply(own: OwnState, event: e.ChannelEvent, upstream: Snapshot, policy: Pol
             return _judge(own, event, policy)
         case e.SubscriptionProgressed() if state is S.HANDSHAKING:
             return replace(own, reason=Reason("subscribing", event.text)), ()
-        case e.SubscriptionReady() if state in (OPEN, S.HANDSHAKING):
+        case e.SubscriptionDone() if state in (OPEN, S.HANDSHAKING):
             return replace(own, state=OPEN, failure=None), ()
         case e.RetryScheduled(at=at) if state in (S.WAITING, S.FAILED):
             return replace(own, next=Next("retry", at), wait_at=at if state is S.WAITING else None), ()

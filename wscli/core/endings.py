@@ -8,8 +8,7 @@ from wscli.core import rotation
 from wscli.core.commands import Hangup, ScheduleLook, ScheduleRetry, UpstreamCommand
 from wscli.core.events import AttemptEnded, VerdictGiven
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
-from wscli.core.moves import Move, Policy, dial_next, forget, forgive, hang_up_successor
-from wscli.core.outcomes import conclude
+from wscli.core.moves import Move, Policy, conclude, dial_next, forget, forgive, hang_up_successor
 from wscli.core.states import HOLDS_CONNECTION, ChannelState, InARow, Next, Snapshot, Successor
 from wscli.core.verdicts import BY_THE_SERVER, decide, stops_in_a_row
 

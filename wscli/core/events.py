@@ -33,7 +33,7 @@ __all__ = [
     "SubscriptionBegan",
     "SubscriptionEnded",
     "SubscriptionProgressed",
-    "SubscriptionReady",
+    "SubscriptionDone",
     "TaskCrashed",
     "Unused",
     "UpstreamEvent",
@@ -108,7 +108,7 @@ class SubscriptionProgressed(_Said):
     """A step of its subscription waits now; only the reason that ``status`` shows changes."""
 
 
-class SubscriptionReady(_Bare):
+class SubscriptionDone(_Bare):
     """It is subscribed; its health counts from here."""
 
 
@@ -248,7 +248,7 @@ ChannelEvent = (
     | RedialRequested
     | SubscriptionBegan
     | SubscriptionProgressed
-    | SubscriptionReady
+    | SubscriptionDone
     | SubscriptionEnded
     | UpstreamLost
     | RetryScheduled

@@ -13,8 +13,17 @@ from wscli.core import endings, rotation
 from wscli.core import events as e
 from wscli.core.commands import Hangup, Probe, ScheduleRetry
 from wscli.core.failures import Failure, FailureKind
-from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
-from wscli.core.outcomes import reason_code
+from wscli.core.moves import (
+    Move,
+    Policy,
+    close_all,
+    close_unused,
+    dial_next,
+    dial_now,
+    forgive,
+    hang_up_successor,
+    reason_code,
+)
 from wscli.core.states import HOLDS_CONNECTION, PROBING, ChannelState, Next, Reason, Snapshot
 from wscli.core.transitions import UPSTREAM_TABLE, IllegalTransition
 

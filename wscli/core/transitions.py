@@ -114,7 +114,7 @@ _OWN: dict[ChannelState | None, Mapping[type[e.ChannelEvent], set[ChannelState |
     S.HANDSHAKING: {
         **_LEFT,
         e.LingerElapsed: {S.IDLE},
-        e.SubscriptionReady: {OPEN},
+        e.SubscriptionDone: {OPEN},
         e.SubscriptionEnded: _REFUSED,
         e.UpstreamLost: {OPEN},
     },

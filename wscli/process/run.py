@@ -31,7 +31,7 @@ from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.none import no_session
 from wscli.daemon.upstream.session.seam import MakeSession
-from wscli.daemon.upstream.upstreams import Upstreams
+from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient

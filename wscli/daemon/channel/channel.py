@@ -28,8 +28,8 @@ from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
-from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
 from wscli.transport.connection import Connection

@@ -17,8 +17,8 @@ from wscli.core.events import (
     RetryDue,
     RetryScheduled,
     StartRequested,
+    SubscriptionDone,
     SubscriptionEnded,
-    SubscriptionReady,
     UpstreamLost,
     Used,
 )
@@ -26,7 +26,7 @@ from wscli.core.states import SETTLED, ChannelState, OwnState, Snapshot
 from wscli.core.transitions import OPEN
 from wscli.daemon.upstream.clocks import subscription_delay
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.subscription import Subscription
+from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.errors import AuthError, ChannelUnavailable, WscliError
 from wscli.timing import OneShot
 
@@ -153,7 +153,7 @@ class StateTracker:
 
 def _joins(before: OwnState, event: ChannelEvent, after: OwnState, upstream: Snapshot) -> bool:
     """Whether the channel opens, or is to be subscribed anew."""
-    if after.state is not OPEN or isinstance(event, UpstreamLost | SubscriptionReady):
+    if after.state is not OPEN or isinstance(event, UpstreamLost | SubscriptionDone):
         return False
     anew = isinstance(event, StartRequested | SubscriptionEnded)
     return anew or before.state is not OPEN or (isinstance(event, Used) and upstream.state is S.IDLE)

@@ -9,7 +9,7 @@ from wscli.clock import Clock
 from wscli.config.plan import ChannelPlan
 from wscli.core.events import ChannelEvent
 from wscli.core.failures import Failure
-from wscli.core.outcomes import reason_code
+from wscli.core.moves import reason_code
 from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure

@@ -35,13 +35,13 @@ from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.attempts.attempts import Attempts
 from wscli.daemon.upstream.attempts.opening import Opening
 from wscli.daemon.upstream.attempts.reports import AttemptReports
+from wscli.daemon.upstream.attempts.roster import Roster
 from wscli.daemon.upstream.attempts.trace import Trace
 from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
-from wscli.daemon.upstream.roster import Roster
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.timing import OneShot

@@ -18,12 +18,12 @@ from wscli.timing import Schedule
 from wscli.transport.connection import Connection
 from wscli.values import format_duration
 
-__all__ = ["Attempt", "AttemptListener", "AttemptOpening", "Phase"]
+__all__ = ["Attempt", "AttemptListener", "AttemptOpening", "MemberPhase"]
 
 EARLY_LIMIT = 16 << 20
 """Bytes of messages that are kept until the connection is ready, where it has no session."""
 
-Phase = Literal["joining", "subscribed", "leaving"]
+MemberPhase = Literal["joining", "subscribed", "leaving"]
 """How far a channel is on a connection: being subscribed, subscribed, being unsubscribed."""
 
 
@@ -66,7 +66,7 @@ class Attempt:
     watch: KeepaliveWatch | None = None
     session: ConnectionSession = field(init=False)
     opening: AttemptOpening = field(init=False)
-    members: dict[Member, Phase] = field(default_factory=dict)
+    members: dict[Member, MemberPhase] = field(default_factory=dict)
     """The channels on the connection."""
     resumed: bool = False
     """Whether its session took up the one before."""

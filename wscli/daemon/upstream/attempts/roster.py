@@ -10,7 +10,7 @@ from typing import Protocol
 
 from wscli.clock import Clock
 from wscli.config.plan import UpstreamPlan
-from wscli.core.events import SubscriptionBegan, SubscriptionEnded, SubscriptionReady
+from wscli.core.events import SubscriptionBegan, SubscriptionDone, SubscriptionEnded
 from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.upstream.attempts.attempt import Attempt
@@ -130,7 +130,7 @@ class Roster:
         self._owner.subscribers.admit(member, moved=before is not None or taken_over, resumed=resumed)
         if before is None:
             member.subscribed_at = self._clock.monotonic()
-        member.subscriber.feed(SubscriptionReady())
+        member.subscriber.feed(SubscriptionDone())
         opened = self._owner.attempts.open  # the newest first
         for older in opened[opened.index(attempt) + 1 :]:
             self._leave(older, member)

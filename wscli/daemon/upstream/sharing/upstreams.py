@@ -19,7 +19,7 @@ from wscli.daemon.upstream.members.member import Member, Subscriber
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.none import no_session
 from wscli.daemon.upstream.session.seam import MakeSession
-from wscli.daemon.upstream.subscription import Subscription
+from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
 from wscli.errors import UnknownChannel
 
