@@ -15,6 +15,7 @@ from wscli.config.plan import UpstreamPlan
 from wscli.core.failures import Failure, Verdict
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
+from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.errors import WscliError
@@ -35,6 +36,8 @@ class SessionOwner(Protocol):
     values: Mapping[str, Any]
     """The same channel's ``with``, filled."""
     refs: Refs
+    subscribers: Subscribers
+    """Its channels."""
 
 
 class SessionListener(Protocol):
