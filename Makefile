@@ -68,4 +68,4 @@ docs: $(VENV)/.installed ## write again what is generated in docs/
 	$(BIN)/python docs/generate_layers.py
 
 clean: ## what was built
-	rm -rf build dist $(VENV) $(WHEEL_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-servers .mypy_cache .ruff_cache .pytest_cache .hypothesis
