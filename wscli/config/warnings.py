@@ -145,6 +145,8 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     dialled: dict[tuple[object, ...], list[Located]] = {}
     for name, located in root.section("channels"):
         channel = plan.channels[name]
+        if channel.upstream.share:
+            continue
         # Parameters of two templates are the same where they have the same place in the name.
         params = {name: f"parameter-{place}" for place, name in enumerate(channel.params)}
         with contextlib.suppress(ValueError):  # a filter that takes numbers alone
