@@ -59,7 +59,6 @@ class Pipeline:
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
         self._pool: list[_Pooled | HeldGap] = []
-        self._closing = False
         self.unrouted = 0
 
     # channels
@@ -74,7 +73,7 @@ class Pipeline:
         self._routes.remove(part)
 
     def take_pool(self, part: ChannelPart) -> None:
-        """Give a channel what was held for those to come; others that join in this turn get it as well."""
+        """Give a channel what was held for those to come."""
         for one in self._pool:
             if isinstance(one, HeldGap):
                 self._delivery.gap(part, one.reason, one.missed)
@@ -83,18 +82,13 @@ class Pipeline:
             if mine:
                 one.taken = True
                 self._give(part, route, one.value, one.raw, one.ack, {})
-        if not self._core.shared:
-            self.close_pool()
-        elif self._pool and not self._closing:
-            self._closing = True
-            self._core.after(0.0, self.close_pool)
 
     def close_pool(self) -> None:
         """Hold nothing more for channels to come."""
         pool, self._pool = self._pool, []
         self._core.pooled = 0
         self._core.pooling = False
-        self._core.undelivered.discard(None)
+        self._core.now.undelivered.discard(None)
         for one in pool:
             if isinstance(one, _Pooled):
                 self.unrouted += not one.taken
@@ -206,7 +200,7 @@ class Pipeline:
             self._core.fail(self._core.upstream, "hello", text)
         else:
             self._pool.append(_Pooled(value, raw, ack))
-            self._core.undelivered.add(None)
+            self._core.now.undelivered.add(None)
 
     # numbers and gaps
 
@@ -231,9 +225,9 @@ class Pipeline:
             number = int(number)
         if number.__class__ is not int:
             return 0
-        last = self._core.orders.get(whose)
+        last = self._core.now.orders.get(whose)
         if last is None or number > last or number in (0, 1):
-            self._core.orders[whose] = number
+            self._core.now.orders[whose] = number
         return max(number - last - 1, 0) if last is not None else 0
 
 
