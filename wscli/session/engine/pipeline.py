@@ -26,13 +26,14 @@ _TEXT = ord("t")
 class _Pooled:
     """A message that is held for channels to come."""
 
-    __slots__ = ("ack", "raw", "taken", "value")
+    __slots__ = ("ack", "dropped_for", "raw", "taken", "value")
 
-    def __init__(self, value: Any, raw: Unit, ack: int | None) -> None:
+    def __init__(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
         self.value = value
         self.raw = raw
         self.ack = ack
-        self.taken = False
+        self.dropped_for = dropped_for
+        self.taken = bool(dropped_for)
 
 
 class Pipeline:
@@ -79,7 +80,7 @@ class Pipeline:
                 self._delivery.gap(part, one.reason, one.missed)
                 continue
             mine, route = self._routes.route_of(part, one.value)
-            if mine:
+            if mine and part not in one.dropped_for:
                 one.taken = True
                 self._give(part, route, one.value, one.raw, one.ack, {})
 
@@ -162,7 +163,7 @@ class Pipeline:
 
     def _route(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
         if self._core.pooling:
-            self._hold(value, raw, ack)
+            self._hold(value, raw, ack, dropped_for)
             return
         shown: dict[int, list[Unit]] = {}
         routed = bool(dropped_for)
@@ -192,14 +193,14 @@ class Pipeline:
         dedupe = part.of.dedupe
         self._delivery.give(part, units, None if dedupe is None else _key(dedupe, value, raw), ack)
 
-    def _hold(self, value: Any, raw: Unit, ack: int | None) -> None:
+    def _hold(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
         self._core.pooled += len(raw.payload)
         if self._core.pooled > MOST_HELD:
             self._pool.clear()
             text = "over 1MiB of messages arrived before a channel could be subscribed"
             self._core.fail(self._core.upstream, "hello", text)
         else:
-            self._pool.append(_Pooled(value, raw, ack))
+            self._pool.append(_Pooled(value, raw, ack, dropped_for))
             self._core.now.undelivered.add(None)
 
     # numbers and gaps
