@@ -49,7 +49,7 @@ async def managed(
 ) -> AsyncIterator[Manager]:
     """Run a manager, and check that it ends with nothing left."""
     named = {plan.name: plan for plan in plans}
-    file = Path(state or "/nonexistent", "app.yaml")
+    file = Path(state or Path(__file__).parent, "app.yaml")
     manager = make_manager(
         Plan("app", file, {"api": Rate(10_000, 1.0)}, channels=named, tokens=dict(tokens or {})),
         clock=SystemClock(),

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.protocol import State
 
 from tests.daemon.upstream.session.live import heard, live_plan, managed, messages, say, serving, until
 from tests.daemon.upstream.session.victim import RESUMING
@@ -52,7 +53,7 @@ class ResumingServer:
                 await say(connection, {"op": "resumed"})
                 break
             await say(connection, {"op": "invalid"})
-        while True:
+        while connection.state is State.OPEN:
             while seq < self.events:
                 seq += 1
                 await say(connection, {"op": "event", "seq": seq})
@@ -83,7 +84,7 @@ def check(found: list[Any], logins: int) -> None:
 
 @pytest.mark.parametrize("kills", KILLS)
 async def test_a_manager_that_is_killed_goes_on_where_its_disk_is(tmp_path: Path, kills: int) -> None:
-    spoken, chance = ResumingServer(), random.Random(7)
+    spoken = ResumingServer()
     async with serving(spoken.speak) as server:
         ticking = asyncio.ensure_future(spoken.tick())
         module = "tests.daemon.upstream.session.victim"
@@ -94,8 +95,8 @@ async def test_a_manager_that_is_killed_goes_on_where_its_disk_is(tmp_path: Path
         assert victim.stdout is not None
         assert victim.stdin is not None
         forgotten = 0
-        while await victim.stdout.readline():
-            if spoken.resumes and chance.random() < 0.2:
+        while life := await victim.stdout.readline():
+            if int(life) % 5 == 4:
                 spoken.forget()
                 forgotten += 1
             victim.stdin.write(b"go\n")
@@ -103,8 +104,8 @@ async def test_a_manager_that_is_killed_goes_on_where_its_disk_is(tmp_path: Path
         ticking.cancel()
     found = json.loads((tmp_path / "history").read_text())
     check(found, spoken.welcomes)
-    assert spoken.resumes > kills // 2
-    assert len([one for one in found if one == "outage"]) >= forgotten // 2 > 0
+    assert spoken.resumes >= kills // 2
+    assert len([one for one in found if one == "outage"]) >= forgotten > 0
 
 
 @pytest.mark.parametrize("kills", KILLS)

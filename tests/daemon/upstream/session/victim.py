@@ -1,7 +1,7 @@
 """A manager that is killed over and over: ``python -m tests.daemon.upstream.session.victim DIR PORT KILLS SEED``.
 
-Each life is a fork, so that a hundred are quick. It is killed by SIGKILL at a random moment after it was started. The
-last one goes on until it has what the server has, and writes its history to the file ``history``: the number of each
+Each life is a fork, so that a hundred are quick. It is killed by SIGKILL at a random moment after it was started, or
+after it received something. The last one goes on until it has what the server has, and writes its history to the file ``history``: the number of each
 message, and the reason of each gap. A line is printed before each life, and read before it begins.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import random
+import select
 import signal
 import sys
 import time
@@ -57,13 +58,15 @@ async def recorded(channel: Channel) -> list[object]:
     return found
 
 
-async def live(directory: Path, port: int, *, last: bool) -> None:
+async def live(directory: Path, port: int, told: int, *, last: bool) -> None:
     limits = HistoryLimits(store="disk", sync="normal", keep=1_000_000)
     plan = live_plan("news", f"ws://127.0.0.1:{port}/ws", RESUMING, history=limits)
     async with managed(plan, state=directory) as manager:
         channel = manager.channel("news")
+        before = channel.history.last
+        await eventually(lambda: channel.history.last > before)
+        os.write(told, b"receives")
         if last:
-            await eventually(lambda: channel.state == "ready")
             before = channel.history.last
             await eventually(lambda: channel.history.last >= before + 20)
             (directory / "history").write_text(json.dumps(await recorded(channel)))
@@ -77,13 +80,18 @@ def main() -> None:
     for life in range(kills + 1):
         os.write(1, b"%d\n" % life)
         sys.stdin.readline()
+        reading, told = os.pipe()
         pid = os.fork()
         if not pid:
-            asyncio.run(live(directory, port, last=life == kills))
+            asyncio.run(live(directory, port, told, last=life == kills))
             os._exit(0)
+        os.close(told)
         if life < kills:
-            time.sleep(chance.uniform(0.03, 0.15))
+            early = life % 4 == 3
+            select.select([reading], [], [], chance.uniform(0.0, 0.3) if early else 30.0)
+            time.sleep(chance.uniform(0.0, 0.05))
             os.kill(pid, signal.SIGKILL)
+        os.close(reading)
         _, status = os.waitpid(pid, 0)
         if life == kills and status:
             sys.exit(f"the last life failed: {status}")
