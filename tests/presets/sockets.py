@@ -24,6 +24,7 @@ _PUBLIC = (
     "wss://cell-b.eventsub.wss.twitch.tv", "wss://api.deepgram.com",
 )  # fmt: skip
 """Addresses that presets and servers name; each is a folder of ours."""
+_PLAIN = {"https": "http", "wss": "ws"}
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Address:
     def local(self, text: str) -> str:
         """Put our address in place of public ones."""
         for place, public in enumerate(_PUBLIC):
-            text = text.replace(public, f"{public.partition(':')[0].rstrip('s')}://127.0.0.1:{self.port}/{place}")
+            text = text.replace(public, f"{_PLAIN[public.partition(':')[0]]}://127.0.0.1:{self.port}/{place}")
         return text
 
     def public(self, text: str) -> str:
@@ -54,14 +55,16 @@ class Address:
         endpoint = {key: value for key, value in preset.items() if not key.startswith("x-")}
         if "url_hosts" in endpoint:
             endpoint["url_hosts"] = ["127.0.0.1"]
-        file = json.loads(case.file(**endpoint))
+        file = json.loads(case.file())
         api = file["endpoints"]["api"]
+        api.update(endpoint)
         if case.url is not None:
             api["url"] = f"ws://127.0.0.1:{self.port}/{case.url.partition('.com/')[2]}"
         if not own:
             del api["preset"]
         if case.preset == "cdp":
             file["channels"]["main"]["with"]["debugger"] = f"http://127.0.0.1:{self.port}"
+        api["connect"] = {"rate": "100/s"}
         file["backoff"] = {"default": {"initial": "10ms", "max": "50ms"}}
         return json.dumps(file)
 
