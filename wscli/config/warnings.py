@@ -170,11 +170,11 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     dialled: dict[tuple[object, ...], list[Located]] = {}
     for name, located in root.section("channels"):
         channel = plan.channels[name]
+        if channel.upstream.share:
+            continue
         # Parameters of two templates are the same where they have the same place in the name.
         params = {name: f"parameter-{place}" for place, name in enumerate(channel.params)}
         with contextlib.suppress(ValueError):  # a filter that takes numbers alone
-            if channel.upstream.share:
-                continue
             key = channel.upstream.key(params, channel.values.render({"param": params}))
             same = (key.address, key.connect_to, key.query, key.headers, key.subprotocols, key.tls)
             dialled.setdefault(same, []).append(located)
