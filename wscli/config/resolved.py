@@ -20,6 +20,8 @@ __all__ = ["resolved_file"]
 _MARK = Mark(1, 1)
 _MERGED = ("query", "headers", "keepalive", "rotate")
 """Keys of an endpoint and a channel that merge by key, where both are mappings."""
+_SAID = ("rotate",)
+"""Keys whose default means less than the same value written out: ``rotate: none`` forbids it by hand, too."""
 _LEVELS = ("verdicts",)
 """Keys of both that stay apart: the nearer level is asked first."""
 
@@ -189,7 +191,7 @@ _COMPLETED = (("connect",), ("keepalive",), ("tls",), ("history",), ("backfill",
 
 def _default(place: tuple[str, ...], schema: dict[str, Any]) -> Node | None:
     default = next((form["default"] for form in forms(schema) if "default" in form), None)
-    if default is not None:
+    if default is not None and place[-1] not in _SAID:
         return _node(default)
     if place[1:] in _COMPLETED and place[1:] not in (("backfill",), ("tls",)):
         return _with_defaults({}, place)
