@@ -191,7 +191,8 @@ CASES = [
         gone=lambda server: not server.subscriptions,
     ),
     Case(
-        "nostr", Relay, {"filter": {"kinds": [1]}}, lambda server: server.publish({"id": f"e{len(server.stored)}", "kind": 1}),
+        "nostr", Relay, {"filter": {"kinds": [1]}},
+        lambda server: server.publish({"id": f"e{len(server.stored)}", "kind": 1}),
         {"id": "e0", "kind": 1}, closes={1006: "retry", 1000: "retry"}, refused=({"filter": {"kinds": [4]}}, "stop"),
         gone=lambda server: not server.subscriptions,
     ),
