@@ -141,7 +141,7 @@ class Run:
             self._deadline = None
 
     def _late(self, step: Step) -> None:
-        expected = f", expected {step.expected}" if step.expected else ""
+        expected = f", expected {step.expected}" if step.expected and step.expected not in step.shown else ""
         self._go_on(step_failed(step, self._moment, f"no answer within {format_duration(step.within)}{expected}"))
 
     # the steps
