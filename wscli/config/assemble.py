@@ -109,6 +109,7 @@ def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, 
         shown_proxy=endpoint.shown_proxy,
         max_message=above.max_message if model.max_message is None else model.max_message,
         timeout=above.connect.timeout,
+        undeclared=compiled.undeclared,
         secrets=secrets,
     )
 

@@ -52,6 +52,8 @@ class DialPlan:
     """A declared proxy's URL without userinfo, with ``***`` for values of the environment."""
     max_message: int = 1 << 20
     timeout: float = 10.0
+    undeclared: frozenset[str] = frozenset()
+    """Tokens that templates name with a default, and that no source gives."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     """The values of ``${VAR}`` of the whole file."""
 
@@ -66,7 +68,7 @@ class DialPlan:
     @property
     def token_names(self) -> frozenset[str]:
         """The token sources that the templates name."""
-        return frozenset(name for space, name in self.references if space == "token")
+        return frozenset(name for space, name in self.references if space == "token") - self.undeclared
 
     def address(self, scope: Scope) -> str:
         """Fill the URL, and append the path. Values are percent-encoded, but for one that is the whole URL.

@@ -11,9 +11,9 @@ from wscli.net.http import HttpRequest
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
-    "Action", "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
-    "JudgeUpstream", "Keep", "Progress", "RecordGap", "Reply", "RunCommand", "Send", "SessionReady", "SetTimer",
-    "Stepped", "SubscriptionReady", "Unsubscribed",
+    "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
+    "JudgeUpstream", "Keep", "StepWaits", "RecordGap", "Reply", "CommandCall", "Send", "SessionAction", "SessionReady",
+    "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class RunCommand:
+class CommandCall:
     """Run a command without a shell; the answer is its output."""
 
     argv: Sequence[str]
@@ -70,7 +70,7 @@ class CallFailed:
     """Why a call failed, for ``Session.answered``."""
 
     failure: Failure
-    """Of kind ``token`` for tokens, ``status`` with its ``code`` for an HTTP status, else ``session`` or as a dial's."""
+    """Of kind ``token`` for tokens, ``status`` with its ``code`` for an HTTP status, else as a dial's."""
     body: bytes | object = ABSENT
     """The body of an HTTP answer with another status; an item of ``expect`` may say what then."""
 
@@ -80,7 +80,7 @@ class Call:
     """Do this within so many seconds, and tell ``Session.answered`` with the same number, once."""
 
     number: int
-    what: AskTokens | Fetch | RunCommand
+    what: AskTokens | Fetch | CommandCall
     within: float
     channel: ChannelSession | None
     """Whose step it is; None: the upstream's."""
@@ -95,7 +95,7 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class StepWaits:
     """A step waits now; ``channel`` None: of the upstream."""
 
     channel: ChannelSession | None
@@ -132,7 +132,7 @@ class SubscriptionReady:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """What ``unsubscribe`` declares is done, or need not be. A failure of it is no failure of the channel."""
+    """What ``unsubscribe`` declares is done, or need not be. The channel does not fail with it."""
 
     channel: ChannelSession
 
@@ -206,11 +206,11 @@ class Reply:
     payload: bytes
 
 
-Action = (
+SessionAction = (
     Send
     | Call
     | SetTimer
-    | Progress
+    | StepWaits
     | Stepped
     | SessionReady
     | SubscriptionReady

@@ -55,6 +55,8 @@ class Alternative:
     """One answer that a step may get."""
 
     match: Shape
+    shown: str = ""
+    """The shape as declared and without secrets, such as ``{type: auth_invalid}``."""
     set: Mapping[str, Assigned] = field(default_factory=dict)
     keep: Mapping[str, Assigned] = field(default_factory=dict)
     drop: bool = True
@@ -96,6 +98,8 @@ class Rule:
     """Whether it names ``{sub}``, ``{with}`` or ``{param}``, and so belongs to a channel."""
     place: str = "rules"
     """Where it stands, as in ``rules[1]``."""
+    shown: str = ""
+    """The shape as declared and without secrets, such as ``{type: auth_invalid}``."""
     set: Mapping[str, Assigned] = field(default_factory=dict)
     keep: Mapping[str, Assigned] = field(default_factory=dict)
     send: SendAction | None = None
@@ -172,6 +176,8 @@ class SessionPlan:
     order: JsonPath | None = None
     outgoing: JsonTemplate | Literal["none"] | None = None
     """Wraps what a program sends; ``none``: nothing may be sent; None: sent as it stands."""
+    outgoing_takes_binary: bool = False
+    """Whether it has ``{msg:base64}``; other binary messages pass unwrapped."""
     merge: JsonTemplate | None = None
     reply: Shape | None = None
     limits: SessionLimits = SessionLimits()

@@ -33,6 +33,8 @@ class CompiledChannel:
     """The path with ``***`` for values of the environment."""
     request: UpgradeRequest
     values: JsonTemplate
+    undeclared: frozenset[str]
+    """Token sources that the dial names with a default, and that are not declared."""
     verdicts: tuple[VerdictTable, ...]
     backoff: BackoffPolicy
 
@@ -89,7 +91,9 @@ def _compile(
             for use in uses_of(LocatedTemplate(template, located.get("path") or located))
         )
     )
-    check_uses(located, params, endpoint.session, (*url, *request.uses, *of_path), context)
+    dial = (*url, *request.uses, *of_path)
+    check_uses(located, params, endpoint.session, dial, context)
+    tokens = {use.placeholder.name for use in dial if use.placeholder.space == "token"}
     return CompiledChannel(
         params=params,
         endpoint=endpoint,
@@ -97,6 +101,7 @@ def _compile(
         shown_path=shown_path,
         request=request,
         values=values,
+        undeclared=frozenset(name for name in tokens if not context.has_token(name)),
         verdicts=verdicts,
         backoff=policies.resolve(located.get("backoff"), endpoint.backoff).policy,
     )

@@ -76,17 +76,25 @@ class Context:
                 self.add(located, str(error))
                 return None
             self._templates[same] = template
-        for space, name in sorted(template.references):
-            if space == "token" and self.tokens is not None and name not in self.tokens:
-                self.add(located, self.unknown_token(located, name, self.tokens))
-        return LocatedTemplate(template, located)
+        placed = LocatedTemplate(template, located)
+        for use in uses_of(placed):
+            if use.placeholder.space == "token" and use.placeholder.default is None:
+                self.check_token(located, use.placeholder.name)
+        return placed
 
-    def unknown_token(self, located: Located, name: str, known: Collection[str]) -> str:
-        """Say that a source is not declared: of a preset, that it needs one."""
+    def has_token(self, name: str) -> bool:
+        """Whether a source is declared; where the section cannot be read, each may be."""
+        return self.tokens is None or name in self.tokens
+
+    def check_token(self, located: Located, name: str) -> None:
+        """Refuse a source that is not declared; a preset says that it needs one."""
+        if self.tokens is None or name in self.tokens:
+            return
         origin = self.problems.origin(located.mark)
-        if origin is not None:
-            return f"the {origin} needs the token source {name!r}; declare it under 'tokens:'"
-        return f"'{{token.{name}}}': {unknown_token(name, known)}"
+        if origin is None:
+            self.add(located, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
+        else:
+            self.add(located, f"the {origin} needs the token source {name!r}; declare it under 'tokens:'")
 
 
 def unknown_token(name: str, known: Collection[str]) -> str:

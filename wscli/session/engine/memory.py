@@ -16,9 +16,13 @@ class Memory:
         self.kept: dict[str, Any] = dict(kept or {})
         """What ``keep`` keeps of the upstream: ``{var.x}``."""
         self.subscribed: dict[str, Any] = {}
-        """The channels that are ready on the last connection, by name, each with its ``{sub.ref}``."""
+        """The channels that are ready on the last connection, by name."""
         self.orders: dict[str | None, int] = {}
         """The last number of ``order``, by channel; None is the upstream's."""
+        self.undelivered: set[str | None] = set()
+        """The channels that were held messages for as the last connection ended; None: any."""
+        self.owner: object = None
+        """The session whose kept values these are: of the ready connection, or of the only one."""
 
     def forget(self) -> None:
         """Forget all of it, for a verdict ``fresh``; each channel's kept values are its own."""

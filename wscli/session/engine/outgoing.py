@@ -2,12 +2,58 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from wscli.session.actions import Action, ChannelSession
+from wscli.errors import NotSent
+from wscli.session.actions import ChannelSession, Send, SessionAction
+from wscli.session.engine.core import Core
+from wscli.session.engine.parts import Part
+from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
+from wscli.session.plan import SendAction
+from wscli.templates import JsonTemplate, TemplateError
+from wscli.templates.paths import ABSENT
+from wscli.values import Rate
 
-__all__ = ["LetOut", "OutgoingMessage", "RefSource"]
+__all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
+
+_MASK = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
+
+
+_PLAIN = FramesPlan()
+_MOST_TIMES = 10_000
+"""Times that are remembered; a rate of more events is the same rate over a shorter stretch."""
+_RESERVED = 20
+"""One of so many events is kept for the session's own messages, so that programs do not delay a heartbeat."""
+
+
+class RateWindow:
+    """When the next event is allowed; no stretch of ``seconds`` has more than ``events``."""
+
+    __slots__ = ("_events", "_seconds", "_times")
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._events, self._seconds = (0, 0.0) if rate is None else rate
+        if self._events > _MOST_TIMES:
+            self._events, self._seconds = _MOST_TIMES, self._seconds * _MOST_TIMES / self._events
+        self._times: deque[float] = deque()
+
+    def wait(self, now: float, *, reserved: bool = True) -> float:
+        """Give the seconds until the next event; ``reserved``: it may take what is kept for the session's own."""
+        if not self._events:
+            return 0.0
+        times = self._times
+        while times and times[0] <= now - self._seconds:
+            times.popleft()
+        allowed = self._events if reserved else self._events - self._events // _RESERVED
+        return 0.0 if len(times) < allowed else times[len(times) - allowed] + self._seconds - now
+
+    def count(self, now: float) -> None:
+        """Count an event."""
+        if self._events:
+            self._times.append(now)
 
 
 class RefSource(Protocol):
@@ -15,6 +61,21 @@ class RefSource(Protocol):
 
     def draw(self, kind: str) -> int | str:
         """Give a fresh one of the kind ``int``, ``str`` or ``uuid``."""
+
+
+class _Drawn:
+    """``{ref.int}`` and its like of one message: drawn at the first use, and the same at each further one."""
+
+    __slots__ = ("_refs", "ref")
+
+    def __init__(self, refs: RefSource, ref: Any) -> None:
+        self._refs = refs
+        self.ref = ref
+
+    def get(self, kind: str, default: Any = None) -> Any:
+        if self.ref is None and kind in _MASK:
+            self.ref = self._refs.draw(kind)
+        return default if self.ref is None else self.ref
 
 
 @dataclass(slots=True, eq=False)
@@ -26,13 +87,141 @@ class OutgoingMessage:
     """Whether a program sent it; those go after the session's own."""
     ref: Any = None
     """The reference that was drawn for it; None: not yet, or it has none."""
+    reply: bool = False
+    """Whether ``Reply`` is wanted."""
+    cancelled: bool = False
+    """Whether the step that it belongs to was stopped; it is not sent then."""
+    render: Callable[[Any], Unit] = field(default=lambda _: Unit(b"", False), repr=False)
+    """Takes the namespace ``ref``."""
+    written: Callable[[OutgoingMessage], None] | None = field(default=None, repr=False)
+    """Called as it is let out, before it is written."""
+    failed: Callable[[str], None] | None = field(default=None, repr=False)
+    """Called with the reason why it could not be."""
 
 
 @dataclass(frozen=True, slots=True)
 class LetOut:
-    """What to write now; ``payload`` None: nothing, it could not be rendered."""
+    """What to write now; ``payload`` None: nothing, for the reason that ``problem`` says."""
 
     payload: bytes | None
-    binary: bool
-    actions: list[Action] = field(default_factory=list)
+    binary: bool = False
+    actions: list[SessionAction] = field(default_factory=list)
     """To be carried out once the write has begun."""
+    problem: str = ""
+
+
+class Outbound:
+    """Renders what leaves, and counts it."""
+
+    def __init__(self, core: Core, refs: RefSource) -> None:
+        self._core = core
+        self._refs = refs
+        self._pace = RateWindow(core.plan.limits.send)
+        self._frames = core.plan.frames
+        self.last = core.time()
+        """When the last message was let out."""
+
+    def send(
+        self,
+        part: Part,
+        action: SendAction,
+        scope: Mapping[str, Any],
+        written: Callable[[OutgoingMessage], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> OutgoingMessage:
+        """Have a message of the session let out, filled only then."""
+
+        def render(ref: Any) -> Unit:
+            return self.rendered(action, {**scope, "ref": ref})
+
+        message = OutgoingMessage(part.channel, by_user=False, render=render, written=written, failed=failed)
+        self._core.actions.append(Send(message))
+        return message
+
+    def prepared(self, part: Part, action: SendAction, scope: Mapping[str, Any]) -> OutgoingMessage:
+        """Fill a message now, but for its references.
+
+        Raises:
+            TemplateError: it cannot be filled.
+        """
+        if not any(space == "ref" for space, _ in action.message.references):
+            unit = self.rendered(action, scope)
+            return OutgoingMessage(part.channel, by_user=False, render=lambda _: unit)
+        frozen = {space: dict(names) if space in ("var", "sub") else names for space, names in scope.items()}
+        self.rendered(action, {**frozen, "ref": _MASK})
+        return OutgoingMessage(
+            part.channel, by_user=False, render=lambda ref: self.rendered(action, {**frozen, "ref": ref})
+        )
+
+    def rendered(self, action: SendAction, scope: Mapping[str, Any]) -> Unit:
+        """Give the bytes of a message."""
+        value = action.message.render(scope)
+        if value is ABSENT:
+            raise TemplateError("the message is left out by its own default")
+        unit = encode_message(self._frames, value)
+        return Unit(unit.payload, True) if action.binary else unit
+
+    def wrap(self, part: Part, payload: bytes, *, binary: bool, ref: Any, reply: bool) -> OutgoingMessage:
+        """Make what a program sends into a message.
+
+        Raises:
+            NotSent: it cannot be sent.
+        """
+        plan = self._core.plan
+        if plan.outgoing == "none":
+            raise NotSent("the session allows no messages from programs (outgoing: none)")
+        render = self._program_render(part, payload, binary=binary)
+        try:
+            render(_MASK)
+        except TemplateError as error:
+            raise NotSent(f"the message cannot be wrapped: {error}") from None
+        return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, render=render)
+
+    def _program_render(self, part: Part, payload: bytes, *, binary: bool) -> Callable[[Any], Unit]:
+        plan = self._core.plan
+        outgoing = plan.outgoing if isinstance(plan.outgoing, JsonTemplate) else None
+        if binary and (outgoing is None or not plan.outgoing_takes_binary):
+            return lambda _: Unit(payload, True)
+        if outgoing is None and plan.merge is None:
+            unit = Unit(payload, self._frames.send == "binary")
+            return lambda _: unit
+        value = payload if binary else parse_message(_PLAIN, payload)
+
+        def render(ref: Any) -> Unit:
+            scope = {**part.scope, "msg": value, "ref": ref}
+            whole = value if outgoing is None else outgoing.render(scope)
+            if plan.merge is not None:
+                if not isinstance(whole, dict):
+                    raise NotSent("the session adds keys to each message (merge), which must be a JSON object")
+                whole = {**whole, **plan.merge.render(scope)}
+            return encode_message(self._frames, whole, outgoing=outgoing is not None)
+
+        return render
+
+    def wait(self, message: OutgoingMessage) -> float:
+        """Give the seconds until ``limits.send`` allows the message."""
+        return self._pace.wait(self._core.clock.monotonic(), reserved=not message.by_user)
+
+    def let_out(self, message: OutgoingMessage) -> tuple[Unit | None, str]:
+        """Render a message and count it; without one, give the reason why not."""
+        if message.cancelled:
+            return None, ""
+        drawn = _Drawn(self._refs, message.ref)
+        try:
+            unit = message.render(drawn)
+        except (TemplateError, NotSent) as error:
+            if message.failed is not None:
+                message.failed(str(error))
+            return None, str(error)
+        message.ref = drawn.ref
+        self.last = self._core.time()
+        self._pace.count(self._core.clock.monotonic())
+        if message.written is not None:
+            message.written(message)
+        return unit, ""
+
+
+def masked(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the scope with every reference the same, so that two channels' subscribes can be compared."""
+    sub = {**scope.get("sub", {}), "ref": 0}
+    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK}

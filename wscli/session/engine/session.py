@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
 from wscli.clock import Clock
-from wscli.session.actions import Action, CallFailed, ChannelSession
+from wscli.errors import NotSent
+from wscli.session.actions import ByeOver, CallFailed, ChannelSession, SessionAction, SessionReady
+from wscli.session.engine.channels import Channels
+from wscli.session.engine.core import Core
+from wscli.session.engine.delivery import Delivery
 from wscli.session.engine.memory import Memory
-from wscli.session.engine.outgoing import LetOut, OutgoingMessage, RefSource
-from wscli.session.plan import SessionPlan
+from wscli.session.engine.outgoing import LetOut, Outbound, OutgoingMessage, RefSource
+from wscli.session.engine.pipeline import Pipeline
+from wscli.session.engine.rules import Rules
+from wscli.session.engine.steps.requests import StepFailed
+from wscli.session.engine.steps.run import Steps
+from wscli.session.engine.steps.waits import Replies, Waits
+from wscli.session.engine.timers import Timers
+from wscli.session.plan import SessionPlan, Step
 from wscli.templates import Scope
 
-__all__ = ["Session"]
+__all__ = ["RunningSession"]
 
 
-class Session:
+class RunningSession:
     """One connection's session. Each input returns the actions to carry out, in order.
 
     The order of a life: ``begin``, ``variables`` for the dial, ``dialling``, ``opened``, then the others, any number of
@@ -33,6 +43,7 @@ class Session:
         chance: Random,
         *,
         shared: bool = False,
+        max_message: int = 1 << 20,
     ) -> None:
         """Make one for a dial.
 
@@ -44,52 +55,147 @@ class Session:
             clock: for deadlines and ``{now}``.
             chance: for ``first: random``.
             shared: whether the endpoint has ``share``: only then a channel is judged by itself (``JudgeChannel``).
+            max_message: bytes of a message of a ``stream``.
 
         """
+        self._plan = plan
+        core = self._core = Core(plan, memory, scope, clock, chance, shared=shared)
+        waits = Waits()
+        self._outbound = Outbound(core, refs)
+        self._replies = Replies(plan.reply)
+        self._steps = Steps(core, waits, self._outbound)
+        self._delivery = Delivery(core)
+        rules = Rules(core, self._steps, self._outbound)
+        self._pipeline = Pipeline(
+            core, waits, self._replies, self._delivery, rules.apply, rules.observe, max_message=max_message
+        )
+        self._timers = Timers(core, self._steps, self._outbound)
+        self._channels = Channels(
+            core, self._steps, self._outbound, self._delivery, rules, self._pipeline, self._timers
+        )
+        self._was_subscribed, self._orders = memory.subscribed, memory.orders
+        self._resuming = False
 
-    def begin(self) -> list[Action]:
+    # the upstream
+
+    def begin(self) -> list[SessionAction]:
         """Run ``before``; ``SessionReady`` says that the dial may begin."""
-        raise NotImplementedError
+        self._run(self._plan.before, "before", lambda: self._core.actions.append(SessionReady()))
+        return self._done()
 
     def variables(self) -> Mapping[str, Any]:
         """Give ``{var.x}`` for the dial's templates."""
-        raise NotImplementedError
+        return self._core.upstream.variables
 
-    def dialling(self) -> list[Action]:
+    def dialling(self) -> list[SessionAction]:
         """Learn that the dial's templates are filled: ``resume`` with ``once`` forgets what was kept."""
-        raise NotImplementedError
+        resume, part = self._plan.resume, self._core.upstream
+        self._resuming = self.resumable
+        if resume is not None and resume.once and part.kept:
+            part.kept.clear()
+            part.keep_changed()
+        return self._done()
 
-    def opened(self) -> list[Action]:
+    def opened(self) -> list[SessionAction]:
         """Run ``hello`` or what ``resume`` has in its place; ``SessionReady`` says that it is over."""
-        raise NotImplementedError
+        core, resume = self._core, self._plan.resume
+        self._timers.heard = self._outbound.last = core.time()
+        self._timers.place(core.upstream)
+        if self._resuming and resume is not None:
+            core.orders.update(self._orders)
+            self._run(resume.hello, "resume", lambda: self._open(resumed=True))
+        else:
+            self._run(self._plan.hello, "hello", lambda: self._open(resumed=False))
+        return self._done()
 
-    def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> list[Action]:
+    def _open(self, *, resumed: bool) -> None:
+        core, resume = self._core, self._plan.resume
+        core.upstream.resumed = core.upstream.resumed or resumed
+        core.open()
+        core.actions.append(SessionReady(core.upstream.resumed))
+        self._timers.ready(core.upstream)
+        kept = resumed and resume is not None and resume.subscribe_kept
+        self._channels.open(self._was_subscribed if kept else {})
+
+    def _run(self, steps: Sequence[Step], moment: str, ended: Callable[[], None]) -> None:
+        def failed(error: StepFailed) -> None:
+            self._core.judge(self._core.upstream, error.verdict, error.failure)
+
+        self._steps.run(steps, moment, self._core.upstream, ended, failed)
+
+    def bye(self) -> list[SessionAction]:
+        """Run ``bye`` before a close after which we do not come back; ``ByeOver`` says that it is over."""
+        core = self._core
+        if not core.ready or not self._plan.bye:
+            core.actions.append(ByeOver())
+            return self._done()
+
+        def over(_: object = None) -> None:
+            core.cancel(timer)
+            core.actions.append(ByeOver())
+
+        def late() -> None:
+            run.stop()
+            core.actions.append(ByeOver())
+
+        timer = core.after(self._plan.bye_within, late)
+        run = self._steps.run(self._plan.bye, "bye", core.upstream, over, over)
+        return self._done()
+
+    def ended(self) -> None:
+        """Learn that the connection is over, or was not made: nothing is asked any more."""
+        self._core.end()
+
+    # what arrives
+
+    def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> list[SessionAction]:
         """Process the messages of one turn; the arguments are those of ``ConnectionListener.on_batch``."""
-        raise NotImplementedError
+        self._timers.heard = self._core.time()
+        self._pipeline.received(payloads, kinds)
+        return self._done()
 
-    def join(self, channel: ChannelSession) -> list[Action]:
+    def answered(self, number: int, answer: Mapping[str, str] | bytes | CallFailed) -> list[SessionAction]:
+        """Take the answer to a ``Call``; an unknown number changes nothing."""
+        self._core.answered(number, answer)
+        return self._done()
+
+    def due(self, number: int) -> list[SessionAction]:
+        """Take a timer of ``SetTimer`` that is due; an unknown number changes nothing."""
+        self._core.due(number)
+        return self._done()
+
+    def logged(self, number: int) -> list[SessionAction]:
+        """Learn that a message of ``Deliver.acks`` is committed, or was a duplicate; once for each channel."""
+        self._delivery.logged(number)
+        return self._done()
+
+    def hold(self, *, held: bool) -> None:
+        """Learn that reading is paused, or resumed: time meanwhile counts for no deadline."""
+        self._core.pause(paused=held)
+
+    # channels
+
+    def join(self, channel: ChannelSession) -> list[SessionAction]:
         """Subscribe a channel, at once or as ``hello`` is over and ``limits.subscribe`` allows.
 
-        Channels that are wanted join before ``opened``: what arrives for them during ``hello`` is held for them.
-        ``SubscriptionReady`` or ``JudgeChannel`` (``JudgeUpstream`` where not shared) says how it went.
+        What arrives before a channel joined is held for those that join before ``opened``, or in the same turn as
+        ``SessionReady``. ``SubscriptionReady`` or ``JudgeChannel`` (``JudgeUpstream`` where the upstream is not shared)
+        says how it went.
         """
-        raise NotImplementedError
+        self._channels.join(channel)
+        return self._done()
 
-    def leave(self, channel: ChannelSession) -> list[Action]:
+    def leave(self, channel: ChannelSession) -> list[SessionAction]:
         """Deliver nothing more to a channel, and unsubscribe it; ``Unsubscribed`` says that this is over."""
-        raise NotImplementedError
+        self._channels.leave(channel)
+        return self._done()
 
-    def bye(self) -> list[Action]:
-        """Run ``bye`` before a close after which we do not come back; ``ByeOver`` says that it is over."""
-        raise NotImplementedError
+    def waiting_for(self, channel: ChannelSession | None) -> str:
+        """Give what a channel's step, or the upstream's, waits for; empty: none waits."""
+        part = None if channel is None else self._core.channels.get(channel.name)
+        return (self._core.upstream if part is None else part).waits_for
 
-    def answered(self, number: int, answer: Mapping[str, str] | bytes | CallFailed) -> list[Action]:
-        """Take the answer to a ``Call``; an unknown number changes nothing."""
-        raise NotImplementedError
-
-    def due(self, number: int) -> list[Action]:
-        """Take a timer of ``SetTimer`` that is due; an unknown number changes nothing."""
-        raise NotImplementedError
+    # what leaves
 
     def wrap(
         self,
@@ -110,48 +216,61 @@ class Session:
             reply: whether ``Reply`` is wanted; until ``forget`` where none arrives.
 
         Raises:
-            NotSent: ``outgoing`` is ``none``, lacks a value, or ``merge`` needs a JSON object.
+            NotSent: ``outgoing`` is ``none`` or lacks a value, or ``merge`` needs a JSON object.
 
         """
-        raise NotImplementedError
+        part = self._core.channels.get(channel.name)
+        if part is None:
+            raise NotSent("the channel is not subscribed")
+        return self._outbound.wrap(part, payload, binary=binary, ref=ref, reply=reply)
 
     def forget(self, message: OutgoingMessage) -> None:
         """Do not wait for the reply to a message any more."""
+        self._replies.forget(message)
 
     def wait_to_send(self, message: OutgoingMessage) -> float:
         """Give the seconds until ``limits.send`` allows the message; 0: let it out now."""
-        raise NotImplementedError
+        return self._outbound.wait(message)
 
     def let_out(self, message: OutgoingMessage) -> LetOut:
         """Render a message that is written next, and count it."""
-        raise NotImplementedError
+        unit, problem = self._outbound.let_out(message)
+        if message.reply and unit is not None:
+            part = self._core.channels.get(message.channel.name if message.channel else "", self._core.upstream)
+            self._replies.enter(message, part.scope)
+        actions = self._done()
+        return LetOut(None, False, actions, problem) if unit is None else LetOut(unit.payload, unit.binary, actions)
 
-    def not_sent(self, message: OutgoingMessage) -> list[Action]:
+    def not_sent(self, message: OutgoingMessage) -> list[SessionAction]:
         """Learn that a message of the session was not written."""
-        raise NotImplementedError
+        if message.failed is not None:
+            message.failed("the message was not sent")
+        return self._done()
 
-    def logged(self, number: int) -> list[Action]:
-        """Learn that a message of ``Deliver.acks`` is committed, once for each channel."""
-        raise NotImplementedError
+    # what it is
 
-    def hold(self, held: bool) -> None:
-        """Learn that reading is paused, or resumed: time meanwhile counts for no deadline."""
-
-    def waiting_for(self, channel: ChannelSession | None) -> str:
-        """Give the step that a channel, or the upstream, waits for; empty: none."""
-        raise NotImplementedError
+    @property
+    def resumable(self) -> bool:
+        """Whether every value is kept that ``resume`` needs."""
+        resume = self._plan.resume
+        return resume is not None and all(name in self._core.upstream.kept for name in resume.needs)
 
     @property
     def close_code(self) -> int:
-        """The code of a close by us: ``close`` where the session could be resumed, else 1000."""
-        raise NotImplementedError
-
-    @property
-    def resuming(self) -> bool:
-        """Whether the session is being resumed, or was."""
-        raise NotImplementedError
+        """The code of a close by us after which we come back."""
+        return self._plan.close if self.resumable else 1000
 
     @property
     def unrouted(self) -> int:
-        """How many messages no channel got."""
-        raise NotImplementedError
+        """How many messages were no channel's."""
+        return self._pipeline.unrouted
+
+    def _done(self) -> list[SessionAction]:
+        """Finish the batch, then judge, and give all that is to be done."""
+        self._delivery.finish()
+        core = self._core
+        if core.judged:
+            for part in core.emit_judged():
+                self._channels.judged(part)
+        actions, core.actions = core.actions, []
+        return actions

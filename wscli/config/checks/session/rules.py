@@ -33,16 +33,9 @@ def has_leaf(shape: Shape) -> bool:
     return any(space in OF_CHANNEL for one in shape.equalities for space, _ in getattr(one.wanted, "references", ()))
 
 
-def _match(located: Located, site: Site, *, of_channel: bool, what: str) -> Shape:
+def _match(located: Located, site: Site, *, of_channel: bool) -> Shape:
     """Compile the shape of a channel's messages, or of any."""
-    match = located.get("match") or located
-    shape = site.shape(match, _MATCHED, of_channel=of_channel)
-    if shape is None:
-        return compile_shape({}, ())
-    if of_channel and not has_leaf(shape):
-        text = f"{what} of a channel must have one of {{sub}}, {{with}} and {{param}} as the value of a key"
-        site.add(match, f"{text}: by it the channel is found")
-    return shape
+    return site.shape(located, _MATCHED, of_channel=of_channel) or compile_shape({}, ())
 
 
 # rules
@@ -63,7 +56,10 @@ def _rule(located: Located, model: RuleModel | None, name: str, site: Site) -> R
     place = Place(name, _SENT if of_channel else tuple(one for one in _SENT if one != "sub"), of_channel)
     match = compile_shape({}, ())
     if located.get("match") is not None:
-        match = _match(located, site, of_channel=of_channel, what="a rule")
+        match = _match(located.get("match") or located, site, of_channel=of_channel)
+        if of_channel and not has_leaf(match):
+            text = "a channel's rule must have {sub}, {with} or {param} as the value of a key, which finds the channel"
+            site.add(located.get("match") or located, text)
     send, ack = located.get("send"), located.get("ack")
     if not any(located.get(key) is not None for key in _EFFECTS):
         site.add(located, f"this rule does nothing; it has none of {', '.join(_EFFECTS)}")
@@ -168,7 +164,7 @@ def _route(located: Located, site: Site, *, typed: bool) -> Route:
     of_channel = not spaces_of(match).isdisjoint(OF_CHANNEL)
     if typed:
         site.typed(RouteModel, located)
-    shape = _match(located if typed else match, site, of_channel=of_channel, what="a route")
+    shape = _match(match, site, of_channel=of_channel)
     return Route(
         match=shape,
         show=site.path(located.get("show"), many=True) if typed else None,

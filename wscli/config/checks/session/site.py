@@ -75,6 +75,8 @@ class Site:
     """Each with its place and the kind of ``{sent.ref}``."""
     conditions: tuple[Condition, ...] = ()
     """Of the step that is compiled."""
+    skipped: bool = False
+    """Whether that step is never taken, as its token source is declared or is not."""
 
     def add(self, located: Located, text: str, *, key: bool = False) -> None:
         """Add a problem, unless the place has one already."""
@@ -130,7 +132,11 @@ class Site:
         if located is None or not self._checks(located, spaces, compile_shape):
             return None
         self._collect(located, spaces, of_channel=of_channel)
-        shape = compile_shape(plain(located.node), spaces)
+        try:
+            shape = compile_shape(plain(located.node), spaces)
+        except TemplateError as error:  # of several leaves together
+            self.add(located, str(error))
+            return None
         self.shapes.append((located, shape, sent))
         return shape
 
@@ -183,8 +189,8 @@ class Site:
                 if one.space in _FIXED and one.name not in _FIXED[one.space][0]:
                     names, text = _FIXED[one.space]
                     self.add(leaf, f"'{one}': {text}{did_you_mean(one.name, names)}")
-                if one.space == "token" and self.context.tokens is not None and one.name not in self.context.tokens:
-                    self.context.add(leaf, self.context.unknown_token(leaf, one.name, self.context.tokens))
+                if one.space == "token" and one.default is None and not self.skipped:
+                    self.context.check_token(leaf, one.name)
 
     def name(self, located: Located, space: str, name: str, *, of_channel: bool) -> None:
         """Remember a variable that need not have a value."""
@@ -207,14 +213,15 @@ class Site:
             elif (space, name) == ("sub", "ref"):
                 self.add(value, "{sub.ref} is the first message's of 'subscribe'; choose another name", key=True)
             self.setters.append(Setter(space, name, kept, place.name))
-            compiled = self._value(value, place, has_message=has_message)
+            compiled = self._value(value, place, kept=kept, has_message=has_message)
             if compiled is not None:
                 found[name] = compiled
         return found
 
-    def _value(self, located: Located, place: Place, *, has_message: bool) -> Assigned | None:
+    def _value(self, located: Located, place: Place, *, kept: bool, has_message: bool) -> Assigned | None:
         if located.text is None or not located.text.redacted.startswith("."):
-            spaces = [space for space in place.spaces if space not in ("token", "ref")]
+            secret = ("token",) if kept else ()  # what is kept may be written to a disk
+            spaces = [space for space in place.spaces if space not in ("ref", *secret)]
             return self.message(located, spaces, of_channel=place.of_channel)
         if not has_message:
             self.add(located, f"{self.quoted(located)}: there is no message here; add 'expect:', 'http:' or 'run:'")

@@ -34,12 +34,15 @@ def _step(located: Located, place: Place, site: Site) -> Step | None:
     model = site.typed(StepModel, located)
     if not isinstance(located.node, Branch):
         return None
-    before = len(site.uses)
+    uses, setters = len(site.uses), len(site.setters)
     site.conditions = _conditions(located.get("when"), place, site)
     step = _compile(located, model, place, site)
-    site.conditions = ()
-    tokens = (use.placeholder.name for use in site.uses[before:] if use.placeholder.space == "token")
-    return replace(step, tokens=frozenset(tokens))
+    skipped, site.skipped, site.conditions = site.skipped, False, ()
+    if skipped:
+        del site.uses[uses:], site.setters[setters:]
+        return None
+    tokens = {use.placeholder.name for use in site.uses[uses:] if use.placeholder.space == "token"}
+    return replace(step, tokens=frozenset(filter(site.context.has_token, tokens)))
 
 
 def _compile(located: Located, model: StepModel | None, place: Place, site: Site) -> Step:
@@ -119,8 +122,11 @@ def _conditions(located: Located | None, place: Place, site: Site) -> tuple[Cond
     spaces = [space for space in _VARIABLES if space in place.spaces]
     for key, value in located.entries() if located is not None else ():
         space, _, name = key.partition(".")
+        if space == "token" and name and "token" in place.spaces:
+            site.skipped |= not _token_fits(value, name, site)
+            continue
         if space not in spaces or not name:
-            names = ", ".join(f"{one}.NAME" for one in spaces)
+            names = ", ".join(f"{one}.NAME" for one in (*spaces, *{"token"}.intersection(place.spaces)))
             site.add(value, f"invalid variable: {key!r}; it must be one of {names}", key=True)
             continue
         site.name(value, space, name, of_channel=place.of_channel)
@@ -128,6 +134,15 @@ def _conditions(located: Located | None, place: Place, site: Site) -> tuple[Cond
         if shape is not None:
             found.append((space, name, shape))
     return tuple(found)
+
+
+def _token_fits(located: Located, name: str, site: Site) -> bool:
+    """Whether a token source is declared, or is not, as it should be; that is known when the file is loaded."""
+    if located.text not in ("{any}", "{absent}"):
+        site.add(
+            located, f'a token is "{{any}}" where its source is declared, else "{{absent}}", not {site.quoted(located)}'
+        )
+    return site.context.has_token(name) == (located.text != "{absent}")
 
 
 def match_items(located: Located, site: Site) -> list[Located]:

@@ -1,0 +1,170 @@
+"""Messages of channels: held until the channel is subscribed, given out in batches, acknowledged once committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wscli.session.actions import Deliver, Keep, RecordGap, Send
+from wscli.session.engine.core import Core
+from wscli.session.engine.outgoing import OutgoingMessage
+from wscli.session.engine.parts import ChannelPart, HeldGap, HeldMessage, Part, Phase
+from wscli.session.frames import Unit
+from wscli.session.plan import Rule
+
+__all__ = ["Delivery", "MOST_HELD", "Outcome"]
+
+MOST_HELD = 1 << 20
+"""Bytes of messages that are held for a channel, or for channels to come."""
+
+
+class Outcome:
+    """What the rules say of one message."""
+
+    __slots__ = ("acks", "dropped", "dropped_for", "gaps", "judge")
+
+    def __init__(self) -> None:
+        self.dropped = False
+        self.dropped_for: list[Part] = []
+        """The channels for which it is dropped."""
+        self.acks: list[OutgoingMessage] = []
+        """To be sent once the message is committed."""
+        self.gaps: list[Part] = []
+        """Where a gap is recorded before it."""
+        self.judge: Rule | None = None
+        """The rule whose ``then`` counts."""
+
+
+class Delivery:
+    """Gives channels their messages."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._touched: list[ChannelPart] = []
+        self._acks: dict[int, tuple[list[int], list[OutgoingMessage]]] = {}
+
+    # messages
+
+    def give(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
+        """Give a channel the messages that one message of the server became."""
+        if not units:
+            return
+        if ack is not None:
+            self._acks[ack][0][0] += 1
+        last = len(units) - 1
+        for at, unit in enumerate(units):
+            mine = key if at == 0 or key is None else f"{key}#{at}"
+            if part.phase is Phase.READY:
+                if not part.payloads:
+                    self._touched.append(part)
+                part.add(unit.payload, unit.binary, mine, ack if at == last else None)
+            elif part.phase is not Phase.LEAVING:
+                self._hold(part, HeldMessage(unit.payload, unit.binary, mine, ack if at == last else None))
+
+    def give_all(self, part: ChannelPart, payloads: Sequence[bytes], kinds: bytes | None) -> None:
+        """Give a channel a whole batch as it is."""
+        if part.phase is Phase.READY and kinds is None and part.kinds is None:
+            if not part.payloads:
+                self._touched.append(part)
+            part.payloads += payloads
+        else:
+            for at, payload in enumerate(payloads):
+                self.give(part, (Unit(payload, kinds is not None and kinds[at] == _BINARY),), None, None)
+
+    def gap(self, part: ChannelPart, reason: str, missed: int | None) -> None:
+        """Record a gap after the messages so far."""
+        if part.phase is Phase.READY:
+            if part.payloads:
+                self._flush(part, None)
+            self._core.actions.append(RecordGap(part.of, reason, missed))
+        elif part.phase is not Phase.LEAVING:
+            part.held.append(HeldGap(reason, missed))
+
+    def admit(self, part: ChannelPart) -> None:
+        """Give a channel that is subscribed now what was held for it."""
+        held, part.held, part.held_bytes = part.held, [], 0
+        self._core.undelivered.discard(part.of.name)
+        for one in held:
+            if isinstance(one, HeldGap):
+                self.gap(part, one.reason, one.missed)
+            else:
+                if not part.payloads:
+                    self._touched.append(part)
+                part.add(*one)
+
+    def _hold(self, part: ChannelPart, message: HeldMessage) -> None:
+        part.held_bytes += len(message.payload)
+        if part.held_bytes > MOST_HELD:
+            part.held.clear()
+            self._core.fail(part, "subscribe", "over 1MiB of messages arrived before the channel was subscribed")
+            return
+        part.held.append(message)
+        self._core.undelivered.add(part.of.name)
+
+    # acknowledgements
+
+    def acknowledge(self, messages: list[OutgoingMessage]) -> int:
+        """Begin to count who commits a message; ``logged`` ends what this begins."""
+        number = next(self._core.numbers)
+        self._acks[number] = ([1], messages)
+        return number
+
+    def logged(self, number: int) -> None:
+        """Count a commit, and acknowledge after the last."""
+        if number not in self._acks:
+            return
+        left, messages = self._acks[number]
+        left[0] -= 1
+        if not left[0]:
+            del self._acks[number]
+            self._core.actions += map(Send, messages)
+
+    # batches
+
+    def finish(self) -> None:
+        """Hand out the batches, and what is to be kept."""
+        core, touched = self._core, self._touched
+        if touched:
+            self._touched = []
+            now = core.time()
+            for part in touched:
+                part.heard = now
+                if part.payloads:
+                    self._flush(part, self._kept_with(part))
+        if core.changes:
+            core.changes[:] = [part for part in core.changes if not self._keep(part)]
+
+    def _flush(self, part: ChannelPart, kept: Mapping[str, Any] | None) -> None:
+        kinds = None if part.kinds is None else bytes(part.kinds)
+        keys = None if part.of.dedupe is None else part.keys
+        self._core.actions.append(Deliver(part.of, part.payloads, kinds, keys, kept, part.acks))
+        part.clear()
+
+    def _kept_with(self, part: ChannelPart) -> Mapping[str, Any] | None:
+        """Give the kept values for the commit of a channel's batch; None: they did not change."""
+        core = self._core
+        if not part.kept_changed and (core.shared or not core.upstream.kept_changed):
+            return None
+        part.kept_changed = False
+        kept = {"sub": dict(part.kept)}
+        if not core.shared and core.owns_memory:
+            core.upstream.kept_changed = False
+            kept["var"] = dict(core.upstream.kept)
+        return kept
+
+    def _keep(self, part: Part) -> bool:
+        """Keep what no message is committed with; say whether that is done."""
+        core = self._core
+        if part.kept_changed:
+            if part is core.upstream and not core.owns_memory:
+                return False
+            waiting = core.channels.values() if part is core.upstream and not core.shared else (part,)
+            if core.pooled or any(isinstance(one, ChannelPart) and one.held for one in waiting):
+                return False
+            part.kept_changed = False
+            space = "var" if part is core.upstream else "sub"
+            core.actions.append(Keep(part.channel, {space: dict(part.kept)}))
+        return True
+
+
+_BINARY = ord("b")

@@ -1,0 +1,144 @@
+"""Channels found by a value in a message: what routes, and rules of channels, look up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from wscli.jsontext import json_key
+from wscli.session.engine.parts import ChannelPart, Part
+from wscli.session.plan import Route
+from wscli.templates import Template
+from wscli.templates.paths import ABSENT
+from wscli.templates.shapes import Equality, Shape
+
+__all__ = ["ChannelIndex", "Routes", "leaf_value"]
+
+_SPACES = ("sub", "param", "with")
+Matches = Callable[[Any, Any], bool]
+_NONE: tuple[tuple[ChannelPart, Matches], ...] = ()
+
+
+def leaf_value(path: Sequence[str | int]) -> Callable[[Any], Any]:
+    """Make a function that gives what a message has at the path of a leaf."""
+    if len(path) == 1 and isinstance(path[0], str):
+        only = path[0]
+        return lambda value: value.get(only, ABSENT) if value.__class__ is dict else ABSENT
+    return Equality(tuple(path), None).find
+
+
+class ChannelIndex:
+    """Finds the channels whose shape may fit a message: by one leaf where there is one, else all of them.
+
+    Each channel has the shape with its own values filled in.
+    """
+
+    __slots__ = ("_by_value", "_keys", "_leaf", "_others", "_shape", "_value")
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._leaf = _best_leaf(shape)
+        self._value = leaf_value(self._leaf.path) if self._leaf else None
+        self._by_value: dict[Any, list[tuple[ChannelPart, Matches]]] = {}
+        self._others: list[tuple[ChannelPart, Matches]] = []
+        self._keys: dict[ChannelPart, Any] = {}
+        """Where each channel is entered; ABSENT: among the others."""
+
+    def place(self, part: ChannelPart) -> None:
+        """Enter a channel, or enter it anew once its values changed."""
+        self.remove(part)
+        key = ABSENT if self._leaf is None else self._leaf.key(part.scope)
+        if self._leaf is None or key is not ABSENT:
+            filled = self._shape.filled({space: part.scope[space] for space in _SPACES})
+            self._entries(key).append((part, filled.matches))
+            self._keys[part] = key
+
+    def watch(self, part: ChannelPart) -> None:
+        """Enter a channel, now and whenever one of its values changes."""
+        self.place(part)
+        for space, name in self._shape.references:
+            if space == "sub":
+                part.watch(name, lambda: self.place(part))
+
+    def remove(self, part: ChannelPart) -> None:
+        """Take a channel out."""
+        if part in self._keys:
+            key = self._keys.pop(part)
+            entries = self._entries(key)
+            entries[:] = [entry for entry in entries if entry[0] is not part]
+            if not entries:
+                self._by_value.pop(key, None)
+
+    def _entries(self, key: Any) -> list[tuple[ChannelPart, Matches]]:
+        return self._others if key is ABSENT else self._by_value.setdefault(key, [])
+
+    def candidates(self, value: Any) -> Sequence[tuple[ChannelPart, Matches]]:
+        """Give the channels whose shape may fit, each with the function that says whether it does."""
+        if self._value is None:
+            return self._others
+        key = self._value(value)
+        kind = key.__class__
+        if kind is not str and kind is not int:
+            if key is ABSENT:
+                return _NONE
+            key = json_key(key)
+        return self._by_value.get(key, _NONE)
+
+
+def _best_leaf(shape: Shape) -> Equality | None:
+    found = [one for one in shape.equalities if isinstance(one.wanted, Template)]
+    ranked = [
+        (_SPACES.index(next(iter(spaces))), place)
+        for place, one in enumerate(found)
+        if len(spaces := {space for space, _ in one.wanted.references}) == 1 and spaces <= set(_SPACES)
+    ]
+    return found[min(ranked)[1]] if ranked else None
+
+
+class Routes:
+    """Whose a message is."""
+
+    __slots__ = ("_all", "_channels", "_upstream")
+
+    def __init__(self, routes: Sequence[Route], upstream: Part, channels: Mapping[str, ChannelPart]) -> None:
+        self._upstream = upstream
+        self._channels = channels
+        self._all = [
+            (route, ChannelIndex(route.match) if any(space in _SPACES for space, _ in route.match.references) else None)
+            for route in routes
+        ]
+
+    def place(self, part: ChannelPart) -> None:
+        """Enter a channel."""
+        for _, index in self._all:
+            if index is not None:
+                index.watch(part)
+
+    def remove(self, part: ChannelPart) -> None:
+        """Take a channel out."""
+        for _, index in self._all:
+            if index is not None:
+                index.remove(part)
+
+    def find(self, value: Any) -> Iterable[tuple[ChannelPart, Route | None]]:
+        """Give the channels whose message it is, each with the first of its routes that fits."""
+        if not self._all:
+            return [(part, None) for part in self._channels.values()]
+        if len(self._all) == 1 and (index := self._all[0][1]) is not None:
+            route = self._all[0][0]
+            return [(part, route) for part, matches in index.candidates(value) if matches(value, part.scope)]
+        found: dict[ChannelPart, Route | None] = {}
+        for route, index in self._all:
+            if index is not None:
+                for part, matches in index.candidates(value):
+                    if part not in found and matches(value, part.scope):
+                        found[part] = route
+            elif route.match.matches(value, self._upstream.scope):
+                for part in self._channels.values():
+                    found.setdefault(part, route)
+        return found.items()
+
+    def route_of(self, part: ChannelPart, value: Any) -> tuple[bool, Route | None]:
+        """Say whether a message is the channel's, and by which route."""
+        found = [route for one, route in self.find(value) if one is part]
+        return bool(found), found[0] if found else None

@@ -1,0 +1,181 @@
+"""The variables of a session's parts: of its upstream, and of each channel on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, NamedTuple
+
+from wscli.jsontext import encode_json
+from wscli.session.actions import ChannelSession
+from wscli.session.plan import Assigned
+from wscli.templates import JsonTemplate, Scope, TemplateError
+from wscli.templates.paths import ABSENT
+
+__all__ = ["CaptureFailed", "ChannelPart", "HeldGap", "HeldMessage", "Part", "Phase", "capture_values"]
+
+_LARGEST = 64 << 10
+"""Bytes of one value, as JSON."""
+_MOST = 1000
+"""Values of one part."""
+
+
+class CaptureFailed(ValueError):
+    """A value could not be set or kept; the text names its variable and its path, never a value."""
+
+
+class Part:
+    """An upstream's variables on one connection, or a channel's."""
+
+    __slots__ = ("changes", "channel", "kept", "kept_changed", "resumed", "scope", "variables", "waits_for", "watchers")
+
+    def __init__(self, channel: ChannelSession | None, kept: dict[str, Any], scope: Scope, changes: list[Part]) -> None:
+        self.channel = channel
+        self.changes = changes
+        """The parts whose kept values are to be written."""
+        self.kept = kept
+        self.kept_changed = False
+        """Whether kept values are to be written."""
+        self.resumed = False
+        """Whether an answer said that the server sends what was missed."""
+        self.variables: dict[str, Any] = dict(kept)
+        self.scope: dict[str, Any] = {**scope, ("var" if channel is None else "sub"): self.variables}
+        self.watchers: dict[str, list[Callable[[], None]]] = {}
+        """Called after the variable of the name got another value."""
+        self.waits_for = ""
+        """What its step waits for."""
+
+    def keep_changed(self) -> None:
+        """Have the kept values written."""
+        if not self.kept_changed:
+            self.kept_changed = True
+            self.changes.append(self)
+
+    def watch(self, name: str, callback: Callable[[], None]) -> None:
+        """Call the function after the variable got another value."""
+        self.watchers.setdefault(name, []).append(callback)
+
+    def unwatch(self, name: str, callback: Callable[[], None]) -> None:
+        """Call it no more."""
+        if callback in self.watchers.get(name, ()):
+            self.watchers[name].remove(callback)
+
+    def assign(self, name: str, value: Any, *, keep: bool = False) -> None:
+        """Give a variable its value."""
+        before = self.variables.get(name, ABSENT)
+        self.variables[name] = value
+        if keep and self.kept.get(name, ABSENT) != value:
+            self.kept[name] = value
+            self.keep_changed()
+        if self.watchers and before != value:
+            for changed in tuple(self.watchers.get(name, ())):
+                changed()
+
+
+class Phase(Enum):
+    """How far a channel is on a connection."""
+
+    QUEUED = "queued"
+    SUBSCRIBING = "subscribing"
+    READY = "ready"
+    LEAVING = "leaving"
+
+
+class HeldMessage(NamedTuple):
+    """A message for a channel that is not subscribed yet."""
+
+    payload: bytes
+    binary: bool
+    key: str | None
+    ack: int | None
+
+
+class HeldGap(NamedTuple):
+    """A gap between such messages."""
+
+    reason: str
+    missed: int | None
+
+
+class ChannelPart(Part):
+    """A channel on one connection, and those of its messages that are not given out yet."""
+
+    __slots__ = ("acks", "heard", "held", "held_bytes", "keys", "kinds", "of", "payloads", "phase", "rendered")
+
+    def __init__(self, channel: ChannelSession, scope: Scope, changes: list[Part]) -> None:
+        scope = {**scope, "param": channel.params, "with": channel.values}
+        super().__init__(channel, channel.kept, scope, changes)
+        self.of = channel
+        self.phase = Phase.QUEUED
+        self.rendered: list[Any] = []
+        """What its subscribe sent, with references masked."""
+        self.held: list[HeldMessage | HeldGap] = []
+        self.held_bytes = 0
+        self.heard = 0.0
+        """When it received messages last."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin another batch."""
+        self.payloads: list[bytes] = []
+        self.kinds: bytearray | None = None
+        self.keys: list[str | None] = []
+        self.acks: list[tuple[int, int]] = []
+
+    def add(self, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        """Add a message to the batch."""
+        payloads = self.payloads
+        if binary and self.kinds is None:
+            self.kinds = bytearray(b"t" * len(payloads))
+        if self.kinds is not None:
+            self.kinds += b"b" if binary else b"t"
+        payloads.append(payload)
+        if self.of.dedupe is not None:
+            self.keys.append(key)
+        if ack is not None:
+            self.acks.append((len(payloads) - 1, ack))
+
+
+def capture_values(
+    part: Part, value: Any, scope: Scope, set_: Mapping[str, Assigned], keep: Mapping[str, Assigned]
+) -> None:
+    """Set and keep variables, from a message or an answer.
+
+    Raises:
+        CaptureFailed: a path has no value there, a template cannot be filled, or a value is too large.
+    """
+    for name, source in set_.items():
+        part.assign(name, _captured(part, name, source, value, scope))
+    for name, source in keep.items():
+        part.assign(name, _captured(part, name, source, value, scope), keep=True)
+
+
+def _captured(part: Part, name: str, source: Assigned, value: Any, scope: Scope) -> Any:
+    if isinstance(source, JsonTemplate):
+        try:
+            found = source.render({**scope, "msg": value})
+        except TemplateError as error:
+            raise CaptureFailed(f"{name!r}: {error}") from None
+    else:
+        found = source.get(value)
+    if found.__class__ is int or (found.__class__ is str and len(found) < _LARGEST >> 2):
+        if name in part.variables:
+            return found
+    elif found is ABSENT:
+        raise CaptureFailed(f"{name!r}: the answer has nothing at {getattr(source, 'source', 'its template')}")
+    else:
+        _check_size(name, found)
+    if len(part.variables) >= _MOST and name not in part.variables:
+        raise CaptureFailed(f"{name!r}: over {_MOST} values are set or kept")
+    return found
+
+
+def _check_size(name: str, value: Any) -> None:
+    if isinstance(value, bytes):
+        raise CaptureFailed(f"{name!r}: the value is bytes; capture it with '{{msg...:base64}}'")
+    try:
+        size = len(encode_json(value))
+    except (ValueError, TypeError, RecursionError):
+        raise CaptureFailed(f"{name!r}: the value cannot be written as JSON") from None
+    if size > _LARGEST:
+        raise CaptureFailed(f"{name!r}: the value is larger than 64KiB")

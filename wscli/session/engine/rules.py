@@ -1,0 +1,155 @@
+"""Rules: what is done about each message that fits."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from wscli.core.failures import Verdict
+from wscli.session.actions import Send
+from wscli.session.engine.core import Core
+from wscli.session.engine.delivery import Outcome
+from wscli.session.engine.index import ChannelIndex
+from wscli.session.engine.outgoing import Outbound
+from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, capture_values
+from wscli.session.engine.steps.requests import StepFailed
+from wscli.session.engine.steps.run import Run, Steps
+from wscli.session.plan import Rule
+from wscli.templates import TemplateError
+
+__all__ = ["Rules"]
+
+_MOST_QUEUED = 1000
+"""Messages that wait for the ``do`` of one rule."""
+
+
+class _Prepared:
+    """A rule, and the runs of its ``do``."""
+
+    __slots__ = ("captures", "index", "matches", "queues", "rule", "runs")
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.matches = rule.match.matches
+        self.captures = bool(rule.set or rule.keep)
+        self.index = ChannelIndex(rule.match) if rule.per_channel else None
+        self.runs: dict[Part, Run] = {}
+        self.queues: dict[Part, deque[Any]] = {}
+
+
+class Rules:
+    """The rules of one connection."""
+
+    def __init__(self, core: Core, steps: Steps, outbound: Outbound) -> None:
+        self._core = core
+        self._steps = steps
+        self._outbound = outbound
+        self._all = tuple(map(_Prepared, core.plan.rules))
+        self._capturing = tuple(one for one in self._all if one.captures)
+
+    def place(self, part: ChannelPart) -> None:
+        """Apply the rules of channels to a channel's messages."""
+        for one in self._all:
+            if one.index is not None:
+                one.index.watch(part)
+
+    def remove(self, part: ChannelPart) -> None:
+        """Apply them no longer, and stop what they do."""
+        for one in self._all:
+            if one.index is not None:
+                one.index.remove(part)
+            one.queues.pop(part, None)
+            run = one.runs.pop(part, None)
+            if run is not None:
+                run.stop()
+
+    def observe(self, value: Any) -> None:
+        """Only set and keep, of a message that a step awaited."""
+        for one in self._capturing:
+            for part in self._fitting(one, value):
+                self._capture(one, part, value)
+
+    def apply(self, value: Any) -> Outcome | None:
+        """Carry out every rule that the message fits; None: there is none."""
+        outcome: Outcome | None = None
+        scope = self._core.upstream.scope
+        for one in self._all:
+            if one.index is None:
+                if one.matches(value, scope):
+                    outcome = outcome or Outcome()
+                    self._carry_out(one, self._core.upstream, value, outcome)
+            elif parts := self._fitting(one, value):
+                outcome = outcome or Outcome()
+                for part in parts:
+                    self._carry_out(one, part, value, outcome)
+        return outcome
+
+    def _fitting(self, one: _Prepared, value: Any) -> list[Part]:
+        if one.index is None:
+            return [self._core.upstream] if one.matches(value, self._core.upstream.scope) else []
+        return [part for part, matches in one.index.candidates(value) if matches(value, part.scope)]
+
+    def _capture(self, one: _Prepared, part: Part, value: Any) -> None:
+        try:
+            capture_values(part, value, part.scope, one.rule.set, one.rule.keep)
+        except CaptureFailed as error:
+            self._core.fail(part, "rule", f"{one.rule.place}: cannot set {error}")
+
+    def _carry_out(self, one: _Prepared, part: Part, value: Any, outcome: Outcome) -> None:
+        rule = one.rule
+        if one.captures:
+            self._capture(one, part, value)
+        if rule.send is not None:
+            self._send(rule, part, value, outcome)
+        if rule.do:
+            self._do(one, part, value)
+        if rule.drop and part is self._core.upstream:
+            outcome.dropped = True
+        elif rule.drop:
+            outcome.dropped_for.append(part)
+        if rule.then is not None and outcome.judge in (None, rule):
+            outcome.judge = rule
+            if isinstance(rule.then, Verdict):
+                self._core.fail(part, "rule", f"{rule.place}: a message fits {rule.shown or 'the rule'}", rule.then)
+            else:
+                outcome.gaps.append(part)
+
+    def _send(self, rule: Rule, part: Part, value: Any, outcome: Outcome) -> None:
+        if rule.send is None:
+            return
+        try:
+            message = self._outbound.prepared(part, rule.send, {**part.scope, "msg": value})
+        except TemplateError as error:
+            self._core.fail(part, "rule", f"{rule.place}: cannot send: {error}")
+            return
+        if rule.ack_logged:
+            outcome.acks.append(message)
+        else:
+            self._core.actions.append(Send(message))
+
+    def _do(self, one: _Prepared, part: Part, value: Any) -> None:
+        """Run the steps, after those for earlier messages."""
+        if part in one.runs:
+            queue = one.queues.setdefault(part, deque())
+            queue.append(value)
+            if len(queue) > _MOST_QUEUED:
+                self._core.fail(part, "rule", f"{one.rule.place}: over {_MOST_QUEUED} messages wait for its 'do'")
+            return
+
+        self._start(one, part, value)
+
+    def _start(self, one: _Prepared, part: Part, value: Any) -> None:
+        def failed(error: StepFailed) -> None:
+            self._core.judge(part, error.verdict, error.failure)
+            self._over(one, part)
+
+        run = self._steps.run(one.rule.do, "rule", part, lambda: self._over(one, part), failed, message=value)
+        if not run.over:
+            one.runs[part] = run
+
+    def _over(self, one: _Prepared, part: Part) -> None:
+        if one.runs.pop(part, None) is None:
+            return  # it ended at once
+        queue = one.queues.get(part)
+        while queue and part not in one.runs:
+            self._start(one, part, queue.popleft())

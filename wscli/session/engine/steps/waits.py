@@ -1,0 +1,171 @@
+"""Steps that wait for a message, and which of them a message is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wscli.jsontext import json_key
+from wscli.session.engine.index import leaf_value
+from wscli.session.engine.outgoing import OutgoingMessage
+from wscli.session.plan import Alternative
+from wscli.templates import Scope, Template
+from wscli.templates.paths import ABSENT
+from wscli.templates.shapes import Equality, Shape
+
+__all__ = ["Awaiting", "Replies", "Waits"]
+
+_MOST_SEEN = 256
+_MOST_REPLIES = 10_000
+_INDEXED = {"sent", "with", "param"}
+
+
+class Awaiting:
+    """A step that waits: its alternatives, and what to call with the answer."""
+
+    __slots__ = ("alternatives", "answer", "entered", "found", "key", "leaf", "scope", "seen")
+
+    def __init__(
+        self,
+        alternatives: Sequence[Alternative],
+        scope: Scope,
+        answer: Callable[[Awaiting, Alternative, Any, bytes], None],
+    ) -> None:
+        self.alternatives = alternatives
+        self.scope = scope
+        self.answer = answer
+        self.found: tuple[Alternative, Any, bytes] | None = None
+        """The alternative that fits, with the answer and its bytes."""
+        self.leaf = _common_leaf(alternatives)
+        self.key: Any = ABSENT
+        self.entered = 0
+        """Its place among those that wait; 0: it does not."""
+        self.seen: list[tuple[Any, bytes]] | None = None
+        """What arrived while its alternatives may lack a value; None: they lack none."""
+
+    def fits(self, value: Any) -> Alternative | None:
+        """Give the first alternative that fits."""
+        for one in self.alternatives:
+            if one.match.matches(value, self.scope):
+                return one
+        return None
+
+
+class Waits:
+    """The steps of one connection that wait for a message, in the order in which they began to."""
+
+    __slots__ = ("_by_leaf", "_entered", "_others", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._entered = 0
+        self._others: list[Awaiting] = []
+        self._by_leaf: dict[Any, tuple[Callable[[Any], Any], dict[Any, list[Awaiting]]]] = {}
+
+    def enter(self, awaiting: Awaiting) -> None:
+        """Have a step wait; one that names a value that is not known yet can be entered again."""
+        self.remove(awaiting)
+        self._entered += 1
+        awaiting.entered = self._entered
+        self.count += 1
+        awaiting.key = ABSENT if awaiting.leaf is None else awaiting.leaf.key(awaiting.scope)
+        self._list(awaiting).append(awaiting)
+
+    def remove(self, awaiting: Awaiting) -> None:
+        """Have a step wait no longer."""
+        if awaiting.entered:
+            awaiting.entered = 0
+            self.count -= 1
+            found = self._list(awaiting)
+            found.remove(awaiting)
+            if not found and awaiting.leaf is not None:
+                self._by_leaf[awaiting.leaf.path][1].pop(awaiting.key, None)
+
+    def take(self, value: Any, raw: bytes) -> tuple[Awaiting, Alternative] | None:
+        """Give the first step that the message is for, which waits no longer."""
+        best: tuple[Awaiting, Alternative] | None = None
+        for find, by_key in self._by_leaf.values():
+            best = _first(by_key.get(json_key(find(value)), ()), value, raw, best)
+        best = _first(self._others, value, raw, best)
+        if best is not None:
+            self.remove(best[0])
+        return best
+
+    def _list(self, awaiting: Awaiting) -> list[Awaiting]:
+        if awaiting.leaf is None:
+            return self._others
+        path = awaiting.leaf.path
+        if path not in self._by_leaf:
+            self._by_leaf[path] = (leaf_value(path), {})
+        return self._by_leaf[path][1].setdefault(awaiting.key, [])
+
+
+class Replies:
+    """The messages of programs that a reply is wanted for."""
+
+    __slots__ = ("_by_key", "_leaf", "_shape", "_value", "count")
+
+    def __init__(self, shape: Shape | None) -> None:
+        self.count = 0
+        self._shape = shape
+        leaves = () if shape is None else shape.equalities
+        self._leaf = next((leaf for leaf in leaves if _names(leaf) == {"sent"}), None)
+        self._value = None if self._leaf is None else leaf_value(self._leaf.path)
+        self._by_key: dict[Any, tuple[OutgoingMessage, Scope]] = {}
+
+    def enter(self, message: OutgoingMessage, scope: Scope) -> None:
+        """Wait for the reply to a message; of too many the oldest is forgotten."""
+        if self._leaf is None or message.ref is None:
+            return
+        scope = {**scope, "sent": {"ref": message.ref}}
+        self._by_key[self._leaf.key(scope)] = (message, scope)
+        if len(self._by_key) > _MOST_REPLIES:
+            self._by_key.pop(next(iter(self._by_key)))
+        self.count = len(self._by_key)
+
+    def take(self, value: Any) -> OutgoingMessage | None:
+        """Give the message whose reply it is; None: it is none."""
+        if self._value is None or self._shape is None:
+            return None
+        message, scope = self._by_key.get(json_key(self._value(value)), (None, {}))
+        if message is None or not self._shape.matches(value, scope):
+            return None
+        self.forget(message)
+        return message
+
+    def forget(self, message: OutgoingMessage) -> None:
+        """Wait for the reply no longer."""
+        key = None if self._leaf is None else self._leaf.key({"sent": {"ref": message.ref}})
+        if self._by_key.get(key, (None,))[0] is message:
+            del self._by_key[key]
+        self.count = len(self._by_key)
+
+
+def _first(
+    some: Sequence[Awaiting], value: Any, raw: bytes, best: tuple[Awaiting, Alternative] | None
+) -> tuple[Awaiting, Alternative] | None:
+    for one in some:
+        if best is not None and best[0].entered < one.entered:
+            break
+        found = one.fits(value)
+        if found is not None:
+            return one, found
+        if one.seen is not None and len(one.seen) < _MOST_SEEN:
+            one.seen.append((value, raw))
+    return best
+
+
+def _common_leaf(alternatives: Sequence[Alternative]) -> Equality | None:
+    """Give a leaf with the same place and template in each alternative, so that one look-up finds the step."""
+    for leaf in alternatives[0].match.equalities if alternatives else ():
+        if _indexed(leaf) and all(leaf in one.match.equalities for one in alternatives[1:]):
+            return leaf
+    return None
+
+
+def _indexed(leaf: Equality) -> bool:
+    return bool(names := _names(leaf)) and names <= _INDEXED
+
+
+def _names(leaf: Equality) -> set[str]:
+    return {space for space, _ in leaf.wanted.references} if isinstance(leaf.wanted, Template) else set()
