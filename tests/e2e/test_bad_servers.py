@@ -151,7 +151,8 @@ def test_bad_servers_cause_no_busy_loop_and_no_early_dial(bad: Bad) -> None:
     assert cost < 0.25 * lasted
     assert process.memory_info().rss < 200 << 20
     for name, (_, state, *_) in BAD.items():
-        dials = len(bad.servers[name].dials) - before[name]
+        requests = 6 if name == "circle" else 1  # of one dial: five redirects are followed
+        dials = (len(bad.servers[name].dials) - before[name]) / requests
         assert dials <= (1 if state == "failed" else lasted / 0.4 + 1), name  # a failed one is looked at again
 
 

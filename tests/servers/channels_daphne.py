@@ -5,20 +5,17 @@ Its documents: https://channels.readthedocs.io and https://github.com/django/dap
 
 from __future__ import annotations
 
-import json
 import re
-import urllib.request
 from collections.abc import Sequence
-from typing import Any
 
 from tests.processes import Process
 from tests.servers.environment import python_of_servers
-from tests.servers.program import HERE, Program
+from tests.servers.program import HERE, HttpProgram
 
 __all__ = ["ChannelsDaphne"]
 
 
-class ChannelsDaphne(Program):
+class ChannelsDaphne(HttpProgram):
     """``/ws/ROOM/?token=TOKEN``; orders: ``publish={room, text}``, ``tokens=[...]``, ``hold``, ``release``."""
 
     def command(self) -> Sequence[str]:
@@ -38,10 +35,3 @@ class ChannelsDaphne(Program):
     def url(self, room: str) -> str:
         """Where a room is."""
         return f"ws://127.0.0.1:{self.port}/ws/{room}/"
-
-    def order(self, **orders: Any) -> None:
-        """Have it do something, and return once it did."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        data = json.dumps(orders).encode()
-        with opener.open(f"http://127.0.0.1:{self.port}/order", data, timeout=30) as answer:
-            assert answer.status == 200

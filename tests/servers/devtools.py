@@ -5,23 +5,24 @@ Its document: https://chromedevtools.github.io/devtools-protocol/
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.e2e.peers.programs import Chromium, absent
 from tests.processes import Process
-from tests.servers.program import Program
+from tests.servers.program import HttpProgram
 
 __all__ = ["Devtools"]
 
 
-class Devtools(Program):
-    """One browser with one page; after a restart both have other ids, on the same port."""
+class Devtools(HttpProgram):
+    """One browser with one page; after a restart both have other ids, on the same port.
+
+    ``http`` gives what it says at ``/json/version`` and ``/json/list``; it takes no orders.
+    """
 
     def command(self) -> Sequence[str]:
         program = shutil.which("chromium-headless-shell")
@@ -40,13 +41,7 @@ class Devtools(Program):
         found = re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", process.stderr)
         return int(found[1]) if found else 0
 
-    def found(self, path: str) -> Any:
-        """Give what it answers over HTTP: ``/json/version`` or ``/json/list``."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
-            return json.load(answer)
-
     def page(self) -> dict[str, Any]:
         """Give its one page, as ``/json/list`` says it."""
-        pages: list[dict[str, Any]] = [one for one in self.found("/json/list") if one["type"] == "page"]
+        pages: list[dict[str, Any]] = [one for one in self.http("/json/list") if one["type"] == "page"]
         return pages[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +12,7 @@ from typing import Any, Self
 from tests.e2e.peers.programs import npm_package
 from tests.processes import Process
 
-__all__ = ["HERE", "NodeProgram", "Program"]
+__all__ = ["HERE", "HttpProgram", "NodeProgram", "Program"]
 
 HERE = Path(__file__).parent
 
@@ -64,6 +65,23 @@ class Program:
         """Kill it, and start it on the same port."""
         self.kill()
         self.start()
+
+
+class HttpProgram(Program):
+    """A server that speaks HTTP at the same port; orders are JSON at ``/order``, where it takes any."""
+
+    def order(self, **orders: Any) -> None:
+        """Have it do something, and return once it did."""
+        self.http("/order", orders)
+
+    def http(self, path: str, body: Any = None) -> Any:
+        """Send a request with a JSON body, or without one, and give the answer, parsed."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        headers = {"Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
+        with opener.open(request, timeout=30) as answer:
+            return json.load(answer)
 
 
 class NodeProgram(Program):

@@ -41,7 +41,7 @@ def test_a_page_is_found_over_http_enabled_and_asked(server: Devtools) -> None:
 
 
 def test_the_browser_has_a_socket_on_which_pages_are_sessions(server: Devtools) -> None:
-    with dialled(server.found("/json/version")["webSocketDebuggerUrl"]) as client:
+    with dialled(server.http("/json/version")["webSocketDebuggerUrl"]) as client:
         target = {"targetId": server.page()["id"], "flatten": True}
         client.send({"id": 1, "method": "Target.attachToTarget", "params": target})
         session = until(client, id=1)["result"]["sessionId"]
@@ -57,7 +57,7 @@ def test_a_command_that_fails_is_answered_by_an_error(server: Devtools, command:
 
 
 def test_a_page_that_is_closed_closes_its_socket(server: Devtools) -> None:
-    with dialled(server.found("/json/version")["webSocketDebuggerUrl"]) as browser:
+    with dialled(server.http("/json/version")["webSocketDebuggerUrl"]) as browser:
         new = browser.ask({"id": 1, "method": "Target.createTarget", "params": {"url": "about:blank"}})
         target = new["result"]["targetId"]
         with dialled(f"ws://127.0.0.1:{server.port}/devtools/page/{target}") as client:
