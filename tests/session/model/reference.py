@@ -47,10 +47,9 @@ class Reference:
         """What flows on before ``hello`` is over."""
         self.orders: dict[str | None, int] = {}
         self.judged: list[tuple[Party, Verdict | None, str]] = []
-        self.acks: list[list[Any]] = []
-        """Each: how often it is still to be committed, and what is sent then."""
         self.running: dict[tuple[int, Party], Walk] = {}
         self.queues: dict[tuple[int, Party], list[Any]] = {}
+        self.delivered: list[Any] = []
         self.unrouted = 0
         self.sent: list[Any] = []
         self.events: list[Any] = []
@@ -123,7 +122,7 @@ class Reference:
     def leave(self, name: str) -> None:
         party = self.channels[name]
         if party.walk is not None:
-            party.walk.stop()
+            party.walk.cancel()
         asked = party.phase == "ready" or bool(party.asked)
         party.phase, party.held = "leaving", []
         self.memory.subscribed.pop(name, None)
@@ -142,7 +141,7 @@ class Reference:
         self.memory.subscribed.pop(party.name, None)
         walks = [walk for (_, whose), walk in self.running.items() if whose is party]
         for walk in [*walks, *filter(None, [party.walk])]:
-            walk.stop()
+            walk.cancel()
 
     # messages
 

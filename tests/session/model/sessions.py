@@ -14,7 +14,7 @@ from wscli.config.loading import load
 from wscli.config.plan import ChannelPlan
 from wscli.errors import WscliError
 
-__all__ = ["compiled", "deeds", "sessions"]
+__all__ = ["compiled", "deeds", "helpful", "sessions"]
 
 FRAMES = ["", r'frames: {split: "\n"}', r'frames: {stream: {until: "\n"}}', "frames: {parse: ['(?P<op>ping|hi)']}"]
 BEFORE = ["", "before: [{run: [a], expect: [{match: {op: hi}, set: {t: .n}}, {match: {op: bad}, then: stop}]}]"]
@@ -35,7 +35,11 @@ SUBSCRIBE = [
     'subscribe: [{send: {id: "{ref.int}"}}, {send: {id: "{ref.str}"}, expect: {id: "{sub.ref}"}}]',
     'subscribe: [{run: ["{with.ch}"], expect: {op: ok}}, {expect: {ch: "{with.ch}"}, drop: false, keep: {n: .n}}]',
 ]
-UNSUBSCRIBE = ["", 'unsubscribe: [{send: {un: "{with.ch}"}}]', 'unsubscribe: [{send: {un: "{sub.ref?none}"}}, {send: bye}]']
+UNSUBSCRIBE = [
+    "",
+    'unsubscribe: [{send: {un: "{with.ch}"}}]',
+    'unsubscribe: [{send: {un: "{sub.ref?none}"}}, {send: bye}]',
+]
 RULES = [
     '{match: {op: ping}, send: {op: pong, n: "{msg.n?0}"}, drop: true}',
     '{match: {n: "{any}"}, keep: {seq: .n}}',
@@ -127,18 +131,46 @@ objects = st.fixed_dictionaries(
         "d": st.none() | st.sampled_from(["s", 1, [], [1, "t"], '{"a":1}', {"é": 2**70}]),
     }
 ).map(_without_none)
-bodies = objects.map(lambda message: json.dumps(message).encode())
-payloads = bodies | st.sampled_from([b"ping", b"hi", b"pong", b'"pong"', b"\xff", b"[]", b'{"op":"ok"}', b'{"op":"hi"}'])
-frames = st.tuples(st.lists(payloads, min_size=1, max_size=3).map(b"\n".join), st.sampled_from([False, False, False, True]))
-deeds = st.lists(
+full = st.builds(
+    lambda op, n, ref, ch, d: {"op": op, "n": n, "id": ref, "ch": ch, "d": d},
+    st.sampled_from(["data", "data", "tick", "lost", "end"]),
+    st.integers(0, 9),
+    st.integers(1, 5) | st.sampled_from(["1", "2"]),
+    st.sampled_from("xy"),
+    st.sampled_from(["s", [1, "t"], '{"a":1}', {"é": 2**70}]),
+)
+bodies = (objects | full).map(lambda message: json.dumps(message).encode())
+payloads = bodies | st.sampled_from(
+    [b"ping", b"hi", b"pong", b'"pong"', b"\xff", b"[]", b'{"op":"ok"}', b'{"op":"hi"}']
+)
+frames = st.tuples(
+    st.lists(payloads, min_size=1, max_size=3).map(b"\n".join), st.sampled_from([False, False, False, True])
+)
+helpful = [
+    *({"op": op, "n": 1} for op in OPS),
+    *({"id": ref, "ok": True, "n": 2, "ch": "x"} for ref in range(1, 12)),
+    *({"id": str(ref), "n": 3} for ref in range(1, 12)),
+    *({"op": "tack", "ch": ch, "n": 1} for ch in "xy"),
+    "pong",
+]
+"""One of these is what a step waits for."""
+batches = st.lists(frames, max_size=3)
+later = st.lists(
     st.one_of(
-        st.tuples(st.just("frames"), st.lists(frames, min_size=1, max_size=4)),
-        st.tuples(st.just("frames"), st.lists(frames, min_size=1, max_size=4)),
-        st.tuples(st.just("answer"), st.none() | bodies | st.just(b'{"op":"hi","n":1}') | st.just(b'{"op":"ok","n":1}')),
+        st.tuples(st.just("help"), batches),
+        st.tuples(st.just("help"), batches),
+        st.tuples(st.just("help"), st.just([])),
+        st.tuples(st.just("frames"), batches),
+        st.tuples(st.just("frames"), batches),
+        st.tuples(st.just("frames"), st.lists(st.tuples(bodies, st.just(False)), min_size=1, max_size=4)),  # noqa: FBT003
+        st.tuples(st.just("answer"), st.none() | bodies),
         st.tuples(st.just("join"), st.integers(0, 2)),
         st.tuples(st.just("leave"), st.integers(0, 2)),
         st.tuples(st.just("commit"), st.none()),
         st.tuples(st.just("reconnect"), st.none()),
     ),
-    max_size=14,
+    min_size=3,
+    max_size=20,
 )
+deeds = st.tuples(st.sampled_from([6, 4, 2, 0]), later).map(lambda drawn: [("help", [])] * drawn[0] + drawn[1])
+"""What happens on the connections: mostly what the session waits for at first, so that it comes far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
@@ -75,25 +75,27 @@ class _Outgoing:
         self.walk, self.action, self.wait, self.message = walk, action, wait, message
         self.scope = walk.scope
 
-    def let_out(self, refs: Iterator[int]) -> Unit | None:
+    def let_out(self, refs: Any) -> Unit | None:
         walk, model = self.walk, self.walk.model
-        if walk.stopped:
+        if walk.cancelled:
             return None
         names = [name for space, name in self.action.message.references if space == "ref"]
-        ref: Any = next(refs) if names else None
+        ref: Any = refs.draw(names[0]) if names else None
         try:
-            value = self.action.message.render({**self.scope, "ref": {"int": ref, "str": str(ref)}})
+            value = self.action.message.render({**self.scope, "ref": {name: ref for name in names}})
         except TemplateError:
             walk.fail(Failed())
             return None
         if names:
-            self.scope["sent"]["ref"] = ref if names == ["int"] else str(ref)
+            self.scope["sent"]["ref"] = ref
             if walk.moment == "subscribe":
                 walk.party.variables.setdefault("ref", self.scope["sent"]["ref"])
         if walk.moment == "subscribe":
             masked = {"ref": 0, "int": 0, "str": 0}
             sub = {**self.scope["sub"], "ref": 0}
-            walk.party.asked.append(self.action.message.render({**self.scope, "sub": sub, "sent": masked, "ref": masked}))
+            walk.party.asked.append(
+                self.action.message.render({**self.scope, "sub": sub, "sent": masked, "ref": masked})
+            )
         if self.wait is None:
             walk.go((None, self.message))
         elif self.wait in model.waits:
@@ -113,6 +115,8 @@ class Walk:
         if message is not ABSENT:
             self.scope["msg"] = message
         self.stopped = False
+        self.cancelled = False
+        """Whether what it has not sent yet is not to be sent any more."""
         self.steps = self._steps(steps, message)
 
     def go(self, answer: Any) -> None:
@@ -139,8 +143,11 @@ class Walk:
     def stop(self) -> None:
         self.stopped = True
         self.model.waits = [wait for wait in self.model.waits if wait.walk is not self]
-        if self in self.model.calls:
-            self.model.calls.remove(self)
+
+    def cancel(self) -> None:
+        """Stop it from outside."""
+        self.cancelled = not self.stopped
+        self.stop()
 
     def _steps(self, steps: Sequence[Step], message: Any) -> Generator[None, Any, None]:
         early: list[Any] = []
@@ -177,7 +184,9 @@ class Walk:
         early.append(answer)
 
     def _wanted(self, step: Step) -> bool:
-        return all(shape.matches(self.scope.get(space, {}).get(name, ABSENT), self.scope) for space, name, shape in step.when)
+        return all(
+            shape.matches(self.scope.get(space, {}).get(name, ABSENT), self.scope) for space, name, shape in step.when
+        )
 
     def _wait(self, step: Step, answered: Callable[..., None]) -> _Wait:
         wait = _Wait(self, step, answered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,15 +24,18 @@ _TEXT = ord("t")
 
 
 class _Pooled:
-    """A message that is held for channels to come."""
+    """A message, or a gap, that is held for channels to come."""
 
-    __slots__ = ("ack", "raw", "taken", "value")
+    __slots__ = ("ack", "done", "gap", "raw", "taken", "value")
 
-    def __init__(self, value: Any, raw: Unit, ack: int | None) -> None:
+    def __init__(self, value: Any, raw: Unit, ack: int | None, done: Collection[Part], gap: HeldGap | None) -> None:
         self.value = value
         self.raw = raw
         self.ack = ack
-        self.taken = False
+        self.done = set(done)
+        """The channels that have it, or need not."""
+        self.gap = gap
+        self.taken = bool(done)
 
 
 class Pipeline:
@@ -58,7 +61,7 @@ class Pipeline:
         self._order = plan.order
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
-        self._pool: list[_Pooled | HeldGap] = []
+        self._pool: list[_Pooled] = []
         self._closing = False
         self.unrouted = 0
 
@@ -76,8 +79,10 @@ class Pipeline:
     def take_pool(self, part: ChannelPart) -> None:
         """Give a channel what was held for those to come; others that join in this turn get it as well."""
         for one in self._pool:
-            if isinstance(one, HeldGap):
-                self._delivery.gap(part, one.reason, one.missed)
+            if part in one.done:
+                continue
+            if one.gap is not None:
+                self._delivery.gap(part, one.gap.reason, one.gap.missed)
                 continue
             mine, route = self._routes.route_of(part, one.value)
             if mine:
@@ -85,7 +90,12 @@ class Pipeline:
                 self._give(part, route, one.value, one.raw, one.ack, {})
         if not self._core.shared:
             self.close_pool()
-        elif self._pool and not self._closing:
+        elif self._pool:
+            self._close_soon()
+
+    def _close_soon(self) -> None:
+        """Close the pool at the end of this turn."""
+        if not self._closing:
             self._closing = True
             self._core.after(0.0, self.close_pool)
 
@@ -96,10 +106,9 @@ class Pipeline:
         self._core.pooling = False
         self._core.undelivered.discard(None)
         for one in pool:
-            if isinstance(one, _Pooled):
-                self.unrouted += not one.taken
-                if one.ack is not None:
-                    self._delivery.logged(one.ack)
+            self.unrouted += one.gap is None and not one.taken
+            if one.ack is not None:
+                self._delivery.logged(one.ack)
 
     # messages
 
@@ -167,16 +176,17 @@ class Pipeline:
             self._delivery.logged(ack)
 
     def _route(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
-        if self._core.pooling:
-            self._hold(value, raw, ack)
-            return
         shown: dict[int, list[Unit]] = {}
-        routed = bool(dropped_for)
-        for part, route in self._routes.find(value):
-            routed = True
-            if part not in dropped_for:
-                self._give(part, route, value, raw, ack, shown)
-        self.unrouted += not routed
+        done = list(dropped_for)
+        if self._core.ready or not self._core.pooling:
+            for part, route in self._routes.find(value):
+                if part not in dropped_for:
+                    done.append(part)
+                    self._give(part, route, value, raw, ack, shown)
+        if self._core.pooling:
+            self._hold(_Pooled(value, raw, ack, done, None))
+        else:
+            self.unrouted += not done
 
     def _give(
         self,
@@ -198,14 +208,18 @@ class Pipeline:
         dedupe = part.of.dedupe
         self._delivery.give(part, units, None if dedupe is None else _key(dedupe, value, raw), ack)
 
-    def _hold(self, value: Any, raw: Unit, ack: int | None) -> None:
-        self._core.pooled += len(raw.payload)
+    def _hold(self, one: _Pooled) -> None:
+        """Hold a message for channels to come; once ``hello`` is over, for those that join in this turn."""
+        self._core.pooled += len(one.raw.payload)
         if self._core.pooled > MOST_HELD:
             self._pool.clear()
             text = "over 1MiB of messages arrived before a channel could be subscribed"
             self._core.fail(self._core.upstream, "hello", text)
+            return
+        self._pool.append(one)
+        if self._core.ready and self._core.channels:
+            self._close_soon()
         else:
-            self._pool.append(_Pooled(value, raw, ack))
             self._core.undelivered.add(None)
 
     # numbers and gaps
@@ -215,11 +229,11 @@ class Pipeline:
         if isinstance(part, ChannelPart):
             self._delivery.gap(part, reason, missed)
             return
+        channels = self._core.channels.values() if self._core.ready or not self._core.pooling else ()
+        for one in channels:
+            self._delivery.gap(one, reason, missed)
         if self._core.pooling:
-            self._pool.append(HeldGap(reason, missed))
-        else:
-            for one in self._core.channels.values():
-                self._delivery.gap(one, reason, missed)
+            self._hold(_Pooled(None, Unit(b"", False), None, channels, HeldGap(reason, missed)))
 
     def _missed(self, whose: str | None, path: JsonPath, value: Any) -> int:
         """Count a number of ``order``, and give how many before it are missing.
