@@ -45,31 +45,38 @@ class Delivery:
 
     # messages
 
-    def give(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
-        """Give a channel the messages that one message of the server became."""
-        if not units:
-            return
+    def give(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        """Give a channel a message."""
         if ack is not None:
             self._acks[ack][0][0] += 1
+        if part.phase is Phase.READY:
+            self._add(part, payload, binary, key, ack)
+        elif part.phase is not Phase.LEAVING:
+            self._hold(part, HeldMessage(payload, binary, key, ack))
+
+    def give_parts(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
+        """Give a channel what one message of the server became."""
         last = len(units) - 1
-        for at, unit in enumerate(units):
+        for at, (payload, binary) in enumerate(units):
             mine = key if at == 0 or key is None else f"{key}#{at}"
-            if part.phase is Phase.READY:
-                if not part.payloads:
-                    self._touched.append(part)
-                part.add(unit.payload, unit.binary, mine, ack if at == last else None)
-            elif part.phase is not Phase.LEAVING:
-                self._hold(part, HeldMessage(unit.payload, unit.binary, mine, ack if at == last else None))
+            self.give(part, payload, binary, mine, ack if at == last else None)
 
     def give_all(self, part: ChannelPart, payloads: Sequence[bytes], kinds: bytes | None) -> None:
         """Give a channel a whole batch as it is."""
-        if part.phase is Phase.READY and kinds is None and part.kinds is None:
+        if part.phase is Phase.READY and kinds is None and part.plain:
             if not part.payloads:
                 self._touched.append(part)
             part.payloads += payloads
         else:
             for at, payload in enumerate(payloads):
-                self.give(part, (Unit(payload, kinds is not None and kinds[at] == _BINARY),), None, None)
+                self.give(part, payload, kinds is not None and kinds[at] == _BINARY, None, None)
+
+    def _add(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        if not part.payloads:
+            self._touched.append(part)
+        part.payloads.append(payload)
+        if binary or ack is not None or not part.plain:
+            part.note(binary=binary, key=key, ack=ack)
 
     def gap(self, part: ChannelPart, reason: str, missed: int | None) -> None:
         """Record a gap after the messages so far."""
@@ -83,14 +90,12 @@ class Delivery:
     def admit(self, part: ChannelPart) -> None:
         """Give a channel that is subscribed now what was held for it."""
         held, part.held, part.held_bytes = part.held, [], 0
-        self._core.undelivered.discard(part.of.name)
+        self._core.now.undelivered.discard(part.of.name)
         for one in held:
             if isinstance(one, HeldGap):
                 self.gap(part, one.reason, one.missed)
             else:
-                if not part.payloads:
-                    self._touched.append(part)
-                part.add(*one)
+                self._add(part, *one)
 
     def _hold(self, part: ChannelPart, message: HeldMessage) -> None:
         part.held_bytes += len(message.payload)
@@ -99,7 +104,7 @@ class Delivery:
             self._core.fail(part, "subscribe", "over 1MiB of messages arrived before the channel was subscribed")
             return
         part.held.append(message)
-        self._core.undelivered.add(part.of.name)
+        self._core.now.undelivered.add(part.of.name)
 
     # acknowledgements
 
@@ -136,18 +141,19 @@ class Delivery:
 
     def _flush(self, part: ChannelPart, kept: Mapping[str, Any] | None) -> None:
         kinds = None if part.kinds is None else bytes(part.kinds)
-        keys = None if part.of.dedupe is None else part.keys
+        keys = None if part.dedupe is None else part.keys
         self._core.actions.append(Deliver(part.of, part.payloads, kinds, keys, kept, part.acks))
         part.clear()
 
     def _kept_with(self, part: ChannelPart) -> Mapping[str, Any] | None:
         """Give the kept values for the commit of a channel's batch; None: they did not change."""
         core = self._core
-        if not part.kept_changed and (core.shared or not core.upstream.kept_changed):
+        with_upstream = not core.shared and core.owns_memory
+        if not part.kept_changed and not (with_upstream and core.upstream.kept_changed):
             return None
         part.kept_changed = False
         kept = {"sub": dict(part.kept)}
-        if not core.shared and core.owns_memory:
+        if with_upstream:
             core.upstream.kept_changed = False
             kept["var"] = dict(core.upstream.kept)
         return kept
@@ -155,15 +161,19 @@ class Delivery:
     def _keep(self, part: Part) -> bool:
         """Keep what no message is committed with; say whether that is done."""
         core = self._core
-        if part.kept_changed:
-            if part is core.upstream and not core.owns_memory:
+        if not part.kept_changed:
+            return True
+        whose: Part | None = part
+        if part is core.upstream:
+            if not core.owns_memory:
                 return False
-            waiting = core.channels.values() if part is core.upstream and not core.shared else (part,)
-            if core.pooled or any(isinstance(one, ChannelPart) and one.held for one in waiting):
-                return False
-            part.kept_changed = False
-            space = "var" if part is core.upstream else "sub"
-            core.actions.append(Keep(part.channel, {space: dict(part.kept)}))
+            if not core.shared:  # it is written with its channel's history
+                whose = next(iter(core.channels.values()), None)
+        if whose is None or core.pooled or (isinstance(whose, ChannelPart) and whose.held):
+            return False
+        part.kept_changed = False
+        space = "var" if part is core.upstream else "sub"
+        core.actions.append(Keep(whose.channel, {space: dict(part.kept)}))
         return True
 
 

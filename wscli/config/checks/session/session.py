@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wscli.config.checks.context import Context, Use
-from wscli.config.checks.session.actions import ref_kind
+from wscli.config.checks.session.actions import check_refs, ref_kind
 from wscli.config.checks.session.frames import compile_frames
 from wscli.config.checks.session.names import check_names_of_session
 from wscli.config.checks.session.rules import compile_routes, compile_rules, compile_timers
-from wscli.config.checks.session.site import Place, Setter, Site
+from wscli.config.checks.session.site import Place, Setter, Site, placeholders
 from wscli.config.checks.session.steps import compile_steps
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch
 from wscli.session.models import ResumeModel, SessionLimitsModel, SessionModel
 from wscli.session.plan import Resume, SendAction, SessionLimits, SessionPlan, Step
-from wscli.templates import JsonTemplate
+from wscli.templates import NAMESPACES, JsonTemplate
 
 __all__ = ["CompiledSession", "compile_session"]
 
@@ -47,6 +47,9 @@ def compile_session(located: Located, context: Context, *, share: bool) -> Compi
     bye = Place("bye", _HELLO, within=BYE_WITHIN, longest=LONGEST_BYE)
     bye_steps = compile_steps(located.get("bye"), bye, site)
     outgoing, merge = _outgoing(located.get("outgoing"), site), _merge(located.get("merge"), site)
+    for message, key in ((outgoing, "outgoing"), (merge, "merge")):
+        if isinstance(message, JsonTemplate):
+            check_refs(message, located.get(key) or located, site)
     sent = ref_kind(merge) or (ref_kind(outgoing) if isinstance(outgoing, JsonTemplate) else None)
     plan = SessionPlan(
         before=_steps(located, "before", _BEFORE, site, connected=False),
@@ -62,6 +65,7 @@ def compile_session(located: Located, context: Context, *, share: bool) -> Compi
         show=site.path(located.get("show"), many=True),
         order=None if model is None else model.order,
         outgoing=outgoing,
+        outgoing_takes_binary=_takes_binary(located.get("outgoing")),
         merge=merge,
         reply=site.shape(located.get("reply"), _REPLY, of_channel=True, sent=sent),
         limits=_limits(located.get("limits"), site),
@@ -103,6 +107,12 @@ def _outgoing(located: Located | None, site: Site) -> JsonTemplate | Literal["no
         return "none"
     spaces = (*_OUTGOING, "msg")
     return (site.message if located is None or located.text is None else site.text)(located, spaces, of_channel=True)
+
+
+def _takes_binary(located: Located | None) -> bool:
+    """Whether a whole message is named as base64, so that it may be binary."""
+    named = () if located is None else (one for leaf in located.leaves() for one in placeholders(leaf, NAMESPACES))
+    return any(one.space == "msg" and not one.name and one.filter in ("base64", "base64url") for one in named)
 
 
 def _merge(located: Located | None, site: Site) -> JsonTemplate | None:

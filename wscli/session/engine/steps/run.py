@@ -9,7 +9,7 @@ from typing import Any
 from wscli.session.actions import AskTokens, CallFailed, CommandCall, Fetch, Stepped, StepWaits
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
-from wscli.session.engine.parts import CaptureFailed, Part, capture_values
+from wscli.session.engine.parts import CaptureFailed, Captures, Part
 from wscli.session.engine.steps.requests import (
     StepFailed,
     call_failed,
@@ -273,8 +273,8 @@ class Run:
     def _take(self, step: Step, found: Alternative | None, value: Any) -> None:
         try:
             if found is not None:
-                capture_values(self._part, value, self._scope, found.set, found.keep)
-            capture_values(self._part, value, self._scope, step.set, step.keep)
+                Captures(found).take(self._part, value, self._scope)
+            Captures(step).take(self._part, value, self._scope)
         except CaptureFailed as error:
             raise step_failed(step, self._moment, f"cannot set {error}") from None
         if found is None:
