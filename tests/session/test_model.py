@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
 from tests.examples import EXAMPLES
 from tests.session.host import Channel, Refs
@@ -115,8 +114,8 @@ class Both:
         for entry in delivered:
             self.model.committed(entry)
         self.model.finish()
-        self.real.sent.sort()
-        self.model.sent.sort()
+        for one in (self.real, self.model):  # channels commit in any order
+            one.sent.sort()
 
     def reconnect(self, _: None) -> None:
         self.real.session.ended()
@@ -130,7 +129,7 @@ def of(name: str, events: list[Any]) -> list[Any]:
 
 
 @given(sessions(), deeds)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_session_equals_the_reference(text: str, deeds: list[tuple[str, Any]]) -> None:
     channels = compiled(text)
     assume(not isinstance(channels, str))

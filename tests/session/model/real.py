@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from tests.daemon.virtual_time import VirtualTime
-from tests.session.host import Channel, Refs
+from tests.session.host import Refs
 from wscli.core.failures import Failure, FailureKind
 from wscli.session import actions as a
 from wscli.session.engine.memory import Memory

@@ -18,11 +18,15 @@ __all__ = ["compiled", "deeds", "helpful", "sessions"]
 
 FRAMES = ["", r'frames: {split: "\n"}', r'frames: {stream: {until: "\n"}}', "frames: {parse: ['(?P<op>ping|hi)']}"]
 BEFORE = ["", "before: [{run: [a], expect: [{match: {op: hi}, set: {t: .n}}, {match: {op: bad}, then: stop}]}]"]
+_LOGGED_IN = "expect: [{match: {op: ok}, keep: {sid: .n}}, {match: {op: bad}, then: retry}]"
+_SUBSCRIBED = (
+    'expect: [{match: {id: "{sent.ref}", ok: true}, resumed: true}, {match: {id: "{sent.ref}", ok: false}, then: done},'
+    ' {match: {id: "{sent.ref}"}, set: {n: .n}}]'
+)
 HELLO = [
     "",
     "hello: [{expect: {op: hi}}]",
-    'hello: [{expect: {op: hi}, set: {beat: .n}, drop: false}, {send: {op: in, n: "{var.beat}"},'
-    " expect: [{match: {op: ok}, keep: {sid: .n}}, {match: {op: bad}, then: retry}]}]",
+    f'hello: [{{expect: {{op: hi}}, set: {{beat: .n}}, drop: false}}, {{send: {{n: "{{var.beat}}"}}, {_LOGGED_IN}}}]',
     'hello: [{send: {op: in, id: "{ref.int}"}, expect: {id: "{sent.ref}"}}]',
     'hello: [{run: [a], set: {sig: .n}}, {expect: {op: ok}, keep: {sid: .n}}, {send: "{var.sig}"}]',
     'hello: [{when: {var.seq: "{absent}"}, expect: {op: hi}, keep: {seq: .n}}, {send: x}, {send: y, expect: "pong"}]',
@@ -30,8 +34,7 @@ HELLO = [
 SUBSCRIBE = [
     "",
     'subscribe: [{send: {sub: "{with.ch}"}}]',
-    'subscribe: [{send: {id: "{ref.int}", sub: "{with.ch}"}, expect: [{match: {id: "{sent.ref}", ok: true}, resumed: true},'
-    ' {match: {id: "{sent.ref}", ok: false}, then: done}, {match: {id: "{sent.ref}"}, set: {n: .n}}]}]',
+    f'subscribe: [{{send: {{id: "{{ref.int}}", sub: "{{with.ch}}"}}, {_SUBSCRIBED}}}]',
     'subscribe: [{send: {id: "{ref.int}"}}, {send: {id: "{ref.str}"}, expect: {id: "{sub.ref}"}}]',
     'subscribe: [{run: ["{with.ch}"], expect: {op: ok}}, {expect: {ch: "{with.ch}"}, drop: false, keep: {n: .n}}]',
 ]
@@ -69,7 +72,7 @@ RESUME = [
     "",
     "resume: {needs: [sid], hello: [{expect: {op: hi}}], subscribe: kept}",
     "resume: {needs: [seq], once: true}",
-    'resume: {needs: [sid], hello: [{send: {op: again, n: "{var.sid}"}, expect: [{match: {op: ok}}, {match: {op: bad}, then: retry}]}]}',
+    f'resume: {{needs: [sid], hello: [{{send: {{again: "{{var.sid}}"}}, {_LOGGED_IN}}}]}}',
 ]
 
 
@@ -162,7 +165,7 @@ later = st.lists(
         st.tuples(st.just("help"), st.just([])),
         st.tuples(st.just("frames"), batches),
         st.tuples(st.just("frames"), batches),
-        st.tuples(st.just("frames"), st.lists(st.tuples(bodies, st.just(False)), min_size=1, max_size=4)),  # noqa: FBT003
+        st.tuples(st.just("frames"), st.lists(st.tuples(bodies, st.just(False)), min_size=1, max_size=4)),
         st.tuples(st.just("answer"), st.none() | bodies),
         st.tuples(st.just("join"), st.integers(0, 2)),
         st.tuples(st.just("leave"), st.integers(0, 2)),

@@ -82,7 +82,7 @@ class _Outgoing:
         names = [name for space, name in self.action.message.references if space == "ref"]
         ref: Any = refs.draw(names[0]) if names else None
         try:
-            value = self.action.message.render({**self.scope, "ref": {name: ref for name in names}})
+            value = self.action.message.render({**self.scope, "ref": dict.fromkeys(names, ref)})
         except TemplateError:
             walk.fail(Failed())
             return None
@@ -161,10 +161,10 @@ class Walk:
                 self.model.outbox.append(_Outgoing(self, step.action, wait, message))
                 found, value = yield
             elif step.action is not None:
-                early = []
+                early.clear()
                 after = steps[at + 1] if at + 1 < len(steps) else None
                 if after is not None and after.action is None and after.expect and not after.when:
-                    self._wait(after, lambda *answer: self._early(early, answer))
+                    self._wait(after, lambda *answer: early.append(answer))
                 self.model.calls.append(self)
                 body = yield
                 found, value = self._judge_answer(step, body)
@@ -179,9 +179,6 @@ class Walk:
                         self._wait(step, lambda *answer: self.go(answer))
                     found, value = yield
             self._take(step, found, value)
-
-    def _early(self, early: list[Any], answer: Any) -> None:
-        early.append(answer)
 
     def _wanted(self, step: Step) -> bool:
         return all(
