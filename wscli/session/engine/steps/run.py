@@ -27,6 +27,7 @@ __all__ = ["Run", "Steps"]
 
 _REPORTED = ("before", "hello", "resume", "subscribe")
 """The moments whose steps are told of, one by one."""
+_URGENT = ("rule", "timer")
 _PLAIN = FramesPlan()
 _Answer = tuple[Alternative | None, Any]
 """An alternative that fits, and the answer itself."""
@@ -141,7 +142,7 @@ class Run:
             self._deadline = None
 
     def _late(self, step: Step) -> None:
-        expected = f", expected {step.expected}" if step.expected else ""
+        expected = f", expected {step.expected}" if step.expected and step.expected not in step.shown else ""
         self._go_on(step_failed(step, self._moment, f"no answer within {format_duration(step.within)}{expected}"))
 
     # the steps
@@ -205,7 +206,8 @@ class Run:
             self._go_on(step_failed(step, self._moment, problem))
 
         self._progress(step, "waiting to send")
-        self._outgoing = self._outbound.send(self._part, action, scope, written, failed)
+        urgent = self._moment in _URGENT
+        self._outgoing = self._outbound.send(self._part, action, scope, written, failed, urgent=urgent)
         if awaiting is not None:
             return (yield from self._park(awaiting))
         answer: _Answer = yield
