@@ -21,7 +21,7 @@ from wscli.templates.paths import ABSENT
 
 __all__ = ["Rules"]
 
-_HASHABLE = (str, int)
+_HASHABLE = (str, int, float)
 _MOST_QUEUED = 256
 """Messages that wait for the ``do`` of one rule."""
 
