@@ -23,7 +23,14 @@ from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
 from wscli.templates import compile_path, compile_template
 from wscli.tokens.models import TokenSource
-from wscli.transport.connection import Connection, ConnectionListener, DialError, DialTarget, DialTimeline
+from wscli.transport.connection import (
+    Connection,
+    ConnectionListener,
+    DialError,
+    DialTarget,
+    DialTimeline,
+    RenderMessage,
+)
 from wscli.values import Rate, Secret
 
 REFUSED = Failure(FailureKind.TCP, "connection refused by 192.0.2.1:80")
@@ -53,6 +60,8 @@ class ScriptedLink:
         self.clogged = False
         self.full: asyncio.Event | None = None
         """What the sender of a message waits for when it is written, while there is one; the end sets it."""
+        self.blocked: asyncio.Event | None = None
+        """What a message that waits for its turn waits for, while there is one: the kernel's buffer is full."""
         self.timeout: float | None = None
         """Seconds that the last message was given."""
         self.fails: dict[int, Exception] = {}
@@ -74,6 +83,24 @@ class ScriptedLink:
             raise OutcomeUnknown("the connection ended")
         if self.clogged:
             raise OutcomeUnknown("the server had not read the message in time")
+
+    async def send_rendered(self, render: RenderMessage, *, timeout: float | None = None) -> None:
+        if not self.open:
+            raise NotSent("the connection is closed")
+        while self.blocked is not None:
+            await self.blocked.wait()
+        if not self.open:
+            raise NotSent("the connection is closed")
+        payload, binary = render()
+        await self.send(payload, binary=binary, timeout=timeout)
+
+    def try_send(self, render: RenderMessage) -> bool:
+        if not self.open:
+            raise NotSent("the connection is closed")
+        if self.blocked is not None:
+            return False
+        self.sent.append(render())
+        return True
 
     async def ping(self) -> float:
         self.pings += 1
@@ -102,8 +129,9 @@ class ScriptedLink:
     def end(self, failure: Failure) -> None:
         if self.open:
             self.open, self.ended = False, failure
-            if self.full is not None:
-                self.full.set()
+            for event in (self.full, self.blocked):
+                if event is not None:
+                    event.set()
             self.server.links.remove(self)
             self.listener.on_end(failure)
 

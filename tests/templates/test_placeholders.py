@@ -160,6 +160,13 @@ def test_in_a_url_a_value_is_encoded_and_its_default_is_not() -> None:
     assert template.render(SCOPE, encoded=("var",)) == "wss://h/a%20b/a/b/a%20b"
 
 
+def test_a_value_that_a_url_begins_with_is_the_url_up_to_there() -> None:
+    scope = {"with": {"base": "https://h:1", "name": "a/b"}}
+    template = compile_template("{with.base}/x/{with.name}", ("with",))
+    assert template.render(scope, encoded=("with",)) == "https://h:1/x/a%2Fb"
+    assert compile_template("{with.base}", ("with",)).render(scope, encoded=("with",)) == "https://h:1"
+
+
 def test_a_partly_filled_text_uses_the_default_only_where_the_scope_has_the_namespace() -> None:
     template = compile_template("{var.x?a}{sub.y?b}{var.n}", SPACES)
     first, later, last = template.partly_filled({"var": {"n": 7}})

@@ -125,6 +125,14 @@ def test_a_template_in_a_shape_is_compared_with_its_json_type(template: str, val
     assert compiled([{"b": {"a": template}}]).matches([{"b": message}], SCOPE) is expected
 
 
+def test_a_placeholder_that_is_left_out_of_a_list_fits_anything_in_its_place() -> None:
+    shape = compiled(["news", "{var.gone?}", "{var.number?}"])
+    scope = {"var": {"number": 3}}
+    assert shape.matches(["news", "x", 3], scope)
+    assert not shape.matches(["news", "x", 4], scope)
+    assert compiled(["news", "{var.gone?}"]).matches(["news"], scope)
+
+
 def test_filling_keeps_what_the_scope_lacks() -> None:
     shape = compiled({"a": "{sub.ref}", "b": "{var.gone}", "c": "{with.x}", "d": "{any}", "e": [1]})
     filled = shape.filled({"sub": {"ref": 12}, "var": {}})
@@ -183,7 +191,6 @@ def test_equal_shapes_are_equal_and_show_no_text() -> None:
         ({"a": {Scalar("sub.ref"): Scalar("")}}, r"'\{sub.ref\}' without quotes"),
         ({"a": "{token.t}"}, r"'\{token.t\}' cannot be used here; only '\{with.NAME\}'"),
         ({"{var.n}": 1}, "cannot be part of a key"),
-        (["{var.n?}"], "with an empty default cannot be in a list of a shape"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_can_stand_there(tree: object, words: str) -> None:

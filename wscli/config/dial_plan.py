@@ -79,7 +79,7 @@ class DialPlan:
         """
         url, template = self.url.reveal(), self.url_template
         if template is not None:
-            url = template.render(scope, encoded=() if template.whole else _IN_URLS)
+            url = template.render(scope, encoded=_IN_URLS)
             if self.url_hosts:
                 check_url_host(url, self.url_hosts)
         return _with_path(url, None if self.path is None else self.path.render(scope.get("param", {}), scope))

@@ -36,11 +36,11 @@ class WriteQueue:
         self.gaps: list[NumberedGap] = []
         self.consumers: dict[str, ConsumerPosition | None] = {}
         self.seen: OrderedDict[bytes, None] = OrderedDict()
-        self.kept: tuple[Mapping[str, Any]] | None = None
-        self._kept_last: tuple[Mapping[str, Any]] | None = None
+        self.kept: Mapping[str, Any] | None = None
+        self._kept_last: dict[str, Any] = {}
         self.waiting: list[tuple[int, Callable[[], None]]] = []
         """What to call once a message is committed, by its number."""
-        self._writing: tuple[Mapping[str, Any]] | None = None
+        self._writing: Mapping[str, Any] | None = None
         """The kept values that are being written."""
         self._size = 0
 
@@ -63,8 +63,13 @@ class WriteQueue:
         self._size += batch.size
 
     def keep(self, kept: Mapping[str, Any]) -> None:
-        """Have kept values written with what was added before."""
-        self._kept_last = self.kept = (kept,)  # another object each time
+        """Have the kept values of some namespaces written with what was added before."""
+        self._kept_last = {**self._kept_last, **kept}
+        self.kept = self._kept_last
+
+    def restore_kept(self, kept: Mapping[str, Any]) -> None:
+        """Go on from the kept values of a log."""
+        self._kept_last = {**kept, **self._kept_last}
 
     def keep_again(self) -> None:
         """Have them written again: the log lost them."""
@@ -78,7 +83,7 @@ class WriteQueue:
     def content(self) -> WriteBatch:
         """Return everything, to be committed."""
         self._writing = self.kept
-        kept = None if self.kept is None else json.dumps(self.kept[0], separators=(",", ":"), default=_text)
+        kept = None if self.kept is None else json.dumps(self.kept, separators=(",", ":"), default=_text)
         return WriteBatch(self.batches.copy(), self.gaps.copy(), self.consumers.copy(), tuple(self.seen), kept)
 
     def committed(self, batch: WriteBatch) -> None:

@@ -112,7 +112,7 @@ class History:
         self._wake()
 
     def keep(self, kept: Mapping[str, Any]) -> None:
-        """Write kept values in the commit of the messages appended before; in memory: nothing."""
+        """Write the kept values of some namespaces in the commit of the messages before; in memory: nothing."""
 
     def when_committed(self, number: int, then: Callable[[], None]) -> None:
         """Call a function once an appended message is committed, or never; in memory: at once."""

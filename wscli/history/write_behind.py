@@ -103,7 +103,7 @@ class WriteBehindHistory(History):
         self._log.limits = limits
 
     def keep(self, kept: Mapping[str, Any]) -> None:
-        """Write kept values in the commit of the messages appended before."""
+        """Write the kept values of some namespaces in the commit of the messages before."""
         self._queue.keep(kept)
         self._writer.wake()
 
@@ -229,6 +229,7 @@ class WriteBehindHistory(History):
         counts.update(gap.reason for gap in outage)
         if not self._opened.is_set():
             self.kept.update(state.kept)
+            self._queue.restore_kept(state.kept)
             self._origin = Cursor(state.commit.last, state.gap_count + late, self.epoch)
         self._ahead.clear()
         self.consumers.restore(state.consumers)

@@ -137,6 +137,8 @@ def make_manager(
         source=source,
         lookups=Lookups(resolve_name, tasks),
         schedule=schedule,
+        base=base,
+        environ=environ,
     )
     histories = Histories(plan.name, environ, clock, schedule=schedule)
     manager = Manager(plan, services, budgets, Upstreams(services, make_session), histories)

@@ -20,15 +20,29 @@ __all__ = [
 class ChannelSession(Protocol):
     """A channel's part of a session; one object a channel, the same on each connection."""
 
-    name: str
-    params: Mapping[str, str]
-    values: Mapping[str, Any]
-    """Of ``with:``, filled."""
-    critical: bool
-    dedupe: JsonPath | None
-    """Of the channel's ``dedupe:``; it sees the whole message."""
-    kept: dict[str, Any]
-    """What ``keep`` keeps of the channel. The session writes to it; the owner empties it for a verdict ``fresh``."""
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The parameters of its name."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Its ``with:``, filled."""
+
+    @property
+    def critical(self) -> bool:
+        """Whether it goes before those that are not."""
+
+    @property
+    def dedupe(self) -> JsonPath | None:
+        """Its ``dedupe:``, which sees the whole message."""
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What ``keep`` keeps of it. The session writes to it; the owner empties it for a verdict ``fresh``."""
 
 
 @dataclass(frozen=True, slots=True)

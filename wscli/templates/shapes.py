@@ -229,19 +229,16 @@ def _check_alternatives(wanted: _Alternatives) -> _Check:
     return check
 
 
-def _compile(value: Any, namespaces: Collection[str], *, in_list: bool = False) -> Any:
+def _compile(value: Any, namespaces: Collection[str]) -> Any:
     if isinstance(value, Mapping):
         if meant := _unquoted(value):
             raise TemplateError(f"'{meant}' without quotes is a mapping to YAML; quote it")
         return {compile_key(key, namespaces): _compile(item, namespaces) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_compile(item, namespaces, in_list=True) for item in value]
+        return [_compile(item, namespaces) for item in value]
     if isinstance(value, str) and (special := _special(value, namespaces)) is not None:
         return special
-    leaf = compile_leaf(value, namespaces)
-    if in_list and _optional(leaf):
-        raise TemplateError(f"{shown(value)} with an empty default cannot be in a list of a shape; give it a default")
-    return leaf
+    return compile_leaf(value, namespaces)
 
 
 def _unquoted(value: Mapping[Any, Any]) -> str | None:
@@ -291,6 +288,8 @@ def _quoted(item: str) -> str | None:
 
 def compile_shape(tree: Any, namespaces: Collection[str]) -> Shape:
     """Compile a shape: a JSON value, or a YAML tree whose leaves are ``Scalar``.
+
+    A placeholder that its empty default leaves out fits anything in its place, also in a list.
 
     Raises:
         TemplateError: see ``compile_json``; or a word in braces is unknown.

@@ -60,7 +60,8 @@ class Template:
 
         Args:
             scope: the values.
-            encoded: the namespaces whose values are percent-encoded, as part of a URL must be.
+            encoded: the namespaces whose values are percent-encoded, as part of a URL must be. A value that the text
+                begins with is the URL up to there, and stays as it is.
 
         Raises:
             TemplateError: a placeholder has no value, or its filter refuses the value.
@@ -68,8 +69,8 @@ class Template:
         if isinstance(self._pieces, str):
             return self._pieces
         return "".join(
-            piece if isinstance(piece, str) else piece.text(scope, encoded=piece.space in encoded)
-            for piece in self._pieces
+            piece if isinstance(piece, str) else piece.text(scope, encoded=bool(place) and piece.space in encoded)
+            for place, piece in enumerate(self._pieces)
         )
 
     def partly_filled(self, scope: Scope) -> PartlyFilled:

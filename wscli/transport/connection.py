@@ -6,6 +6,7 @@ Two adapters implement it, ``websockets`` and picows; one conformance suite runs
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +14,16 @@ from wscli.core.failures import Failure
 from wscli.errors import WscliError
 from wscli.net.proxy import ProxyChoice
 
-__all__ = ["Connection", "ConnectionListener", "DialError", "DialStep", "DialTarget", "DialTimeline", "UpgradeExchange"]
+__all__ = [
+    "Connection",
+    "ConnectionListener",
+    "DialError",
+    "DialStep",
+    "DialTarget",
+    "DialTimeline",
+    "RenderMessage",
+    "UpgradeExchange",
+]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -115,6 +125,10 @@ class ConnectionListener(Protocol):
         """Handle the end: kind CLOSE with its code (1006 without a close frame, 1005 without a code)."""
 
 
+RenderMessage = Callable[[], tuple[bytes, bool]]
+"""Gives a message's payload, and whether it is binary."""
+
+
 class Connection(Protocol):
     """An open connection."""
 
@@ -128,6 +142,21 @@ class Connection(Protocol):
         Raises:
             NotSent: nothing was written: the connection was closed, or messages before this one took too long.
             OutcomeUnknown: the connection or the time ended before the kernel had taken every byte.
+        """
+
+    async def send_rendered(self, render: RenderMessage, *, timeout: float | None = None) -> None:
+        """Send one message that is rendered when it is written; else as ``send``.
+
+        Raises:
+            NotSent: as for ``send``; or ``render`` raised it.
+            OutcomeUnknown: as for ``send``.
+        """
+
+    def try_send(self, render: RenderMessage) -> bool:
+        """Render and write one message at once; False: nothing was rendered, since messages before it wait.
+
+        Raises:
+            NotSent: the connection was closed; or ``render`` raised it.
         """
 
     async def ping(self) -> float:

@@ -278,6 +278,7 @@ class Channel:
     def delivered(self, delivery: Deliver, logged: Callable[[int], None]) -> None:
         """Pass messages of its session to the intake."""
         self.counters.last_message_at = self._services.clock.wall()
+        self._keep_upstreams(delivery.kept)
         self.intake.take(
             Messages(delivery.payloads, delivery.kinds, delivery.keys, delivery.kept, delivery.acks, logged)
         )
@@ -288,7 +289,13 @@ class Channel:
 
     def keep(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
         """Write what its session keeps, in the order of its messages."""
+        self._keep_upstreams(kept)
         self.intake.take(Messages([], None, kept=kept))
+
+    def _keep_upstreams(self, kept: Mapping[str, Mapping[str, Any]] | None) -> None:
+        """Have another upstream begin with what this one keeps."""
+        if kept is not None and "var" in kept:
+            self.kept["var"] = dict(kept["var"])
 
     def moved(self) -> None:
         """Count the rotation; that the connection before ended a moment ago is not an outage."""

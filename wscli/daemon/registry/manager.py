@@ -23,6 +23,7 @@ from wscli.daemon.registry.template_channels import TemplateChannels
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session.trial import try_dial
 from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel
 from wscli.history.limits import HistoryLimits
@@ -293,4 +294,4 @@ class Manager:
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give its record."""
-        return await self._services.dialer.dial_once(channel.subscription.upstream.request(by_hand=True))
+        return await try_dial(self._services, channel.subscription.upstream.request(by_hand=True))

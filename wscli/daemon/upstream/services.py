@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from wscli.clock import Clock
 from wscli.daemon.upstream.dial.destination import Lookups
@@ -36,3 +37,7 @@ class Services:
     source: Callable[[str], str | None]
     lookups: Lookups
     schedule: Schedule
+    base: Path
+    """The directory of the YAML file, in which commands run."""
+    environ: Mapping[str, str]
+    """The environment of commands."""

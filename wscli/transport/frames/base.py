@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from wscli.core.failures import Failure
 from wscli.errors import NotSent, OutcomeUnknown
-from wscli.transport.connection import ConnectionListener
+from wscli.transport.connection import ConnectionListener, RenderMessage
 from wscli.transport.frames.bad_close import http_text, read_close
 from wscli.transport.frames.batch import Assembler, portions
 from wscli.transport.frames.close_codes import Violation, close_payload, dropped, failed, lost, peer_closed, we_closed
@@ -229,12 +229,17 @@ class BaseConnection:
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         """See ``Connection.send``; messages leave in the order of the calls."""
-        opcode, begun = Opcode.BINARY if binary else Opcode.TEXT, False
+        await self.send_rendered(lambda: (payload, binary), timeout=timeout)
+
+    async def send_rendered(self, render: RenderMessage, *, timeout: float | None = None) -> None:
+        """See ``Connection.send_rendered``."""
+        begun = False
 
         def frame() -> bytes:
             nonlocal begun
+            rendered = self._message(render)
             begun = True
-            return self._frame(opcode, payload)
+            return rendered
 
         try:
             async with asyncio.timeout(timeout):
@@ -244,6 +249,14 @@ class BaseConnection:
             if begun:
                 raise OutcomeUnknown(f"the server did not read the message within {within}") from None
             raise NotSent(f"the server did not read the messages before it within {within}") from None
+
+    def try_send(self, render: RenderMessage) -> bool:
+        """See ``Connection.try_send``."""
+        return self._writing.try_message(lambda: self._message(render), lambda: self._open)
+
+    def _message(self, render: RenderMessage) -> bytes:
+        payload, binary = render()
+        return self._frame(Opcode.BINARY if binary else Opcode.TEXT, payload)
 
     async def ping(self) -> float:
         """See ``Connection.ping``."""
@@ -269,8 +282,7 @@ class BaseConnection:
         """See ``Connection.abort``."""
         if self._over:
             return
-        if self._cause is None:
-            self._cause = dropped()
+        self._cause = self._cause or dropped()
         self._transport.abort()
 
     def pause_reading(self) -> None:

@@ -100,6 +100,19 @@ class FrameWriter:
         if not taken:
             raise OutcomeUnknown("the connection ended while the message was being sent")
 
+    def try_message(self, make_frame: Callable[[], bytes], is_open: Callable[[], bool]) -> bool:
+        """Write one message at once, if none waits; whoever calls this does not learn whether the kernel takes it.
+
+        Raises:
+            NotSent: the connection was closed.
+        """
+        if not is_open():
+            raise NotSent("the connection is closed")
+        if self._blocked or (self._turn is not None and self._turn.locked()):
+            return False
+        self._transport.write(make_frame())
+        return True
+
     async def _write(self, frame: bytes) -> bool:
         """Write a frame; False: the connection ended meanwhile."""
         if not self._sliced or len(frame) <= _SLICE:

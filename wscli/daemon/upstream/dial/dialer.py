@@ -160,20 +160,6 @@ class Dialer:
         """Hold back no dial of an endpoint any more: another server may be dialled now."""
         self._budgets[endpoint].release()
 
-    async def dial_once(self, request: DialRequest) -> AttemptRecord:
-        """Open a connection for ``doctor --dial``, close it at once, and give the record of the attempt."""
-        record = AttemptRecord(started=self._clock.wall())
-        try:
-            link = await self.dial(request, _Deaf(), record, lambda code, text: None)
-        except (DialError, TokenFailed) as error:
-            record.failure = error.failure
-        else:
-            try:
-                await link.close(1000, deadline=CLOSE_DEADLINE)
-            finally:
-                link.abort()  # without effect on one that is closed
-        return record
-
     async def _admitted(
         self, request: DialRequest, record: AttemptRecord, progress: Callable[[str, str], None]
     ) -> dict[str, str]:
@@ -190,7 +176,7 @@ class Dialer:
                 tokens = good
                 break
             tokens = await self._tokens(request, record, progress)
-        record.tokens = {name: token.version for name, token in tokens.items()}
+        record.tokens |= {name: token.version for name, token in tokens.items()}  # its session may have used others
         record.expires_at = min((t.expires_at for t in tokens.values() if t.expires_at is not None), default=None)
         return {name: token.value.reveal() for name, token in tokens.items()}
 
@@ -254,10 +240,3 @@ def _target(dial: DialPlan, scope: Scope, url: str | None) -> DialTarget:
         raise DialError(Failure(FailureKind.TLS, error.message)) from None
     except ValueError as error:
         raise DialError(Failure(FailureKind.SESSION, str(error), moment="before")) from None
-
-
-class _Deaf:
-    """A listener that ignores everything."""
-
-    def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None: ...
-    def on_end(self, failure: Failure) -> None: ...

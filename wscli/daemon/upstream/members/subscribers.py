@@ -27,7 +27,7 @@ class Subscribers:
     @property
     def wanted(self) -> bool:
         """Whether an open channel still wants the upstream."""
-        return any(one.subscriber.kept_open for one in self._joined())
+        return any(one.subscriber.kept_open for one in self.joined())
 
     @property
     def critical(self) -> bool:
@@ -50,11 +50,11 @@ class Subscribers:
 
     def preparations(self) -> list[ConnectionHook]:
         """Give the hooks of the open channels that prepare a new connection."""
-        return [one.subscriber.on_connect for one in self._joined() if one.subscriber.on_connect]
+        return [one.subscriber.on_connect for one in self.joined() if one.subscriber.on_connect]
 
     def ready(self, *, handed_over: bool = False) -> None:
         """Tell the open channels that they are ready."""
-        for one in self._joined():
+        for one in self.joined():
             if handed_over and one.receives:
                 one.subscriber.moved()
             else:
@@ -84,12 +84,12 @@ class Subscribers:
 
     def measured(self, rtt: float) -> None:
         """Tell the open channels the round-trip time."""
-        for one in self._joined():
+        for one in self.joined():
             one.subscriber.measured(rtt)
 
     def count(self, what: DialCount) -> None:
         """Have the open channels count what an attempt to connect did."""
-        for one in self._joined():
+        for one in self.joined():
             one.subscriber.counted(what)
 
     @property
@@ -109,8 +109,9 @@ class Subscribers:
             paused.pause_reading()
         self._paused = paused
 
-    def _joined(self) -> tuple[Member, ...]:
-        return tuple(one for one in self.members if one.joined)
+    def joined(self) -> list[Member]:
+        """Give the members of open channels, the critical ones first."""
+        return sorted((one for one in self.members if one.joined), key=lambda one: not one.critical)
 
     def _receiving(self) -> tuple[Member, ...]:
         return tuple(one for one in self.members if one.receives)

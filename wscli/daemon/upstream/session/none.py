@@ -21,7 +21,6 @@ class NoSession:
     __slots__ = ("_connection", "_listener")
 
     receive: Final = None
-    resumable: Final = False
     close_code: Final = 1000
 
     def __init__(self, listener: SessionListener) -> None:

@@ -15,6 +15,7 @@ from wscli.config.plan import UpstreamPlan
 from wscli.core.failures import Failure, Verdict
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
+from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
 from wscli.errors import WscliError
@@ -35,6 +36,8 @@ class SessionOwner(Protocol):
     values: Mapping[str, Any]
     """The same channel's ``with``, filled."""
     refs: Refs
+    subscribers: Subscribers
+    """Its channels."""
 
 
 class SessionListener(Protocol):
@@ -74,12 +77,12 @@ class SessionListener(Protocol):
 class ConnectionSession(Protocol):
     """The session of one attempt."""
 
-    receive: Callable[[list[bytes], bytes | None], None] | None
-    """Called with every batch of messages from the upgrade on; None: they are handed to the channels as they are."""
-
     @property
-    def resumable(self) -> bool:
-        """Whether what a session can be resumed with is kept."""
+    def receive(self) -> Callable[[list[bytes], bytes | None], None] | None:
+        """Called with every batch of messages from the upgrade on.
+
+        None: there is no session; messages are handed to the channels as they are, once the connection is ready.
+        """
 
     @property
     def close_code(self) -> int:

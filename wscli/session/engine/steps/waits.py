@@ -103,24 +103,26 @@ class Waits:
 class Replies:
     """The messages of programs that a reply is wanted for."""
 
-    __slots__ = ("_by_key", "_leaf", "_shape", "_value", "count")
+    __slots__ = ("_by_key", "_keys", "_leaf", "_shape", "_value", "count")
 
     def __init__(self, shape: Shape | None) -> None:
         self.count = 0
         self._shape = shape
         leaves = () if shape is None else shape.equalities
-        self._leaf = next((leaf for leaf in leaves if _names(leaf) == {"sent"}), None)
+        self._leaf = next((leaf for leaf in leaves if "sent" in _names(leaf)), None)
         self._value = None if self._leaf is None else leaf_value(self._leaf.path)
         self._by_key: dict[Any, tuple[OutgoingMessage, Scope]] = {}
+        self._keys: dict[OutgoingMessage, Any] = {}
 
     def enter(self, message: OutgoingMessage, scope: Scope) -> None:
         """Wait for the reply to a message; of too many the oldest is forgotten."""
         if self._leaf is None or message.ref is None:
             return
         scope = {**scope, "sent": {"ref": message.ref}}
-        self._by_key[self._leaf.key(scope)] = (message, scope)
+        key = self._keys[message] = self._leaf.key(scope)
+        self._by_key[key] = (message, scope)
         if len(self._by_key) > _MOST_REPLIES:
-            self._by_key.pop(next(iter(self._by_key)))
+            self._keys.pop(self._by_key.pop(next(iter(self._by_key)))[0], None)
         self.count = len(self._by_key)
 
     def take(self, value: Any) -> OutgoingMessage | None:
@@ -135,7 +137,7 @@ class Replies:
 
     def forget(self, message: OutgoingMessage) -> None:
         """Wait for the reply no longer."""
-        key = None if self._leaf is None else self._leaf.key({"sent": {"ref": message.ref}})
+        key = self._keys.pop(message, None)
         if self._by_key.get(key, (None,))[0] is message:
             del self._by_key[key]
         self.count = len(self._by_key)
