@@ -12,28 +12,22 @@ import math
 import re
 from typing import Annotated, Any, NamedTuple, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
-    "Count",
-    "Duration",
-    "Flag",
-    "Json",
-    "Percent",
-    "Rate",
-    "RateOf",
-    "Scalar",
-    "Secret",
-    "Size",
-    "StrictModel",
-    "format_duration",
-    "format_size",
-    "parse_duration",
-    "parse_json_scalar",
-    "parse_rate",
+    "Count", "Duration", "Flag", "Json", "Percent", "Rate", "RateOf", "Scalar", "Secret", "Size", "StrictModel",
+    "format_duration", "format_size", "is_extension", "parse_duration", "parse_json_scalar", "parse_rate",
     "parse_size",
-]
+]  # fmt: skip
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 100 * 366 * 86400.0
@@ -76,10 +70,23 @@ def shown(value: object) -> str:
     return quoted if len(quoted) <= _LONGEST_QUOTE else f"{quoted[:_LONGEST_QUOTE]}..."
 
 
+def is_extension(key: object) -> bool:
+    """Whether a key is one that every mapping of known keys may have, and that means nothing."""
+    return isinstance(key, str) and key.startswith("x-")
+
+
 class StrictModel(BaseModel):
-    """The base of every configuration model: unknown keys are errors, and instances never change."""
+    """The base of every configuration model: unknown keys are errors but for ``x-...``, and instances never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, value: Any) -> Any:
+        """Ignore keys of the file's own, such as ``x-login``."""
+        if isinstance(value, dict) and any(map(is_extension, value)):
+            return {key: item for key, item in value.items() if not is_extension(key)}
+        return value
 
 
 def parse_duration(text: object) -> float:

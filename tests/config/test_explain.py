@@ -13,7 +13,16 @@ from wscli.errors import ConfigError, UsageError
 
 ENVIRON = {"API_TOKEN": "s3cret", "CLIENT_SECRET": "s3cret", "GATEWAY_TOKEN": "a-long-enough-token"}
 
-ELSEWHERE = ("is missing", "unknown endpoint", "no such file", "no TLS", "certificate", "nothing keeps", "{sub.ref}")
+ELSEWHERE = (
+    "is missing",
+    "unknown endpoint",
+    "no such file",
+    "no TLS",
+    "certificate",
+    "nothing keeps",
+    "{sub.ref}",
+    "needs a",
+)
 """Problems with what the example leaves out."""
 ANY = ("json", "send", "stdin", "match", "outgoing", "reply")
 """Keys that take any JSON value."""

@@ -135,6 +135,11 @@ channels:
     ]
 
 
+def test_channels_that_share_a_connection_may_dial_one_url(loads: Loads) -> None:
+    endpoints = "endpoints: {api: {url: 'ws://h/ws', share: true}}\n"
+    assert warnings(loads, f"{endpoints}channels: {{a: {{endpoint: api}}, b: {{endpoint: api}}}}\n") == []
+
+
 def test_many_channels_of_one_url_are_one_warning(loads: Loads) -> None:
     channels = "".join(f"  c{number}: {{endpoint: api}}\n" for number in range(1000))
     text = f"endpoints: {{api: {{url: 'ws://h/ws'}}}}\nchannels:\n{channels}"

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from wscli.core.failures import Action, Verdict
+from wscli.session.calls import SessionHttp
 from wscli.session.plan import (
     Alternative,
     HttpAction,
@@ -23,7 +24,6 @@ from wscli.session.plan import (
 from wscli.templates import compile_json
 from wscli.templates.paths import compile_path_expression
 from wscli.templates.shapes import compile_shape
-from wscli.tokens.sources.http import HttpSource
 from wscli.values import Scalar, parse_duration, parse_rate
 
 SPACES = ("token", "param", "with", "var", "msg", "sub", "sent", "ref", "now")
@@ -106,7 +106,7 @@ def _flag(value: Any, default: bool) -> bool:
 def _action(step: Any) -> Any:
     if "http" in step:
         accept = frozenset(map(int, step["http"].get("accept", ())))
-        return HttpAction(HttpSource.model_validate({k: v for k, v in step["http"].items() if k != "accept"}), accept)
+        return HttpAction(SessionHttp.model_validate({k: v for k, v in step["http"].items() if k != "accept"}), accept)
     if "run" in step:
         stdin = compile_json(step["stdin"], SPACES) if "stdin" in step else None
         return RunAction(tuple(compile_json(one, SPACES) for one in step["run"]), stdin)

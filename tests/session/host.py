@@ -158,11 +158,7 @@ class Host:
 
     def _deliver(self, action: a.Deliver) -> None:
         got = self.got.setdefault(action.channel.name, [])
-        for payload in action.payloads:
-            try:
-                got.append(json.loads(payload))
-            except ValueError:
-                got.append(payload.decode())
+        got += map(_read, action.payloads)
         for _, number in action.acks:
             if self.log:
                 self.do(self.session.logged(number))

@@ -89,13 +89,18 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
 
 @command.command("show")
 @json_option("Print JSON instead of YAML.")
+@click.option(
+    "--resolved",
+    metavar="CHANNEL",
+    help="What this channel is after presets, defaults and merging: `wscli config show --resolved news`.",
+)
 @_with_file
-def show(file: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+def show(file: Path, environ: Mapping[str, str], *, as_json: bool, resolved: str | None) -> int:
     """Print the file without its secrets."""
-    from wscli.config.loading import read_plan
+    from wscli.config.loading import read_plan, read_resolved
     from wscli.config.redact import redacted
 
-    root, _ = read_plan(file, environ)
+    root = read_plan(file, environ)[0] if resolved is None else read_resolved(file, environ, resolved)
     sys.stdout.write(redacted(root, as_json=as_json))
     return 0
 

@@ -40,6 +40,7 @@ VERBS = {
     "resume": "End a pause.",
     "consumer": "List, reset or forget named consumers.",
     "token": "Get, list, refresh or forget tokens.",
+    "init": "Write a commented file to begin with.",
     "config": "Check, show or describe a configuration file.",
     "explain": "Explain a key of the file: its text, type, default and an example.",
     "service": "Run the manager of a file as a user service.",

@@ -26,12 +26,14 @@ from wscli.config.reading.nodes import Branch, Leaf, plain
 from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FatalProblem, FileProblems
 from wscli.config.reading.source import STDIN, decode_text, read_file
+from wscli.config.resolved import resolved_file
 from wscli.config.schema import hint_for
 from wscli.config.translate import report_errors
 from wscli.config.warnings import check_templates, check_unused, check_urls
 from wscli.templates import unquoted_placeholder
+from wscli.values import is_extension
 
-__all__ = ["load", "name_of", "read_plan"]
+__all__ = ["load", "name_of", "read_plan", "read_resolved"]
 
 _JSON = ("expect", "json", "keep", "match", "merge", "outgoing", "reply", "route", "send", "set", "stdin", "when")
 """Keys of a session whose values are JSON."""
@@ -48,6 +50,22 @@ def load(file: Path, environ: Mapping[str, str]) -> Plan:
 
 def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     """Read a file into its tree, with variables expanded, and its plan; raises as ``load`` does."""
+    written, _, _, plan = _read(file, environ)
+    return written, plan
+
+
+def read_resolved(file: Path, environ: Mapping[str, str], channel: str) -> Branch:
+    """Read a file, and give what one of its channels is, as a file of its own; raises as ``load`` does.
+
+    Raises:
+        UnknownChannel: the file declares no such channel.
+    """
+    _, merged, presets, plan = _read(file, environ)
+    return resolved_file(merged, presets, plan, channel)
+
+
+def _read(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Branch, Mapping[str, UsedPreset], Plan]:
+    """Give the tree as it is written, with presets, the presets by endpoint, and the plan."""
     problems = FileProblems("<stdin>" if file == STDIN else str(file))
     root = _parse(file, problems)
     located, warnings = Located(root), FileProblems(problems.label)
@@ -62,7 +80,7 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> tuple[Branch, Plan]:
     check_unused(whole, warnings)
     check_urls(located, plan, warnings)
     variables |= {one.env.name: environ.get(one.env.name, "") for one in plan.tokens.values() if one.env is not None}
-    return root, replace(plan, variables=variables, warnings=warnings.lines())
+    return root, merged, presets, replace(plan, variables=variables, warnings=warnings.lines())
 
 
 def name_of(file: Path, environ: Mapping[str, str]) -> str:
@@ -136,6 +154,8 @@ def _is_map(section: Located | None) -> bool:
 def _refuse_nulls(located: Located, problems: FileProblems) -> None:
     """Refuse nulls, such as ``path:``, ``path: ~`` and ``path: null``, except in JSON of the file's own."""
     node, path = located.node, located.path
+    if path and is_extension(path[-1]) and path[-2:-1] not in (("headers",), ("query",)):
+        return
     if isinstance(node, Branch) and len(node.entries) == 1 and unquoted_placeholder(plain(node)):
         return  # the types report that it must be quoted
     if isinstance(node, Leaf) and node.is_nothing and not problems.at(node.mark):

@@ -12,7 +12,7 @@ from wscli.config.reading.parse import parse_yaml
 from wscli.config.reading.problems import FatalProblem, FileProblems
 from wscli.session.preset import preset_names, preset_text
 from wscli.templates import did_you_mean
-from wscli.values import Scalar, shown
+from wscli.values import Scalar, is_extension, shown
 
 __all__ = ["UsedPreset", "apply_presets", "preset_init"]
 
@@ -42,7 +42,8 @@ def apply_presets(root: Branch, problems: FileProblems) -> tuple[Branch, Mapping
         if named is None or not isinstance(endpoint.node, Branch):
             continue
         preset = _preset(named, problems)
-        if preset is None:
+        if preset is None:  # which may have been the one with a url
+            changed[name] = MapEntry(endpoint.key_at, _with_url(endpoint.node))
             continue
         problems.originate(named.mark, f"preset {str(named.text)!r}")
         verdicts = preset.entries.get("verdicts")
@@ -50,7 +51,11 @@ def apply_presets(root: Branch, problems: FileProblems) -> tuple[Branch, Mapping
         used[name] = UsedPreset(
             str(named.text), None if verdicts is None else Located(verdicts.value, path, verdicts.key_mark)
         )
-        changed[name] = MapEntry(endpoint.key_at, _merged(endpoint.node, preset))
+        merged = _merged(endpoint.node, preset)
+        if "url" not in merged.entries:
+            problems.add(endpoint.key_at, endpoint.path, f"the preset {str(named.text)!r} needs 'url:' here")
+            merged = _with_url(merged)
+        changed[name] = MapEntry(endpoint.key_at, merged)
     if not changed:
         return root, used
     endpoints = root.entries["endpoints"]
@@ -69,7 +74,7 @@ def _preset(named: Located, problems: FileProblems) -> Branch | None:
         problems.add(named.mark, named.path, f"unknown preset: {shown(named.text)}{near}")
         return None
     tree = _parsed(str(named.text))
-    entries = {key: entry for key, entry in tree.entries.items() if not key.startswith("x-")}
+    entries = {key: entry for key, entry in tree.entries.items() if not is_extension(key)}
     moved = _moved(Branch(tree.mark, entries), named.mark)
     return moved if isinstance(moved, Branch) else None
 
@@ -105,6 +110,12 @@ def _merged(own: Branch, preset: Branch) -> Branch:
         else:
             entries[key] = entry
     return Branch(own.mark, entries, merges=own.merges)
+
+
+def _with_url(node: Branch) -> Branch:
+    """Add a url where there is none, so that its absence is not reported again."""
+    url = MapEntry(node.mark, Leaf(node.mark, Scalar("wss://example.invalid")))
+    return Branch(node.mark, {"url": url, **node.entries}, merges=node.merges)
 
 
 def preset_init(name: str) -> str:

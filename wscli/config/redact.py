@@ -20,7 +20,7 @@ _REDACTED = Scalar("***", plain=False)
 _SECRET = {"headers", "query", "username", "password", "key_password"}
 """Keys below which everything is secret, in an endpoint, a channel and a token source."""
 _GATEWAY_TOKEN = ("gateway", "auth", "token")
-_URLS = {"url", "proxy", "get", "post", "put", "token_url"}
+_URLS = {"url", "proxy", "get", "post", "put", "patch", "delete", "token_url"}
 _OPEN_IN_TOKENS = {
     *("env", "file", "run", "refresh", "expires_in", "expires_at", "single_use", "timeout", "read", "token"),
     *(
@@ -41,6 +41,9 @@ _OPEN_IN_TOKENS = {
 _BODIES = {"json", "form", "environment", "parameters"}
 """Keys whose entries have names of the file's own."""
 _CODE = re.compile("[1-9][0-9]{2,3}")
+_PLACEHOLDER = re.compile(r"\{[a-z]+\.[^{}]*\}")
+_FIRST_HOLE = 0xE000
+"""The first character for private use (Unicode, section 23.5)."""
 _URL = re.compile(
     r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]*://)?)(?P<user>[^/?#]*@)?(?P<rest>[^?#]*)(?P<query>\?.*)?", re.DOTALL
 )
@@ -72,7 +75,10 @@ def _leaf(leaf: Leaf, path: TreePath) -> Scalar:
     shown = Scalar(leaf.value.redacted, plain=leaf.value.plain)
     if path[:1] not in (("endpoints",), ("channels",), ("tokens",)):
         return shown
-    has_bodies = path[0] == "tokens" or keys[:2] == ["backfill", "http"]
+    in_session = keys[:1] in (["session"], ["with"])
+    has_bodies = path[0] == "tokens" or keys[:2] == ["backfill", "http"] or (in_session and "http" in keys)
+    if in_session and "http" not in keys:
+        return shown  # messages and shapes have names of the protocol's own
     if _SECRET.intersection(keys) or (has_bodies and _BODIES.intersection(keys)):
         return _REDACTED
     last = keys[-1] if keys else ""
@@ -85,13 +91,15 @@ def _leaf(leaf: Leaf, path: TreePath) -> Scalar:
 
 def _url(text: Scalar) -> Scalar:
     """Keep scheme, host and path, and mark the rest."""
-    found = _URL.fullmatch(text)
+    # A placeholder's default may look like a part of the URL: each is one private character meanwhile.
+    signs = {hole: chr(_FIRST_HOLE + number) for number, hole in enumerate(set(_PLACEHOLDER.findall(text)))}
+    found = _URL.fullmatch(_PLACEHOLDER.sub(lambda one: signs[one.group()], text))
     if found is None:
         return _REDACTED
     query = re.sub(r"=[^&]*", "=***", found["query"] or "")
     user = "***@" if found["user"] else ""
-    shown = query if "=" in query else query and "?***"
-    return Scalar(f"{found['scheme']}{user}{found['rest']}{shown}", plain=text.plain)
+    seen = f"{found['scheme']}{user}{found['rest']}{query if '=' in query else query and '?***'}"
+    return Scalar(seen.translate({ord(sign): hole for hole, sign in signs.items()}), plain=text.plain)
 
 
 class _Dumper(yaml.SafeDumper):

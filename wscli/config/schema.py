@@ -55,6 +55,8 @@ def _rewritten(schema: Any) -> Any:
     typed = kind in ("integer", "number", "boolean") or (kind == "string" and "pattern" in rest)
     if typed or "enum" in rest or "const" in rest:  # it would refuse the text of a variable
         return {**notes, "anyOf": [rest, VARIABLE_SCHEMA]}
+    if "properties" in rest and rest.get("additionalProperties") is False:
+        rest["patternProperties"] = {"^x-": {}}
     for key, value in rest.items():
         is_named = key in _NAMED
         rest[key] = {name: _rewritten(item) for name, item in value.items()} if is_named else _rewritten(value)

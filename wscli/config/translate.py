@@ -56,7 +56,9 @@ class _LocatedError:
     @property
     def is_wrong_kind(self) -> bool:
         """Whether this branch of the union cannot be the intended one."""
-        return self.located is self.union and (self.kind in _WANTED or self.kind == "literal_error")
+        whole = self.kind in _WANTED or self.kind == "literal_error"
+        scalar = self.kind == "value_error" and isinstance(self.located.node, Branch)  # of a type that takes text
+        return self.located is self.union and (whole or scalar)
 
 
 def report_errors(error: ValidationError, root: Located, problems: FileProblems) -> None:

@@ -10,6 +10,7 @@ from wscli.config.plan import Plan
 from wscli.config.reading.expand import VARIABLE
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
+from wscli.templates import did_you_mean
 
 __all__ = ["check_templates", "check_unused", "check_urls"]
 
@@ -25,6 +26,7 @@ _COLON = re.compile(r"(?<=/):[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _HOOKS = ("on_connect", "on_state", "on_message")
 _TOKEN = re.compile(r"\{token\.([A-Za-z0-9_-]+)")
+_VALUE = re.compile(r"\{with\.([A-Za-z0-9_-]+)")
 
 _CALL = ("get", "post", "put", "headers", "json", "form")
 _TEXTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -109,6 +111,8 @@ def check_unused(root: Located, found: FileProblems) -> None:
     for name, channel in channels:
         if not any(channel.get(event) for event in _HOOKS):  # whose commands know the name
             _check_params(name, channel, endpoints.get(_text(channel.get("endpoint"))), found)
+    for _, channel in channels:
+        _check_values(channel, endpoints.get(_text(channel.get("endpoint"))), found)
 
 
 def _check_tokens(root: Located, found: FileProblems) -> None:
@@ -133,6 +137,27 @@ def _check_params(name: str, channel: Located, endpoint: Located | None, found: 
             found.add(channel.key_at, channel.path, text)
 
 
+def _check_values(channel: Located, endpoint: Located | None, found: FileProblems) -> None:
+    places = [one for one in (endpoint, channel) if one is not None]
+    used = {name for located in places for leaf in located.leaves() for name in _VALUE.findall(leaf.text or "")}
+    used |= {key for located in places for key in _conditions(located)}
+    for name, value in channel.section("with"):
+        if name not in used:
+            near = did_you_mean(name, used) or "; nothing names '{with." + name + "}'"
+            found.add(value.key_at, value.path, f"this value is not used{near}")
+
+
+def _conditions(located: Located) -> Iterator[str]:
+    """Give the names of values that ``when:`` asks for, at any depth."""
+    for key, child in located.entries():
+        if key == "when":
+            yield from (name.removeprefix("with.") for name, _ in child.entries())
+        else:
+            yield from _conditions(child)
+    for item in located.items():
+        yield from _conditions(item)
+
+
 def _text(located: Located | None) -> str:
     return "" if located is None else str(located.text or "")
 
@@ -145,10 +170,12 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
     dialled: dict[tuple[object, ...], list[Located]] = {}
     for name, located in root.section("channels"):
         channel = plan.channels[name]
+        if channel.upstream.share:
+            continue
         # Parameters of two templates are the same where they have the same place in the name.
         params = {name: f"parameter-{place}" for place, name in enumerate(channel.params)}
         with contextlib.suppress(ValueError):  # a filter that takes numbers alone
-            key = channel.upstream.key(params)
+            key = channel.upstream.key(params, channel.values.render({"param": params}))
             same = (key.address, key.connect_to, key.query, key.headers, key.subprotocols, key.tls)
             dialled.setdefault(same, []).append(located)
     for first, *others in dialled.values():

@@ -10,7 +10,7 @@ from wscli.config.checks.endpoints import CompiledEndpoint, UpgradeRequest
 from wscli.config.checks.hooks import check_hook
 from wscli.config.checks.names import channel_params
 from wscli.config.checks.overlaps import Overlaps
-from wscli.config.checks.policies import Policies, check_verdicts
+from wscli.config.checks.policies import Policies, check_shared_verdicts, check_verdicts
 from wscli.config.checks.references import check_backfill
 from wscli.config.checks.session.values import check_uses, compile_values
 from wscli.config.reading.located import Located
@@ -78,6 +78,8 @@ def _compile(
         UpgradeRequest({}, {}, ()).changed(located, context)
         policies.resolve(located.get("backoff"), policies.default)
         return None
+    if endpoint.share:
+        check_shared_verdicts(located.get("verdicts"), context)
     request = endpoint.request.changed(located, context)
     if request is not endpoint.request:
         request.check_user(endpoint.address, context)

@@ -94,7 +94,8 @@ class Context:
         if origin is None:
             self.add(located, f"'{{token.{name}}}': {unknown_token(name, self.tokens)}")
         else:
-            self.add(located, f"the {origin} needs the token source {name!r}; declare it under 'tokens:'")
+            path = (*located.path[:2], "preset")  # what stands in a preset has no path in the file
+            self.problems.add(located.mark, path, f"the {origin} needs a token source {name!r}; add it under 'tokens:'")
 
 
 def unknown_token(name: str, known: Collection[str]) -> str:

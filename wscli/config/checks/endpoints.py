@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wscli.config.checks.context import Context, LocatedTemplate, uses_of
-from wscli.config.checks.policies import MergedPolicy, Policies, check_verdicts
+from wscli.config.checks.policies import MergedPolicy, Policies, check_shared_verdicts, check_verdicts
 from wscli.config.checks.session.session import CompiledSession, compile_session
 from wscli.config.checks.tls import check_tls
 from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
@@ -100,6 +100,8 @@ def compile_endpoint(
     session, share = located.get("session"), located.get("share")
     shares = share is not None and share.text != "false"
     below = above if preset is None else check_verdicts(preset.verdicts, above, context)
+    if shares:
+        check_shared_verdicts(located.get("verdicts"), context)
     return CompiledEndpoint(
         address=address,
         request=request,

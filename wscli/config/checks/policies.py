@@ -11,12 +11,12 @@ from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch, kind_of, plain
 from wscli.config.translate import report_errors
 from wscli.core.backoff import BackoffPolicy
-from wscli.core.failures import Verdict
+from wscli.core.failures import Action, Verdict
 from wscli.core.verdicts import VerdictKey, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import shown
 
-__all__ = ["Policies", "check_verdicts"]
+__all__ = ["Policies", "check_shared_verdicts", "check_verdicts"]
 
 DEFAULT = "default"
 
@@ -44,6 +44,14 @@ def check_verdicts(
             if not context.problems.at(wrong.mark):
                 context.add(wrong, str(error))
     return (table, *above) if table else above
+
+
+def check_shared_verdicts(located: Located | None, context: Context) -> None:
+    """Refuse ``replace`` for the subscription of a channel whose connection others share."""
+    verdict = None if located is None else located.get("session:subscribe")
+    if verdict is not None and verdict.text == Action.REPLACE.value:
+        text = "'replace' is of a whole connection, which other channels share; use retry, reconnect, fresh or stop"
+        context.add(verdict, text)
 
 
 def _is_mapping(located: Located, context: Context, wanted: str) -> bool:

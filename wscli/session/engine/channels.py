@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from wscli.session.actions import ChannelSession, SubscriptionReady, Unsubscribed
+from wscli.session.actions import ChannelSession, StepWaits, SubscriptionReady, Unsubscribed
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Delivery
 from wscli.session.engine.outgoing import Outbound, RateWindow, masked
@@ -33,6 +33,9 @@ class _Pool(_Takes, Protocol):
     def take_pool(self, part: ChannelPart) -> None:
         """Give a channel what was held for those to come."""
 
+    def close_pool(self) -> None:
+        """Hold nothing more for those to come."""
+
 
 class _Timers(_Takes, Protocol):
     def ready(self, part: ChannelPart) -> None:
@@ -53,14 +56,17 @@ class Channels:
         timers: _Timers,
     ) -> None:
         self._core, self._steps, self._outbound, self._delivery = core, steps, outbound, delivery
-        self._pool, self._timers = pool, timers
+        self._pool, self._rules, self._timers = pool, rules, timers
         self._takes: tuple[_Takes, ...] = (pool, rules, timers)
         self._pace = RateWindow(core.plan.limits.subscribe)
         self._queue: list[tuple[bool, int, ChannelPart]] = []
         self._timer = 0
         self._runs: dict[ChannelPart, Run] = {}
-        self._kept: Mapping[str, ChannelPart] = {}
-        """The channels that need no subscription, with what they have of the one on the lost connection."""
+        self._kept: dict[str, ChannelPart] = {}
+        """The channels that need no subscription, with their parts of the lost connection."""
+        self._closing = False
+        self._left: set[str] = set()
+        """Those that were on this connection before: what it resumed is not theirs any more."""
 
     # subscribing
 
@@ -76,17 +82,30 @@ class Channels:
         part = core.channels[channel.name] = ChannelPart(channel, scope, core.changes)
         for one in self._takes:
             one.place(part)
-        if core.ready:
+        if core.pooling and core.ready:
             self._pool.take_pool(part)
+            self._close_pool_soon()
         heapq.heappush(self._queue, (not channel.critical, next(core.numbers), part))
         self._pump()
 
-    def open(self, kept: Mapping[str, ChannelPart]) -> None:
-        """Subscribe those that joined before ``hello`` was over; ``kept`` are subscribed already, by name."""
-        self._kept = kept
-        for part in tuple(self._core.channels.values()):
+    def open(self, *, kept: bool) -> None:
+        """Subscribe those that joined before ``hello`` was over; ``kept``: but for those that were ready before."""
+        if kept:
+            self._kept = dict(self._core.before.subscribed or {})
+        parts = tuple(self._core.channels.values())
+        for part in parts:
             self._pool.take_pool(part)
+        if parts:
+            self._pool.close_pool()
         self._pump()
+
+    def _close_pool_soon(self) -> None:
+        """Hold nothing more: at once, or where channels share the upstream, after those that join in this turn."""
+        if not self._core.shared:
+            self._pool.close_pool()
+        elif not self._closing:
+            self._closing = True
+            self._core.after(0.0, self._pool.close_pool)
 
     def _pump(self) -> None:
         """Subscribe the next ones, as far as their pace allows."""
@@ -101,13 +120,19 @@ class Channels:
             now = core.clock.monotonic()
             if needs and (wait := self._pace.wait(now)) > 0:
                 if not self._timer:
-                    part.waits_for = "subscribe: waiting for its turn (limits.subscribe)"
                     self._timer = core.after(wait, self._turn)
+                self._tell_queued()
                 return
             heapq.heappop(self._queue)
             if needs:
                 self._pace.count(now)
             self._subscribe(part, kept=kept)
+
+    def _tell_queued(self) -> None:
+        for _, _, part in self._queue:
+            if not part.waits_for:
+                part.waits_for = "subscribe: waiting for its turn (limits.subscribe)"
+                self._core.actions.append(StepWaits(part.of, part.waits_for))
 
     def _turn(self) -> None:
         self._timer = 0
@@ -145,11 +170,20 @@ class Channels:
         core = self._core
         self._runs.pop(part, None)
         part.phase = Phase.READY
-        core.subscribed[part.of.name] = part
-        resumed = (part.resumed or core.upstream.resumed) and core.lost.isdisjoint((None, part.of.name))
-        core.actions.append(SubscriptionReady(part.of, resumed))
+        core.actions.append(SubscriptionReady(part.of, self._resumed(part)))
+        if core.now.subscribed is not None:
+            core.now.subscribed[part.of.name] = part
         self._delivery.admit(part)
         self._timers.ready(part)
+
+    def _resumed(self, part: ChannelPart) -> bool:
+        """Whether the server sends what the channel missed, so that there is no gap."""
+        now, before, name = self._core.now, self._core.before, part.of.name
+        if part.resumed and name in before.orders:
+            now.orders.setdefault(name, before.orders[name])
+        with_upstream = self._core.upstream.resumed and name not in self._left
+        known = before.subscribed is None or name in before.subscribed
+        return (part.resumed or (with_upstream and known)) and before.undelivered.isdisjoint((None, name))
 
     # unsubscribing
 
@@ -165,7 +199,8 @@ class Channels:
         subscribed = part.phase is Phase.READY or bool(part.rendered)
         part.phase = Phase.LEAVING
         part.held.clear()
-        core.subscribed.pop(channel.name, None)
+        self._rules.remove(part)
+        self._timers.remove(part)
 
         def over(_: object = None) -> None:
             self._runs.pop(part, None)
@@ -190,14 +225,19 @@ class Channels:
     def judged(self, part: ChannelPart) -> None:
         """Forget the subscription of a channel that a verdict was given on."""
         self._stop(part)
-        self._core.subscribed.pop(part.of.name, None)
         self._forget(part)
 
     def _stop(self, part: ChannelPart) -> None:
         run = self._runs.pop(part, None)
         if run is not None:
             run.stop()
-        self._core.undelivered.discard(part.of.name)
+        name, now = part.of.name, self._core.now
+        now.undelivered.discard(name)
+        now.orders.pop(name, None)
+        if now.subscribed is not None:
+            now.subscribed.pop(name, None)
+        self._kept.pop(name, None)
+        self._left.add(name)
 
     def _forget(self, part: ChannelPart) -> None:
         self._stop(part)

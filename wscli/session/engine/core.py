@@ -10,7 +10,7 @@ from typing import Any
 from wscli.clock import Clock
 from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.session.actions import Call, JudgeChannel, JudgeUpstream, SessionAction, SetTimer
-from wscli.session.engine.memory import Memory
+from wscli.session.engine.memory import Lost, Memory
 from wscli.session.engine.parts import ChannelPart, Part
 from wscli.session.plan import SessionPlan
 from wscli.templates import Scope
@@ -59,14 +59,10 @@ class Core:
         self.ready = False
         """Whether ``hello`` is over."""
         self.resuming = False
-        self.orders: dict[str | None, int] = {}
-        """The last number of ``order``, by channel; None is the upstream's."""
-        self.subscribed: dict[str, ChannelPart] = {}
-        """The channels that are ready, by name."""
-        self.undelivered: set[str | None] = set()
-        """The channels that have held messages; None: those to come."""
-        self.lost = frozenset(memory.undelivered)
-        """Those whose held messages the last connection took with it."""
+        self.now = Lost({})
+        """What is on this connection."""
+        self.before = memory.lost
+        """What was on the one before."""
         self.numbers: Iterator[int] = count(1)
         self.judged: list[tuple[Part, Verdict | None, Failure]] = []
         self._due: dict[int, Callable[[], None]] = {}
@@ -90,8 +86,7 @@ class Core:
         """Learn that ``hello`` is over: this is now what a later connection is compared with."""
         self.ready = True
         self.own_memory()
-        memory = self.memory
-        memory.orders, memory.subscribed, memory.undelivered = self.orders, self.subscribed, self.undelivered
+        self.memory.lost = self.now
 
     def end(self) -> None:
         """Learn that the connection is over."""

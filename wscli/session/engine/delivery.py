@@ -83,7 +83,7 @@ class Delivery:
     def admit(self, part: ChannelPart) -> None:
         """Give a channel that is subscribed now what was held for it."""
         held, part.held, part.held_bytes = part.held, [], 0
-        self._core.undelivered.discard(part.of.name)
+        self._core.now.undelivered.discard(part.of.name)
         for one in held:
             if isinstance(one, HeldGap):
                 self.gap(part, one.reason, one.missed)
@@ -99,7 +99,7 @@ class Delivery:
             self._core.fail(part, "subscribe", "over 1MiB of messages arrived before the channel was subscribed")
             return
         part.held.append(message)
-        self._core.undelivered.add(part.of.name)
+        self._core.now.undelivered.add(part.of.name)
 
     # acknowledgements
 
@@ -143,11 +143,12 @@ class Delivery:
     def _kept_with(self, part: ChannelPart) -> Mapping[str, Any] | None:
         """Give the kept values for the commit of a channel's batch; None: they did not change."""
         core = self._core
-        if not part.kept_changed and (core.shared or not core.upstream.kept_changed):
+        with_upstream = not core.shared and core.owns_memory
+        if not part.kept_changed and not (with_upstream and core.upstream.kept_changed):
             return None
         part.kept_changed = False
         kept = {"sub": dict(part.kept)}
-        if not core.shared and core.owns_memory:
+        if with_upstream:
             core.upstream.kept_changed = False
             kept["var"] = dict(core.upstream.kept)
         return kept
@@ -155,15 +156,19 @@ class Delivery:
     def _keep(self, part: Part) -> bool:
         """Keep what no message is committed with; say whether that is done."""
         core = self._core
-        if part.kept_changed:
-            if part is core.upstream and not core.owns_memory:
+        if not part.kept_changed:
+            return True
+        whose: Part | None = part
+        if part is core.upstream:
+            if not core.owns_memory:
                 return False
-            waiting = core.channels.values() if part is core.upstream and not core.shared else (part,)
-            if core.pooled or any(isinstance(one, ChannelPart) and one.held for one in waiting):
-                return False
-            part.kept_changed = False
-            space = "var" if part is core.upstream else "sub"
-            core.actions.append(Keep(part.channel, {space: dict(part.kept)}))
+            if not core.shared:  # it is written with its channel's history
+                whose = next(iter(core.channels.values()), None)
+        if whose is None or core.pooled or (isinstance(whose, ChannelPart) and whose.held):
+            return False
+        part.kept_changed = False
+        space = "var" if part is core.upstream else "sub"
+        core.actions.append(Keep(whose.channel, {space: dict(part.kept)}))
         return True
 
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Memory"]
+__all__ = ["Lost", "Memory"]
+
+
+@dataclass(slots=True)
+class Lost:
+    """What was on a connection when it ended; that of the last ready one is remembered."""
+
+    subscribed: dict[str, Any] | None = None
+    """The channels that were ready, by name, with their parts; None: not known, since an earlier process held them."""
+    orders: dict[str | None, int] = field(default_factory=dict)
+    """The last number of ``order``, by channel; None is the upstream's."""
+    undelivered: set[str | None] = field(default_factory=set)
+    """The channels for which messages were held; None: those to come."""
 
 
 class Memory:
@@ -15,17 +28,11 @@ class Memory:
         """``kept`` is what an earlier process kept."""
         self.kept: dict[str, Any] = dict(kept or {})
         """What ``keep`` keeps of the upstream: ``{var.x}``."""
-        self.subscribed: dict[str, Any] = {}
-        """The channels that are ready on the last connection, by name."""
-        self.orders: dict[str | None, int] = {}
-        """The last number of ``order``, by channel; None is the upstream's."""
-        self.undelivered: set[str | None] = set()
-        """The channels that were held messages for as the last connection ended; None: any."""
+        self.lost = Lost()
         self.owner: object = None
         """The session whose kept values these are: of the ready connection, or of the only one."""
 
     def forget(self) -> None:
         """Forget all of it, for a verdict ``fresh``; each channel's kept values are its own."""
         self.kept.clear()
-        self.subscribed.clear()
-        self.orders.clear()
+        self.lost = Lost(subscribed={})

@@ -162,7 +162,7 @@ def _captured(part: Part, name: str, source: Assigned, value: Any, scope: Scope)
         if name in part.variables:
             return found
     elif found is ABSENT:
-        raise CaptureFailed(f"{name!r}: the answer has nothing at {getattr(source, 'source', 'its template')}")
+        raise CaptureFailed(f"{name!r}: there is nothing at {getattr(source, 'source', 'its template')}")
     else:
         _check_size(name, found)
     if len(part.variables) >= _MOST and name not in part.variables:

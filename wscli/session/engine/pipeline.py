@@ -26,13 +26,14 @@ _TEXT = ord("t")
 class _Pooled:
     """A message that is held for channels to come."""
 
-    __slots__ = ("ack", "raw", "taken", "value")
+    __slots__ = ("ack", "dropped_for", "raw", "taken", "value")
 
-    def __init__(self, value: Any, raw: Unit, ack: int | None) -> None:
+    def __init__(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
         self.value = value
         self.raw = raw
         self.ack = ack
-        self.taken = False
+        self.dropped_for = dropped_for
+        self.taken = bool(dropped_for)
 
 
 class Pipeline:
@@ -59,7 +60,6 @@ class Pipeline:
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
         self._pool: list[_Pooled | HeldGap] = []
-        self._closing = False
         self.unrouted = 0
 
     # channels
@@ -74,27 +74,22 @@ class Pipeline:
         self._routes.remove(part)
 
     def take_pool(self, part: ChannelPart) -> None:
-        """Give a channel what was held for those to come; others that join in this turn get it as well."""
+        """Give a channel what was held for those to come."""
         for one in self._pool:
             if isinstance(one, HeldGap):
                 self._delivery.gap(part, one.reason, one.missed)
                 continue
             mine, route = self._routes.route_of(part, one.value)
-            if mine:
+            if mine and part not in one.dropped_for:
                 one.taken = True
                 self._give(part, route, one.value, one.raw, one.ack, {})
-        if not self._core.shared:
-            self.close_pool()
-        elif self._pool and not self._closing:
-            self._closing = True
-            self._core.after(0.0, self.close_pool)
 
     def close_pool(self) -> None:
         """Hold nothing more for channels to come."""
         pool, self._pool = self._pool, []
         self._core.pooled = 0
         self._core.pooling = False
-        self._core.undelivered.discard(None)
+        self._core.now.undelivered.discard(None)
         for one in pool:
             if isinstance(one, _Pooled):
                 self.unrouted += not one.taken
@@ -168,7 +163,7 @@ class Pipeline:
 
     def _route(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
         if self._core.pooling:
-            self._hold(value, raw, ack)
+            self._hold(value, raw, ack, dropped_for)
             return
         shown: dict[int, list[Unit]] = {}
         routed = bool(dropped_for)
@@ -198,15 +193,15 @@ class Pipeline:
         dedupe = part.of.dedupe
         self._delivery.give(part, units, None if dedupe is None else _key(dedupe, value, raw), ack)
 
-    def _hold(self, value: Any, raw: Unit, ack: int | None) -> None:
+    def _hold(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
         self._core.pooled += len(raw.payload)
         if self._core.pooled > MOST_HELD:
             self._pool.clear()
             text = "over 1MiB of messages arrived before a channel could be subscribed"
             self._core.fail(self._core.upstream, "hello", text)
         else:
-            self._pool.append(_Pooled(value, raw, ack))
-            self._core.undelivered.add(None)
+            self._pool.append(_Pooled(value, raw, ack, dropped_for))
+            self._core.now.undelivered.add(None)
 
     # numbers and gaps
 
@@ -231,9 +226,9 @@ class Pipeline:
             number = int(number)
         if number.__class__ is not int:
             return 0
-        last = self._core.orders.get(whose)
+        last = self._core.now.orders.get(whose)
         if last is None or number > last or number in (0, 1):
-            self._core.orders[whose] = number
+            self._core.now.orders[whose] = number
         return max(number - last - 1, 0) if last is not None else 0
 
 

@@ -11,7 +11,7 @@ from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
 from wscli.session.engine.outgoing import Outbound
-from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, capture_values
+from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, Phase, capture_values
 from wscli.session.engine.steps.requests import StepFailed
 from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import Rule
@@ -19,7 +19,7 @@ from wscli.templates import TemplateError
 
 __all__ = ["Rules"]
 
-_MOST_QUEUED = 1000
+_MOST_QUEUED = 256
 """Messages that wait for the ``do`` of one rule."""
 
 
@@ -87,7 +87,11 @@ class Rules:
     def _fitting(self, one: _Prepared, value: Any) -> list[Part]:
         if one.index is None:
             return [self._core.upstream] if one.matches(value, self._core.upstream.scope) else []
-        return [part for part, matches in one.index.candidates(value) if matches(value, part.scope)]
+        return [
+            part
+            for part, matches in one.index.candidates(value)
+            if part.phase is not Phase.LEAVING and matches(value, part.scope)
+        ]
 
     def _capture(self, one: _Prepared, part: Part, value: Any) -> None:
         try:

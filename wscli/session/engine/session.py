@@ -73,7 +73,6 @@ class RunningSession:
         self._channels = Channels(
             core, self._steps, self._outbound, self._delivery, rules, self._pipeline, self._timers
         )
-        self._was_subscribed, self._orders = memory.subscribed, memory.orders
         self._resuming = False
 
     # the upstream
@@ -102,7 +101,7 @@ class RunningSession:
         self._timers.heard = self._outbound.last = core.time()
         self._timers.place(core.upstream)
         if self._resuming and resume is not None:
-            core.orders.update(self._orders)
+            core.now.orders.update(core.before.orders)
             self._run(resume.hello, "resume", lambda: self._open(resumed=True))
         else:
             self._run(self._plan.hello, "hello", lambda: self._open(resumed=False))
@@ -114,8 +113,7 @@ class RunningSession:
         core.open()
         core.actions.append(SessionReady(core.upstream.resumed))
         self._timers.ready(core.upstream)
-        kept = resumed and resume is not None and resume.subscribe_kept
-        self._channels.open(self._was_subscribed if kept else {})
+        self._channels.open(kept=resumed and resume is not None and resume.subscribe_kept)
 
     def _run(self, steps: Sequence[Step], moment: str, ended: Callable[[], None]) -> None:
         def failed(error: StepFailed) -> None:
@@ -169,7 +167,7 @@ class RunningSession:
         self._delivery.logged(number)
         return self._done()
 
-    def hold(self, *, held: bool) -> None:
+    def hold(self, held: bool) -> None:
         """Learn that reading is paused, or resumed: time meanwhile counts for no deadline."""
         self._core.pause(paused=held)
 
@@ -178,9 +176,9 @@ class RunningSession:
     def join(self, channel: ChannelSession) -> list[SessionAction]:
         """Subscribe a channel, at once or as ``hello`` is over and ``limits.subscribe`` allows.
 
-        What arrives before a channel joined is held for those that join before ``opened``, or in the same turn as
-        ``SessionReady``. ``SubscriptionReady`` or ``JudgeChannel`` (``JudgeUpstream`` where the upstream is not shared)
-        says how it went.
+        What arrives during ``hello`` is held for those that join before ``opened`` or, where none does, in the same
+        turn as ``SessionReady``. ``SubscriptionReady`` or ``JudgeChannel`` (``JudgeUpstream`` where the upstream is not
+        shared) says how it went.
         """
         self._channels.join(channel)
         return self._done()

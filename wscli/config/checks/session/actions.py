@@ -16,7 +16,7 @@ from wscli.session.plan import HttpAction, RunAction, SendAction
 from wscli.templates import JsonTemplate, compile_json
 from wscli.values import Scalar
 
-__all__ = ["compile_action", "compile_send", "ref_kind"]
+__all__ = ["check_refs", "compile_action", "compile_send", "ref_kind"]
 
 
 def compile_action(
@@ -48,11 +48,16 @@ def compile_send(located: Located, spaces: Collection[str], site: Site, *, of_ch
     message = compiles(what, spaces, of_channel=of_channel)
     if message is None:
         return None
+    check_refs(message, what, site)
+    return SendAction(message, binary)
+
+
+def check_refs(message: JsonTemplate, located: Located, site: Site) -> None:
+    """Refuse two kinds of reference in one message: `{sent.ref}` is one of them."""
     kinds = _refs(message)
     if len(kinds) > 1:
         names = " and ".join(f"{{ref.{kind}}}" for kind in kinds)
-        site.add(what, f"a message has one kind of reference; {names} are two")
-    return SendAction(message, binary)
+        site.add(located, f"a message has one kind of reference; {names} are {len(kinds)}")
 
 
 def _refs(message: JsonTemplate) -> list[str]:

@@ -45,8 +45,8 @@ def _check_needs(located: Located, site: Site) -> None:
     kept = sorted({one.name for one in site.setters if one.space == "var" and one.kept})
     for item in needs.items() if needs is not None else ():
         if item.text is not None and item.text not in kept:
-            text = f"nothing keeps {str(item.text)!r}; 'keep:' of a step or a rule does{did_you_mean(item.text, kept)}"
-            site.add(item, text)
+            near = did_you_mean(item.text, kept) or "; 'keep:' of a step or a rule does"
+            site.add(item, f"nothing keeps {str(item.text)!r}{near}")
 
 
 def _check_groups(site: Site, sub_kind: str | None) -> None:

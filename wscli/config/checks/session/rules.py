@@ -61,13 +61,14 @@ def _rule(located: Located, model: RuleModel | None, name: str, site: Site) -> R
             text = "a channel's rule must have {sub}, {with} or {param} as the value of a key, which finds the channel"
             site.add(located.get("match") or located, text)
     send, ack = located.get("send"), located.get("ack")
-    if not any(located.get(key) is not None for key in _EFFECTS):
+    if model is not None and not any(located.get(key) is not None for key in _EFFECTS):
         site.add(located, f"this rule does nothing; it has none of {', '.join(_EFFECTS)}")
     if ack is not None and send is None:
         site.add(ack, "'ack' says when 'send:' is sent, and there is none", key=True)
     sent = [one for one in place.spaces if one != "token"]
     if send is not None and "token" in spaces_of(send):
         site.add(send, "a rule's 'send' cannot wait for a token; write it as a step of 'do:'", key=True)
+        send = None
     return Rule(
         match=match,
         per_channel=of_channel,
@@ -107,7 +108,7 @@ def _timer(located: Located, model: TimerModel | None, name: str, site: Site) ->
     of_channel = not spaces_of(located).isdisjoint(OF_CHANNEL)
     place = Place(name, _TIMED if of_channel else tuple(one for one in _TIMED if one != "sub"), of_channel)
     given = [key for key in _KINDS if located.get(key) is not None]
-    if len(given) != 1:
+    if len(given) != 1 and model is not None:
         site.add(
             located, f"a timer has exactly one of every, idle_in and idle_out; given: {', '.join(given) or 'none'}"
         )

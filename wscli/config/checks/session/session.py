@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wscli.config.checks.context import Context, Use
-from wscli.config.checks.session.actions import ref_kind
+from wscli.config.checks.session.actions import check_refs, ref_kind
 from wscli.config.checks.session.frames import compile_frames
 from wscli.config.checks.session.names import check_names_of_session
 from wscli.config.checks.session.rules import compile_routes, compile_rules, compile_timers
@@ -47,6 +47,9 @@ def compile_session(located: Located, context: Context, *, share: bool) -> Compi
     bye = Place("bye", _HELLO, within=BYE_WITHIN, longest=LONGEST_BYE)
     bye_steps = compile_steps(located.get("bye"), bye, site)
     outgoing, merge = _outgoing(located.get("outgoing"), site), _merge(located.get("merge"), site)
+    for message, key in ((outgoing, "outgoing"), (merge, "merge")):
+        if isinstance(message, JsonTemplate):
+            check_refs(message, located.get(key) or located, site)
     sent = ref_kind(merge) or (ref_kind(outgoing) if isinstance(outgoing, JsonTemplate) else None)
     plan = SessionPlan(
         before=_steps(located, "before", _BEFORE, site, connected=False),

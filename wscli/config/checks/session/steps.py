@@ -48,7 +48,7 @@ def _step(located: Located, place: Place, site: Site) -> Step | None:
 def _compile(located: Located, model: StepModel | None, place: Place, site: Site) -> Step:
     send, expect = located.get("send"), located.get("expect")
     answered = any(located.get(key) is not None for key in ("expect", "http", "run"))
-    _check_sense(located, place, site, answered=answered)
+    _check_sense(located, place, site, answered=answered, typed=model is not None)
     action, shown = compile_action(located, place, site)
     within_expect = replace(place, spaces=(*place.spaces, "sent")) if send is not None else place
     drop = model is None or model.drop
@@ -93,9 +93,9 @@ def _within(located: Located | None, model: StepModel | None, place: Place, site
     return model.within
 
 
-def _check_sense(located: Located, place: Place, site: Site, *, answered: bool) -> None:
+def _check_sense(located: Located, place: Place, site: Site, *, answered: bool, typed: bool) -> None:
     """Refuse a step that does nothing, or that would send or wait without a connection."""
-    if not any(located.get(key) is not None for key in _KEYS):
+    if typed and not any(located.get(key) is not None for key in _KEYS):
         site.add(located, f"this step does nothing; it has none of {', '.join(_KEYS)}")
     for key in ("within", "drop"):
         one = located.get(key)
@@ -139,9 +139,8 @@ def _conditions(located: Located | None, place: Place, site: Site) -> tuple[Cond
 def _token_fits(located: Located, name: str, site: Site) -> bool:
     """Whether a token source is declared, or is not, as it should be; that is known when the file is loaded."""
     if located.text not in ("{any}", "{absent}"):
-        site.add(
-            located, f'a token is "{{any}}" where its source is declared, else "{{absent}}", not {site.quoted(located)}'
-        )
+        text = 'must be "{any}", where the token\'s source is declared, or "{absent}"'
+        site.add(located, f"{text}, not {site.quoted(located)}")
     return site.context.has_token(name) == (located.text != "{absent}")
 
 

@@ -16,6 +16,7 @@ from wscli.templates.shapes import Equality, Shape
 __all__ = ["Awaiting", "Replies", "Waits"]
 
 _MOST_SEEN = 256
+_LARGEST_SEEN = 16 << 10
 _MOST_REPLIES = 10_000
 _INDEXED = {"sent", "with", "param"}
 
@@ -152,7 +153,7 @@ def _first(
         found = one.fits(value)
         if found is not None:
             return one, found
-        if one.seen is not None and len(one.seen) < _MOST_SEEN:
+        if one.seen is not None and len(one.seen) < _MOST_SEEN and len(raw) <= _LARGEST_SEEN:
             one.seen.append((value, raw))
     return best
 
