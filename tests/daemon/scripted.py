@@ -17,7 +17,7 @@ from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.upstream.session.none import no_session
+from wscli.daemon.upstream.session.declared import DeclaredSession
 from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
@@ -234,7 +234,7 @@ class Scripted:
         state: Path | None = None,
         http: Any = None,
         rate: Rate = RATE,
-        make_session: MakeSession = no_session,
+        make_session: MakeSession = DeclaredSession,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
