@@ -139,6 +139,16 @@ def test_rules_and_timers_sends_go_before_users() -> None:
     assert host.sent == [{"n": 0}, {"n": 1}, "pong", "beat"]
 
 
+def test_and_before_those_of_many_subscriptions() -> None:
+    plan = session("""
+    subscribe: [{send: {sub: 1}}]
+    limits: {send: 10/10s}
+    timers: [{every: 15s, do: [{send: beat}]}]
+    """)
+    host = Host(plan, shared=True).dial().join(*(Channel(str(number)) for number in range(100))).advance(20)
+    assert host.sent[20] == "beat"
+
+
 def test_a_part_of_a_large_limit_is_kept_for_the_sessions_own() -> None:
     host, channel = ready("limits: {send: 100/60s}\ntimers: [{every: 30s, do: [{send: beat}]}]")
     for number in range(200):

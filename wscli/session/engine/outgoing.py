@@ -85,6 +85,8 @@ class OutgoingMessage:
     channel: ChannelSession | None
     by_user: bool
     """Whether a program sent it; those go after the session's own."""
+    urgent: bool = False
+    """Whether a rule or a timer sent it; those go before all others."""
     ref: Any = None
     """The reference that was drawn for it; None: not yet, or it has none."""
     reply: bool = False
@@ -126,15 +128,19 @@ class Outbound:
         part: Part,
         action: SendAction,
         scope: Mapping[str, Any],
-        written: Callable[[OutgoingMessage], None] | None = None,
-        failed: Callable[[str], None] | None = None,
+        written: Callable[[OutgoingMessage], None],
+        failed: Callable[[str], None],
+        *,
+        urgent: bool,
     ) -> OutgoingMessage:
         """Have a message of the session let out, filled only then."""
 
         def render(ref: Any) -> Unit:
             return self.rendered(action, {**scope, "ref": ref})
 
-        message = OutgoingMessage(part.channel, by_user=False, render=render, written=written, failed=failed)
+        message = OutgoingMessage(
+            part.channel, by_user=False, urgent=urgent, render=render, written=written, failed=failed
+        )
         self._core.actions.append(Send(message))
         return message
 
@@ -146,11 +152,14 @@ class Outbound:
         """
         if not any(space == "ref" for space, _ in action.message.references):
             unit = self.rendered(action, scope)
-            return OutgoingMessage(part.channel, by_user=False, render=lambda _: unit)
+            return OutgoingMessage(part.channel, by_user=False, urgent=True, render=lambda _: unit)
         frozen = {space: dict(names) if space in ("var", "sub") else names for space, names in scope.items()}
         self.rendered(action, {**frozen, "ref": _MASK})
         return OutgoingMessage(
-            part.channel, by_user=False, render=lambda ref: self.rendered(action, {**frozen, "ref": ref})
+            part.channel,
+            by_user=False,
+            urgent=True,
+            render=lambda ref: self.rendered(action, {**frozen, "ref": ref}),
         )
 
     def rendered(self, action: SendAction, scope: Mapping[str, Any]) -> Unit:
