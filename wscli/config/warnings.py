@@ -59,9 +59,9 @@ def check_templates(root: Located, found: FileProblems) -> None:
             for located in filter(None, (entry.get(*key) for key in keys)):
                 _check_texts(located, spaces, found)
     sessions = (endpoint.get("session") for _, endpoint in root.section("endpoints"))
-    for located in (*sessions, *(channel.get("with") for _, channel in root.section("channels"))):
-        if located is not None:
-            _check_session(located, spaces, found)
+    for one in (*sessions, *(channel.get("with") for _, channel in root.section("channels"))):
+        if one is not None:
+            _check_session(one, spaces, found)
     token = root.get("gateway", "auth", "token")
     if token is not None:
         _check_texts(token, spaces, found)
@@ -71,7 +71,7 @@ def _check_session(located: Located, spaces: Mapping[str, str], found: FileProbl
     """Warn of whole values such as ``{id}`` in what a session sends: a part of one may well be the protocol's."""
     for leaf in located.leaves():
         bare = _BARE.fullmatch(leaf.text or "")
-        if bare is not None and _SHAPES.isdisjoint(leaf.path):
+        if bare is not None and bare[1] != "msg" and _SHAPES.isdisjoint(leaf.path):  # {msg} is a placeholder
             name = f"{bare[1]}.NAME" if bare[1] in NAMESPACES else f"{spaces.get(bare[1], 'with')}.{bare[1]}"
             text = f"{bare.group()!r} is sent as it stands; a placeholder is written '{{{name}}}'"
             found.add(leaf.mark, leaf.path, text)
