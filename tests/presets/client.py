@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from tests.presets.line import ClientLine, VirtualClock
@@ -29,10 +30,12 @@ __all__ = ["Client"]
 class Client:
     """The manager's side of one upstream."""
 
-    def __init__(self, text: str, server: ScriptedServer, folder: Path, **environ: str) -> None:
+    def __init__(
+        self, text: str, server: ScriptedServer, folder: Path, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         file = folder / "wscli.yaml"
         file.write_text(text)
-        self.plan = load(file, {"TOKEN": "good", **environ})
+        self.plan = load(file, environ)
         self.server = server
         self.tokens = dict.fromkeys(self.plan.tokens, "good")
         self.clock = VirtualClock()
@@ -44,9 +47,7 @@ class Client:
         self.refs, self.memory = Refs(), Memory()
         self.members: dict[str, Member] = {}
         self.session: RunningSession
-        self.open = False
-        self.ready = False
-        self.resumed = False
+        self.open = self.ready = self.resumed = False
         self.closed: tuple[int, str] | None = None
         """By the server."""
         self.verdict: Verdict | None = None
@@ -57,6 +58,8 @@ class Client:
         self.acknowledging = True
         """Whether the history commits at once."""
         self.acks: list[int] = []
+        self.commands: dict[str, Any] = {}
+        """What each command prints, by its name."""
 
     def advance(self, seconds: float) -> None:
         self._flush()
@@ -91,6 +94,7 @@ class Client:
         )
         self._begun = False
         self._do(self.session.begin())
+        self.advance(0)
         return self
 
     def subscribe(self, *names: str) -> None:
@@ -184,8 +188,9 @@ class Client:
         what = call.what
         if isinstance(what, actions.AskTokens):
             answer: Any = {name: self.tokens[name] for name in what.names}
+        elif isinstance(what, actions.CommandCall):
+            answer = json.dumps(self.commands[what.argv[0].rpartition("/")[2]]).encode()
         else:
-            assert isinstance(what, actions.Fetch), "no preset runs a command"
             answer = self._fetch(what)
         self._do(self.session.answered(call.number, answer))
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wscli.session.actions import Deliver, Keep, RecordGap, Send
+from wscli.session.actions import Deliver, Keep, RecordGap
 from wscli.session.engine.core import Core
 from wscli.session.engine.outgoing import OutgoingMessage
 from wscli.session.engine.parts import ChannelPart, HeldGap, HeldMessage, Part, Phase
 from wscli.session.frames import Unit
 from wscli.session.plan import Rule
 
-__all__ = ["Delivery", "MOST_HELD", "Outcome"]
+__all__ = ["Delivery", "MOST_BYTES", "MOST_HELD", "Outcome", "TOO_MUCH_HELD"]
 
-MOST_HELD = 1 << 20
-"""Bytes of messages that are held for a channel, or for channels to come."""
+MOST_BYTES, MOST_HELD = 1 << 20, 1 << 16
+"""Of the messages that are held for a channel, or for channels to come: bytes, and how many."""
+TOO_MUCH_HELD = "over 1MiB of messages, or over 65536, arrived before the channel was subscribed"
 
 
 class Outcome:
@@ -45,31 +46,38 @@ class Delivery:
 
     # messages
 
-    def give(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
-        """Give a channel the messages that one message of the server became."""
-        if not units:
-            return
+    def give(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        """Give a channel a message."""
         if ack is not None:
             self._acks[ack][0][0] += 1
+        if part.phase is Phase.READY:
+            self._add(part, payload, binary, key, ack)
+        elif part.phase is not Phase.LEAVING:
+            self._hold(part, HeldMessage(payload, binary, key, ack))
+
+    def give_parts(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
+        """Give a channel what one message of the server became."""
         last = len(units) - 1
-        for at, unit in enumerate(units):
+        for at, (payload, binary) in enumerate(units):
             mine = key if at == 0 or key is None else f"{key}#{at}"
-            if part.phase is Phase.READY:
-                if not part.payloads:
-                    self._touched.append(part)
-                part.add(unit.payload, unit.binary, mine, ack if at == last else None)
-            elif part.phase is not Phase.LEAVING:
-                self._hold(part, HeldMessage(unit.payload, unit.binary, mine, ack if at == last else None))
+            self.give(part, payload, binary, mine, ack if at == last else None)
 
     def give_all(self, part: ChannelPart, payloads: Sequence[bytes], kinds: bytes | None) -> None:
         """Give a channel a whole batch as it is."""
-        if part.phase is Phase.READY and kinds is None and part.kinds is None:
+        if part.phase is Phase.READY and kinds is None and part.plain:
             if not part.payloads:
                 self._touched.append(part)
             part.payloads += payloads
         else:
             for at, payload in enumerate(payloads):
-                self.give(part, (Unit(payload, kinds is not None and kinds[at] == _BINARY),), None, None)
+                self.give(part, payload, kinds is not None and kinds[at] == _BINARY, None, None)
+
+    def _add(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        if not part.payloads:
+            self._touched.append(part)
+        part.payloads.append(payload)
+        if binary or ack is not None or not part.plain:
+            part.note(binary=binary, key=key, ack=ack)
 
     def gap(self, part: ChannelPart, reason: str, missed: int | None) -> None:
         """Record a gap after the messages so far."""
@@ -88,15 +96,13 @@ class Delivery:
             if isinstance(one, HeldGap):
                 self.gap(part, one.reason, one.missed)
             else:
-                if not part.payloads:
-                    self._touched.append(part)
-                part.add(*one)
+                self._add(part, *one)
 
     def _hold(self, part: ChannelPart, message: HeldMessage) -> None:
         part.held_bytes += len(message.payload)
-        if part.held_bytes > MOST_HELD:
+        if part.held_bytes > MOST_BYTES or len(part.held) >= MOST_HELD:
             part.held.clear()
-            self._core.fail(part, "subscribe", "over 1MiB of messages arrived before the channel was subscribed")
+            self._core.fail(part, "subscribe", TOO_MUCH_HELD)
             return
         part.held.append(message)
         self._core.now.undelivered.add(part.of.name)
@@ -117,7 +123,8 @@ class Delivery:
         left[0] -= 1
         if not left[0]:
             del self._acks[number]
-            self._core.actions += map(Send, messages)
+            for message in messages:
+                self._core.send(message)
 
     # batches
 
@@ -136,7 +143,7 @@ class Delivery:
 
     def _flush(self, part: ChannelPart, kept: Mapping[str, Any] | None) -> None:
         kinds = None if part.kinds is None else bytes(part.kinds)
-        keys = None if part.of.dedupe is None else part.keys
+        keys = None if part.dedupe is None else part.keys
         self._core.actions.append(Deliver(part.of, part.payloads, kinds, keys, kept, part.acks))
         part.clear()
 

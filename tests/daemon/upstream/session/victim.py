@@ -1,7 +1,8 @@
 """A manager that is killed over and over: ``python -m tests.daemon.upstream.session.victim DIR PORT KILLS SEED``.
 
 Each life is a fork, so that a hundred are quick. It is killed by SIGKILL at a random moment after it was started, or
-after it received something. The last one goes on until it has what the server has, and writes its history to the file ``history``: the number of each
+after it received something. The last one goes on until it has what the server has, and writes its history to the file
+``history``: the number of each
 message, and the reason of each gap. A line is printed before each life, and read before it begins.
 """
 

@@ -35,9 +35,10 @@ def _step(located: Located, place: Place, site: Site) -> Step | None:
     if not isinstance(located.node, Branch):
         return None
     uses, setters = len(site.uses), len(site.setters)
+    site.before = not place.connected
     site.conditions = _conditions(located.get("when"), place, site)
     step = _compile(located, model, place, site)
-    skipped, site.skipped, site.conditions = site.skipped, False, ()
+    skipped, site.skipped, site.conditions, site.before = site.skipped, False, (), False
     if skipped:
         del site.uses[uses:], site.setters[setters:]
         return None
@@ -165,7 +166,7 @@ def _expect(
     alternatives = match_items(located, site)
     if not alternatives:
         shape = site.shape(located, place.spaces, of_channel=place.of_channel, sent=sent)
-        return () if shape is None else (Alternative(shape, drop=drop),)
+        return () if shape is None else (Alternative(shape, expected_words(located), drop=drop),)
     found = []
     for item in alternatives:
         model = site.typed(AlternativeModel, item)
@@ -173,6 +174,7 @@ def _expect(
         found.append(
             Alternative(
                 match=shape or compile_shape({}, ()),
+                shown=expected_words(item.get("match") or item),
                 set=site.values(item.get("set"), place, kept=False, has_message=True),
                 keep=site.values(item.get("keep"), place, kept=True, has_message=True),
                 drop=drop if model is None or model.drop is None else model.drop,

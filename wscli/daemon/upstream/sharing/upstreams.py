@@ -85,7 +85,7 @@ class Upstreams:
             self._unregister(upstream)
             self._register(upstream, new)
             if member is upstream.subscribers.members[0]:
-                redials = new != old or (new.channel is not None and member.params != upstream.params)
+                redials = new.dial != old.dial or (new.channel is not None and member.params != upstream.params)
                 return upstream.update(member.connection_plan, member.params, member.values, redials, tokens_changed)
             if plan.session == before.session:
                 return "updated"
