@@ -2,8 +2,8 @@
 
 Each life is a fork, so that a hundred are quick. It is killed by SIGKILL at a random moment after it was started, or
 after it received something. The last one goes on until it has what the server has, and writes its history to the file
-``history``: the number of each
-message, and the reason of each gap. A line is printed before each life, and read before it begins.
+``history``: the number of each message, and the reason of each gap. A line is printed before each life, and read before
+it begins.
 """
 
 from __future__ import annotations
