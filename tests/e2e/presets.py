@@ -36,7 +36,7 @@ class Instance:
         """Give so many messages, with those that are in the history already."""
         done = self.wscli("tail", *channels, "--last", "1000", "--count", str(count), "--timeout", "30s")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.manager.shown()}"
-        return done.stdout.splitlines()
+        return done.stdout.removesuffix("\n").split("\n")  # a message may hold other ends of lines
 
     def ask(self, channel: str, message: Any, *options: str) -> Any:
         """Give the reply to a request, parsed."""
