@@ -82,7 +82,7 @@ class Site:
 
     def add(self, located: Located, text: str, *, key: bool = False) -> None:
         """Add a problem, unless the place has one already."""
-        if not self.context.problems.at(located.key_at if key else located.mark):
+        if not self.context.problems.knows(located.key_at if key else located.mark, located.path):
             self.context.add(located, text, key=key)
 
     def typed(self, model: type[_Model], located: Located, *, spaces: Collection[str] = NAMESPACES) -> _Model | None:
