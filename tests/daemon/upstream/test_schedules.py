@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,23 +133,21 @@ class Schedule:
         assert {name: channel.history.last for name, channel in self.channels.items()} == self.said
 
 
-@given(STEPS)
+@given(st.booleans(), STEPS)
 @settings(max_examples=1000, deadline=None)
-def test_no_subscription_is_lost_or_doubled_and_each_state_is_the_channels_own(steps: list[Step]) -> None:
+def test_no_subscription_is_lost_or_doubled_and_each_state_is_the_channels_own(begun: bool, steps: list[Step]) -> None:
     async def run() -> None:
         sessions = ScriptedSessions(hello=False, subscribe=False, unsubscribe=False)
         it = Scripted(*map(shared, NAMES), make_session=sessions.make)
         it.manager.open()
         await it.time.settle()
         schedule = Schedule(it, sessions)
+        for step in [("hello", "a", 0), *(("accept", "a", 0),) * len(NAMES), ("rotate", "a", 0)] if begun else []:
+            await schedule.do(*step)
         for step in steps:
             await schedule.do(*step)
             schedule.check()
         await schedule.settle()
         await it.close()
 
-    _run(run())
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(work)
+    asyncio.run(run())

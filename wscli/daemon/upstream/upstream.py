@@ -202,6 +202,8 @@ class Upstream:
             self.destination.forget()  # the next use may be much later
         if after.state is S.READY and moved:
             self._ready(before)
+        elif before.state is S.READY and moved:
+            self.subscribers.wait_no_more()
         if after != before:
             self.subscribers.mirror(after)
         self.health.changed(before, after)
@@ -225,10 +227,9 @@ class Upstream:
         """Subscribe the channels on the connection that is ready now, before they show it."""
         if before.state is S.READY:
             self.attempts.succeed()
-            self.roster.move_all()
         elif (present := self.attempts.present) is not None:
             present.taken_over = self.health.handed_over()
-            self.roster.subscribe_all()
+        self.roster.subscribe_all()
 
     def _end_moves(self, *, closed: bool) -> None:
         """Close the connections whose channels can move to no next one; ``closed``: receive nothing more over them."""
