@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wscli.errors import NotSent
-from wscli.session.actions import ChannelSession, Send, SessionAction
+from wscli.session.actions import ChannelSession, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
 from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
+from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
 from wscli.values import Rate
 
 __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
 
-_MASK = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
+_MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
 
 _PLAIN = FramesPlan()
@@ -78,6 +79,11 @@ class _Drawn:
         return default if self.ref is None else self.ref
 
 
+class _Masks:
+    def draw(self, kind: str) -> int | str:
+        return _MASK[kind]
+
+
 @dataclass(slots=True, eq=False)
 class OutgoingMessage:
     """A message that waits to be let out."""
@@ -120,7 +126,7 @@ class Outbound:
         self._refs = refs
         self._pace = RateWindow(core.plan.limits.send)
         self._frames = core.plan.frames
-        self.last = core.time()
+        self.last = core.clock.monotonic()
         """When the last message was let out."""
 
     def send(
@@ -141,7 +147,7 @@ class Outbound:
         message = OutgoingMessage(
             part.channel, by_user=False, urgent=urgent, render=render, written=written, failed=failed
         )
-        self._core.actions.append(Send(message))
+        self._core.send(message)
         return message
 
     def prepared(self, part: Part, action: SendAction, scope: Mapping[str, Any]) -> OutgoingMessage:
@@ -180,10 +186,13 @@ class Outbound:
         if plan.outgoing == "none":
             raise NotSent("the session allows no messages from programs (outgoing: none)")
         render = self._program_render(part, payload, binary=binary)
+        trial = _Drawn(_Masks(), ref)
         try:
-            render(_MASK)
+            render(trial)
         except TemplateError as error:
             raise NotSent(f"the message cannot be wrapped: {error}") from None
+        if reply and trial.ref is None:
+            raise NotSent("no reply can be told: the message has no reference, such as '{ref.int}'")
         return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, render=render)
 
     def _program_render(self, part: Part, payload: bytes, *, binary: bool) -> Callable[[Any], Unit]:
@@ -213,6 +222,7 @@ class Outbound:
 
     def let_out(self, message: OutgoingMessage) -> tuple[Unit | None, str]:
         """Render a message and count it; without one, give the reason why not."""
+        self._core.sent(message)
         if message.cancelled:
             return None, ""
         drawn = _Drawn(self._refs, message.ref)
@@ -223,14 +233,14 @@ class Outbound:
                 message.failed(str(error))
             return None, str(error)
         message.ref = drawn.ref
-        self.last = self._core.time()
-        self._pace.count(self._core.clock.monotonic())
+        self.last = self._core.clock.monotonic()
+        self._pace.count(self.last)
         if message.written is not None:
             message.written(message)
         return unit, ""
 
 
 def masked(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the scope with every reference the same, so that two channels' subscribes can be compared."""
+    """Give the scope with every reference and time the same, so that two channels' subscribes can be compared."""
     sub = {**scope.get("sub", {}), "ref": 0}
-    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK}
+    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK, "now": now(0.0)}
