@@ -12,6 +12,7 @@ from tests.daemon.scripted_session import ScriptedSession, ScriptedSessions, sha
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.upstream.attempts.attempt import Attempt
 
 NAMES = ("a", "b", "c", "d")
 KINDS = (
@@ -24,6 +25,11 @@ ASKED = Failure(FailureKind.SESSION, "the server asks for it", moment="rule")
 
 Step = tuple[str, str, int]
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES), st.integers(0, 63)), max_size=30)
+
+
+def attempt_of(session: ScriptedSession) -> Attempt:
+    attempt: Attempt = session.listener._attempt  # type: ignore[attr-defined]
+    return attempt
 
 
 class Schedule:
@@ -91,7 +97,7 @@ class Schedule:
                 self.by_hand[channel.name] = None
 
     def check(self) -> None:
-        opened = self.sessions.open
+        opened = [one for one in self.sessions.open if not attempt_of(one).closing]
         assert len(self.it.server.links) <= 3, "a successor beside the present one, and one that is being closed"
         present = self.channels["a"].subscription.upstream.attempts.present
         for name, channel in self.channels.items():
