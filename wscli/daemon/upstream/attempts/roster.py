@@ -177,7 +177,7 @@ class Roster:
         member.subscribed_at = None
         member.subscriber.ended(failure)
         present = self._owner.attempts.present
-        if present is not None and present.members.get(member) == "joining":
+        if member.joined and present is not None and present.members.get(member) in ("joining", "leaving"):
             member.subscriber.feed(SubscriptionBegan())
 
     def _end_of(self, member: Member, verdict: Verdict | None, failure: Failure) -> SubscriptionEnded:
