@@ -17,7 +17,7 @@ __all__ = [
     "StreamPlan",
     "Unit",
     "encode_message",
-    "parse_message",
+    "parse_unit",
     "shown_unit",
 ]
 
@@ -133,7 +133,7 @@ class FrameDecoder:
             raise BadStream(f"a message of the stream is longer than max_message ({format_size(self._most)})")
 
 
-def parse_message(plan: FramesPlan, payload: bytes) -> Any:
+def parse_unit(plan: FramesPlan, payload: bytes) -> Any:
     """Give what paths and shapes see of a message.
 
     The first regex that fits gives an object of its groups; a message that none fits is JSON, or else text, or else

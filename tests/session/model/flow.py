@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.session.model.walk import Failed, Party, Walk, capture
 from wscli.core.failures import Verdict
-from wscli.session.frames import FrameDecoder, encode_message, parse_message, shown_unit
+from wscli.session.frames import FrameDecoder, encode_message, parse_unit, shown_unit
 from wscli.session.plan import Route, Rule, SessionPlan
 from wscli.templates import TemplateError
 from wscli.templates.paths import ABSENT, JsonPath
@@ -39,7 +39,7 @@ class Flow:
     def receive(self, frames: list[tuple[bytes, bool]]) -> None:
         for payload, binary in frames:
             for unit in self.decoder.units(payload, binary=binary):
-                self.message(parse_message(self.plan.frames, unit.payload), unit)
+                self.message(parse_unit(self.plan.frames, unit.payload), unit)
 
     def message(self, value: Any, raw: Any) -> None:
         if missed := self.missed(None, self.plan.order, value):

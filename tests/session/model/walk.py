@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
-from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
+from wscli.session.frames import FramesPlan, Unit, encode_message, parse_unit
 from wscli.session.plan import SendAction, Step
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.paths import ABSENT
@@ -193,7 +193,7 @@ class Walk:
     def _judge_answer(self, step: Step, body: bytes | None) -> tuple[Any, Any]:
         if body is None:
             raise Failed
-        value = parse_message(FramesPlan(), body)
+        value = parse_unit(FramesPlan(), body)
         found = next((one for one in step.expect if one.match.matches(value, self.scope)), None)
         if step.expect and found is None:
             raise Failed

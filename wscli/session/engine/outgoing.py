@@ -11,7 +11,7 @@ from wscli.errors import NotSent
 from wscli.session.actions import ChannelSession, Send, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
-from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
+from wscli.session.frames import FramesPlan, Unit, encode_message, parse_unit
 from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.paths import ABSENT
@@ -202,7 +202,7 @@ class Outbound:
         if outgoing is None and plan.merge is None:
             unit = Unit(payload, self._frames.send == "binary")
             return lambda _: unit
-        value = payload if binary else parse_message(_PLAIN, payload)
+        value = payload if binary else parse_unit(_PLAIN, payload)
 
         def render(ref: Any) -> Unit:
             scope = {**part.scope, "msg": value, "ref": ref}

@@ -15,7 +15,7 @@ from wscli.session.engine.delivery import MOST_HELD, Delivery, Outcome
 from wscli.session.engine.index import Found, Routes
 from wscli.session.engine.parts import ChannelPart, HeldGap, Part
 from wscli.session.engine.steps.waits import Replies, Waits
-from wscli.session.frames import BadStream, FrameDecoder, FramesPlan, parse_message
+from wscli.session.frames import BadStream, FrameDecoder, FramesPlan, parse_unit
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Pipeline"]
@@ -51,7 +51,7 @@ class Pipeline:
         plan = core.plan
         self._core, self._waits, self._replies, self._delivery = core, waits, replies, delivery
         self._apply, self._observe = apply, observe
-        self._parse = partial(parse_message, plan.frames) if plan.frames.parse else _plain_value
+        self._parse = partial(parse_unit, plan.frames) if plan.frames.parse else _plain_value
         self._decoder = None if plan.frames.whole else FrameDecoder(plan.frames, max_message)
         self._routes = Routes(plan, core.upstream, core.channels)
         self._find = self._routes.find
@@ -230,7 +230,7 @@ def _plain_value(payload: bytes) -> Any:
     try:
         return decode_json(payload)
     except ValueError:
-        return parse_message(_PLAIN, payload)
+        return parse_unit(_PLAIN, payload)
 
 
 def _key(dedupe: JsonPath, value: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.session.actions import CallFailed, CommandCall, Fetch
-from wscli.session.frames import FramesPlan, parse_message
+from wscli.session.frames import FramesPlan, parse_unit
 from wscli.session.plan import HttpAction, RunAction, Step
 from wscli.templates import Scope, TemplateError
 from wscli.templates.filters import as_text
@@ -60,7 +60,7 @@ def call_failed(step: Step, moment: str, answer: CallFailed, scope: Scope | None
     text = f"{step.place} ({step.shown}): {answer.failure.text}"
     verdict = None
     if scope is not None and isinstance(answer.body, bytes):
-        value = parse_message(_PLAIN, answer.body)
+        value = parse_unit(_PLAIN, answer.body)
         fitting = (one for one in step.expect if one.match.matches(value, scope))
         verdict = next((one.then for one in fitting if one.then is not None), None)
     return StepFailed(replace(answer.failure, text=text, moment=moment), verdict)

@@ -18,7 +18,7 @@ from wscli.session.engine.steps.requests import (
     step_failed,
 )
 from wscli.session.engine.steps.waits import Awaiting, Waits
-from wscli.session.frames import FramesPlan, parse_message
+from wscli.session.frames import FramesPlan, parse_unit
 from wscli.session.plan import Alternative, HttpAction, RunAction, SendAction, Step
 from wscli.templates.paths import ABSENT
 from wscli.values import format_duration
@@ -227,7 +227,7 @@ class Run:
         if isinstance(body, CallFailed):
             self._answer_text = shortened(body.body)
             raise call_failed(step, self._moment, body, self._scope)
-        value = parse_message(_PLAIN, body)
+        value = parse_unit(_PLAIN, body)
         self._answer_text = shortened(body)
         found = next((one for one in step.expect if one.match.matches(value, self._scope)), None)
         if step.expect and found is None:
