@@ -17,6 +17,8 @@ Check = Callable[[Any, Scope], bool]
 
 
 class ShapeWord(Enum):
+    """What a word in braces asks for."""
+
     ANY = "any"
     ABSENT = "absent"
     EMPTY = "empty"

@@ -18,8 +18,6 @@ __all__ = ["Equality", "Shape", "compile_shape"]
 
 _SPECIAL = re.compile(r"(?P<escape>\{)?\{(?P<word>[A-Za-z]+)(?::(?P<rest>.*))?\}", re.DOTALL)
 _RANGE = re.compile(r"(-?[0-9]{1,18})-(-?[0-9]{1,18})")
-
-
 _WORDS = {"any": "{any}", "absent": "{absent}", "empty": "{empty}", "in": "{in:a|b}"}
 
 
@@ -43,15 +41,16 @@ class Equality(NamedTuple):
     def key(self, scope: Scope) -> Any:
         """Give the ``json_key`` of the wanted value; ``ABSENT``: a template has no value."""
         try:
-            return json_key(fill_leaf(self.wanted, scope))
+            wanted = fill_leaf(self.wanted, scope)
         except TemplateError:
             return ABSENT
+        return ABSENT if wanted is ABSENT else json_key(wanted)
 
 
 class Shape:
     """A compiled shape."""
 
-    __slots__ = ("_tree", "equalities", "matches", "references")
+    __slots__ = ("_tree", "equalities", "matches", "optionals", "references")
 
     matches: Check
     """Whether a JSON value, or ``ABSENT``, has the shape; templates in it are filled from the scope.
@@ -62,11 +61,15 @@ class Shape:
     """Namespace and name of each placeholder."""
     equalities: tuple[Equality, ...]
     """The leaves that must be equal; more may be asked than they say."""
+    optionals: tuple[Equality, ...]
+    """The leaves that must be equal where their placeholder, which has an empty default, has a value."""
 
     def __init__(self, tree: Any) -> None:
         self._tree = tree
         self.references = frozenset(references_of(tree))
-        self.equalities = tuple(_equalities(tree, ()))
+        leaves = list(_equalities(tree, ()))
+        self.equalities = tuple(one for one in leaves if not _optional(one.wanted))
+        self.optionals = tuple(one for one in leaves if _optional(one.wanted))
         self.matches = compile_check(tree)
 
     def filled(self, scope: Scope, *, known: Equality | None = None) -> Shape:
@@ -108,7 +111,7 @@ def _equalities(tree: Any, path: tuple[str | int, ...]) -> Iterator[Equality]:
     if isinstance(tree, (dict, list)):
         for step, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
             yield from _equalities(item, (*path, step))
-    elif not isinstance(tree, (ShapeWord, AnyOf)) and not _optional(tree):
+    elif not isinstance(tree, (ShapeWord, AnyOf)):
         yield Equality(path, tree.value if isinstance(tree, FilledLeaf) else tree)
 
 

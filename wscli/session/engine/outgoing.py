@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wscli.errors import NotSent
-from wscli.session.actions import ChannelSession, Send, SessionAction
+from wscli.jsontext import decode_any
+from wscli.session.actions import ChannelSession, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
-from wscli.session.frames import FramesPlan, Unit, encode_message, parse_unit
+from wscli.session.frames import Unit, encode_message
 from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
+from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
 from wscli.values import Rate
 
@@ -22,7 +24,6 @@ __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "
 _MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
 
-_PLAIN = FramesPlan()
 _MOST_TIMES = 10_000
 """Times that are remembered; a rate of more events is the same rate over a shorter stretch."""
 _RESERVED = 20
@@ -146,7 +147,7 @@ class Outbound:
         message = OutgoingMessage(
             part.channel, by_user=False, urgent=urgent, render=render, written=written, failed=failed
         )
-        self._core.actions.append(Send(message))
+        self._core.send(message)
         return message
 
     def prepared(self, part: Part, action: SendAction, scope: Mapping[str, Any]) -> OutgoingMessage:
@@ -202,7 +203,7 @@ class Outbound:
         if outgoing is None and plan.merge is None:
             unit = Unit(payload, self._frames.send == "binary")
             return lambda _: unit
-        value = payload if binary else parse_unit(_PLAIN, payload)
+        value = payload if binary else decode_any(payload)
 
         def render(ref: Any) -> Unit:
             scope = {**part.scope, "msg": value, "ref": ref}
@@ -221,6 +222,7 @@ class Outbound:
 
     def let_out(self, message: OutgoingMessage) -> tuple[Unit | None, str]:
         """Render a message and count it; without one, give the reason why not."""
+        self._core.sent(message)
         if message.cancelled:
             return None, ""
         drawn = _Drawn(self._refs, message.ref)
@@ -239,6 +241,6 @@ class Outbound:
 
 
 def masked(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the scope with every reference the same, so that two channels' subscribes can be compared."""
+    """Give the scope with every reference and time the same, so that two channels' subscribes can be compared."""
     sub = {**scope.get("sub", {}), "ref": 0}
-    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK}
+    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK, "now": now(0.0)}
