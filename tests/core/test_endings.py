@@ -8,9 +8,8 @@ from tests.core.steps import POLICY, TCP, close, declared, refused, run, status
 from wscli.core import commands as c
 from wscli.core import events as e
 from wscli.core.backoff import BackoffPolicy, LookAgain
-from wscli.core.endings import reason_code
 from wscli.core.failures import Failure, FailureKind
-from wscli.core.moves import Policy
+from wscli.core.moves import Policy, reason_code
 from wscli.core.states import ChannelState
 
 S = ChannelState

@@ -26,7 +26,7 @@ def test_the_names_are_those_that_scripts_rely_on() -> None:
 def test_paused_and_stopped_are_states_of_channels_and_never_of_an_upstream() -> None:
     assert {state for state, _ in UPSTREAM_TABLE} == OF_AN_UPSTREAM
     assert {after for states in UPSTREAM_TABLE.values() for after in states} == OF_AN_UPSTREAM
-    own = {OPEN, S.IDLE, S.PAUSED, S.STOPPED, S.FAILED, S.DONE}
+    own = {OPEN, S.IDLE, S.HANDSHAKING, S.WAITING, S.PAUSED, S.STOPPED, S.FAILED, S.DONE}
     assert {after for states in CHANNEL_TABLE.values() for after in states} == own
     assert set(CHANNEL_TABLE) == {(state, event) for state in own for event in get_args(ChannelEvent)}
 

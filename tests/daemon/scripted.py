@@ -17,7 +17,8 @@ from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
+from wscli.daemon.upstream.session.none import no_session
+from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
 from wscli.process.run import make_manager
@@ -233,7 +234,7 @@ class Scripted:
         state: Path | None = None,
         http: Any = None,
         rate: Rate = RATE,
-        make_session: Callable[[], OpenedSession] = ReadyAtOnce,
+        make_session: MakeSession = no_session,
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)

@@ -67,6 +67,8 @@ def _channel(
         retry_after_max=above.retry_after_max,
         look_again=_look_again(above.look_again if model.look_again is None else model.look_again, model),
         silence=None if model.silence == "none" else model.silence,
+        of_channel=len(compiled.verdicts) - len(compiled.endpoint.verdicts),
+        rotates=(model.rotate or ("rotate" in above.model_fields_set and above.rotate)) != "none",
         share=compiled.endpoint.share,
         most_channels=above.share.channels if isinstance(above.share, ShareModel) else None,
         session=None if compiled.endpoint.session is None else compiled.endpoint.session.plan,

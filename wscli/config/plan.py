@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -54,11 +54,20 @@ class UpstreamPlan:
     session: SessionPlan | None = None
     look_again: LookAgain | None = None
     """When it is dialled again after it failed; None: never."""
+    of_channel: int = 0
+    """How many of ``verdicts`` the channel declares."""
+    rotates: bool = True
+    """Whether the next connection may be opened before the present one is closed; ``rotate: none`` forbids it."""
+
+    @property
+    def shared(self) -> UpstreamPlan:
+        """The plan of a connection that several channels share: the verdicts of one are on its subscription."""
+        return replace(self, verdicts=self.verdicts[self.of_channel :], of_channel=0) if self.of_channel else self
 
     @property
     def policy(self) -> Policy:
         """What its machine goes by."""
-        return Policy(self.backoff, self.verdicts, self.look_again)
+        return Policy(self.backoff, self.verdicts, self.look_again, self.rotates)
 
     @property
     def token_names(self) -> frozenset[str]:

@@ -1,6 +1,6 @@
-"""What the upstream's machine wants done: its only output beside the next snapshot.
+"""What the machines want done: their only output beside the next state.
 
-Each command carries the ``generation`` of the attempt that it concerns.
+Each command of an upstream carries the ``generation`` of the attempt that it concerns.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
-    "UpstreamCommand",
+    "ChannelCommand",
     "DialNext",
     "DialSuccessor",
+    "ForgetChannelTokens",
+    "ForgetKept",
     "ForgetSession",
     "ForgetTokens",
     "Hangup",
@@ -18,7 +20,9 @@ __all__ = [
     "ScheduleLook",
     "ScheduleRetry",
     "ScheduleRotation",
+    "ScheduleSubscription",
     "Succeed",
+    "UpstreamCommand",
 ]
 
 
@@ -87,3 +91,28 @@ class ScheduleRotation(UpstreamCommand):
 
     failures: int
     no_sooner: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCommand:
+    """A command on one channel's subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSubscription(ChannelCommand):
+    """Draw a wait for ``attempt``, at least ``no_sooner`` seconds, and report it as ``RetryScheduled``.
+
+    With ``exactly``, no wait is drawn: the failed channel is opened again in ``no_sooner`` seconds, or a little sooner.
+    """
+
+    attempt: int
+    no_sooner: float
+    exactly: bool = False
+
+
+class ForgetChannelTokens(ChannelCommand):
+    """Invalidate exactly the tokens that the channel's own steps used."""
+
+
+class ForgetKept(ChannelCommand):
+    """Forget what the session keeps of the channel."""

@@ -1,7 +1,7 @@
 """What can happen to an upstream and to a channel: frozen facts, the only input of the machines.
 
 Each event of an attempt carries its ``generation``. An event of an attempt that is over is ignored: its generation is
-neither the present one nor the successor's.
+neither the present one nor the successor's. Those of a channel's own waits carry 0.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ __all__ = [
     "RotationDue",
     "StartRequested",
     "StopRequested",
+    "SubscriptionBegan",
+    "SubscriptionEnded",
+    "SubscriptionProgressed",
+    "SubscriptionDone",
     "TaskCrashed",
     "Unused",
     "UpstreamEvent",
+    "UpstreamLost",
     "Used",
     "VerdictGiven",
 ]
@@ -95,6 +100,40 @@ class ResumeRequested:
     wanted: bool
 
 
+class SubscriptionBegan(_Bare):
+    """Its upstream is ready, and the channel is being subscribed."""
+
+
+class SubscriptionProgressed(_Said):
+    """A step of its subscription waits now; only the reason that ``status`` shows changes."""
+
+
+class SubscriptionDone(_Bare):
+    """It is subscribed; its health counts from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionEnded:
+    """The subscription was refused, or ended while the connection goes on.
+
+    ``verdict`` None: as the declared tables say. The times are those of ``AttemptEnded``, for the subscription.
+    ``token_used`` says whether its steps, or the connection, used a token.
+    """
+
+    failure: Failure
+    verdict: Verdict | None = None
+    healthy_for: float = 0.0
+    without_health: float = 0.0
+    token_used: bool = False
+
+
+class UpstreamLost(_Bare):
+    """Its upstream is not ready any more."""
+
+
+# of an upstream alone
+
+
 @dataclass(frozen=True, slots=True)
 class VerdictGiven(_OfAttempt):
     """A verdict on attempt ``generation`` that has not ended: from a message, a timer or a step of the session.
@@ -106,9 +145,6 @@ class VerdictGiven(_OfAttempt):
     failure: Failure
     healthy_for: float = 0.0
     without_health: float = 0.0
-
-
-# of an upstream alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +246,13 @@ ChannelEvent = (
     | PauseRequested
     | ResumeRequested
     | RedialRequested
-    | VerdictGiven
+    | SubscriptionBegan
+    | SubscriptionProgressed
+    | SubscriptionDone
+    | SubscriptionEnded
+    | UpstreamLost
+    | RetryScheduled
+    | RetryDue
 )
 
 UpstreamEvent = (

@@ -13,7 +13,17 @@ from wscli.core import endings, rotation
 from wscli.core import events as e
 from wscli.core.commands import Hangup, Probe, ScheduleRetry
 from wscli.core.failures import Failure, FailureKind
-from wscli.core.moves import Move, Policy, close_all, close_unused, dial_next, dial_now, forgive, hang_up_successor
+from wscli.core.moves import (
+    Move,
+    Policy,
+    close_all,
+    close_unused,
+    dial_next,
+    dial_now,
+    forgive,
+    hang_up_successor,
+    reason_code,
+)
 from wscli.core.states import HOLDS_CONNECTION, PROBING, ChannelState, Next, Reason, Snapshot
 from wscli.core.transitions import UPSTREAM_TABLE, IllegalTransition
 
@@ -104,7 +114,7 @@ def _unused(snapshot: Snapshot, event: e.Unused, policy: Policy) -> Move:
         return snapshot, ()
     if snapshot.dialling:
         failure = Failure(Kind.TIMEOUT, "no answer yet when its last use ended")
-        reason = Reason(endings.reason_code(failure), failure.text)
+        reason = Reason(reason_code(failure), failure.text)
         given_up = replace(snapshot, state=S.WAITING, reason=reason, next=Next("retry"), failure=failure)
         return given_up, (Hangup(snapshot.generation), ScheduleRetry(snapshot.generation, snapshot.attempt, 0.0))
     return close_unused(forgive(snapshot) if event.healthy_for >= policy.backoff.reset_after else snapshot)

@@ -18,6 +18,7 @@ __all__ = [
     "HOLDS_CONNECTION",
     "InARow",
     "Next",
+    "OwnState",
     "PROBING",
     "Reason",
     "SETTLED",
@@ -98,8 +99,30 @@ class InARow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnState:
+    """A channel's own state, on which its next step depends beside its upstream's.
+
+    ``state`` is None where the channel is open, and either subscribed or waiting for its upstream. On a ready upstream
+    it is ``handshaking`` while it is being subscribed, and ``waiting`` while it backs off by itself. ``attempt`` counts
+    the subscriptions in a row without health, the present one included; ``refusals`` those ends for which
+    ``verdicts.stops_in_a_row``. ``reconnected`` and ``reauthed`` are as in ``Snapshot``. ``wait_at`` is the wall-clock
+    time before which it is not subscribed anew; a wait goes on while the channel is idle.
+    """
+
+    state: ChannelState | None = ChannelState.IDLE
+    reason: Reason = Reason("unused", "not used yet")
+    next: Next = Next("use")
+    failure: Failure | None = None
+    attempt: int = 0
+    refusals: int = 0
+    reconnected: bool = False
+    reauthed: bool = False
+    wait_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the next step depends on; of a channel's own states, only the first three and ``failure`` are set.
+    """All that the next step of an upstream depends on, and what a channel shows.
 
     ``attempt`` counts the attempts in a row without health, the present one included. ``failure`` is that of the last
     attempt. ``reconnected`` and ``reauthed`` say that such a verdict was carried out since the last health; each is

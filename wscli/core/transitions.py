@@ -41,7 +41,7 @@ _ROWS: dict[ChannelState, Row] = {
         **_OPENING,
         e.Unused: {S.IDLE, S.WAITING},  # waiting: the dial has begun, and the next one must not come sooner
     },
-    S.HANDSHAKING: {e.HandshakeDone: {S.READY}, **_OPENING},
+    S.HANDSHAKING: {e.AttemptProgressed: {S.HANDSHAKING}, e.HandshakeDone: {S.READY}, **_OPENING},
     S.READY: {
         e.AttemptEnded: {*_ENDED, S.HANDSHAKING},  # handshaking: its successor takes its place
         e.VerdictGiven: {*_ENDED, S.HANDSHAKING, S.READY},  # ready: replace
@@ -91,20 +91,45 @@ UPSTREAM_TABLE: Mapping[tuple[ChannelState, type[e.UpstreamEvent]], frozenset[Ch
 }
 
 OPEN: Final = None
-"""The channel is open: it shows its upstream's state."""
+"""The channel is open: it shows its upstream's state, and is subscribed where that is ready."""
+
+_LEFT: dict[type[e.ChannelEvent], set[ChannelState | None]] = {
+    e.PauseRequested: {S.PAUSED},
+    e.StopRequested: {S.STOPPED},
+}
+_REFUSED = {OPEN, S.WAITING, S.FAILED, S.DONE}
+_OPENED_AGAIN: dict[type[e.ChannelEvent], set[ChannelState | None]] = {
+    e.StartRequested: {OPEN},
+    e.RedialRequested: {OPEN},
+}
 
 _OWN: dict[ChannelState | None, Mapping[type[e.ChannelEvent], set[ChannelState | None]]] = {
     OPEN: {
-        e.LingerElapsed: {S.IDLE, OPEN},  # open: its upstream is failed or done
-        e.PauseRequested: {S.PAUSED, OPEN},  # likewise
-        e.StopRequested: {S.STOPPED},
-        e.VerdictGiven: {S.FAILED, S.DONE},
+        **_LEFT,
+        e.PauseRequested: {S.PAUSED, OPEN},  # open: its upstream is failed or done
+        e.LingerElapsed: {S.IDLE, OPEN},  # likewise
+        e.SubscriptionBegan: {S.HANDSHAKING},
+        e.SubscriptionEnded: _REFUSED,  # open: subscribed anew at once
     },
-    S.IDLE: {e.Used: {OPEN}, e.StartRequested: {OPEN}, e.PauseRequested: {S.PAUSED}, e.StopRequested: {S.STOPPED}},
+    S.HANDSHAKING: {
+        **_LEFT,
+        e.LingerElapsed: {S.IDLE},
+        e.SubscriptionDone: {OPEN},
+        e.SubscriptionEnded: _REFUSED,
+        e.UpstreamLost: {OPEN},
+    },
+    S.WAITING: {
+        **_LEFT,
+        **_OPENED_AGAIN,
+        e.LingerElapsed: {S.IDLE},
+        e.UpstreamLost: {OPEN},
+        e.RetryDue: {OPEN, S.IDLE},
+    },
+    S.IDLE: {**_LEFT, e.Used: {OPEN, S.WAITING}, e.StartRequested: {OPEN}},
     S.PAUSED: {e.ResumeRequested: {OPEN, S.IDLE}, e.StartRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
     S.STOPPED: {e.StartRequested: {OPEN}},
-    S.FAILED: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
-    S.DONE: {e.StartRequested: {OPEN}, e.RedialRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
+    S.FAILED: {**_OPENED_AGAIN, e.StopRequested: {S.STOPPED}, e.RetryDue: {OPEN, S.IDLE}},  # due: look_again
+    S.DONE: {**_OPENED_AGAIN, e.StopRequested: {S.STOPPED}},
 }
 
 CHANNEL_TABLE: Mapping[tuple[ChannelState | None, type[e.ChannelEvent]], frozenset[ChannelState | None]] = {

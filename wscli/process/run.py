@@ -29,8 +29,9 @@ from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.prepared import OpenedSession, ReadyAtOnce
-from wscli.daemon.upstream.upstreams import Upstreams
+from wscli.daemon.upstream.session.none import no_session
+from wscli.daemon.upstream.session.seam import MakeSession
+from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
 from wscli.gateway.server import Gateway
 from wscli.net.http import HttpClient
@@ -108,7 +109,7 @@ def make_manager(
     schedule: Schedule = call_later,
     environ: Mapping[str, str] = os.environ,
     http: HttpClient | None = None,
-    make_session: Callable[[], OpenedSession] = ReadyAtOnce,
+    make_session: MakeSession = no_session,
     resolve_name: Callable[[str], Awaitable[tuple[str, ...]]] = resolve,
     source: Callable[[str], str | None] = source_address,
 ) -> Manager:

@@ -22,7 +22,7 @@ from wscli.core.failures import Failure
 from wscli.core.states import HOLDS_CONNECTION, SETTLED
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
-from wscli.daemon.upstream.attempt import Attempt
+from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.errors import WscliError
 from wscli.tokens.models import TokenSource
 from wscli.values import Rate
@@ -163,7 +163,7 @@ class OneConnectionAName(ManagerMachine):
         assert all(count == 1 or (count == 2 and name in rotating) for name, count in names.items()), names
         attempts = [(one.subscription.upstream.attempts, one.state) for one in self.it.manager.channels()]
         assert {state for one, state in attempts if one.present is not None} <= HOLDS_CONNECTION
-        held = {attempt for one, _ in attempts for attempt in (one.present, one.successor, one.draining)}
+        held = {attempt for one, _ in attempts for attempt in (one.present, one.successor, *one.draining)}
         assert {link.listener for link in ours if not link.listener.retired} <= held
 
     @invariant()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
+from tests.daemon.scripted_session import ScriptedSessions
 from wscli.config.models.upstream import Rotate
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
@@ -17,48 +18,31 @@ from wscli.transport.connection import Connection
 EXPIRED = Failure(FailureKind.CLOSE, "the session expired", code=4007)
 
 
-class ScriptedSession:
-    """A session that is ready, or gives a verdict, when the test says so."""
-
-    def __init__(self) -> None:
-        self.opened: list[Connection] = []
-        self.ready: Callable[[], None] = lambda: None
-        self.judge: Callable[[Verdict, Failure], None] = lambda verdict, failure: None
-        self.forgotten = 0
-
-    def start(self, link: Connection, ready: Callable[[], None], judge: Callable[[Verdict, Failure], None]) -> None:
-        self.opened.append(link)
-        self.ready, self.judge = ready, judge
-
-    def forget(self) -> None:
-        self.forgotten += 1
-
-
 @asynccontextmanager
-async def opened(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, ScriptedSession]]:
+async def opened(**changes: Any) -> AsyncIterator[tuple[Scripted, Channel, ScriptedSessions]]:
     """A channel whose connection is open, and whose session is not ready yet."""
-    session = ScriptedSession()
-    async with scripted(channel_plan(eager=False, **changes), make_session=lambda: session) as it:
+    sessions = ScriptedSessions(hello=False)
+    async with scripted(channel_plan(eager=False, **changes), make_session=sessions.make) as it:
         it.channel.start()
         await it.time.settle()
-        yield it, it.channel, session
+        yield it, it.channel, sessions
 
 
 async def test_a_channel_is_handshaking_until_its_session_is_ready() -> None:
     async with opened() as (it, channel, session):
         assert (channel.state, channel.connection, channel.counters.connects) == (S.HANDSHAKING, None, 0)
-        assert session.opened == [it.server.link]
-        session.ready()
+        assert [one.connection for one in session.made] == [it.server.link]
+        session.last.ready()
         assert (channel.state, channel.connection, channel.counters.connects) == (S.READY, it.server.link, 1)
-        session.ready()
+        session.last.ready()
         assert channel.counters.connects == 1, "ready twice"
 
 
 async def test_messages_before_it_is_ready_are_received_after_the_gap() -> None:
     async with opened() as (it, channel, session):
-        it.server.link.say("early")
+        it.server.link.say("news early")
         assert channel.history.last == 0
-        session.ready()
+        session.last.ready()
         assert channel.history.last == 1
 
 
@@ -72,7 +56,7 @@ async def test_health_counts_from_ready_and_not_from_the_open_connection() -> No
         it.server.link.end(closed(1006))
         assert channel.status()["attempt"] == 2, "sixty open seconds that were never ready are no health"
         await it.time.advance(2.01)
-        session.ready()
+        session.last.ready()
         await it.time.advance(60)
         it.server.link.end(closed(1006))
         assert channel.stats()["retry_in_s"] == 1.0, "the backoff starts anew"
@@ -86,22 +70,22 @@ async def test_an_end_before_it_is_ready_is_no_end_of_a_channels_connection() ->
 
 async def test_a_verdict_of_the_session_closes_the_connection_and_dials_again() -> None:
     async with opened() as (it, channel, session):
-        session.ready()
+        session.last.ready()
         first = it.server.link
-        session.judge(Verdict(Action.FRESH), EXPIRED)
+        session.last.listener.judged(Verdict(Action.FRESH), EXPIRED)
         await it.time.settle()
-        assert (first.open, session.forgotten, len(it.server.dials)) == (False, 1, 2)
-        session.ready()
+        assert (first.open, session.forgotten, len(it.server.dials)) == (False, ["*"], 2)
+        session.last.ready()
         assert (channel.state, channel.counters.reconnects) == (S.READY, {"close:4007": 1})
 
 
 async def test_the_verdict_replace_opens_the_next_connection_before_this_one_is_closed() -> None:
     async with opened() as (it, channel, session):
-        session.ready()
-        session.judge(Verdict(Action.REPLACE), EXPIRED)
+        session.last.ready()
+        session.last.listener.judged(Verdict(Action.REPLACE), EXPIRED)
         await it.time.settle()
         assert (channel.state, len(it.server.links)) == (S.READY, 2)
-        session.ready()
+        session.last.ready()
         await it.time.settle()
         assert (channel.state, len(it.server.links)) == (S.READY, 1)
         assert (channel.stats()["rotations"], channel.counters.gaps) == (1, {})
@@ -109,8 +93,8 @@ async def test_the_verdict_replace_opens_the_next_connection_before_this_one_is_
 
 async def test_a_verdict_on_a_connection_that_is_over_does_nothing() -> None:
     async with opened() as (it, channel, session):
-        session.ready()
-        late = session.judge
+        session.last.ready()
+        late = session.last.listener.judged
         it.server.link.end(closed(1006))
         late(Verdict(Action.STOP), EXPIRED)
         assert channel.state is S.WAITING
@@ -146,7 +130,7 @@ async def test_a_pong_of_a_successor_says_nothing_of_the_connection_that_is_prob
     raised: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, problem: raised.append(problem))
     async with opened(rotate=Rotate(max_age=60.0)) as (it, channel, session):
-        session.ready()
+        session.last.ready()
         await it.time.advance(61)
         old, new = it.server.links
         assert channel.stats()["successor"]

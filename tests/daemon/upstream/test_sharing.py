@@ -12,7 +12,6 @@ import pytest
 from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status
 from wscli.config.models.upstream import Rotate
 from wscli.config.plan import ChannelPlan
-from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
@@ -158,26 +157,6 @@ async def test_a_verdict_on_the_connection_fails_both_and_one_start_opens_it_for
         news.start()
         await it.time.settle()
         assert (news.state, calls.state) == (S.READY, S.STOPPED)
-
-
-async def test_a_verdict_on_one_subscription_fails_that_channel_alone() -> None:
-    async with two() as (it, news, calls):
-        news.judge(Verdict(Action.STOP), Failure(FailureKind.CLOSE, "no such room", code=4404))
-        await it.time.settle()
-        assert (news.state, calls.state, len(it.server.links)) == (S.FAILED, S.READY, 1)
-        assert news.status()["reason"] == {"code": "close:4404", "text": "no such room"}
-        it.server.link.end(closed(1006))
-        await it.time.advance(2)
-        assert (news.state, calls.state) == (S.FAILED, S.READY)
-        news.start()
-        assert (news.state, len(it.server.dials)) == (S.READY, 2)
-
-
-async def test_a_reload_that_changed_its_verdicts_opens_one_that_a_verdict_of_its_own_failed() -> None:
-    async with two() as (it, news, calls):
-        news.judge(Verdict(Action.STOP), Failure(FailureKind.CLOSE, "no such room", code=4404))
-        reload(it, verdicts=(parse_verdicts({"4404": "retry"}),))
-        assert (news.state, calls.state, len(it.server.dials)) == (S.READY, S.READY, 1)
 
 
 async def test_a_lazy_channel_that_is_not_in_use_is_not_opened_for_the_other() -> None:

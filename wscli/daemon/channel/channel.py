@@ -14,28 +14,24 @@ from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
 from wscli.core import events
-from wscli.core.endings import reason_code
 from wscli.core.events import ChannelEvent
-from wscli.core.failures import Failure, Verdict
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters, Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake.intake import Intake
-from wscli.daemon.channel.intake.messages import Messages
 from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
+from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
-from wscli.daemon.upstream.members.member import ConnectionHook, DialCount
+from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
-from wscli.daemon.upstream.upstreams import Upstreams
 from wscli.errors import UnknownChannel, WscliError
 from wscli.problems import Problems
-from wscli.session.actions import Deliver
-from wscli.templates.paths import JsonPath
 from wscli.transport.connection import Connection
 
 __all__ = ["Channel"]
@@ -63,7 +59,7 @@ class Channel:
         self.name = name
         self.plan = plan
         self.params = params
-        self.values: Mapping[str, Any] = {}
+        self.values: Mapping[str, Any] = plan.values.render({"param": params})
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
@@ -75,8 +71,9 @@ class Channel:
         self.on_connect: ConnectionHook | None = None
         self.outbox = {"queued": 0, "expired": 0, "rejected": 0}
         """The number of its messages in the outbox, by state."""
-        self.subscription = upstreams.subscribe(name, plan.upstream, params, self)
         clock, schedule = services.clock, services.schedule
+        self.subscription = upstreams.subscribe(plan.upstream, ChannelSubscriber(self, clock))
+        self.intake: Intake
         self.backpressure = Backpressure(self.subscription.hold, lambda: self.intake.overflow(), clock, schedule)
         kept = (self.counters, self.problems, self.backpressure)
         try:
@@ -86,12 +83,12 @@ class Channel:
             raise
         self.history = self.intake.history
         self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
-        self.tracker = StateTracker(self.subscription, self._state_changed)
+        self.tracker = StateTracker(self, services, self._state_changed)
         self._services = services
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self._feed(events.LingerElapsed()))
+        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self.feed(events.LingerElapsed()))
 
     # what it is
 
@@ -120,6 +117,11 @@ class Channel:
         """Whether a reader or a sender holds it."""
         return self._usage.in_use
 
+    @property
+    def kept_open(self) -> bool:
+        """Whether it is wanted, or in its linger."""
+        return self._usage.kept_open
+
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless; None while it may still become ready."""
         if self.removed:
@@ -139,12 +141,12 @@ class Channel:
     def start(self) -> None:
         """Open it from whatever state."""
         self._usage.held_open = True
-        self._feed(events.StartRequested())
+        self.feed(events.StartRequested())
 
     def stop(self) -> None:
         """Close it until ``start``."""
         self._usage.held_open = False
-        self._feed(events.StopRequested())
+        self.feed(events.StopRequested())
 
     def restart(self) -> None:
         """Close it and open it again; start it where it is not open."""
@@ -160,13 +162,20 @@ class Channel:
         else:
             self.start()
 
+    def resubscribe(self) -> None:
+        """Subscribe it anew on its open connection; open it where that is not under way."""
+        if self.state in (S.READY, S.HANDSHAKING) and self._may_reconnect:
+            self.subscription.resubscribe()
+        else:
+            self.start()
+
     def pause(self) -> None:
         """Close it until ``resume``, unless it was stopped or has failed."""
-        self._feed(events.PauseRequested())
+        self.feed(events.PauseRequested())
 
     def resume(self) -> None:
         """End a pause."""
-        self._feed(events.ResumeRequested(self.wanted))
+        self.feed(events.ResumeRequested(self.wanted))
 
     # by use
 
@@ -174,13 +183,13 @@ class Channel:
     def use(self) -> Iterator[None]:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
         with self._usage.hold():
-            self._feed(events.Used())
+            self.feed(events.Used())
             yield
 
     def open(self) -> None:
         """Open it, if it is eager."""
         if self.plan.eager:
-            self._feed(events.Used())
+            self.feed(events.Used())
 
     async def wait_for(self, states: Collection[ChannelState]) -> ChannelState:
         """Wait until it is in one of the states, or removed, and return its state; the caller bounds the wait."""
@@ -200,17 +209,18 @@ class Channel:
     ) -> ReloadEffect:
         """Apply another plan; ``tokens_changed`` says whether the source of a token that it uses did."""
         before, self.plan = self.plan, plan
+        values, self.params, self.values = self.values, params, plan.values.render({"param": params})
         self.intake.update(plan, params)
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
         self._usage.update(plan.eager, plan.linger)
-        applied = self._upstreams.update(
-            self.name, self.subscription, plan.upstream, params, tokens_changed=tokens_changed
-        )
+        applied = self._upstreams.update(self.subscription, plan.upstream, tokens_changed=tokens_changed)
         if tokens_changed or plan.upstream != before.upstream:
-            self._feed(events.RedialRequested("the configuration changed"))  # if a verdict of its own closed it
+            self.feed(events.RedialRequested("the configuration changed"))  # if a verdict of its own closed it
             if not self.kept_open:
-                self._feed(events.LingerElapsed())
+                self.feed(events.LingerElapsed())
+        elif values != self.values and applied == "updated":
+            self.subscription.resubscribe()
         if plan.eager and not before.eager:
             self.open()
         return applied
@@ -225,104 +235,20 @@ class Channel:
         """Close its connection and its timers, and log nothing of it: the channel or the manager ends."""
         self.announcer.close()
         self._usage.close()
+        self.tracker.close()
         self.backpressure.reset()
-        self._feed(events.StopRequested())
+        self.feed(events.StopRequested())
         self.intake.close()
         if not self._shut:
             self._upstreams.remove(self.subscription)
         self._shut = True
 
-    def judge(self, verdict: Verdict, failure: Failure) -> None:
-        """Carry out a verdict on its subscription alone; other channels of the upstream go on."""
-        self._feed(events.VerdictGiven(self.subscription.snapshot.generation, verdict, failure))
-
-    # upstream.Subscriber
-
-    @property
-    def dedupe(self) -> JsonPath | None:
-        """The path of the value by which a repeated message is recognised."""
-        return self.plan.dedupe
-
-    @property
-    def kept(self) -> dict[str, dict[str, Any]]:
-        """What its session keeps of it, as ``sub``, and of an upstream that is its own, as ``var``."""
-        return self.history.kept
-
-    @property
-    def kept_open(self) -> bool:
-        """Whether it is wanted, or in its linger."""
-        return self._usage.kept_open
-
-    @property
-    def critical(self) -> bool:
-        """Whether it goes before those that are not."""
-        return self.plan.critical
-
-    def mirror(self, upstream: Snapshot) -> None:
-        """Show the state of the upstream, where the channel has no state of its own."""
-        self.tracker.mirror(kept_open=self.kept_open)
-
-    def gap(self) -> None:
-        """Record the gap since it was last ready."""
-        self.intake.listening(self._services.clock.wall())
-
-    def ready(self) -> None:
-        """Count the connection."""
-        self.counters.count_connection()
-
-    def received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Pass messages to the intake."""
-        self.counters.last_message_at = self._services.clock.wall()
-        self.intake.received(payloads, kinds)
-
-    def delivered(self, delivery: Deliver, logged: Callable[[int], None]) -> None:
-        """Pass messages of its session to the intake."""
-        self.counters.last_message_at = self._services.clock.wall()
-        self._keep_upstreams(delivery.kept)
-        self.intake.take(
-            Messages(delivery.payloads, delivery.kinds, delivery.keys, delivery.kept, delivery.acks, logged)
-        )
-
-    def missed(self, reason: str, count: int | None) -> None:
-        """Record a gap that its session found."""
-        self.intake.take(Messages([], None, gap=(reason, count, self._services.clock.wall())))
-
-    def keep(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write what its session keeps, in the order of its messages."""
-        self._keep_upstreams(kept)
-        self.intake.take(Messages([], None, kept=kept))
-
-    def _keep_upstreams(self, kept: Mapping[str, Mapping[str, Any]] | None) -> None:
-        """Have another upstream begin with what this one keeps."""
-        if kept is not None and "var" in kept:
-            self.kept["var"] = dict(kept["var"])
-
-    def moved(self) -> None:
-        """Count the rotation; that the connection before ended a moment ago is not an outage."""
-        self.counters.count_rotation()
-        self.intake.handed_over()
-        self.announcer.handed_over()
-
-    def ended(self, failure: Failure) -> None:
-        """Count the end, and begin the outage; where it was closed by us, the state says why."""
-        left = self.state not in (S.HANDSHAKING, S.READY)
-        self.counters.count_end(failure, self.snapshot.reason.code if left else reason_code(failure))
-        self.intake.lost(self._services.clock.wall(), deliberate=self.state in (S.PAUSED, S.STOPPED, S.IDLE))
-        self.backpressure.reset()
-
-    def measured(self, rtt: float) -> None:
-        """Keep the round-trip time."""
-        self.counters.rtt = rtt
-
-    def counted(self, what: DialCount) -> None:
-        """Count what an attempt to connect did."""
-        self.counters.count_dial(what)
-
-    # for itself
-
-    def _feed(self, event: ChannelEvent) -> None:
+    def feed(self, event: ChannelEvent) -> None:
+        """Apply an event of the channel, or of its subscription."""
         if not self._shut:
             self.tracker.feed(event)
+
+    # for itself
 
     def _state_changed(self, before: Snapshot) -> None:
         """Announce it, and tell those who wait."""

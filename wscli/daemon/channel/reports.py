@@ -10,7 +10,7 @@ from wscli.control.messages import ChannelStats, Lag, Status
 from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.counters import Counters
-from wscli.daemon.upstream.subscription import Subscription
+from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.history.memory import History
 from wscli.problems import Problems
 from wscli.transport.connection import Connection

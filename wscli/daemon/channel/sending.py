@@ -14,7 +14,7 @@ from wscli.core.states import SETTLED, Snapshot
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.members.member import ConnectionHook
-from wscli.daemon.upstream.subscription import Subscription
+from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.values import format_duration
 

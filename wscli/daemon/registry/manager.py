@@ -24,7 +24,7 @@ from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.trial import try_dial
-from wscli.daemon.upstream.upstreams import Upstreams
+from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.errors import UnknownChannel
 from wscli.history.limits import HistoryLimits
 from wscli.history.memory import History

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from wscli.clock import Clock
 from wscli.config.models.upstream import Rotate
 from wscli.core.backoff import BackoffPolicy, delay_for
-from wscli.core.commands import ScheduleLook, ScheduleRetry, ScheduleRotation
+from wscli.core.commands import ScheduleLook, ScheduleRetry, ScheduleRotation, ScheduleSubscription
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState, Snapshot
 from wscli.timing import RESOLUTION, OneShot, Schedule
 
-__all__ = ["HANDOVER", "HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay"]
+__all__ = [
+    "HANDOVER", "HealthClock", "RotationTimer", "SilenceTimer", "least_life", "retry_delay", "subscription_delay",
+]  # fmt: skip
 
 SHORTEST_ROTATION = 1.0
 """Least seconds between two rotations, whatever the life of a token."""
@@ -34,6 +36,13 @@ def retry_delay(
         return command.after * (1.0 - SPREAD * chance.random())
     if command.no_sooner and failure is not None and failure.kind is FailureKind.TOKEN:
         return command.no_sooner + delay_for(policy, 1, chance)
+    return max(delay_for(policy, command.attempt, chance), command.no_sooner)
+
+
+def subscription_delay(policy: BackoffPolicy, command: ScheduleSubscription, chance: random.Random) -> float:
+    """Give the seconds to wait before a channel is subscribed anew."""
+    if command.exactly:
+        return command.no_sooner * (1.0 - SPREAD * chance.random())
     return max(delay_for(policy, command.attempt, chance), command.no_sooner)
 
 

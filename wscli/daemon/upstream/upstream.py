@@ -7,11 +7,12 @@ A channel is a subscription on it (``subscription``). Each has a state, and each
   ``ready``, ``waiting``, ``offline``, or ``failed`` or ``done`` by a verdict on the connection. A wait goes on after
   the last use, and the failures before it count after ``idle``. It knows no pause and no stop.
 - A channel (``core.channel``) is ``idle``, ``paused`` or ``stopped``, or ``failed`` or ``done`` by a verdict on its own
-  subscription; or it is open, and then shows the state of its upstream. It has no backoff of its own meanwhile.
+  subscription; or it is open, and then shows the state of its upstream. Only on a ready upstream it may be
+  ``handshaking`` or ``waiting`` by itself, until it is subscribed.
 
 So what a person does to a channel is done to no other channel of the upstream. The upstream opens for the first channel
-that wants it and closes when none does any more. Once it is ready, each open channel is told of its own gap, and that
-it is ready; a channel that opens later is told at once.
+that wants it and closes when none does any more. Once it is ready, each open channel is subscribed (``roster``), told
+of its own gap, and that it is ready; a channel that opens later is subscribed at once.
 
 Back-pressure belongs to the upstream: reading is paused while every receiving channel holds it back, and goes on as
 soon as one does not. A channel that lags meanwhile loses messages of its own history, never those of its neighbours.
@@ -21,30 +22,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from wscli.config.plan import UpstreamPlan
 from wscli.core import commands, events
 from wscli.core.backoff import delay_for
 from wscli.core.events import UpstreamEvent
-from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.machine import event_of_reload, step
 from wscli.core.states import SETTLED, ChannelState, Snapshot
-from wscli.daemon.upstream.attempt import Attempt
-from wscli.daemon.upstream.attempts import Attempts
+from wscli.daemon.upstream.attempts.attempt import Attempt
+from wscli.daemon.upstream.attempts.attempts import Attempts
+from wscli.daemon.upstream.attempts.opening import Opening
+from wscli.daemon.upstream.attempts.reports import AttemptReports
+from wscli.daemon.upstream.attempts.roster import Roster
+from wscli.daemon.upstream.attempts.trace import Trace
 from wscli.daemon.upstream.clocks import HealthClock, RotationTimer, least_life, retry_delay
 from wscli.daemon.upstream.dial.destination import Destination
 from wscli.daemon.upstream.dial.dialer import DialRequest
 from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.prepared import OpenedSession, PreparedSession
-from wscli.daemon.upstream.trace import Trace
+from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.timing import OneShot
 from wscli.transport.connection import Connection
-from wscli.values import format_duration
 
-__all__ = ["ReloadEffect", "Upstream"]
+__all__ = ["CLOSED", "ReloadEffect", "Upstream"]
 
 ReloadEffect = Literal["updated", "rotated", "restarted"]
 """What another plan did: no more than that, the next connection beside the present one, or another in its place."""
@@ -55,14 +58,15 @@ _EFFECTS: dict[type[UpstreamEvent], ReloadEffect] = {
 }
 
 S = ChannelState
+CLOSED = Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us")
 
 
 class Upstream:
     """A connection for one channel or several; ``after`` is a task to await before the first dial."""
 
     __slots__ = (
-        "_events", "_health", "_params", "_retry", "_rotation", "_services", "_session", "_stepping",
-        "attempts", "destination", "plan", "refs", "snapshot", "subscribers",
+        "_events", "_retry", "_rotation", "_services", "_stepping", "attempts", "destination", "health", "params",
+        "plan", "refs", "roster", "snapshot", "subscribers", "values",
     )  # fmt: skip
 
     def __init__(
@@ -70,31 +74,36 @@ class Upstream:
         name: str,
         plan: UpstreamPlan,
         params: Mapping[str, str],
+        values: Mapping[str, Any],
         services: Services,
         *,
-        session: OpenedSession,
+        make_session: MakeSession,
         after: asyncio.Task[None] | None,
     ) -> None:
         self.plan = plan
+        self.params = params
+        self.values = values
         self.snapshot = Snapshot()
         self.refs = Refs()
         self.subscribers = Subscribers()
         self.destination = Destination(
             services.reachable, services.lookups, services.schedule, lambda: self.feed(events.NetworkReturned())
         )
-        trace = Trace(name, self.subscribers)
-        self.attempts = Attempts(name, services, self, self.destination, trace, on_crash=self._crashed, after=after)
-        self._params = params
+        self.health = HealthClock(services.clock)
+        reports, trace = AttemptReports(self), Trace(name, self.subscribers)
+        self.attempts = Attempts(
+            name, services, reports, self.destination, trace, make_session(self, services), on_crash=self._crashed,
+            open_with=lambda attempt: Opening(reports, attempt, services), after=after,
+        )  # fmt: skip
+        self.roster = Roster(self, services.clock)
         self._services = services
-        self._session = PreparedSession(session, self.subscribers.preparations, services.tasks)
         self._events: list[UpstreamEvent] = []  # hardly ever more than two: a deque has room for 64 in each upstream
         self._stepping = False
         self._rotation = RotationTimer(
             services.clock, services.chance, services.schedule,
-            lambda: self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for)),
+            self._rotation_due,
         )  # fmt: skip
         self._retry = OneShot(services.schedule)
-        self._health = HealthClock(services.clock)
 
     @property
     def connection(self) -> Connection | None:
@@ -105,7 +114,7 @@ class Upstream:
     @property
     def healthy_for(self) -> float:
         """Seconds that the open connection has been ready."""
-        return self._health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
+        return self.health.healthy_for(None if self.attempts.present is None else self.attempts.present.ready_at)
 
     @property
     def healthy(self) -> bool:
@@ -129,9 +138,10 @@ class Upstream:
         """Pause reading while every channel that receives holds it back."""
         was_paused = self.subscribers.paused
         self.subscribers.regulate(self.connection)
-        silence = None if self.attempts.present is None else self.attempts.present.silence
-        if silence is not None and was_paused and not self.subscribers.paused:
-            silence.heard()
+        if (present := self.attempts.present) is not None and was_paused is not self.subscribers.paused:
+            present.session.held(held=self.subscribers.paused)
+            if was_paused and present.silence is not None:
+                present.silence.heard()
 
     def network_changed(self, reachable: Callable[[str], bool], source: Callable[[str], str | None]) -> None:
         """Dial or ping if a route leads to the server, else wait for one; what no channel wants stays as it is."""
@@ -145,11 +155,18 @@ class Upstream:
         if (present := self.attempts.present) is not None and present.watch is not None:
             present.watch.probe()
 
-    def update(self, plan: UpstreamPlan, params: Mapping[str, str], *, tokens_changed: bool) -> ReloadEffect:
-        """Apply another plan, and say whether that redials, or rotates."""
-        before, self.plan = self.plan, plan
-        dials_otherwise = not plan.dial.opens_the_same(before.dial) or params != self._params
-        self._params = params
+    def update(
+        self,
+        plan: UpstreamPlan,
+        params: Mapping[str, str],
+        values: Mapping[str, Any],
+        redials: bool,
+        tokens_changed: bool,
+    ) -> ReloadEffect:
+        """Apply another plan, and say whether that redials, or rotates; ``redials``: it does for another reason."""
+        before, self.plan, self.params, self.values = self.plan, plan, params, values
+        same = plan.dial.opens_the_same(before.dial) and plan.session == before.session
+        dials_otherwise = redials or not same
         if plan.rotate != before.rotate:
             self._rotation.reset(plan.rotate)
         if dials_otherwise:
@@ -183,12 +200,15 @@ class Upstream:
             self.destination.watch(delay_for(self.plan.backoff, max(1, after.attempt), self._services.chance))
         elif after.state is S.IDLE:
             self.destination.forget()  # the next use may be much later
-        self.subscribers.changed(before, after, self._health.handed_over)
-        self._health.changed(before, after)
+        if after.state is S.READY and moved:
+            self._ready(before)
+        if after != before:
+            self.subscribers.mirror(after)
+        self.health.changed(before, after)
         for command in decided:
             self._carry_out(command)
-        if after.state in SETTLED or after.state is S.IDLE:
-            self.attempts.stop_draining()
+        if after.state is not S.READY:
+            self._end_moves(closed=after.state in SETTLED or after.state is S.IDLE)
         if moved:
             self._rotation.cancel()
             if after.state is S.READY and (present := self.attempts.present) is not None:
@@ -201,36 +221,64 @@ class Upstream:
         clock, schedule = self._services.clock, self._services.schedule
         attempt.limit_silence(self.plan.silence, clock, schedule, lambda: self.subscribers.paused)
 
+    def _ready(self, before: Snapshot) -> None:
+        """Subscribe the channels on the connection that is ready now, before they show it."""
+        if before.state is S.READY:
+            self.attempts.succeed()
+            self.roster.move_all()
+        elif (present := self.attempts.present) is not None:
+            present.taken_over = self.health.handed_over()
+            self.roster.subscribe_all()
+
+    def _end_moves(self, *, closed: bool) -> None:
+        """Close the connections whose channels can move to no next one; ``closed``: receive nothing more over them."""
+        for old in self.attempts.draining:
+            self.roster.ended(old, CLOSED)
+        self.attempts.stop_draining() if closed else self.attempts.close_drained()
+
     def _carry_out(self, command: commands.UpstreamCommand) -> None:  # noqa: C901 - one case a command
         match command:
             case commands.DialNext(generation=generation, by_hand=by_hand):
                 if by_hand or self.destination.is_reachable():
                     self.attempts.dial(generation, self.request(by_hand=by_hand))
-                    self._health.dialled()
+                    self.health.dialled()
                 else:
                     self.feed(events.NetworkLost())
             case commands.Hangup(generation=generation):
-                attempt = self.attempts.hang_up(generation)
-                if attempt is not None and attempt.ready_at is not None:
-                    self.subscribers.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
+                over, present = self.snapshot.state in (S.IDLE, S.FAILED, S.DONE), self.attempts.present
+                if present is not None and present.generation == generation:
+                    self._end_moves(closed=True)
+                if (attempt := self.attempts.hang_up(generation, final=over)) is not None:
+                    self.roster.ended(attempt, CLOSED)
             case commands.ScheduleRetry() | commands.ScheduleLook():
                 self._schedule(command)
             case commands.ForgetTokens(generation=generation):
                 self.attempts.forget_tokens(generation)
             case commands.ForgetSession():
-                self._session.forget()
+                self.attempts.session.forget()
             case commands.DialSuccessor(generation=generation):
                 self.attempts.dial_successor(generation, self.request(lasting=least_life(self.plan.rotate)))
-            case commands.Succeed():
+            case commands.Succeed() if self.attempts.successor is not None:
                 self.attempts.succeed()
             case commands.ScheduleRotation():
                 self._rotation.retry(self.plan.backoff, command)
             case commands.Probe():
                 self.probe()
 
+    def forget_tokens(self, versions: Mapping[str, int]) -> None:
+        """Invalidate tokens that one channel used."""
+        for name, version in versions.items():
+            self._services.broker.invalidate(name, version)
+
     def request(self, *, lasting: float = 0.0, by_hand: bool = False) -> DialRequest:
         """Give what is dialled now, with tokens that last so many seconds."""
-        return DialRequest(self.plan, self._params, self.subscribers.critical, lasting, by_hand)
+        return DialRequest(self.plan, self.params, self.subscribers.critical, lasting, by_hand, values=self.values)
+
+    def _rotation_due(self) -> None:
+        if self.attempts.moving:
+            self._rotation.retry(self.plan.backoff, commands.ScheduleRotation(self.snapshot.generation, 1, 0.0))
+        else:
+            self.feed(events.RotationDue(self.snapshot.generation, self.healthy_for))
 
     def _schedule(self, command: commands.ScheduleRetry | commands.ScheduleLook) -> None:
         may_go_offline = self.snapshot.state is S.WAITING and not self.snapshot.no_sooner and self.subscribers.wanted
@@ -244,65 +292,3 @@ class Upstream:
 
     def _crashed(self, error: BaseException) -> None:
         self.feed(events.TaskCrashed(f"an error of wscli itself: {type(error).__name__}; `wscli logs` has more"))
-
-    # attempt.AttemptListener
-
-    def attempt_progressed(self, attempt: Attempt, code: str, text: str) -> None:
-        """Show the step in ``status``."""
-        self.feed(events.AttemptProgressed(attempt.generation, code, text))
-
-    def attempt_opened(self, attempt: Attempt, connection: Connection) -> None:
-        """Put the connection on the keep-alive wheel, and open the session."""
-
-        def dead() -> None:
-            within = format_duration(self.plan.keepalive.timeout)
-            attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
-
-        def ready() -> None:
-            if not attempt.retired and attempt.ready_at is None:
-                attempt.ready_at = self._services.clock.monotonic()
-                self.feed(events.HandshakeDone(attempt.generation))
-
-        def judge(verdict: Verdict, failure: Failure) -> None:
-            if not attempt.retired:
-                attempt.record.failure = failure
-                healthy_for, without_health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-                self.feed(events.VerdictGiven(attempt.generation, verdict, failure, healthy_for, without_health))
-
-        def open_session() -> None:
-            nonlocal waiting
-            waiting = False
-            attempt.end_session = self._session.start(connection, ready, judge)
-
-        def pong(rtt: float) -> None:
-            self.subscribers.measured(rtt)
-            if waiting:
-                open_session()
-            if self.snapshot.probing and attempt is self.attempts.present:
-                self.feed(events.PongReceived(attempt.generation))
-
-        # A server may accept a connection and close it at once: a healthy one is replaced only after a pong.
-        waiting = attempt is self.attempts.successor and self.plan.keepalive.ping is not None
-        attempt.watch = self._services.wheel.add(connection, self.plan.keepalive, on_rtt=pong, on_dead=dead)
-        self.feed(events.Opened(attempt.generation))
-        if waiting:
-            attempt.watch.probe()
-        else:
-            open_session()
-
-    def attempt_received(self, payloads: list[bytes], kinds: bytes | None) -> None:
-        """Pass messages on."""
-        for receive in self.subscribers.receivers:
-            receive(payloads, kinds)
-
-    def attempt_ended(self, attempt: Attempt, failure: Failure) -> None:
-        """Report the end, with what the verdict depends on."""
-        self.attempts.discard(attempt)
-        if attempt.ready_at is not None:
-            self.subscribers.ended(failure)
-        health = self._health.judged(attempt.ready_at, self.plan.backoff.reset_after)
-        token = self.attempts.newest_token(attempt.generation)
-        ended = events.AttemptEnded(attempt.generation, failure, *health, token, attempt.sent)
-        if self.snapshot.successor is not None and attempt.ready_at is not None and failure.kind is FailureKind.CLOSE:
-            self._health.hand_over()
-        self.feed(ended)

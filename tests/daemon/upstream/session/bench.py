@@ -61,10 +61,11 @@ class Bench:
         kept: list[Any] = []
         self.kept = kept
         subscriber: Any = SimpleNamespace(name="news", critical=True, kept={}, keep=kept.append)
-        self.news = Member(subscriber, joined=True)
+        plan: Any = SimpleNamespace(retry_after_max=None)
+        self.news = Member(subscriber, plan, joined=True)
         self.record = AttemptRecord(started=0.0)
         owner: Any = SimpleNamespace(
-            plan=SimpleNamespace(retry_after_max=None),
+            plan=plan,
             subscribers=SimpleNamespace(joined=lambda: [one for one in (self.news,) if one.joined]),
         )
         listener: Any = _Listener(self)

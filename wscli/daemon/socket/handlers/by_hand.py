@@ -11,6 +11,7 @@ from wscli.control.environment import digest_variables
 from wscli.control.messages import ChannelStates
 from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
+from wscli.core.transitions import OPEN
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import reload_file
@@ -83,7 +84,7 @@ def _each_connection(channels: Sequence[Channel], step: Callable[[Channel], None
     """Apply a step to each channel, but once to those that are open on the same connection."""
     taken = set()
     for channel in channels:
-        upstream = channel.subscription.upstream if channel.tracker.own is None else None
+        upstream = channel.subscription.upstream if channel.tracker.own.state is OPEN else None
         if upstream not in taken:
             step(channel)
         if upstream is not None:

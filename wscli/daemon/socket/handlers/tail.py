@@ -12,7 +12,7 @@ from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped, success
 from wscli.control.requests import ConsumeRequest, TailRequest
 from wscli.control.text import state_text
-from wscli.core.endings import reason_code
+from wscli.core.moves import reason_code
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.readers import Reader

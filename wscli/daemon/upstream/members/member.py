@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from wscli.config.plan import UpstreamPlan
+from wscli.core.events import ChannelEvent
 from wscli.core.failures import Failure
 from wscli.core.states import Snapshot
 from wscli.session.actions import Deliver
@@ -32,10 +34,18 @@ class Subscriber(Protocol):
     """A channel, as its upstream sees it."""
 
     name: str
-    params: Mapping[str, str]
-    values: Mapping[str, Any]
-    """Of ``with``, filled."""
-    on_connect: ConnectionHook | None
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The parameters of its name."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Its ``with``, filled."""
+
+    @property
+    def on_connect(self) -> ConnectionHook | None:
+        """What it does on a new connection, before that is ready."""
 
     @property
     def dedupe(self) -> JsonPath | None:
@@ -56,8 +66,14 @@ class Subscriber(Protocol):
     def mirror(self, upstream: Snapshot) -> None:
         """Show another state of the upstream; called before the commands of the step are carried out."""
 
+    def feed(self, event: ChannelEvent) -> None:
+        """Learn what happens to its subscription."""
+
     def gap(self) -> None:
         """Record that messages may be missing since the subscription was last ready, or was made."""
+
+    def resumed(self) -> None:
+        """Forget the gap in progress: the server sends what was missed."""
 
     def ready(self) -> None:
         """Expect messages: it is subscribed."""
@@ -98,6 +114,7 @@ class Member:
     """
 
     subscriber: Subscriber
+    plan: UpstreamPlan
     joined: bool = False
     """Whether the channel is open."""
     receives: bool = False
@@ -106,6 +123,15 @@ class Member:
     """Whether it holds back reading."""
     tokens: dict[str, int] = field(default_factory=dict)
     """The version of each token that its own steps used, by name."""
+    trying_since: float | None = None
+    """Start of the time without health, on ``Clock.monotonic``; None: it was not tried yet."""
+    subscribed_at: float | None = None
+    """On ``Clock.monotonic``; None: it is not subscribed."""
+
+    @property
+    def connection_plan(self) -> UpstreamPlan:
+        """The plan without what the channel declares of its subscription alone, where it shares the connection."""
+        return self.plan.shared if self.plan.share else self.plan
 
     @property
     def name(self) -> str:

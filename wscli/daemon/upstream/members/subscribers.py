@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wscli.core.failures import Failure
-from wscli.core.states import ChannelState, Snapshot
+from wscli.core.states import Snapshot
 from wscli.daemon.upstream.members.member import ConnectionHook, DialCount, Member
 from wscli.transport.connection import Connection
 
@@ -34,15 +33,6 @@ class Subscribers:
         """Whether one of the channels is critical."""
         return any(one.subscriber.critical for one in self.members)
 
-    def changed(self, before: Snapshot, after: Snapshot, handed_over: Callable[[], bool]) -> None:
-        """Tell the channels what a step of the machine means to them; ``handed_over`` is that of ``HealthClock``."""
-        if after.state is ChannelState.READY and before.state is not ChannelState.READY:
-            self.ready(handed_over=handed_over())
-        elif after.state is ChannelState.READY and after.generation != before.generation:
-            self.moved()
-        if after != before:
-            self.mirror(after)
-
     def mirror(self, snapshot: Snapshot) -> None:
         """Tell every channel of the upstream's state: an idle one may show it too."""
         for one in tuple(self.members):
@@ -52,35 +42,22 @@ class Subscribers:
         """Give the hooks of the open channels that prepare a new connection."""
         return [one.subscriber.on_connect for one in self.joined() if one.subscriber.on_connect]
 
-    def ready(self, *, handed_over: bool = False) -> None:
-        """Tell the open channels that they are ready."""
-        for one in self.joined():
-            if handed_over and one.receives:
-                one.subscriber.moved()
-            else:
-                self.admit(one)
-
-    def admit(self, member: Member) -> None:
+    def admit(self, member: Member, *, moved: bool, resumed: bool) -> None:
         """Tell a channel that it is ready, and what it may have missed."""
-        member.receives = True
-        self._set_receivers()
-        member.subscriber.gap()
-        member.subscriber.ready()
+        if not member.receives:
+            member.receives = True
+            self._set_receivers()
+        subscriber = member.subscriber
+        if moved:
+            subscriber.moved()
+        else:
+            subscriber.resumed() if resumed else subscriber.gap()
+            subscriber.ready()
 
     def leave(self, member: Member) -> None:
         """Tell a channel nothing more."""
         member.joined = member.receives = member.held = False
         self._set_receivers()
-
-    def moved(self) -> None:
-        """Tell those that receive of another connection."""
-        for one in self._receiving():
-            one.subscriber.moved()
-
-    def ended(self, failure: Failure) -> None:
-        """Tell those that receive how the connection ended."""
-        for one in self._receiving():
-            one.subscriber.ended(failure)
 
     def measured(self, rtt: float) -> None:
         """Tell the open channels the round-trip time."""

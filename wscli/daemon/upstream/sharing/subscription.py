@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wscli.core.events import CloseRequested, RedialRequested, ReplaceRequested, StartRequested, Unused, Used
-from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import Snapshot
+from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
-from wscli.daemon.upstream.members.member import Member, Subscriber
+from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.refs import Refs
-from wscli.daemon.upstream.upstream import Upstream
+from wscli.daemon.upstream.upstream import CLOSED, Upstream
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
 
@@ -20,12 +20,12 @@ __all__ = ["Subscription"]
 class Subscription:
     """One channel's part of an upstream; what it brings is told to the ``Subscriber``."""
 
-    __slots__ = ("_member", "upstream")
+    __slots__ = ("member", "upstream")
 
-    def __init__(self, upstream: Upstream, subscriber: Subscriber) -> None:
-        self._member = Member(subscriber)
+    def __init__(self, upstream: Upstream, member: Member) -> None:
+        self.member = member
         self.upstream = upstream
-        upstream.subscribers.members.append(self._member)
+        upstream.subscribers.members.append(self.member)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -34,8 +34,8 @@ class Subscription:
 
     @property
     def connection(self) -> Connection | None:
-        """The open connection, while the channel is open and the upstream ready."""
-        return self.upstream.connection if self._member.joined else None
+        """The open connection on which the channel is subscribed."""
+        return self.upstream.roster.connection(self.member)
 
     @property
     def sendable(self) -> bool:
@@ -63,25 +63,38 @@ class Subscription:
         return self.upstream.attempts.describe_successor(self.upstream.snapshot)
 
     def join(self, event: Used | StartRequested) -> None:
-        """Open the channel, and the upstream if need be; on one that is ready, the channel is ready at once."""
-        member, self._member.joined = self._member, True
+        """Open the channel, and the upstream if need be; on one that is ready, the channel is subscribed at once."""
+        self.member.joined = True
         self.upstream.feed(event)
-        if self.upstream.connection is not None and not member.receives:
-            self.upstream.subscribers.admit(member)
-            self.upstream.regulate()
+        self.upstream.roster.subscribe(self.member)
+        self.upstream.regulate()
+
+    def resubscribe(self) -> None:
+        """Unsubscribe the channel, if it is subscribed, and subscribe it anew; without effect where it is not open."""
+        self.upstream.roster.resubscribe(self.member)
 
     def leave(self, *, by_hand: bool) -> None:
         """Close the channel, and the upstream if no other channel wants it.
 
         A wait of the upstream goes on, so that the next use does not dial sooner, unless the channel is left by hand.
         """
-        was_ready = self._member.receives and self.connection is not None
-        self.upstream.subscribers.leave(self._member)
+        was_ready = self.connection is not None
+        self.upstream.subscribers.leave(self.member)
+        over = not self.upstream.subscribers.wanted
+        self.upstream.roster.leave(self.member, closes=over)
         if was_ready:
-            self._member.subscriber.ended(Failure(FailureKind.CLOSE, "closed by us", code=1000, by="us"))
+            self.member.subscriber.ended(CLOSED)
         self.upstream.regulate()
-        if not self.upstream.subscribers.wanted:
+        if over:
             self.upstream.feed(CloseRequested() if by_hand else Unused(self.upstream.healthy_for))
+
+    def forget_tokens(self) -> None:
+        """Invalidate exactly the tokens that the channel's own steps used."""
+        self.upstream.forget_tokens(self.member.tokens)
+
+    def forget_kept(self) -> None:
+        """Forget what the session keeps of the channel."""
+        self.upstream.attempts.session.forget_channel(self.member)
 
     def look_again(self) -> None:
         """Resolve the name of the server again, if no route leads to the addresses that it had."""
@@ -116,20 +129,26 @@ class Subscription:
             OutcomeUnknown: the connection ended, or the time was up, after the message was handed over.
 
         """
-        connection = over or self.connection
-        while connection is not None:
+        if over is not None:  # what a hook says on each connection is not a program's message
             message = payload if isinstance(payload, bytes) else payload()
-            if over is None and (present := self.upstream.attempts.present) is not None:
-                present.sent = True  # what a hook says on each connection is not a program's message
+            await over.send(message, binary=binary, timeout=left())
+            return len(message)
+        carrier = self._carrier
+        while carrier is not None:
+            message = payload if isinstance(payload, bytes) else payload()
+            carrier.sent = True
             try:
-                await connection.send(message, binary=binary, timeout=left())
-                return len(message)
+                return await carrier.session.send(self.member, message, binary=binary, timeout=left())
             except NotSent:
-                before, connection = connection, self.connection
-                if over is not None or not left() or connection is None or connection is before:
+                before, carrier = carrier, self._carrier
+                if not left() or carrier is None or carrier is before:
                     raise
-                # nothing was written, and a rotation opened another connection
+                # nothing was written, and the channel moved to another connection
         raise NotSent("the channel is not connected")
+
+    @property
+    def _carrier(self) -> Attempt | None:
+        return None if self.connection is None else self.upstream.roster.carrier(self.member)
 
     def lend(self, name: str, version: int) -> None:
         """Count a token as used by the channel, though no dial of its upstream used it."""
@@ -137,22 +156,22 @@ class Subscription:
 
     def hold(self, holds: bool) -> None:
         """Hold back reading, which pauses while every other channel of the upstream does too; or read on."""
-        self._member.held = holds
+        self.member.held = holds
         self.upstream.regulate()
 
     def cancel(self) -> None:
         """Give the subscription up, once the channel is closed; the upstream ends with its last one."""
-        self.upstream.subscribers.members.remove(self._member)
+        self.upstream.subscribers.members.remove(self.member)
 
     def move(self, upstream: Upstream, text: str) -> bool:
         """Go on with another upstream, and say whether that opens there."""
-        joined = self._member.joined
+        joined = self.member.joined
         if joined:
             self.leave(by_hand=True)
         self.cancel()
         self.upstream = upstream
-        upstream.subscribers.members.append(self._member)
+        upstream.subscribers.members.append(self.member)
         if joined:
             self.join(Used("redial", text))
-        self._member.subscriber.mirror(upstream.snapshot)
+        self.member.subscriber.mirror(upstream.snapshot)
         return joined
