@@ -13,6 +13,7 @@ from typing import Any
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
+from wscli.control.requests import Ref
 from wscli.core import events
 from wscli.core.events import ChannelEvent
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
@@ -22,7 +23,7 @@ from wscli.daemon.channel.counters import Counters, Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake.intake import Intake
 from wscli.daemon.channel.reports import channel_stats, channel_status
-from wscli.daemon.channel.sending import send_message
+from wscli.daemon.channel.sending import request_reply, send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
@@ -149,8 +150,13 @@ class Channel:
         self.feed(events.StopRequested())
 
     def restart(self) -> None:
-        """Close it and open it again; start it where it is not open."""
-        if self._may_reconnect:
+        """Close it and open it again; start it where it is not open.
+
+        Where others share its ready connection it is subscribed anew on that, which stays open.
+        """
+        if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
+            self.subscription.resubscribe()
+        elif self._may_reconnect:
             self.subscription.redial("restarted by hand")
         else:
             self.start()
@@ -202,6 +208,10 @@ class Channel:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
         await send_message(self, payload, self._services.clock, binary=binary, timeout=timeout, preparing=preparing)
 
+    async def request(self, payload: Callable[[], tuple[bytes, Ref | None]], *, binary: bool, timeout: float) -> bytes:
+        """Send a message, and give the reply that the session declares; see ``sending.request_reply``."""
+        return await request_reply(self, payload, self._services.clock, binary=binary, timeout=timeout)
+
     # its life
 
     def update(
@@ -245,6 +255,8 @@ class Channel:
 
     def feed(self, event: ChannelEvent) -> None:
         """Apply an event of the channel, or of its subscription."""
+        if isinstance(event, events.SubscriptionEnded):
+            self.counters.count_subscription_end()
         if not self._shut:
             self.tracker.feed(event)
 

@@ -184,16 +184,20 @@ async def test_a_programs_message_is_wrapped_and_its_size_is_what_was_written(b:
 
 async def test_a_request_gets_its_reply(b: Bench) -> None:
     b.open()
-    asked = asyncio.ensure_future(b.it.request(b.news, b"hi", binary=False, ref=7, timeout=5.0))
+    sizes: list[int] = []
+    asked = asyncio.ensure_future(b.it.request(b.news, b"hi", binary=False, ref=7, timeout=5.0, sent=sizes.append))
     await b.parts.time.settle()
     b.tell(Reply("wrapped other", b"no"), Reply("wrapped hi", b"yes"), Reply("wrapped hi", b"twice"))
     assert await asked == b"yes"
+    assert sizes == [len("wrapped hi")]
     assert b.session.told[-1] == ("forget", "wrapped hi")
 
 
 async def test_a_request_whose_connection_ends_has_an_unknown_outcome(b: Bench) -> None:
     b.open()
-    asked = asyncio.ensure_future(b.it.request(b.news, b"hi", binary=False, ref=None, timeout=5.0))
+    asked = asyncio.ensure_future(
+        b.it.request(b.news, b"hi", binary=False, ref=None, timeout=5.0, sent=lambda size: None)
+    )
     await b.parts.time.settle()
     b.it.end()
     with pytest.raises(OutcomeUnknown, match="before the reply"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import Any
 
 from wscli.control.environment import digest_variables
@@ -17,8 +18,9 @@ from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import reload_file
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
+from wscli.errors import UsageError
 
-__all__ = ["down", "pause", "reload", "restart", "resume", "rotate", "start", "stop"]
+__all__ = ["down", "pause", "reload", "restart", "resubscribe", "resume", "rotate", "start", "stop"]
 
 
 async def start(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
@@ -39,6 +41,23 @@ async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates
 async def rotate(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Replace the connections of the named channels; the instance of a template is created."""
     return _each_connection([app.manager.channel(name) for name in request["channels"]], Channel.rotate)
+
+
+async def resubscribe(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
+    """Subscribe the named channels anew; the instance of a template is created.
+
+    Raises:
+        UsageError: no session subscribes one of them.
+
+    """
+    channels = [app.manager.channel(name) for name in request["channels"]]
+    for channel in channels:
+        if channel.plan.upstream.session is None:
+            raise UsageError(
+                f"channel {channel.name!r} has no session, and nothing to subscribe",
+                f"`wscli restart {quote(channel.name)}` closes its connection and opens another",
+            )
+    return _each(channels, Channel.resubscribe)
 
 
 async def pause(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:

@@ -8,6 +8,7 @@ side, messages that have not left yet are dropped.
 
 With ``refs`` the arguments announce one message that expects a reply: if it is true, the references in the text
 are filled. The answer says with what, and which message was the last before it (``control.messages.SendReceipt``).
+With ``reply`` it also has the reply that the channel's session declares, and comes with that.
 
 Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
 """
@@ -16,12 +17,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from wscli.control.messages import SendReceipt
+from wscli.clock import Clock
+from wscli.control.messages import SendReceipt, SessionReply
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
-from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
@@ -48,7 +51,7 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     channel = app.manager.channel(request["channel"])
     binary, timeout = request.get("binary", False), request.get("timeout", DEFAULT_TIMEOUT)
     if "refs" in request:
-        await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
+        await _send_referring(channel, request, peer, app.manager.clock, binary=binary, timeout=timeout)
         return
     send = functools.partial(channel.send, binary=binary, preparing=request.get("connection"))
     with channel.use():
@@ -63,27 +66,41 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
             block = await next_block("send", peer)
 
 
-async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *, binary: bool, timeout: float) -> None:
+async def _send_referring(
+    channel: Channel, request: SendRequest, peer: Peer, clock: Clock, *, binary: bool, timeout: float
+) -> None:
     if "bytes" not in request:
         raise ProtocolError("'refs' goes with 'bytes'", "announce the message by 'bytes' in the request")
     payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
-    if request.get("reply", False):
+    expects = request.get("reply", False)
+    if expects:
         check_reply(channel)
     message = Referring(payload.decode()) if request["refs"] and not binary else None
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
-    def write() -> bytes:
+    def write() -> tuple[bytes, Ref | None]:
         filled = payload
         if message is not None:
             answer["ref"], text = message.fill(channel.subscription.refs)
             filled = text.encode()
         answer["after"] = f"{channel.history.epoch}:{channel.history.last}"
-        return filled
+        return filled, answer["ref"]
 
-    await peer.while_connected(channel.send(write, binary=binary, timeout=timeout))
+    if expects:
+        reply = await peer.while_connected(channel.request(write, binary=binary, timeout=timeout))
+        answer["reply"] = _reply(reply, clock.wall())
+    else:
+        await peer.while_connected(channel.send(lambda: write()[0], binary=binary, timeout=timeout))
     await peer.send_line(success(answer))
+
+
+def _reply(payload: bytes, ts: float) -> SessionReply:
+    try:
+        return {"ts": ts, "type": "text", "data": payload.decode()}
+    except UnicodeDecodeError:
+        return {"ts": ts, "type": "binary", "encoding": "base64", "data": b64encode(payload).decode()}
 
 
 def check_reply(channel: Channel) -> None:

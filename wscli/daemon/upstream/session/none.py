@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
@@ -50,6 +50,19 @@ class NoSession:
             raise NotSent("the channel is not connected")
         await self._connection.send(payload, binary=binary, timeout=timeout)
         return len(payload)
+
+    async def request(
+        self,
+        member: Member,
+        payload: bytes,
+        *,
+        binary: bool,
+        ref: int | str | None,
+        timeout: float | None,
+        sent: Callable[[int], None],
+    ) -> bytes:
+        """Send nothing: nothing would tell the reply."""
+        raise NotSent("no session declares what the reply is")
 
     async def bye(self) -> None:
         """Do nothing."""

@@ -61,6 +61,8 @@ class SessionRunner:
         self._sender = SessionSender(session, services, self._carry_out, self._not_sent)
         self._inputs: deque[Input] = deque()
         self._busy = self._over = self._is_open = False
+        self._unrouted = 0
+        """What was counted of the session's unrouted messages."""
         self._timers: dict[int, Timer] = {}
         self._prepared: asyncio.Future[None] | None = None
         """Done once ``before`` is over; None outside of it."""
@@ -144,19 +146,21 @@ class SessionRunner:
         return await self._sender.send(self._session.wrap(member, payload, binary=binary), timeout=timeout)
 
     async def request(
-        self, member: Member, payload: bytes, *, binary: bool, ref: int | str | None, timeout: float | None
+        self,
+        member: Member,
+        payload: bytes,
+        *,
+        binary: bool,
+        ref: int | str | None,
+        timeout: float | None,
+        sent: Callable[[int], None],
     ) -> bytes:
-        """Hand a program's message to the connection, and give the server's reply; the caller bounds the wait for it.
-
-        Raises:
-            NotSent: as for ``send``.
-            OutcomeUnknown: as for ``send``, or the connection ended before the reply.
-        """
+        """Hand a program's message to the connection, and give its reply, as the seam says."""
         message = self._session.wrap(member, payload, binary=binary, ref=ref, reply=True)
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._replies[message] = reply
         try:
-            await self._sender.send(message, timeout=timeout)
+            sent(await self._sender.send(message, timeout=timeout))
             return await reply
         finally:
             del self._replies[message]
@@ -207,6 +211,9 @@ class SessionRunner:
             self._judge(a.JudgeUpstream(Verdict(Action.RETRY), Failure(FailureKind.SESSION, text)))
         finally:
             self._busy = False
+        services = self._services
+        services.unrouted.messages += self._session.unrouted - self._unrouted
+        self._unrouted = self._session.unrouted
 
     def _answered(self, number: int, answer: Answer) -> None:
         self._feed(partial(self._session.answered, number, answer))

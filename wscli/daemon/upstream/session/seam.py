@@ -114,6 +114,32 @@ class ConnectionSession(Protocol):
 
         """
 
+    async def request(
+        self,
+        member: Member,
+        payload: bytes,
+        *,
+        binary: bool,
+        ref: int | str | None,
+        timeout: float | None,
+        sent: Callable[[int], None],
+    ) -> bytes:
+        """Hand a program's message to the connection, and give the reply that the session declares.
+
+        Args:
+            member: whose program it is.
+            payload: the message.
+            binary: whether it goes as a binary message.
+            ref: what its reference became, if it has one.
+            timeout: seconds until it must be written; the caller bounds the wait for the reply.
+            sent: called with the size of what was written, in bytes.
+
+        Raises:
+            NotSent: as for ``send``.
+            OutcomeUnknown: as for ``send``, or the connection ended before the reply.
+
+        """
+
     async def bye(self) -> None:
         """Run ``bye``, before a close after which we do not come back; bounded by its own deadline."""
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from wscli.control.requests import Ref
 from wscli.core.events import CloseRequested, RedialRequested, ReplaceRequested, StartRequested, Unused, Used
 from wscli.core.states import Snapshot
 from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.refs import Refs
+from wscli.daemon.upstream.session.seam import ConnectionSession
 from wscli.daemon.upstream.upstream import CLOSED, Upstream
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
 
 __all__ = ["Subscription"]
+
+T = TypeVar("T")
 
 
 class Subscription:
@@ -41,6 +46,11 @@ class Subscription:
     def sendable(self) -> bool:
         """Whether a message can be handed over now: the connection is open, and has not lost its network."""
         return self.connection is not None and not self.snapshot.probing
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether other open channels share the upstream."""
+        return any(one is not self.member for one in self.upstream.subscribers.joined())
 
     @property
     def healthy(self) -> bool:
@@ -133,12 +143,47 @@ class Subscription:
             message = payload if isinstance(payload, bytes) else payload()
             await over.send(message, binary=binary, timeout=left())
             return len(message)
+
+        def send(session: ConnectionSession) -> Awaitable[int]:
+            message = payload if isinstance(payload, bytes) else payload()
+            return session.send(self.member, message, binary=binary, timeout=left())
+
+        return await self._hand_over(send, left)
+
+    async def request(
+        self,
+        payload: Callable[[], tuple[bytes, Ref | None]],
+        *,
+        binary: bool,
+        left: Callable[[], float],
+        sent: Callable[[int], None],
+    ) -> bytes:
+        """Hand a message to the open connection, and give the reply that its session declares.
+
+        Args:
+            payload: makes the message as it is handed over, and gives what its reference became.
+            binary: whether it goes as a binary message.
+            left: as for ``send``; the wait for the reply is the caller's to bound.
+            sent: called with its size in bytes once it was written.
+
+        Raises:
+            NotSent: as for ``send``.
+            OutcomeUnknown: as for ``send``, or the connection ended before the reply.
+
+        """
+
+        def request(session: ConnectionSession) -> Awaitable[bytes]:
+            message, ref = payload()
+            return session.request(self.member, message, binary=binary, ref=ref, timeout=left(), sent=sent)
+
+        return await self._hand_over(request, left)
+
+    async def _hand_over(self, hand: Callable[[ConnectionSession], Awaitable[T]], left: Callable[[], float]) -> T:
         carrier = self._carrier
         while carrier is not None:
-            message = payload if isinstance(payload, bytes) else payload()
             carrier.sent = True
             try:
-                return await carrier.session.send(self.member, message, binary=binary, timeout=left())
+                return await hand(carrier.session)
             except NotSent:
                 before, carrier = carrier, self._carrier
                 if not left() or carrier is None or carrier is before:
