@@ -119,3 +119,23 @@ def test_show_prints_yaml_or_json_without_secrets(capsys: Printed) -> None:
 def test_schema_is_json(capsys: Printed) -> None:
     assert main(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "wscli configuration"
+
+
+def test_show_resolved_prints_one_channel_with_its_preset(tmp_path: Path, capsys: Printed) -> None:
+    (tmp_path / "chat.yaml").write_text(
+        "endpoints: {api: {preset: discord}}\ntokens: {discord: {env: X}}\n"
+        "channels: {chat: {endpoint: api, with: {intents: 1}}, b: {endpoint: api, with: {intents: 2}}}\n"
+    )
+    assert main(["config", "show", "--resolved", "chat", "chat.yaml"]) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert list(printed["channels"]) == ["chat"]
+    assert printed["endpoints"]["api"]["session"]["close"] == 4000
+    assert main(["config", "show", "--json", "--resolved", "chat", "chat.yaml"]) == 0
+    assert json.loads(capsys.readouterr().out)["channels"]["chat"]["with"] == {"intents": 1}
+    assert main(["config", "show", "chat.yaml"]) == 0
+    assert "session" not in capsys.readouterr().out  # the file as it is written
+
+
+def test_show_resolved_refuses_an_unknown_channel(capsys: Printed) -> None:
+    assert main(["config", "show", "--resolved", "aa", "app.yaml"]) == 6
+    assert capsys.readouterr().err.splitlines()[0] == "error: no channel 'aa' in the file"

@@ -90,3 +90,43 @@ def test_a_scalar_that_only_looks_plain_is_quoted() -> None:
     root = parse_yaml("a: '*b'\nc: '123'\nd: 123\n", FileProblems("app.yaml"))
     assert redacted(root) == 'a: "*b"\nc: "123"\nd: 123\n'
     assert isinstance(root.entries["a"].value.value, Scalar)  # type: ignore[union-attr]  # text, by the file above
+
+
+SESSION = """\
+endpoints:
+  api:
+    url: "{var.url?wss://h/ws?a=b}"
+    url_hosts: [h]
+    session:
+      before:
+        - http: {post: "https://me:pw@h/{with.a?x?y}?key=s3cret", headers: {A: s3cret}, json: {a: [s3cret]}}
+          set: {url: .url}
+      hello: [{send: {type: login, headers: {a: b}, key: "${KEY}"}, expect: {query: {c: d}}}]
+channels:
+  c: {endpoint: api, with: {a: 10, query: q, key: "${KEY}"}}
+"""
+
+
+def test_of_a_session_messages_are_shown_and_calls_hide_their_secrets(tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(SESSION)
+    shown = yaml.safe_load(redacted(read_plan(tmp_path / "app.yaml", {"KEY": "s3cret"})[0]))
+    assert shown["endpoints"]["api"] == {
+        "url": "{var.url?wss://h/ws?a=b}",
+        "url_hosts": ["h"],
+        "session": {
+            "before": [
+                {
+                    "http": {
+                        "post": "https://***@h/{with.a?x?y}?key=***",
+                        "headers": {"A": "***"},
+                        "json": {"a": ["***"]},
+                    },
+                    "set": {"url": ".url"},
+                }
+            ],
+            "hello": [
+                {"send": {"type": "login", "headers": {"a": "b"}, "key": "***"}, "expect": {"query": {"c": "d"}}}
+            ],
+        },
+    }
+    assert shown["channels"]["c"]["with"] == {"a": 10, "query": "q", "key": "***"}

@@ -146,3 +146,45 @@ def test_many_channels_of_one_url_are_one_warning(loads: Loads) -> None:
     assert warnings(loads, text) == [
         "4:3: channels.c1: the channels 'c0', 'c1' and 998 more dial the same URL, over one connection each"
     ]
+
+
+SESSION = """\
+endpoints:
+  api:
+    url: ws://h
+    session:
+      subscribe:
+        - {{when: {{with.private: true}}, send: {{topic: "{{with.topic}}", id: {text}}}, expect: {{id: "{{any}}"}}}}
+channels:
+  a: {{endpoint: api, with: {{topic: a, private: true{more}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("'{topic}'", "{with.topic}"), ("'{ref}'", "{ref.NAME}"), ("'{now}'", "{now.NAME}")]
+)
+def test_a_whole_value_of_a_session_that_looks_like_a_placeholder(loads: Loads, text: str, meant: str) -> None:
+    found = warnings(loads, SESSION.format(text=text, more=""))
+    place = "6:74: endpoints.api.session.subscribe[0].send.id"
+    assert found == [f"{place}: {text} is sent as it stands; a placeholder is written '{meant}'"]
+
+
+@pytest.mark.parametrize("text", ["'a{topic}'", "'{}'", "'{{with.topic}'", "'{\"a\": 1}'"])
+def test_braces_of_a_protocol_may_be_meant(loads: Loads, text: str) -> None:
+    assert warnings(loads, SESSION.format(text=text, more="")) == []
+
+
+def test_a_value_that_nothing_names(loads: Loads) -> None:
+    assert warnings(loads, SESSION.format(text="1", more=", tpoic: b, other: c")) == [
+        "8:54: channels.a.with.tpoic: this value is not used; did you mean 'topic'?",
+        "8:64: channels.a.with.other: this value is not used; nothing names '{with.other}'",
+    ]
+
+
+def test_channels_of_a_shared_connection_dial_one_url(loads: Loads) -> None:
+    text = SESSION.format(text="1", more="") + "  b: {endpoint: api, with: {topic: b, private: true}}\n"
+    (found,) = warnings(loads, text)
+    assert found.startswith("9:3: channels.b: the channels 'b' and 'a' dial the same URL, over one connection each")
+    assert found.endswith("; 'share: true' on the endpoint lets them share one")
+    shared = text.replace("url: ws://h", "url: ws://h\n    share: true").replace('"{any}"', '"{with.topic}"')
+    assert warnings(loads, shared) == []

@@ -17,7 +17,7 @@ from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.upstream.session.none import no_session
+from wscli.daemon.upstream.session.declared import DeclaredSession
 from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.history.limits import HistoryLimits
@@ -234,7 +234,8 @@ class Scripted:
         state: Path | None = None,
         http: Any = None,
         rate: Rate = RATE,
-        make_session: MakeSession = no_session,
+        make_session: MakeSession = DeclaredSession,
+        endpoints: tuple[str, ...] = ("api",),
     ) -> None:
         self.time = VirtualTime()
         self.server = ScriptedServer(self.time)
@@ -243,7 +244,7 @@ class Scripted:
         """The addresses that routes lead to while it is online; None for all."""
         channels = {plan.name: plan for plan in plans or (channel_plan(),)}
         file = Path("/nonexistent/app.yaml")
-        self.plan = Plan("app", file, {"api": rate}, channels=channels, tokens=tokens or {})
+        self.plan = Plan("app", file, dict.fromkeys(endpoints, rate), channels=channels, tokens=tokens or {})
         self.manager = make_manager(
             self.plan,
             clock=self.time,
@@ -288,7 +289,7 @@ async def scripted(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Scripte
     """Open a manager on scripted links, and check that it ends with nothing left; ``options`` are of ``Scripted``.
 
     ``state`` is where it keeps state, ``http`` what it makes HTTP requests with, ``rate`` the connect
-    budget, and ``make_session`` gives each upstream its session.
+    budget of each of ``endpoints``, and ``make_session`` gives each upstream its session.
     """
     it = Scripted(*plans, **options)
     it.manager.open()

@@ -41,7 +41,7 @@ class ScriptedSession:
         self.early: list[bytes] = []
         """Messages of channels that are not subscribed yet."""
         self.held_for: list[bool] = []
-        self.ended = False
+        self.greeted = self.ended = False
 
     @property
     def receive(self) -> Any:
@@ -63,9 +63,10 @@ class ScriptedSession:
     def open(self, connection: Connection) -> None:
         self.connection = connection
         if self.sessions.hello:
-            self.listener.ready(resumed=self.sessions.resumed)
+            self.ready()
 
     def ready(self) -> None:
+        self.greeted = True
         self.listener.ready(resumed=self.sessions.resumed)
 
     def join(self, member: Member) -> None:

@@ -137,7 +137,7 @@ CASES = [
         noticed=52, trusted=0,
     ),
     Case(
-        "slack", SlackServer, {}, lambda server: server.event("e1", "hi"),
+        "slack", SlackServer, {}, lambda server: server.event(f"e{len(server.acknowledged)}", "hi"),
         {"type": "event_callback", "event": {"type": "message", "text": "hi"}}, url=None, tokens=("slack",),
         closes={1006: "retry", 1000: "retry"},
     ),
@@ -191,8 +191,9 @@ CASES = [
         gone=lambda server: not server.subscriptions,
     ),
     Case(
-        "nostr", Relay, {"filter": {"kinds": [1]}}, lambda server: server.publish({"id": "a", "kind": 1}),
-        {"id": "a", "kind": 1}, closes={1006: "retry", 1000: "retry"}, refused=({"filter": {"kinds": [4]}}, "stop"),
+        "nostr", Relay, {"filter": {"kinds": [1]}},
+        lambda server: server.publish({"id": f"e{len(server.stored)}", "kind": 1}),
+        {"id": "e0", "kind": 1}, closes={1006: "retry", 1000: "retry"}, refused=({"filter": {"kinds": [4]}}, "stop"),
         gone=lambda server: not server.subscriptions,
     ),
     Case(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from tests.presets.line import ClientLine, VirtualClock
@@ -29,10 +30,12 @@ __all__ = ["Client"]
 class Client:
     """The manager's side of one upstream."""
 
-    def __init__(self, text: str, server: ScriptedServer, folder: Path, **environ: str) -> None:
+    def __init__(
+        self, text: str, server: ScriptedServer, folder: Path, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         file = folder / "wscli.yaml"
         file.write_text(text)
-        self.plan = load(file, {"TOKEN": "good", **environ})
+        self.plan = load(file, environ)
         self.server = server
         self.tokens = dict.fromkeys(self.plan.tokens, "good")
         self.clock = VirtualClock()
@@ -91,6 +94,7 @@ class Client:
         )
         self._begun = False
         self._do(self.session.begin())
+        self.advance(0)
         return self
 
     def subscribe(self, *names: str) -> None:

@@ -13,8 +13,8 @@ from tests.presets.client import Client
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Client]:
     """Make a client of a file and a server; all that the server says in one turn is one read, or each is one."""
 
-    def make(text: str, server: Any, **environ: str) -> Client:
-        made = Client(text, server, tmp_path, **environ)
+    def make(text: str, server: Any) -> Client:
+        made = Client(text, server, tmp_path)
         made.together = request.param
         return made
 

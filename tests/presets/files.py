@@ -17,5 +17,5 @@ def preset_file(
     lines = {name: {"endpoint": "api", **({"with": values} if values else {})} for name, values in channels.items()}
     file: dict[str, Any] = {"version": 1, "name": "presets", "endpoints": {"api": declared}, "channels": lines}
     if tokens:
-        file["tokens"] = {name: {"env": "TOKEN"} for name in tokens}
+        file["tokens"] = {name: {"value": "good"} for name in tokens}
     return json.dumps(file, indent=1)

@@ -168,7 +168,7 @@ class Host:
     def flush(self) -> None:
         """Let out what the pace allows, the session's own first."""
         while self.waiting and not self.blocked:
-            message = min(self.waiting, key=lambda one: one.by_user)
+            message = min(self.waiting, key=lambda one: (one.by_user, not one.urgent))
             wait = self.session.wait_to_send(message)
             if wait > 0:
                 self.time.schedule(wait, self.flush)

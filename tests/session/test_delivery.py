@@ -182,11 +182,11 @@ def test_they_are_never_ahead_of_messages_that_are_held() -> None:
 def test_a_message_is_decoded_once_and_only_where_something_needs_it() -> None:
     decoded: list[object] = []
 
-    def counting(plan: object, payload: bytes) -> object:
+    def counting(payload: bytes) -> object:
         decoded.append(payload)
         return json.loads(payload)
 
-    with patch.object(pipeline, "parse_message", counting):
+    with patch.object(pipeline, "decode_json", counting):
         host = opened("hello: [{expect: {hi: 1}}]").receive({"hi": 1}).join(Channel("c"))
         assert len(decoded) == 1
         host.receive({"n": 1}, {"n": 2})

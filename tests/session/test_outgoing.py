@@ -116,6 +116,14 @@ def test_no_reply_is_given_that_is_not_wanted_or_not_any_more() -> None:
     assert host.of(a.Reply) == []
 
 
+def test_a_reply_to_a_message_without_a_reference_cannot_be_told() -> None:
+    host, channel = ready('reply: {id: "{sent.ref}"}')
+    with pytest.raises(NotSent, match="has no reference"):
+        host.send(channel, {"id": 1}, reply=True)
+    host.send(channel, {"id": 41}, ref=41, reply=True)
+    assert len(host.receive({"id": 41}).of(a.Reply)) == 1
+
+
 def test_limits_send_is_kept_in_every_stretch_of_time() -> None:
     host, channel = ready("limits: {send: 5/s}")
     for number in range(12):
@@ -137,6 +145,16 @@ def test_rules_and_timers_sends_go_before_users() -> None:
         host.send(channel, {"n": number})
     host.receive({"ping": 1}).advance(10)
     assert host.sent == [{"n": 0}, {"n": 1}, "pong", "beat"]
+
+
+def test_and_before_those_of_many_subscriptions() -> None:
+    plan = session("""
+    subscribe: [{send: {sub: 1}}]
+    limits: {send: 10/10s}
+    timers: [{every: 15s, do: [{send: beat}]}]
+    """)
+    host = Host(plan, shared=True).dial().join(*(Channel(str(number)) for number in range(100))).advance(20)
+    assert host.sent[20] == "beat"
 
 
 def test_a_part_of_a_large_limit_is_kept_for_the_sessions_own() -> None:

@@ -52,6 +52,16 @@ def test_subscribe_kept_skips_channels_that_were_ready_on_the_lost_connection() 
     assert later.leave(one).sent[-1] == {"unsub": 1, "tag": "T"}
 
 
+def test_a_successor_that_took_a_subscription_over_leaves_it_subscribed() -> None:
+    one, two = Channel("one", {"to": 1}), Channel("two")
+    old = first(PLAN, one, two).receive({"sub": 1, "tag": "T"}, {"sub": 2, "tag": "U"})
+    new = again(old, one, ended=False).receive({"resumed": True})
+    assert new.ready == ["one"]
+    old.leave(one)
+    assert old.sent[-1] == {"sub": 2}
+    assert old.leave(two).sent[-1] == {"unsub": 2, "tag": "U"}
+
+
 def test_a_channel_that_was_resumed_and_leaves_is_subscribed_as_it_comes_back() -> None:
     one = Channel("one")
     later = again(first(PLAN, one).receive({"sub": 1, "tag": "T"}), one).receive({"resumed": True})

@@ -24,6 +24,12 @@ def test_every_matching_rule_applies_in_order() -> None:
     assert host.got == {"c": [{"m": 1}]}
 
 
+def test_a_rule_wants_a_number_however_it_is_written() -> None:
+    host = ready("rules: [{match: {n: 1}, send: one}, {match: {n: 2.0}, send: two}, {match: {n: true}, send: yes}]")
+    host.receive(b'{"n": 1.0}', {"n": 2}, {"n": True}, {"n": "1"}, {"n": [1]}, {"n": None})
+    assert host.sent == ["one", "two", "yes"]
+
+
 def test_a_rule_sets_before_it_sends() -> None:
     host = ready("rules: [{match: {s: '{any}'}, set: {seq: .s}, send: {ack: '{var.seq}'}}]")
     host.receive({"s": 1}, {"s": 2})

@@ -105,6 +105,13 @@ def test_time_while_reading_is_held_does_not_count() -> None:
     assert host.verdicts != []
 
 
+def test_but_what_is_sent_is_sent_while_reading_is_held() -> None:
+    host = opened("timers: [{every: 4s, do: [{send: beat}]}, {idle_out: 3s, do: [{send: idle}]}]")
+    host.session.hold(True)
+    host.advance(7.5)
+    assert host.sent == ["idle", "beat", "idle"]
+
+
 def test_a_renewal_may_ask_for_a_token() -> None:
     host = opened("timers: [{every: 1h, do: [{send: {auth: '{token.api}'}}]}]").advance(3600)
     assert host.sent == [{"auth": "TOKEN"}]

@@ -18,8 +18,10 @@ from wscli.values import Scalar, is_extension
 __all__ = ["resolved_file"]
 
 _MARK = Mark(1, 1)
-_MERGED = ("query", "headers", "keepalive", "rotate", "backoff")
+_MERGED = ("query", "headers", "keepalive", "rotate")
 """Keys of an endpoint and a channel that merge by key, where both are mappings."""
+_SAID = ("rotate",)
+"""Keys whose default means less than the same value written out: ``rotate: none`` forbids it by hand, too."""
 _LEVELS = ("verdicts",)
 """Keys of both that stay apart: the nearer level is asked first."""
 
@@ -41,9 +43,10 @@ def resolved_file(root: Branch, presets: Mapping[str, UsedPreset], plan: Plan, n
     if preset is not None and preset.verdicts is not None:
         above["verdicts"] = _below(above.get("verdicts"), preset.verdicts.node)
     named = above.pop("preset", None)
+    backoff = _policy(file, above.pop("backoff", None), own.pop("backoff", None))
     for key in set(_known("channels")).intersection(above) - {*_LEVELS}:
         own[key] = _merged(key, above.pop(key), own.get(key))
-    own["backoff"] = _policy(own.get("backoff"), file)
+    own["backoff"] = backoff
     whole = _with_defaults(above, ("endpoints",), _known("channels"))
     if named is not None:
         whole = _branch({"x-preset": named, **{key: entry.value for key, entry in whole.entries.items()}})
@@ -144,13 +147,14 @@ def _covers(one: VerdictKey, other: VerdictKey) -> bool:
     return one == other
 
 
-def _policy(node: Node | None, file: Located) -> Node:
-    """Give a policy with all that it is merged over."""
-    named = {name: policy.node for name, policy in file.section("backoff") if isinstance(policy.node, Branch)}
-    layers = [named.get("default"), named.get(node.value) if isinstance(node, Leaf) else node]
+def _policy(file: Located, above: Node | None, own: Node | None) -> Node:
+    """Give a channel's policy with all that it is merged over; a name stands for a policy of the file."""
+    named = {name: policy.node for name, policy in file.section("backoff")}
+    layers = [named.get("default"), *([own] if isinstance(own, Leaf) else [above, own])]
     entries: dict[str, MapEntry] = {}
     for layer in layers:
-        entries |= layer.entries if isinstance(layer, Branch) else {}
+        policy = named.get(layer.value) if isinstance(layer, Leaf) else layer
+        entries |= policy.entries if isinstance(policy, Branch) else {}
     return Branch(_MARK, entries)
 
 
@@ -187,7 +191,7 @@ _COMPLETED = (("connect",), ("keepalive",), ("tls",), ("history",), ("backfill",
 
 def _default(place: tuple[str, ...], schema: dict[str, Any]) -> Node | None:
     default = next((form["default"] for form in forms(schema) if "default" in form), None)
-    if default is not None:
+    if default is not None and place[-1] not in _SAID:
         return _node(default)
     if place[1:] in _COMPLETED and place[1:] not in (("backfill",), ("tls",)):
         return _with_defaults({}, place)

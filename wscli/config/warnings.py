@@ -10,7 +10,7 @@ from wscli.config.plan import Plan
 from wscli.config.reading.expand import VARIABLE
 from wscli.config.reading.located import Located
 from wscli.config.reading.problems import FileProblems
-from wscli.templates import did_you_mean
+from wscli.templates import NAMESPACES, did_you_mean
 
 __all__ = ["check_templates", "check_unused", "check_urls"]
 
@@ -28,6 +28,8 @@ _HOOKS = ("on_connect", "on_state", "on_message")
 _TOKEN = re.compile(r"\{token\.([A-Za-z0-9_-]+)")
 _VALUE = re.compile(r"\{with\.([A-Za-z0-9_-]+)")
 
+_SHAPES = frozenset({"match", "expect", "route", "reply", "when", "parse", "body"})
+"""Keys of a session below which braces have meanings of their own."""
 _CALL = ("get", "post", "put", "headers", "json", "form")
 _TEXTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "endpoints": (
@@ -56,9 +58,23 @@ def check_templates(root: Located, found: FileProblems) -> None:
         for _, entry in root.section(section):
             for located in filter(None, (entry.get(*key) for key in keys)):
                 _check_texts(located, spaces, found)
+    sessions = (endpoint.get("session") for _, endpoint in root.section("endpoints"))
+    for one in (*sessions, *(channel.get("with") for _, channel in root.section("channels"))):
+        if one is not None:
+            _check_session(one, spaces, found)
     token = root.get("gateway", "auth", "token")
     if token is not None:
         _check_texts(token, spaces, found)
+
+
+def _check_session(located: Located, spaces: Mapping[str, str], found: FileProblems) -> None:
+    """Warn of whole values such as ``{id}`` in what a session sends: a part of one may well be the protocol's."""
+    for leaf in located.leaves():
+        bare = _BARE.fullmatch(leaf.text or "")
+        if bare is not None and bare[1] != "msg" and _SHAPES.isdisjoint(leaf.path):  # {msg} is a placeholder
+            name = f"{bare[1]}.NAME" if bare[1] in NAMESPACES else f"{spaces.get(bare[1], 'with')}.{bare[1]}"
+            text = f"{bare.group()!r} is sent as it stands; a placeholder is written '{{{name}}}'"
+            found.add(leaf.mark, leaf.path, text)
 
 
 def _check_texts(located: Located, spaces: Mapping[str, str], found: FileProblems) -> None:
@@ -184,4 +200,7 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
             names = f"{second.key!r} and {first.key!r}"
             if len(others) > 1:
                 names = f"{first.key!r}, {second.key!r} and {len(others) - 1} more"
-            found.add(second.key_at, second.path, f"the channels {names} dial the same URL, over one connection each")
+            text = f"the channels {names} dial the same URL, over one connection each"
+            if plan.channels[first.key].upstream.session is not None:
+                text += "; 'share: true' on the endpoint lets them share one"
+            found.add(second.key_at, second.path, text)

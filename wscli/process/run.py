@@ -29,7 +29,7 @@ from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer, OpenConnection
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.none import no_session
+from wscli.daemon.upstream.session.declared import DeclaredSession
 from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.errors import ExitCode, WscliError
@@ -109,7 +109,7 @@ def make_manager(
     schedule: Schedule = call_later,
     environ: Mapping[str, str] = os.environ,
     http: HttpClient | None = None,
-    make_session: MakeSession = no_session,
+    make_session: MakeSession = DeclaredSession,
     resolve_name: Callable[[str], Awaitable[tuple[str, ...]]] = resolve,
     source: Callable[[str], str | None] = source_address,
 ) -> Manager:

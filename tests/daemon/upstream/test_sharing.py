@@ -12,12 +12,14 @@ import pytest
 from tests.daemon.scripted import Scripted, changed, channel_plan, closed, scripted, status
 from wscli.config.models.upstream import Rotate
 from wscli.config.plan import ChannelPlan
+from wscli.core.backoff import BackoffPolicy
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.refs import Referring
 from wscli.errors import ChannelUnavailable
-from wscli.templates import compile_path
+from wscli.session.plan import SessionPlan
+from wscli.templates import compile_json, compile_path
 from wscli.values import Secret
 
 
@@ -213,3 +215,74 @@ async def test_channels_that_dial_the_same_and_do_not_share_have_a_connection_ea
     async with two(share=False) as (it, news, calls):
         assert (news.state, calls.state, len(it.server.links)) == (S.READY, S.READY, 2)
         assert it.manager.stats()["connections"]["total"] == 2
+
+
+def rooms(count: int, most: int | None) -> list[ChannelPlan]:
+    return [shared(f"room{number}", most_channels=most) for number in range(count)]
+
+
+def sizes(it: Scripted) -> list[int]:
+    upstreams = {id(one.subscription.upstream): one.subscription.upstream for one in it.manager.channels()}
+    return [len(one.subscribers.members) for one in upstreams.values()]
+
+
+async def test_a_limited_number_of_channels_share_each_connection_and_one_goes_to_the_first_with_room() -> None:
+    async with scripted(*rooms(5, most=2)) as it:
+        assert (sizes(it), len(it.server.links)) == ([2, 2, 1], 3)
+        assert it.manager.stats()["connections"] == {"active": 3, "total": 3, "successors": 0}
+        plans = dict(it.manager.plan.channels)
+        del plans["room0"]
+        it.manager.apply(replace(it.manager.plan, channels=plans))
+        it.manager.apply(replace(it.manager.plan, channels={**plans, "late": shared("late", most_channels=2)}))
+        assert sizes(it) == [2, 2, 1]
+        assert {one.state for one in it.manager.channels()} == {S.READY}
+
+
+async def test_a_reload_of_the_limit_moves_those_that_have_no_room_and_no_other() -> None:
+    async with scripted(*rooms(4, most=None)) as it:
+        assert sizes(it) == [4]
+        plans = {plan.name: plan for plan in rooms(4, most=3)}
+        report = it.manager.apply(replace(it.manager.plan, channels=plans))
+        assert (report["restarted"], sizes(it)) == (["room3"], [3, 1])
+        await it.time.settle()
+        assert {one.state for one in it.manager.channels()} == {S.READY}
+        assert len(it.server.dials) == 2
+
+
+async def test_a_reload_that_ends_sharing_gives_each_a_connection_and_one_that_begins_it_joins_them() -> None:
+    async with two() as (it, news, calls):
+        reload(it, share=False)
+        await it.time.settle()
+        assert (len(it.server.links), news.state, calls.state) == (2, S.READY, S.READY)
+        reload(it, share=True)
+        await it.time.settle()
+        assert (len(it.server.links), news.state, calls.state) == (1, S.READY, S.READY)
+        assert len(it.server.dials) == 2, "the first that shares goes on with its connection"
+
+
+async def test_what_the_session_of_the_connection_names_must_be_equal_and_the_rest_may_differ() -> None:
+    session = SessionPlan(upstream_values=frozenset({("with", "region")}))
+    plans = [
+        shared(name, session=session, values=compile_json({"region": region, "room": name}, ()))
+        for name, region in (("a", "eu"), ("b", "eu"), ("c", "us"))
+    ]
+    async with scripted(*plans) as it:
+        assert (sizes(it), len(it.server.links)) == ([2, 1], 2)
+
+
+async def test_endpoints_that_dial_the_same_do_not_share_with_each_other() -> None:
+    plans = (shared("news"), shared("calls", endpoint="other"))
+    async with scripted(*plans, endpoints=("api", "other")) as it:
+        assert len(it.server.links) == 2
+
+
+async def test_a_shared_upstream_goes_by_its_first_channel_and_by_the_next_once_that_is_gone() -> None:
+    plans = (shared("news", backoff=BackoffPolicy(initial=5.0, max=8.0, jitter="none")), shared("calls"))
+    async with scripted(*plans) as it:
+        calls = it.manager.channel("calls")
+        it.server.link.end(closed(1006))
+        assert calls.stats()["retry_in_s"] == 5.0
+        await it.time.advance(20)
+        it.manager.apply(replace(it.manager.plan, channels={"calls": calls.plan}))
+        it.server.link.end(closed(1006))
+        assert calls.stats()["retry_in_s"] == 1.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from shlex import quote
 from typing import Any
 
 from wscli.config.plan import ChannelPlan
@@ -31,7 +32,7 @@ from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
-from wscli.errors import UnknownChannel, WscliError
+from wscli.errors import UnknownChannel, UsageError, WscliError
 from wscli.problems import Problems
 from wscli.transport.connection import Connection
 
@@ -162,7 +163,16 @@ class Channel:
             self.start()
 
     def rotate(self) -> None:
-        """Replace its connection without closing it first; start it where it is not open."""
+        """Replace its connection without closing it first; start it where it is not open.
+
+        Raises:
+            UsageError: its endpoint declares ``rotate: none``.
+        """
+        if not self.plan.upstream.rotates:
+            raise UsageError(
+                f"channel {self.name!r} cannot be rotated: 'rotate' is none for its endpoint",
+                f"`wscli restart {quote(self.name)}` closes its connection first",
+            )
         if self._may_reconnect:
             self.subscription.rotate("rotated by hand")
         else:

@@ -39,6 +39,7 @@ class SubscribedChannel(Protocol):
     backpressure: Backpressure
     tracker: StateTracker
     on_connect: ConnectionHook | None
+    removed: bool
 
     @property
     def kept_open(self) -> bool:
@@ -116,7 +117,9 @@ class ChannelSubscriber:
         self._channel.intake.received(payloads, kinds)
 
     def delivered(self, delivery: Deliver, logged: Callable[[int], None]) -> None:
-        """Pass messages of its session to the intake."""
+        """Pass messages of its session to the intake; one that was removed has none."""
+        if self._channel.removed:
+            return
         self._channel.counters.last_message_at = self._clock.wall()
         self._keep_upstreams(delivery.kept)
         self._channel.intake.take(

@@ -141,6 +141,8 @@ class Channels:
     def _subscribe(self, part: ChannelPart, *, kept: bool) -> None:
         if kept:
             before = self._kept[part.of.name]
+            if self._core.before.subscribed is not None:  # it is not unsubscribed there, where that connection is open
+                self._core.before.subscribed.pop(part.of.name, None)
             part.rendered = before.rendered
             for name, value in before.variables.items():
                 part.assign(name, value)
@@ -195,8 +197,9 @@ class Channels:
             if part is None:
                 core.actions.append(Unsubscribed(channel))
             return
+        ready = core.now.subscribed is not None and channel.name in core.now.subscribed
+        subscribed = ready if part.phase is Phase.READY else bool(part.rendered)
         self._stop(part)
-        subscribed = part.phase is Phase.READY or bool(part.rendered)
         part.phase = Phase.LEAVING
         part.held.clear()
         self._rules.remove(part)

@@ -175,14 +175,16 @@ class Core:
 
 
 class Deadline:
-    """Calls a function after a time in which reading was not paused."""
+    """Calls a function after a time, of which that does not count in which reading is paused."""
 
-    __slots__ = ("_at", "_callback", "_core", "_number")
+    __slots__ = ("_at", "_callback", "_core", "_number", "_time")
 
-    def __init__(self, core: Core, delay: float, callback: Callable[[], None]) -> None:
+    def __init__(self, core: Core, delay: float, callback: Callable[[], None], *, listening: bool = True) -> None:
+        """Without ``listening`` all time counts."""
         self._core = core
         self._callback = callback
-        self._at = core.time() + delay
+        self._time = core.time if listening else core.clock.monotonic
+        self._at = self._time() + delay
         self._number = core.after(delay, self._ring)
 
     def cancel(self) -> None:
@@ -190,7 +192,7 @@ class Deadline:
         self._core.cancel(self._number)
 
     def _ring(self) -> None:
-        left = self._at - self._core.time()
+        left = self._at - self._time()
         if left <= RESOLUTION:
             self._callback()
         else:

@@ -45,31 +45,38 @@ class Delivery:
 
     # messages
 
-    def give(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
-        """Give a channel the messages that one message of the server became."""
-        if not units:
-            return
+    def give(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        """Give a channel a message."""
         if ack is not None:
             self._acks[ack][0][0] += 1
+        if part.phase is Phase.READY:
+            self._add(part, payload, binary, key, ack)
+        elif part.phase is not Phase.LEAVING:
+            self._hold(part, HeldMessage(payload, binary, key, ack))
+
+    def give_parts(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
+        """Give a channel what one message of the server became."""
         last = len(units) - 1
-        for at, unit in enumerate(units):
+        for at, (payload, binary) in enumerate(units):
             mine = key if at == 0 or key is None else f"{key}#{at}"
-            if part.phase is Phase.READY:
-                if not part.payloads:
-                    self._touched.append(part)
-                part.add(unit.payload, unit.binary, mine, ack if at == last else None)
-            elif part.phase is not Phase.LEAVING:
-                self._hold(part, HeldMessage(unit.payload, unit.binary, mine, ack if at == last else None))
+            self.give(part, payload, binary, mine, ack if at == last else None)
 
     def give_all(self, part: ChannelPart, payloads: Sequence[bytes], kinds: bytes | None) -> None:
         """Give a channel a whole batch as it is."""
-        if part.phase is Phase.READY and kinds is None and part.kinds is None:
+        if part.phase is Phase.READY and kinds is None and part.plain:
             if not part.payloads:
                 self._touched.append(part)
             part.payloads += payloads
         else:
             for at, payload in enumerate(payloads):
-                self.give(part, (Unit(payload, kinds is not None and kinds[at] == _BINARY),), None, None)
+                self.give(part, payload, kinds is not None and kinds[at] == _BINARY, None, None)
+
+    def _add(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
+        if not part.payloads:
+            self._touched.append(part)
+        part.payloads.append(payload)
+        if binary or ack is not None or not part.plain:
+            part.note(binary=binary, key=key, ack=ack)
 
     def gap(self, part: ChannelPart, reason: str, missed: int | None) -> None:
         """Record a gap after the messages so far."""
@@ -88,9 +95,7 @@ class Delivery:
             if isinstance(one, HeldGap):
                 self.gap(part, one.reason, one.missed)
             else:
-                if not part.payloads:
-                    self._touched.append(part)
-                part.add(*one)
+                self._add(part, *one)
 
     def _hold(self, part: ChannelPart, message: HeldMessage) -> None:
         part.held_bytes += len(message.payload)
@@ -136,7 +141,7 @@ class Delivery:
 
     def _flush(self, part: ChannelPart, kept: Mapping[str, Any] | None) -> None:
         kinds = None if part.kinds is None else bytes(part.kinds)
-        keys = None if part.of.dedupe is None else part.keys
+        keys = None if part.dedupe is None else part.keys
         self._core.actions.append(Deliver(part.of, part.payloads, kinds, keys, kept, part.acks))
         part.clear()
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from wscli.jsontext import json_key
 from wscli.session.engine.parts import ChannelPart, Part
-from wscli.session.plan import Route
+from wscli.session.frames import Unit, shown_unit
+from wscli.session.plan import SessionPlan
 from wscli.templates import Template
-from wscli.templates.paths import ABSENT
+from wscli.templates.paths import ABSENT, JsonPath
 from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["ChannelIndex", "Routes", "leaf_value"]
+__all__ = ["ChannelIndex", "Found", "Routes", "leaf_value", "value_at"]
 
 _SPACES = ("sub", "param", "with")
 Matches = Callable[[Any, Any], bool]
 _NONE: tuple[tuple[ChannelPart, Matches], ...] = ()
 
 
-def leaf_value(path: Sequence[str | int]) -> Callable[[Any], Any]:
+def value_at(path: JsonPath) -> Callable[[Any], Any]:
+    """Make the fastest function that gives what a message has at the path."""
+    return leaf_value(path.steps) if len(path.steps) == 1 and isinstance(path.steps[0], str) else path.get
+
+
+def leaf_value(path: Sequence[Any]) -> Callable[[Any], Any]:
     """Make a function that gives what a message has at the path of a leaf."""
     if len(path) == 1 and isinstance(path[0], str):
         only = path[0]
@@ -95,50 +101,83 @@ def _best_leaf(shape: Shape) -> Equality | None:
     return found[min(ranked)[1]] if ranked else None
 
 
+class Target(NamedTuple):
+    """What of a message a route gives its channels."""
+
+    show: Callable[[Any], Sequence[Unit] | None] | None
+    """Gives what a message becomes, None where the path has no value; None: it stays as it is."""
+    order: JsonPath | None
+
+
+Found = Sequence[tuple[ChannelPart, Target]]
+
+
 class Routes:
     """Whose a message is."""
 
-    __slots__ = ("_all", "_channels", "_upstream")
+    __slots__ = ("_all", "_channels", "_upstream", "find")
 
-    def __init__(self, routes: Sequence[Route], upstream: Part, channels: Mapping[str, ChannelPart]) -> None:
+    find: Callable[[Any], Found]
+    """Gives the channels whose message it is, each by the first of its routes that fits."""
+
+    def __init__(self, plan: SessionPlan, upstream: Part, channels: Mapping[str, ChannelPart]) -> None:
         self._upstream = upstream
         self._channels = channels
         self._all = [
-            (route, ChannelIndex(route.match) if any(space in _SPACES for space, _ in route.match.references) else None)
-            for route in routes
+            (
+                route,
+                Target(_shown_by(route.show or plan.show), route.order),
+                ChannelIndex(route.match) if any(space in _SPACES for space, _ in route.match.references) else None,
+            )
+            for route in plan.route
         ]
+        everybody = Target(_shown_by(plan.show), None)
+        if not self._all:
+            self.find = lambda value: [(part, everybody) for part in channels.values()]
+        elif len(self._all) == 1 and (index := self._all[0][2]) is not None:
+            self.find = _found_by(index, self._all[0][1])
+        else:
+            self.find = self._find
 
     def place(self, part: ChannelPart) -> None:
         """Enter a channel."""
-        for _, index in self._all:
+        for _, _, index in self._all:
             if index is not None:
                 index.watch(part)
 
     def remove(self, part: ChannelPart) -> None:
         """Take a channel out."""
-        for _, index in self._all:
+        for _, _, index in self._all:
             if index is not None:
                 index.remove(part)
 
-    def find(self, value: Any) -> Iterable[tuple[ChannelPart, Route | None]]:
-        """Give the channels whose message it is, each with the first of its routes that fits."""
-        if not self._all:
-            return [(part, None) for part in self._channels.values()]
-        if len(self._all) == 1 and (index := self._all[0][1]) is not None:
-            route = self._all[0][0]
-            return [(part, route) for part, matches in index.candidates(value) if matches(value, part.scope)]
-        found: dict[ChannelPart, Route | None] = {}
-        for route, index in self._all:
+    def _find(self, value: Any) -> Found:
+        found: dict[ChannelPart, Target] = {}
+        for route, target, index in self._all:
             if index is not None:
                 for part, matches in index.candidates(value):
                     if part not in found and matches(value, part.scope):
-                        found[part] = route
+                        found[part] = target
             elif route.match.matches(value, self._upstream.scope):
                 for part in self._channels.values():
-                    found.setdefault(part, route)
-        return found.items()
+                    found.setdefault(part, target)
+        return list(found.items())
 
-    def route_of(self, part: ChannelPart, value: Any) -> tuple[bool, Route | None]:
-        """Say whether a message is the channel's, and by which route."""
-        found = [route for one, route in self.find(value) if one is part]
-        return bool(found), found[0] if found else None
+
+def _found_by(index: ChannelIndex, target: Target) -> Callable[[Any], Found]:
+    candidates = index.candidates
+
+    def find(value: Any) -> Found:
+        return [(part, target) for part, matches in candidates(value) if matches(value, part.scope)]
+
+    return find
+
+
+def _shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[Unit] | None] | None:
+    if path is None:
+        return None
+    if path.many:
+        each = path.each
+        return lambda value: None if (found := each(value)) is None else [shown_unit(one) for one in found]
+    get = value_at(path)
+    return lambda value: None if (found := get(value)) is ABSENT else (shown_unit(found),)

@@ -19,7 +19,7 @@ from wscli.values import Rate
 
 __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
 
-_MASK = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
+_MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
 
 _PLAIN = FramesPlan()
@@ -78,6 +78,11 @@ class _Drawn:
         return default if self.ref is None else self.ref
 
 
+class _Masks:
+    def draw(self, kind: str) -> int | str:
+        return _MASK[kind]
+
+
 @dataclass(slots=True, eq=False)
 class OutgoingMessage:
     """A message that waits to be let out."""
@@ -85,6 +90,8 @@ class OutgoingMessage:
     channel: ChannelSession | None
     by_user: bool
     """Whether a program sent it; those go after the session's own."""
+    urgent: bool = False
+    """Whether a rule or a timer sent it; those go before all others."""
     ref: Any = None
     """The reference that was drawn for it; None: not yet, or it has none."""
     reply: bool = False
@@ -118,7 +125,7 @@ class Outbound:
         self._refs = refs
         self._pace = RateWindow(core.plan.limits.send)
         self._frames = core.plan.frames
-        self.last = core.time()
+        self.last = core.clock.monotonic()
         """When the last message was let out."""
 
     def send(
@@ -126,15 +133,19 @@ class Outbound:
         part: Part,
         action: SendAction,
         scope: Mapping[str, Any],
-        written: Callable[[OutgoingMessage], None] | None = None,
-        failed: Callable[[str], None] | None = None,
+        written: Callable[[OutgoingMessage], None],
+        failed: Callable[[str], None],
+        *,
+        urgent: bool,
     ) -> OutgoingMessage:
         """Have a message of the session let out, filled only then."""
 
         def render(ref: Any) -> Unit:
             return self.rendered(action, {**scope, "ref": ref})
 
-        message = OutgoingMessage(part.channel, by_user=False, render=render, written=written, failed=failed)
+        message = OutgoingMessage(
+            part.channel, by_user=False, urgent=urgent, render=render, written=written, failed=failed
+        )
         self._core.actions.append(Send(message))
         return message
 
@@ -146,11 +157,14 @@ class Outbound:
         """
         if not any(space == "ref" for space, _ in action.message.references):
             unit = self.rendered(action, scope)
-            return OutgoingMessage(part.channel, by_user=False, render=lambda _: unit)
+            return OutgoingMessage(part.channel, by_user=False, urgent=True, render=lambda _: unit)
         frozen = {space: dict(names) if space in ("var", "sub") else names for space, names in scope.items()}
         self.rendered(action, {**frozen, "ref": _MASK})
         return OutgoingMessage(
-            part.channel, by_user=False, render=lambda ref: self.rendered(action, {**frozen, "ref": ref})
+            part.channel,
+            by_user=False,
+            urgent=True,
+            render=lambda ref: self.rendered(action, {**frozen, "ref": ref}),
         )
 
     def rendered(self, action: SendAction, scope: Mapping[str, Any]) -> Unit:
@@ -171,10 +185,13 @@ class Outbound:
         if plan.outgoing == "none":
             raise NotSent("the session allows no messages from programs (outgoing: none)")
         render = self._program_render(part, payload, binary=binary)
+        trial = _Drawn(_Masks(), ref)
         try:
-            render(_MASK)
+            render(trial)
         except TemplateError as error:
             raise NotSent(f"the message cannot be wrapped: {error}") from None
+        if reply and trial.ref is None:
+            raise NotSent("no reply can be told: the message has no reference, such as '{ref.int}'")
         return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, render=render)
 
     def _program_render(self, part: Part, payload: bytes, *, binary: bool) -> Callable[[Any], Unit]:
@@ -214,8 +231,8 @@ class Outbound:
                 message.failed(str(error))
             return None, str(error)
         message.ref = drawn.ref
-        self.last = self._core.time()
-        self._pace.count(self._core.clock.monotonic())
+        self.last = self._core.clock.monotonic()
+        self._pace.count(self.last)
         if message.written is not None:
             message.written(message)
         return unit, ""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
 
 from wscli.jsontext import encode_json
 from wscli.session.actions import ChannelSession
-from wscli.session.plan import Assigned
+from wscli.session.plan import Alternative, Assigned, Rule, Step
 from wscli.templates import JsonTemplate, Scope, TemplateError
-from wscli.templates.paths import ABSENT
+from wscli.templates.paths import ABSENT, JsonPath
 
-__all__ = ["CaptureFailed", "ChannelPart", "HeldGap", "HeldMessage", "Part", "Phase", "capture_values"]
+__all__ = ["CaptureFailed", "Captures", "ChannelPart", "HeldGap", "HeldMessage", "Part", "Phase"]
 
 _LARGEST = 64 << 10
 """Bytes of one value, as JSON."""
@@ -60,7 +60,7 @@ class Part:
         if callback in self.watchers.get(name, ()):
             self.watchers[name].remove(callback)
 
-    def assign(self, name: str, value: Any, *, keep: bool = False) -> None:
+    def assign(self, name: str, value: Any, keep: bool = False) -> None:
         """Give a variable its value."""
         before = self.variables.get(name, ABSENT)
         self.variables[name] = value
@@ -100,7 +100,20 @@ class HeldGap(NamedTuple):
 class ChannelPart(Part):
     """A channel on one connection, and those of its messages that are not given out yet."""
 
-    __slots__ = ("acks", "heard", "held", "held_bytes", "keys", "kinds", "of", "payloads", "phase", "rendered")
+    __slots__ = (
+        "acks",
+        "dedupe",
+        "heard",
+        "held",
+        "held_bytes",
+        "keys",
+        "kinds",
+        "of",
+        "payloads",
+        "phase",
+        "plain",
+        "rendered",
+    )
 
     def __init__(self, channel: ChannelSession, scope: Scope, changes: list[Part]) -> None:
         scope = {**scope, "param": channel.params, "with": channel.values}
@@ -113,6 +126,7 @@ class ChannelPart(Part):
         self.held_bytes = 0
         self.heard = 0.0
         """When it received messages last."""
+        self.dedupe = channel.dedupe
         self.clear()
 
     def clear(self) -> None:
@@ -121,53 +135,64 @@ class ChannelPart(Part):
         self.kinds: bytearray | None = None
         self.keys: list[str | None] = []
         self.acks: list[tuple[int, int]] = []
+        self.plain = self.dedupe is None
+        """Whether the batch is texts without keys and acknowledgements."""
 
-    def add(self, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
-        """Add a message to the batch."""
-        payloads = self.payloads
+    def note(self, *, binary: bool, key: str | None, ack: int | None) -> None:
+        """Note what the message is that was added last."""
         if binary and self.kinds is None:
-            self.kinds = bytearray(b"t" * len(payloads))
+            self.plain = False
+            self.kinds = bytearray(b"t" * (len(self.payloads) - 1))
         if self.kinds is not None:
             self.kinds += b"b" if binary else b"t"
-        payloads.append(payload)
-        if self.of.dedupe is not None:
+        if self.dedupe is not None:
             self.keys.append(key)
         if ack is not None:
-            self.acks.append((len(payloads) - 1, ack))
+            self.acks.append((len(self.payloads) - 1, ack))
 
 
-def capture_values(
-    part: Part, value: Any, scope: Scope, set_: Mapping[str, Assigned], keep: Mapping[str, Assigned]
-) -> None:
-    """Set and keep variables, from a message or an answer.
+class Captures:
+    """What a rule or a step sets and keeps, prepared."""
 
-    Raises:
-        CaptureFailed: a path has no value there, a template cannot be filled, or a value is too large.
-    """
-    for name, source in set_.items():
-        part.assign(name, _captured(part, name, source, value, scope))
-    for name, source in keep.items():
-        part.assign(name, _captured(part, name, source, value, scope), keep=True)
+    __slots__ = ("_all",)
+
+    def __init__(self, declared: Rule | Step | Alternative) -> None:
+        self._all = tuple(
+            (name, source, source.get if isinstance(source, JsonPath) else None, keep)
+            for keep, sources in ((False, declared.set), (True, declared.keep))
+            for name, source in sources.items()
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def take(self, part: Part, value: Any, scope: Scope) -> None:
+        """Set and keep variables, from a message or an answer.
+
+        Raises:
+            CaptureFailed: a path has no value there, a template cannot be filled, or a value is too large.
+        """
+        for name, source, get, keep in self._all:
+            found = _filled(name, source, {**scope, "msg": value}) if get is None else get(value)
+            if found.__class__ is not int or name not in part.variables:
+                _check(part, name, source, found)
+            part.assign(name, found, keep)
 
 
-def _captured(part: Part, name: str, source: Assigned, value: Any, scope: Scope) -> Any:
-    if isinstance(source, JsonTemplate):
-        try:
-            found = source.render({**scope, "msg": value})
-        except TemplateError as error:
-            raise CaptureFailed(f"{name!r}: {error}") from None
-    else:
-        found = source.get(value)
-    if found.__class__ is int or (found.__class__ is str and len(found) < _LARGEST >> 2):
-        if name in part.variables:
-            return found
-    elif found is ABSENT:
+def _filled(name: str, source: Assigned, scope: Scope) -> Any:
+    try:
+        return source.render(scope) if isinstance(source, JsonTemplate) else ABSENT
+    except TemplateError as error:
+        raise CaptureFailed(f"{name!r}: {error}") from None
+
+
+def _check(part: Part, name: str, source: Assigned, found: Any) -> None:
+    if found is ABSENT:
         raise CaptureFailed(f"{name!r}: there is nothing at {getattr(source, 'source', 'its template')}")
-    else:
+    if not isinstance(found, str) or len(found) > _LARGEST >> 2:
         _check_size(name, found)
     if len(part.variables) >= _MOST and name not in part.variables:
         raise CaptureFailed(f"{name!r}: over {_MOST} values are set or kept")
-    return found
 
 
 def _check_size(name: str, value: Any) -> None:

@@ -5,35 +5,34 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from wscli.core.failures import Failure, FailureKind
+from wscli.jsontext import decode_json
 from wscli.session.actions import Reply
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import MOST_HELD, Delivery, Outcome
-from wscli.session.engine.index import Routes
+from wscli.session.engine.index import Found, Routes
 from wscli.session.engine.parts import ChannelPart, HeldGap, Part
 from wscli.session.engine.steps.waits import Replies, Waits
-from wscli.session.frames import BadStream, FrameDecoder, Unit, parse_message, shown_unit
-from wscli.session.plan import Route
+from wscli.session.frames import BadStream, FrameDecoder, FramesPlan, parse_message
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Pipeline"]
 
 _TEXT = ord("t")
+_PLAIN = FramesPlan()
 
 
-class _Pooled:
+class _Pooled(NamedTuple):
     """A message that is held for channels to come."""
 
-    __slots__ = ("ack", "dropped_for", "raw", "taken", "value")
-
-    def __init__(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
-        self.value = value
-        self.raw = raw
-        self.ack = ack
-        self.dropped_for = dropped_for
-        self.taken = bool(dropped_for)
+    value: Any
+    payload: bytes
+    binary: bool
+    ack: int | None
+    dropped_for: Sequence[Part]
+    taken: list[ChannelPart]
 
 
 class Pipeline:
@@ -52,10 +51,10 @@ class Pipeline:
         plan = core.plan
         self._core, self._waits, self._replies, self._delivery = core, waits, replies, delivery
         self._apply, self._observe = apply, observe
-        self._parse = partial(parse_message, plan.frames)
+        self._parse = partial(parse_message, plan.frames) if plan.frames.parse else _plain_value
         self._decoder = None if plan.frames.whole else FrameDecoder(plan.frames, max_message)
-        self._routes = Routes(plan.route, core.upstream, core.channels)
-        self._show = plan.show
+        self._routes = Routes(plan, core.upstream, core.channels)
+        self._find = self._routes.find
         self._order = plan.order
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
@@ -79,10 +78,10 @@ class Pipeline:
             if isinstance(one, HeldGap):
                 self._delivery.gap(part, one.reason, one.missed)
                 continue
-            mine, route = self._routes.route_of(part, one.value)
-            if mine and part not in one.dropped_for:
-                one.taken = True
-                self._give(part, route, one.value, one.raw, one.ack, {})
+            found = [mine for mine in self._find(one.value) if mine[0] is part and part not in one.dropped_for]
+            if found:
+                one.taken.append(part)
+                self._give(found, one.value, one.payload, one.binary, one.ack)
 
     def close_pool(self) -> None:
         """Hold nothing more for channels to come."""
@@ -92,7 +91,7 @@ class Pipeline:
         self._core.now.undelivered.discard(None)
         for one in pool:
             if isinstance(one, _Pooled):
-                self.unrouted += not one.taken
+                self.unrouted += not (one.taken or one.dropped_for)
                 if one.ack is not None:
                     self._delivery.logged(one.ack)
 
@@ -108,99 +107,94 @@ class Pipeline:
                 self._delivery.give_all(part, payloads, kinds)
             self.unrouted += 0 if core.channels else len(payloads)
             return
+        decoder = self._decoder
         try:
             for at, payload in enumerate(payloads):
                 binary = kinds is not None and kinds[at] != _TEXT
-                if self._decoder is None:
-                    self._message(Unit(payload, binary))
+                if decoder is None:
+                    self._message(payload, binary)
                 else:
-                    for unit in self._decoder.units(payload, binary=binary):
-                        self._message(unit)
+                    for unit in decoder.units(payload, binary=binary):
+                        self._message(*unit)
         except BadStream as error:
             core.judge(core.upstream, None, Failure(FailureKind.VIOLATION, str(error), by="us"))
 
-    def _message(self, raw: Unit) -> None:
-        value = self._parse(raw.payload)
+    def _message(self, payload: bytes, binary: bool) -> None:
+        value = self._parse(payload)
         if self._order is not None and (missed := self._missed(None, self._order, value)):
             self._gap(self._core.upstream, "skipped", missed)
-        if self._waits.count and self._awaited(value, raw):
+        if self._waits.count and self._awaited(value, payload):
             return
         if self._replies.count:
-            self._reply(value, raw)
+            self._reply(value, payload)
         outcome = self._apply(value)
-        if outcome is None:
-            self._route(value, raw, None, ())
+        if outcome is not None:
+            self._go_by(outcome, value, payload, binary)
+        elif self._core.pooling:
+            self._hold(_Pooled(value, payload, binary, None, (), []))
+        elif found := self._find(value):
+            self._give(found, value, payload, binary, None)
         else:
-            self._go_by(outcome, value, raw)
+            self.unrouted += 1
 
-    def _awaited(self, value: Any, raw: Unit) -> bool:
+    def _awaited(self, value: Any, payload: bytes) -> bool:
         """Carry a step on that waits for the message; say whether that is all."""
-        found = self._waits.take(value, raw.payload)
+        found = self._waits.take(value, payload)
         if found is None:
             return False
         awaiting, alternative = found
-        awaiting.answer(awaiting, alternative, value, raw.payload)
+        awaiting.answer(awaiting, alternative, value, payload)
         if not alternative.drop:
             return False
         self._observe(value)
         return True
 
-    def _reply(self, value: Any, raw: Unit) -> None:
+    def _reply(self, value: Any, payload: bytes) -> None:
         asked = self._replies.take(value)
         if asked is not None:
-            self._core.actions.append(Reply(asked, raw.payload))
+            self._core.actions.append(Reply(asked, payload))
 
-    def _go_by(self, outcome: Outcome, value: Any, raw: Unit) -> None:
+    def _go_by(self, outcome: Outcome, value: Any, payload: bytes, binary: bool) -> None:
         """Let a message flow on as the rules say."""
         for part in outcome.gaps:
             self._gap(part, "declared", None)
         ack = self._delivery.acknowledge(outcome.acks) if outcome.acks else None
-        pooled = not outcome.dropped and self._core.pooling
+        if not outcome.dropped and self._core.pooling:
+            self._hold(_Pooled(value, payload, binary, ack, outcome.dropped_for, []))
+            return
         if not outcome.dropped:
-            self._route(value, raw, ack, outcome.dropped_for)
-        if ack is not None and not pooled:
+            found = self._find(value)
+            self.unrouted += not (found or outcome.dropped_for)
+            if outcome.dropped_for:
+                found = [one for one in found if one[0] not in outcome.dropped_for]
+            self._give(found, value, payload, binary, ack)
+        if ack is not None:
             self._delivery.logged(ack)
 
-    def _route(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
-        if self._core.pooling:
-            self._hold(value, raw, ack, dropped_for)
-            return
-        shown: dict[int, list[Unit]] = {}
-        routed = bool(dropped_for)
-        for part, route in self._routes.find(value):
-            routed = True
-            if part not in dropped_for:
-                self._give(part, route, value, raw, ack, shown)
-        self.unrouted += not routed
-
-    def _give(
-        self,
-        part: ChannelPart,
-        route: Route | None,
-        value: Any,
-        raw: Unit,
-        ack: int | None,
-        shown: dict[int, list[Unit]],
-    ) -> None:
-        show = self._show
-        if route is not None:
-            if route.order is not None and (missed := self._missed(part.of.name, route.order, value)):
+    def _give(self, found: Found, value: Any, payload: bytes, binary: bool, ack: int | None) -> None:
+        """Give channels what of a message is theirs."""
+        shown_by, units = None, None
+        for part, (show, order) in found:
+            if order is not None and (missed := self._missed(part.of.name, order, value)):
                 self._delivery.gap(part, "skipped", missed)
-            show = route.show or show
-        units = shown.get(id(show))
-        if units is None:
-            units = shown[id(show)] = [raw] if show is None else _shown(show, value, raw)
-        dedupe = part.of.dedupe
-        self._delivery.give(part, units, None if dedupe is None else _key(dedupe, value, raw), ack)
+            key = None if part.dedupe is None or binary else _key(part.dedupe, value)
+            if show is not None and show is not shown_by:
+                shown_by, units = show, show(value)
+            if show is None or units is None:
+                self._delivery.give(part, payload, binary, key, ack)
+            elif len(units) == 1:
+                self._delivery.give(part, *units[0], key, ack)
+            else:
+                self._delivery.give_parts(part, units, key, ack)
 
-    def _hold(self, value: Any, raw: Unit, ack: int | None, dropped_for: Sequence[Part]) -> None:
-        self._core.pooled += len(raw.payload)
+    def _hold(self, one: _Pooled) -> None:
+        self._core.pooled += len(one.payload)
         if self._core.pooled > MOST_HELD:
             self._pool.clear()
             text = "over 1MiB of messages arrived before a channel could be subscribed"
             self._core.fail(self._core.upstream, "hello", text)
         else:
-            self._pool.append(_Pooled(value, raw, ack, dropped_for))
+            self._pool.append(one)
             self._core.now.undelivered.add(None)
 
     # numbers and gaps
@@ -232,13 +226,16 @@ class Pipeline:
         return max(number - last - 1, 0) if last is not None else 0
 
 
-def _shown(show: JsonPath, value: Any, raw: Unit) -> list[Unit]:
-    found = show.each(value)
-    return [raw] if found is None else [shown_unit(one) for one in found]
+def _plain_value(payload: bytes) -> Any:
+    try:
+        return decode_json(payload)
+    except ValueError:
+        return parse_message(_PLAIN, payload)
 
 
-def _key(dedupe: JsonPath, value: Any, raw: Unit) -> str | None:
-    found = ABSENT if raw.binary else dedupe.get(value)
+def _key(dedupe: JsonPath, value: Any) -> str | None:
+    """Give what ``dedupe`` recognises a message by; None: nothing."""
+    found = dedupe.get(value)
     if found is ABSENT:
         return None
     try:

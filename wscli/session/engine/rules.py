@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
@@ -11,14 +12,16 @@ from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
 from wscli.session.engine.outgoing import Outbound
-from wscli.session.engine.parts import CaptureFailed, ChannelPart, Part, Phase, capture_values
+from wscli.session.engine.parts import CaptureFailed, Captures, ChannelPart, Part, Phase
 from wscli.session.engine.steps.requests import StepFailed
 from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import Rule
 from wscli.templates import TemplateError
+from wscli.templates.paths import ABSENT
 
 __all__ = ["Rules"]
 
+_HASHABLE = (str, int, float)
 _MOST_QUEUED = 256
 """Messages that wait for the ``do`` of one rule."""
 
@@ -26,12 +29,13 @@ _MOST_QUEUED = 256
 class _Prepared:
     """A rule, and the runs of its ``do``."""
 
-    __slots__ = ("captures", "index", "matches", "queues", "rule", "runs")
+    __slots__ = ("captures", "index", "matches", "only_captures", "queues", "rule", "runs")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.matches = rule.match.matches
-        self.captures = bool(rule.set or rule.keep)
+        self.captures = Captures(rule)
+        self.only_captures = not (rule.send or rule.do or rule.drop or rule.then)
         self.index = ChannelIndex(rule.match) if rule.per_channel else None
         self.runs: dict[Part, Run] = {}
         self.queues: dict[Part, deque[Any]] = {}
@@ -46,6 +50,13 @@ class Rules:
         self._outbound = outbound
         self._all = tuple(map(_Prepared, core.plan.rules))
         self._capturing = tuple(one for one in self._all if one.captures)
+        self._key = _common_key(self._all)
+        """A key that most of them want with a certain value: the others are not looked at."""
+        self._rest = tuple(one for one in self._all if _constant(one, self._key) is ABSENT)
+        self._by_constant = {
+            constant: tuple(one for one in self._all if _constant(one, self._key) in (constant, ABSENT))
+            for constant in {_constant(one, self._key) for one in self._all} - {ABSENT}
+        }
 
     def place(self, part: ChannelPart) -> None:
         """Apply the rules of channels to a channel's messages."""
@@ -70,15 +81,24 @@ class Rules:
                 self._capture(one, part, value)
 
     def apply(self, value: Any) -> Outcome | None:
-        """Carry out every rule that the message fits; None: there is none."""
+        """Carry out every rule that the message fits; None: it flows on as it is."""
+        rules = self._rest
+        if value.__class__ is dict:
+            constant = value.get(self._key)
+            if constant.__class__ in _HASHABLE:
+                rules = self._by_constant.get(constant, rules)
         outcome: Outcome | None = None
-        scope = self._core.upstream.scope
-        for one in self._all:
+        for one in rules:
             if one.index is None:
-                if one.matches(value, scope):
-                    outcome = outcome or Outcome()
-                    self._carry_out(one, self._core.upstream, value, outcome)
-            elif parts := self._fitting(one, value):
+                if not one.matches(value, self._core.upstream.scope):
+                    continue
+                parts: Sequence[Part] = (self._core.upstream,)
+            elif not (parts := self._fitting(one, value)):
+                continue
+            if one.only_captures:
+                for part in parts:
+                    self._capture(one, part, value)
+            else:
                 outcome = outcome or Outcome()
                 for part in parts:
                     self._carry_out(one, part, value, outcome)
@@ -95,7 +115,7 @@ class Rules:
 
     def _capture(self, one: _Prepared, part: Part, value: Any) -> None:
         try:
-            capture_values(part, value, part.scope, one.rule.set, one.rule.keep)
+            one.captures.take(part, value, part.scope)
         except CaptureFailed as error:
             self._core.fail(part, "rule", f"{one.rule.place}: cannot set {error}")
 
@@ -157,3 +177,21 @@ class Rules:
         queue = one.queues.get(part)
         while queue and part not in one.runs:
             self._start(one, part, queue.popleft())
+
+
+def _constant(one: _Prepared, key: str | None) -> Any:
+    """Give the text or number that a rule wants at a key; ABSENT: none."""
+    for leaf in one.rule.match.equalities:
+        if leaf.path == (key,) and leaf.wanted.__class__ in _HASHABLE:
+            return leaf.wanted
+    return ABSENT
+
+
+def _common_key(rules: Sequence[_Prepared]) -> str | None:
+    keys = Counter(
+        leaf.path[0]
+        for one in rules
+        for leaf in one.rule.match.equalities
+        if len(leaf.path) == 1 and leaf.wanted.__class__ in _HASHABLE
+    )
+    return str(keys.most_common(1)[0][0]) if keys else None

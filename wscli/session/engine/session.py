@@ -98,7 +98,7 @@ class RunningSession:
     def opened(self) -> list[SessionAction]:
         """Run ``hello`` or what ``resume`` has in its place; ``SessionReady`` says that it is over."""
         core, resume = self._core, self._plan.resume
-        self._timers.heard = self._outbound.last = core.time()
+        self._timers.heard, self._outbound.last = core.time(), core.clock.monotonic()
         self._timers.place(core.upstream)
         if self._resuming and resume is not None:
             core.now.orders.update(core.before.orders)
@@ -214,7 +214,8 @@ class RunningSession:
             reply: whether ``Reply`` is wanted; until ``forget`` where none arrives.
 
         Raises:
-            NotSent: ``outgoing`` is ``none`` or lacks a value, or ``merge`` needs a JSON object.
+            NotSent: ``outgoing`` is ``none`` or lacks a value, ``merge`` needs a JSON object, or a reply is wanted and
+                the message has no reference.
 
         """
         part = self._core.channels.get(channel.name)

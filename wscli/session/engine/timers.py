@@ -35,6 +35,8 @@ class _Timer:
         self._deadline: Deadline | None = None
         self._run: Run | None = None
         self._since = 0.0
+        self._listens = timer.kind == "idle_in"
+        """Whether time while reading is paused does not count; what is sent is sent then as well."""
         self._may_begin = False
         for space, name in timer.duration.references:
             if space == "sub" or (space == "var" and part is self._core.upstream):
@@ -58,7 +60,7 @@ class _Timer:
         self._cancel()
         self._interval = interval
         if interval:
-            self._since = self._core.time()
+            self._since = self._now()
             first = interval * self._core.chance.random() if self._timer.first_random else interval
             self._wait(first)
 
@@ -79,7 +81,10 @@ class _Timer:
             self._deadline = None
 
     def _wait(self, delay: float) -> None:
-        self._deadline = Deadline(self._core, delay, self._due)
+        self._deadline = Deadline(self._core, delay, self._due, listening=self._listens)
+
+    def _now(self) -> float:
+        return self._core.time() if self._listens else self._core.clock.monotonic()
 
     def _read(self) -> float:
         """Give the interval in seconds; 0: the timer is off."""
@@ -110,7 +115,7 @@ class _Timer:
         if idle is not None and idle < self._interval:
             self._wait(self._interval - idle)
             return
-        self._since = self._core.time()
+        self._since = self._now()
         self._wait(self._interval)
         if self._run is not None:
             return  # the one before is not over
@@ -127,7 +132,7 @@ class _Timer:
         if self._timer.kind == "every":
             return None
         last = self._timers.last_in(self._part) if self._timer.kind == "idle_in" else self._timers.outbound.last
-        return self._core.time() - max(last, self._since)
+        return self._now() - max(last, self._since)
 
     def _over(self) -> None:
         self._run = None

@@ -66,7 +66,7 @@ class Bench:
         self.record = AttemptRecord(started=0.0)
         owner: Any = SimpleNamespace(
             plan=plan,
-            subscribers=SimpleNamespace(joined=lambda: [one for one in (self.news,) if one.joined]),
+            subscribers=SimpleNamespace(expected=lambda: [one for one in (self.news,) if one.joined]),
         )
         listener: Any = _Listener(self)
         self.it = SessionRunner(self.session, owner, parts.services, self.record, listener)  # type: ignore[arg-type]

@@ -21,6 +21,17 @@ from wscli.tokens.models import TokenSource
 from wscli.transport.connection import DialTarget
 
 
+class Text(str):
+    """A message of a session."""
+
+    __slots__ = ("urgent",)
+
+    def __new__(cls, text: str, *, urgent: bool = False) -> Text:
+        made = super().__new__(cls, text)
+        made.urgent = urgent
+        return made
+
+
 class ScriptedHttp:
     """Answers HTTP requests as the test says, or keeps them waiting."""
 

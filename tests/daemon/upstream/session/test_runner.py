@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.upstream.session.bench import Bench
-from tests.daemon.upstream.session.conftest import Parts
+from tests.daemon.upstream.session.conftest import Parts, Text
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.daemon.upstream.session.seam import SessionFailed
 from wscli.errors import NotSent, OutcomeUnknown
@@ -100,8 +100,8 @@ async def test_what_arrives_before_the_session_is_opened_is_processed_then(b: Be
 async def test_an_input_that_an_action_causes_waits_until_all_actions_are_carried_out(b: Bench) -> None:
     b.open()
     b.on["deliver"] = lambda member, delivery, logged: logged(9)
-    b.session.on["logged"] = (Send("ack"),)
-    b.tell(Deliver(b.news, [b"x"], None, acks=[(0, 9)]), Send("first"), RecordGap(b.news, "skipped", 3))
+    b.session.on["logged"] = (Send(Text("ack")),)
+    b.tell(Deliver(b.news, [b"x"], None, acks=[(0, 9)]), Send(Text("first")), RecordGap(b.news, "skipped", 3))
     assert b.sent == ["first", "ack"]
     assert [name for name, *_ in b.told] == ["deliver", "gap"]
 

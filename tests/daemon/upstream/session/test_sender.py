@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.daemon.upstream.session.conftest import Parts
+from tests.daemon.upstream.session.conftest import Parts, Text
 from wscli.daemon.upstream.session.sender import SessionSender
 from wscli.errors import NotSent, OutcomeUnknown
 
@@ -64,14 +64,14 @@ def b(parts: Parts) -> Iterator[Bench]:
 
 async def test_a_message_is_written_in_the_same_turn_where_nothing_waits(b: Bench) -> None:
     b.sender.open(b.link)
-    b.sender.add("a")
-    b.sender.add("raw")
+    b.sender.add(Text("a"))
+    b.sender.add(Text("raw"))
     assert b.link.sent == [(b"1 a", False), (b"2 raw", True)]
     assert b.done == ["out a", "out raw"]
 
 
 async def test_what_was_added_before_the_connection_is_open_is_written_then(b: Bench) -> None:
-    b.sender.add("a")
+    b.sender.add(Text("a"))
     waiting = b.send("p")
     await b.parts.time.settle()
     assert b.session.count == 0, "nothing is rendered before it can be written"
@@ -80,17 +80,19 @@ async def test_what_was_added_before_the_connection_is_open_is_written_then(b: B
     assert b.sent == ["1 a", "2 p"]
 
 
-async def test_the_sessions_messages_go_before_those_of_programs(b: Bench) -> None:
+async def test_the_sessions_messages_go_before_those_of_programs_and_its_beats_first(b: Bench) -> None:
     b.sender.open(b.link)
     b.session.wait = 3.0
     programs = [b.send("p"), b.send("q")]
     await b.parts.time.settle()
-    b.sender.add("a")
-    b.sender.add("b")
+    b.sender.add(Text("a"))
+    b.sender.add(Text("beat", urgent=True))
+    b.sender.add(Text("pong", urgent=True))
+    b.sender.add(Text("b"))
     assert b.sent == []
     b.session.wait = 0.0
     await b.parts.time.advance(3.0)
-    assert b.sent == ["1 a", "2 b", "3 p", "4 q"]
+    assert b.sent == ["1 beat", "2 pong", "3 a", "4 b", "5 p", "6 q"]
     assert [await one for one in programs] == [3, 3]
 
 
@@ -98,7 +100,7 @@ async def test_while_the_kernel_takes_nothing_the_next_message_is_not_rendered(b
     b.sender.open(b.link)
     b.link.blocked = asyncio.Event()
     waiting = b.send("p")
-    b.sender.add("a")
+    b.sender.add(Text("a"))
     await b.parts.time.settle()
     assert (b.sent, b.session.count) == ([], 0)
     blocked, b.link.blocked = b.link.blocked, None
@@ -110,8 +112,8 @@ async def test_while_the_kernel_takes_nothing_the_next_message_is_not_rendered(b
 
 async def test_a_message_that_cannot_be_rendered_holds_up_no_other(b: Bench) -> None:
     b.sender.open(b.link)
-    b.sender.add("unfit")
-    b.sender.add("a")
+    b.sender.add(Text("unfit"))
+    b.sender.add(Text("a"))
     assert b.done == ["failed", "out a"]
     with pytest.raises(NotSent, match=r"'\{var.x\}' has no value"):
         await b.send("unfit")
@@ -150,7 +152,7 @@ async def test_what_waits_at_the_end_is_certainly_not_sent(b: Bench) -> None:
     b.sender.open(b.link)
     b.session.wait = 60.0
     waiting = b.send("p")
-    b.sender.add("a")
+    b.sender.add(Text("a"))
     await b.parts.time.settle()
     b.sender.end()
     with pytest.raises(NotSent, match="the connection ended"):
@@ -166,6 +168,6 @@ async def test_a_write_that_fails_is_told_to_the_session_or_to_the_program(b: Be
     with pytest.raises(OutcomeUnknown):
         await b.send("p")
     b.link.open = False
-    b.sender.add("a")
+    b.sender.add(Text("a"))
     assert b.done[-1] == "not a"
     b.link.open = True

@@ -10,13 +10,13 @@ from wscli.config.checks.session.actions import check_refs, ref_kind
 from wscli.config.checks.session.frames import compile_frames
 from wscli.config.checks.session.names import check_names_of_session
 from wscli.config.checks.session.rules import compile_routes, compile_rules, compile_timers
-from wscli.config.checks.session.site import Place, Setter, Site
+from wscli.config.checks.session.site import Place, Setter, Site, placeholders
 from wscli.config.checks.session.steps import compile_steps
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch
 from wscli.session.models import ResumeModel, SessionLimitsModel, SessionModel
 from wscli.session.plan import Resume, SendAction, SessionLimits, SessionPlan, Step
-from wscli.templates import JsonTemplate
+from wscli.templates import NAMESPACES, JsonTemplate
 
 __all__ = ["CompiledSession", "compile_session"]
 
@@ -65,6 +65,7 @@ def compile_session(located: Located, context: Context, *, share: bool) -> Compi
         show=site.path(located.get("show"), many=True),
         order=None if model is None else model.order,
         outgoing=outgoing,
+        outgoing_takes_binary=_takes_binary(located.get("outgoing")),
         merge=merge,
         reply=site.shape(located.get("reply"), _REPLY, of_channel=True, sent=sent),
         limits=_limits(located.get("limits"), site),
@@ -106,6 +107,12 @@ def _outgoing(located: Located | None, site: Site) -> JsonTemplate | Literal["no
         return "none"
     spaces = (*_OUTGOING, "msg")
     return (site.message if located is None or located.text is None else site.text)(located, spaces, of_channel=True)
+
+
+def _takes_binary(located: Located | None) -> bool:
+    """Whether a whole message is named as base64, so that it may be binary."""
+    named = () if located is None else (one for leaf in located.leaves() for one in placeholders(leaf, NAMESPACES))
+    return any(one.space == "msg" and not one.name and one.filter in ("base64", "base64url") for one in named)
 
 
 def _merge(located: Located | None, site: Site) -> JsonTemplate | None:

@@ -81,6 +81,7 @@ class Roster:
             member.subscriber.feed(SubscriptionBegan())
         if phase == "leaving":
             return  # after that
+        member.waits = False
         if member.trying_since is None:
             member.trying_since = self._clock.monotonic()
         present.members[member] = "joining"
@@ -109,6 +110,8 @@ class Roster:
     def ended(self, attempt: Attempt, failure: Failure) -> None:
         """Tell the channels of a connection that it ended, or that it is closed."""
         members = dict(attempt.members)
+        if attempt.ready_at is not None and not attempt.superseded:
+            self._owner.subscribers.wait_no_more()
         if attempt.final:
             attempt.members.update(dict.fromkeys(members, "leaving"))
         else:
@@ -156,6 +159,7 @@ class Roster:
         else:
             for other in self._owner.attempts.open:
                 self._leave(other, member)
+            member.waits, member.receives = True, False
             member.subscriber.feed(self._end_of(member, verdict, failure))
             if was_subscribed:
                 self._ended(member, failure)

@@ -119,6 +119,8 @@ class Member:
     """Whether the channel is open."""
     receives: bool = False
     """Whether it was ready since it joined: from then on it receives every message."""
+    waits: bool = False
+    """Whether it was refused on the ready upstream, and waits to be subscribed anew."""
     held: bool = False
     """Whether it holds back reading."""
     tokens: dict[str, int] = field(default_factory=dict)

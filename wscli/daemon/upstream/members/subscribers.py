@@ -56,7 +56,7 @@ class Subscribers:
 
     def leave(self, member: Member) -> None:
         """Tell a channel nothing more."""
-        member.joined = member.receives = member.held = False
+        member.joined = member.receives = member.waits = member.held = False
         self._set_receivers()
 
     def measured(self, rtt: float) -> None:
@@ -89,6 +89,15 @@ class Subscribers:
     def joined(self) -> list[Member]:
         """Give the members of open channels, the critical ones first."""
         return sorted((one for one in self.members if one.joined), key=lambda one: not one.critical)
+
+    def wait_no_more(self) -> None:
+        """Expect every open channel on the next connection: what a refusal had it wait for is over."""
+        for one in self.members:
+            one.waits = False
+
+    def expected(self) -> list[Member]:
+        """Give the members of open channels that a new connection is to carry, the critical ones first."""
+        return [one for one in self.joined() if not one.waits]
 
     def _receiving(self) -> tuple[Member, ...]:
         return tuple(one for one in self.members if one.receives)

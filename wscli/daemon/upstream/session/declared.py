@@ -42,6 +42,8 @@ class DeclaredSession:
 
     def forget(self) -> None:
         """Forget what the session could be resumed with, and what its channels keep."""
+        if self._owner.plan.session is None:
+            return
         self._remembered().forget()
         for member in self._owner.subscribers.members:
             self.forget_channel(member)

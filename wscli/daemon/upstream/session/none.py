@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
-from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.seam import SessionListener, SessionOwner
+from wscli.daemon.upstream.session.seam import SessionListener
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
 
-__all__ = ["NoSession", "no_session"]
+__all__ = ["NoSession"]
 
 
 class NoSession:
@@ -72,24 +70,3 @@ class NoSession:
 
     def end(self) -> None:
         """Do nothing."""
-
-
-class _Nothing:
-    """Makes sessions of attempts that have none."""
-
-    __slots__ = ()
-
-    def attempt(self, record: AttemptRecord, listener: SessionListener) -> NoSession:
-        return NoSession(listener)
-
-    def forget(self) -> None: ...
-
-    def forget_channel(self, member: Member) -> None: ...
-
-
-_NOTHING = _Nothing()
-
-
-def no_session(owner: SessionOwner, services: Services) -> _Nothing:
-    """Make the session of an upstream that has none."""
-    return _NOTHING

@@ -113,7 +113,7 @@ class SessionRunner:
         """Begin ``hello`` or ``resume``; what arrives meanwhile for the channels that are open is kept for them."""
         self._is_open = True
         self._sender.open(connection)
-        for member in self._owner.subscribers.joined():
+        for member in self._owner.subscribers.expected():
             self._relay.hold(member)
             self._feed(partial(self._session.join, member))
         self._feed(self._session.opened)

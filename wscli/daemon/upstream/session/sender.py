@@ -76,8 +76,9 @@ class SessionSender:
                 turn.set_result(None)
 
     def add(self, message: OutgoingMessage) -> None:
-        """Let out a message of the session's own."""
-        self._own.append(message)
+        """Let out a message of the session's own; that of a rule or a timer goes before its steps'."""
+        at = sum(one.urgent for one in self._own) if message.urgent else len(self._own)
+        self._own.insert(at, message)
         self.let_out()
 
     async def send(self, message: OutgoingMessage, *, timeout: float | None) -> int:

@@ -17,7 +17,6 @@ from wscli.config.plan import UpstreamPlan
 from wscli.core.events import CloseRequested
 from wscli.daemon.upstream.members.member import Member, Subscriber
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.none import no_session
 from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.daemon.upstream.upstream import ReloadEffect, Upstream
@@ -44,7 +43,7 @@ class UpstreamId(NamedTuple):
 class Upstreams:
     """Every upstream of a manager."""
 
-    def __init__(self, services: Services, make_session: MakeSession = no_session) -> None:
+    def __init__(self, services: Services, make_session: MakeSession) -> None:
         self._services = services
         self._make_session = make_session
         self._upstreams: dict[UpstreamId, list[Upstream]] = {}
@@ -86,7 +85,7 @@ class Upstreams:
             self._unregister(upstream)
             self._register(upstream, new)
             if member is upstream.subscribers.members[0]:
-                redials = new != old or (new.channel is not None and member.params != upstream.params)
+                redials = new.dial != old.dial or (new.channel is not None and member.params != upstream.params)
                 return upstream.update(member.connection_plan, member.params, member.values, redials, tokens_changed)
             if plan.session == before.session:
                 return "updated"

@@ -9,7 +9,7 @@ from typing import Any
 from wscli.session.actions import AskTokens, CallFailed, CommandCall, Fetch, Stepped, StepWaits
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
-from wscli.session.engine.parts import CaptureFailed, Part, capture_values
+from wscli.session.engine.parts import CaptureFailed, Captures, Part
 from wscli.session.engine.steps.requests import (
     StepFailed,
     call_failed,
@@ -27,6 +27,7 @@ __all__ = ["Run", "Steps"]
 
 _REPORTED = ("before", "hello", "resume", "subscribe")
 """The moments whose steps are told of, one by one."""
+_URGENT = ("rule", "timer")
 _PLAIN = FramesPlan()
 _Answer = tuple[Alternative | None, Any]
 """An alternative that fits, and the answer itself."""
@@ -141,7 +142,7 @@ class Run:
             self._deadline = None
 
     def _late(self, step: Step) -> None:
-        expected = f", expected {step.expected}" if step.expected else ""
+        expected = f", expected {step.expected}" if step.expected and step.expected not in step.shown else ""
         self._go_on(step_failed(step, self._moment, f"no answer within {format_duration(step.within)}{expected}"))
 
     # the steps
@@ -205,7 +206,8 @@ class Run:
             self._go_on(step_failed(step, self._moment, problem))
 
         self._progress(step, "waiting to send")
-        self._outgoing = self._outbound.send(self._part, action, scope, written, failed)
+        urgent = self._moment in _URGENT
+        self._outgoing = self._outbound.send(self._part, action, scope, written, failed, urgent=urgent)
         if awaiting is not None:
             return (yield from self._park(awaiting))
         answer: _Answer = yield
@@ -273,8 +275,8 @@ class Run:
     def _take(self, step: Step, found: Alternative | None, value: Any) -> None:
         try:
             if found is not None:
-                capture_values(self._part, value, self._scope, found.set, found.keep)
-            capture_values(self._part, value, self._scope, step.set, step.keep)
+                Captures(found).take(self._part, value, self._scope)
+            Captures(step).take(self._part, value, self._scope)
         except CaptureFailed as error:
             raise step_failed(step, self._moment, f"cannot set {error}") from None
         if found is None:

@@ -1,0 +1,33 @@
+"""Every preset over real sockets, by a whole manager: ready, a message, the connection cut, and the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.live import all_in, live
+from tests.presets.cases import CASES, Case
+from tests.presets.sockets import served
+from tests.waiting import eventually
+from wscli.core.states import ChannelState
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.preset)
+async def test_a_channel_is_ready_gets_a_message_and_comes_back(case: Case, tmp_path: Path) -> None:
+    server = case.server()
+    async with served(server) as address:
+        server.base = f"127.0.0.1:{address.port}"
+        async with live(tmp_path, address.file(case)) as manager:
+            (channel,) = manager.channels()
+            await all_in(manager, ChannelState.READY, 10)
+            before = channel.counters.received
+            case.publish(server)
+            await eventually(lambda: channel.counters.received > before, 10)
+            for socket in address.links:
+                socket._req.transport.abort()
+            await eventually(lambda: channel.counters.connects == 2, 10)
+            await all_in(manager, ChannelState.READY, 10)
+            before = channel.counters.received
+            case.publish(server)
+            await eventually(lambda: channel.counters.received > before, 10)
