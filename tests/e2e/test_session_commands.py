@@ -185,7 +185,7 @@ def test_a_channel_that_waits_on_a_ready_connection_says_when_it_is_subscribed_a
     assert "subscribes again in" in running.wscli("status", "busy").stdout
     stats = running.manager.stats()["channels"]
     assert stats["busy"]["retry_in_s"] > 30
-    assert (stats["busy"]["subscription_refusals"], stats["lobby"]["subscription_refusals"]) == (1, 0)
+    assert (stats["busy"]["subscription_ends"], stats["lobby"]["subscription_ends"]) == (1, 0)
 
 
 def test_a_log_in_that_waits_is_named_by_status_and_shows_no_secret() -> None:
@@ -207,7 +207,7 @@ def test_a_log_in_that_waits_is_named_by_status_and_shows_no_secret() -> None:
 
 
 def test_a_refused_log_in_is_told_with_its_step_by_doctor_live_as_well() -> None:
-    with scene(token="wrong-token") as running:  # noqa: S106 - the wrong one
+    with scene(token="wrong-token") as running:
         status = running.until("lobby", "failed")
         assert status["reason"]["code"] == "session:hello"
         live = running.wscli("doctor", "lobby", "--dial")
